@@ -1,0 +1,256 @@
+//! Backup and restore: the chain of frames, copied into another log.
+
+use std::sync::atomic::Ordering;
+
+use super::recovery::write_new_store;
+use super::{Engine, next_epoch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::codec::WireRecord;
+use crate::journal::frame::{FrameHeader, open_frame};
+use crate::journal::log::Log;
+use crate::journal::manifest::Manifest;
+use crate::journal::marks::{Link, Marks};
+use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::record::{Head, Locator};
+use crate::sync::block_on;
+
+/// Epochs that a restore jumps over, so that no token of the original is granted again.
+const EPOCH_JUMP: u32 = 1 << 16;
+
+/// Keeps compaction away from the log while something reads all of it.
+#[derive(Debug)]
+struct Pin<'a>(&'a Engine);
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        self.0.release_pin();
+    }
+}
+
+impl Engine {
+    /// Keeps compaction away from the log until [`release_pin`](Self::release_pin).
+    pub(crate) fn hold_pin(&self) {
+        self.pins.fetch_add(1, Ordering::AcqRel);
+        // A step that is under way ends first; the next one sees the pin.
+        drop(self.janitor.lock());
+    }
+
+    pub(crate) fn release_pin(&self) {
+        self.pins.fetch_sub(1, Ordering::AcqRel);
+        self.journal.janitor.raise();
+    }
+
+    /// Copies everything up to now into an empty log, as a backup.
+    pub(crate) fn backup(&self, target: &dyn Log) -> Result<u64> {
+        self.check_alive()?;
+        self.hold_pin();
+        let _pin = Pin(self);
+        let last = self.journal.last_used();
+        block_on(self.journal.wait(last))?;
+        let manifest = Manifest {
+            backup: true,
+            ..self.namespaces.lock().manifest.clone()
+        };
+        let marks = self.journal.marks();
+        let mut chain = Chain {
+            store_id: manifest.store_id,
+            epoch: marks.epoch,
+            checksum: marks.low.checksum,
+            scratch: Vec::new(),
+        };
+        let segments: Vec<_> = self
+            .journal
+            .with_tail(|tail| tail.census.segments().copied().collect());
+        let failed = |error| Error::io("writing the backup", error);
+        // A burial may have been under way when the pin was set.
+        let segments: Vec<_> = segments
+            .into_iter()
+            .filter(|segment| segment.number >= marks.low.segment)
+            .collect();
+        let mut copied = marks.low.before;
+        for (at, segment) in segments.iter().enumerate() {
+            if segment.first_frame > last {
+                break;
+            }
+            let end = segments
+                .get(at + 1)
+                .map_or(last, |next| (next.first_frame - 1).min(last));
+            let link = Link {
+                store_id: manifest.store_id,
+                segment: segment.number,
+                before: copied,
+                checksum: chain.checksum,
+            };
+            target
+                .activate(segment.number, &link.encode())
+                .map_err(failed)?;
+            for frame in segment.first_frame..=end {
+                let Some(payload) = self.journal.frame_bytes(frame)? else {
+                    return Err(vanished(frame));
+                };
+                let index = u32::try_from(frame - segment.first_frame)
+                    .expect("a segment has at most 8192 frames");
+                chain.append(
+                    target,
+                    segment.number,
+                    index,
+                    frame,
+                    &payload,
+                    self.now().store_secs,
+                )?;
+                copied = frame;
+            }
+            target.sync(segment.number).map_err(failed)?;
+            target.seal(segment.number).map_err(failed)?;
+        }
+        let marks = Marks {
+            generation: 1,
+            durable: copied,
+            durable_checksum: chain.checksum,
+            ..marks
+        };
+        write_new_store(target, &manifest, &marks)?;
+        Ok(copied)
+    }
+}
+
+/// Frames of a backup: the same numbers and payloads, chained anew.
+struct Chain {
+    store_id: [u8; 16],
+    epoch: u32,
+    checksum: u64,
+    scratch: Vec<u8>,
+}
+
+impl Chain {
+    fn append(
+        &mut self,
+        target: &dyn Log,
+        segment: u64,
+        index: u32,
+        number: u64,
+        payload: &[u8],
+        store_secs: u32,
+    ) -> Result<()> {
+        let header = FrameHeader {
+            records: count_entries(number, payload)?,
+            store_id: self.store_id,
+            number,
+            epoch: self.epoch,
+            store_secs,
+            durable: number - 1,
+            previous: self.checksum,
+        };
+        self.checksum = header.seal(payload, &mut self.scratch);
+        target
+            .append(segment, index, &self.scratch)
+            .map_err(|error| Error::io("writing the backup", error))
+    }
+}
+
+fn count_entries(frame: u64, payload: &[u8]) -> Result<u32> {
+    let mut offset = 0;
+    let mut entries = 0;
+    while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
+        offset += crate::journal::codec::decode_entry(bytes)
+            .map_err(|_| vanished(frame))?
+            .1;
+        entries += 1;
+    }
+    Ok(entries)
+}
+
+fn vanished(frame: u64) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "frame {frame} is missing or damaged: verify the store, and restore an older backup"
+        ),
+    )
+}
+
+/// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
+pub(crate) fn restore(backup: &dyn Log, target: &dyn Log) -> Result<u64> {
+    let doing = "reading the backup";
+    let bytes = backup
+        .read_manifest()
+        .map_err(|error| Error::io(doing, error))?;
+    let bytes = bytes.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotAStore,
+            "there is no finished backup in this directory: check the path",
+        )
+    })?;
+    let manifest = Manifest::decode(&bytes)?;
+    if !manifest.backup {
+        let text = "this is a store, not a backup: open it, or make a backup of it first";
+        return Err(Error::new(ErrorKind::NotAStore, text));
+    }
+    let slots = backup
+        .read_marks()
+        .map_err(|error| Error::io(doing, error))?;
+    let damaged = || {
+        Error::new(
+            ErrorKind::Damaged,
+            "the marks of the backup are damaged: take another backup",
+        )
+    };
+    let marks = Marks::newest(&slots)
+        .0
+        .filter(|marks| marks.store_id == manifest.store_id)
+        .ok_or_else(damaged)?;
+    let found = recover(backup, &marks, &mut Unseen)?;
+    copy_segments(backup, target, &found, &manifest.store_id)?;
+    let epoch = next_epoch(found.epoch, EPOCH_JUMP)?;
+    write_new_store(
+        target,
+        &Manifest {
+            backup: false,
+            ..manifest
+        },
+        &Marks {
+            generation: 1,
+            epoch,
+            ..marks
+        },
+    )?;
+    Ok(found.last)
+}
+
+fn copy_segments(from: &dyn Log, to: &dyn Log, found: &Found, store_id: &[u8; 16]) -> Result<()> {
+    let failed = |error| Error::io("restoring the backup", error);
+    for segment in &found.segments {
+        to.activate(
+            segment.number,
+            &from.read_link(segment.number).map_err(failed)?,
+        )
+        .map_err(failed)?;
+        let mut result = Ok(());
+        let read = from.read_all(segment.number, &mut |index, bytes| {
+            let counts =
+                open_frame(bytes, store_id).is_ok_and(|view| view.header.number <= found.last);
+            if counts {
+                result = to.append(segment.number, index, bytes);
+            }
+            counts && result.is_ok()
+        });
+        read.and(result)
+            .and_then(|()| to.sync(segment.number))
+            .and_then(|()| to.seal(segment.number))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Recovery for the sake of its checks alone.
+struct Unseen;
+
+impl Visitor for Unseen {
+    fn segment(&mut self, _: FoundSegment) {}
+
+    fn frame(&mut self, _: usize) {}
+
+    fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
+        Ok(())
+    }
+}

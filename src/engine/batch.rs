@@ -1,0 +1,137 @@
+//! Many keys in one call: results in order, one commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Engine;
+use super::claim::{Answer, Read, Tried};
+use super::namespaces::NamespaceCore;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Comparison, compare};
+use crate::key::FencingToken;
+use crate::state::running::Request;
+
+/// A claim within a batch.
+#[derive(Debug)]
+pub(crate) struct BatchItem {
+    pub(crate) key: Arc<[u8]>,
+    pub(crate) request: Request,
+}
+
+/// The answer to an item of a batch.
+#[derive(Debug)]
+pub(crate) enum ItemAnswer {
+    Answer(Answer),
+    RepeatOf { index: usize, mismatch: bool },
+    Refused(Error),
+}
+
+/// The grants of a batch that has not been acknowledged. Dropped early, they are taken back.
+struct Undelivered<'a> {
+    engine: &'a Engine,
+    namespace: &'a Arc<NamespaceCore>,
+    granted: Vec<(Arc<[u8]>, FencingToken)>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        for (key, token) in self.granted.drain(..) {
+            self.engine
+                .withdraw(self.engine.digest(self.namespace, &key), token);
+        }
+    }
+}
+
+impl Engine {
+    pub(crate) fn check_batch(&self, items: usize) -> Result<()> {
+        let limit = self.options.limits.batch_items;
+        if items > limit {
+            return Err(Error::too_large(
+                "the batch (items)",
+                items,
+                limit,
+                "split it",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Claims many keys, without waiting for any of them.
+    pub(crate) async fn claim_many(
+        &self,
+        namespace: &Arc<NamespaceCore>,
+        items: &[BatchItem],
+    ) -> Result<Vec<ItemAnswer>> {
+        self.check_alive()?;
+        self.make_room().await?;
+        let mut undelivered = Undelivered {
+            engine: self,
+            namespace,
+            granted: Vec::new(),
+        };
+        let mut first_of: HashMap<&[u8], usize> = HashMap::with_capacity(items.len());
+        let mut answers = Vec::with_capacity(items.len());
+        let mut rests_on = 0;
+        for (index, item) in items.iter().enumerate() {
+            if let Some(first) = first_of.get(&*item.key) {
+                answers.push(self.repeat(namespace, items, *first, index));
+                continue;
+            }
+            first_of.insert(&item.key, index);
+            match self.claim_item(namespace, item).await {
+                Ok((answer, frame)) => {
+                    rests_on = rests_on.max(frame.unwrap_or(0));
+                    if let Answer::Granted(granted) = &answer {
+                        undelivered
+                            .granted
+                            .push((Arc::clone(&item.key), granted.token));
+                    }
+                    answers.push(ItemAnswer::Answer(answer));
+                }
+                // The store is full: what was granted stays granted, and the rest is told.
+                Err(error) if error.kind() == ErrorKind::AtCapacity => {
+                    answers.push(ItemAnswer::Refused(error))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.rest((rests_on > 0).then_some(rests_on)).await?;
+        undelivered.granted.clear();
+        Ok(answers)
+    }
+
+    async fn claim_item(
+        &self,
+        namespace: &Arc<NamespaceCore>,
+        item: &BatchItem,
+    ) -> Result<(Answer, Option<u64>)> {
+        let named = self.named(namespace, &item.key);
+        let mut read: Option<Read> = None;
+        loop {
+            match self.try_claim(named, &item.request, read.as_ref(), None)? {
+                Tried::Answer(answer, rests_on) => return Ok((answer, rests_on)),
+                Tried::Read(locator) => {
+                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                }
+                Tried::Wait(..) => unreachable!("a claim without a deadline does not wait"),
+            }
+        }
+    }
+
+    fn repeat(
+        &self,
+        namespace: &NamespaceCore,
+        items: &[BatchItem],
+        first: usize,
+        index: usize,
+    ) -> ItemAnswer {
+        let print = |at: usize| items[at].request.fingerprint.as_ref();
+        let comparison = compare(print(first), print(index), namespace.policy.fingerprints);
+        let digest = self.digest(namespace, &items[index].key);
+        self.shards.lock(digest).counters.answered_repeat += 1;
+        ItemAnswer::RepeatOf {
+            index: first,
+            mismatch: matches!(comparison, Comparison::Differs(_)),
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! Claims: one answer per call, decided under the lock of the key's shard.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::namespaces::NamespaceCore;
+use super::shards::Locked;
+use super::waiting::{Outcome, Waiter, doubt_record};
+use super::{Aftermath, Engine};
+use crate::clock::Now;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::tail::Replaced;
+use crate::key::{Digest, FencingToken};
+use crate::options::Guarantee;
+use crate::record::{Locator, Record, RecordKind, State};
+use crate::state::running::{LastRecord, Request, Running};
+use crate::state::shard::{Found, Grant};
+use crate::state::slab::SlabRef;
+use crate::state::transition::{
+    Basis, Subject, Verdict, claim_absent, claim_running, claim_settled,
+};
+use crate::sync::Mailbox;
+use crate::wheel::TimerKey;
+
+/// A grant that is on its way to its holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    pub(crate) token: FencingToken,
+    pub(crate) attempt: u32,
+    pub(crate) checkpoint: Arc<[u8]>,
+    pub(crate) reason: Arc<[u8]>,
+    pub(crate) first_claimed_at: u32,
+    /// The frame to wait for before it may be handed out.
+    pub(crate) rests_on: Option<u64>,
+}
+
+/// What a claim is answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Granted(Granted),
+    InProgress {
+        lease_left_ms: u64,
+        attempt: u32,
+        metadata: Arc<[u8]>,
+        compared: bool,
+    },
+    Settled {
+        state: State,
+        record: Arc<Record>,
+        compared: bool,
+    },
+    InDoubt {
+        record: Arc<Record>,
+        holder_alive: bool,
+        compared: bool,
+    },
+    Mismatch {
+        labels: Vec<String>,
+        state: State,
+    },
+}
+
+/// One look at a key.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    /// The answer, and the frame that it rests on.
+    Answer(Answer, Option<u64>),
+    /// The record that lies here decides; it has to be read without the lock.
+    Read(Locator),
+    Wait(Arc<Waiter>, TimerKey),
+}
+
+/// A key, as a call names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) namespace: &'a Arc<NamespaceCore>,
+    pub(crate) digest: Digest,
+    pub(crate) key: &'a Arc<[u8]>,
+}
+
+/// A record that was read for a decision, and where it lay.
+pub(crate) type Read = (Locator, Arc<Record>);
+
+impl Engine {
+    pub(crate) fn digest(&self, namespace: &NamespaceCore, key: &[u8]) -> Digest {
+        self.hasher.digest(namespace.id, key)
+    }
+
+    /// Claims a key; waits for it until `wait_until_ms` where the caller asked for that.
+    pub(crate) async fn claim(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Answer> {
+        self.check_alive()?;
+        self.make_room_to_claim(named.namespace).await?;
+        let mut read: Option<Read> = None;
+        let mut wait = wait_until_ms;
+        loop {
+            match self.try_claim(named, request, read.as_ref(), wait)? {
+                Tried::Answer(answer, rests_on) => {
+                    return self.hand_out(named, answer, rests_on).await;
+                }
+                Tried::Read(locator) => {
+                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                }
+                Tried::Wait(waiter, timer) => {
+                    let waiting = Waiting {
+                        engine: self,
+                        digest: named.digest,
+                        waiter: Some(waiter),
+                        timer,
+                    };
+                    match waiting.await {
+                        Some(Outcome::Granted(granted)) => {
+                            let rests_on = granted.rests_on;
+                            return self
+                                .hand_out(named, Answer::Granted(granted), rests_on)
+                                .await;
+                        }
+                        Some(Outcome::Settled(state, record, locator)) => {
+                            self.rest(self.rests_on(named.namespace, locator)).await?;
+                            let compared = was_compared(&record, request);
+                            self.count_settled(named.digest, state);
+                            return Ok(Answer::Settled {
+                                state,
+                                record,
+                                compared,
+                            });
+                        }
+                        Some(Outcome::InDoubt(record)) => {
+                            let compared = was_compared(&record, request);
+                            return Ok(Answer::InDoubt {
+                                record,
+                                holder_alive: true,
+                                compared,
+                            });
+                        }
+                        Some(Outcome::TimedOut) => wait = None,
+                        Some(Outcome::Again) | None => {}
+                    }
+                    self.check_alive()?;
+                }
+            }
+        }
+    }
+
+    /// A claim that will be journaled waits for room first, as any change does.
+    async fn make_room_to_claim(&self, namespace: &NamespaceCore) -> Result<()> {
+        if namespace.policy.guarantee == Guarantee::AtMostOnce {
+            self.make_room().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits for what the answer rests on. A grant that is not delivered is taken back.
+    async fn hand_out(
+        &self,
+        named: Named<'_>,
+        answer: Answer,
+        rests_on: Option<u64>,
+    ) -> Result<Answer> {
+        let mut undelivered = match &answer {
+            Answer::Granted(granted) => Undelivered {
+                engine: self,
+                digest: named.digest,
+                token: Some(granted.token),
+            },
+            _ => Undelivered {
+                engine: self,
+                digest: named.digest,
+                token: None,
+            },
+        };
+        self.rest(rests_on).await?;
+        undelivered.token = None;
+        Ok(answer)
+    }
+
+    /// Looks at a key once, and answers, or says what has to be read or waited for.
+    pub(crate) fn try_claim(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        read: Option<&Read>,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Tried> {
+        let now = self.now();
+        let shard = self.shards.lock(named.digest);
+        let sent = request.fingerprint.as_ref();
+        let policy = &*named.namespace.policy;
+        match shard.find(named.digest, now.store_secs) {
+            Found::Absent => self.grant(shard, named, request, claim_absent(), None, None, now),
+            Found::Forgotten(locator) => {
+                let rests_on = self.rests_on(named.namespace, locator);
+                self.grant(shard, named, request, claim_absent(), None, rests_on, now)
+            }
+            Found::Settled(_, _, locator) => {
+                let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
+                    return Ok(Tried::Read(locator));
+                };
+                check_same_key(&record.key, named.key)?;
+                let rests_on = self.rests_on(named.namespace, locator);
+                let verdict = claim_settled(record, sent, policy);
+                self.answer_settled(shard, named, request, verdict, record, rests_on, now)
+            }
+            Found::Running(at) => {
+                let running = shard
+                    .get(at)
+                    .expect("a slot names a running key that is there");
+                check_same_key(&running.key, named.key)?;
+                let verdict = claim_running(running, sent, now);
+                self.answer_running(shard, at, named, request, verdict, wait_until_ms, now)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one decision under one lock"
+    )]
+    fn grant(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        request: &Request,
+        verdict: Verdict,
+        record: Option<&Arc<Record>>,
+        rests_on: Option<u64>,
+        now: Now,
+    ) -> Result<Tried> {
+        let Verdict::Grant(basis) = verdict else {
+            unreachable!("only grants come here")
+        };
+        self.check_room(record.is_none())?;
+        let grant = Grant {
+            namespace: named.namespace.id,
+            policy: Arc::clone(&named.namespace.policy),
+            key: Arc::clone(named.key),
+            token: self.next_token()?,
+            request: request.clone(),
+            basis,
+            record: record.cloned(),
+        };
+        let at = shard.grant(named.digest, grant, now);
+        let granted = self
+            .finish_grant(&mut shard, at, rests_on, now)
+            .expect("the key was just granted");
+        drop(shard);
+        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
+        let rests_on = granted.rests_on;
+        Ok(Tried::Answer(Answer::Granted(granted), rests_on))
+    }
+
+    /// Journals a grant where the guarantee or the limit of attempts needs it.
+    pub(crate) fn finish_grant(
+        &self,
+        shard: &mut super::shards::EngineShard,
+        at: SlabRef,
+        rests_on: Option<u64>,
+        now: Now,
+    ) -> Option<Granted> {
+        let running = shard.get(at)?;
+        let durable_first = running.guarantee() == Guarantee::AtMostOnce;
+        let counted = running.policy.max_attempts.is_some() && running.attempt > 1;
+        let mut granted = Granted {
+            token: running.token,
+            attempt: running.attempt,
+            checkpoint: Arc::clone(&running.checkpoint),
+            reason: Arc::clone(&running.reason),
+            first_claimed_at: running.first_claimed_at,
+            rests_on,
+        };
+        if durable_first || counted {
+            let locator = self.journal_running(shard, at, now)?;
+            if durable_first && !self.options.ephemeral {
+                granted.rests_on = Some(locator.frame);
+            }
+        }
+        shard.counters.granted += 1;
+        Some(granted)
+    }
+
+    /// Writes the claim itself, with the last checkpoint.
+    pub(crate) fn journal_running(
+        &self,
+        shard: &mut super::shards::EngineShard,
+        at: SlabRef,
+        now: Now,
+    ) -> Option<Locator> {
+        let running = shard.get(at)?;
+        let digest = running.digest;
+        let record =
+            Subject::of_running(running).record(RecordKind::InProgress, &running.checkpoint, now);
+        let guarantee = running.guarantee();
+        let locator = self.journal.append(
+            &record,
+            Vec::new(),
+            replaced(running.last_record),
+            now.mono_ms,
+        );
+        let head = record.head;
+        shard.apply(digest, &head, guarantee, locator, now.store_secs);
+        Some(locator)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one decision under one lock"
+    )]
+    fn answer_settled(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        request: &Request,
+        verdict: Verdict,
+        record: &Arc<Record>,
+        rests_on: Option<u64>,
+        now: Now,
+    ) -> Result<Tried> {
+        let answer = match verdict {
+            Verdict::Grant(_) => {
+                return self.grant(shard, named, request, verdict, Some(record), rests_on, now);
+            }
+            Verdict::Exhausted => {
+                let subject = Subject::of_record(record, &named.namespace.policy);
+                let last = LastRecord {
+                    locator: found_at(&shard, named.digest),
+                    expires_at: record.head.expires_at,
+                };
+                return self.exhaust(shard, named, subject, Some(last), now);
+            }
+            Verdict::Outcome { compared } => {
+                let failed = record.head.kind == RecordKind::Failed;
+                let state = if failed {
+                    State::Failed
+                } else {
+                    State::Completed
+                };
+                count_settled(&mut shard, state);
+                Answer::Settled {
+                    state,
+                    record: Arc::clone(record),
+                    compared,
+                }
+            }
+            Verdict::InDoubt { compared } => {
+                shard.counters.answered_in_doubt += 1;
+                Answer::InDoubt {
+                    record: Arc::clone(record),
+                    holder_alive: false,
+                    compared,
+                }
+            }
+            Verdict::Mismatch(labels) => {
+                shard.counters.answered_mismatch += 1;
+                let state = state_of(record, named.namespace.policy.guarantee);
+                Answer::Mismatch { labels, state }
+            }
+            Verdict::InProgress { .. } => unreachable!("a settled key is not in progress"),
+        };
+        Ok(Tried::Answer(answer, rests_on))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one decision under one lock"
+    )]
+    fn answer_running(
+        &self,
+        mut shard: Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        request: &Request,
+        verdict: Verdict,
+        wait_until_ms: Option<u64>,
+        now: Now,
+    ) -> Result<Tried> {
+        let answer = match verdict {
+            Verdict::Grant(basis) => return self.take_over_now(shard, at, request, &basis, now),
+            Verdict::Exhausted => {
+                let running = shard.get(at).expect("the key is running");
+                let last = running.last_record;
+                let record = Arc::new(
+                    Subject::of_running(running)
+                        .record(RecordKind::Released, &running.reason, now)
+                        .to_record(),
+                );
+                return self.exhaust(
+                    shard,
+                    named,
+                    Subject::of_record(&record, &named.namespace.policy),
+                    last,
+                    now,
+                );
+            }
+            Verdict::InProgress { compared } => {
+                if let Some(until_ms) = wait_until_ms.filter(|until| *until > now.mono_ms)
+                    && let Some(tried) = self.enqueue(&mut shard, at, request, until_ms)
+                {
+                    drop(shard);
+                    self.hint_timer(until_ms);
+                    return Ok(tried);
+                }
+                shard.counters.answered_in_progress += 1;
+                let running = shard.get(at).expect("the key is running");
+                Answer::InProgress {
+                    lease_left_ms: running.lease_left_ms(now),
+                    attempt: running.attempt,
+                    metadata: Arc::clone(&running.request.metadata),
+                    compared,
+                }
+            }
+            Verdict::InDoubt { compared } => {
+                shard.counters.answered_in_doubt += 1;
+                let running = shard.get(at).expect("the key is running");
+                let record = Arc::new(doubt_record(running, now));
+                Answer::InDoubt {
+                    record,
+                    holder_alive: running.guard_alive,
+                    compared,
+                }
+            }
+            Verdict::Mismatch(labels) => {
+                shard.counters.answered_mismatch += 1;
+                let running = shard.get(at).expect("the key is running");
+                let state = if running.is_in_doubt(now) {
+                    State::InDoubt
+                } else {
+                    State::InProgress
+                };
+                Answer::Mismatch { labels, state }
+            }
+            Verdict::Outcome { .. } => unreachable!("a running key has no outcome"),
+        };
+        Ok(Tried::Answer(answer, None))
+    }
+
+    fn take_over_now(
+        &self,
+        mut shard: Locked<'_>,
+        at: SlabRef,
+        request: &Request,
+        basis: &Basis,
+        now: Now,
+    ) -> Result<Tried> {
+        self.journal.check()?;
+        let mut aftermath = Aftermath::default();
+        if let Some(running) = shard.get_mut(at) {
+            aftermath
+                .wakes
+                .extend(std::mem::take(&mut running.watchers));
+        }
+        let granted = self
+            .take_over(&mut shard, at, request.clone(), basis, now)?
+            .expect("the key is running");
+        drop(shard);
+        aftermath.carry_out();
+        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
+        let rests_on = granted.rests_on;
+        Ok(Tried::Answer(Answer::Granted(granted), rests_on))
+    }
+
+    /// The last attempt that is allowed has gone without an outcome: the key fails for good.
+    fn exhaust(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        subject: Subject<'_>,
+        last: Option<LastRecord>,
+        now: Now,
+    ) -> Result<Tried> {
+        self.journal.check()?;
+        let said: &[u8] = if subject.reason.is_empty() {
+            b"no outcome within the attempts allowed"
+        } else {
+            subject.reason
+        };
+        let record = subject.record(RecordKind::Failed, said, now);
+        let locator = self
+            .journal
+            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let shared = Arc::new(record.to_record());
+        let ended = shard.apply(
+            named.digest,
+            &record.head,
+            named.namespace.policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        shard.counters.failed += 1;
+        shard.counters.answered_failed += 1;
+        let mut aftermath = Aftermath::default();
+        if let Some(ended) = ended {
+            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+        let answer = Answer::Settled {
+            state: State::Failed,
+            record: shared,
+            compared: false,
+        };
+        Ok(Tried::Answer(
+            answer,
+            self.rests_on(named.namespace, locator),
+        ))
+    }
+
+    /// Puts a caller in line; `None` when the line is full.
+    fn enqueue(
+        &self,
+        shard: &mut Locked<'_>,
+        at: SlabRef,
+        request: &Request,
+        until_ms: u64,
+    ) -> Option<Tried> {
+        let limits = &self.options.limits;
+        let in_line = shard.get(at).map_or(0, |running| running.waiters.len());
+        if in_line >= limits.waiters_per_key
+            || self.waiters.load(Ordering::Relaxed) >= limits.waiters
+        {
+            return None;
+        }
+        let waiter = Arc::new(Waiter {
+            request: request.clone(),
+            mailbox: Mailbox::new(),
+        });
+        shard.get_mut(at)?.waiters.push_back(Arc::clone(&waiter));
+        let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        shard.counters.waited += 1;
+        Some(Tried::Wait(waiter, timer))
+    }
+
+    /// Refuses grants where the store is at a limit. Holders are not asked.
+    fn check_room(&self, is_new: bool) -> Result<()> {
+        self.journal.check()?;
+        let limits = &self.options.limits;
+        let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
+        if self.shards.running() >= limits.running_keys {
+            return at_capacity(format!(
+                "{} keys are running, which is the limit: complete some, or raise running_keys",
+                limits.running_keys
+            ));
+        }
+        if is_new && self.shards.keys() >= limits.live_keys {
+            return at_capacity(format!(
+                "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
+                limits.live_keys
+            ));
+        }
+        if self.disk_is_low.load(Ordering::Relaxed) {
+            return at_capacity(format!(
+                "less than {} bytes of disk are free: make room; holders can still complete",
+                limits.free_disk_bytes
+            ));
+        }
+        Ok(())
+    }
+
+    fn count_settled(&self, digest: Digest, state: State) {
+        count_settled(&mut self.shards.lock(digest), state);
+    }
+}
+
+fn count_settled(shard: &mut Locked<'_>, state: State) {
+    if state == State::Failed {
+        shard.counters.answered_failed += 1;
+    } else {
+        shard.counters.answered_completed += 1;
+    }
+}
+
+fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {
+    shard
+        .last_record(digest)
+        .expect("a settled key has a record")
+        .locator
+}
+
+pub(crate) fn state_of(record: &Record, guarantee: Guarantee) -> State {
+    crate::state::transition::settled_state(record.head.kind, guarantee).unwrap_or(State::Released)
+}
+
+pub(crate) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {
+    last.map(|last| Replaced {
+        locator: last.locator,
+        expires_at: last.expires_at,
+    })
+}
+
+fn was_compared(record: &Record, request: &Request) -> bool {
+    record.fingerprint.is_some() && record.fingerprint == request.fingerprint
+}
+
+/// Two keys with one digest: not to be expected in the life of the universe, and never confused.
+pub(crate) fn check_same_key(stored: &[u8], asked: &[u8]) -> Result<()> {
+    if stored == asked {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InUse,
+        "another key has the same digest in this process: reopen the store, which draws a new secret",
+    ))
+}
+
+/// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.
+struct Waiting<'a> {
+    engine: &'a Engine,
+    digest: Digest,
+    waiter: Option<Arc<Waiter>>,
+    timer: TimerKey,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Option<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let Some(waiter) = &self.waiter else {
+            return Poll::Ready(None);
+        };
+        match waiter.mailbox.poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                self.leave();
+                Poll::Ready(Some(outcome))
+            }
+        }
+    }
+}
+
+impl Waiting<'_> {
+    /// Leaves the line, and gives what was delivered but not fetched.
+    fn leave(&mut self) -> Option<Outcome> {
+        let waiter = self.waiter.take()?;
+        let engine = self.engine;
+        let mut shard = engine.shards.lock(self.digest);
+        let outcome = waiter.mailbox.shut();
+        shard.disarm(self.timer);
+        let now = engine.now();
+        if let Found::Running(at) = shard.find(self.digest, now.store_secs)
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+        }
+        engine.waiters.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(Outcome::Granted(granted)) = self.leave() {
+            self.engine.withdraw(self.digest, granted.token);
+        }
+    }
+}
+
+/// A grant that its holder has not got yet.
+struct Undelivered<'a> {
+    engine: &'a Engine,
+    digest: Digest,
+    /// `None` once it is delivered.
+    token: Option<FencingToken>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.engine.withdraw(self.digest, token);
+        }
+    }
+}
+
+/// The running key of this token, whoever asks.
+pub(crate) fn held(
+    shard: &Locked<'_>,
+    digest: Digest,
+    token: FencingToken,
+    store_secs: u32,
+) -> Option<SlabRef> {
+    match shard.find(digest, store_secs) {
+        Found::Running(at) => shard
+            .get(at)
+            .filter(|running: &&Running<_>| running.token == token)
+            .map(|_| at),
+        _ => None,
+    }
+}

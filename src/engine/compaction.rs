@@ -1,0 +1,459 @@
+//! Compaction: the oldest segment goes when nothing in it lives, or its survivors are carried on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Engine;
+use super::claim::replaced;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::journal::census::SegmentStats;
+use crate::journal::codec::{self, Entry};
+use crate::journal::marks::{Link, LowMark};
+use crate::record::{Locator, Record};
+use crate::state::running::LastRecord;
+use crate::sync::Mailbox;
+
+/// Bytes of frames of closed segments that stay in memory.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+
+/// Nothing is dropped by expiry in the first minutes after open, when the clock is least sure.
+pub(crate) const GRACE_MS: u64 = 2 * 60 * 1000;
+
+/// Dead bytes of the log, in percent, from which survivors are carried.
+const DEAD_PERCENT: u64 = 50;
+
+/// Bytes on disk for each live byte from which survivors are carried: tiny frames take more room
+/// than their records.
+const DISK_FACTOR: u64 = 8;
+
+/// Bytes on disk below which none of this matters.
+const SMALL_DISK_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Frames that are carried before the janitor looks at its other work.
+const FRAMES_PER_STEP: u64 = 64;
+
+/// A read that a caller waits for.
+pub(crate) type ReadRequest = (Locator, Arc<Mailbox<Result<Option<Record>>>>);
+
+/// The state of the compaction thread.
+#[derive(Debug, Default)]
+pub(crate) struct Janitor {
+    carrying: Option<Carrying>,
+    dying: Option<Dying>,
+    prepared: u64,
+    pub(crate) segments_dropped: u64,
+    pub(crate) records_carried: u64,
+}
+
+/// The oldest segment, whose records are looked at one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Carrying {
+    segment: u64,
+    next_frame: u64,
+    end_frame: u64,
+}
+
+/// The oldest segment, in which nothing lives any more.
+#[derive(Clone, Copy, Debug)]
+struct Dying {
+    segment: u64,
+    /// The end of the log when that was found; it has to be durable first, or a completion could
+    /// be lost together with the claim that it replaced.
+    after_frame: u64,
+}
+
+/// What compaction sees of the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    /// Oldest first.
+    pub(crate) segments: &'a [SegmentStats],
+    /// The oldest segment that still takes frames, or is not closed yet.
+    pub(crate) open_segment: u64,
+    pub(crate) disk_bytes: u64,
+    /// Records that expire up to here count as dead.
+    pub(crate) expired_secs: u32,
+}
+
+/// What compaction does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    Nothing,
+    /// Nothing in the segment can live: it goes unread.
+    Drop(u64),
+    /// Every record of the segment is checked against its key, and carried if it is current.
+    Carry(u64),
+}
+
+/// Counts choose when a segment goes, never whether a record lives.
+pub(crate) fn choose(view: View<'_>) -> Plan {
+    let Some(head) = view.segments.first() else {
+        return Plan::Nothing;
+    };
+    if head.number >= view.open_segment {
+        return Plan::Nothing;
+    }
+    if head.live == 0 {
+        let all_expired = !head.immortal && head.greatest_expiry <= view.expired_secs;
+        return if all_expired {
+            Plan::Drop(head.number)
+        } else {
+            Plan::Carry(head.number)
+        };
+    }
+    let closed = view
+        .segments
+        .iter()
+        .take_while(|segment| segment.number < view.open_segment);
+    let (bytes, live) = closed.fold((0, 0), |(bytes, live), segment| {
+        (bytes + segment.bytes, live + segment.live_bytes())
+    });
+    let mostly_dead = bytes.saturating_sub(live) * 100 > bytes * DEAD_PERCENT;
+    let sparse = view.disk_bytes > SMALL_DISK_BYTES && view.disk_bytes / DISK_FACTOR > live;
+    if mostly_dead || sparse {
+        Plan::Carry(head.number)
+    } else {
+        Plan::Nothing
+    }
+}
+
+impl Engine {
+    /// One step of the janitor. True when there is more to do at once.
+    pub(crate) fn step_janitor(&self) -> bool {
+        self.serve_reads();
+        if self.journal.is_poisoned() || self.check_alive().is_err() {
+            return false;
+        }
+        let mut janitor = self.janitor.lock();
+        match self.janitor_round(&mut janitor) {
+            Ok(more) => more,
+            Err(error) => {
+                self.journal
+                    .poison("compaction", &std::io::Error::other(error));
+                false
+            }
+        }
+    }
+
+    fn janitor_round(&self, janitor: &mut Janitor) -> Result<bool> {
+        let sealed = self.close_full()?;
+        self.prepare_next(janitor)?;
+        self.look_at_disk()?;
+        if let Some(dying) = janitor.dying {
+            if self.journal.durable() < dying.after_frame {
+                return Ok(sealed);
+            }
+            self.bury(dying.segment)?;
+            janitor.dying = None;
+            janitor.segments_dropped += 1;
+            return Ok(true);
+        }
+        if self.pins.load(Ordering::Acquire) > 0 {
+            return Ok(sealed);
+        }
+        if let Some(carrying) = janitor.carrying {
+            return self.carry_some(janitor, carrying);
+        }
+        match self.plan()? {
+            Plan::Nothing => Ok(sealed),
+            Plan::Drop(segment) => {
+                janitor.dying = Some(Dying {
+                    segment,
+                    after_frame: self.journal.last_used(),
+                });
+                Ok(true)
+            }
+            Plan::Carry(segment) => {
+                janitor.carrying = self.journal.with_tail(|tail| {
+                    tail.census
+                        .oldest()
+                        .filter(|head| head.number == segment)
+                        .map(|head| Carrying {
+                            segment,
+                            next_frame: head.first_frame,
+                            end_frame: head.first_frame + u64::from(head.frames),
+                        })
+                });
+                Ok(true)
+            }
+        }
+    }
+
+    /// Closes segments that take no further frame.
+    fn close_full(&self) -> Result<bool> {
+        let full = self.journal.take_full();
+        for segment in &full {
+            let sealed = self.journal.log().seal(segment.number);
+            sealed.map_err(|error| {
+                Error::io(&format!("closing segment {:016x}", segment.number), error)
+            })?;
+            self.journal
+                .with_tail(|tail| tail.close_below(segment.end_frame, WINDOW_BYTES));
+        }
+        Ok(!full.is_empty())
+    }
+
+    /// Makes the next segment before it is needed.
+    fn prepare_next(&self, janitor: &mut Janitor) -> Result<()> {
+        let next = self.journal.with_tail(|tail| tail.next_segment());
+        if janitor.prepared < next && !self.clock.is_manual() {
+            self.journal
+                .log()
+                .prepare(next)
+                .map_err(|error| Error::io("preparing a segment", error))?;
+            janitor.prepared = next;
+        }
+        Ok(())
+    }
+
+    fn look_at_disk(&self) -> Result<()> {
+        let free = self
+            .journal
+            .log()
+            .free_bytes()
+            .map_err(|error| Error::io("looking at the free disk space", error))?;
+        let low = free.is_some_and(|bytes| bytes < self.options.limits.free_disk_bytes);
+        if self.disk_is_low.swap(low, Ordering::Relaxed) && !low {
+            self.journal
+                .log()
+                .hold_reserve(true)
+                .map_err(|error| Error::io("taking the disk reserve", error))?;
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let disk_bytes = self
+            .journal
+            .log()
+            .disk_bytes()
+            .map_err(|error| Error::io("looking at the disk space in use", error))?;
+        let open_segment = self.journal.oldest_unclosed();
+        Ok(self.journal.with_tail(|tail| {
+            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
+            let expired_secs = tail.census.now_secs();
+            choose(View {
+                segments: &segments,
+                open_segment,
+                disk_bytes,
+                expired_secs,
+            })
+        }))
+    }
+
+    /// Carries the survivors of a few frames to the end of the log.
+    fn carry_some(&self, janitor: &mut Janitor, mut carrying: Carrying) -> Result<bool> {
+        // Claims never wait for compaction: when the log has no room, compaction waits.
+        if self.journal.congestion(self.now().mono_ms).is_some() {
+            return Ok(false);
+        }
+        let until = carrying
+            .end_frame
+            .min(carrying.next_frame + FRAMES_PER_STEP);
+        while carrying.next_frame < until {
+            janitor.records_carried += self.carry_frame(carrying.next_frame)?;
+            carrying.next_frame += 1;
+        }
+        if carrying.next_frame < carrying.end_frame {
+            janitor.carrying = Some(carrying);
+        } else {
+            janitor.carrying = None;
+            janitor.dying = Some(Dying {
+                segment: carrying.segment,
+                after_frame: self.journal.last_used(),
+            });
+        }
+        Ok(true)
+    }
+
+    fn carry_frame(&self, frame: u64) -> Result<u64> {
+        let lost = || {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("frame {frame} is missing or damaged: restore a backup"),
+            )
+        };
+        let payload = self.journal.frame_bytes(frame)?.ok_or_else(lost)?;
+        let mut carried = 0;
+        let mut offset = 0;
+        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
+            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| lost())?;
+            if let Entry::Record(wire) = entry {
+                let locator = Locator {
+                    frame,
+                    offset: u16::try_from(offset).map_err(|_| lost())?,
+                };
+                let head = wire.head().map_err(|_| lost())?;
+                if self.is_carried(head.namespace, wire.key, locator)
+                    && let Some(record) = self.journal.complete(&wire, locator)?
+                {
+                    carried += u64::from(self.carry(&record, locator));
+                }
+            }
+            offset += taken;
+        }
+        Ok(carried)
+    }
+
+    /// A look without the record's body, so that dead records cost nothing.
+    fn is_carried(&self, namespace: crate::key::NamespaceId, key: &[u8], locator: Locator) -> bool {
+        let digest = self.digest_of(namespace, key);
+        self.shards
+            .lock(digest)
+            .last_record(digest)
+            .is_some_and(|last| last.locator == locator)
+    }
+
+    /// Copies a record to the end of the log, if it is still the newest of its key.
+    fn carry(&self, record: &Record, from: Locator) -> bool {
+        let parts = Journal::split(&record.body);
+        let digest = self.digest_of(record.head.namespace, &record.key);
+        let now = self.now();
+        let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
+        let mut shard = self.shards.lock(digest);
+        let last = LastRecord {
+            locator: from,
+            expires_at: record.head.expires_at,
+        };
+        if shard
+            .last_record(digest)
+            .is_none_or(|newest| newest.locator != from)
+            || record.head.expires_at <= expired_secs
+        {
+            return false;
+        }
+        let to = self
+            .journal
+            .append(&record.as_ref(), parts, replaced(Some(last)), now.mono_ms);
+        let moved = shard.relocate(digest, from, to, now.store_secs);
+        debug_assert!(moved, "the newest record was looked up under the same lock");
+        moved
+    }
+
+    /// Removes the oldest segment. The low mark is durable first.
+    fn bury(&self, segment: u64) -> Result<()> {
+        let next = segment + 1;
+        let link = self
+            .journal
+            .log()
+            .read_link(next)
+            .map_err(|error| Error::io("reading a segment's marker", error))?;
+        let link = Link::decode(&link).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("the ready marker of segment {next:016x} is damaged: restore a backup"),
+            )
+        })?;
+        self.journal.raise_low(LowMark {
+            segment: next,
+            before: link.before,
+            checksum: link.checksum,
+        })?;
+        // From here on whoever held a locator into it looks again.
+        self.journal.with_tail(|tail| tail.census.drop_oldest());
+        self.journal
+            .log()
+            .remove(segment)
+            .map_err(|error| Error::io("removing a dead segment", error))
+    }
+
+    pub(crate) fn request_read(
+        &self,
+        locator: Locator,
+        mailbox: &Arc<Mailbox<Result<Option<Record>>>>,
+    ) {
+        self.reads.lock().push((locator, Arc::clone(mailbox)));
+        self.journal.janitor.raise();
+    }
+
+    /// Reads what async callers asked for.
+    pub(crate) fn serve_reads(&self) {
+        let requests = std::mem::take(&mut *self.reads.lock());
+        for (locator, mailbox) in requests {
+            let read = self.journal.read(locator);
+            if let Ok(Some(waker)) = mailbox.deliver(read) {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Lets the counts of dying records follow store time, once the store has run for a while.
+    pub(crate) fn expire_counts(&self, store_secs: u32, mono_ms: u64) {
+        if mono_ms.saturating_sub(self.opened.at_ms) >= GRACE_MS {
+            self.journal
+                .with_tail(|tail| tail.census.advance(store_secs));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, SMALL_DISK_BYTES, SegmentStats, View, choose};
+
+    fn segment(number: u64, records: u64, live: u64) -> SegmentStats {
+        let mut stats = SegmentStats::new(number, number * 100);
+        stats.records = records;
+        stats.live = live;
+        stats.bytes = records * 100;
+        stats.greatest_expiry = 50;
+        stats
+    }
+
+    fn plan(segments: &[SegmentStats], open_segment: u64, expired_secs: u32) -> Plan {
+        choose(View {
+            segments,
+            open_segment,
+            disk_bytes: 0,
+            expired_secs,
+        })
+    }
+
+    #[test]
+    fn the_open_segment_is_never_touched() {
+        assert_eq!(plan(&[], 1, 100), Plan::Nothing);
+        assert_eq!(plan(&[segment(1, 10, 0)], 1, 100), Plan::Nothing);
+    }
+
+    #[test]
+    fn a_dead_head_goes_unread_only_when_everything_in_it_has_expired() {
+        assert_eq!(
+            plan(&[segment(1, 10, 0), segment(2, 1, 1)], 2, 50),
+            Plan::Drop(1)
+        );
+        assert_eq!(
+            plan(&[segment(1, 10, 0), segment(2, 1, 1)], 2, 49),
+            Plan::Carry(1)
+        );
+        let mut immortal = segment(1, 10, 0);
+        immortal.immortal = true;
+        assert_eq!(plan(&[immortal, segment(2, 1, 1)], 2, 50), Plan::Carry(1));
+    }
+
+    #[test]
+    fn survivors_are_carried_when_most_of_the_log_is_dead() {
+        let live_head = [
+            segment(1, 10, 10),
+            segment(2, 10, 1),
+            segment(3, 10, 1),
+            segment(4, 1, 1),
+        ];
+        assert_eq!(plan(&live_head, 4, 0), Plan::Carry(1));
+        assert_eq!(
+            plan(&live_head[..2], 2, 0),
+            Plan::Nothing,
+            "a log that lives is left alone"
+        );
+    }
+
+    #[test]
+    fn sparse_disk_use_is_carried_away() {
+        let segments = [segment(1, 10, 9), segment(2, 10, 10)];
+        let view = View {
+            segments: &segments,
+            open_segment: 2,
+            disk_bytes: SMALL_DISK_BYTES + 1,
+            expired_secs: 0,
+        };
+        assert_eq!(choose(view), Plan::Carry(1));
+    }
+}

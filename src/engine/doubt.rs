@@ -1,0 +1,402 @@
+//! Doubts and how they are settled; forgetting.
+
+use std::sync::Arc;
+
+use super::claim::{Named, Read, replaced};
+use super::holder::refused;
+use super::namespaces::NamespaceCore;
+use super::shards::Locked;
+use super::waiting::doubt_record;
+use super::{Aftermath, Engine};
+use crate::clock::Now;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::key::{Digest, FencingToken, NamespaceId};
+use crate::options::{Guarantee, Oversize};
+use crate::record::{Head, Locator, Record, RecordKind, RecordRef, State};
+use crate::state::running::LastRecord;
+use crate::state::shard::Found;
+use crate::state::table::{Place, Settled};
+use crate::state::transition::{Refusal, Subject};
+
+/// How a doubt is settled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Settlement<'a> {
+    Happened(&'a [u8]),
+    Failed(&'a [u8]),
+    NeverHappened,
+}
+
+impl Engine {
+    /// Settles a doubt under its token. Gives the frame that the acknowledgement waits for.
+    pub(crate) fn resolve(
+        &self,
+        named: Named<'_>,
+        token: FencingToken,
+        settlement: Settlement<'_>,
+        force: bool,
+    ) -> Result<u64> {
+        self.check_alive()?;
+        let parts = self.split_settlement(named, settlement)?;
+        let mut read: Option<Read> = None;
+        loop {
+            let now = self.now();
+            let shard = self.shards.lock(named.digest);
+            match shard.find(named.digest, now.store_secs) {
+                Found::Absent | Found::Forgotten(_) => return Err(super::holder::not_held()),
+                Found::Running(at) => {
+                    let running = shard
+                        .get(at)
+                        .expect("a slot names a running key that is there");
+                    self.check_doubt_running(named, running, token, settlement, force, now)?;
+                    let record = Arc::new(doubt_record(running, now));
+                    let last = running.last_record;
+                    return self.settle_doubt(shard, named, &record, last, settlement, parts, now);
+                }
+                Found::Settled(_, settled, locator) => {
+                    if let Some((at, record)) = &read
+                        && *at == locator
+                    {
+                        if settled != Settled::InDoubt || record.head.token != token {
+                            let state =
+                                super::claim::state_of(record, named.namespace.policy.guarantee);
+                            let info = self.info(named.namespace, state, Arc::clone(record));
+                            return Err(refused(Refusal::Superseded, Some(info)));
+                        }
+                        let last = Some(LastRecord {
+                            locator,
+                            expires_at: record.head.expires_at,
+                        });
+                        let record = Arc::clone(record);
+                        return self
+                            .settle_doubt(shard, named, &record, last, settlement, parts, now);
+                    }
+                    drop(shard);
+                    read = self
+                        .journal
+                        .read(locator)?
+                        .map(|record| (locator, Arc::new(record)));
+                }
+            }
+        }
+    }
+
+    fn split_settlement(
+        &self,
+        named: Named<'_>,
+        settlement: Settlement<'_>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let policy = &named.namespace.policy;
+        match settlement {
+            Settlement::Happened(body) | Settlement::Failed(body) => {
+                if body.len() <= policy.max_response_bytes {
+                    return Ok(Journal::split(body));
+                }
+                if policy.oversize == Oversize::OutcomeOnly {
+                    return Ok(Vec::new());
+                }
+                let remedy = "resolve with a shorter one or a reference, or raise max_response";
+                Err(Error::too_large(
+                    "the response or error",
+                    body.len(),
+                    policy.max_response_bytes,
+                    remedy,
+                ))
+            }
+            Settlement::NeverHappened => Ok(Vec::new()),
+        }
+    }
+
+    fn check_doubt_running<W>(
+        &self,
+        named: Named<'_>,
+        running: &crate::state::running::Running<W>,
+        token: FencingToken,
+        settlement: Settlement<'_>,
+        force: bool,
+        now: Now,
+    ) -> Result<()> {
+        if running.token != token {
+            return Err(refused(
+                Refusal::Superseded,
+                Some(self.running_info(named, running, now)),
+            ));
+        }
+        let in_use = |text: &str| {
+            Err(Error::new(ErrorKind::InUse, text)
+                .with_current(self.running_info(named, running, now)))
+        };
+        if !running.is_in_doubt(now) {
+            return in_use("the key is in progress, not in doubt: wait for its holder");
+        }
+        let reruns = matches!(settlement, Settlement::NeverHappened);
+        if reruns && running.guard_alive && !force {
+            return in_use(
+                "the holder of this key is alive in this process and may still cause the effect: \
+                 stop it first, or force the resolution",
+            );
+        }
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn settle_doubt(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        record: &Arc<Record>,
+        last: Option<LastRecord>,
+        settlement: Settlement<'_>,
+        parts: Vec<Vec<u8>>,
+        now: Now,
+    ) -> Result<u64> {
+        self.journal.check()?;
+        let policy = &named.namespace.policy;
+        // A higher token: the holder that brought the doubt about is superseded.
+        let subject = Subject {
+            token: self.next_token()?,
+            ..Subject::of_record(record, policy)
+        };
+        let written = match settlement {
+            Settlement::Happened(response) => subject.record(RecordKind::Completed, response, now),
+            Settlement::Failed(error) => subject.record(RecordKind::Failed, error, now),
+            Settlement::NeverHappened => {
+                subject.record(RecordKind::Released, b"resolved: it never happened", now)
+            }
+        };
+        let locator = self
+            .journal
+            .append(&written, parts, replaced(last), now.mono_ms);
+        let ended = shard.apply(
+            named.digest,
+            &written.head,
+            policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        shard.counters.resolved += 1;
+        let mut aftermath = Aftermath::default();
+        if let Some(ended) = ended {
+            let shared = Arc::new(written.to_record());
+            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(locator.frame)
+    }
+
+    /// The doubts of a namespace, or of all of them, oldest first.
+    pub(crate) fn doubts(
+        &self,
+        only: Option<NamespaceId>,
+    ) -> Result<Vec<(Arc<NamespaceCore>, Arc<Record>, bool)>> {
+        self.check_alive()?;
+        let mut running = Vec::new();
+        let mut settled: Vec<(Locator, ())> = Vec::new();
+        for shard in self.shards.all() {
+            let now = self.now();
+            running.extend(
+                shard
+                    .running()
+                    .filter(|running| running.is_in_doubt(now))
+                    .map(|entry| (doubt_record(entry, now), entry.guard_alive)),
+            );
+            settled.extend(shard.slots().filter_map(|slot| match slot.place() {
+                Place::Settled(Settled::InDoubt, locator) => Some((locator, ())),
+                _ => None,
+            }));
+        }
+        settled.sort_unstable_by_key(|(locator, ())| *locator);
+        let mut doubts = Vec::new();
+        let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
+        for (locator, ()) in settled {
+            // A record that is gone was settled meanwhile.
+            let Some(record) = self.journal.read(locator)? else {
+                continue;
+            };
+            if wanted(record.head.namespace) && self.journal_rests(locator)? {
+                doubts.push((
+                    self.namespace_by_id(record.head.namespace)?,
+                    Arc::new(record),
+                    false,
+                ));
+            }
+        }
+        for (record, alive) in running
+            .into_iter()
+            .filter(|(record, _)| wanted(record.head.namespace))
+        {
+            doubts.push((
+                self.namespace_by_id(record.head.namespace)?,
+                Arc::new(record),
+                alive,
+            ));
+        }
+        Ok(doubts)
+    }
+
+    /// Whether a listing may name this record: in a poisoned store only what is durable.
+    fn journal_rests(&self, locator: Locator) -> Result<bool> {
+        Ok(locator.frame <= self.journal.durable() || !self.journal.is_poisoned())
+    }
+
+    /// Whether a namespace has keys in progress or in doubt.
+    pub(crate) fn has_unsettled(&self, id: NamespaceId, guarantee: Guarantee) -> Result<bool> {
+        for shard in self.shards.all() {
+            if shard.running().any(|running| running.namespace == id) {
+                return Ok(true);
+            }
+        }
+        Ok(guarantee == Guarantee::AtMostOnce && self.has_settled_doubt(id)?)
+    }
+
+    fn has_settled_doubt(&self, id: NamespaceId) -> Result<bool> {
+        let mut locators = Vec::new();
+        for shard in self.shards.all() {
+            locators.extend(shard.slots().filter_map(|slot| match slot.place() {
+                Place::Settled(Settled::InDoubt, locator) => Some(locator),
+                _ => None,
+            }));
+        }
+        for locator in locators {
+            if self
+                .journal
+                .read(locator)?
+                .is_some_and(|record| record.head.namespace == id)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes a key. A running one, or one in doubt, only when forced with its token.
+    ///
+    /// Gives the frame that the acknowledgement waits for; `None` when there was no such key.
+    pub(crate) fn forget(
+        &self,
+        named: Named<'_>,
+        force: Option<FencingToken>,
+    ) -> Result<Option<u64>> {
+        self.check_alive()?;
+        let mut read: Option<Read> = None;
+        loop {
+            let now = self.now();
+            let shard = self.shards.lock(named.digest);
+            let last = match shard.find(named.digest, now.store_secs) {
+                Found::Absent => return Ok(None),
+                Found::Forgotten(locator) => return Ok(Some(locator.frame)),
+                Found::Running(at) => {
+                    let running = shard
+                        .get(at)
+                        .expect("a slot names a running key that is there");
+                    if force != Some(running.token) {
+                        return Err(unforced(running.token, force)
+                            .with_current(self.running_info(named, running, now)));
+                    }
+                    running.last_record
+                }
+                Found::Settled(slot, settled, locator) => {
+                    if settled == Settled::InDoubt {
+                        let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator)
+                        else {
+                            drop(shard);
+                            read = self
+                                .journal
+                                .read(locator)?
+                                .map(|record| (locator, Arc::new(record)));
+                            continue;
+                        };
+                        if force != Some(record.head.token) {
+                            let info =
+                                self.info(named.namespace, State::InDoubt, Arc::clone(record));
+                            return Err(unforced(record.head.token, force).with_current(info));
+                        }
+                    }
+                    Some(LastRecord {
+                        locator,
+                        expires_at: slot.expires_at(),
+                    })
+                }
+            };
+            return self.remove(shard, named, last, now).map(Some);
+        }
+    }
+
+    fn remove(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        last: Option<LastRecord>,
+        now: Now,
+    ) -> Result<u64> {
+        self.journal.check()?;
+        let record = RecordRef {
+            head: Head {
+                kind: RecordKind::Forgotten,
+                namespace: named.namespace.id,
+                token: self.next_token()?,
+                attempt: 0,
+                first_claimed_at: now.store_secs,
+                recorded_at: now.store_secs,
+                expires_at: now.store_secs,
+                body_omitted: false,
+            },
+            key: named.key,
+            fingerprint: None,
+            metadata: &[],
+            reason: &[],
+            body: &[],
+        };
+        let locator = self
+            .journal
+            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let ended = shard.apply(
+            named.digest,
+            &record.head,
+            named.namespace.policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        shard.counters.forgotten += 1;
+        let mut aftermath = Aftermath::default();
+        if let Some(ended) = ended {
+            self.wake_all(ended, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(locator.frame)
+    }
+
+    /// The name by which calls of this engine mean a key.
+    pub(crate) fn named<'a>(
+        &self,
+        namespace: &'a Arc<NamespaceCore>,
+        key: &'a Arc<[u8]>,
+    ) -> Named<'a> {
+        let digest: Digest = self.digest(namespace, key);
+        Named {
+            namespace,
+            digest,
+            key,
+        }
+    }
+}
+
+fn unforced(current: FencingToken, forced: Option<FencingToken>) -> Error {
+    match forced {
+        None => Error::new(
+            ErrorKind::InUse,
+            "the key is in progress or in doubt: settle it first, or force this with its token",
+        ),
+        Some(forced) => Error::new(
+            ErrorKind::Superseded,
+            format!(
+                "the key is held under token {current}, not {forced}: look at it again before forcing this"
+            ),
+        ),
+    }
+}

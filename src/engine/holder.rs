@@ -1,0 +1,633 @@
+//! What a holder does to its key, under its token.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::claim::{Granted, Named, Read, held, replaced};
+use super::shards::Locked;
+use super::{Aftermath, Engine};
+use crate::clock::Now;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::key::{Digest, FencingToken};
+use crate::options::{Guarantee, Oversize};
+use crate::record::{KeyInfo, Record, RecordKind, RecordRef, State};
+use crate::state::running::{LastRecord, Running};
+use crate::state::shard::{Found, Grant};
+use crate::state::slab::SlabRef;
+use crate::state::transition::{
+    Accepted, Basis, Command, Refusal, Subject, act_running, act_settled, may_resume,
+};
+
+impl Engine {
+    /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
+    pub(crate) fn act(
+        &self,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+    ) -> Result<Option<u64>> {
+        self.check_alive()?;
+        self.check_command(named, command)?;
+        let parts = match command {
+            Command::Complete(body) | Command::Fail(body)
+                if body.len() <= named.namespace.policy.max_response_bytes =>
+            {
+                Journal::split(body)
+            }
+            _ => Vec::new(),
+        };
+        let mut read: Option<Read> = None;
+        loop {
+            let now = self.now();
+            let shard = self.shards.lock(named.digest);
+            let locator = match shard.find(named.digest, now.store_secs) {
+                Found::Running(at) => {
+                    return self.act_on_running(shard, at, named, token, command, parts, now);
+                }
+                Found::Absent | Found::Forgotten(_) => return Err(not_held()),
+                Found::Settled(_, _, locator) => locator,
+            };
+            if let Some((at, record)) = &read
+                && *at == locator
+            {
+                return self
+                    .act_on_settled(shard, named, token, command, record, locator, parts, now);
+            }
+            drop(shard);
+            read = self
+                .journal
+                .read(locator)?
+                .map(|record| (locator, Arc::new(record)));
+        }
+    }
+
+    fn check_command(&self, named: Named<'_>, command: Command<'_>) -> Result<()> {
+        let policy = &named.namespace.policy;
+        let limits = &self.options.limits;
+        match command {
+            Command::Complete(body) | Command::Fail(body) => {
+                if body.len() > policy.max_response_bytes && policy.oversize == Oversize::Refuse {
+                    let remedy = "complete with a shorter one or a reference, raise max_response, or choose Oversize::OutcomeOnly";
+                    return Err(Error::too_large(
+                        "the response or error",
+                        body.len(),
+                        policy.max_response_bytes,
+                        remedy,
+                    ));
+                }
+            }
+            Command::Release(reason) | Command::Doubt(reason)
+                if reason.len() > limits.reason_bytes =>
+            {
+                return Err(Error::too_large(
+                    "the reason",
+                    reason.len(),
+                    limits.reason_bytes,
+                    "shorten it",
+                ));
+            }
+            Command::Checkpoint(bytes) if bytes.len() > CHECKPOINT_BYTES_MAX => {
+                let remedy = "keep large intermediate results elsewhere and store a reference";
+                return Err(Error::too_large(
+                    "the checkpoint",
+                    bytes.len(),
+                    CHECKPOINT_BYTES_MAX,
+                    remedy,
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn act_on_running(
+        &self,
+        mut shard: Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+        parts: Vec<Vec<u8>>,
+        now: Now,
+    ) -> Result<Option<u64>> {
+        let running = shard
+            .get(at)
+            .expect("a slot names a running key that is there");
+        let kind = match act_running(running, token, command, now) {
+            Err(refusal) => {
+                let info = self.running_info(named, running, now);
+                shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
+                return Err(refused(refusal, Some(info)));
+            }
+            Ok(Accepted::Done) => return Ok(None),
+            Ok(Accepted::Extend) => {
+                self.extend(&mut shard, at, now);
+                drop(shard);
+                return Ok(None);
+            }
+            Ok(Accepted::Write(kind)) => kind,
+        };
+        self.journal.check()?;
+        let subject = Subject::of_running(running);
+        let record = subject.record(kind, said(command, running), now);
+        let last = running.last_record;
+        let shared = (!running.waiters.is_empty()).then(|| Arc::new(record.to_record()));
+        let locator = self
+            .journal
+            .append(&record, parts, replaced(last), now.mono_ms);
+        let head = record.head;
+        if let Command::Checkpoint(bytes) = command
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.checkpoint = bytes.into();
+        }
+        let ended = shard.apply(
+            named.digest,
+            &head,
+            named.namespace.policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        count(&mut shard, kind, command);
+        let mut aftermath = Aftermath::default();
+        match (ended, shared) {
+            (Some(ended), Some(record)) => {
+                self.settle_waiters(&mut shard, ended, &record, locator, now, &mut aftermath)
+            }
+            (Some(ended), None) => aftermath.end(ended),
+            (None, _) => {}
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(Some(locator.frame))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn act_on_settled(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+        record: &Arc<Record>,
+        at: crate::record::Locator,
+        parts: Vec<Vec<u8>>,
+        now: Now,
+    ) -> Result<Option<u64>> {
+        let policy = &named.namespace.policy;
+        let kind = match act_settled(record, token, command, policy.guarantee) {
+            Err(refusal) => {
+                shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
+                let state = super::claim::state_of(record, policy.guarantee);
+                return Err(refused(
+                    refusal,
+                    Some(self.info(named.namespace, state, Arc::clone(record))),
+                ));
+            }
+            // What was done before is acknowledged again when it is durable.
+            Ok(Accepted::Done) => return Ok(Some(at.frame)),
+            Ok(Accepted::Extend) => return Ok(None),
+            Ok(Accepted::Write(kind)) => kind,
+        };
+        self.journal.check()?;
+        let body = match command {
+            Command::Complete(body) | Command::Fail(body) => body,
+            _ => &[],
+        };
+        let written = Subject::of_record(record, policy).record(kind, body, now);
+        let last = LastRecord {
+            locator: at,
+            expires_at: record.head.expires_at,
+        };
+        let locator = self
+            .journal
+            .append(&written, parts, replaced(Some(last)), now.mono_ms);
+        shard.apply(
+            named.digest,
+            &written.head,
+            policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        count(&mut shard, kind, command);
+        Ok(Some(locator.frame))
+    }
+
+    fn extend(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        let deadline_ms = now.mono_ms.saturating_add(running.request.lease_ms);
+        running.deadline_ms = running.deadline_ms.max(deadline_ms);
+        running.lapse_seen = false;
+        let end_ms = running.lease_end_ms();
+        shard.counters.renewed += 1;
+        shard.arm(at, end_ms);
+    }
+
+    /// Lets the store renew the lease until `until_ms`.
+    pub(crate) fn keep_alive(
+        &self,
+        named: Named<'_>,
+        token: FencingToken,
+        for_ms: u64,
+    ) -> Result<()> {
+        self.act(named, token, Command::Renew)?;
+        let now = self.now();
+        let mut shard = self.shards.lock(named.digest);
+        if let Some(at) = held(&shard, named.digest, token, now.store_secs)
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
+            let end_ms = running.lease_end_ms();
+            shard.arm(at, end_ms);
+        }
+        Ok(())
+    }
+
+    /// Whether the lease of this token has lapsed, or the token is not current any more.
+    pub(crate) fn is_lost(&self, digest: Digest, token: FencingToken) -> bool {
+        let now = self.now();
+        if self.check_alive().is_err() {
+            return true;
+        }
+        let shard = self.shards.lock(digest);
+        let Some(at) = held(&shard, digest, token, now.store_secs) else {
+            return true;
+        };
+        shard.get(at).is_none_or(|running| running.is_lapsed(now))
+    }
+
+    /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
+    pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
+        if self.is_lost(digest, token) {
+            return true;
+        }
+        let now = self.now();
+        let mut shard = self.shards.lock(digest);
+        let Some(at) = held(&shard, digest, token, now.store_secs) else {
+            return true;
+        };
+        let Some(running) = shard.get_mut(at) else {
+            return true;
+        };
+        if running.is_lapsed(now) {
+            return true;
+        }
+        if !running.watchers.iter().any(|other| other.will_wake(waker)) {
+            running.watchers.push(waker.clone());
+        }
+        false
+    }
+
+    /// How much of the lease is left, in milliseconds.
+    pub(crate) fn lease_left_ms(&self, digest: Digest, token: FencingToken) -> u64 {
+        let now = self.now();
+        let shard = self.shards.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        at.and_then(|at| shard.get(at)).map_or(0, |running| {
+            running.lease_end_ms().saturating_sub(now.mono_ms)
+        })
+    }
+
+    /// The guard of this token goes away, or a ticket takes its place.
+    pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
+        let now = self.now();
+        let mut shard = self.shards.lock(digest);
+        if let Some(at) = held(&shard, digest, token, now.store_secs)
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.guard_alive = false;
+        }
+    }
+
+    /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
+    /// beyond memory.
+    pub(crate) fn abandon(&self, named: Named<'_>, token: FencingToken) {
+        if self.check_alive().is_err() || self.journal.is_poisoned() {
+            return;
+        }
+        let now = self.now();
+        let shard = self.shards.lock(named.digest);
+        if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
+            // Superseded meanwhile, it has nothing to give up.
+            let _ = self.act_on_running(shard, at, named, token, Command::Abandon, Vec::new(), now);
+        }
+    }
+
+    /// A key that stays the same for each label, across attempts and restarts.
+    pub(crate) fn derived_key(
+        &self,
+        namespace: crate::key::NamespaceId,
+        key: &[u8],
+        label: &str,
+    ) -> String {
+        let key_len = super::to_u64(key.len()).to_le_bytes();
+        let derived = self.seeded.hash(&[
+            b"derived key",
+            &namespace.0.to_le_bytes(),
+            &key_len,
+            key,
+            label.as_bytes(),
+        ]);
+        format!("{derived:032x}")
+    }
+
+    /// Takes back a grant that was never delivered: provably nothing ran.
+    pub(crate) fn withdraw(&self, digest: Digest, token: FencingToken) {
+        let now = self.now();
+        let mut aftermath = Aftermath::default();
+        let mut shard = self.shards.lock(digest);
+        if let Some(at) = held(&shard, digest, token, now.store_secs) {
+            shard.counters.withdrawn += 1;
+            self.take_back(&mut shard, at, now, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+    }
+
+    fn take_back(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
+        let Some(running) = shard.get(at) else { return };
+        let before = running
+            .previous_record
+            .as_ref()
+            .map_or(0, |record| match record.head.kind {
+                RecordKind::InProgress | RecordKind::Released => record.head.attempt,
+                _ => 0,
+            });
+        let first_grant = running.attempt == before + 1;
+        if !running.journaled && first_grant {
+            if let Some(ended) = shard.restore(at, now) {
+                self.wake_all(ended, aftermath);
+            }
+            return;
+        }
+        if self.journal.is_poisoned() {
+            return;
+        }
+        let digest = running.digest;
+        let guarantee = running.guarantee();
+        let last = running.last_record;
+        let outcome = running
+            .previous_record
+            .as_ref()
+            .filter(|_| first_grant && before == 0)
+            .cloned();
+        let record = match &outcome {
+            Some(record) => record.as_ref().as_ref(),
+            None => undone(running, now),
+        };
+        // A settled answer that a re-run had replaced may be larger than a frame.
+        let parts = Journal::split(record.body);
+        let locator = self
+            .journal
+            .append(&record, parts, replaced(last), now.mono_ms);
+        let head = record.head;
+        if let Some(ended) = shard.apply(digest, &head, guarantee, locator, now.store_secs) {
+            self.wake_all(ended, aftermath);
+        }
+    }
+
+    /// Turns a ticket into the right to settle its key again.
+    pub(crate) fn attach(&self, named: Named<'_>, token: FencingToken) -> Result<Granted> {
+        self.check_alive()?;
+        self.journal.check()?;
+        let mut read: Option<Read> = None;
+        loop {
+            let now = self.now();
+            let mut shard = self.shards.lock(named.digest);
+            let locator = match shard.find(named.digest, now.store_secs) {
+                Found::Running(at) => {
+                    return self.attach_running(&mut shard, at, named, token, now);
+                }
+                Found::Absent | Found::Forgotten(_) => return Err(not_held()),
+                Found::Settled(_, _, locator) => locator,
+            };
+            if let Some((at, record)) = &read
+                && *at == locator
+            {
+                return self.attach_settled(shard, named, token, record, now);
+            }
+            drop(shard);
+            read = self
+                .journal
+                .read(locator)?
+                .map(|record| (locator, Arc::new(record)));
+        }
+    }
+
+    fn attach_running(
+        &self,
+        shard: &mut Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        token: FencingToken,
+        now: Now,
+    ) -> Result<Granted> {
+        let running = shard
+            .get_mut(at)
+            .expect("a slot names a running key that is there");
+        if running.token != token {
+            let info = self.running_info(named, running, now);
+            return Err(refused(Refusal::Superseded, Some(info)));
+        }
+        if running.guard_alive {
+            return Err(Error::new(
+                ErrorKind::InUse,
+                "the lease of this ticket is held in this process already: detach it there first",
+            ));
+        }
+        running.guard_alive = true;
+        Ok(granted_of(running))
+    }
+
+    fn attach_settled(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        token: FencingToken,
+        record: &Arc<Record>,
+        now: Now,
+    ) -> Result<Granted> {
+        let policy = &named.namespace.policy;
+        if record.head.token != token {
+            let state = super::claim::state_of(record, policy.guarantee);
+            return Err(refused(
+                Refusal::Superseded,
+                Some(self.info(named.namespace, state, Arc::clone(record))),
+            ));
+        }
+        if !may_resume(record, policy.guarantee) {
+            // Settled under this token: the lease can repeat what was done, and nothing else.
+            return Ok(granted_of_record(record));
+        }
+        let grant = Grant {
+            namespace: named.namespace.id,
+            policy: Arc::clone(policy),
+            key: Arc::clone(named.key),
+            token,
+            request: crate::state::running::Request {
+                fingerprint: record.fingerprint.clone(),
+                metadata: Arc::clone(&record.metadata),
+                lease_ms: crate::clock::millis(policy.lease),
+                retention: None,
+            },
+            basis: Basis {
+                attempt: record.head.attempt,
+                keeps_checkpoint: true,
+                continues: true,
+            },
+            record: Some(Arc::clone(record)),
+        };
+        let at = shard.grant(named.digest, grant, now);
+        let running = shard.get_mut(at).expect("the key was just granted");
+        running.journaled = true;
+        running.previous = None;
+        let granted = granted_of(running);
+        let deadline_ms = running.deadline_ms;
+        drop(shard);
+        self.hint_timer(deadline_ms);
+        Ok(granted)
+    }
+
+    pub(crate) fn running_info<W>(
+        &self,
+        named: Named<'_>,
+        running: &Running<W>,
+        now: Now,
+    ) -> KeyInfo {
+        let state = if running.is_in_doubt(now) {
+            State::InDoubt
+        } else {
+            State::InProgress
+        };
+        let record = Subject::of_running(running)
+            .record(RecordKind::InProgress, &running.checkpoint, now)
+            .to_record();
+        self.info(named.namespace, state, Arc::new(record))
+    }
+}
+
+/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
+pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
+
+const _: () = assert!(
+    CHECKPOINT_BYTES_MAX <= crate::journal::codec::INLINE_BODY_MAX,
+    "a checkpoint never needs parts, so claims and releases never do"
+);
+
+fn said<'a, W>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
+    match command {
+        Command::Complete(said)
+        | Command::Fail(said)
+        | Command::Release(said)
+        | Command::Doubt(said)
+        | Command::Checkpoint(said) => said,
+        Command::Abandon => b"the lease was dropped without an outcome",
+        Command::Record | Command::Renew => &running.checkpoint,
+    }
+}
+
+/// The record that undoes a grant: one attempt less, or nothing at all.
+fn undone<W>(running: &Running<W>, now: Now) -> RecordRef<'_> {
+    let subject = Subject::of_running(running);
+    if running.attempt <= 1 {
+        return subject.record(RecordKind::Forgotten, &[], now);
+    }
+    let fewer = Subject {
+        attempt: running.attempt - 1,
+        ..subject
+    };
+    fewer.record(RecordKind::Released, &running.reason, now)
+}
+
+fn granted_of<W>(running: &Running<W>) -> Granted {
+    Granted {
+        token: running.token,
+        attempt: running.attempt,
+        checkpoint: Arc::clone(&running.checkpoint),
+        reason: Arc::clone(&running.reason),
+        first_claimed_at: running.first_claimed_at,
+        rests_on: None,
+    }
+}
+
+fn granted_of_record(record: &Record) -> Granted {
+    Granted {
+        token: record.head.token,
+        attempt: record.head.attempt,
+        checkpoint: Arc::from([]),
+        reason: Arc::clone(&record.reason),
+        first_claimed_at: record.head.first_claimed_at,
+        rests_on: None,
+    }
+}
+
+fn count(shard: &mut Locked<'_>, kind: RecordKind, command: Command<'_>) {
+    let counters = &mut shard.counters;
+    match kind {
+        RecordKind::Completed => counters.completed += 1,
+        RecordKind::Failed => counters.failed += 1,
+        RecordKind::Released => counters.released += 1,
+        RecordKind::InDoubt => counters.doubted += 1,
+        RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
+            counters.checkpoints += 1
+        }
+        RecordKind::InProgress | RecordKind::Forgotten => {}
+    }
+}
+
+pub(crate) fn not_held() -> Error {
+    Error::new(
+        ErrorKind::NotHeld,
+        "the key of this token is not there any more: stop the work",
+    )
+}
+
+pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
+    let state = current
+        .as_ref()
+        .map(|info| {
+            format!(
+                " (the key is {} under token {})",
+                info.state(),
+                info.token()
+            )
+        })
+        .unwrap_or_default();
+    let (kind, text) = match refusal {
+        Refusal::Superseded => (
+            ErrorKind::Superseded,
+            format!("this token is not current any more: stop the work{state}"),
+        ),
+        Refusal::NotHeld => return not_held(),
+        Refusal::AlreadySettled => (
+            ErrorKind::AlreadySettled,
+            format!("the key was settled differently under this token{state}"),
+        ),
+        Refusal::InDoubt => {
+            let text = format!(
+                "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it{state}"
+            );
+            (ErrorKind::InUse, text)
+        }
+    };
+    let error = Error::new(kind, text);
+    match current {
+        Some(current) => error.with_current(current),
+        None => error,
+    }
+}
+
+/// Whether a key of this guarantee may run again after its holder died.
+pub(crate) fn reruns(guarantee: Guarantee) -> bool {
+    guarantee == Guarantee::AtLeastOnce
+}

@@ -1,0 +1,410 @@
+//! Looking at keys without claiming them, and marking them as done in one step.
+
+use std::sync::Arc;
+
+use super::claim::{Named, Read, check_same_key, replaced, state_of};
+use super::namespaces::NamespaceCore;
+use super::{Aftermath, Engine};
+use crate::clock::Now;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::codec::{self, Entry};
+use crate::journal::frame::open_frame;
+use crate::key::NamespaceId;
+use crate::record::{Head, KeyInfo, Locator, Record, RecordKind, RecordRef, State};
+use crate::state::running::LastRecord;
+use crate::state::shard::Found;
+use crate::state::table::Settled;
+use crate::state::transition::Subject;
+use crate::sync::Mailbox;
+
+/// What `verify` looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) segments: u64,
+    pub(crate) frames: u64,
+    pub(crate) records: u64,
+    pub(crate) live_records: u64,
+}
+
+/// A place in the log that a scan goes on from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScanCursor {
+    pub(crate) next_frame: u64,
+    pub(crate) end_frame: u64,
+}
+
+impl Engine {
+    /// Reads a record without keeping this thread from other work longer than memory takes: a
+    /// frame that lies on disk is read by the janitor where there is one.
+    pub(crate) async fn fetch(&self, locator: Locator) -> Result<Option<Arc<Record>>> {
+        if self.journal.is_in_memory(locator.frame) || self.clock.is_manual() {
+            return Ok(self.journal.read(locator)?.map(Arc::new));
+        }
+        let mailbox = Arc::new(Mailbox::new());
+        self.request_read(locator, &mailbox);
+        let read = std::future::poll_fn(|context| mailbox.poll(context)).await;
+        Ok(read?.map(Arc::new))
+    }
+
+    /// What a key is now; `None` when it is absent.
+    pub(crate) async fn get(&self, named: Named<'_>) -> Result<Option<KeyInfo>> {
+        self.check_alive()?;
+        let mut read: Option<Read> = None;
+        loop {
+            let (found, running) = self.look(named);
+            match found {
+                Found::Absent => return Ok(None),
+                Found::Forgotten(locator) => {
+                    self.rest(self.rests_on(named.namespace, locator)).await?;
+                    return Ok(None);
+                }
+                Found::Running(_) => return Ok(running),
+                Found::Settled(_, _, locator) => {
+                    if let Some((at, record)) = read.take()
+                        && at == locator
+                    {
+                        check_same_key(&record.key, named.key)?;
+                        self.rest(self.rests_on(named.namespace, locator)).await?;
+                        let state = state_of(&record, named.namespace.policy.guarantee);
+                        return Ok(Some(self.info(named.namespace, state, record)));
+                    }
+                    read = self.fetch(locator).await?.map(|record| (locator, record));
+                }
+            }
+        }
+    }
+
+    fn look(&self, named: Named<'_>) -> (Found, Option<KeyInfo>) {
+        let now = self.now();
+        let shard = self.shards.lock(named.digest);
+        let found = shard.find(named.digest, now.store_secs);
+        let running = match found {
+            Found::Running(at) => shard
+                .get(at)
+                .map(|running| self.running_info(named, running, now)),
+            _ => None,
+        };
+        (found, running)
+    }
+
+    /// Whether a key was completed; reads no record.
+    pub(crate) async fn contains(&self, named: Named<'_>) -> Result<bool> {
+        self.check_alive()?;
+        match self.look(named).0 {
+            Found::Settled(_, settled, locator) => {
+                self.rest(self.rests_on(named.namespace, locator)).await?;
+                Ok(settled == Settled::Completed)
+            }
+            Found::Forgotten(locator) => {
+                self.rest(self.rests_on(named.namespace, locator)).await?;
+                Ok(false)
+            }
+            Found::Absent | Found::Running(_) => Ok(false),
+        }
+    }
+
+    /// Completes a key that nobody runs and that has no outcome, in one step. Gives whether it
+    /// did, and the frame that the answer waits for.
+    pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(bool, Option<u64>)> {
+        self.check_alive()?;
+        self.make_room().await?;
+        let mut read: Option<Read> = None;
+        loop {
+            match self.try_insert(named, read.as_ref())? {
+                Inserted::Done(new, frame) => return Ok((new, frame)),
+                Inserted::Read(locator) => {
+                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                }
+            }
+        }
+    }
+
+    fn try_insert(&self, named: Named<'_>, read: Option<&Read>) -> Result<Inserted> {
+        let now = self.now();
+        let mut shard = self.shards.lock(named.digest);
+        let found = shard.find(named.digest, now.store_secs);
+        let (subject, last) = match found {
+            Found::Absent | Found::Forgotten(_) => {
+                if self.shards.keys() >= self.options.limits.live_keys {
+                    let text = format!(
+                        "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
+                        self.options.limits.live_keys
+                    );
+                    return Err(Error::new(ErrorKind::AtCapacity, text));
+                }
+                (None, shard.last_record(named.digest))
+            }
+            Found::Settled(slot, Settled::Released, locator) => {
+                let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
+                    return Ok(Inserted::Read(locator));
+                };
+                (
+                    Some(Subject::of_record(record, &named.namespace.policy)),
+                    Some(LastRecord {
+                        locator,
+                        expires_at: slot.expires_at(),
+                    }),
+                )
+            }
+            Found::Settled(_, _, locator) => {
+                return Ok(Inserted::Done(
+                    false,
+                    self.rests_on(named.namespace, locator),
+                ));
+            }
+            Found::Running(at) => {
+                let running = shard
+                    .get(at)
+                    .expect("a slot names a running key that is there");
+                if !running.is_lapsed(now) || !super::holder::reruns(running.guarantee()) {
+                    return Ok(Inserted::Done(false, None));
+                }
+                (None, running.last_record)
+            }
+        };
+        self.journal.check()?;
+        let token = self.next_token()?;
+        let fresh = inserted(named, token, now);
+        let record = match subject {
+            Some(subject) => Subject { token, ..subject }.record(RecordKind::Completed, &[], now),
+            None => fresh,
+        };
+        let locator = self
+            .journal
+            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let ended = shard.apply(
+            named.digest,
+            &record.head,
+            named.namespace.policy.guarantee,
+            locator,
+            now.store_secs,
+        );
+        shard.counters.completed += 1;
+        let mut aftermath = Aftermath::default();
+        if let Some(ended) = ended {
+            let shared = Arc::new(record.to_record());
+            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(Inserted::Done(true, Some(locator.frame)))
+    }
+
+    /// Where a scan over the log begins, and where it ends at the least.
+    pub(crate) fn scan_start(&self) -> ScanCursor {
+        self.journal.with_tail(|tail| ScanCursor {
+            next_frame: tail
+                .census
+                .oldest()
+                .map_or(u64::MAX, |stats| stats.first_frame),
+            end_frame: tail.last_used(),
+        })
+    }
+
+    /// Goes on with a scan: the current records of the next frame. `None` at the end.
+    pub(crate) fn scan_frame(
+        &self,
+        cursor: &mut ScanCursor,
+        only: Option<NamespaceId>,
+    ) -> Result<Option<Vec<KeyInfo>>> {
+        if cursor.next_frame > cursor.end_frame {
+            return Ok(None);
+        }
+        let frame = cursor.next_frame;
+        cursor.next_frame += 1;
+        let mut found = Vec::new();
+        let Some(payload) = self.journal.frame_bytes(frame)? else {
+            return Ok(Some(found));
+        };
+        let mut offset = 0;
+        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
+            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| unreadable(frame))?;
+            if let Entry::Record(wire) = entry {
+                let locator = Locator {
+                    frame,
+                    offset: u16::try_from(offset).map_err(|_| unreadable(frame))?,
+                };
+                let head = wire.head().map_err(|_| unreadable(frame))?;
+                if only.is_none_or(|only| only == head.namespace)
+                    && self.is_current(head.namespace, wire.key, locator)
+                {
+                    found.extend(self.scanned(&wire, locator)?);
+                }
+            }
+            offset += taken;
+        }
+        Ok(Some(found))
+    }
+
+    fn scanned(&self, wire: &codec::WireRecord<'_>, locator: Locator) -> Result<Option<KeyInfo>> {
+        let Some(record) = self.journal.complete(wire, locator)? else {
+            return Ok(None);
+        };
+        let namespace = self.namespace_by_id(record.head.namespace)?;
+        if self.journal.is_poisoned() && locator.frame > self.journal.durable() {
+            return Ok(None);
+        }
+        let state = state_of(&record, namespace.policy.guarantee);
+        Ok(Some(self.info(&namespace, state, Arc::new(record))))
+    }
+
+    /// Whether a record is what its key is now, and nobody runs the key.
+    fn is_current(&self, namespace: NamespaceId, key: &[u8], locator: Locator) -> bool {
+        let digest = self.digest_of(namespace, key);
+        let now = self.now();
+        let shard = self.shards.lock(digest);
+        matches!(shard.find(digest, now.store_secs), Found::Settled(_, _, at) if at == locator)
+    }
+
+    /// The running keys of a namespace, or of all.
+    pub(crate) fn running_keys(&self, only: Option<NamespaceId>) -> Result<Vec<KeyInfo>> {
+        let mut found = Vec::new();
+        for shard in self.shards.all() {
+            let now = self.now();
+            for running in shard
+                .running()
+                .filter(|running| only.is_none_or(|only| only == running.namespace))
+            {
+                let record = Subject::of_running(running)
+                    .record(RecordKind::InProgress, &running.checkpoint, now)
+                    .to_record();
+                let state = if running.is_in_doubt(now) {
+                    State::InDoubt
+                } else {
+                    State::InProgress
+                };
+                found.push((state, Arc::new(record)));
+            }
+        }
+        found
+            .into_iter()
+            .map(|(state, record)| {
+                Ok(self.info(
+                    &*self.namespace_by_id(record.head.namespace)?,
+                    state,
+                    record,
+                ))
+            })
+            .collect()
+    }
+
+    /// Reads the whole log back and compares it with what is in memory.
+    pub(crate) fn verify(&self) -> Result<Verified> {
+        self.check_alive()?;
+        let segments: Vec<_> = self
+            .journal
+            .with_tail(|tail| tail.census.segments().copied().collect());
+        let mut verified = Verified::default();
+        let durable = self.journal.durable();
+        for segment in &segments {
+            verified.segments += 1;
+            self.verify_segment(segment.number, segment.first_frame, durable, &mut verified)?;
+        }
+        for segment in &segments {
+            let next = segment.first_frame + u64::from(segment.frames);
+            verified.frames += next - segment.first_frame;
+            for frame in segment.first_frame..next {
+                self.verify_frame(frame, &mut verified)?;
+            }
+        }
+        Ok(verified)
+    }
+
+    /// The bytes of a closed segment on its medium: each frame whole, none missing.
+    fn verify_segment(
+        &self,
+        number: u64,
+        first_frame: u64,
+        durable: u64,
+        verified: &mut Verified,
+    ) -> Result<()> {
+        if self.journal.open_segment() == Some(number) {
+            // The open one is only ever read from memory.
+            return Ok(());
+        }
+        let mut next = first_frame;
+        let mut bad = None;
+        let store_id = *self.journal.store_id();
+        let read = self.journal.log().read_all(number, &mut |_, bytes| {
+            match open_frame(bytes, &store_id) {
+                Ok(view) if view.header.number == next => next += 1,
+                _ => bad = Some(next),
+            }
+            bad.is_none()
+        });
+        let _ = (durable, verified);
+        match (read, bad) {
+            (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            (Err(error), _) => Err(Error::io(&format!("reading segment {number:016x}"), error)),
+            // After a crash the end of a segment may be torn; what counts ends before it.
+            (Ok(()), Some(frame)) if self.journal.frame_counts(frame) => Err(unreadable(frame)),
+            (Ok(()), _) => Ok(()),
+        }
+    }
+
+    fn verify_frame(&self, frame: u64, verified: &mut Verified) -> Result<()> {
+        let Some(payload) = self.journal.frame_bytes(frame)? else {
+            return Ok(());
+        };
+        let mut offset = 0;
+        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
+            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| unreadable(frame))?;
+            if let Entry::Record(wire) = entry {
+                let locator = Locator {
+                    frame,
+                    offset: u16::try_from(offset).map_err(|_| unreadable(frame))?,
+                };
+                let head = wire.head().map_err(|_| unreadable(frame))?;
+                verified.records += 1;
+                verified.live_records += u64::from(self.is_newest(head, wire.key, locator));
+                self.journal.complete(&wire, locator)?;
+            }
+            offset += taken;
+        }
+        Ok(())
+    }
+
+    fn is_newest(&self, head: Head, key: &[u8], locator: Locator) -> bool {
+        let digest = self.digest_of(head.namespace, key);
+        let shard = self.shards.lock(digest);
+        shard
+            .last_record(digest)
+            .is_some_and(|last| last.locator == locator)
+    }
+
+    pub(crate) fn digest_of(&self, namespace: NamespaceId, key: &[u8]) -> crate::key::Digest {
+        self.hasher.digest(namespace, key)
+    }
+}
+
+enum Inserted {
+    Done(bool, Option<u64>),
+    Read(Locator),
+}
+
+fn inserted<'a>(named: Named<'a>, token: crate::key::FencingToken, now: Now) -> RecordRef<'a> {
+    let namespace: &'a NamespaceCore = named.namespace;
+    let subject = Subject {
+        namespace: namespace.id,
+        key: named.key,
+        token,
+        attempt: 1,
+        first_claimed_at: now.store_secs,
+        fingerprint: None,
+        metadata: &[],
+        reason: &[],
+        checkpoint: &[],
+        retention: None,
+        policy: &namespace.policy,
+    };
+    subject.record(RecordKind::Completed, &[], now)
+}
+
+fn unreadable(frame: u64) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "frame {frame} is missing or damaged: restore a backup, or salvage a copy of the directory"
+        ),
+    )
+}

@@ -1,0 +1,294 @@
+//! The engine: the one place where state and journal meet.
+//!
+//! ```text
+//! lock one shard ─► decide (pure) ─► Journal::append ─► Shard::apply ─► unlock ─► wake ─► wait for the commit
+//! ```
+//!
+//! Lock order: one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a
+//! user runs under either; what has to be woken or dropped is carried out in an [`Aftermath`].
+
+pub(crate) mod backup;
+pub(crate) mod batch;
+pub(crate) mod claim;
+pub(crate) mod compaction;
+pub(crate) mod doubt;
+pub(crate) mod holder;
+pub(crate) mod inspect;
+pub(crate) mod namespaces;
+pub(crate) mod recovery;
+pub(crate) mod shards;
+pub(crate) mod waiting;
+pub(crate) mod workers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use self::compaction::{Janitor, ReadRequest};
+use self::namespaces::{NamespaceCore, Namespaces};
+use self::shards::Shards;
+use self::waiting::Waiter;
+use self::workers::Workers;
+use crate::clock::{Clock, Now, StoreTime};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::key::{COUNTER_END, EPOCH_END, FencingToken, Hasher128};
+use crate::options::{Durability, Limits};
+use crate::record::{KeyInfo, Locator, Record, State};
+use crate::state::running::Running;
+use crate::stats::Stats;
+use crate::sync::{Mutex, Signal, Wakes};
+
+/// How a store is opened.
+#[derive(Debug)]
+pub(crate) struct EngineOptions {
+    pub(crate) durability: Durability,
+    pub(crate) limits: Limits,
+    pub(crate) shards: usize,
+    pub(crate) max_offline: Option<Duration>,
+    /// Nothing of the log survives this process.
+    pub(crate) ephemeral: bool,
+    /// An ephemeral store may hold namespaces that promise at-most-once.
+    pub(crate) ephemeral_at_most_once: bool,
+    /// How long one write may take before the store gives up.
+    pub(crate) write_deadline: Duration,
+    /// The first counter of this run's tokens; not zero only in tests of the counter's end.
+    pub(crate) first_counter: u64,
+}
+
+/// A store, without its public handle.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) journal: Journal,
+    pub(crate) namespaces: Mutex<Namespaces>,
+    pub(crate) options: EngineOptions,
+    shards: Shards,
+    clock: Clock,
+    /// Draws digests of keys; its seed is of this process only.
+    hasher: Hasher128,
+    /// Draws fingerprints and derived keys; its seed lies in the manifest.
+    pub(crate) seeded: Hasher128,
+    tokens: Mutex<Tokens>,
+    store_time: Mutex<StoreTime>,
+    store_secs: AtomicU32,
+    /// Waiting callers, of all keys.
+    waiters: AtomicUsize,
+    /// The moment at which the timer thread will look again.
+    next_timer_ms: AtomicU64,
+    timer: Signal,
+    janitor: Mutex<Janitor>,
+    /// Reads of frames on disk that async callers wait for.
+    reads: Mutex<Vec<ReadRequest>>,
+    /// Compaction leaves the log alone while this is not zero.
+    pins: AtomicUsize,
+    disk_is_low: AtomicBool,
+    pid: u32,
+    closed: AtomicBool,
+    workers: Mutex<Workers>,
+    opened: Opened,
+}
+
+/// What opening found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opened {
+    pub(crate) recovered_records: u64,
+    pub(crate) torn_frames: u64,
+    pub(crate) recovery: Duration,
+    pub(crate) at_ms: u64,
+}
+
+/// Tokens of this run.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    epoch: u32,
+    next: u64,
+}
+
+/// What is left to do once every lock has been released.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Aftermath {
+    wakes: Wakes,
+    /// Dropped outside of the lock: user code may hang on their wakers.
+    ended: Vec<Running<Arc<Waiter>>>,
+}
+
+impl Aftermath {
+    fn end(&mut self, mut running: Running<Arc<Waiter>>) {
+        self.wakes.extend(std::mem::take(&mut running.watchers));
+        self.ended.push(running);
+    }
+
+    pub(crate) fn carry_out(self) {
+        self.wakes.wake();
+        drop(self.ended);
+    }
+}
+
+impl Engine {
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            mono_ms: self.clock.mono_ms(),
+            store_secs: self.store_secs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Refuses calls that the store must not answer at all any more.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "the store was closed: open it again",
+            ));
+        }
+        if std::process::id() != self.pid {
+            let text = format!(
+                "this process is a fork of process {}, which has the store open: open stores after forking",
+                self.pid
+            );
+            return Err(Error::new(ErrorKind::Forked, text));
+        }
+        Ok(())
+    }
+
+    /// The next token, higher than every one before it.
+    pub(crate) fn next_token(&self) -> Result<FencingToken> {
+        let mut tokens = self.tokens.lock();
+        if tokens.next == COUNTER_END {
+            let epoch = next_epoch(tokens.epoch, 1)?;
+            self.journal.raise_epoch(epoch)?;
+            *tokens = Tokens { epoch, next: 0 };
+        }
+        let token = FencingToken::new(tokens.epoch, tokens.next);
+        tokens.next += 1;
+        Ok(token)
+    }
+
+    /// Whether changes of a namespace are acknowledged only once they are on the medium.
+    pub(crate) fn is_sync(&self, namespace: &NamespaceCore) -> bool {
+        let durability = namespace
+            .policy
+            .durability
+            .unwrap_or(self.options.durability);
+        durability == Durability::Sync && !self.options.ephemeral
+    }
+
+    /// The frame that an answer which rests on a record has to wait for.
+    pub(crate) fn rests_on(&self, namespace: &NamespaceCore, locator: Locator) -> Option<u64> {
+        let durable = locator.frame <= self.journal.durable();
+        // A poisoned store may only answer what is durable, whatever the level: the wait fails.
+        let waits = self.is_sync(namespace) || self.journal.is_poisoned();
+        (!durable && waits).then_some(locator.frame)
+    }
+
+    /// Waits for the frame that an answer rests on.
+    pub(crate) async fn rest(&self, frame: Option<u64>) -> Result<()> {
+        match frame {
+            Some(frame) => self.journal.wait(frame).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a change counts as acknowledged.
+    pub(crate) async fn acknowledge(&self, sync: bool, frame: Option<u64>) -> Result<()> {
+        let Some(frame) = frame else { return Ok(()) };
+        if sync {
+            return self.journal.wait(frame).await;
+        }
+        self.make_room().await
+    }
+
+    /// Waits while more is unwritten, or unsynced for longer, than is allowed.
+    pub(crate) async fn make_room(&self) -> Result<()> {
+        match self.journal.congestion(self.now().mono_ms) {
+            Some(frame) => self.journal.wait(frame).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks again at the timers at `at_ms`, or earlier.
+    fn hint_timer(&self, at_ms: u64) {
+        if at_ms < self.next_timer_ms.load(Ordering::Relaxed) {
+            self.timer.raise();
+        }
+    }
+
+    pub(crate) fn info(
+        &self,
+        namespace: &NamespaceCore,
+        state: State,
+        record: Arc<Record>,
+    ) -> KeyInfo {
+        KeyInfo {
+            namespace: Arc::clone(&namespace.name),
+            state,
+            record,
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for shard in self.shards.all() {
+            stats.counters += shard.counters;
+            stats.keys += to_u64(shard.keys());
+            stats.running_keys += to_u64(shard.running_keys());
+            stats.table_bytes += to_u64(shard.memory_bytes());
+        }
+        stats.waiters = to_u64(self.waiters.load(Ordering::Relaxed));
+        self.journal.with_tail(|tail| {
+            stats.window_bytes = to_u64(tail.window_bytes());
+            stats.last_frame = tail.last_used();
+            for segment in tail.census.segments() {
+                stats.segments += 1;
+                stats.live_records += segment.live;
+                stats.log_bytes += segment.bytes;
+                stats.live_bytes += segment.live_bytes();
+            }
+        });
+        stats.durable_frame = self.journal.durable();
+        stats.syncs = self.journal.syncs();
+        stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);
+        {
+            let janitor = self.janitor.lock();
+            stats.segments_dropped = janitor.segments_dropped;
+            stats.records_carried = janitor.records_carried;
+        }
+        stats.recovered_records = self.opened.recovered_records;
+        stats.torn_frames = self.opened.torn_frames;
+        stats.recovery = self.opened.recovery;
+        stats
+    }
+
+    /// Recounts every invariant that the engine keeps; panics where one does not hold.
+    ///
+    /// Meant for tests and fuzzers, at a moment when nothing else uses the store.
+    pub(crate) fn validate(&self) {
+        let mut live = Vec::new();
+        let last_used = self.journal.last_used();
+        for shard in self.shards.all() {
+            shard.validate(last_used);
+            live.extend(
+                shard
+                    .live_records()
+                    .map(|last| (last.locator.frame, last.expires_at)),
+            );
+        }
+        self.journal
+            .with_tail(|tail| tail.census.validate(live.into_iter()));
+    }
+}
+
+/// The epoch `by` after this one.
+pub(crate) fn next_epoch(epoch: u32, by: u32) -> Result<u32> {
+    match epoch.checked_add(by) {
+        Some(next) if next < EPOCH_END => Ok(next),
+        _ => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the store has been opened 2^23 times, and no fencing token is left: move to a new store",
+        )),
+    }
+}
+
+pub(crate) fn to_u64(value: usize) -> u64 {
+    u64::try_from(value).expect("a size fits 64 bits")
+}

@@ -1,0 +1,201 @@
+//! [`Namespaces`]: names, guarantees and policies, as the manifest has them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::manifest::{Manifest, NamespaceEntry};
+use crate::key::{NAME_BYTES_MAX, NamespaceId};
+use crate::options::{Guarantee, Policy};
+
+/// A namespace that is in use.
+#[derive(Debug)]
+pub(crate) struct NamespaceCore {
+    pub(crate) id: NamespaceId,
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Arc<Policy>,
+}
+
+/// The manifest, and which of its namespaces have a live handle.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    pub(crate) manifest: Manifest,
+    live: HashMap<NamespaceId, Weak<NamespaceCore>>,
+}
+
+impl Namespaces {
+    pub(crate) fn new(manifest: Manifest) -> Self {
+        Self {
+            manifest,
+            live: HashMap::new(),
+        }
+    }
+
+    fn core(&mut self, entry: &NamespaceEntry) -> Arc<NamespaceCore> {
+        if let Some(core) = self.live.get(&entry.id).and_then(Weak::upgrade) {
+            return core;
+        }
+        let core = Arc::new(NamespaceCore {
+            id: entry.id,
+            name: entry.name.as_str().into(),
+            policy: Arc::new(entry.policy.clone()),
+        });
+        self.live.insert(entry.id, Arc::downgrade(&core));
+        core
+    }
+
+    fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
+        let entry = self
+            .manifest
+            .namespaces
+            .iter()
+            .find(|entry| entry.id == id)?
+            .clone();
+        Some(self.core(&entry))
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid(
+            "the name of the namespace is empty: name what its keys stand for",
+        ));
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Error::too_large(
+            "the name of the namespace",
+            name.len(),
+            NAME_BYTES_MAX,
+            "shorten it",
+        ));
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// The namespace of this name, made if it is new.
+    pub(crate) fn namespace(&self, name: &str, policy: Policy) -> Result<Arc<NamespaceCore>> {
+        self.check_alive()?;
+        check_name(name)?;
+        policy.check(self.options.durability)?;
+        self.check_ephemeral(&policy)?;
+        let mut namespaces = self.namespaces.lock();
+        let Some(entry) = namespaces.manifest.find(name).cloned() else {
+            let entry = NamespaceEntry {
+                id: namespaces.manifest.next_id(),
+                name: name.to_owned(),
+                policy,
+            };
+            let mut manifest = namespaces.manifest.clone();
+            manifest.namespaces.push(entry.clone());
+            self.write_manifest(&mut namespaces, manifest)?;
+            return Ok(namespaces.core(&entry));
+        };
+        if entry.policy == policy {
+            return Ok(namespaces.core(&entry));
+        }
+        if entry.policy.guarantee != policy.guarantee {
+            let text = format!(
+                "namespace {name:?} was made with another guarantee: change it with change_guarantee()"
+            );
+            return Err(Error::new(ErrorKind::PolicyConflict, text));
+        }
+        self.replace_policy(&mut namespaces, &entry, policy)
+    }
+
+    /// Gives a namespace another guarantee, while none of its keys is running or in doubt.
+    pub(crate) fn change_guarantee(
+        &self,
+        name: &str,
+        policy: Policy,
+    ) -> Result<Arc<NamespaceCore>> {
+        self.check_alive()?;
+        policy.check(self.options.durability)?;
+        self.check_ephemeral(&policy)?;
+        let mut namespaces = self.namespaces.lock();
+        let Some(entry) = namespaces.manifest.find(name).cloned() else {
+            return Err(Error::new(
+                ErrorKind::NotHeld,
+                format!("there is no namespace {name:?}: make it with namespace()"),
+            ));
+        };
+        if self.has_unsettled(entry.id, entry.policy.guarantee)? {
+            let text = format!(
+                "namespace {name:?} has keys in progress or in doubt: settle them, then change its guarantee"
+            );
+            return Err(Error::new(ErrorKind::InUse, text));
+        }
+        self.replace_policy(&mut namespaces, &entry, policy)
+    }
+
+    fn replace_policy(
+        &self,
+        namespaces: &mut Namespaces,
+        entry: &NamespaceEntry,
+        policy: Policy,
+    ) -> Result<Arc<NamespaceCore>> {
+        if namespaces
+            .live
+            .get(&entry.id)
+            .is_some_and(|core| core.strong_count() > 0)
+        {
+            let text = format!(
+                "namespace {:?} is in use with another policy: use the same one, or drop its handles and leases first",
+                entry.name
+            );
+            return Err(Error::new(ErrorKind::PolicyConflict, text));
+        }
+        let changed = NamespaceEntry {
+            policy,
+            ..entry.clone()
+        };
+        let mut manifest = namespaces.manifest.clone();
+        for there in manifest
+            .namespaces
+            .iter_mut()
+            .filter(|there| there.id == entry.id)
+        {
+            *there = changed.clone();
+        }
+        self.write_manifest(namespaces, manifest)?;
+        Ok(namespaces.core(&changed))
+    }
+
+    fn write_manifest(&self, namespaces: &mut Namespaces, manifest: Manifest) -> Result<()> {
+        self.journal.check()?;
+        let written = self.journal.log().write_manifest(&manifest.encode());
+        written.map_err(|error| Error::io("writing the manifest", error))?;
+        namespaces.manifest = manifest;
+        Ok(())
+    }
+
+    fn check_ephemeral(&self, policy: &Policy) -> Result<()> {
+        let promises = policy.guarantee == Guarantee::AtMostOnce;
+        if promises && self.options.ephemeral && !self.options.ephemeral_at_most_once {
+            return Err(Error::invalid(
+                "an in-memory store forgets everything with its process, so it cannot promise at-most-once: \
+                 open a directory, or say allow_at_most_once() where a test needs it",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The namespace of a record.
+    pub(crate) fn namespace_by_id(&self, id: NamespaceId) -> Result<Arc<NamespaceCore>> {
+        let found = self.namespaces.lock().by_id(id);
+        found.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("the manifest lacks namespace {}: restore a backup", id.0),
+            )
+        })
+    }
+
+    /// The namespace of this name, if it was made before.
+    pub(crate) fn namespace_by_name(&self, name: &str) -> Option<Arc<NamespaceCore>> {
+        let mut namespaces = self.namespaces.lock();
+        let entry = namespaces.manifest.find(name)?.clone();
+        Some(namespaces.core(&entry))
+    }
+}

@@ -1,0 +1,276 @@
+//! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+use std::time::Duration;
+
+use super::compaction::Janitor;
+use super::namespaces::Namespaces;
+use super::shards::Shards;
+use super::workers::Workers;
+use super::{Engine, EngineOptions, Opened, Tokens, next_epoch};
+use crate::clock::{Clock, StoreTime};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::census::Census;
+use crate::journal::codec::WireRecord;
+use crate::journal::log::Log;
+use crate::journal::manifest::Manifest;
+use crate::journal::marks::{LowMark, Marks};
+use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::journal::tail::Tail;
+use crate::journal::{Journal, JournalStart, WriterStart};
+use crate::key::{Hasher128, NamespaceId};
+use crate::options::Guarantee;
+use crate::record::{Head, Locator, RecordKind};
+use crate::sync::{Mutex, Signal};
+
+/// Free bytes under which the reserve is given up for the sake of recovery.
+const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Engine {
+    /// Opens the store that lies in a log, or makes one in an empty log.
+    pub(crate) fn open(
+        log: Arc<dyn Log>,
+        clock: Clock,
+        options: EngineOptions,
+    ) -> Result<Arc<Self>> {
+        let began_ms = clock.mono_ms();
+        let fresh_secs = clock.wall_ms() / 1000;
+        let free = log
+            .free_bytes()
+            .map_err(|error| Error::io("looking at the free disk space", error))?;
+        if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) {
+            log.hold_reserve(false)
+                .map_err(|error| Error::io("giving up the disk reserve", error))?;
+        }
+        let manifest = load_manifest(&*log, fresh_secs)?;
+        let (marks, slot) = load_marks(&*log, &manifest)?;
+        let hasher = Hasher128::new(random()?);
+        let shards = Shards::new(options.shards, began_ms);
+        let mut builder = Builder {
+            shards: &shards,
+            hasher: &hasher,
+            guarantees: manifest
+                .namespaces
+                .iter()
+                .map(|entry| (entry.id, entry.policy.guarantee))
+                .collect(),
+            // From zero: nothing counts as expired until the store has run for a while.
+            census: Census::new(0),
+            records: 0,
+        };
+        let found = recover(&*log, &marks, &mut builder)?;
+        let Builder {
+            mut census,
+            records,
+            ..
+        } = builder;
+        for mut shard in shards.all() {
+            shard.sweep(0, found.last);
+        }
+        let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
+        let mono_ms = clock.mono_ms();
+        let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
+        let last_segment = trim(&*log, &found, &marks, &mut census)?;
+        let epoch = next_epoch(found.epoch, 1)?;
+        let journal = Journal::new(JournalStart {
+            log,
+            writer: WriterStart {
+                marks,
+                marks_slot: slot,
+                last: found.last,
+                checksum: found.checksum,
+            },
+            tail: Tail::new(found.last, last_segment, census),
+            durability: options.durability,
+            unwritten_limit: options.limits.unwritten_bytes,
+            inline: clock.is_manual(),
+            store_ms: time.store_ms(),
+        });
+        journal.raise_epoch(epoch)?;
+        let opened = Opened {
+            recovered_records: records,
+            torn_frames: found.torn_frames,
+            recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
+            at_ms: mono_ms,
+        };
+        Ok(Arc::new(Self {
+            journal,
+            seeded: Hasher128::new(manifest.seed),
+            namespaces: Mutex::new(Namespaces::new(manifest)),
+            tokens: Mutex::new(Tokens {
+                epoch,
+                next: options.first_counter,
+            }),
+            options,
+            shards,
+            clock,
+            hasher,
+            store_secs: AtomicU32::new(time.store_secs()),
+            store_time: Mutex::new(time),
+            waiters: AtomicUsize::new(0),
+            next_timer_ms: AtomicU64::new(0),
+            timer: Signal::default(),
+            janitor: Mutex::new(Janitor::default()),
+            reads: Mutex::new(Vec::new()),
+            pins: AtomicUsize::new(0),
+            disk_is_low: AtomicBool::new(false),
+            pid: std::process::id(),
+            closed: AtomicBool::new(false),
+            workers: Mutex::new(Workers::default()),
+            opened,
+        }))
+    }
+}
+
+fn random() -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::new(
+            ErrorKind::Io,
+            format!("the operating system gives no random bytes: {error}"),
+        )
+    })?;
+    Ok(bytes)
+}
+
+fn load_manifest(log: &dyn Log, now_secs: u64) -> Result<Manifest> {
+    let doing = "reading the manifest";
+    if let Some(bytes) = log
+        .read_manifest()
+        .map_err(|error| Error::io(doing, error))?
+    {
+        let manifest = Manifest::decode(&bytes)?;
+        if manifest.backup {
+            let text =
+                "this is a backup: bring it back with Store::restore, which takes a new directory";
+            return Err(Error::new(ErrorKind::NotAStore, text));
+        }
+        return Ok(manifest);
+    }
+    let segments = log
+        .segments()
+        .map_err(|error| Error::io("reading the segments", error))?;
+    if !segments.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            "the manifest is missing, but there are segments: restore a backup",
+        ));
+    }
+    let manifest = Manifest {
+        store_id: random()?,
+        seed: random()?,
+        created_secs: now_secs,
+        backup: false,
+        namespaces: Vec::new(),
+    };
+    write_new_store(log, &manifest, &first_marks(&manifest))?;
+    Ok(manifest)
+}
+
+/// The marks of a store that holds nothing.
+pub(crate) fn first_marks(manifest: &Manifest) -> Marks {
+    Marks {
+        store_id: manifest.store_id,
+        generation: 1,
+        epoch: 0,
+        durable: 0,
+        durable_checksum: 0,
+        low: LowMark {
+            segment: 1,
+            before: 0,
+            checksum: 0,
+        },
+        store_ms: 0,
+    }
+}
+
+/// Marks first, the manifest last: only with it is there a store.
+pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks) -> Result<()> {
+    let bytes = marks.encode();
+    log.write_marks(0, &bytes)
+        .and_then(|()| log.write_marks(1, &bytes))
+        .and_then(|()| log.write_manifest(&manifest.encode()))
+        .map_err(|error| Error::io("making the store", error))
+}
+
+fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
+    let slots = log
+        .read_marks()
+        .map_err(|error| Error::io("reading the marks", error))?;
+    let (marks, slot) = Marks::newest(&slots);
+    let marks = marks.ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, "the marks are missing or damaged: restore a backup, or salvage a copy of the directory")
+    })?;
+    if marks.store_id != manifest.store_id {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            "the marks belong to another store than the manifest: restore a backup",
+        ));
+    }
+    Ok((marks, slot))
+}
+
+/// Discards an empty newest segment; gives the number of the newest one that stays.
+fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Result<u64> {
+    let Some(newest) = found.segments.last() else {
+        return Ok(marks.low.segment - 1);
+    };
+    if newest.first_frame <= found.last {
+        return Ok(newest.number);
+    }
+    log.remove(newest.number)
+        .map_err(|error| Error::io("discarding an empty segment", error))?;
+    census.discard_newest();
+    Ok(newest.number - 1)
+}
+
+/// Builds the tables from the records of the log.
+struct Builder<'a> {
+    shards: &'a Shards,
+    hasher: &'a Hasher128,
+    guarantees: HashMap<NamespaceId, Guarantee>,
+    census: Census,
+    records: u64,
+}
+
+impl Visitor for Builder<'_> {
+    fn segment(&mut self, segment: FoundSegment) {
+        self.census
+            .open_segment(segment.number, segment.first_frame);
+    }
+
+    fn frame(&mut self, payload_bytes: usize) {
+        self.census.frame(payload_bytes);
+    }
+
+    fn record(
+        &mut self,
+        segment: u64,
+        head: Head,
+        record: &WireRecord<'_>,
+        locator: Locator,
+    ) -> Result<()> {
+        let Some(guarantee) = self.guarantees.get(&head.namespace) else {
+            let text = format!(
+                "frame {} names namespace {}, which the manifest lacks: restore a backup",
+                locator.frame, head.namespace.0
+            );
+            return Err(Error::new(ErrorKind::Damaged, text));
+        };
+        let digest = self.hasher.digest(head.namespace, record.key);
+        let mut shard = self.shards.lock(digest);
+        self.census.written(segment, head.expires_at);
+        if let Some(last) = shard.last_record(digest) {
+            self.census.died(last.locator.frame, last.expires_at);
+        }
+        if head.kind != RecordKind::Forgotten {
+            self.census.born(segment, head.expires_at);
+        }
+        // Every record counts, expired ones too: an expired completion covers the claim before it.
+        shard.apply(digest, &head, *guarantee, locator, 0);
+        self.records += 1;
+        Ok(())
+    }
+}

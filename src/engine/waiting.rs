@@ -1,0 +1,326 @@
+//! [`Waiter`]: a caller that waits for a key, and how keys are handed on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::claim::Granted;
+use super::shards::EngineShard;
+use super::{Aftermath, Engine};
+use crate::clock::Now;
+use crate::error::Result;
+use crate::fingerprint::{Comparison, compare};
+use crate::key::Digest;
+use crate::options::Guarantee;
+use crate::record::{Locator, Record, RecordKind, State};
+use crate::state::running::{Request, Running};
+use crate::state::shard::Grant;
+use crate::state::slab::SlabRef;
+use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
+use crate::sync::Mailbox;
+
+/// A caller that waits for a key.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) request: Request,
+    /// Shut only under the lock of the shard, so whoever holds that lock knows who still waits.
+    pub(crate) mailbox: Mailbox<Outcome>,
+}
+
+/// How a wait ends.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Granted(Granted),
+    /// The stored outcome, and the record's place.
+    Settled(State, Arc<Record>, Locator),
+    InDoubt(Arc<Record>),
+    /// The deadline has come.
+    TimedOut,
+    /// The key is another one now: decide again.
+    Again,
+}
+
+impl Engine {
+    /// Deals with whoever waited for a key that was just settled by `record`, under its lock.
+    pub(crate) fn settle_waiters(
+        &self,
+        shard: &mut EngineShard,
+        mut ended: Running<Arc<Waiter>>,
+        record: &Arc<Record>,
+        locator: Locator,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let waiters = std::mem::take(&mut ended.waiters);
+        let policy = Arc::clone(&ended.policy);
+        let digest = ended.digest;
+        aftermath.end(ended);
+        if record.head.kind == RecordKind::Released {
+            self.hand_on(
+                shard,
+                digest,
+                waiters,
+                record,
+                Some(locator),
+                now,
+                aftermath,
+            );
+            return;
+        }
+        for waiter in waiters {
+            let verdict = claim_settled(record, waiter.request.fingerprint.as_ref(), &policy);
+            let outcome = match verdict {
+                Verdict::Outcome { .. } => {
+                    let state = if record.head.kind == RecordKind::Failed {
+                        State::Failed
+                    } else {
+                        State::Completed
+                    };
+                    Outcome::Settled(state, Arc::clone(record), locator)
+                }
+                Verdict::InDoubt { .. } => Outcome::InDoubt(Arc::clone(record)),
+                _ => Outcome::Again,
+            };
+            deliver(&waiter, outcome, aftermath);
+        }
+    }
+
+    /// Gives a released key to the first of those who wait; the others go on waiting.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one hand-over under one lock"
+    )]
+    fn hand_on(
+        &self,
+        shard: &mut EngineShard,
+        digest: Digest,
+        waiters: VecDeque<Arc<Waiter>>,
+        record: &Arc<Record>,
+        locator: Option<Locator>,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let mut waiters = waiters
+            .into_iter()
+            .filter(|waiter| waiter.mailbox.is_waiting());
+        let Some(first) = waiters.next() else { return };
+        let rest: VecDeque<_> = waiters.collect();
+        let granted = self.grant_released(shard, digest, &first, record, locator, now);
+        match granted {
+            Ok(Some((at, granted))) => {
+                deliver(&first, Outcome::Granted(granted), aftermath);
+                self.requeue(shard, at, rest, aftermath);
+            }
+            // What stands in the way of the grant, each of them hears for itself.
+            Ok(None) | Err(_) => {
+                deliver(&first, Outcome::Again, aftermath);
+                for waiter in rest {
+                    deliver(&waiter, Outcome::Again, aftermath);
+                }
+            }
+        }
+    }
+
+    fn grant_released(
+        &self,
+        shard: &mut EngineShard,
+        digest: Digest,
+        waiter: &Waiter,
+        record: &Arc<Record>,
+        locator: Option<Locator>,
+        now: Now,
+    ) -> Result<Option<(SlabRef, Granted)>> {
+        let namespace = self.namespace_by_id(record.head.namespace)?;
+        let Verdict::Grant(basis) = claim_settled(
+            record,
+            waiter.request.fingerprint.as_ref(),
+            &namespace.policy,
+        ) else {
+            return Ok(None);
+        };
+        let grant = Grant {
+            namespace: namespace.id,
+            policy: Arc::clone(&namespace.policy),
+            key: Arc::clone(&record.key),
+            token: self.next_token()?,
+            request: waiter.request.clone(),
+            basis,
+            record: Some(Arc::clone(record)),
+        };
+        let at = shard.grant(digest, grant, now);
+        let rests_on = locator.and_then(|locator| self.rests_on(&namespace, locator));
+        let granted = self.finish_grant(shard, at, rests_on, now);
+        Ok(granted.map(|granted| (at, granted)))
+    }
+
+    /// Lets those who wait go on waiting for the new holder; who asked for something else decides
+    /// again.
+    fn requeue(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        rest: VecDeque<Arc<Waiter>>,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        for waiter in rest {
+            let stored = running.request.fingerprint.as_ref();
+            let comparison = compare(
+                stored,
+                waiter.request.fingerprint.as_ref(),
+                running.policy.fingerprints,
+            );
+            if matches!(comparison, Comparison::Differs(_)) {
+                deliver(&waiter, Outcome::Again, aftermath);
+            } else {
+                running.waiters.push_back(waiter);
+            }
+        }
+    }
+
+    /// The key was removed: whoever waited for it decides again.
+    pub(crate) fn wake_all(&self, mut ended: Running<Arc<Waiter>>, aftermath: &mut Aftermath) {
+        for waiter in std::mem::take(&mut ended.waiters) {
+            deliver(&waiter, Outcome::Again, aftermath);
+        }
+        aftermath.end(ended);
+    }
+
+    /// The timer of a running key has fired.
+    pub(crate) fn lapse(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        running.timer = None;
+        if !running.is_lapsed(now) {
+            // Renewed by the store, or early by a rounding.
+            let again = running.lease_end_ms();
+            shard.arm(at, again);
+            return;
+        }
+        if running.lapse_seen {
+            self.expire_lapsed(shard, at, now, aftermath);
+            return;
+        }
+        running.lapse_seen = true;
+        aftermath
+            .wakes
+            .extend(std::mem::take(&mut running.watchers));
+        let keep_ms = crate::clock::millis(running.policy.attempt_retention);
+        shard.counters.lapsed += 1;
+        match shard.get(at).map(Running::guarantee) {
+            Some(Guarantee::AtMostOnce) => {
+                self.doubt_waiters(shard, at, now, aftermath);
+                shard.arm(at, u64::MAX);
+            }
+            _ => {
+                shard.arm(at, now.mono_ms.saturating_add(keep_ms));
+                self.hand_on_lapsed(shard, at, now, aftermath);
+            }
+        }
+    }
+
+    fn doubt_waiters(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        if running.waiters.is_empty() {
+            return;
+        }
+        let record = Arc::new(doubt_record(running, now));
+        for waiter in std::mem::take(&mut running.waiters) {
+            deliver(&waiter, Outcome::InDoubt(Arc::clone(&record)), aftermath);
+        }
+    }
+
+    fn hand_on_lapsed(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        let mut waiters: VecDeque<_> = std::mem::take(&mut running.waiters)
+            .into_iter()
+            .filter(|waiter| waiter.mailbox.is_waiting())
+            .collect();
+        let Some(first) = waiters.pop_front() else {
+            return;
+        };
+        let verdict = claim_running(running, first.request.fingerprint.as_ref(), now);
+        let granted = match verdict {
+            Verdict::Grant(basis) => self.take_over(shard, at, first.request.clone(), &basis, now),
+            // The first to decide again settles it; the others hear of that.
+            _ => Ok(None),
+        };
+        if let Ok(Some(granted)) = granted {
+            deliver(&first, Outcome::Granted(granted), aftermath);
+            self.requeue(shard, at, waiters, aftermath);
+        } else {
+            deliver(&first, Outcome::Again, aftermath);
+            for waiter in waiters {
+                deliver(&waiter, Outcome::Again, aftermath);
+            }
+        }
+    }
+
+    /// Grants a lapsed key to someone else.
+    pub(crate) fn take_over(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        request: Request,
+        basis: &Basis,
+        now: Now,
+    ) -> Result<Option<Granted>> {
+        let token = self.next_token()?;
+        shard.regrant(at, token, request, basis, now);
+        Ok(self.finish_grant(shard, at, None, now))
+    }
+
+    /// A lapsed key that nobody wanted for long enough is what it was before.
+    fn expire_lapsed(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        if let Some(ended) = shard.restore(at, now) {
+            self.wake_all(ended, aftermath);
+        }
+    }
+}
+
+/// What a lapsed at-most-once key looks like to those who ask.
+pub(crate) fn doubt_record<W>(running: &Running<W>, now: Now) -> Record {
+    Subject::of_running(running)
+        .record(
+            RecordKind::InDoubt,
+            b"the lease lapsed without an outcome",
+            now,
+        )
+        .to_record()
+}
+
+pub(crate) fn deliver(waiter: &Waiter, outcome: Outcome, aftermath: &mut Aftermath) {
+    if let Ok(waker) = waiter.mailbox.deliver(outcome) {
+        aftermath.wakes.add(waker);
+    }
+}

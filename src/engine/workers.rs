@@ -1,0 +1,250 @@
+//! The threads: each is a loop around a `step`, so that one thread can run the whole engine.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use super::compaction::GRACE_MS;
+use super::waiting::{Outcome, deliver};
+use super::{Aftermath, Engine};
+use crate::clock::Observer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::state::shard::Timer;
+
+/// Store time is brought forward at least this often.
+const TICK_MS: u64 = 100;
+
+/// The janitor looks at expiry and disk at least this often.
+const JANITOR_MS: u64 = 1000;
+
+/// An idle store writes the time into its marks this often.
+const IDLE_MARKS_MS: u64 = 60 * 1000;
+
+/// The threads of an engine.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    handles: Vec<JoinHandle<()>>,
+    /// The shard that is swept next.
+    sweep_next: usize,
+    marks_touched_ms: u64,
+}
+
+impl Engine {
+    /// Starts the threads; on a manual clock there are none, and the clock drives the steps.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
+        if let crate::clock::Clock::Manual(clock) = &self.clock {
+            let engine: Arc<dyn Observer> = Arc::clone(self) as Arc<dyn Observer>;
+            clock.observe(Arc::downgrade(&engine));
+            return Ok(());
+        }
+        let mut workers = self.workers.lock();
+        workers
+            .handles
+            .push(self.spawn("hapax-journal", Self::run_journal)?);
+        workers
+            .handles
+            .push(self.spawn("hapax-timer", Self::run_timer)?);
+        workers
+            .handles
+            .push(self.spawn("hapax-janitor", Self::run_janitor)?);
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, name: &str, run: fn(&Self)) -> Result<JoinHandle<()>> {
+        let engine = Arc::clone(self);
+        let work = move || {
+            let guard = PoisonOnPanic(&engine);
+            run(&engine);
+            drop(guard);
+        };
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|error| Error::io("starting a thread", error))
+    }
+
+    fn stopping(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn run_journal(&self) {
+        while !self.stopping() {
+            self.journal.commit(self.clock.mono_ms(), false);
+            let due = self
+                .journal
+                .due_ms()
+                .and_then(|at| self.clock.park_until(at));
+            self.journal.signal.wait(due);
+        }
+    }
+
+    fn run_timer(&self) {
+        while !self.stopping() {
+            // While the shards are looked at, every new deadline raises the signal.
+            self.next_timer_ms.store(u64::MAX, Ordering::Relaxed);
+            let next = self.step_timer();
+            let next = next.min(self.clock.mono_ms().saturating_add(TICK_MS));
+            self.next_timer_ms.store(next, Ordering::Relaxed);
+            self.timer.wait(self.clock.park_until(next));
+        }
+    }
+
+    fn run_janitor(&self) {
+        while !self.stopping() {
+            while self.step_janitor() && !self.stopping() {}
+            let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
+            self.journal.janitor.wait(self.clock.park_until(at));
+        }
+        self.serve_reads();
+    }
+
+    /// One step of the timers: store time, lapses, waits, and a part of the sweep. Gives the
+    /// moment of the next deadline.
+    pub(crate) fn step_timer(&self) -> u64 {
+        let mono_ms = self.clock.mono_ms();
+        self.journal.watch(mono_ms, self.options.write_deadline);
+        let store_secs = {
+            let mut time = self.store_time.lock();
+            time.follow(mono_ms, self.clock.wall_ms());
+            self.journal.set_store_ms(time.store_ms());
+            time.store_secs()
+        };
+        self.store_secs.fetch_max(store_secs, Ordering::Relaxed);
+        self.expire_counts(store_secs, mono_ms);
+        let next = self.fire_timers();
+        self.sweep_one(mono_ms);
+        next
+    }
+
+    fn fire_timers(&self) -> u64 {
+        let mut next = u64::MAX;
+        let mut due = Vec::new();
+        for index in 0..self.shards.len() {
+            let now = self.now();
+            let mut aftermath = Aftermath::default();
+            let mut shard = self.shards.lock_at(index);
+            shard.due(now, &mut due);
+            for timer in due.drain(..) {
+                match timer {
+                    Timer::Lease(at) => self.lapse(&mut shard, at, now, &mut aftermath),
+                    Timer::Wait(waiter) => {
+                        shard.counters.wait_timeouts += 1;
+                        deliver(&waiter, Outcome::TimedOut, &mut aftermath);
+                    }
+                }
+            }
+            next = next.min(shard.next_due_ms().unwrap_or(u64::MAX));
+            drop(shard);
+            aftermath.carry_out();
+        }
+        next
+    }
+
+    /// Lets one shard let go of its expired keys, so that a sweep never stops the store.
+    fn sweep_one(&self, mono_ms: u64) {
+        let mut workers = self.workers.lock();
+        if mono_ms.saturating_sub(workers.marks_touched_ms) >= IDLE_MARKS_MS {
+            workers.marks_touched_ms = mono_ms;
+            self.journal.touch_marks(mono_ms);
+        }
+        let index = workers.sweep_next % self.shards.len();
+        workers.sweep_next = index + 1;
+        drop(workers);
+        if mono_ms.saturating_sub(self.opened.at_ms) >= GRACE_MS {
+            self.sweep(index);
+        } else {
+            // Removals that are durable may go at any time; expiry waits for the grace to end.
+            self.shards.lock_at(index).sweep(0, self.journal.durable());
+        }
+    }
+
+    fn sweep(&self, index: usize) {
+        let now = self.now();
+        self.shards
+            .lock_at(index)
+            .sweep(now.store_secs, self.journal.durable());
+    }
+
+    /// Everything that is due, on this thread: what a manual clock does when it has moved.
+    pub(crate) fn step_all(&self) {
+        self.step_timer();
+        self.journal.commit(self.clock.mono_ms(), false);
+        while self.step_janitor() {
+            self.journal.commit(self.clock.mono_ms(), false);
+        }
+        if self.clock.mono_ms().saturating_sub(self.opened.at_ms) >= GRACE_MS {
+            (0..self.shards.len()).for_each(|index| self.sweep(index));
+        }
+    }
+
+    /// Ends the store: leases are closed, everything is made durable, the threads are joined.
+    pub(crate) fn close(&self) -> Result<()> {
+        if std::process::id() != self.pid {
+            // The parent goes on; a fork has nothing to close, and none of the threads.
+            return self.check_alive();
+        }
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
+        }
+        self.end_leases();
+        self.stop_threads();
+        self.serve_reads();
+        self.journal.close(self.clock.mono_ms())
+    }
+
+    /// Wakes everyone who waits for a key or watches a lease: they find the store closed.
+    fn end_leases(&self) {
+        for index in 0..self.shards.len() {
+            let mut aftermath = Aftermath::default();
+            let mut shard = self.shards.lock_at(index);
+            for at in shard.running_refs() {
+                let Some(running) = shard.get_mut(at) else {
+                    continue;
+                };
+                aftermath
+                    .wakes
+                    .extend(std::mem::take(&mut running.watchers));
+                for waiter in std::mem::take(&mut running.waiters) {
+                    deliver(&waiter, Outcome::Again, &mut aftermath);
+                }
+            }
+            drop(shard);
+            aftermath.carry_out();
+        }
+    }
+
+    fn stop_threads(&self) {
+        self.journal.signal.raise();
+        self.timer.raise();
+        self.journal.janitor.raise();
+        let handles = std::mem::take(&mut self.workers.lock().handles);
+        for handle in handles {
+            // The last handle may go away on a thread of the store itself, inside a waker.
+            if handle.thread().id() != std::thread::current().id() {
+                let _ = handle.join();
+            }
+        }
+    }
+}
+
+impl Observer for Engine {
+    fn clock_moved(&self) {
+        if !self.stopping() {
+            self.step_all();
+        }
+    }
+}
+
+/// A worker that panics is a bug of ours; the store stops instead of going on without it.
+struct PoisonOnPanic<'a>(&'a Engine);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.journal.poison(
+                "a worker thread",
+                &std::io::Error::other("it panicked, which is a bug of hapax"),
+            );
+        }
+    }
+}

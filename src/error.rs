@@ -1,0 +1,179 @@
+//! [`Error`]: why the store could not answer, and what to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use crate::record::KeyInfo;
+
+/// The result of an operation of a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the store could not answer.
+///
+/// Losing a claim is not an error: it is one of the answers of a claim. An `Error` means that the
+/// store could not answer, or refused what it was asked for. [`kind`](Error::kind) says what to do
+/// next; the text names the place, the limit and the remedy.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{ErrorKind, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// let error = mail.claim("").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Invalid);
+/// # Ok::<(), hapax::Error>(())
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    current: Option<KeyInfo>,
+    payload: Option<Vec<u8>>,
+}
+
+/// What kind of trouble an [`Error`] is, by what to do next.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// An argument or a combination of options makes no sense: correct the call.
+    Invalid,
+    /// An argument is over its limit: send less, or raise the limit.
+    TooLarge,
+    /// The store is at a limit of its own (keys, running keys, log space, free disk): back off and
+    /// try again, or raise the limit. Holders can still complete.
+    AtCapacity,
+    /// The token is no longer current: stop the work, another holder or a resolution has won.
+    /// [`Error::current`] tells what the key is now.
+    Superseded,
+    /// The key of this token is no longer there: stop the work.
+    NotHeld,
+    /// The key was settled under this very token, with another outcome or other bytes.
+    AlreadySettled,
+    /// Refused while the key is running, in doubt, or its holder is alive in this process: wait,
+    /// or force it where the call allows that.
+    InUse,
+    /// The namespace exists with another policy or guarantee: use the same one, or change it with
+    /// the call made for that.
+    PolicyConflict,
+    /// Another process, or another handle of this one, has the store open: the text names it.
+    Locked,
+    /// The directory is not a store, or not one that this call may use: check the path.
+    NotAStore,
+    /// The store was written by a newer version, or by one that is no longer read.
+    Unsupported,
+    /// Stored bytes are damaged or missing: restore a backup, or salvage a copy.
+    Damaged,
+    /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
+    ClockJump,
+    /// An earlier write failed, so nothing is acknowledged any more: reopen the store. What was
+    /// durable before is still answered.
+    Poisoned,
+    /// The store was closed.
+    Closed,
+    /// This process is a fork of the one that opened the store: open stores after forking.
+    Forked,
+    /// Stored bytes do not decode as the type asked for: [`Error::payload`] has them.
+    Decode,
+    /// The operating system refused something that is not covered by another kind.
+    Io,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                text: text.into(),
+                source: None,
+                current: None,
+                payload: None,
+            }),
+        }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.inner.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn with_current(mut self, current: KeyInfo) -> Self {
+        self.inner.current = Some(current);
+        self
+    }
+
+    pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {
+        self.inner.payload = Some(payload);
+        self
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, text)
+    }
+
+    /// `what` has `actual` bytes (or items) where `limit` are allowed.
+    pub(crate) fn too_large(what: &str, actual: usize, limit: usize, remedy: &str) -> Self {
+        Self::new(
+            ErrorKind::TooLarge,
+            format!("{what} has {actual}, the limit is {limit}: {remedy}"),
+        )
+    }
+
+    pub(crate) fn io(doing: &str, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Damaged,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::AtCapacity,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, format!("{doing}: {source}")).with_source(source)
+    }
+
+    /// What kind of trouble this is, by what to do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// What the key is now, where the refusal rests on it.
+    #[must_use]
+    pub fn current(&self) -> Option<&KeyInfo> {
+        self.inner.current.as_ref()
+    }
+
+    /// The stored bytes that did not decode.
+    #[must_use]
+    pub fn payload(&self) -> Option<&[u8]> {
+        self.inner.payload.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("text", &self.inner.text)
+            .field("source", &self.inner.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.inner.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! [`Census`]: how many records of each segment live, exactly, without a timer per key.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::clock::NEVER;
+use crate::wheel::Wheel;
+
+/// What is known of one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentStats {
+    pub(crate) number: u64,
+    pub(crate) first_frame: u64,
+    /// Bytes of the payloads of its frames.
+    pub(crate) bytes: u64,
+    pub(crate) frames: u32,
+    /// Records written, dead ones and removals included.
+    pub(crate) records: u64,
+    /// Records that are the current one of their key and have not expired.
+    pub(crate) live: u64,
+    /// The latest expiry of a record in it.
+    pub(crate) greatest_expiry: u32,
+    /// Holds, or held, a record without expiry.
+    pub(crate) immortal: bool,
+}
+
+impl SegmentStats {
+    pub(crate) fn new(number: u64, first_frame: u64) -> Self {
+        Self {
+            number,
+            first_frame,
+            bytes: 0,
+            frames: 0,
+            records: 0,
+            live: 0,
+            greatest_expiry: 0,
+            immortal: false,
+        }
+    }
+
+    /// An estimate: records of a segment are taken to be of one size.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        if self.records == 0 {
+            0
+        } else {
+            self.bytes / self.records * self.live
+        }
+    }
+}
+
+/// Live counts of all segments.
+///
+/// Per segment and second of expiry it knows how many records die then; a timing wheel turns those
+/// seconds. A record whose second has passed is not counted again when its key is replaced later.
+#[derive(Debug)]
+pub(crate) struct Census {
+    /// Invariant: ascending in `number` and in `first_frame`, without gaps in `number`.
+    segments: VecDeque<SegmentStats>,
+    /// Invariant: the sum over the seconds of a segment, and its records without expiry, is `live`.
+    dying: HashMap<(u64, u32), u64>,
+    wheel: Wheel<(u64, u32)>,
+}
+
+impl Census {
+    pub(crate) fn new(now_secs: u32) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            dying: HashMap::new(),
+            wheel: Wheel::new(u64::from(now_secs)),
+        }
+    }
+
+    pub(crate) fn open_segment(&mut self, number: u64, first_frame: u64) {
+        debug_assert!(
+            self.segments
+                .back()
+                .is_none_or(|last| last.number + 1 == number),
+            "segments are contiguous"
+        );
+        self.segments
+            .push_back(SegmentStats::new(number, first_frame));
+    }
+
+    /// Counts a frame of the newest segment.
+    pub(crate) fn frame(&mut self, bytes: usize) {
+        let last = self
+            .segments
+            .back_mut()
+            .expect("a frame belongs to a segment");
+        last.frames += 1;
+        last.bytes += u64::try_from(bytes).expect("a frame is under 64 KiB");
+    }
+
+    /// Counts a record that was written, without saying that it lives.
+    pub(crate) fn written(&mut self, segment: u64, expires_at: u32) {
+        if let Some(stats) = self.by_number_mut(segment) {
+            stats.records += 1;
+            if expires_at == NEVER {
+                stats.immortal = true;
+            } else {
+                stats.greatest_expiry = stats.greatest_expiry.max(expires_at);
+            }
+        }
+    }
+
+    /// The record became the current one of its key.
+    pub(crate) fn born(&mut self, segment: u64, expires_at: u32) {
+        if u64::from(expires_at) <= self.wheel.now() {
+            return;
+        }
+        let Some(stats) = self.by_number_mut(segment) else {
+            return;
+        };
+        stats.live += 1;
+        if expires_at == NEVER {
+            return;
+        }
+        let count = self.dying.entry((segment, expires_at)).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            self.wheel
+                .insert(u64::from(expires_at), (segment, expires_at));
+        }
+    }
+
+    /// The record in this frame is not the current one of its key any more.
+    pub(crate) fn died(&mut self, frame: u64, expires_at: u32) {
+        if u64::from(expires_at) <= self.wheel.now() {
+            return;
+        }
+        let Some(stats) = self.by_frame_mut(frame) else {
+            return;
+        };
+        stats.live = stats
+            .live
+            .checked_sub(1)
+            .expect("a record that dies was counted as live");
+        let number = stats.number;
+        if let Some(count) = self.dying.get_mut(&(number, expires_at)) {
+            // A second that is down to nothing stays until its turn: the wheel holds it anyway.
+            *count = count
+                .checked_sub(1)
+                .expect("a record that dies was counted under its second");
+        }
+    }
+
+    /// Lets the records die whose second has come.
+    pub(crate) fn advance(&mut self, now_secs: u32) {
+        let (dying, segments) = (&mut self.dying, &mut self.segments);
+        self.wheel
+            .advance(u64::from(now_secs), &mut |_, (number, second)| {
+                let count = dying.remove(&(number, second)).unwrap_or(0);
+                if let Some(stats) = find(segments, number) {
+                    stats.live = stats
+                        .live
+                        .checked_sub(count)
+                        .expect("expiring records were counted as live");
+                }
+            });
+    }
+
+    /// Forgets the oldest segment.
+    pub(crate) fn drop_oldest(&mut self) {
+        if let Some(stats) = self.segments.pop_front() {
+            self.dying.retain(|(number, _), _| *number != stats.number);
+        }
+    }
+
+    /// Forgets the newest segment, in which there is nothing.
+    pub(crate) fn discard_newest(&mut self) {
+        self.segments.pop_back();
+    }
+
+    /// Records that expire up to here count as dead.
+    pub(crate) fn now_secs(&self) -> u32 {
+        u32::try_from(self.wheel.now()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &SegmentStats> {
+        self.segments.iter()
+    }
+
+    pub(crate) fn oldest(&self) -> Option<&SegmentStats> {
+        self.segments.front()
+    }
+
+    /// The segment that a frame lies in; `None` below the low mark.
+    pub(crate) fn by_frame(&self, frame: u64) -> Option<&SegmentStats> {
+        let after = self
+            .segments
+            .partition_point(|stats| stats.first_frame <= frame);
+        after.checked_sub(1).and_then(|at| self.segments.get(at))
+    }
+
+    fn by_frame_mut(&mut self, frame: u64) -> Option<&mut SegmentStats> {
+        let after = self
+            .segments
+            .partition_point(|stats| stats.first_frame <= frame);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.segments.get_mut(at))
+    }
+
+    fn by_number_mut(&mut self, number: u64) -> Option<&mut SegmentStats> {
+        find(&mut self.segments, number)
+    }
+
+    /// Recounts from scratch against the live records that the caller knows: (frame, expiry).
+    pub(crate) fn validate(&self, live: impl Iterator<Item = (u64, u32)>) {
+        let mut counts: HashMap<u64, u64> = HashMap::new();
+        let mut dying: HashMap<(u64, u32), u64> = HashMap::new();
+        for (frame, expires_at) in
+            live.filter(|(_, expires_at)| u64::from(*expires_at) > self.wheel.now())
+        {
+            let stats = self
+                .by_frame(frame)
+                .expect("a live record lies in a segment that is there");
+            *counts.entry(stats.number).or_insert(0) += 1;
+            if expires_at != NEVER {
+                *dying.entry((stats.number, expires_at)).or_insert(0) += 1;
+            }
+        }
+        for stats in &self.segments {
+            let counted = counts.get(&stats.number).copied().unwrap_or(0);
+            assert_eq!(
+                stats.live, counted,
+                "live records of segment {}",
+                stats.number
+            );
+        }
+        for (second, count) in &self.dying {
+            let counted = dying.get(second).copied().unwrap_or(0);
+            assert_eq!(
+                *count, counted,
+                "records that die at (segment, second) {second:?}"
+            );
+        }
+        self.wheel.validate();
+    }
+}
+
+fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut SegmentStats> {
+    let first = segments.front()?.number;
+    let at = usize::try_from(number.checked_sub(first)?).ok()?;
+    segments.get_mut(at)
+}

@@ -1,0 +1,421 @@
+//! Records, parts and the manifest as bytes: the only file that names bincode.
+//!
+//! Decoding is total: any bytes give `Ok` or an error, in time and memory bounded by their length,
+//! without recursion, and nothing may be left over. `docs/format.md` documents the bytes.
+
+use std::time::Duration;
+
+use bincode::config::{Configuration, Limit};
+use bincode::{BorrowDecode, Encode};
+
+use super::frame::PAYLOAD_BYTES_MAX;
+use super::manifest::{Manifest, NamespaceEntry};
+use crate::fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, Part};
+use crate::key::{FencingToken, NamespaceId};
+use crate::options::{Durability, FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
+use crate::record::{Head, Record, RecordKind, RecordRef};
+
+type Config = Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    Limit<{ PAYLOAD_BYTES_MAX + 1024 }>,
+>;
+
+const CONFIG: Config = bincode::config::standard().with_limit();
+
+/// Most bytes of a manifest.
+const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Why bytes do not decode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadRecord {
+    /// Not what an encoder writes.
+    Malformed,
+    /// A kind that this version does not know.
+    UnknownKind(u8),
+}
+
+/// One entry of a frame's payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Entry<'a> {
+    Record(WireRecord<'a>),
+    Part(WirePart<'a>),
+}
+
+/// A record in a frame. Field order is the format.
+#[derive(Clone, Copy, Debug, Encode, BorrowDecode)]
+pub(crate) struct WireRecord<'a> {
+    kind: u8,
+    flags: u8,
+    namespace: u32,
+    token: u64,
+    attempt: u32,
+    first_claimed_at: u32,
+    recorded_at: u32,
+    expires_at: u32,
+    pub(crate) key: &'a [u8],
+    fingerprint: &'a [u8],
+    metadata: &'a [u8],
+    reason: &'a [u8],
+    /// Frames before this one that hold the body, when it does not lie here.
+    pub(crate) body_frames: u32,
+    /// Bytes of the body, wherever it lies.
+    pub(crate) body_len: u64,
+    body: &'a [u8],
+}
+
+/// A piece of a body that is larger than a frame.
+#[derive(Clone, Copy, Debug, Encode, BorrowDecode)]
+pub(crate) struct WirePart<'a> {
+    kind: u8,
+    pub(crate) index: u32,
+    pub(crate) bytes: &'a [u8],
+}
+
+const PART: u8 = 7;
+const FLAG_BODY_OMITTED: u8 = 1;
+
+fn kind_byte(kind: RecordKind) -> u8 {
+    match kind {
+        RecordKind::InProgress => 1,
+        RecordKind::Completed => 2,
+        RecordKind::Failed => 3,
+        RecordKind::InDoubt => 4,
+        RecordKind::Released => 5,
+        RecordKind::Forgotten => 6,
+    }
+}
+
+fn kind_of(byte: u8) -> Result<RecordKind, BadRecord> {
+    Ok(match byte {
+        1 => RecordKind::InProgress,
+        2 => RecordKind::Completed,
+        3 => RecordKind::Failed,
+        4 => RecordKind::InDoubt,
+        5 => RecordKind::Released,
+        6 => RecordKind::Forgotten,
+        other => return Err(BadRecord::UnknownKind(other)),
+    })
+}
+
+/// Most bytes that a record takes beside its key, fingerprint, metadata, reason and body.
+pub(crate) const RECORD_OVERHEAD_MAX: usize = 64;
+
+/// Most bytes of a body that lies in its record, whatever else the record holds.
+pub(crate) const INLINE_BODY_MAX: usize = 24 * 1024;
+
+/// Most bytes of a body in one part.
+pub(crate) const PART_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 32;
+
+/// An upper bound of the bytes that [`encode_record`] appends.
+pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
+    let fingerprint = record.fingerprint.map_or(0, fingerprint_bytes);
+    let inline = if record.body.len() > INLINE_BODY_MAX {
+        0
+    } else {
+        record.body.len()
+    };
+    RECORD_OVERHEAD_MAX
+        + record.key.len()
+        + fingerprint
+        + record.metadata.len()
+        + record.reason.len()
+        + inline
+}
+
+/// Appends a record; `body_frames` frames before it hold the body when it is not zero.
+pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut Vec<u8>) {
+    let mut fingerprint = Vec::new();
+    if let Some(print) = record.fingerprint {
+        encode_fingerprint(print, &mut fingerprint);
+    }
+    let head = record.head;
+    let wire = WireRecord {
+        kind: kind_byte(head.kind),
+        flags: if head.body_omitted {
+            FLAG_BODY_OMITTED
+        } else {
+            0
+        },
+        namespace: head.namespace.0,
+        token: head.token.as_u64(),
+        attempt: head.attempt,
+        first_claimed_at: head.first_claimed_at,
+        recorded_at: head.recorded_at,
+        expires_at: head.expires_at,
+        key: record.key,
+        fingerprint: &fingerprint,
+        metadata: record.metadata,
+        reason: record.reason,
+        body_frames,
+        body_len: u64::try_from(record.body.len()).expect("a body is under 4 GiB"),
+        body: if body_frames == 0 { record.body } else { &[] },
+    };
+    encode_into(&wire, out);
+}
+
+/// Appends a part of a body.
+pub(crate) fn encode_part(index: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    encode_into(
+        &WirePart {
+            kind: PART,
+            index,
+            bytes,
+        },
+        out,
+    );
+}
+
+fn encode_into<E: Encode>(value: &E, out: &mut Vec<u8>) {
+    struct Appender<'a>(&'a mut Vec<u8>);
+    impl bincode::enc::write::Writer for Appender<'_> {
+        fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+    bincode::encode_into_writer(value, Appender(out), CONFIG)
+        .expect("writing flat values to memory does not fail");
+}
+
+/// Decodes the first entry of `bytes` and gives the bytes that it took.
+pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord> {
+    let kind = *bytes.first().ok_or(BadRecord::Malformed)?;
+    if kind == PART {
+        let (part, taken) = decode_wire::<WirePart<'_>>(bytes)?;
+        return Ok((Entry::Part(part), taken));
+    }
+    kind_of(kind)?;
+    let (record, taken) = decode_wire::<WireRecord<'_>>(bytes)?;
+    Ok((Entry::Record(record), taken))
+}
+
+fn decode_wire<'a, D: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(D, usize), BadRecord> {
+    bincode::borrow_decode_from_slice(bytes, CONFIG).map_err(|_| BadRecord::Malformed)
+}
+
+impl<'a> WireRecord<'a> {
+    pub(crate) fn head(&self) -> Result<Head, BadRecord> {
+        Ok(Head {
+            kind: kind_of(self.kind)?,
+            namespace: NamespaceId(self.namespace),
+            token: FencingToken::from_u64(self.token).ok_or(BadRecord::Malformed)?,
+            attempt: self.attempt,
+            first_claimed_at: self.first_claimed_at,
+            recorded_at: self.recorded_at,
+            expires_at: self.expires_at,
+            body_omitted: self.flags & FLAG_BODY_OMITTED != 0,
+        })
+    }
+
+    /// The whole record; `body` is what its parts hold, or `None` when it lies in the record.
+    pub(crate) fn to_record(self, body: Option<Vec<u8>>) -> Result<Record, BadRecord> {
+        let body = match body {
+            Some(bytes) => bytes,
+            None if self.body_frames == 0 => self.body.to_vec(),
+            None => return Err(BadRecord::Malformed),
+        };
+        if u64::try_from(body.len()) != Ok(self.body_len) {
+            return Err(BadRecord::Malformed);
+        }
+        Ok(Record {
+            head: self.head()?,
+            key: self.key.into(),
+            fingerprint: self.fingerprint()?,
+            metadata: self.metadata.into(),
+            reason: self.reason.into(),
+            body: body.into(),
+        })
+    }
+
+    fn fingerprint(&self) -> Result<Option<Fingerprint>, BadRecord> {
+        if self.fingerprint.is_empty() {
+            return Ok(None);
+        }
+        decode_fingerprint(self.fingerprint).map(Some)
+    }
+}
+
+fn fingerprint_bytes(print: &Fingerprint) -> usize {
+    5 + print
+        .parts
+        .iter()
+        .map(|part| 17 + part.label.len())
+        .sum::<usize>()
+}
+
+/// Scheme (4 bytes), number of parts (1), then for each: label length (1), label, digest (16).
+fn encode_fingerprint(print: &Fingerprint, out: &mut Vec<u8>) {
+    out.extend_from_slice(&print.scheme.to_le_bytes());
+    out.push(u8::try_from(print.parts.len()).expect("a fingerprint has at most 16 parts"));
+    for part in &print.parts {
+        out.push(u8::try_from(part.label.len()).expect("a label has at most 64 bytes"));
+        out.extend_from_slice(part.label.as_bytes());
+        out.extend_from_slice(&part.digest.to_le_bytes());
+    }
+}
+
+fn decode_fingerprint(bytes: &[u8]) -> Result<Fingerprint, BadRecord> {
+    fn chunk<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], BadRecord> {
+        let (chunk, rest) = bytes.split_first_chunk::<N>().ok_or(BadRecord::Malformed)?;
+        *bytes = rest;
+        Ok(*chunk)
+    }
+    let mut rest = bytes;
+    let scheme = u32::from_le_bytes(chunk(&mut rest)?);
+    let [count] = chunk(&mut rest)?;
+    if usize::from(count) > FINGERPRINT_PARTS_MAX || count == 0 {
+        return Err(BadRecord::Malformed);
+    }
+    let mut parts = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let [label_len] = chunk(&mut rest)?;
+        let (label, after) = rest
+            .split_at_checked(usize::from(label_len))
+            .ok_or(BadRecord::Malformed)?;
+        rest = after;
+        let label = std::str::from_utf8(label)
+            .map_err(|_| BadRecord::Malformed)?
+            .to_owned();
+        parts.push(Part {
+            label,
+            digest: u128::from_le_bytes(chunk(&mut rest)?),
+        });
+    }
+    if rest.is_empty() {
+        Ok(Fingerprint { scheme, parts })
+    } else {
+        Err(BadRecord::Malformed)
+    }
+}
+
+/// The manifest in its file. Field order is the format.
+#[derive(Debug, Encode, bincode::Decode)]
+struct WireManifest {
+    store_id: [u8; 16],
+    seed: [u8; 16],
+    created_secs: u64,
+    backup: bool,
+    namespaces: Vec<WireNamespace>,
+}
+
+#[derive(Debug, Encode, bincode::Decode)]
+struct WireNamespace {
+    id: u32,
+    name: String,
+    at_most_once: bool,
+    lease_nanos: u64,
+    retention_nanos: u64,
+    failed_retention_nanos: Option<u64>,
+    attempt_retention_nanos: u64,
+    max_attempts: Option<u32>,
+    max_response_bytes: u64,
+    outcome_only: bool,
+    fingerprints: u8,
+    rerun_on_change: bool,
+    /// Absent: that of the store; zero: `Sync`; else the window.
+    durability_nanos: Option<u64>,
+}
+
+/// Encodes the body of a manifest; its file frames it with a magic, a version and a checksum.
+pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
+    let wire = WireManifest {
+        store_id: manifest.store_id,
+        seed: manifest.seed,
+        created_secs: manifest.created_secs,
+        backup: manifest.backup,
+        namespaces: manifest.namespaces.iter().map(wire_namespace).collect(),
+    };
+    let config = bincode::config::standard();
+    bincode::encode_to_vec(&wire, config).expect("writing flat values to memory does not fail")
+}
+
+/// Decodes the body of a manifest.
+pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, BadRecord> {
+    let config = bincode::config::standard().with_limit::<MANIFEST_BYTES_MAX>();
+    let (wire, taken): (WireManifest, usize) =
+        bincode::decode_from_slice(bytes, config).map_err(|_| BadRecord::Malformed)?;
+    if taken != bytes.len() {
+        return Err(BadRecord::Malformed);
+    }
+    let namespaces: Result<Vec<_>, _> = wire.namespaces.into_iter().map(namespace_entry).collect();
+    Ok(Manifest {
+        store_id: wire.store_id,
+        seed: wire.seed,
+        created_secs: wire.created_secs,
+        backup: wire.backup,
+        namespaces: namespaces?,
+    })
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).expect("a span of a policy is at most ten years")
+}
+
+fn wire_namespace(entry: &NamespaceEntry) -> WireNamespace {
+    let policy = &entry.policy;
+    WireNamespace {
+        id: entry.id.0,
+        name: entry.name.clone(),
+        at_most_once: policy.guarantee == Guarantee::AtMostOnce,
+        lease_nanos: nanos(policy.lease),
+        retention_nanos: nanos(policy.retention),
+        failed_retention_nanos: policy.failed_retention.map(nanos),
+        attempt_retention_nanos: nanos(policy.attempt_retention),
+        max_attempts: policy.max_attempts,
+        max_response_bytes: u64::try_from(policy.max_response_bytes).expect("at most 16 MiB"),
+        outcome_only: policy.oversize == Oversize::OutcomeOnly,
+        fingerprints: match policy.fingerprints {
+            FingerprintPolicy::Required => 0,
+            FingerprintPolicy::Optional => 1,
+            FingerprintPolicy::Ignored => 2,
+        },
+        rerun_on_change: policy.on_change == OnChange::Rerun,
+        durability_nanos: policy.durability.map(|durability| match durability {
+            Durability::Sync => 0,
+            Durability::Interval(window) => nanos(window),
+        }),
+    }
+}
+
+fn namespace_entry(wire: WireNamespace) -> Result<NamespaceEntry, BadRecord> {
+    let policy = Policy {
+        guarantee: if wire.at_most_once {
+            Guarantee::AtMostOnce
+        } else {
+            Guarantee::AtLeastOnce
+        },
+        lease: Duration::from_nanos(wire.lease_nanos),
+        retention: Duration::from_nanos(wire.retention_nanos),
+        failed_retention: wire.failed_retention_nanos.map(Duration::from_nanos),
+        attempt_retention: Duration::from_nanos(wire.attempt_retention_nanos),
+        max_attempts: wire.max_attempts,
+        max_response_bytes: usize::try_from(wire.max_response_bytes)
+            .map_err(|_| BadRecord::Malformed)?,
+        oversize: if wire.outcome_only {
+            Oversize::OutcomeOnly
+        } else {
+            Oversize::Refuse
+        },
+        fingerprints: match wire.fingerprints {
+            0 => FingerprintPolicy::Required,
+            1 => FingerprintPolicy::Optional,
+            2 => FingerprintPolicy::Ignored,
+            other => return Err(BadRecord::UnknownKind(other)),
+        },
+        on_change: if wire.rerun_on_change {
+            OnChange::Rerun
+        } else {
+            OnChange::Refuse
+        },
+        durability: wire.durability_nanos.map(|nanos| match nanos {
+            0 => Durability::Sync,
+            nanos => Durability::Interval(Duration::from_nanos(nanos)),
+        }),
+    };
+    Ok(NamespaceEntry {
+        id: NamespaceId(wire.id),
+        name: wire.name,
+        policy,
+    })
+}

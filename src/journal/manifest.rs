@@ -1,0 +1,88 @@
+//! [`Manifest`]: what the store is. A small synced file, replaced as a whole.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::codec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::NamespaceId;
+use crate::options::Policy;
+
+const MAGIC: [u8; 8] = *b"hapaxman";
+const VERSION: u32 = 1;
+const PREFIX_BYTES: usize = 20;
+
+/// What the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) store_id: [u8; 16],
+    /// The secret under fingerprints and derived keys.
+    pub(crate) seed: [u8; 16],
+    pub(crate) created_secs: u64,
+    /// A backup: it has to be restored before it can be opened.
+    pub(crate) backup: bool,
+    /// Invariant: ids and names are unique.
+    pub(crate) namespaces: Vec<NamespaceEntry>,
+}
+
+/// A namespace in the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamespaceEntry {
+    pub(crate) id: NamespaceId,
+    pub(crate) name: String,
+    pub(crate) policy: Policy,
+}
+
+impl Manifest {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let body = codec::encode_manifest(self);
+        let mut out = Vec::with_capacity(PREFIX_BYTES + body.len());
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&xxh3_64(&body).to_le_bytes());
+        out.extend_from_slice(&body);
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let damaged = || {
+            Error::new(
+                ErrorKind::Damaged,
+                "the manifest is damaged: restore a backup, or salvage a copy of the directory",
+            )
+        };
+        let (prefix, body) = bytes.split_at_checked(PREFIX_BYTES).ok_or_else(damaged)?;
+        let mut fields = super::frame::Fields(prefix);
+        let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
+        let checksum = u64::from_le_bytes(fields.take());
+        if magic != MAGIC {
+            return Err(Error::new(
+                ErrorKind::NotAStore,
+                "the manifest is not one of hapax: check the path",
+            ));
+        }
+        if version > VERSION {
+            let text = format!(
+                "the store has format {version}, this version of hapax reads up to {VERSION}: use the version that wrote it, or a newer one"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+        if version == 0 || checksum != xxh3_64(body) {
+            return Err(damaged());
+        }
+        codec::decode_manifest(body).map_err(|_| damaged())
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&NamespaceEntry> {
+        self.namespaces.iter().find(|entry| entry.name == name)
+    }
+
+    pub(crate) fn next_id(&self) -> NamespaceId {
+        let highest = self
+            .namespaces
+            .iter()
+            .map(|entry| entry.id.0)
+            .max()
+            .unwrap_or(0);
+        NamespaceId(highest + 1)
+    }
+}

@@ -1,0 +1,141 @@
+//! [`Marks`]: where the store is. A small synced file of two alternating slots.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::frame::Fields;
+
+const MAGIC: [u8; 8] = *b"hapaxmrk";
+const VERSION: u32 = 1;
+
+/// Bytes of one slot.
+pub(crate) const MARKS_BYTES: usize = 112;
+
+/// The place where the journal begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LowMark {
+    /// The oldest segment.
+    pub(crate) segment: u64,
+    /// The number of the frame before its first one.
+    pub(crate) before: u64,
+    /// The checksum of that frame.
+    pub(crate) checksum: u64,
+}
+
+/// Where the store is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Marks {
+    pub(crate) store_id: [u8; 16],
+    /// Rises with every write; the valid slot with the higher one counts.
+    pub(crate) generation: u64,
+    pub(crate) epoch: u32,
+    /// The last frame that was durable; the log may go on, it must not end before.
+    pub(crate) durable: u64,
+    /// The checksum of that frame.
+    pub(crate) durable_checksum: u64,
+    pub(crate) low: LowMark,
+    /// Store time in milliseconds.
+    pub(crate) store_ms: u64,
+}
+
+impl Marks {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(MARKS_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.epoch.to_le_bytes());
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&self.durable.to_le_bytes());
+        out.extend_from_slice(&self.durable_checksum.to_le_bytes());
+        out.extend_from_slice(&self.low.segment.to_le_bytes());
+        out.extend_from_slice(&self.low.before.to_le_bytes());
+        out.extend_from_slice(&self.low.checksum.to_le_bytes());
+        out.extend_from_slice(&self.store_ms.to_le_bytes());
+        // Reserved, zero in this version.
+        out.extend_from_slice(&[0; 16]);
+        out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
+        out
+    }
+
+    /// `None` for bytes that are not marks of a known version.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; MARKS_BYTES] = bytes.try_into().ok()?;
+        let (covered, checksum) = bytes.split_at(MARKS_BYTES - 8);
+        if checksum != xxh3_64(covered).to_le_bytes() {
+            return None;
+        }
+        let mut fields = Fields(covered);
+        let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
+        if magic != MAGIC || version != VERSION {
+            return None;
+        }
+        Some(Self {
+            epoch: u32::from_le_bytes(fields.take()),
+            store_id: fields.take(),
+            generation: u64::from_le_bytes(fields.take()),
+            durable: u64::from_le_bytes(fields.take()),
+            durable_checksum: u64::from_le_bytes(fields.take()),
+            low: LowMark {
+                segment: u64::from_le_bytes(fields.take()),
+                before: u64::from_le_bytes(fields.take()),
+                checksum: u64::from_le_bytes(fields.take()),
+            },
+            store_ms: u64::from_le_bytes(fields.take()),
+        })
+    }
+
+    /// The newer of two slots, and the slot to write next.
+    pub(crate) fn newest(slots: &[Vec<u8>; 2]) -> (Option<Self>, usize) {
+        let [first, second] = slots;
+        match (Self::decode(first), Self::decode(second)) {
+            (Some(a), Some(b)) if a.generation >= b.generation => (Some(a), 1),
+            (_, Some(b)) => (Some(b), 0),
+            (Some(a), None) => (Some(a), 1),
+            (None, None) => (None, 0),
+        }
+    }
+}
+
+/// The marker of a segment: which frame its first one follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Link {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) segment: u64,
+    /// The last valid frame before the segment; whatever follows it in the predecessor is void.
+    pub(crate) before: u64,
+    pub(crate) checksum: u64,
+}
+
+const LINK_MAGIC: [u8; 8] = *b"hapaxlnk";
+
+/// Bytes of a link.
+pub(crate) const LINK_BYTES: usize = 56;
+
+impl Link {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(LINK_BYTES);
+        out.extend_from_slice(&LINK_MAGIC);
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.segment.to_le_bytes());
+        out.extend_from_slice(&self.before.to_le_bytes());
+        out.extend_from_slice(&self.checksum.to_le_bytes());
+        out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; LINK_BYTES] = bytes.try_into().ok()?;
+        let (covered, checksum) = bytes.split_at(LINK_BYTES - 8);
+        let mut fields = Fields(covered);
+        let magic: [u8; 8] = fields.take();
+        if magic != LINK_MAGIC || checksum != xxh3_64(covered).to_le_bytes() {
+            return None;
+        }
+        Some(Self {
+            store_id: fields.take(),
+            segment: u64::from_le_bytes(fields.take()),
+            before: u64::from_le_bytes(fields.take()),
+            checksum: u64::from_le_bytes(fields.take()),
+        })
+    }
+}

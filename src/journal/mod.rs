@@ -1,0 +1,383 @@
+//! The journal: the durable log of records, in frames, in segments.
+//!
+//! ```text
+//! append(record) ─► Tail: the open frame, under one short lock; never waits, never writes
+//! commit()       ─► seal the frame ─► Log::append ─► Log::sync ─► publish the durable position
+//! read(locator)  ─► the open frame, the window in memory, or the log
+//! recover()      ─► every valid record, oldest first
+//! ```
+//!
+//! Invariants:
+//! - Positions become durable in order: `durable` is the last frame such that it and all before it
+//!   are on the medium.
+//! - After the first failed write or sync nothing more is acknowledged (`poison`).
+//! - Only the holder of `writer` writes to the log.
+
+pub(crate) mod census;
+pub(crate) mod codec;
+pub(crate) mod directory;
+pub(crate) mod frame;
+pub(crate) mod log;
+pub(crate) mod manifest;
+pub(crate) mod marks;
+pub(crate) mod memory_log;
+mod read;
+pub(crate) mod recovery;
+pub(crate) mod sled_log;
+pub(crate) mod tail;
+mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use std::{collections::BTreeMap, io};
+
+use self::log::Log;
+use self::read::ColdFrames;
+use self::tail::{Replaced, Tail, split_body};
+use self::writer::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Durability;
+use crate::record::{Locator, RecordRef};
+use crate::sync::{Mutex, Signal, Wakes};
+
+pub(crate) use self::writer::WriterStart;
+
+/// The journal thread is woken for each of so many bytes, however long it may wait otherwise.
+const WAKE_BYTES: usize = 1024 * 1024;
+
+/// The durable log of records.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    log: Arc<dyn Log>,
+    store_id: [u8; 16],
+    durability: Durability,
+    /// Bytes that may wait to be written before callers have to wait.
+    unwritten_limit: usize,
+    /// Commits are carried out by whoever waits for them: there is no journal thread.
+    inline: bool,
+    tail: Mutex<Tail>,
+    /// Held while writing to the log: the writer is one at a time.
+    writer: Mutex<Writer>,
+    cold: Mutex<ColdFrames>,
+    /// The last frame of which everything up to it is on the medium.
+    durable: AtomicU64,
+    /// Someone waits for this frame.
+    wanted: AtomicU64,
+    unwritten_bytes: AtomicUsize,
+    /// When the oldest change was made that is not on the medium; `u64::MAX` for none.
+    unsynced_since_ms: AtomicU64,
+    /// When the writer began what it is doing; `u64::MAX` while it does nothing.
+    busy_since_ms: AtomicU64,
+    store_ms: AtomicU64,
+    /// The latest moment that the journal has heard of, on the monotonic clock.
+    latest_ms: AtomicU64,
+    waiters: Mutex<CommitWaiters>,
+    poison: OnceLock<Poison>,
+    poisoned: AtomicBool,
+    syncs: AtomicU64,
+    /// Wakes the journal thread.
+    pub(crate) signal: Signal,
+    /// Wakes the janitor: a segment is full.
+    pub(crate) janitor: Signal,
+}
+
+/// Why nothing is acknowledged any more.
+#[derive(Debug)]
+struct Poison {
+    doing: String,
+    kind: io::ErrorKind,
+    text: String,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct CommitWaiters {
+    next: u64,
+    /// By the frame that they wait for.
+    waiting: BTreeMap<(u64, u64), Waker>,
+}
+
+/// What a new [`Journal`] starts from.
+#[derive(Debug)]
+pub(crate) struct JournalStart {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) writer: WriterStart,
+    pub(crate) tail: Tail,
+    pub(crate) durability: Durability,
+    pub(crate) unwritten_limit: usize,
+    pub(crate) inline: bool,
+    pub(crate) store_ms: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(start: JournalStart) -> Self {
+        let store_id = start.writer.marks.store_id;
+        let durable = start.writer.last;
+        Self {
+            log: Arc::clone(&start.log),
+            store_id,
+            durability: start.durability,
+            unwritten_limit: start.unwritten_limit,
+            inline: start.inline,
+            tail: Mutex::new(start.tail),
+            writer: Mutex::new(Writer::new(start.writer)),
+            cold: Mutex::new(ColdFrames::default()),
+            durable: AtomicU64::new(durable),
+            wanted: AtomicU64::new(0),
+            unwritten_bytes: AtomicUsize::new(0),
+            unsynced_since_ms: AtomicU64::new(u64::MAX),
+            busy_since_ms: AtomicU64::new(u64::MAX),
+            store_ms: AtomicU64::new(start.store_ms),
+            latest_ms: AtomicU64::new(0),
+            waiters: Mutex::new(CommitWaiters::default()),
+            poison: OnceLock::new(),
+            poisoned: AtomicBool::new(false),
+            syncs: AtomicU64::new(0),
+            signal: Signal::default(),
+            janitor: Signal::default(),
+        }
+    }
+
+    /// Appends a record. Never waits: what it takes in memory was admitted before.
+    ///
+    /// Called under the lock of the key's shard, so the order of the log is the order of the
+    /// key's transitions. `parts` is what [`split_body`] made of a body that is over the limit of
+    /// one record.
+    pub(crate) fn append(
+        &self,
+        record: &RecordRef<'_>,
+        parts: Vec<Vec<u8>>,
+        replaced: Option<Replaced>,
+        now_ms: u64,
+    ) -> Locator {
+        let bytes = codec::record_bytes_max(record) + parts.iter().map(Vec::len).sum::<usize>();
+        let locator = self.tail.lock().append(record, parts, replaced);
+        let before = self.unwritten_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.latest_ms.fetch_max(now_ms, Ordering::Relaxed);
+        if before / WAKE_BYTES != (before + bytes) / WAKE_BYTES {
+            self.signal.raise();
+        }
+        let unset = self.unsynced_since_ms.compare_exchange(
+            u64::MAX,
+            now_ms,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if unset.is_ok() {
+            self.signal.raise();
+        }
+        locator
+    }
+
+    /// The parts of a body for [`append`](Self::append), made outside of every lock.
+    pub(crate) fn split(body: &[u8]) -> Vec<Vec<u8>> {
+        split_body(body)
+    }
+
+    /// The frame to wait for before another change may be made; `None` when there is room.
+    pub(crate) fn congestion(&self, now_ms: u64) -> Option<u64> {
+        let over = self.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
+        let late = match self.durability {
+            Durability::Interval(window) => {
+                let since = self.unsynced_since_ms.load(Ordering::Relaxed);
+                since != u64::MAX && since.saturating_add(crate::clock::millis(window)) < now_ms
+            }
+            Durability::Sync => false,
+        };
+        (over || late).then(|| self.tail.lock().last_used())
+    }
+
+    /// The last frame that holds anything.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.tail.lock().last_used()
+    }
+
+    /// The last frame of which everything up to it is on the medium.
+    pub(crate) fn durable(&self) -> u64 {
+        // Acquire pairs with the release in `publish`.
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Waits until a frame is on the medium.
+    pub(crate) fn wait(&self, frame: u64) -> CommitWait<'_> {
+        CommitWait {
+            journal: self,
+            frame,
+            ticket: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.poisoned.load(Ordering::Acquire) {
+            Err(self.poison_error())
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Stops acknowledging, for good.
+    pub(crate) fn poison(&self, doing: &str, error: &io::Error) {
+        self.stop(Poison {
+            doing: doing.to_owned(),
+            kind: error.kind(),
+            text: error.to_string(),
+            closed: false,
+        });
+    }
+
+    /// Stops acknowledging because the store was closed.
+    pub(crate) fn shut(&self) {
+        self.stop(Poison {
+            doing: String::new(),
+            kind: io::ErrorKind::Other,
+            text: String::new(),
+            closed: true,
+        });
+    }
+
+    fn stop(&self, poison: Poison) {
+        let _ = self.poison.set(poison);
+        self.poisoned.store(true, Ordering::Release);
+        let wakers = std::mem::take(&mut self.waiters.lock().waiting);
+        let mut wakes = Wakes::default();
+        wakes.extend(wakers.into_values());
+        wakes.wake();
+    }
+
+    fn poison_error(&self) -> Error {
+        match self.poison.get() {
+            Some(poison) if !poison.closed => {
+                let text = format!(
+                    "{}: {}; the store acknowledges nothing more, and the effect of the last changes is unknown until it is reopened",
+                    poison.doing, poison.text
+                );
+                Error::new(ErrorKind::Poisoned, text)
+                    .with_source(io::Error::new(poison.kind, poison.text.clone()))
+            }
+            _ => Error::new(ErrorKind::Closed, "the store was closed: open it again"),
+        }
+    }
+
+    /// Poisons the store when the writer has been at one thing for longer than `limit`.
+    pub(crate) fn watch(&self, now_ms: u64, limit: Duration) {
+        let since = self.busy_since_ms.load(Ordering::Relaxed);
+        if since != u64::MAX && now_ms.saturating_sub(since) > crate::clock::millis(limit) {
+            let error = io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {limit:?}"));
+            self.poison("writing to the log", &error);
+        }
+    }
+
+    pub(crate) fn set_store_ms(&self, store_ms: u64) {
+        self.store_ms.fetch_max(store_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn log(&self) -> &dyn Log {
+        &*self.log
+    }
+
+    pub(crate) fn store_id(&self) -> &[u8; 16] {
+        &self.store_id
+    }
+
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Runs `look` over the end of the log; under its lock, so it must be quick.
+    pub(crate) fn with_tail<R>(&self, look: impl FnOnce(&mut Tail) -> R) -> R {
+        look(&mut self.tail.lock())
+    }
+
+    /// A moment at which the journal thread has something to do, on the monotonic clock.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        let since = self.unsynced_since_ms.load(Ordering::Relaxed);
+        let commit = match self.durability {
+            _ if since == u64::MAX => None,
+            Durability::Sync => Some(since),
+            // Half the window, so that a slow sync still ends within it.
+            Durability::Interval(window) => {
+                Some(since.saturating_add(crate::clock::millis(window) / 2))
+            }
+        };
+        let marks = self
+            .writer
+            .try_lock()
+            .and_then(|writer| writer.marks_due_ms());
+        match (commit, marks) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// Waits until a frame is on the medium. Dropping it only stops waiting.
+#[derive(Debug)]
+#[must_use = "nothing is acknowledged before it is awaited"]
+pub(crate) struct CommitWait<'a> {
+    journal: &'a Journal,
+    frame: u64,
+    ticket: Option<u64>,
+}
+
+impl CommitWait<'_> {
+    fn settled(&self) -> Option<Result<()>> {
+        if self.journal.durable() >= self.frame {
+            return Some(Ok(()));
+        }
+        self.journal.check().err().map(Err)
+    }
+
+    fn register(&mut self, waker: &Waker) {
+        let mut waiters = self.journal.waiters.lock();
+        let ticket = *self.ticket.get_or_insert_with(|| {
+            waiters.next += 1;
+            waiters.next
+        });
+        waiters.waiting.insert((self.frame, ticket), waker.clone());
+    }
+}
+
+impl Future for CommitWait<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(result) = self.settled() {
+            return Poll::Ready(result);
+        }
+        if self.journal.inline {
+            self.journal
+                .commit(self.journal.latest_ms.load(Ordering::Relaxed), true);
+            if let Some(result) = self.settled() {
+                return Poll::Ready(result);
+            }
+        }
+        self.register(context.waker());
+        self.journal.wanted.fetch_max(self.frame, Ordering::AcqRel);
+        self.journal.signal.raise();
+        // Once more: the frame may have become durable before the waker was in its place.
+        match self.settled() {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for CommitWait<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.journal
+                .waiters
+                .lock()
+                .waiting
+                .remove(&(self.frame, ticket));
+        }
+    }
+}

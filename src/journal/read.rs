@@ -1,0 +1,186 @@
+//! Reading records back: from the open frame, from memory, or from the log.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use super::Journal;
+use super::codec::{self, Entry, WireRecord};
+use super::frame::{HEADER_BYTES, open_frame};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Locator, Record};
+
+/// Frames of closed segments that were read lately.
+const COLD_FRAMES_MAX: usize = 64;
+
+/// A small cache of frames that were read from the log.
+#[derive(Debug, Default)]
+pub(super) struct ColdFrames {
+    /// The latest at the back.
+    frames: VecDeque<(u64, Arc<Vec<u8>>)>,
+}
+
+impl ColdFrames {
+    fn get(&self, frame: u64) -> Option<Arc<Vec<u8>>> {
+        self.frames
+            .iter()
+            .find(|(number, _)| *number == frame)
+            .map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    fn put(&mut self, frame: u64, payload: Arc<Vec<u8>>) {
+        if self.frames.len() == COLD_FRAMES_MAX {
+            self.frames.pop_front();
+        }
+        self.frames.push_back((frame, payload));
+    }
+}
+
+impl Journal {
+    /// Reads a record; `None` when its segment is gone, so that the caller has to look again.
+    ///
+    /// May read from disk, so never under a lock.
+    pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
+        let open = {
+            let tail = self.tail.lock();
+            tail.open_frame(locator.frame)
+                .map(|payload| payload[usize::from(locator.offset)..].to_vec())
+        };
+        if let Some(bytes) = open {
+            return self.decode(&bytes, locator);
+        }
+        let Some(payload) = self.payload(locator.frame)? else {
+            return Ok(None);
+        };
+        let bytes = payload
+            .get(usize::from(locator.offset)..)
+            .ok_or_else(|| malformed(locator))?;
+        self.decode(bytes, locator)
+    }
+
+    fn decode(&self, bytes: &[u8], locator: Locator) -> Result<Option<Record>> {
+        match codec::decode_entry(bytes) {
+            Ok((Entry::Record(record), _)) => self.complete(&record, locator),
+            _ => Err(malformed(locator)),
+        }
+    }
+
+    /// Fetches the body of a record from its parts, where it has any.
+    pub(crate) fn complete(
+        &self,
+        record: &WireRecord<'_>,
+        locator: Locator,
+    ) -> Result<Option<Record>> {
+        if record.body_frames == 0 {
+            return record
+                .to_record(None)
+                .map(Some)
+                .map_err(|_| malformed(locator));
+        }
+        let mut body = Vec::new();
+        let first = locator
+            .frame
+            .checked_sub(u64::from(record.body_frames))
+            .ok_or_else(|| malformed(locator))?;
+        for (expected, frame) in (0..record.body_frames).zip(first..) {
+            let Some(payload) = self.payload(frame)? else {
+                return Ok(None);
+            };
+            match codec::decode_entry(&payload) {
+                Ok((Entry::Part(part), _)) if part.index == expected => {
+                    body.extend_from_slice(part.bytes)
+                }
+                _ => return Err(malformed(locator)),
+            }
+        }
+        record
+            .to_record(Some(body))
+            .map(Some)
+            .map_err(|_| malformed(locator))
+    }
+
+    /// The bytes of a frame's records, the open frame's included; `None` when it is not there.
+    pub(crate) fn frame_bytes(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
+        let open = self.tail.lock().open_frame(frame).map(<[u8]>::to_vec);
+        match open {
+            Some(bytes) => Ok(Some(Arc::new(bytes))),
+            None => self.payload(frame),
+        }
+    }
+
+    /// Whether reading a frame takes no disk.
+    pub(crate) fn is_in_memory(&self, frame: u64) -> bool {
+        let tail = self.tail.lock();
+        tail.open_frame(frame).is_some() || tail.in_memory(frame).is_some()
+    }
+
+    /// Whether a frame is part of the log.
+    pub(crate) fn frame_counts(&self, frame: u64) -> bool {
+        let tail = self.tail.lock();
+        tail.census
+            .by_frame(frame)
+            .is_some_and(|stats| frame < stats.first_frame + u64::from(stats.frames))
+    }
+
+    /// The payload of a complete frame; `None` when its segment is gone.
+    pub(crate) fn payload(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
+        let (in_memory, segment) = {
+            let tail = self.tail.lock();
+            let place = tail
+                .census
+                .by_frame(frame)
+                .map(|stats| (stats.number, stats.first_frame));
+            (tail.in_memory(frame), place)
+        };
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        let Some((segment, first_frame)) = segment else {
+            return Ok(None);
+        };
+        if let Some(payload) = self.cold.lock().get(frame) {
+            return Ok(Some(payload));
+        }
+        let index = u32::try_from(frame - first_frame).map_err(|_| lost(frame))?;
+        let bytes = match self.log.read(segment, index) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return self.unless_gone(frame),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return self.unless_gone(frame);
+            }
+            Err(error) => return Err(Error::io(&format!("reading frame {frame}"), error)),
+        };
+        let view = open_frame(&bytes, &self.store_id).map_err(|_| lost(frame))?;
+        if view.header.number != frame {
+            return Err(lost(frame));
+        }
+        let payload = Arc::new(bytes[HEADER_BYTES..].to_vec());
+        self.cold.lock().put(frame, Arc::clone(&payload));
+        Ok(Some(payload))
+    }
+
+    /// `None` when the segment was dropped meanwhile, else the loss.
+    fn unless_gone(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
+        let there = self.tail.lock().census.by_frame(frame).is_some();
+        if there { Err(lost(frame)) } else { Ok(None) }
+    }
+}
+
+fn lost(frame: u64) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "frame {frame} is missing or damaged: restore a backup, or salvage a copy of the directory"
+        ),
+    )
+}
+
+fn malformed(locator: Locator) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "frame {} holds no readable record at {}: restore a backup, or salvage a copy of the directory",
+            locator.frame, locator.offset
+        ),
+    )
+}

@@ -1,0 +1,305 @@
+//! Reading the journal at open: the chain is checked link by link, and damage is never skipped.
+
+use super::codec::{self, Entry, WireRecord};
+use super::frame::{BadFrame, FrameView, open_frame};
+use super::log::Log;
+use super::marks::{Link, Marks};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Head, Locator};
+
+/// A segment as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundSegment {
+    pub(crate) number: u64,
+    pub(crate) first_frame: u64,
+}
+
+/// Where the journal ends, and what it says of the store's past.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) segments: Vec<FoundSegment>,
+    /// The last valid frame and its checksum.
+    pub(crate) last: u64,
+    pub(crate) checksum: u64,
+    pub(crate) epoch: u32,
+    pub(crate) store_secs: u32,
+    /// Frames after the last valid one, which nobody was told were durable.
+    pub(crate) torn_frames: u64,
+}
+
+/// What recovery meets, in log order.
+pub(crate) trait Visitor {
+    /// A segment begins.
+    fn segment(&mut self, segment: FoundSegment);
+    /// A frame of the newest segment, with the bytes of its records.
+    fn frame(&mut self, payload_bytes: usize);
+    /// A record of the newest segment.
+    fn record(
+        &mut self,
+        segment: u64,
+        head: Head,
+        record: &WireRecord<'_>,
+        locator: Locator,
+    ) -> Result<()>;
+}
+
+/// The place of a fault, for the error.
+fn damaged(place: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "{place}: {what}; nothing was changed: restore a backup, or salvage a copy of the directory"
+        ),
+    )
+}
+
+/// Reads every valid frame, oldest first.
+pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<Found> {
+    let segments = chain(log, marks)?;
+    let mut found = Found {
+        segments: Vec::new(),
+        last: marks.low.before,
+        checksum: marks.low.checksum,
+        epoch: marks.epoch,
+        store_secs: 0,
+        torn_frames: 0,
+    };
+    for (at, link) in segments.iter().enumerate() {
+        let until = segments.get(at + 1).map(|next| next.before);
+        let scan = Scan {
+            marks,
+            link: *link,
+            until,
+            found: &mut found,
+            visitor,
+            error: None,
+            ended: false,
+            parts: 0,
+        };
+        scan.run(log)?;
+    }
+    if found.last < marks.durable {
+        let what = format!(
+            "the log ends at frame {}, but frame {} was durable",
+            found.last, marks.durable
+        );
+        return Err(damaged("the end of the log", &what));
+    }
+    Ok(found)
+}
+
+/// The links of the segments that count, checked against the marks and each other.
+fn chain(log: &dyn Log, marks: &Marks) -> Result<Vec<Link>> {
+    let doing = "reading the segments";
+    let numbers = log.segments().map_err(|error| Error::io(doing, error))?;
+    let mut links = Vec::new();
+    for number in numbers {
+        if number < marks.low.segment {
+            // A crash came between the low mark and the removal.
+            log.remove(number)
+                .map_err(|error| Error::io("removing a dead segment", error))?;
+            continue;
+        }
+        let place = format!("segment {number:016x}");
+        let bytes = log
+            .read_link(number)
+            .map_err(|error| Error::io(doing, error))?;
+        let link =
+            Link::decode(&bytes).ok_or_else(|| damaged(&place, "its ready marker is damaged"))?;
+        if link.store_id != marks.store_id {
+            return Err(damaged(&place, "it belongs to another store"));
+        }
+        let expected = marks.low.segment + u64::try_from(links.len()).expect("segments are few");
+        if link.segment != number || number != expected {
+            return Err(damaged(
+                &place,
+                &format!("segment {expected:016x} should stand here"),
+            ));
+        }
+        links.push(link);
+    }
+    match links.first() {
+        Some(first) if (first.before, first.checksum) != (marks.low.before, marks.low.checksum) => {
+            Err(damaged(
+                "the oldest segment",
+                "it does not begin where the marks say that the log begins",
+            ))
+        }
+        None if marks.durable > marks.low.before => {
+            Err(damaged("the log", "all of its segments are missing"))
+        }
+        _ => Ok(links),
+    }
+}
+
+/// Reads one segment.
+struct Scan<'a> {
+    marks: &'a Marks,
+    link: Link,
+    /// The last frame that the next segment vouches for; what follows it is void.
+    until: Option<u64>,
+    found: &'a mut Found,
+    visitor: &'a mut dyn Visitor,
+    error: Option<Error>,
+    /// A frame was missing or bad; whatever still comes is only looked at as evidence.
+    ended: bool,
+    /// Frames directly before this one that hold a part of a body.
+    parts: u32,
+}
+
+impl Scan<'_> {
+    fn run(mut self, log: &dyn Log) -> Result<()> {
+        let number = self.link.segment;
+        if (self.link.before, self.link.checksum) != (self.found.last, self.found.checksum) {
+            let what = format!(
+                "it follows frame {}, but the frame before it is {}",
+                self.link.before, self.found.last
+            );
+            return Err(damaged(&self.place(), &what));
+        }
+        let segment = FoundSegment {
+            number,
+            first_frame: self.link.before + 1,
+        };
+        self.found.segments.push(segment);
+        self.visitor.segment(segment);
+        let read = log.read_all(number, &mut |index, bytes| {
+            let result = self.frame(index, bytes);
+            self.error = result.err();
+            self.error.is_none()
+        });
+        read.map_err(|error| Error::io(&self.place(), error))?;
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        match self.until {
+            Some(until) if self.found.last < until => {
+                let what = format!(
+                    "frame {} is missing or damaged, but the next segment follows frame {until}",
+                    self.found.last + 1
+                );
+                Err(damaged(&self.place(), &what))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("segment {:016x}", self.link.segment)
+    }
+
+    fn frame(&mut self, index: u32, bytes: &[u8]) -> Result<()> {
+        let number = self.link.before + 1 + u64::from(index);
+        if self.until.is_some_and(|until| number > until) {
+            return Ok(());
+        }
+        if !self.ended && number != self.found.last + 1 {
+            self.ended = true;
+        }
+        let frame = match open_frame(bytes, &self.marks.store_id) {
+            Ok(frame) if frame.header.number == number => frame,
+            Ok(_) | Err(BadFrame::Corrupt | BadFrame::ForeignStore) => {
+                self.ended = true;
+                self.found.torn_frames += 1;
+                return Ok(());
+            }
+            Err(BadFrame::NewerFormat) => {
+                let text = format!(
+                    "{}: frame {number} was written by a newer version of hapax: use that version",
+                    self.place()
+                );
+                return Err(Error::new(ErrorKind::Unsupported, text));
+            }
+        };
+        if self.ended || frame.header.previous != self.found.checksum {
+            self.ended = true;
+            return self.after_the_end(&frame);
+        }
+        self.take(&frame)
+    }
+
+    /// A valid frame after a missing or bad one: the torn tail, unless it knows better.
+    fn after_the_end(&mut self, frame: &FrameView<'_>) -> Result<()> {
+        self.found.torn_frames += 1;
+        if frame.header.durable > self.found.last {
+            let what = format!(
+                "frame {} is missing or damaged, but frame {} says that frame {} was durable",
+                self.found.last + 1,
+                frame.header.number,
+                frame.header.durable,
+            );
+            return Err(damaged(&self.place(), &what));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: &FrameView<'_>) -> Result<()> {
+        let number = frame.header.number;
+        if number == self.marks.durable && frame.checksum != self.marks.durable_checksum {
+            return Err(damaged(
+                &self.place(),
+                &format!("frame {number} is not the one that the marks call durable"),
+            ));
+        }
+        self.visitor.frame(frame.payload.len());
+        let mut offset = 0;
+        let mut records = 0;
+        let mut only_part = false;
+        while offset < frame.payload.len() {
+            let (entry, taken) = codec::decode_entry(&frame.payload[offset..])
+                .map_err(|bad| self.bad(number, bad))?;
+            match entry {
+                Entry::Part(part) => {
+                    only_part = part.index == 0 || part.index == self.parts;
+                    if part.index == 0 {
+                        self.parts = 0;
+                    }
+                }
+                Entry::Record(record) => self.record(&record, number, offset)?,
+            }
+            offset += taken;
+            records += 1;
+        }
+        if records != frame.header.records {
+            return Err(damaged(
+                &self.place(),
+                &format!("frame {number} does not hold the records that its header counts"),
+            ));
+        }
+        self.parts = if only_part { self.parts + 1 } else { 0 };
+        self.found.last = number;
+        self.found.checksum = frame.checksum;
+        self.found.epoch = self.found.epoch.max(frame.header.epoch);
+        self.found.store_secs = self.found.store_secs.max(frame.header.store_secs);
+        Ok(())
+    }
+
+    fn record(&mut self, record: &WireRecord<'_>, frame: u64, offset: usize) -> Result<()> {
+        if record.body_frames > self.parts {
+            return Err(damaged(
+                &self.place(),
+                &format!("frame {frame} closes a body whose parts are not there"),
+            ));
+        }
+        let head = record.head().map_err(|bad| self.bad(frame, bad))?;
+        let offset = u16::try_from(offset).expect("a payload is under 64 KiB");
+        self.visitor
+            .record(self.link.segment, head, record, Locator { frame, offset })
+    }
+
+    fn bad(&self, frame: u64, bad: codec::BadRecord) -> Error {
+        match bad {
+            codec::BadRecord::Malformed => damaged(
+                &self.place(),
+                &format!("frame {frame} holds a malformed record"),
+            ),
+            codec::BadRecord::UnknownKind(kind) => Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{}: frame {frame} holds a record of the unknown kind {kind}: use the newer version of hapax that wrote it",
+                    self.place()
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! [`Folder`]: one sled database, open.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::journal::directory::{LOCK_ROUND, named, replace_file, sync_directory, sync_file};
+use crate::journal::log::SEGMENT_FRAMES_MAX;
+
+use super::messages::{self, Layout};
+
+/// sled's log.
+pub(super) const DB: &str = "db";
+
+const CONF: &str = "conf";
+const BLOBS: &str = "blobs";
+const READY: &str = "ready";
+const READY_NEW: &str = "ready.new";
+
+/// All that sled may write into `conf`, its checksum included: another block size, version or
+/// compression would change what every byte of `db` means, and sled takes an empty one as new.
+const CONF_BYTES: &[u8] =
+    b"segment_size: 524288\nuse_compression: false\nversion: 0.34\nv\x19\x51\xC1";
+
+/// Keys beyond the last frame, so that the last leaf that holds one is as short as the others.
+const SPARE_KEYS: u32 = 32;
+
+/// Most bytes of a segment's marker.
+const LINK_BYTES_MAX: usize = 512;
+
+/// What sled may keep of what it has written; it takes no notice below some tens of MiB.
+const CACHE_BYTES: u64 = 8 << 20;
+
+/// Rounds of waiting for sled's own lock, held a moment longer by a thread that is just ending.
+const OPEN_ROUNDS: u32 = 100;
+
+/// A sled database of [`SEGMENT_FRAMES_MAX`] keys, each written at most once.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// `None` once closed.
+    database: Option<sled::Db>,
+    /// Another handle on sled's file, older than the first write through sled's own: what makes
+    /// things durable, since sled does not, and what hears of every lost write.
+    db: File,
+    /// A forked child must leave the database alone, even on dropping it.
+    process: u32,
+}
+
+impl Folder {
+    /// Makes the database with all its keys, durably. Whatever was there and had not become
+    /// ready is discarded.
+    ///
+    /// The keys come first because sled splits its leaves by their number of keys: when they are
+    /// all there, a frame is one change of one leaf, and nothing is ever written twice.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        if path.join(READY).exists() {
+            let what = format!("{} is in use", path.display());
+            return Err(io::Error::new(ErrorKind::AlreadyExists, what));
+        }
+        discard(path)?;
+        fs::create_dir(path).map_err(|error| named(&error, "create", path))?;
+        let db_path = path.join(DB);
+        let db = File::create(&db_path).map_err(|error| named(&error, "create", &db_path))?;
+        let folder = Self::start(path, db)?;
+        folder.attempt("fill", ErrorKind::Other, |database| {
+            for key in 0..u64::from(SEGMENT_FRAMES_MAX + SPARE_KEYS) {
+                database.insert(key.to_be_bytes(), &[] as &[u8])?;
+            }
+            Ok(())
+        })?;
+        folder.flush()?;
+        folder.sync_all()?;
+        Ok(folder)
+    }
+
+    /// Opens a database that was closed, or left by a process that died.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let db = open_db(path)?;
+        remove_unfinished_snapshots(path)?;
+        let folder = Self::start(path, db)?;
+        // Opening writes: nothing may rest on it before it is as durable as what was read.
+        folder.flush()?;
+        folder.sync()?;
+        Ok(folder)
+    }
+
+    /// Writes a frame under its key, which must be empty.
+    pub(super) fn insert(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+        let before = self.attempt("write", ErrorKind::Other, |database| {
+            database.insert(key(index), frame)
+        })?;
+        if before.is_some_and(|before| before.is_empty()) {
+            return Ok(());
+        }
+        let what = format!("frame {index} of {} was there already", self.path.display());
+        Err(io::Error::new(ErrorKind::InvalidData, what))
+    }
+
+    /// Hands everything to the operating system.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.attempt("flush", ErrorKind::Other, |database| database.flush())
+            .map(|_| ())
+    }
+
+    /// Makes what was flushed durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.db
+            .sync_data()
+            .map_err(|error| named(&error, "sync", &self.path.join(DB)))
+    }
+
+    /// Reads a frame; `None` when its key is empty.
+    pub(super) fn get(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
+        let value = self.attempt("read", ErrorKind::InvalidData, |database| {
+            database.get(key(index))
+        })?;
+        let Some(value) = value else {
+            // All keys were durable before the folder became ready.
+            let what = format!("{} has lost key {index}", self.path.display());
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        };
+        Ok((!value.is_empty()).then(|| value.to_vec()))
+    }
+
+    /// Closes the database; everything is durable on return.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.sync()?;
+        self.shut()
+    }
+
+    /// Starts sled on the folder.
+    fn start(path: &Path, db: File) -> io::Result<Self> {
+        let open = || {
+            let config = sled::Config::default();
+            // No `flush_every_ms`: its thread swallows errors. The block size is the default one.
+            config
+                .path(path)
+                .flush_every_ms(None)
+                .cache_capacity(CACHE_BYTES)
+                .open()
+        };
+        for _ in 0..OPEN_ROUNDS {
+            let opened = guarded("open", path, ErrorKind::InvalidData, open);
+            if !opened.as_ref().is_err_and(is_locked) {
+                let database = Some(opened?);
+                return Ok(Self {
+                    path: path.into(),
+                    database,
+                    db,
+                    process: std::process::id(),
+                });
+            }
+            std::thread::park_timeout(LOCK_ROUND);
+        }
+        let what = format!("{} is still locked", path.display());
+        Err(io::Error::new(ErrorKind::WouldBlock, what))
+    }
+
+    /// Makes all of a new folder durable, and its name.
+    fn sync_all(&self) -> io::Result<()> {
+        self.db
+            .sync_all()
+            .map_err(|error| named(&error, "sync", &self.path.join(DB)))?;
+        sync_file(&self.path.join(CONF))?;
+        sync_directory(&self.path.join(BLOBS))?;
+        sync_directory(&self.path)?;
+        self.path.parent().map_or(Ok(()), sync_directory)
+    }
+
+    fn attempt<T>(
+        &self,
+        what: &str,
+        panicked: ErrorKind,
+        act: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> io::Result<T> {
+        match &self.database {
+            Some(database) => guarded(what, &self.path, panicked, || act(database)),
+            None => Err(io::Error::other(format!(
+                "{} is closed",
+                self.path.display()
+            ))),
+        }
+    }
+
+    /// Drops the database, which syncs and panics when that fails.
+    fn shut(&mut self) -> io::Result<()> {
+        let Some(database) = self.database.take() else {
+            return Ok(());
+        };
+        if self.process != std::process::id() {
+            // sled would wait for threads that only the parent has.
+            Box::leak(Box::new(database));
+            return Ok(());
+        }
+        guarded("close", &self.path, ErrorKind::Other, || {
+            drop(database);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Whoever wants to hear of an error calls `close`.
+        let _ = self.shut();
+    }
+}
+
+/// Opens sled's file, once `conf` is known to be as expected, and makes it durable: what a killed
+/// process has written may still be on its way.
+pub(super) fn open_db(path: &Path) -> io::Result<File> {
+    let conf = path.join(CONF);
+    let bytes = fs::read(&conf).map_err(|error| named(&error, "read", &conf))?;
+    if bytes != CONF_BYTES {
+        let what = format!("{} is not as it was written", conf.display());
+        return Err(io::Error::new(ErrorKind::InvalidData, what));
+    }
+    let db = path.join(DB);
+    let file = File::open(&db).map_err(|error| named(&error, "open", &db))?;
+    file.sync_data()
+        .map_err(|error| named(&error, "sync", &db))?;
+    Ok(file)
+}
+
+/// Checks what makes this use of sled safe: no values in files of their own, which nobody syncs,
+/// and no block written twice.
+pub(super) fn check_layout(path: &Path, db: &File) -> io::Result<()> {
+    let blobs = path.join(BLOBS);
+    let mut entries = fs::read_dir(&blobs).map_err(|error| named(&error, "list", &blobs))?;
+    let broken = match messages::layout(db)? {
+        _ if entries.next().is_some() => "values in files of their own".to_owned(),
+        Layout::Recycled(offset) => format!("the block at {offset} written twice"),
+        Layout::Torn(offset) => format!("no header in the block at {offset}"),
+        Layout::WriteOnce => return Ok(()),
+    };
+    let what = format!("{} has {broken}", path.display());
+    Err(io::Error::new(ErrorKind::InvalidData, what))
+}
+
+/// Writes the marker that makes a folder a segment.
+pub(super) fn write_link(path: &Path, link: &[u8]) -> io::Result<()> {
+    if link.len() > LINK_BYTES_MAX {
+        let what = format!("a marker of {} bytes is too long", link.len());
+        return Err(io::Error::new(ErrorKind::InvalidInput, what));
+    }
+    replace_file(path, READY_NEW, READY, link)
+}
+
+/// Reads the marker.
+pub(super) fn read_link(path: &Path) -> io::Result<Vec<u8>> {
+    let ready = path.join(READY);
+    fs::read(&ready).map_err(|error| named(&error, "read", &ready))
+}
+
+/// Whether the folder is a segment.
+pub(super) fn is_ready(path: &Path) -> bool {
+    path.join(READY).is_file()
+}
+
+/// Deletes a folder that is no segment, or no longer one.
+pub(super) fn discard(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes snapshots that a crash has cut short: sled would take one for finished, and fail.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    let remove = || {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("snap.") && name.ends_with(".generating") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(|error| named(&error, "clear", path))
+}
+
+/// Runs something of sled, whose answer to much that is wrong is a panic.
+fn guarded<T>(
+    what: &str,
+    path: &Path,
+    panicked: ErrorKind,
+    act: impl FnOnce() -> sled::Result<T>,
+) -> io::Result<T> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(result) => result.map_err(|error| named(&translate(error), what, path)),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("no message");
+            Err(named(
+                &io::Error::new(panicked, format!("sled panicked: {text}")),
+                what,
+                path,
+            ))
+        }
+    }
+}
+
+fn translate(error: sled::Error) -> io::Error {
+    match error {
+        // sled hides the one kind that is worth another try.
+        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+            io::Error::new(ErrorKind::WouldBlock, error)
+        }
+        sled::Error::Io(error) => error,
+        sled::Error::Corruption { .. } => io::Error::new(ErrorKind::InvalidData, error),
+        other => io::Error::other(other),
+    }
+}
+
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+}
+
+fn key(index: u32) -> [u8; 8] {
+    u64::from(index).to_be_bytes()
+}

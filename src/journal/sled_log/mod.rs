@@ -1,0 +1,242 @@
+//! [`SledLog`]: the log on sled 0.34.7, which no other file of this crate names.
+//!
+//! ```text
+//! segments/
+//!   000000000000002a/   a sled database: conf, db, blobs/; `ready` once it is a segment
+//!   dead-...            being deleted
+//! ```
+//!
+//! A segment is a database of its own: closing it is what gives memory back, deleting its folder
+//! what gives space back. sled is used to write; frames of closed segments are read from its file
+//! directly, by [`messages`]: so neither recovery nor a cold read changes a byte, on a damaged
+//! store or a full disk either. Only a folder that sled has recycled (it must not, and sealing
+//! refuses one that it has) is read through sled.
+
+mod crc;
+mod folder;
+mod messages;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::journal::directory::{self, Directory, named, sync_directory};
+use crate::journal::log::Log;
+
+use self::folder::Folder;
+use self::segment::Segment;
+
+pub(crate) use crate::journal::directory::{DirectoryOptions as SledLogOptions, OpenFailure};
+
+const DEAD: &str = "dead-";
+
+/// A [`Log`] in a directory, with a sled database for each segment.
+#[derive(Debug)]
+pub(crate) struct SledLog {
+    /// The folders before the directory: dropped in this order, its lock is the last to go.
+    segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
+    /// Made but not yet activated. Held while one is being made, so that whoever activates it
+    /// waits for it; appending never takes it.
+    prepared: Mutex<BTreeMap<u64, Folder>>,
+    directory: Directory,
+}
+
+impl SledLog {
+    /// Opens or creates the log in the directory at `path`.
+    pub(crate) fn open(path: &Path, options: SledLogOptions) -> Result<Self, OpenFailure> {
+        Ok(Self {
+            directory: Directory::open(path, options)?,
+            segments: RwLock::default(),
+            prepared: Mutex::default(),
+        })
+    }
+
+    fn folder(&self, segment: u64) -> PathBuf {
+        self.directory.segments().join(format!("{segment:016x}"))
+    }
+
+    fn segment(&self, segment: u64) -> io::Result<Arc<Segment>> {
+        let found = self.segments.read().get(&segment).cloned();
+        found.ok_or_else(|| {
+            let what = format!("{} is not there", self.folder(segment).display());
+            io::Error::new(ErrorKind::NotFound, what)
+        })
+    }
+
+    /// Renames a folder to a dead name before it is deleted, so that no crash leaves half of it.
+    fn bury(&self, path: &Path) -> io::Result<PathBuf> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let dead = path.with_file_name(format!("{DEAD}{name}"));
+        folder::discard(&dead)?;
+        fs::rename(path, &dead).map_err(|error| named(&error, "rename", path))?;
+        sync_directory(&self.directory.segments())?;
+        Ok(dead)
+    }
+
+    /// Deletes what is no segment, and answers the number of what is one.
+    fn sort_out(&self, name: &str) -> io::Result<Option<u64>> {
+        let path = self.directory.segments().join(name);
+        let Some(number) = parse_number(name) else {
+            if name.starts_with(DEAD) {
+                folder::discard(&path)?;
+            }
+            return Ok(None);
+        };
+        if folder::is_ready(&path) {
+            return Ok(Some(number));
+        }
+        folder::discard(&path)?;
+        Ok(None)
+    }
+}
+
+impl Log for SledLog {
+    fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
+        self.directory.read_manifest()
+    }
+
+    fn write_manifest(&self, bytes: &[u8]) -> io::Result<()> {
+        self.directory.write_manifest(bytes)
+    }
+
+    fn read_marks(&self) -> io::Result<[Vec<u8>; 2]> {
+        self.directory.read_marks()
+    }
+
+    fn write_marks(&self, slot: usize, bytes: &[u8]) -> io::Result<()> {
+        self.directory.write_marks(slot, bytes)
+    }
+
+    fn segments(&self) -> io::Result<Vec<u64>> {
+        self.directory.check()?;
+        let path = self.directory.segments();
+        let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
+        let mut numbers = Vec::new();
+        for entry in list().map_err(|error| named(&error, "list", &path))? {
+            numbers.extend(self.sort_out(&entry.file_name().to_string_lossy())?);
+        }
+        sync_directory(&path)?;
+        numbers.sort_unstable();
+        let mut segments = self.segments.write();
+        for &number in &numbers {
+            let closed = || Arc::new(Segment::closed(self.folder(number)));
+            segments.entry(number).or_insert_with(closed);
+        }
+        Ok(numbers)
+    }
+
+    fn prepare(&self, segment: u64) -> io::Result<()> {
+        self.directory.check()?;
+        let mut prepared = self.prepared.lock();
+        if !prepared.contains_key(&segment) && !self.segments.read().contains_key(&segment) {
+            prepared.insert(segment, Folder::create(&self.folder(segment))?);
+        }
+        Ok(())
+    }
+
+    fn activate(&self, segment: u64, link: &[u8]) -> io::Result<()> {
+        self.directory.check()?;
+        let path = self.folder(segment);
+        let mut prepared = self.prepared.lock();
+        let folder = match prepared.remove(&segment) {
+            Some(folder) => folder,
+            None => Folder::create(&path)?,
+        };
+        folder::write_link(&path, link)?;
+        self.segments
+            .write()
+            .insert(segment, Arc::new(Segment::open(path, folder)));
+        Ok(())
+    }
+
+    fn read_link(&self, segment: u64) -> io::Result<Vec<u8>> {
+        folder::read_link(self.segment(segment)?.path())
+    }
+
+    fn append(&self, segment: u64, index: u32, frame: &[u8]) -> io::Result<()> {
+        self.directory.check()?;
+        self.segment(segment)?.append(index, frame)
+    }
+
+    fn flush(&self, segment: u64) -> io::Result<()> {
+        self.directory.check()?;
+        self.segment(segment)?.flush()
+    }
+
+    fn sync(&self, segment: u64) -> io::Result<()> {
+        self.directory.check()?;
+        self.segment(segment)?.sync()
+    }
+
+    fn seal(&self, segment: u64) -> io::Result<()> {
+        self.directory.check()?;
+        self.segment(segment)?.seal()
+    }
+
+    fn read(&self, segment: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+        self.directory.check()?;
+        self.segment(segment)?.read(index)
+    }
+
+    fn read_all(&self, segment: u64, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
+        self.directory.check()?;
+        self.segment(segment)?.read_all(visit)
+    }
+
+    fn remove(&self, segment: u64) -> io::Result<()> {
+        self.directory.check()?;
+        let found = self.segment(segment)?;
+        self.segments.write().remove(&segment);
+        let mut dead = PathBuf::new();
+        found.remove(|| {
+            dead = self.bury(found.path())?;
+            Ok(())
+        })?;
+        folder::discard(&dead)
+    }
+
+    fn disk_bytes(&self) -> io::Result<u64> {
+        directory::disk_bytes(&self.directory.segments())
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        self.directory.free_bytes().map(Some)
+    }
+
+    fn hold_reserve(&self, hold: bool) -> io::Result<()> {
+        self.directory.hold_reserve(hold)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.directory.check()?;
+        let mut result = Ok(());
+        for (_, segment) in std::mem::take(&mut *self.segments.write()) {
+            result = result.and(segment.check()).and(segment.close());
+        }
+        for (number, folder) in std::mem::take(&mut *self.prepared.lock()) {
+            // Nothing was promised of it, and the next open discards what is left.
+            drop(folder);
+            let _ = folder::discard(&self.folder(number));
+        }
+        result.and(self.directory.release())
+    }
+}
+
+/// The number in the name of a segment's folder.
+fn parse_number(name: &str) -> Option<u64> {
+    let plain = name
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if name.len() == 16 && plain {
+        u64::from_str_radix(name, 16).ok()
+    } else {
+        None
+    }
+}

@@ -1,0 +1,531 @@
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::folder::{DB, Folder};
+use super::messages::{self, BLOCK_BYTES, Layout};
+use super::*;
+use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::memory_log::conformance::{self, check_frames, frame};
+
+const OPTIONS: SledLogOptions = SledLogOptions {
+    create: true,
+    wait_for_lock: Duration::ZERO,
+    reserve_bytes: 3 << 20,
+};
+
+fn open(path: &Path) -> SledLog {
+    SledLog::open(path, OPTIONS).unwrap()
+}
+
+/// A log with one segment, number 1, of these frames.
+fn filled(path: &Path, frames: &[Vec<u8>]) -> SledLog {
+    let log = open(path);
+    assert!(log.segments().unwrap().is_empty());
+    log.activate(1, b"link").unwrap();
+    for (index, frame) in (0..).zip(frames) {
+        log.append(1, index, frame).unwrap();
+        if index % 64 == 63 {
+            log.flush(1).unwrap();
+        }
+    }
+    log.sync(1).unwrap();
+    log
+}
+
+fn frames(count: u32) -> Vec<Vec<u8>> {
+    (0..count).map(frame).collect()
+}
+
+fn segment_folder(path: &Path) -> PathBuf {
+    path.join("segments/0000000000000001")
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn conforms() {
+    let root = TempDir::new().unwrap();
+    let stores = std::cell::Cell::new(0);
+    conformance::run(&|| {
+        stores.set(stores.get() + 1);
+        let path = root.path().join(format!("a/b/store-{}", stores.get()));
+        Box::new(move || Box::new(open(&path)))
+    });
+}
+
+#[test]
+fn a_second_open_is_told_who_has_it() {
+    let root = TempDir::new().unwrap();
+    let log = open(root.path());
+    let patient = SledLogOptions {
+        wait_for_lock: Duration::from_millis(15),
+        ..OPTIONS
+    };
+    match SledLog::open(root.path(), patient) {
+        Err(OpenFailure::Locked { pid }) => assert_eq!(pid, Some(std::process::id())),
+        other => panic!("{other:?}"),
+    }
+    drop(log);
+    open(root.path());
+}
+
+#[test]
+fn other_directories_are_left_alone() {
+    let root = TempDir::new().unwrap();
+    let check = |entries: &[&str], create| {
+        let path = root.path().join("other");
+        fs::create_dir(&path).unwrap();
+        for entry in entries {
+            File::create(path.join(entry)).unwrap();
+        }
+        let result = SledLog::open(&path, SledLogOptions { create, ..OPTIONS });
+        assert!(
+            matches!(result, Err(OpenFailure::NotAStore(_))),
+            "{entries:?}: {result:?}"
+        );
+        assert_eq!(names(&path), entries);
+        fs::remove_dir_all(&path).unwrap();
+    };
+    check(&["photo.jpeg"], true);
+    check(&["CURRENT", "LOCK", "MANIFEST-000001"], true);
+    check(&["LOCK", "MANIFEST", "segments"], false);
+    check(&[], false);
+
+    let file = root.path().join("file");
+    File::create(&file).unwrap();
+    assert!(matches!(
+        SledLog::open(&file, OPTIONS),
+        Err(OpenFailure::NotAStore(_))
+    ));
+    let missing = root.path().join("missing");
+    match SledLog::open(
+        &missing,
+        SledLogOptions {
+            create: false,
+            ..OPTIONS
+        },
+    ) {
+        Err(OpenFailure::Io(error)) => assert_eq!(error.kind(), ErrorKind::NotFound),
+        other => panic!("{other:?}"),
+    }
+    assert!(!missing.exists());
+    fs::create_dir_all(missing.join("lost+found")).unwrap();
+    open(&missing).write_manifest(b"m").unwrap();
+    File::create(missing.join("notes.txt")).unwrap();
+    SledLog::open(
+        &missing,
+        SledLogOptions {
+            create: false,
+            ..OPTIONS
+        },
+    )
+    .unwrap();
+}
+
+#[test]
+fn leftovers_of_a_crash_are_discarded() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &frames(3));
+    log.prepare(2).unwrap();
+    drop(log);
+    let segments = root.path().join("segments");
+    fs::create_dir_all(segments.join("dead-0000000000000000/blobs")).unwrap();
+    fs::create_dir_all(segments.join("0000000000000003")).unwrap();
+    fs::create_dir_all(segments.join("not ours")).unwrap();
+    assert_eq!(names(&segments).len(), 5);
+
+    let log = open(root.path());
+    assert_eq!(log.segments().unwrap(), [1]);
+    assert_eq!(names(&segments), ["0000000000000001", "not ours"]);
+    check_frames(&log, 1, &frames(3));
+}
+
+#[test]
+fn an_unfinished_snapshot_is_removed_before_sled_sees_it() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("folder");
+    let folder = Folder::create(&path).unwrap();
+    folder.insert(0, b"frame").unwrap();
+    folder.close().unwrap();
+    let snapshot = path.join("snap.FFFFFFFFFFFFFFFF.generating");
+    fs::write(&snapshot, b"cut sho").unwrap();
+
+    let folder = Folder::open(&path).unwrap();
+    assert!(!snapshot.exists());
+    assert_eq!(folder.get(0).unwrap().unwrap(), b"frame");
+    assert_eq!(folder.get(1).unwrap(), None);
+    // Keys that were never made are missing, not empty.
+    assert_eq!(
+        folder.get(SEGMENT_FRAMES_MAX + 32).unwrap_err().kind(),
+        ErrorKind::InvalidData
+    );
+}
+
+#[test]
+fn another_configuration_is_refused() {
+    let root = TempDir::new().unwrap();
+    drop(filled(root.path(), &frames(3)));
+    let conf = segment_folder(root.path()).join("conf");
+    let good = fs::read(&conf).unwrap();
+    let db = fs::read(segment_folder(root.path()).join(DB)).unwrap();
+    let mut flipped = good.clone();
+    flipped[15] ^= 1;
+    for bad in [&[][..], &good[1..], &flipped] {
+        fs::write(&conf, bad).unwrap();
+        let log = open(root.path());
+        log.segments().unwrap();
+        assert_eq!(log.read(1, 0).unwrap_err().kind(), ErrorKind::InvalidData);
+        let result = log.read_all(1, &mut |_, _| panic!("nothing can be read"));
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidData);
+        let folder = Folder::open(&segment_folder(root.path()));
+        assert_eq!(folder.unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+    assert_eq!(fs::read(segment_folder(root.path()).join(DB)).unwrap(), db);
+    fs::write(&conf, &good).unwrap();
+    let log = open(root.path());
+    log.segments().unwrap();
+    check_frames(&log, 1, &frames(3));
+}
+
+/// Fills a segment and answers how many bytes were written for each byte of a frame.
+fn amplification(sizes: impl Iterator<Item = usize>, flush_bytes: usize) -> f64 {
+    let root = TempDir::new().unwrap();
+    let log = open(root.path());
+    log.segments().unwrap();
+    log.activate(1, b"").unwrap();
+    let (mut payload, mut unflushed, mut index) = (0, 0, 0);
+    for size in sizes.take(SEGMENT_FRAMES_MAX as usize) {
+        if payload + size as u64 > SEGMENT_BYTES_MAX {
+            break;
+        }
+        log.append(1, index, &vec![1; size]).unwrap();
+        index += 1;
+        payload += size as u64;
+        unflushed += size;
+        if unflushed > flush_bytes {
+            log.flush(1).unwrap();
+            unflushed = 0;
+        }
+    }
+    log.sync(1).unwrap();
+    let db = segment_folder(root.path()).join(DB);
+    // Nothing was written twice, so the file is all that was written.
+    assert_eq!(
+        messages::layout(&File::open(&db).unwrap()).unwrap(),
+        Layout::WriteOnce
+    );
+    let ratio = fs::metadata(&db).unwrap().len() as f64 / payload as f64;
+    println!("{index} frames of {payload} bytes: written {ratio:.3} times");
+    log.seal(1).unwrap();
+    ratio
+}
+
+/// Sizes from tiny to full, the same each time.
+fn mixed_sizes() -> impl Iterator<Item = usize> {
+    (0_usize..).map(|at| 50 + at.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (FRAME_BYTES_MAX - 49))
+}
+
+#[test]
+fn full_frames_are_written_once() {
+    assert!(amplification(std::iter::repeat(FRAME_BYTES_MAX), 4 << 20) <= 1.10);
+}
+
+#[test]
+fn mixed_frames_are_written_little_more_than_once() {
+    assert!(amplification(mixed_sizes(), 4 << 20) <= 1.20);
+    assert!(amplification(mixed_sizes(), 0) <= 1.20);
+}
+
+#[test]
+fn tiny_frames_recycle_nothing() {
+    for flush_bytes in [0, 1 << 20] {
+        amplification(std::iter::repeat(65), flush_bytes);
+        let mut count = 0;
+        amplification(
+            std::iter::from_fn(|| {
+                count += 1;
+                Some(if count < 5000 { 100 } else { FRAME_BYTES_MAX })
+            }),
+            flush_bytes,
+        );
+    }
+}
+
+/// Writes frames, damages the file, and answers which frames are read from it then. They must be
+/// right, whatever the damage, and reading must not make it worse.
+fn read_damaged(damage: impl FnOnce(&File, u64)) -> Vec<u32> {
+    // Made once: what matters is the file.
+    static WHOLE: OnceLock<(TempDir, Vec<u8>)> = OnceLock::new();
+    let frames = damaged_frames();
+    let (whole, bytes) = WHOLE.get_or_init(|| {
+        let whole = TempDir::new().unwrap();
+        drop(filled(whole.path(), &frames));
+        let bytes = fs::read(segment_folder(whole.path()).join(DB)).unwrap();
+        (whole, bytes)
+    });
+    let root = TempDir::new().unwrap();
+    drop(open(root.path()));
+    let folder = segment_folder(root.path());
+    fs::create_dir_all(folder.join("blobs")).unwrap();
+    for file in ["conf", "ready"] {
+        fs::copy(segment_folder(whole.path()).join(file), folder.join(file)).unwrap();
+    }
+    let db = folder.join(DB);
+    fs::write(&db, bytes).unwrap();
+    let file = File::options().read(true).write(true).open(&db).unwrap();
+    damage(&file, file.metadata().unwrap().len());
+    let before = fs::read(&db).unwrap();
+
+    let log = open(root.path());
+    log.segments().unwrap();
+    let mut seen = Vec::new();
+    log.read_all(1, &mut |index, frame| {
+        assert!(frame == frames[index as usize], "frame {index}");
+        seen.push(index);
+        true
+    })
+    .unwrap();
+    for index in 0..20 {
+        let frame = log.read(1, index).unwrap();
+        assert_eq!(frame.is_some(), seen.contains(&index));
+        assert!(frame.is_none_or(|frame| frame == frames[index as usize]));
+    }
+    log.close().unwrap();
+    assert!(
+        fs::read(&db).unwrap() == before,
+        "reading has changed the file"
+    );
+    seen
+}
+
+/// Twenty frames over four of sled's own segments.
+fn damaged_frames() -> Vec<Vec<u8>> {
+    (0..20)
+        .map(|seed| frame(seed).into_iter().cycle().take(60_000).collect())
+        .collect()
+}
+
+fn flip(file: &File, at: u64) {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    byte[0] ^= 0x10;
+    file.write_all_at(&byte, at).unwrap();
+}
+
+#[test]
+fn a_flipped_bit_costs_its_own_frame() {
+    let all: Vec<u32> = (0..20).collect();
+    assert_eq!(read_damaged(|_, _| ()), all);
+    // The last one begins this far before the end.
+    for back in [100, 59_000] {
+        assert_eq!(read_damaged(|file, end| flip(file, end - back)), all[..19]);
+    }
+    let seen = read_damaged(|file, end| flip(file, end - 10 * 60_100));
+    assert_eq!(seen.len(), 19);
+    assert_eq!(
+        seen[18], 19,
+        "what follows the damage is seen, so it can be told from a tail"
+    );
+}
+
+#[test]
+fn flipped_bits_anywhere_give_no_wrong_frame() {
+    for step in 0..24 {
+        read_damaged(|file, end| flip(file, end * step / 24 + step % 7));
+        // The headers of sled's segments and of the messages in them.
+        let blocks = end_of_blocks();
+        read_damaged(|file, _| flip(file, blocks + step));
+    }
+}
+
+/// Where the last whole one of sled's own segments of [`damaged_frames`] begins.
+fn end_of_blocks() -> u64 {
+    5 * BLOCK_BYTES as u64
+}
+
+#[test]
+fn a_torn_tail_is_absent() {
+    let cut = read_damaged(|file, end| file.set_len(end - 1).unwrap());
+    assert_eq!(cut.len(), 19);
+    let cut = read_damaged(|file, end| file.set_len(end - 100_000).unwrap());
+    assert_eq!(cut, (0..18).collect::<Vec<_>>());
+    let zeroed = read_damaged(|file, end| file.write_all_at(&[0; 70_000], end - 70_000).unwrap());
+    assert_eq!(zeroed, (0..18).collect::<Vec<_>>());
+    assert!(read_damaged(|file, _| file.set_len(0).unwrap()).is_empty());
+}
+
+#[test]
+fn a_frame_that_changes_after_it_was_read_is_refused() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &damaged_frames());
+    log.seal(1).unwrap();
+    let db = segment_folder(root.path()).join(DB);
+    let file = File::options().read(true).write(true).open(&db).unwrap();
+    let end = file.metadata().unwrap().len();
+    flip(&file, end - 100);
+    assert_eq!(log.read(1, 19).unwrap_err().kind(), ErrorKind::InvalidData);
+    assert!(log.read(1, 18).is_ok());
+    let result = log.read_all(1, &mut |_, _| true);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidData);
+    file.set_len(end - 1000).unwrap();
+    assert_eq!(log.read(1, 19).unwrap_err().kind(), ErrorKind::InvalidData);
+    fs::remove_file(&db).unwrap();
+    assert_eq!(log.read(1, 0).unwrap_err().kind(), ErrorKind::InvalidData);
+}
+
+#[test]
+fn a_folder_that_sled_has_recycled_is_read_through_sled() {
+    let root = TempDir::new().unwrap();
+    drop(open(root.path()));
+    let path = segment_folder(root.path());
+    drop(Folder::create(&path).unwrap());
+    let database = sled::Config::default()
+        .path(&path)
+        .flush_every_ms(None)
+        .open()
+        .unwrap();
+    let layout = || messages::layout(&File::open(path.join(DB)).unwrap()).unwrap();
+    let mut rounds = 0_u32;
+    while !matches!(layout(), Layout::Recycled(_)) {
+        rounds += 1;
+        assert!(rounds < 1000, "{:?}", layout());
+        for index in 0..1000_u64 {
+            database
+                .insert(index.to_be_bytes(), &rounds.to_be_bytes())
+                .unwrap();
+        }
+        database.flush().unwrap();
+    }
+    drop(database);
+    folder::write_link(&path, b"").unwrap();
+
+    let log = open(root.path());
+    assert_eq!(log.segments().unwrap(), [1]);
+    check_frames(&log, 1, &vec![rounds.to_be_bytes().to_vec(); 1000]);
+}
+
+#[test]
+fn sealing_finds_a_broken_layout() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &frames(10));
+    File::create(segment_folder(root.path()).join("blobs/17")).unwrap();
+    let error = log.seal(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("0000000000000001"), "{error}");
+    check_frames(&log, 1, &frames(10));
+}
+
+#[test]
+fn the_reserve_is_really_there() {
+    let root = TempDir::new().unwrap();
+    let log = open(root.path());
+    let reserve = root.path().join("RESERVE");
+    for _ in 0..2 {
+        log.hold_reserve(true).unwrap();
+        assert!(directory::disk_bytes(&reserve).unwrap() >= OPTIONS.reserve_bytes);
+    }
+    log.hold_reserve(false).unwrap();
+    log.hold_reserve(false).unwrap();
+    assert!(!reserve.exists());
+    assert!(log.free_bytes().unwrap().unwrap() > 0);
+}
+
+#[test]
+fn marks_with_a_wrong_length_are_still_read() {
+    let root = TempDir::new().unwrap();
+    let log = open(root.path());
+    log.write_marks(0, b"zero").unwrap();
+    let file = File::options()
+        .write(true)
+        .open(root.path().join("MARKS"))
+        .unwrap();
+    file.write_all_at(&[0xFF; 2], 4096).unwrap();
+    let marks = log.read_marks().unwrap();
+    assert_eq!(marks[0], b"zero");
+    assert!(!marks[1].is_empty());
+}
+
+#[test]
+fn a_forked_child_is_refused() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &frames(2));
+    log.directory.pretend_forked();
+    let refused = |result: io::Result<()>| {
+        assert!(result.unwrap_err().to_string().contains("forked"));
+    };
+    refused(log.append(1, 2, b"x"));
+    refused(log.flush(1));
+    refused(log.sync(1));
+    refused(log.seal(1));
+    refused(log.prepare(2));
+    refused(log.activate(2, b""));
+    refused(log.remove(1));
+    refused(log.write_manifest(b""));
+    refused(log.write_marks(0, b""));
+    refused(log.hold_reserve(true));
+    refused(log.close());
+    drop(log);
+    // The lock went with the handle, here: there is no parent that still has it.
+    check_frames(
+        &{
+            let log = open(root.path());
+            log.segments().unwrap();
+            log
+        },
+        1,
+        &frames(2),
+    );
+}
+
+#[test]
+fn dropping_survives_a_vanished_directory() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &frames(2));
+    log.prepare(2).unwrap();
+    fs::remove_dir_all(root.path()).unwrap();
+    assert!(log.seal(1).is_err());
+    assert!(log.remove(1).is_err());
+    drop(log);
+}
+
+#[test]
+fn segments_are_read_prepared_and_written_at_once() {
+    let root = TempDir::new().unwrap();
+    let all = frames(300);
+    let log = filled(root.path(), &all);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..5 {
+                check_frames(&log, 1, &all);
+            }
+        });
+        scope.spawn(|| {
+            log.prepare(3).unwrap();
+            log.seal(1).unwrap();
+        });
+        log.activate(2, b"").unwrap();
+        for (index, frame) in (0..).zip(&all) {
+            log.append(2, index, frame).unwrap();
+            if index % 20 == 0 {
+                log.sync(2).unwrap();
+            }
+        }
+        log.activate(3, b"").unwrap();
+    });
+    check_frames(&log, 1, &all);
+    check_frames(&log, 2, &all);
+    log.close().unwrap();
+}

@@ -1,0 +1,243 @@
+//! [`Tail`]: the end of the log that is still in memory, and the frames kept there for retries.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::census::Census;
+use super::codec::{self, PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
+use super::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use super::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::record::{Locator, RecordKind, RecordRef};
+
+const _: () = assert!(
+    codec::INLINE_BODY_MAX + 2 * 16 * 1024 + 1024 + 16 * 81 + 5 + RECORD_OVERHEAD_MAX
+        <= PAYLOAD_BYTES_MAX,
+    "a record with every small field at its limit fits a frame"
+);
+
+/// A frame that is complete and waits for the writer.
+#[derive(Debug)]
+pub(crate) struct SealedFrame {
+    pub(crate) number: u64,
+    pub(crate) segment: u64,
+    pub(crate) records: u32,
+    pub(crate) payload: Arc<Vec<u8>>,
+}
+
+/// What a record that is appended takes the place of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replaced {
+    pub(crate) locator: Locator,
+    pub(crate) expires_at: u32,
+}
+
+/// The end of the log. Plain data: its lock is the journal's.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// The records of the open frame.
+    payload: Vec<u8>,
+    records: u32,
+    /// The number of the open frame.
+    number: u64,
+    /// The segment of the open frame, or of the last one while it is empty.
+    segment: u64,
+    /// Frames and bytes that were given to `segment`, without the open frame.
+    segment_frames: u32,
+    segment_bytes: u64,
+    /// Invariant: ascending and contiguous; the last is `number - 1`, unless it is empty.
+    sealed: VecDeque<SealedFrame>,
+    /// Payloads in memory. Invariant: contiguous, the last is that of `number - 1`.
+    window: VecDeque<Arc<Vec<u8>>>,
+    window_bytes: usize,
+    /// Frames below this one lie in closed segments, so they may leave the window.
+    closed_below: u64,
+    pub(crate) census: Census,
+}
+
+impl Tail {
+    /// A tail that goes on after frame `last` of segment `last_segment`.
+    pub(crate) fn new(last: u64, last_segment: u64, census: Census) -> Self {
+        Self {
+            payload: Vec::new(),
+            records: 0,
+            number: last + 1,
+            segment: last_segment,
+            // After a restart writing goes to a new segment.
+            segment_frames: SEGMENT_FRAMES_MAX,
+            segment_bytes: 0,
+            sealed: VecDeque::new(),
+            window: VecDeque::new(),
+            window_bytes: 0,
+            closed_below: last + 1,
+            census,
+        }
+    }
+
+    /// Appends a record, and moves the live counts from the record that it replaces.
+    pub(crate) fn append(
+        &mut self,
+        record: &RecordRef<'_>,
+        parts: Vec<Vec<u8>>,
+        replaced: Option<Replaced>,
+    ) -> Locator {
+        let bound = codec::record_bytes_max(record);
+        let body_frames = u32::try_from(parts.len()).expect("a body has few parts");
+        if body_frames > 0 {
+            self.append_parts(parts);
+        } else if self.payload.len() + bound > PAYLOAD_BYTES_MAX {
+            self.seal();
+        }
+        if self.records == 0 {
+            self.begin(1, FRAME_BYTES_MAX);
+        }
+        let offset = u16::try_from(self.payload.len()).expect("a payload is under 64 KiB");
+        let locator = Locator {
+            frame: self.number,
+            offset,
+        };
+        codec::encode_record(record, body_frames, &mut self.payload);
+        debug_assert!(
+            self.payload.len() <= usize::from(offset) + bound,
+            "the bound of a record holds"
+        );
+        self.records += 1;
+        self.census.written(self.segment, record.head.expires_at);
+        if let Some(replaced) = replaced {
+            self.census
+                .died(replaced.locator.frame, replaced.expires_at);
+        }
+        if record.head.kind != RecordKind::Forgotten {
+            self.census.born(self.segment, record.head.expires_at);
+        }
+        locator
+    }
+
+    /// Gives each part a frame of its own, all of them and the next record in one segment.
+    fn append_parts(&mut self, parts: Vec<Vec<u8>>) {
+        self.seal();
+        let frames = u32::try_from(parts.len() + 1).expect("a body has few parts");
+        self.begin(frames, FRAME_BYTES_MAX * (parts.len() + 1));
+        for payload in parts {
+            self.push(payload, 1);
+        }
+    }
+
+    /// Rolls to a new segment unless the current one has room.
+    fn begin(&mut self, frames: u32, bytes: usize) {
+        let bytes = u64::try_from(bytes).expect("a body is at most 16 MiB");
+        let full = self.segment_frames.saturating_add(frames) > SEGMENT_FRAMES_MAX
+            || self.segment_bytes + bytes > SEGMENT_BYTES_MAX;
+        if full {
+            self.segment += 1;
+            self.segment_frames = 0;
+            self.segment_bytes = 0;
+            self.census.open_segment(self.segment, self.number);
+        }
+    }
+
+    /// Completes the open frame, if it holds anything.
+    pub(crate) fn seal(&mut self) {
+        if self.records == 0 {
+            return;
+        }
+        // Frames under one load are of one size, so the next one gets the room of this one.
+        let next = Vec::with_capacity(self.payload.len());
+        let payload = std::mem::replace(&mut self.payload, next);
+        let records = std::mem::take(&mut self.records);
+        self.push(payload, records);
+    }
+
+    fn push(&mut self, payload: Vec<u8>, records: u32) {
+        assert!(
+            self.number < FRAME_NUMBER_MAX,
+            "2^44 frames last longer than any medium"
+        );
+        let payload = Arc::new(payload);
+        self.segment_frames += 1;
+        self.segment_bytes +=
+            u64::try_from(payload.len() + HEADER_BYTES).expect("a frame is under 64 KiB");
+        self.census.frame(payload.len());
+        self.window_bytes += payload.len();
+        self.window.push_back(Arc::clone(&payload));
+        self.sealed.push_back(SealedFrame {
+            number: self.number,
+            segment: self.segment,
+            records,
+            payload,
+        });
+        self.number += 1;
+    }
+
+    /// Takes what waits for the writer.
+    pub(crate) fn take_sealed(&mut self) -> VecDeque<SealedFrame> {
+        std::mem::take(&mut self.sealed)
+    }
+
+    /// Frames below `frame` lie in closed segments; lets go of what is over `keep_bytes`.
+    pub(crate) fn close_below(&mut self, frame: u64, keep_bytes: usize) {
+        self.closed_below = self.closed_below.max(frame);
+        while self.window_bytes > keep_bytes && self.window_first() < self.closed_below {
+            let Some(payload) = self.window.pop_front() else {
+                return;
+            };
+            self.window_bytes -= payload.len();
+        }
+    }
+
+    fn window_first(&self) -> u64 {
+        self.number - u64::try_from(self.window.len()).expect("a window is in memory")
+    }
+
+    /// A complete frame that is in memory.
+    pub(crate) fn in_memory(&self, frame: u64) -> Option<Arc<Vec<u8>>> {
+        let at = usize::try_from(frame.checked_sub(self.window_first())?).ok()?;
+        self.window.get(at).cloned()
+    }
+
+    /// The open frame, if it is this one.
+    pub(crate) fn open_frame(&self, frame: u64) -> Option<&[u8]> {
+        (frame == self.number).then_some(&self.payload)
+    }
+
+    /// The last frame that holds anything.
+    pub(crate) fn last_used(&self) -> u64 {
+        if self.records == 0 {
+            self.number - 1
+        } else {
+            self.number
+        }
+    }
+
+    /// The segment that takes frames now, or took the last one.
+    pub(crate) fn newest_segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// The segment after the one that takes frames now.
+    pub(crate) fn next_segment(&self) -> u64 {
+        self.segment + 1
+    }
+
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.window_bytes
+    }
+}
+
+/// The parts of a body that does not fit its record, each as the payload of a frame.
+///
+/// Made before any lock is taken; the tail only moves them.
+pub(crate) fn split_body(body: &[u8]) -> Vec<Vec<u8>> {
+    if body.len() <= codec::INLINE_BODY_MAX {
+        return Vec::new();
+    }
+    let part = |(index, bytes): (usize, &[u8])| {
+        let mut payload = Vec::with_capacity(bytes.len() + 32);
+        codec::encode_part(
+            u32::try_from(index).expect("a body has few parts"),
+            bytes,
+            &mut payload,
+        );
+        payload
+    };
+    body.chunks(PART_BYTES_MAX).enumerate().map(part).collect()
+}

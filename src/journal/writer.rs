@@ -1,0 +1,356 @@
+//! [`Writer`]: the one that writes frames to the log, and the marks beside it.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use super::Journal;
+use super::frame::FrameHeader;
+use super::log::Log;
+use super::marks::{Link, LowMark, Marks};
+use super::tail::SealedFrame;
+use crate::error::{Error, Result};
+use crate::options::Durability;
+use crate::sync::Wakes;
+
+/// Bytes after which frames are handed to the operating system, so that memory stays bounded.
+const FLUSH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The marks lag behind the durable position by at most this.
+const MARKS_LAG_MS: u64 = 100;
+
+/// What a writer goes on from.
+#[derive(Debug)]
+pub(crate) struct WriterStart {
+    pub(crate) marks: Marks,
+    /// The slot of the marks to write next.
+    pub(crate) marks_slot: usize,
+    /// The last frame of the log and its checksum.
+    pub(crate) last: u64,
+    pub(crate) checksum: u64,
+}
+
+/// The state of writing; whoever holds its lock writes.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(super) marks: Marks,
+    slot: usize,
+    /// Invariant: `last` is the frame whose checksum the next one is chained to.
+    last: u64,
+    checksum: u64,
+    segment: Option<OpenSegment>,
+    /// Full segments that the janitor has not closed yet.
+    full: Vec<FullSegment>,
+    unflushed_bytes: usize,
+    /// When the marks fell behind; `None` while they are current.
+    marks_behind_since_ms: Option<u64>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenSegment {
+    number: u64,
+    first_frame: u64,
+}
+
+/// A segment that takes no further frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FullSegment {
+    pub(crate) number: u64,
+    /// The first frame of the segment after it.
+    pub(crate) end_frame: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(start: WriterStart) -> Self {
+        Self {
+            marks: start.marks,
+            slot: start.marks_slot,
+            last: start.last,
+            checksum: start.checksum,
+            segment: None,
+            full: Vec::new(),
+            unflushed_bytes: 0,
+            marks_behind_since_ms: None,
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(super) fn marks_due_ms(&self) -> Option<u64> {
+        self.marks_behind_since_ms
+            .map(|since| since.saturating_add(MARKS_LAG_MS))
+    }
+
+    /// Writes the marks durably, and on success remembers them.
+    pub(crate) fn write_marks(&mut self, log: &dyn Log, marks: Marks) -> io::Result<()> {
+        let marks = Marks {
+            generation: self.marks.generation + 1,
+            ..marks
+        };
+        log.write_marks(self.slot, &marks.encode())?;
+        self.slot ^= 1;
+        self.marks = marks;
+        self.marks_behind_since_ms = None;
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// One round of the writer: writes what waits, and makes it durable if it is due or `force`d.
+    pub(crate) fn commit(&self, now_ms: u64, force: bool) {
+        if self.is_poisoned() {
+            return;
+        }
+        let mut writer = self.writer.lock();
+        self.busy_since_ms.store(now_ms, Ordering::Relaxed);
+        let result = self.commit_round(&mut writer, now_ms, force);
+        self.busy_since_ms.store(u64::MAX, Ordering::Relaxed);
+        drop(writer);
+        if let Err((doing, error)) = result {
+            self.poison(doing, &error);
+        }
+    }
+
+    fn commit_round(
+        &self,
+        writer: &mut Writer,
+        now_ms: u64,
+        force: bool,
+    ) -> Result<(), (&'static str, io::Error)> {
+        let due = force || self.commit_is_due(now_ms);
+        let frames = {
+            let mut tail = self.tail.lock();
+            if due {
+                tail.seal();
+                // From here on a change counts towards the next commit.
+                self.unsynced_since_ms.store(u64::MAX, Ordering::Release);
+            }
+            self.unwritten_bytes.store(0, Ordering::Relaxed);
+            tail.take_sealed()
+        };
+        for frame in frames {
+            self.write_frame(writer, &frame)
+                .map_err(|error| ("writing to the log", error))?;
+        }
+        if due {
+            self.sync_writer(writer, now_ms)
+                .map_err(|error| ("syncing the log", error))?;
+        } else if writer.unflushed_bytes >= FLUSH_BYTES {
+            if let Some(segment) = writer.segment {
+                self.log
+                    .flush(segment.number)
+                    .map_err(|error| ("flushing the log", error))?;
+            }
+            writer.unflushed_bytes = 0;
+        }
+        if writer.marks_due_ms().is_some_and(|at| at <= now_ms) {
+            let marks = self.current_marks(writer);
+            writer
+                .write_marks(&*self.log, marks)
+                .map_err(|error| ("writing the marks", error))?;
+        }
+        Ok(())
+    }
+
+    fn commit_is_due(&self, now_ms: u64) -> bool {
+        let since = self.unsynced_since_ms.load(Ordering::Acquire);
+        let wanted = self.wanted.load(Ordering::Acquire) > self.durable();
+        let aged = match self.durability {
+            Durability::Sync => since != u64::MAX,
+            Durability::Interval(window) => {
+                since != u64::MAX
+                    && since.saturating_add(crate::clock::millis(window) / 2) <= now_ms
+            }
+        };
+        wanted || aged
+    }
+
+    fn write_frame(&self, writer: &mut Writer, frame: &SealedFrame) -> io::Result<()> {
+        let open = match writer.segment {
+            Some(open) if open.number == frame.segment => open,
+            _ => self.roll(writer, frame)?,
+        };
+        debug_assert_eq!(frame.number, writer.last + 1, "frames are written in order");
+        let header = FrameHeader {
+            records: frame.records,
+            store_id: self.store_id,
+            number: frame.number,
+            epoch: writer.marks.epoch,
+            store_secs: u32::try_from(self.store_ms.load(Ordering::Relaxed) / 1000)
+                .unwrap_or(u32::MAX),
+            durable: self.durable(),
+            previous: writer.checksum,
+        };
+        let checksum = header.seal(&frame.payload, &mut writer.scratch);
+        let index = u32::try_from(frame.number - open.first_frame)
+            .expect("a segment has at most 8192 frames");
+        self.log.append(open.number, index, &writer.scratch)?;
+        writer.last = frame.number;
+        writer.checksum = checksum;
+        writer.unflushed_bytes += writer.scratch.len();
+        Ok(())
+    }
+
+    /// Moves on to the segment of `frame`: the one before is durable first.
+    fn roll(&self, writer: &mut Writer, frame: &SealedFrame) -> io::Result<OpenSegment> {
+        if let Some(before) = writer.segment {
+            self.log.sync(before.number)?;
+            writer.full.push(FullSegment {
+                number: before.number,
+                end_frame: frame.number,
+            });
+            self.publish(writer);
+        }
+        let link = Link {
+            store_id: self.store_id,
+            segment: frame.segment,
+            before: writer.last,
+            checksum: writer.checksum,
+        };
+        self.log.activate(frame.segment, &link.encode())?;
+        let open = OpenSegment {
+            number: frame.segment,
+            first_frame: frame.number,
+        };
+        writer.segment = Some(open);
+        self.janitor.raise();
+        Ok(open)
+    }
+
+    fn sync_writer(&self, writer: &mut Writer, now_ms: u64) -> io::Result<()> {
+        if writer.last == self.durable() {
+            return Ok(());
+        }
+        if let Some(segment) = writer.segment {
+            self.log.sync(segment.number)?;
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        writer.unflushed_bytes = 0;
+        self.publish(writer);
+        writer.marks_behind_since_ms.get_or_insert(now_ms);
+        Ok(())
+    }
+
+    /// Everything that was written is on the medium.
+    fn publish(&self, writer: &Writer) {
+        // Release pairs with the acquire in `durable`: who sees the position sees the frames.
+        self.durable.store(writer.last, Ordering::Release);
+        let woken = {
+            let mut waiters = self.waiters.lock();
+            let later = waiters.waiting.split_off(&(writer.last + 1, 0));
+            std::mem::replace(&mut waiters.waiting, later)
+        };
+        let mut wakes = Wakes::default();
+        wakes.extend(woken.into_values());
+        wakes.wake();
+    }
+
+    fn current_marks(&self, writer: &Writer) -> Marks {
+        Marks {
+            durable: writer.last,
+            durable_checksum: writer.checksum,
+            store_ms: self.store_ms.load(Ordering::Relaxed),
+            ..writer.marks
+        }
+    }
+
+    /// Writes the marks although nothing was committed, so that an idle store knows the time.
+    pub(crate) fn touch_marks(&self, now_ms: u64) {
+        let mut writer = self.writer.lock();
+        writer
+            .marks_behind_since_ms
+            .get_or_insert(now_ms.saturating_sub(MARKS_LAG_MS));
+        drop(writer);
+        self.signal.raise();
+    }
+
+    /// Takes the next epoch, durably: no token of an earlier one can be granted again.
+    pub(crate) fn raise_epoch(&self, epoch: u32) -> Result<()> {
+        self.check()?;
+        let mut writer = self.writer.lock();
+        let marks = Marks {
+            epoch,
+            ..self.durable_marks(&writer)
+        };
+        // Both slots: if one is damaged later, the other one still knows the epoch.
+        let written = writer
+            .write_marks(&*self.log, marks)
+            .and_then(|()| writer.write_marks(&*self.log, marks));
+        drop(writer);
+        written.map_err(|error| self.poisoned_by("writing the epoch", error))
+    }
+
+    /// Raises the low mark, durably: the segments below it are dead.
+    pub(crate) fn raise_low(&self, low: LowMark) -> Result<()> {
+        self.check()?;
+        let mut writer = self.writer.lock();
+        let marks = Marks {
+            low,
+            ..self.durable_marks(&writer)
+        };
+        let written = writer.write_marks(&*self.log, marks);
+        drop(writer);
+        written.map_err(|error| self.poisoned_by("writing the low mark", error))
+    }
+
+    /// Marks that claim nothing which is not on the medium.
+    fn durable_marks(&self, writer: &Writer) -> Marks {
+        if writer.last == self.durable() {
+            self.current_marks(writer)
+        } else {
+            Marks {
+                store_ms: self.store_ms.load(Ordering::Relaxed),
+                ..writer.marks
+            }
+        }
+    }
+
+    fn poisoned_by(&self, doing: &'static str, error: io::Error) -> Error {
+        self.poison(doing, &error);
+        Error::io(doing, error)
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        let writer = self.writer.lock();
+        self.durable_marks(&writer)
+    }
+
+    /// Full segments that nobody has closed yet.
+    pub(crate) fn take_full(&self) -> Vec<FullSegment> {
+        std::mem::take(&mut self.writer.lock().full)
+    }
+
+    /// The oldest segment that takes frames or has not been closed.
+    pub(crate) fn oldest_unclosed(&self) -> u64 {
+        let writer = self.writer.lock();
+        let full = writer.full.first().map(|segment| segment.number);
+        let open = writer.segment.map(|segment| segment.number);
+        // Before the first frame of a run, the segments of earlier runs are all closed, but the
+        // newest of them is what the next one links to.
+        full.or(open)
+            .unwrap_or_else(|| self.tail.lock().newest_segment())
+    }
+
+    /// The segment that is being written, once there is one.
+    pub(crate) fn open_segment(&self) -> Option<u64> {
+        self.writer.lock().segment.map(|segment| segment.number)
+    }
+
+    /// Commits everything, writes the marks, and closes the log.
+    pub(crate) fn close(&self, now_ms: u64) -> Result<()> {
+        self.commit(now_ms, true);
+        let poisoned = self.check();
+        let mut writer = self.writer.lock();
+        let marked = if poisoned.is_ok() {
+            let marks = self.current_marks(&writer);
+            writer.write_marks(&*self.log, marks)
+        } else {
+            Ok(())
+        };
+        let closed = self.log.close();
+        drop(writer);
+        self.shut();
+        poisoned?;
+        marked.map_err(|error| Error::io("writing the marks at close", error))?;
+        closed.map_err(|error| Error::io("closing the log", error))
+    }
+}

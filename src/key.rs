@@ -1,0 +1,217 @@
+//! [`Key`] and [`FencingToken`]: what names a unit of work, and what names a right to run it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// Most bytes of a key.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Most bytes of the name of a namespace.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The number of a namespace within its store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct NamespaceId(pub(crate) u32);
+
+/// A key made of parts that cannot be confused with one another.
+///
+/// Calls take any `AsRef<[u8]>` of 1 to 1024 bytes as a key; this type is for keys that are put
+/// together from several values.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// Joins parts, each prefixed by its length, so that no two ways to split collide.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Key;
+    ///
+    /// assert_ne!(Key::join(["ab", "c"]), Key::join(["a", "bc"]));
+    /// ```
+    #[must_use]
+    pub fn join<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
+        let mut bytes = Vec::new();
+        for part in parts {
+            let part = part.as_ref();
+            let mut left = part.len();
+            while left >= 0x80 {
+                bytes.push(low_seven_bits(left) | 0x80);
+                left >>= 7;
+            }
+            bytes.push(low_seven_bits(left));
+            bytes.extend_from_slice(part);
+        }
+        Self(bytes)
+    }
+}
+
+fn low_seven_bits(value: usize) -> u8 {
+    u8::try_from(value & 0x7f).expect("seven bits fit")
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.0.escape_ascii())
+    }
+}
+
+pub(crate) fn check_key(key: &[u8], limit: usize) -> Result<()> {
+    if key.is_empty() {
+        return Err(Error::invalid(
+            "the key is empty: send 1 to 1024 bytes that name the unit of work",
+        ));
+    }
+    if key.len() > limit {
+        return Err(Error::too_large(
+            "the key",
+            key.len(),
+            limit,
+            "send a shorter key or a digest of it",
+        ));
+    }
+    Ok(())
+}
+
+/// The right to settle a key: higher than every token granted before it, in the life of the store.
+///
+/// 63 bits: the boot epoch of the store (23) and a counter (40). Hand it to a downstream system
+/// that can refuse writes under a lower token. It is a string in serde, because JSON numbers lose
+/// bits above 2^53.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FencingToken(u64);
+
+/// Bits of the counter of a token.
+const COUNTER_BITS: u32 = 40;
+
+/// The first counter that no token can hold.
+pub(crate) const COUNTER_END: u64 = 1 << COUNTER_BITS;
+
+/// The first epoch that no token can hold.
+pub(crate) const EPOCH_END: u32 = 1 << 23;
+
+impl FencingToken {
+    pub(crate) fn new(epoch: u32, counter: u64) -> Self {
+        debug_assert!(
+            epoch < EPOCH_END && counter < COUNTER_END,
+            "epoch and counter fit 63 bits"
+        );
+        Self((u64::from(epoch) << COUNTER_BITS) | counter)
+    }
+
+    pub(crate) fn from_u64(value: u64) -> Option<Self> {
+        (value >> 63 == 0).then_some(Self(value))
+    }
+
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The token as a number, for a database column.
+    #[must_use]
+    pub fn as_i64(self) -> i64 {
+        i64::try_from(self.0).expect("a token has 63 bits")
+    }
+
+    /// The token that [`as_i64`](Self::as_i64) gave; `None` for a negative number.
+    #[must_use]
+    pub fn from_i64(value: i64) -> Option<Self> {
+        u64::try_from(value).ok().map(Self)
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Debug for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "FencingToken({}.{})",
+            self.0 >> COUNTER_BITS,
+            self.0 & (COUNTER_END - 1)
+        )
+    }
+}
+
+impl Serialize for FencingToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FencingToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let token = text.parse().ok().and_then(Self::from_i64);
+        token.ok_or_else(|| {
+            serde::de::Error::custom("a fencing token is a decimal number below 2^63")
+        })
+    }
+}
+
+/// 96 bits that stand for a key of a namespace within this process.
+///
+/// They come from a keyed pseudo-random function whose key is drawn at open, so nobody outside can
+/// make two keys collide, and a chance collision of 2^48 keys is a coin toss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Digest {
+    pub(crate) words: [u32; 3],
+    /// Chooses the shard: bits that the words do not hold, so that each shard's table is even.
+    pub(crate) route: u32,
+}
+
+/// Draws digests of keys and fingerprints: SipHash-2-4 with 128 bits of output.
+#[derive(Clone)]
+pub(crate) struct Hasher128(siphasher::sip128::SipHasher24);
+
+impl Hasher128 {
+    pub(crate) fn new(seed: [u8; 16]) -> Self {
+        Self(siphasher::sip128::SipHasher24::new_with_key(&seed))
+    }
+
+    pub(crate) fn digest(&self, namespace: NamespaceId, key: &[u8]) -> Digest {
+        let [a, b, c, d] = words(self.hash(&[&namespace.0.to_le_bytes(), key]));
+        Digest {
+            words: [a, b, c],
+            route: d,
+        }
+    }
+
+    /// Hashes parts one after the other; a caller whose parts vary in length frames them itself.
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> u128 {
+        use siphasher::sip128::Hasher128 as _;
+        use std::hash::Hasher as _;
+        let mut hasher = self.0;
+        for part in parts {
+            hasher.write(part);
+        }
+        hasher.finish128().as_u128()
+    }
+}
+
+fn words(value: u128) -> [u32; 4] {
+    let bytes = value.to_le_bytes();
+    let word =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    [word(0), word(4), word(8), word(12)]
+}
+
+impl fmt::Debug for Hasher128 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasher128(secret)")
+    }
+}

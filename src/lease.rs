@@ -1,0 +1,458 @@
+//! [`Lease`]: the right, and the duty, to give a key its outcome.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::millis;
+use crate::engine::Engine;
+use crate::engine::claim::{Granted, Named};
+use crate::engine::namespaces::NamespaceCore;
+use crate::error::{Error, Result};
+use crate::key::{Digest, FencingToken};
+use crate::pending::Pending;
+use crate::state::transition::Command;
+use crate::store::StoreInner;
+use crate::sync::block_on;
+
+/// A held key, without the duty to settle it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) store: Arc<StoreInner>,
+    pub(crate) namespace: Arc<NamespaceCore>,
+    pub(crate) digest: Digest,
+    pub(crate) key: Arc<[u8]>,
+    pub(crate) granted: Granted,
+}
+
+impl Held {
+    pub(crate) fn named(&self) -> Named<'_> {
+        Named {
+            namespace: &self.namespace,
+            digest: self.digest,
+            key: &self.key,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.store.engine
+    }
+
+    fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
+        self.engine().act(self.named(), self.granted.token, command)
+    }
+
+    fn is_sync(&self) -> bool {
+        self.engine().is_sync(&self.namespace)
+    }
+
+    pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
+        let frame = self.act(Command::Checkpoint(bytes))?;
+        block_on(self.engine().acknowledge(self.is_sync(), frame))
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.engine().is_lost(self.digest, self.granted.token)
+    }
+
+    async fn lost(self) {
+        poll_fn(|context| {
+            if self
+                .engine()
+                .watch_lost(self.digest, self.granted.token, context.waker())
+            {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn derived_key(&self, label: &str) -> String {
+        self.engine()
+            .derived_key(self.namespace.id, &self.key, label)
+    }
+}
+
+/// The right, and the duty, to give a key its outcome.
+///
+/// One of [`complete`](Self::complete), [`fail`](Self::fail), [`release`](Self::release) and
+/// [`doubt`](Self::doubt) settles it. Each acts under the lease's [`token`](Self::token), takes
+/// effect when it is called, and returns when it is acknowledged; the `_async` forms take effect
+/// when they are called as well, and their futures only wait.
+///
+/// A lease that is dropped without an outcome, by an early return or a panic, releases its key
+/// under at-least-once and leaves it in doubt under at-most-once. Dropping neither waits nor does
+/// I/O. A lease that has lapsed while nobody took the key over can still settle it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// if let Claim::Granted(lease) = jobs.claim("report-2026-01")? {
+///     let response = format!("made under token {}", lease.token());
+///     lease.complete(response)?;
+/// }
+/// assert!(matches!(jobs.claim("report-2026-01")?, Claim::Completed(_)));
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[must_use = "a lease that is dropped without an outcome gives its key up"]
+pub struct Lease {
+    held: Held,
+    /// Dropping it settles the key.
+    armed: bool,
+}
+
+impl Lease {
+    pub(crate) fn new(held: Held) -> Self {
+        Self { held, armed: true }
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.held.key
+    }
+
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.held.namespace.name
+    }
+
+    /// The fencing token: higher than every one granted before, in the life of the store.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.held.granted.token
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.held.granted.attempt
+    }
+
+    /// Store time of the first claim of the key, in seconds since 1970.
+    #[must_use]
+    pub fn first_claimed_at(&self) -> u64 {
+        u64::from(self.held.granted.first_claimed_at)
+    }
+
+    /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> &[u8] {
+        &self.held.granted.checkpoint
+    }
+
+    /// The reason of the last release; empty when there was none.
+    #[must_use]
+    pub fn last_reason(&self) -> &[u8] {
+        &self.held.granted.reason
+    }
+
+    /// A key for a downstream system that deduplicates by itself: the same across attempts and
+    /// restarts, another one for each label, and not to be guessed from outside.
+    #[must_use]
+    pub fn derived_key(&self, label: &str) -> String {
+        self.held.derived_key(label)
+    }
+
+    /// How long the lease still runs; zero when it has lapsed or is not current any more.
+    #[must_use]
+    pub fn lease_left(&self) -> Duration {
+        Duration::from_millis(
+            self.held
+                .engine()
+                .lease_left_ms(self.held.digest, self.token()),
+        )
+    }
+
+    /// Stores the response. Later claims of the key are answered with it.
+    ///
+    /// # Errors
+    /// Each gives the lease back. [`Superseded`](crate::ErrorKind::Superseded) when the key was
+    /// taken over, [`NotHeld`](crate::ErrorKind::NotHeld) when it is gone,
+    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it was settled otherwise under
+    /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
+    pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Complete(response.as_ref()))
+    }
+
+    /// Stores a final error. Later claims of the key are answered with it.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Fail(error.as_ref()))
+    }
+
+    /// Gives the key up so that it can be tried again; the attempts are counted, and the reason is
+    /// kept. The last attempt that the policy allows is a final failure instead.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Release(reason.as_ref()))
+    }
+
+    /// Says that nobody knows whether the effect happened. The key stays in doubt until it is
+    /// resolved.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Doubt(reason.as_ref()))
+    }
+
+    /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
+    pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Complete(response.as_ref()))
+    }
+
+    /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
+    pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Fail(error.as_ref()))
+    }
+
+    /// As [`release`](Self::release); the future only waits for the acknowledgement.
+    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Release(reason.as_ref()))
+    }
+
+    /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
+    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Doubt(reason.as_ref()))
+    }
+
+    /// Makes the lease last for its whole time again, from now.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
+    /// lapsed under at-most-once: the key is in doubt then.
+    pub fn renew(&self) -> Result<()> {
+        self.held.act(Command::Renew).map(drop)
+    }
+
+    /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
+    ///
+    /// # Errors
+    /// As for [`renew`](Self::renew).
+    pub fn keep_alive(&self, ceiling: Duration) -> Result<()> {
+        self.held
+            .engine()
+            .keep_alive(self.held.named(), self.token(), millis(ceiling))
+    }
+
+    /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// As for [`renew`](Self::renew), and [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub fn checkpoint(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.held.checkpoint(bytes.as_ref())
+    }
+
+    /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.held.is_lost()
+    }
+
+    /// Ends when the lease [is lost](Self::is_lost).
+    pub fn lost(&self) -> Pending<()> {
+        Pending::new(self.held.clone().lost())
+    }
+
+    /// Turns the lease into a ticket that another task, thread or later process can attach.
+    ///
+    /// The claim is made durable, so the ticket outlives this process. Nothing settles the key by
+    /// itself any more, but the lease goes on running.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn detach(mut self) -> Result<Ticket, LeaseError> {
+        let frame = match self.held.act(Command::Record) {
+            Ok(frame) => frame,
+            Err(error) => return Err(LeaseError::new(error, self)),
+        };
+        if let Err(error) = block_on(self.held.engine().acknowledge(self.held.is_sync(), frame)) {
+            return Err(LeaseError::new(error, self));
+        }
+        self.armed = false;
+        self.held.engine().disarm(self.held.digest, self.token());
+        Ok(Ticket {
+            namespace: self.namespace().to_owned(),
+            key: self.key().to_vec(),
+            token: self.token(),
+        })
+    }
+
+    fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
+        let (mut lease, frame) = self.start(command)?;
+        match block_on(lease.held.engine().acknowledge(lease.held.is_sync(), frame)) {
+            Ok(()) => {
+                lease.armed = false;
+                Ok(())
+            }
+            Err(error) => Err(LeaseError::new(error, lease)),
+        }
+    }
+
+    fn settle_async(self, command: Command<'_>) -> Pending<Result<(), LeaseError>> {
+        let started = self.start(command);
+        Pending::new(async move {
+            let (lease, frame) = started?;
+            let acknowledged = lease
+                .held
+                .engine()
+                .acknowledge(lease.held.is_sync(), frame)
+                .await;
+            acknowledged.map_err(|error| LeaseError::new(error, lease))
+        })
+    }
+
+    /// Carries the command out; what is left is to wait for the frame.
+    pub(crate) fn start(mut self, command: Command<'_>) -> Result<(Self, Option<u64>), LeaseError> {
+        match self.held.act(command) {
+            Ok(frame) => {
+                self.armed = false;
+                Ok((self, frame))
+            }
+            Err(error) => Err(LeaseError::new(error, self)),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.armed {
+            self.held
+                .engine()
+                .abandon(self.held.named(), self.held.granted.token);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("namespace", &self.namespace())
+            .field("token", &self.token())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call of a holder that could not be carried out, and the lease that it was made on.
+///
+/// Dropping it never releases the key: the lease inside runs on until it lapses. An error of kind
+/// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
+/// the store is reopened.
+pub struct LeaseError {
+    error: Error,
+    lease: Box<Lease>,
+}
+
+impl LeaseError {
+    pub(crate) fn new(error: Error, mut lease: Lease) -> Self {
+        lease.armed = false;
+        Self {
+            error,
+            lease: Box::new(lease),
+        }
+    }
+
+    /// Why the call could not be carried out.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> crate::ErrorKind {
+        self.error.kind()
+    }
+
+    /// The error alone. The key is not released.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
+    /// Takes the lease back, with its duty.
+    pub fn into_lease(self) -> Lease {
+        let mut lease = *self.lease;
+        lease.armed = true;
+        lease
+    }
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl fmt::Debug for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseError")
+            .field("error", &self.error)
+            .field("lease", &self.lease)
+            .finish()
+    }
+}
+
+impl std::error::Error for LeaseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.error)
+    }
+}
+
+impl From<LeaseError> for Error {
+    fn from(error: LeaseError) -> Self {
+        error.error
+    }
+}
+
+/// A lease that was detached: what it takes to settle its key elsewhere or later.
+///
+/// It can be stored and sent; whoever has it can settle the key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    namespace: String,
+    key: Vec<u8>,
+    token: FencingToken,
+}
+
+impl Ticket {
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The token of the lease.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.token
+    }
+}

@@ -1,0 +1,75 @@
+//! An embeddable deduplication engine: a key goes through once.
+//!
+//! Whoever claims a key first runs; everyone else gets the stored answer, a "still running", or a
+//! refusal with a reason. It is linked into a service: there is no server and no network hop.
+//!
+//! ```
+//! use hapax::{Claim, Policy, Store};
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("dedup");
+//! let store = Store::open(path)?;
+//! let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
+//! match mail.claim("user-7")? {
+//!     Claim::Granted(lease) => lease.complete("sent")?,
+//!     Claim::Completed(answer) => println!("answered before: {:?}", answer.response()),
+//!     other => println!("not now: {other:?}"),
+//! }
+//! # Ok::<(), hapax::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `json` | no | [`Namespace::typed`]: values instead of bytes; `FingerprintBuilder::json`; brings `serde_json` |
+//! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
+
+#[cfg(feature = "json")]
+mod canonical_json;
+mod clock;
+mod error;
+mod fingerprint;
+mod key;
+mod options;
+mod record;
+mod stats;
+mod sync;
+
+mod wheel;
+
+mod journal;
+mod state;
+
+mod engine;
+
+mod claim;
+mod lease;
+mod namespace;
+mod pending;
+mod run;
+mod scan;
+mod store;
+
+pub use claim::{
+    BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
+    Resolution,
+};
+pub use clock::ManualClock;
+pub use engine::holder::CHECKPOINT_BYTES_MAX;
+pub use error::{Error, ErrorKind, Result};
+pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
+pub use journal::memory_log::MemoryLog;
+pub use key::{FencingToken, KEY_BYTES_MAX, Key, NAME_BYTES_MAX};
+pub use lease::{Lease, LeaseError, Ticket};
+pub use namespace::Namespace;
+pub use options::{
+    Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, OnChange, Oversize, Policy,
+    RESPONSE_BYTES_MAX, RETENTION_MAX,
+};
+pub use pending::Pending;
+pub use record::{KeyInfo, State};
+pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
+pub use scan::{Filter, Scan};
+pub use stats::Stats;
+pub use store::{Builder, Reconciled, Store, VerifyReport};

@@ -1,0 +1,441 @@
+//! [`Namespace`]: keys under one policy, and everything that is done with them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::claim::{
+    BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
+};
+use crate::clock::millis;
+use crate::engine::batch::{BatchItem, ItemAnswer};
+use crate::engine::claim::{Answer, Granted};
+use crate::engine::namespaces::NamespaceCore;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, FingerprintBuilder};
+use crate::key::{FencingToken, check_key};
+use crate::lease::{Held, Lease, LeaseError};
+use crate::options::Policy;
+use crate::pending::Pending;
+use crate::record::{KeyInfo, Record, State};
+use crate::scan::{Filter, Scan};
+use crate::state::running::Request;
+use crate::state::transition::Command;
+use crate::store::StoreInner;
+use crate::sync::block_on;
+
+/// Keys under one policy. The same key in two namespaces never meets. Cheap to clone.
+#[derive(Clone)]
+pub struct Namespace {
+    pub(crate) store: Arc<StoreInner>,
+    pub(crate) core: Arc<NamespaceCore>,
+}
+
+impl Namespace {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// Its policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.core.policy
+    }
+
+    /// Starts a fingerprint under a scheme: a number of your choice that changes when what you
+    /// put into fingerprints changes, so that a deploy does not turn live retries into mismatches.
+    pub fn fingerprint(&self, scheme: u32) -> FingerprintBuilder {
+        FingerprintBuilder::new(self.store.engine.seeded.clone(), scheme)
+    }
+
+    /// The fingerprint of a request that is one run of bytes.
+    ///
+    /// # Errors
+    /// None that depends on the bytes.
+    pub fn fingerprint_of(&self, body: impl AsRef<[u8]>) -> Result<Fingerprint> {
+        self.fingerprint(0).part("body", body).build()
+    }
+
+    /// Claims a key: asks to be the one that runs.
+    ///
+    /// # Errors
+    /// Only when the store cannot answer: [`Invalid`](crate::ErrorKind::Invalid) or
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) for the key,
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity),
+    /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed),
+    /// [`Damaged`](crate::ErrorKind::Damaged), [`Forked`](crate::ErrorKind::Forked).
+    pub fn claim(&self, key: impl AsRef<[u8]>) -> Result<Claim> {
+        self.claim_with(key, ClaimOptions::new())
+    }
+
+    /// Claims a key, with a fingerprint, a wait, metadata, or another lease or retention.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim), and [`Invalid`](crate::ErrorKind::Invalid) or
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) for the options.
+    pub fn claim_with(&self, key: impl AsRef<[u8]>, options: ClaimOptions) -> Result<Claim> {
+        let (key, request) = self.prepare(key.as_ref(), options.clone())?;
+        block_on(self.claim_prepared(key, &request, options.wait))
+    }
+
+    /// As [`claim_with`](Self::claim_with), without blocking: the claim is made when the future is
+    /// first polled, and taken back when the future is dropped before it has been answered.
+    pub fn claim_async(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: ClaimOptions,
+    ) -> Pending<Result<Claim>> {
+        let prepared = self.prepare(key.as_ref(), options.clone());
+        let this = self.clone();
+        Pending::new(async move {
+            let (key, request) = prepared?;
+            this.claim_prepared(key, &request, options.wait).await
+        })
+    }
+
+    async fn claim_prepared(
+        &self,
+        key: Arc<[u8]>,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<Claim> {
+        let engine = &self.store.engine;
+        let named = engine.named(&self.core, &key);
+        let until_ms = wait.map(|wait| engine.now().mono_ms.saturating_add(millis(wait)));
+        let answer = engine.claim(named, request, until_ms).await?;
+        Ok(self.answer(Arc::clone(&key), answer))
+    }
+
+    /// Claims many keys in one commit; answers come in the order of the items. It never waits for
+    /// a key.
+    ///
+    /// # Errors
+    /// As for [`claim_with`](Self::claim_with), before anything is claimed when an item is at
+    /// fault; [`TooLarge`](crate::ErrorKind::TooLarge) for too many items. An item that the store
+    /// has no room for is refused by itself.
+    pub fn claim_many(
+        &self,
+        items: impl IntoIterator<Item = impl Into<ClaimItem>>,
+    ) -> Result<Vec<BatchClaim>> {
+        let items = self.prepare_many(items)?;
+        block_on(self.claim_prepared_many(items))
+    }
+
+    /// As [`claim_many`](Self::claim_many), without blocking.
+    pub fn claim_many_async(
+        &self,
+        items: impl IntoIterator<Item = impl Into<ClaimItem>>,
+    ) -> Pending<Result<Vec<BatchClaim>>> {
+        let items = self.prepare_many(items);
+        let this = self.clone();
+        Pending::new(async move { this.claim_prepared_many(items?).await })
+    }
+
+    async fn claim_prepared_many(&self, items: Vec<BatchItem>) -> Result<Vec<BatchClaim>> {
+        let answers = self.store.engine.claim_many(&self.core, &items).await?;
+        let answered = |(item, answer): (BatchItem, ItemAnswer)| match answer {
+            ItemAnswer::Answer(answer) => BatchClaim::Claim(self.answer(item.key, answer)),
+            ItemAnswer::RepeatOf { index, mismatch } => BatchClaim::RepeatOf { index, mismatch },
+            ItemAnswer::Refused(error) => BatchClaim::Refused(error),
+        };
+        Ok(items.into_iter().zip(answers).map(answered).collect())
+    }
+
+    /// Completes many leases in one commit; results come in the order of the items.
+    ///
+    /// # Errors
+    /// Each item has its own result, as for [`Lease::complete`].
+    pub fn complete_many<R: AsRef<[u8]>>(
+        &self,
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Vec<Result<(), LeaseError>> {
+        let started = items
+            .into_iter()
+            .map(|(lease, response)| lease.start(Command::Complete(response.as_ref())));
+        self.acknowledge_many(started.collect())
+    }
+
+    /// Fails many leases for good in one commit; results come in the order of the items.
+    ///
+    /// # Errors
+    /// Each item has its own result, as for [`Lease::fail`].
+    pub fn fail_many<R: AsRef<[u8]>>(
+        &self,
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Vec<Result<(), LeaseError>> {
+        let started = items
+            .into_iter()
+            .map(|(lease, error)| lease.start(Command::Fail(error.as_ref())));
+        self.acknowledge_many(started.collect())
+    }
+
+    /// Releases many leases in one commit; results come in the order of the items.
+    ///
+    /// # Errors
+    /// Each item has its own result, as for [`Lease::release`].
+    pub fn release_many<R: AsRef<[u8]>>(
+        &self,
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Vec<Result<(), LeaseError>> {
+        let started = items
+            .into_iter()
+            .map(|(lease, reason)| lease.start(Command::Release(reason.as_ref())));
+        self.acknowledge_many(started.collect())
+    }
+
+    fn acknowledge_many(
+        &self,
+        started: Vec<Result<(Lease, Option<u64>), LeaseError>>,
+    ) -> Vec<Result<(), LeaseError>> {
+        let acknowledge = |started: Result<(Lease, Option<u64>), LeaseError>| {
+            let (lease, frame) = started?;
+            let engine = &lease.held().store.engine;
+            // The first one waits for the commit; the others find it done, or share the next one.
+            let acknowledged =
+                block_on(engine.acknowledge(engine.is_sync(&lease.held().namespace), frame));
+            acknowledged.map_err(|error| LeaseError::new(error, lease))
+        };
+        // The newest frame first: one wait covers them all.
+        let newest = started
+            .iter()
+            .flatten()
+            .filter_map(|(_, frame)| *frame)
+            .max();
+        let engine = &self.store.engine;
+        let _ = block_on(engine.acknowledge(engine.is_sync(&self.core), newest));
+        started.into_iter().map(acknowledge).collect()
+    }
+
+    /// Marks a key as done, as a set would. True when it was not done before.
+    ///
+    /// It marks *before* the work, or instead of it: where work can fail, claim the key.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn insert(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        Ok(self.insert_many([key])?.first().copied().unwrap_or(false))
+    }
+
+    /// As [`insert`](Self::insert), for many keys in one commit.
+    ///
+    /// # Errors
+    /// As for [`claim_many`](Self::claim_many).
+    pub fn insert_many<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<bool>> {
+        let limits = &self.store.engine.options.limits;
+        let keys: Vec<Arc<[u8]>> = keys.into_iter().map(|key| key.as_ref().into()).collect();
+        self.store.engine.check_batch(keys.len())?;
+        for key in &keys {
+            check_key(key, limits.key_bytes)?;
+        }
+        let engine = &self.store.engine;
+        block_on(async {
+            let mut inserted = Vec::with_capacity(keys.len());
+            let mut newest = None;
+            for key in &keys {
+                let (new, frame) = engine.insert(engine.named(&self.core, key)).await?;
+                inserted.push(new);
+                newest = newest.max(frame);
+            }
+            engine
+                .acknowledge(engine.is_sync(&self.core), newest)
+                .await?;
+            Ok(inserted)
+        })
+    }
+
+    /// Whether a key was completed.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        let key = self.key(key.as_ref())?;
+        let engine = &self.store.engine;
+        block_on(engine.contains(engine.named(&self.core, &key)))
+    }
+
+    /// What a key is; `None` when it is absent or expired.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyInfo>> {
+        let key = self.key(key.as_ref())?;
+        let engine = &self.store.engine;
+        block_on(engine.get(engine.named(&self.core, &key)))
+    }
+
+    /// As [`get`](Self::get), without blocking.
+    pub fn get_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<Option<KeyInfo>>> {
+        let key = self.key(key.as_ref());
+        let this = self.clone();
+        Pending::new(async move {
+            let key = key?;
+            let engine = &this.store.engine;
+            engine.get(engine.named(&this.core, &key)).await
+        })
+    }
+
+    /// Goes through the keys of the namespace that pass a filter, oldest record first, then the
+    /// ones in progress.
+    ///
+    /// A key that does not change meanwhile is met exactly once; one that does may be met in
+    /// either state. Compaction waits while the scan is alive.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: Filter) -> Result<Scan> {
+        Scan::new(Arc::clone(&self.store), Some(self.core.id), filter)
+    }
+
+    /// The keys in doubt, oldest first.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
+        self.store.doubts(Some(self.core.id))
+    }
+
+    /// Removes a key, so that it can run again. False when it was not there.
+    ///
+    /// The removal is logical: the bytes stay in the log until their segment goes.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim), and [`InUse`](crate::ErrorKind::InUse) for a key in progress
+    /// or in doubt.
+    pub fn forget(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.forget_as(key.as_ref(), None)
+    }
+
+    /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
+    ///
+    /// # Errors
+    /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the
+    /// token is not current.
+    pub fn forget_forced(&self, key: impl AsRef<[u8]>, token: FencingToken) -> Result<bool> {
+        self.forget_as(key.as_ref(), Some(token))
+    }
+
+    fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
+        let key = self.key(key)?;
+        let engine = &self.store.engine;
+        let frame = engine.forget(engine.named(&self.core, &key), force)?;
+        block_on(engine.acknowledge(engine.is_sync(&self.core), frame))?;
+        Ok(frame.is_some())
+    }
+
+    fn key(&self, key: &[u8]) -> Result<Arc<[u8]>> {
+        check_key(key, self.store.engine.options.limits.key_bytes)?;
+        Ok(key.into())
+    }
+
+    fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<(Arc<[u8]>, Request)> {
+        let key = self.key(key)?;
+        options.check(
+            &self.core.policy,
+            self.store.engine.options.limits.metadata_bytes,
+        )?;
+        let request = Request {
+            fingerprint: options.fingerprint,
+            metadata: options.metadata.into(),
+            lease_ms: millis(options.lease.unwrap_or(self.core.policy.lease)),
+            retention: options.retention,
+        };
+        Ok((key, request))
+    }
+
+    fn prepare_many(
+        &self,
+        items: impl IntoIterator<Item = impl Into<ClaimItem>>,
+    ) -> Result<Vec<BatchItem>> {
+        let items: Vec<ClaimItem> = items.into_iter().map(Into::into).collect();
+        self.store.engine.check_batch(items.len())?;
+        let prepare = |(index, item): (usize, ClaimItem)| {
+            let prepared = self.prepare(&item.key, item.options);
+            let (key, request) = prepared.map_err(|error| {
+                Error::new(error.kind(), format!("item {index} of the batch: {error}"))
+            })?;
+            Ok(BatchItem { key, request })
+        };
+        items.into_iter().enumerate().map(prepare).collect()
+    }
+
+    pub(crate) fn lease(&self, key: Arc<[u8]>, granted: Granted) -> Lease {
+        Lease::new(self.held(key, granted))
+    }
+
+    fn held(&self, key: Arc<[u8]>, granted: Granted) -> Held {
+        let digest = self.store.engine.digest(&self.core, &key);
+        Held {
+            store: Arc::clone(&self.store),
+            namespace: Arc::clone(&self.core),
+            digest,
+            key,
+            granted,
+        }
+    }
+
+    fn answer(&self, key: Arc<[u8]>, answer: Answer) -> Claim {
+        match answer {
+            Answer::Granted(granted) => Claim::Granted(self.lease(key, granted)),
+            Answer::InProgress {
+                lease_left_ms,
+                attempt,
+                metadata,
+                compared,
+            } => {
+                let lease_left = Duration::from_millis(lease_left_ms);
+                Claim::InProgress(InProgress {
+                    lease_left,
+                    attempt,
+                    metadata,
+                    compared,
+                })
+            }
+            Answer::Settled {
+                state: State::Failed,
+                record,
+                compared,
+            } => Claim::Failed(Failed { record, compared }),
+            Answer::Settled {
+                record, compared, ..
+            } => Claim::Completed(Completed { record, compared }),
+            Answer::InDoubt {
+                record,
+                holder_alive,
+                compared,
+            } => Claim::InDoubt(self.doubt(record, holder_alive, compared)),
+            Answer::Mismatch { labels, state } => Claim::Mismatch(Mismatch { labels, state }),
+        }
+    }
+
+    pub(crate) fn doubt(&self, record: Arc<Record>, holder_alive: bool, compared: bool) -> Doubt {
+        let granted = Granted {
+            token: record.head.token,
+            attempt: record.head.attempt,
+            checkpoint: Arc::clone(&record.body),
+            reason: Arc::clone(&record.reason),
+            first_claimed_at: record.head.first_claimed_at,
+            rests_on: None,
+        };
+        let held = self.held(Arc::clone(&record.key), granted);
+        Doubt {
+            held,
+            record,
+            holder_alive,
+            compared,
+        }
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace")
+            .field("name", &self.core.name)
+            .field("policy", &self.core.policy)
+            .finish_non_exhaustive()
+    }
+}

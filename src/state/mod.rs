@@ -1,0 +1,22 @@
+//! The state of keys: pure, deterministic, without locks, clocks or I/O; `now` is a parameter.
+//!
+//! ```text
+//!              claim                complete
+//!   (absent) ───────► InProgress ───────────► Completed ──► (expired)
+//!      ▲                │ ▲  │ └── fail ────► Failed ─────► (expired)
+//!      │ forget,        │ │  │
+//!      │ expiry         │ │  └─ doubt, or at-most-once: drop, lapse, crash ─► InDoubt
+//!      │       release, │ │ claim                                            │ complete, fail,
+//!      └────────────── Released ◄───────────── resolve(NeverHappened) ───────┤ resolve
+//!                                                                            ▼
+//!                                                                  Completed, Failed
+//! ```
+//!
+//! A transition is *decided* here ([`transition`]), *appended* to the journal by the engine, and
+//! *applied* here ([`Shard::apply`](shard::Shard::apply)), live and in recovery alike.
+
+pub(crate) mod running;
+pub(crate) mod shard;
+pub(crate) mod slab;
+pub(crate) mod table;
+pub(crate) mod transition;

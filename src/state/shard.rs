@@ -1,0 +1,410 @@
+//! [`Shard`]: one part of the key space, without its lock.
+
+use std::sync::Arc;
+
+use crate::clock::{NEVER, Now};
+use crate::key::{Digest, FencingToken, NamespaceId};
+use crate::options::{Guarantee, Policy};
+use crate::record::{Head, Locator, Record, RecordKind, State};
+use crate::stats::Counters;
+use crate::wheel::{TimerKey, Wheel};
+
+use super::running::{LastRecord, Request, Running};
+use super::slab::{Slab, SlabRef};
+use super::table::{Place, Settled, Slot, Table};
+use super::transition::{Basis, settled_state};
+
+/// What a timer of a shard stands for.
+#[derive(Debug)]
+pub(crate) enum Timer<W> {
+    /// A lease ends, or a lapsed key has been kept for long enough.
+    Lease(SlabRef),
+    /// Someone has waited for long enough.
+    Wait(W),
+}
+
+/// What a key is, as far as its slot tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Absent,
+    Running(SlabRef),
+    Settled(Slot, Settled, Locator),
+    /// Removed; the removal lies here.
+    Forgotten(Locator),
+}
+
+/// A grant to put in place.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) key: Arc<[u8]>,
+    pub(crate) token: FencingToken,
+    pub(crate) request: Request,
+    pub(crate) basis: Basis,
+    /// The record that the basis comes from.
+    pub(crate) record: Option<Arc<Record>>,
+}
+
+/// Slots, running keys and their timers.
+#[derive(Debug)]
+pub(crate) struct Shard<W> {
+    table: Table,
+    /// Invariant: every cell is named by exactly one slot, that of its digest.
+    running: Slab<Running<W>>,
+    /// Milliseconds of the monotonic clock.
+    timers: Wheel<Timer<W>>,
+    pub(crate) counters: Counters,
+}
+
+impl<W> Shard<W> {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self {
+            table: Table::default(),
+            running: Slab::new(),
+            timers: Wheel::new(now_ms),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn find(&self, digest: Digest, store_secs: u32) -> Found {
+        let Some(slot) = self.table.get(digest) else {
+            return Found::Absent;
+        };
+        match slot.place() {
+            Place::Running(at) => Found::Running(at),
+            Place::Settled(Settled::Forgotten, locator) => Found::Forgotten(locator),
+            Place::Settled(..) if slot.is_expired(store_secs) => Found::Absent,
+            Place::Settled(settled, locator) => Found::Settled(*slot, settled, locator),
+        }
+    }
+
+    pub(crate) fn get(&self, at: SlabRef) -> Option<&Running<W>> {
+        self.running.get(at)
+    }
+
+    pub(crate) fn get_mut(&mut self, at: SlabRef) -> Option<&mut Running<W>> {
+        self.running.get_mut(at)
+    }
+
+    /// The newest record of a key, expired or not; none for a key that was forgotten.
+    pub(crate) fn last_record(&self, digest: Digest) -> Option<LastRecord> {
+        let slot = self.table.get(digest)?;
+        match slot.place() {
+            Place::Running(at) => self.running.get(at)?.last_record,
+            Place::Settled(Settled::Forgotten, _) => None,
+            Place::Settled(_, locator) => Some(LastRecord {
+                locator,
+                expires_at: slot.expires_at(),
+            }),
+        }
+    }
+
+    /// Makes someone the holder of a key that nobody runs. In memory only.
+    pub(crate) fn grant(&mut self, digest: Digest, grant: Grant, now: Now) -> SlabRef {
+        let live = |slot: &&Slot| !slot.is_expired(now.store_secs);
+        let previous = self.table.get(digest).filter(live).copied();
+        let last_record = self.last_record(digest);
+        debug_assert!(
+            !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
+            "nobody runs the key"
+        );
+        let record = grant.record.as_deref();
+        let empty = || Arc::<[u8]>::from([]);
+        let checkpoint = match record {
+            Some(record) if grant.basis.keeps_checkpoint => Arc::clone(&record.body),
+            _ => empty(),
+        };
+        let (reason, first_claimed_at) = match record {
+            Some(record) if grant.basis.continues => {
+                (Arc::clone(&record.reason), record.head.first_claimed_at)
+            }
+            _ => (empty(), now.store_secs),
+        };
+        let deadline_ms = now.mono_ms.saturating_add(grant.request.lease_ms);
+        let at = self.running.insert(Running {
+            digest,
+            namespace: grant.namespace,
+            policy: grant.policy,
+            key: grant.key,
+            token: grant.token,
+            attempt: grant.basis.attempt,
+            first_claimed_at,
+            claimed_at: now.store_secs,
+            request: grant.request,
+            checkpoint,
+            reason,
+            deadline_ms,
+            keep_alive_until_ms: 0,
+            guard_alive: true,
+            lapse_seen: false,
+            previous,
+            previous_record: grant.record,
+            last_record,
+            journaled: false,
+            waiters: std::collections::VecDeque::new(),
+            watchers: Vec::new(),
+            timer: None,
+        });
+        self.table
+            .put(Slot::new(digest, Place::Running(at), NEVER), now.store_secs);
+        self.arm(at, deadline_ms);
+        at
+    }
+
+    /// Grants a lapsed key, or one that is handed to a waiter, anew under a higher token.
+    pub(crate) fn regrant(
+        &mut self,
+        at: SlabRef,
+        token: FencingToken,
+        request: Request,
+        basis: &Basis,
+        now: Now,
+    ) {
+        let deadline_ms = now.mono_ms.saturating_add(request.lease_ms);
+        let Some(running) = self.running.get_mut(at) else {
+            return;
+        };
+        running.token = token;
+        running.attempt = basis.attempt;
+        running.claimed_at = now.store_secs;
+        running.request = request;
+        if !basis.keeps_checkpoint {
+            running.checkpoint = Arc::from([]);
+        }
+        running.deadline_ms = deadline_ms;
+        running.keep_alive_until_ms = 0;
+        running.guard_alive = true;
+        running.lapse_seen = false;
+        running.journaled = false;
+        self.arm(at, deadline_ms);
+    }
+
+    /// Sets the timer of a running key.
+    pub(crate) fn arm(&mut self, at: SlabRef, deadline_ms: u64) {
+        let Some(running) = self.running.get_mut(at) else {
+            return;
+        };
+        if let Some(timer) = running.timer.take() {
+            self.timers.cancel(timer);
+        }
+        running.timer = Some(self.timers.insert(deadline_ms, Timer::Lease(at)));
+    }
+
+    pub(crate) fn arm_wait(&mut self, waiter: W, deadline_ms: u64) -> TimerKey {
+        self.timers.insert(deadline_ms, Timer::Wait(waiter))
+    }
+
+    pub(crate) fn disarm(&mut self, timer: TimerKey) {
+        self.timers.cancel(timer);
+    }
+
+    pub(crate) fn due(&mut self, now: Now, due: &mut Vec<Timer<W>>) {
+        self.timers
+            .advance(now.mono_ms, &mut |_, timer| due.push(timer));
+    }
+
+    pub(crate) fn next_due_ms(&self) -> Option<u64> {
+        self.timers.next_deadline()
+    }
+
+    /// Changes the state of a key to what a record says. The only function that does: it serves
+    /// live traffic and recovery. Gives the key's entry when nobody runs it any more.
+    pub(crate) fn apply(
+        &mut self,
+        digest: Digest,
+        head: &Head,
+        guarantee: Guarantee,
+        locator: Locator,
+        store_secs: u32,
+    ) -> Option<Running<W>> {
+        let running = match self.table.get(digest).map(Slot::place) {
+            Some(Place::Running(at)) => Some(at),
+            _ => None,
+        };
+        if head.kind == RecordKind::InProgress
+            && let Some(entry) = running.and_then(|at| self.running.get_mut(at))
+            && entry.token == head.token
+        {
+            entry.last_record = Some(LastRecord {
+                locator,
+                expires_at: head.expires_at,
+            });
+            entry.previous = None;
+            entry.journaled = true;
+            return None;
+        }
+        let (settled, expires_at) = match settled_state(head.kind, guarantee) {
+            Some(State::Completed) => (Settled::Completed, head.expires_at),
+            Some(State::Failed) => (Settled::Failed, head.expires_at),
+            Some(State::InDoubt) => (Settled::InDoubt, head.expires_at),
+            Some(State::Released | State::InProgress) => (Settled::Released, head.expires_at),
+            None => (Settled::Forgotten, NEVER),
+        };
+        self.table.put(
+            Slot::new(digest, Place::Settled(settled, locator), expires_at),
+            store_secs,
+        );
+        running.and_then(|at| self.take(at))
+    }
+
+    /// Undoes a grant of which nothing was written: the key is what it was before.
+    pub(crate) fn restore(&mut self, at: SlabRef, now: Now) -> Option<Running<W>> {
+        let entry = self.take(at)?;
+        match entry
+            .previous
+            .filter(|slot| !slot.is_expired(now.store_secs))
+        {
+            Some(slot) => self.table.put(slot, now.store_secs),
+            None => {
+                self.table.remove(entry.digest);
+            }
+        }
+        Some(entry)
+    }
+
+    fn take(&mut self, at: SlabRef) -> Option<Running<W>> {
+        let entry = self.running.remove(at)?;
+        if let Some(timer) = entry.timer {
+            self.timers.cancel(timer);
+        }
+        Some(entry)
+    }
+
+    /// The newest record of a key was copied: it lies at `to` now. False when it was not there.
+    pub(crate) fn relocate(
+        &mut self,
+        digest: Digest,
+        from: Locator,
+        to: Locator,
+        store_secs: u32,
+    ) -> bool {
+        let Some(slot) = self.table.get(digest).copied() else {
+            return false;
+        };
+        match slot.place() {
+            Place::Settled(settled, locator)
+                if locator == from && settled != Settled::Forgotten =>
+            {
+                self.table.put(
+                    Slot::new(digest, Place::Settled(settled, to), slot.expires_at()),
+                    store_secs,
+                );
+                true
+            }
+            Place::Running(at) => {
+                let Some(entry) = self.running.get_mut(at) else {
+                    return false;
+                };
+                let Some(last) = entry
+                    .last_record
+                    .as_mut()
+                    .filter(|last| last.locator == from)
+                else {
+                    return false;
+                };
+                last.locator = to;
+                if let Some(previous) = &mut entry.previous
+                    && let Place::Settled(settled, _) = previous.place()
+                {
+                    *previous =
+                        Slot::new(digest, Place::Settled(settled, to), previous.expires_at());
+                }
+                true
+            }
+            Place::Settled(..) => false,
+        }
+    }
+
+    pub(crate) fn sweep(&mut self, store_secs: u32, durable: u64) -> usize {
+        self.table.sweep(store_secs, durable)
+    }
+
+    /// Slots, running keys included; expired ones may still be among them.
+    pub(crate) fn keys(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn running_keys(&self) -> usize {
+        self.running.len()
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.table.iter()
+    }
+
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Running<W>> {
+        self.running.iter().map(|(_, running)| running)
+    }
+
+    pub(crate) fn running_refs(&self) -> Vec<SlabRef> {
+        self.running.iter().map(|(at, _)| at).collect()
+    }
+
+    /// The newest records of all keys: (locator, expiry).
+    pub(crate) fn live_records(&self) -> impl Iterator<Item = LastRecord> {
+        let settled = self.table.iter().filter_map(|slot| match slot.place() {
+            Place::Settled(settled, locator) if settled != Settled::Forgotten => Some(LastRecord {
+                locator,
+                expires_at: slot.expires_at(),
+            }),
+            _ => None,
+        });
+        settled.chain(
+            self.running
+                .iter()
+                .filter_map(|(_, running)| running.last_record),
+        )
+    }
+
+    /// Recounts everything; panics where an invariant does not hold.
+    pub(crate) fn validate(&self, durable_or_pending: u64) {
+        let mut named = 0;
+        for slot in self.table.iter() {
+            match slot.place() {
+                Place::Running(at) => {
+                    let entry = self
+                        .running
+                        .get(at)
+                        .expect("a slot names a running key that is there");
+                    let again = self
+                        .table
+                        .get(entry.digest)
+                        .expect("a running key has a slot");
+                    assert_eq!(
+                        again, slot,
+                        "the slot of a running key is that of its digest"
+                    );
+                    assert!(entry.timer.is_some(), "a running key has a timer");
+                    if let (Some(previous), Some(last)) = (entry.previous, entry.last_record)
+                        && let Place::Settled(settled, locator) = previous.place()
+                        && settled != Settled::Forgotten
+                    {
+                        assert_eq!(
+                            locator, last.locator,
+                            "what a key was before is its newest record"
+                        );
+                    }
+                    named += 1;
+                }
+                Place::Settled(_, locator) => {
+                    assert!(
+                        locator.frame <= durable_or_pending,
+                        "a slot names a frame that was appended"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            named,
+            self.running.len(),
+            "every running key is named by one slot"
+        );
+        self.running.validate();
+        self.timers.validate();
+    }
+}

@@ -1,0 +1,356 @@
+//! The transitions of a key: pure functions of what is stored, what is asked for, and the time.
+
+use std::time::Duration;
+
+use crate::clock::{NEVER, Now, expiry};
+use crate::fingerprint::{Comparison, Fingerprint, compare};
+use crate::key::{FencingToken, NamespaceId};
+use crate::options::{Guarantee, OnChange, Oversize, Policy};
+use crate::record::{Head, Record, RecordKind, RecordRef, State};
+
+use super::running::Running;
+
+/// What a claim is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Grant(Basis),
+    InProgress {
+        compared: bool,
+    },
+    /// The stored outcome.
+    Outcome {
+        compared: bool,
+    },
+    InDoubt {
+        compared: bool,
+    },
+    /// The labels that differ.
+    Mismatch(Vec<String>),
+    /// The last attempt that is allowed has lapsed: the key fails for good.
+    Exhausted,
+}
+
+/// What a grant goes on from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    pub(crate) attempt: u32,
+    /// The checkpoint of the attempt before is handed on.
+    pub(crate) keeps_checkpoint: bool,
+    /// The key has a history: the time of its first claim and the last error are kept.
+    pub(crate) continues: bool,
+}
+
+const FRESH: Basis = Basis {
+    attempt: 1,
+    keeps_checkpoint: false,
+    continues: false,
+};
+
+/// Judges a claim of a key that is absent or expired.
+pub(crate) fn claim_absent() -> Verdict {
+    Verdict::Grant(FRESH)
+}
+
+/// Judges a claim of a key that someone runs, or ran until the lease lapsed.
+pub(crate) fn claim_running<W>(
+    running: &Running<W>,
+    sent: Option<&Fingerprint>,
+    now: Now,
+) -> Verdict {
+    let compared = match compare(
+        running.request.fingerprint.as_ref(),
+        sent,
+        running.policy.fingerprints,
+    ) {
+        Comparison::Differs(labels) => return Verdict::Mismatch(labels),
+        Comparison::Same => true,
+        Comparison::NotCompared => false,
+    };
+    if !running.is_lapsed(now) {
+        return Verdict::InProgress { compared };
+    }
+    match running.guarantee() {
+        Guarantee::AtMostOnce => Verdict::InDoubt { compared },
+        Guarantee::AtLeastOnce if running.is_exhausted() => Verdict::Exhausted,
+        Guarantee::AtLeastOnce => Verdict::Grant(Basis {
+            attempt: running.attempt.saturating_add(1),
+            keeps_checkpoint: true,
+            continues: true,
+        }),
+    }
+}
+
+/// What a record says its key is, once nobody runs it any more.
+pub(crate) fn settled_state(kind: RecordKind, guarantee: Guarantee) -> Option<State> {
+    Some(match (kind, guarantee) {
+        (RecordKind::Completed, _) => State::Completed,
+        (RecordKind::Failed, _) => State::Failed,
+        (RecordKind::InDoubt, _) | (RecordKind::InProgress, Guarantee::AtMostOnce) => {
+            State::InDoubt
+        }
+        (RecordKind::Released, _) | (RecordKind::InProgress, Guarantee::AtLeastOnce) => {
+            State::Released
+        }
+        (RecordKind::Forgotten, _) => return None,
+    })
+}
+
+/// Judges a claim of a key that nobody runs, by its record.
+pub(crate) fn claim_settled(
+    record: &Record,
+    sent: Option<&Fingerprint>,
+    policy: &Policy,
+) -> Verdict {
+    let Some(state) = settled_state(record.head.kind, policy.guarantee) else {
+        return Verdict::Grant(FRESH);
+    };
+    let comparison = compare(record.fingerprint.as_ref(), sent, policy.fingerprints);
+    if state == State::Released {
+        return claim_released(record, &comparison, policy);
+    }
+    let compared = comparison == Comparison::Same;
+    match comparison {
+        Comparison::Differs(_)
+            if state != State::InDoubt && policy.on_change == OnChange::Rerun =>
+        {
+            Verdict::Grant(FRESH)
+        }
+        Comparison::Differs(labels) => Verdict::Mismatch(labels),
+        _ if state == State::InDoubt => Verdict::InDoubt { compared },
+        _ => Verdict::Outcome { compared },
+    }
+}
+
+fn claim_released(record: &Record, comparison: &Comparison, policy: &Policy) -> Verdict {
+    let same_request = !matches!(comparison, Comparison::Differs(_));
+    if policy
+        .max_attempts
+        .is_some_and(|most| record.head.attempt >= most)
+    {
+        return Verdict::Exhausted;
+    }
+    Verdict::Grant(Basis {
+        attempt: record.head.attempt.saturating_add(1),
+        keeps_checkpoint: same_request,
+        continues: true,
+    })
+}
+
+/// What a holder does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Command<'a> {
+    Complete(&'a [u8]),
+    Fail(&'a [u8]),
+    /// A failure that may be tried again, with its reason.
+    Release(&'a [u8]),
+    Doubt(&'a [u8]),
+    Checkpoint(&'a [u8]),
+    Renew,
+    /// The guard went away without an outcome.
+    Abandon,
+    /// Makes the claim outlive this process, for a ticket.
+    Record,
+}
+
+/// Why a holder is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// The token is not current any more.
+    Superseded,
+    /// The key is not there.
+    NotHeld,
+    /// It was settled under this token, differently.
+    AlreadySettled,
+    /// The lease has lapsed under `AtMostOnce`: only an outcome settles the doubt.
+    InDoubt,
+}
+
+/// What an accepted command leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accepted {
+    /// A record of this kind is written.
+    Write(RecordKind),
+    /// The lease is extended; nothing is written.
+    Extend,
+    /// It was done before.
+    Done,
+}
+
+/// Judges what the holder of `token` does to a running key.
+pub(crate) fn act_running<W>(
+    running: &Running<W>,
+    token: FencingToken,
+    command: Command<'_>,
+    now: Now,
+) -> Result<Accepted, Refusal> {
+    if running.token != token {
+        return Err(Refusal::Superseded);
+    }
+    let in_doubt = running.is_in_doubt(now);
+    let retryable = if running.is_exhausted() {
+        RecordKind::Failed
+    } else {
+        RecordKind::Released
+    };
+    Ok(match command {
+        Command::Complete(_) => Accepted::Write(RecordKind::Completed),
+        Command::Fail(_) => Accepted::Write(RecordKind::Failed),
+        Command::Doubt(_) => Accepted::Write(RecordKind::InDoubt),
+        Command::Abandon if running.guarantee() == Guarantee::AtMostOnce => {
+            Accepted::Write(RecordKind::InDoubt)
+        }
+        Command::Abandon => Accepted::Write(retryable),
+        // The holder is there to say that it may be tried again, so there is no doubt left.
+        Command::Release(_) => Accepted::Write(retryable),
+        Command::Renew | Command::Checkpoint(_) if in_doubt => return Err(Refusal::InDoubt),
+        Command::Renew => Accepted::Extend,
+        Command::Record if running.journaled => Accepted::Done,
+        Command::Checkpoint(_) | Command::Record => Accepted::Write(RecordKind::InProgress),
+    })
+}
+
+/// Judges what the holder of `token` does to a key that nobody runs, by its record.
+pub(crate) fn act_settled(
+    record: &Record,
+    token: FencingToken,
+    command: Command<'_>,
+    guarantee: Guarantee,
+) -> Result<Accepted, Refusal> {
+    let Some(state) = settled_state(record.head.kind, guarantee) else {
+        return Err(Refusal::NotHeld);
+    };
+    if record.head.token != token {
+        return Err(Refusal::Superseded);
+    }
+    let same = |bytes: &[u8]| *record.body == *bytes || record.head.body_omitted;
+    match (state, command) {
+        (State::Completed, Command::Complete(response)) if same(response) => Ok(Accepted::Done),
+        (State::Failed, Command::Fail(error)) if same(error) => Ok(Accepted::Done),
+        (State::InDoubt, Command::Doubt(_) | Command::Abandon) => Ok(Accepted::Done),
+        (State::InDoubt, Command::Complete(_)) => Ok(Accepted::Write(RecordKind::Completed)),
+        (State::InDoubt, Command::Fail(_)) => Ok(Accepted::Write(RecordKind::Failed)),
+        (State::InDoubt, _) => Err(Refusal::InDoubt),
+        (State::Released, Command::Release(reason)) if *record.reason == *reason => {
+            Ok(Accepted::Done)
+        }
+        // A key that only a crash released: what its holder knows still counts.
+        (State::Released, Command::Complete(_)) if record.head.kind == RecordKind::InProgress => {
+            Ok(Accepted::Write(RecordKind::Completed))
+        }
+        (State::Released, Command::Fail(_)) if record.head.kind == RecordKind::InProgress => {
+            Ok(Accepted::Write(RecordKind::Failed))
+        }
+        _ => Err(Refusal::AlreadySettled),
+    }
+}
+
+/// Whether a ticket for this record can become a lease again: nothing came after its token.
+pub(crate) fn may_resume(record: &Record, guarantee: Guarantee) -> bool {
+    match record.head.kind {
+        RecordKind::InProgress => true,
+        RecordKind::InDoubt => guarantee == Guarantee::AtMostOnce,
+        _ => false,
+    }
+}
+
+/// What does not change from one record of a key to the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) key: &'a [u8],
+    pub(crate) token: FencingToken,
+    pub(crate) attempt: u32,
+    pub(crate) first_claimed_at: u32,
+    pub(crate) fingerprint: Option<&'a Fingerprint>,
+    pub(crate) metadata: &'a [u8],
+    pub(crate) reason: &'a [u8],
+    pub(crate) checkpoint: &'a [u8],
+    pub(crate) retention: Option<Duration>,
+    pub(crate) policy: &'a Policy,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn of_running<W>(running: &'a Running<W>) -> Self {
+        Self {
+            namespace: running.namespace,
+            key: &running.key,
+            token: running.token,
+            attempt: running.attempt,
+            first_claimed_at: running.first_claimed_at,
+            fingerprint: running.request.fingerprint.as_ref(),
+            metadata: &running.request.metadata,
+            reason: &running.reason,
+            checkpoint: &running.checkpoint,
+            retention: running.request.retention,
+            policy: &running.policy,
+        }
+    }
+
+    pub(crate) fn of_record(record: &'a Record, policy: &'a Policy) -> Self {
+        let unfinished = matches!(
+            record.head.kind,
+            RecordKind::InProgress | RecordKind::InDoubt | RecordKind::Released
+        );
+        Self {
+            namespace: record.head.namespace,
+            key: &record.key,
+            token: record.head.token,
+            attempt: record.head.attempt,
+            first_claimed_at: record.head.first_claimed_at,
+            fingerprint: record.fingerprint.as_ref(),
+            metadata: &record.metadata,
+            reason: &record.reason,
+            checkpoint: if unfinished { &record.body } else { &[] },
+            retention: None,
+            policy,
+        }
+    }
+
+    /// The record of this kind. `said` is the response, the error, the reason or the checkpoint.
+    pub(crate) fn record(&self, kind: RecordKind, said: &'a [u8], now: Now) -> RecordRef<'a> {
+        let (reason, body) = match kind {
+            RecordKind::Completed | RecordKind::Failed => (&[][..], said),
+            RecordKind::Released | RecordKind::InDoubt => (said, self.checkpoint),
+            RecordKind::InProgress => (self.reason, said),
+            RecordKind::Forgotten => (&[][..], &[][..]),
+        };
+        let outcome = matches!(kind, RecordKind::Completed | RecordKind::Failed);
+        let omitted = outcome
+            && body.len() > self.policy.max_response_bytes
+            && self.policy.oversize == Oversize::OutcomeOnly;
+        RecordRef {
+            head: Head {
+                kind,
+                namespace: self.namespace,
+                token: self.token,
+                attempt: self.attempt,
+                first_claimed_at: self.first_claimed_at,
+                recorded_at: now.store_secs,
+                expires_at: self.expires_at(kind, now),
+                body_omitted: omitted,
+            },
+            key: self.key,
+            fingerprint: self.fingerprint,
+            metadata: self.metadata,
+            reason,
+            body: if omitted { &[] } else { body },
+        }
+    }
+
+    fn expires_at(&self, kind: RecordKind, now: Now) -> u32 {
+        let policy = self.policy;
+        match kind {
+            RecordKind::Completed => expiry(now, self.retention.unwrap_or(policy.retention)),
+            RecordKind::Failed => expiry(
+                now,
+                self.retention
+                    .unwrap_or(policy.failed_retention_or_default()),
+            ),
+            RecordKind::InDoubt => NEVER,
+            RecordKind::InProgress if policy.guarantee == Guarantee::AtMostOnce => NEVER,
+            RecordKind::InProgress | RecordKind::Released => expiry(now, policy.attempt_retention),
+            // A removal lives as long as what it removes lies in the log; it is never live itself.
+            RecordKind::Forgotten => now.store_secs,
+        }
+    }
+}

@@ -1,0 +1,596 @@
+//! [`Store`]: one directory, open in one process.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::claim::{Doubt, Resolution};
+use crate::clock::{Clock, ManualClock};
+use crate::engine::{Engine, EngineOptions, backup};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::directory::{DirectoryOptions, OpenFailure};
+use crate::journal::log::Log;
+use crate::journal::memory_log::MemoryLog;
+use crate::journal::sled_log::SledLog;
+use crate::key::{NamespaceId, check_key};
+use crate::lease::{Lease, Ticket};
+use crate::namespace::Namespace;
+use crate::options::{Durability, Limits, Policy, check_durability};
+use crate::pending::Pending;
+use crate::scan::{Filter, Scan};
+use crate::stats::Stats;
+use crate::sync::block_on;
+
+/// Bytes that are kept in reserve so that a store on a full disk can be opened.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Shards of the key space.
+const SHARDS: usize = 256;
+
+/// What the handles of a store share; the last of them to go closes it.
+#[derive(Debug)]
+pub(crate) struct StoreInner {
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl Drop for StoreInner {
+    fn drop(&mut self) {
+        // Whoever wants to hear of a failure calls `close`.
+        let _ = self.engine.close();
+    }
+}
+
+impl StoreInner {
+    pub(crate) fn doubts(self: &Arc<Self>, only: Option<NamespaceId>) -> Result<Vec<Doubt>> {
+        let doubts = self.engine.doubts(only)?;
+        let doubt = |(core, record, alive)| {
+            Namespace {
+                store: Arc::clone(self),
+                core,
+            }
+            .doubt(record, alive, false)
+        };
+        Ok(doubts.into_iter().map(doubt).collect())
+    }
+}
+
+/// One directory, open in one process. Cheap to clone; the last handle to go closes it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::open(&path)?;
+/// let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
+/// match mail.claim("user-7")? {
+///     Claim::Granted(lease) => lease.complete("sent")?,
+///     other => println!("somebody else has it: {other:?}"),
+/// }
+/// store.close()?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<StoreInner>,
+}
+
+impl Store {
+    /// Opens the store in a directory, and makes it if there is none. Every change is durable
+    /// before it is acknowledged ([`Durability::Sync`]).
+    ///
+    /// # Errors
+    /// [`Locked`](ErrorKind::Locked) while another handle has it open,
+    /// [`NotAStore`](ErrorKind::NotAStore) for a directory of something else,
+    /// [`Damaged`](ErrorKind::Damaged), [`Unsupported`](ErrorKind::Unsupported),
+    /// [`ClockJump`](ErrorKind::ClockJump), [`AtCapacity`](ErrorKind::AtCapacity) for a full disk,
+    /// [`Io`](ErrorKind::Io).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// Opens a store with other options than the defaults.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder::new(Place::Directory(path.as_ref().to_owned()))
+    }
+
+    /// A store of which nothing survives; for tests, and where that is enough.
+    pub fn in_memory() -> Builder {
+        Builder::new(Place::Memory(MemoryLog::new(), true))
+    }
+
+    /// Makes a store in a new directory out of a backup. Tokens jump far ahead, so that none that
+    /// the original has granted since the backup is granted again.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<()> {
+        let from = open_sled(backup.as_ref(), false, Duration::ZERO)?;
+        let to = open_sled(into.as_ref(), true, Duration::ZERO)?;
+        check_empty(&to, into.as_ref())?;
+        backup::restore(&from, &to)?;
+        close_log(&from)?;
+        close_log(&to)
+    }
+
+    /// The namespace of this name, made with this policy if it is new.
+    ///
+    /// The policy lies in the manifest. A policy that differs in anything but the guarantee takes
+    /// the place of the stored one, if no handle of the namespace is alive; records keep the
+    /// retention that they were written with.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a policy that contradicts itself,
+    /// [`PolicyConflict`](ErrorKind::PolicyConflict) while it is in use with another policy, or
+    /// was made with another guarantee.
+    pub fn namespace(&self, name: &str, policy: Policy) -> Result<Namespace> {
+        let core = self.inner.engine.namespace(name, policy)?;
+        Ok(Namespace {
+            store: Arc::clone(&self.inner),
+            core,
+        })
+    }
+
+    /// Gives a namespace another guarantee.
+    ///
+    /// # Errors
+    /// As for [`namespace`](Self::namespace), and [`InUse`](ErrorKind::InUse) while one of its
+    /// keys is in progress or in doubt.
+    pub fn change_guarantee(&self, name: &str, policy: Policy) -> Result<Namespace> {
+        let core = self.inner.engine.change_guarantee(name, policy)?;
+        Ok(Namespace {
+            store: Arc::clone(&self.inner),
+            core,
+        })
+    }
+
+    /// The names of the namespaces, in the order in which they were made.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        let namespaces = self.inner.engine.namespaces.lock();
+        namespaces
+            .manifest
+            .namespaces
+            .iter()
+            .map(|entry| entry.name.clone())
+            .collect()
+    }
+
+    /// Turns a ticket into a lease again, after a restart too, if its token is still the last.
+    ///
+    /// # Errors
+    /// [`Superseded`](ErrorKind::Superseded), [`NotHeld`](ErrorKind::NotHeld), and
+    /// [`InUse`](ErrorKind::InUse) while its lease is held in this process.
+    pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
+        let engine = &self.inner.engine;
+        check_key(ticket.key(), engine.options.limits.key_bytes)?;
+        let core = engine
+            .namespace_by_name(ticket.namespace())
+            .ok_or_else(|| {
+                let text = format!(
+                    "there is no namespace {:?}: this ticket is of another store",
+                    ticket.namespace()
+                );
+                Error::new(ErrorKind::NotHeld, text)
+            })?;
+        let namespace = Namespace {
+            store: Arc::clone(&self.inner),
+            core,
+        };
+        let key: Arc<[u8]> = ticket.key().into();
+        let granted = engine.attach(engine.named(&namespace.core, &key), ticket.token())?;
+        Ok(namespace.lease(key, granted))
+    }
+
+    /// The keys in doubt, of all namespaces, oldest first.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from answering.
+    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
+        self.inner.doubts(None)
+    }
+
+    /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`
+    /// leaves a key in doubt.
+    ///
+    /// Meant to be called after open, and again from time to time while keys stay unknown.
+    ///
+    /// # Errors
+    /// The first failure to resolve; doubts that were settled meanwhile are none.
+    pub fn reconcile(
+        &self,
+        mut settle: impl FnMut(&Doubt) -> Option<Resolution>,
+    ) -> Result<Reconciled> {
+        let mut reconciled = Reconciled::default();
+        for doubt in self.in_doubt()? {
+            let Some(resolution) = settle(&doubt) else {
+                reconciled.unknown += 1;
+                continue;
+            };
+            match doubt.resolve(resolution) {
+                Ok(()) => reconciled.resolved += 1,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Superseded | ErrorKind::NotHeld) => {}
+                Err(error) if error.kind() == ErrorKind::InUse => reconciled.holder_alive += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reconciled)
+    }
+
+    /// Goes through the keys of all namespaces that pass a filter.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: Filter) -> Result<Scan> {
+        Scan::new(Arc::clone(&self.inner), None, filter)
+    }
+
+    /// What the store has done since it was opened, and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.engine.stats()
+    }
+
+    /// Waits until everything that was done before is on the medium.
+    ///
+    /// # Errors
+    /// [`Poisoned`](ErrorKind::Poisoned), [`Closed`](ErrorKind::Closed).
+    pub fn sync(&self) -> Result<()> {
+        let engine = &self.inner.engine;
+        engine.check_alive()?;
+        block_on(engine.rest(Some(engine.journal.last_used())))
+    }
+
+    /// As [`sync`](Self::sync), without blocking.
+    pub fn sync_async(&self) -> Pending<Result<()>> {
+        let inner = Arc::clone(&self.inner);
+        let last = inner.engine.journal.last_used();
+        Pending::new(async move {
+            inner.engine.check_alive()?;
+            inner.engine.rest(Some(last)).await
+        })
+    }
+
+    /// Reads the whole log back and checks it against its checksums.
+    ///
+    /// # Errors
+    /// [`Damaged`](ErrorKind::Damaged) with the place.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        let verified = self.inner.engine.verify()?;
+        Ok(VerifyReport {
+            segments: verified.segments,
+            frames: verified.frames,
+            records: verified.records,
+            live_records: verified.live_records,
+        })
+    }
+
+    /// Recounts every invariant of the state in memory; panics where one does not hold. For tests
+    /// and fuzzers, while nothing else uses the store.
+    #[doc(hidden)]
+    pub fn validate(&self) {
+        self.inner.engine.validate();
+    }
+
+    /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
+    /// a store of.
+    ///
+    /// # Errors
+    /// [`NotAStore`](ErrorKind::NotAStore) for a directory that holds something,
+    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
+    /// store that cannot be read back, and whatever keeps the store from answering.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+        let to = open_sled(path.as_ref(), true, Duration::ZERO)?;
+        check_empty(&to, path.as_ref())?;
+        self.inner.engine.backup(&to)?;
+        close_log(&to)
+    }
+
+    /// Closes the store: every lease ends, everything is made durable, and the directory is free.
+    ///
+    /// Other handles of it get [`Closed`](ErrorKind::Closed) from then on. Keys in progress are
+    /// what their guarantee says after a crash.
+    ///
+    /// # Errors
+    /// When not everything could be made durable, or the store was closed before.
+    pub fn close(&self) -> Result<()> {
+        self.inner.engine.close()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("namespaces", &self.namespaces())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Store::reconcile`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reconciled {
+    resolved: u64,
+    unknown: u64,
+    holder_alive: u64,
+}
+
+impl Reconciled {
+    /// Doubts that were resolved.
+    #[must_use]
+    pub fn resolved(&self) -> u64 {
+        self.resolved
+    }
+
+    /// Doubts that nobody knew anything about.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Doubts that were left alone because their holder is alive in this process.
+    #[must_use]
+    pub fn holder_alive(&self) -> u64 {
+        self.holder_alive
+    }
+}
+
+/// What [`Store::verify`] read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VerifyReport {
+    segments: u64,
+    frames: u64,
+    records: u64,
+    live_records: u64,
+}
+
+impl VerifyReport {
+    /// Segments of the log.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// Frames that were read.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Records that were read.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Records that are the newest of their key.
+    #[must_use]
+    pub fn live_records(&self) -> u64 {
+        self.live_records
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Directory(PathBuf),
+    /// Whether nothing survives the store: a log that the caller keeps does.
+    Memory(MemoryLog, bool),
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    place: Place,
+    clock: Option<ManualClock>,
+    durability: Durability,
+    limits: Limits,
+    shards: usize,
+    create: bool,
+    wait_for_lock: Duration,
+    max_offline: Option<Duration>,
+    write_deadline: Duration,
+    allow_at_most_once: bool,
+    first_counter: u64,
+}
+
+impl Builder {
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            clock: None,
+            durability: Durability::Sync,
+            limits: Limits::default(),
+            shards: SHARDS,
+            create: true,
+            wait_for_lock: Duration::ZERO,
+            max_offline: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            write_deadline: Duration::from_secs(30),
+            allow_at_most_once: false,
+            first_counter: 0,
+        }
+    }
+
+    /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// The limits of the store.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Makes the store if there is none, which is the default; else that is
+    /// [`NotAStore`](ErrorKind::NotAStore).
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Waits for the directory while another handle has it open; not at all if not said otherwise.
+    pub fn wait_for_lock(mut self, wait: Duration) -> Self {
+        self.wait_for_lock = wait;
+        self
+    }
+
+    /// How far the wall clock may be past the last time that the store saw; 30 days if not said
+    /// otherwise.
+    pub fn max_offline(mut self, max: Duration) -> Self {
+        self.max_offline = Some(max);
+        self
+    }
+
+    /// Accepts whatever the wall clock says. What has expired by it is forgotten.
+    pub fn accept_clock_jump(mut self) -> Self {
+        self.max_offline = None;
+        self
+    }
+
+    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s
+    /// if not said otherwise.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.write_deadline = deadline;
+        self
+    }
+
+    /// Runs on a clock that a test moves. The store starts no threads then.
+    pub fn clock(mut self, clock: &ManualClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Keeps the log of an in-memory store where the caller can crash and reopen it.
+    pub fn log(mut self, log: &MemoryLog) -> Self {
+        self.place = Place::Memory(log.clone(), false);
+        self
+    }
+
+    /// Lets an in-memory store hold at-most-once namespaces, which it cannot keep its promise to.
+    pub fn allow_at_most_once(mut self) -> Self {
+        self.allow_at_most_once = true;
+        self
+    }
+
+    /// Parts of the key space with a lock of their own, rounded up to a power of two; 256 if not
+    /// said otherwise.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// The counter of the first token of this run, to test what happens when counters run out.
+    #[doc(hidden)]
+    pub fn first_token_counter(mut self, counter: u64) -> Self {
+        self.first_counter = counter;
+        self
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// As for [`Store::open`], and [`Invalid`](ErrorKind::Invalid) for options that contradict
+    /// each other.
+    pub fn open(self) -> Result<Store> {
+        self.check()?;
+        let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
+            Place::Directory(path) => (
+                Arc::new(open_sled(path, self.create, self.wait_for_lock)?),
+                false,
+            ),
+            Place::Memory(log, ephemeral) => {
+                let session = log.session().map_err(|_| {
+                    Error::new(
+                        ErrorKind::Locked,
+                        "another store has this in-memory log open: close it, or crash the log",
+                    )
+                })?;
+                (Arc::new(session), *ephemeral)
+            }
+        };
+        let options = EngineOptions {
+            durability: self.durability,
+            limits: self.limits,
+            shards: self.shards,
+            max_offline: self.max_offline,
+            ephemeral,
+            ephemeral_at_most_once: self.allow_at_most_once,
+            write_deadline: self.write_deadline,
+            first_counter: self.first_counter,
+        };
+        let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
+        let engine = Engine::open(log, clock, options)?;
+        let inner = Arc::new(StoreInner { engine });
+        inner.engine.start()?;
+        Ok(Store { inner })
+    }
+
+    fn check(&self) -> Result<()> {
+        self.limits.check()?;
+        check_durability(self.durability)?;
+        if self.shards == 0 || self.shards > 1 << 16 {
+            return Err(Error::invalid("the store needs 1 to 65,536 shards"));
+        }
+        if self.write_deadline < Duration::from_secs(1) {
+            return Err(Error::invalid(
+                "the write deadline is under a second: a busy disk may need longer",
+            ));
+        }
+        if self.first_counter >= crate::key::COUNTER_END {
+            return Err(Error::invalid("the counter of a token has 40 bits"));
+        }
+        Ok(())
+    }
+}
+
+fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> Result<SledLog> {
+    let options = DirectoryOptions {
+        create,
+        wait_for_lock,
+        reserve_bytes: RESERVE_BYTES,
+    };
+    SledLog::open(path, options).map_err(|failure| match failure {
+        OpenFailure::Locked { pid } => {
+            let holder = pid.map_or_else(
+                || "another handle".to_owned(),
+                |pid| format!("process {pid}"),
+            );
+            let text = format!(
+                "{holder} has {} open: close it there, or wait with wait_for_lock()",
+                path.display()
+            );
+            Error::new(ErrorKind::Locked, text)
+        }
+        OpenFailure::NotAStore(reason) => Error::new(
+            ErrorKind::NotAStore,
+            format!("{}: {reason}", path.display()),
+        ),
+        OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
+    })
+}
+
+fn check_empty(log: &SledLog, path: &Path) -> Result<()> {
+    let doing = format!("looking into {}", path.display());
+    let manifest = log
+        .read_manifest()
+        .map_err(|error| Error::io(&doing, error))?;
+    let segments = log.segments().map_err(|error| Error::io(&doing, error))?;
+    if manifest.is_some() || !segments.is_empty() {
+        let text = format!(
+            "{} holds a store already: name a new directory",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::NotAStore, text));
+    }
+    Ok(())
+}
+
+fn close_log(log: &SledLog) -> Result<()> {
+    log.close()
+        .map_err(|error| Error::io("closing the log", error))
+}

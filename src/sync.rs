@@ -1,0 +1,172 @@
+//! All parking and waking: the one place where a thread or a task goes to sleep.
+//!
+//! Whatever waits is a future that knows nothing of a runtime; a blocking call drives the same
+//! future on its own thread. Wakers run foreign code, so none is ever woken under a lock.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Instant;
+
+pub(crate) use parking_lot::{Mutex, MutexGuard};
+
+/// Runs a future to its end on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    // Most operations have nothing to wait for: the first poll needs no thread handle.
+    if let Poll::Ready(output) = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        return output;
+    }
+    let unpark = Arc::new(Unpark {
+        thread: std::thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&unpark));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        // Acquire pairs with the release in `wake`: what the waker saw done is seen by the poll.
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            std::thread::park();
+        }
+    }
+}
+
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Wakers gathered under a lock, to be woken after it has been released.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Wakes(Vec<Waker>);
+
+impl Wakes {
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
+        self.0.extend(waker);
+    }
+
+    pub(crate) fn wake(self) {
+        for waker in self.0 {
+            waker.wake();
+        }
+    }
+}
+
+impl Extend<Waker> for Wakes {
+    fn extend<I: IntoIterator<Item = Waker>>(&mut self, wakers: I) {
+        self.0.extend(wakers);
+    }
+}
+
+/// A place for one value that someone waits for.
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    slot: Mutex<Slot<T>>,
+}
+
+#[derive(Debug)]
+enum Slot<T> {
+    Waiting(Option<Waker>),
+    Full(T),
+    /// The receiver has taken the value or has given up.
+    Shut,
+}
+
+impl<T> Mailbox<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slot: Mutex::new(Slot::Waiting(None)),
+        }
+    }
+
+    /// Puts the value in. The waker is to be woken after every lock has been released; the value
+    /// comes back when nobody waits for it any more.
+    pub(crate) fn deliver(&self, value: T) -> Result<Option<Waker>, T> {
+        let mut slot = self.slot.lock();
+        match &mut *slot {
+            Slot::Waiting(waker) => {
+                let waker = waker.take();
+                *slot = Slot::Full(value);
+                Ok(waker)
+            }
+            Slot::Full(_) | Slot::Shut => Err(value),
+        }
+    }
+
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<T> {
+        let mut slot = self.slot.lock();
+        match std::mem::replace(&mut *slot, Slot::Shut) {
+            Slot::Full(value) => Poll::Ready(value),
+            Slot::Waiting(_) | Slot::Shut => {
+                *slot = Slot::Waiting(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Gives up waiting: nothing can be delivered any more; what was delivered comes back.
+    pub(crate) fn shut(&self) -> Option<T> {
+        match std::mem::replace(&mut *self.slot.lock(), Slot::Shut) {
+            Slot::Full(value) => Some(value),
+            Slot::Waiting(_) | Slot::Shut => None,
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(&*self.slot.lock(), Slot::Waiting(_))
+    }
+}
+
+/// The wake signal of one worker thread.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    raised: Mutex<bool>,
+    condvar: parking_lot::Condvar,
+}
+
+impl Signal {
+    pub(crate) fn raise(&self) {
+        let mut raised = self.raised.lock();
+        if !*raised {
+            *raised = true;
+            self.condvar.notify_one();
+        }
+    }
+
+    /// Waits until the signal is raised or the moment has come, and lowers it.
+    pub(crate) fn wait(&self, until: Option<Instant>) {
+        let mut raised = self.raised.lock();
+        while !*raised {
+            match until {
+                Some(until) => {
+                    if self.condvar.wait_until(&mut raised, until).timed_out() {
+                        break;
+                    }
+                }
+                None => self.condvar.wait(&mut raised),
+            }
+        }
+        *raised = false;
+    }
+}

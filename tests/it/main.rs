@@ -1,0 +1,3 @@
+//! The contract, through the public API.
+
+mod smoke;
