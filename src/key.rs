@@ -120,7 +120,7 @@ impl FencingToken {
     /// The token as a number, for a database column.
     #[must_use]
     pub fn as_i64(self) -> i64 {
-        i64::try_from(self.0).expect("a token has 63 bits")
+        i64::from_le_bytes(self.0.to_le_bytes())
     }
 
     /// The token that [`as_i64`](Self::as_i64) gave; `None` for a negative number.

@@ -90,7 +90,7 @@ impl Engine {
                 }
                 // The store is full: what was granted stays granted, and the rest is told.
                 Err(error) if error.kind() == ErrorKind::AtCapacity => {
-                    answers.push(ItemAnswer::Refused(error))
+                    answers.push(ItemAnswer::Refused(error));
                 }
                 Err(error) => return Err(error),
             }
@@ -111,7 +111,7 @@ impl Engine {
             match self.try_claim(named, &item.request, read.as_ref(), None)? {
                 Tried::Answer(answer, rests_on) => return Ok((answer, rests_on)),
                 Tried::Read(locator) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                    read = self.fetch(locator).await?.map(|record| (locator, record));
                 }
                 Tried::Wait(..) => unreachable!("a claim without a deadline does not wait"),
             }

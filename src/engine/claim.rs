@@ -1,15 +1,13 @@
 //! Claims: one answer per call, decided under the lock of the key's shard.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
+use super::Engine;
+use super::line::{Undelivered, Waiting};
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
-use super::{Aftermath, Engine};
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::tail::Replaced;
@@ -17,11 +15,9 @@ use crate::key::{Digest, FencingToken};
 use crate::options::Guarantee;
 use crate::record::{Locator, Record, RecordKind, State};
 use crate::state::running::{LastRecord, Request, Running};
-use crate::state::shard::{Found, Grant};
+use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
-use crate::state::transition::{
-    Basis, Subject, Verdict, claim_absent, claim_running, claim_settled,
-};
+use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
 use crate::sync::Mailbox;
 use crate::wheel::TimerKey;
 
@@ -106,7 +102,7 @@ impl Engine {
                     return self.hand_out(named, answer, rests_on).await;
                 }
                 Tried::Read(locator) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                    read = self.fetch(locator).await?.map(|record| (locator, record));
                 }
                 Tried::Wait(waiter, timer) => {
                     let waiting = Waiting {
@@ -218,95 +214,6 @@ impl Engine {
                 self.answer_running(shard, at, named, request, verdict, wait_until_ms, now)
             }
         }
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one decision under one lock"
-    )]
-    fn grant(
-        &self,
-        mut shard: Locked<'_>,
-        named: Named<'_>,
-        request: &Request,
-        verdict: Verdict,
-        record: Option<&Arc<Record>>,
-        rests_on: Option<u64>,
-        now: Now,
-    ) -> Result<Tried> {
-        let Verdict::Grant(basis) = verdict else {
-            unreachable!("only grants come here")
-        };
-        self.check_room(record.is_none())?;
-        let grant = Grant {
-            namespace: named.namespace.id,
-            policy: Arc::clone(&named.namespace.policy),
-            key: Arc::clone(named.key),
-            token: self.next_token()?,
-            request: request.clone(),
-            basis,
-            record: record.cloned(),
-        };
-        let at = shard.grant(named.digest, grant, now);
-        let granted = self
-            .finish_grant(&mut shard, at, rests_on, now)
-            .expect("the key was just granted");
-        drop(shard);
-        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
-        let rests_on = granted.rests_on;
-        Ok(Tried::Answer(Answer::Granted(granted), rests_on))
-    }
-
-    /// Journals a grant where the guarantee or the limit of attempts needs it.
-    pub(crate) fn finish_grant(
-        &self,
-        shard: &mut super::shards::EngineShard,
-        at: SlabRef,
-        rests_on: Option<u64>,
-        now: Now,
-    ) -> Option<Granted> {
-        let running = shard.get(at)?;
-        let durable_first = running.guarantee() == Guarantee::AtMostOnce;
-        let counted = running.policy.max_attempts.is_some() && running.attempt > 1;
-        let mut granted = Granted {
-            token: running.token,
-            attempt: running.attempt,
-            checkpoint: Arc::clone(&running.checkpoint),
-            reason: Arc::clone(&running.reason),
-            first_claimed_at: running.first_claimed_at,
-            rests_on,
-        };
-        if durable_first || counted {
-            let locator = self.journal_running(shard, at, now)?;
-            if durable_first && !self.options.ephemeral {
-                granted.rests_on = Some(locator.frame);
-            }
-        }
-        shard.counters.granted += 1;
-        Some(granted)
-    }
-
-    /// Writes the claim itself, with the last checkpoint.
-    pub(crate) fn journal_running(
-        &self,
-        shard: &mut super::shards::EngineShard,
-        at: SlabRef,
-        now: Now,
-    ) -> Option<Locator> {
-        let running = shard.get(at)?;
-        let digest = running.digest;
-        let record =
-            Subject::of_running(running).record(RecordKind::InProgress, &running.checkpoint, now);
-        let guarantee = running.guarantee();
-        let locator = self.journal.append(
-            &record,
-            Vec::new(),
-            replaced(running.last_record),
-            now.mono_ms,
-        );
-        let head = record.head;
-        shard.apply(digest, &head, guarantee, locator, now.store_secs);
-        Some(locator)
     }
 
     #[expect(
@@ -441,77 +348,6 @@ impl Engine {
         Ok(Tried::Answer(answer, None))
     }
 
-    fn take_over_now(
-        &self,
-        mut shard: Locked<'_>,
-        at: SlabRef,
-        request: &Request,
-        basis: &Basis,
-        now: Now,
-    ) -> Result<Tried> {
-        self.journal.check()?;
-        let mut aftermath = Aftermath::default();
-        if let Some(running) = shard.get_mut(at) {
-            aftermath
-                .wakes
-                .extend(std::mem::take(&mut running.watchers));
-        }
-        let granted = self
-            .take_over(&mut shard, at, request.clone(), basis, now)?
-            .expect("the key is running");
-        drop(shard);
-        aftermath.carry_out();
-        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
-        let rests_on = granted.rests_on;
-        Ok(Tried::Answer(Answer::Granted(granted), rests_on))
-    }
-
-    /// The last attempt that is allowed has gone without an outcome: the key fails for good.
-    fn exhaust(
-        &self,
-        mut shard: Locked<'_>,
-        named: Named<'_>,
-        subject: Subject<'_>,
-        last: Option<LastRecord>,
-        now: Now,
-    ) -> Result<Tried> {
-        self.journal.check()?;
-        let said: &[u8] = if subject.reason.is_empty() {
-            b"no outcome within the attempts allowed"
-        } else {
-            subject.reason
-        };
-        let record = subject.record(RecordKind::Failed, said, now);
-        let locator = self
-            .journal
-            .append(&record, Vec::new(), replaced(last), now.mono_ms);
-        let shared = Arc::new(record.to_record());
-        let ended = shard.apply(
-            named.digest,
-            &record.head,
-            named.namespace.policy.guarantee,
-            locator,
-            now.store_secs,
-        );
-        shard.counters.failed += 1;
-        shard.counters.answered_failed += 1;
-        let mut aftermath = Aftermath::default();
-        if let Some(ended) = ended {
-            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
-        }
-        drop(shard);
-        aftermath.carry_out();
-        let answer = Answer::Settled {
-            state: State::Failed,
-            record: shared,
-            compared: false,
-        };
-        Ok(Tried::Answer(
-            answer,
-            self.rests_on(named.namespace, locator),
-        ))
-    }
-
     /// Puts a caller in line; `None` when the line is full.
     fn enqueue(
         &self,
@@ -536,32 +372,6 @@ impl Engine {
         self.waiters.fetch_add(1, Ordering::Relaxed);
         shard.counters.waited += 1;
         Some(Tried::Wait(waiter, timer))
-    }
-
-    /// Refuses grants where the store is at a limit. Holders are not asked.
-    fn check_room(&self, is_new: bool) -> Result<()> {
-        self.journal.check()?;
-        let limits = &self.options.limits;
-        let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
-        if self.shards.running() >= limits.running_keys {
-            return at_capacity(format!(
-                "{} keys are running, which is the limit: complete some, or raise running_keys",
-                limits.running_keys
-            ));
-        }
-        if is_new && self.shards.keys() >= limits.live_keys {
-            return at_capacity(format!(
-                "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
-                limits.live_keys
-            ));
-        }
-        if self.disk_is_low.load(Ordering::Relaxed) {
-            return at_capacity(format!(
-                "less than {} bytes of disk are free: make room; holders can still complete",
-                limits.free_disk_bytes
-            ));
-        }
-        Ok(())
     }
 
     fn count_settled(&self, digest: Digest, state: State) {
@@ -608,74 +418,6 @@ pub(crate) fn check_same_key(stored: &[u8], asked: &[u8]) -> Result<()> {
         ErrorKind::InUse,
         "another key has the same digest in this process: reopen the store, which draws a new secret",
     ))
-}
-
-/// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.
-struct Waiting<'a> {
-    engine: &'a Engine,
-    digest: Digest,
-    waiter: Option<Arc<Waiter>>,
-    timer: TimerKey,
-}
-
-impl Future for Waiting<'_> {
-    type Output = Option<Outcome>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome>> {
-        let Some(waiter) = &self.waiter else {
-            return Poll::Ready(None);
-        };
-        match waiter.mailbox.poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(outcome) => {
-                self.leave();
-                Poll::Ready(Some(outcome))
-            }
-        }
-    }
-}
-
-impl Waiting<'_> {
-    /// Leaves the line, and gives what was delivered but not fetched.
-    fn leave(&mut self) -> Option<Outcome> {
-        let waiter = self.waiter.take()?;
-        let engine = self.engine;
-        let mut shard = engine.shards.lock(self.digest);
-        let outcome = waiter.mailbox.shut();
-        shard.disarm(self.timer);
-        let now = engine.now();
-        if let Found::Running(at) = shard.find(self.digest, now.store_secs)
-            && let Some(running) = shard.get_mut(at)
-        {
-            running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
-        }
-        engine.waiters.fetch_sub(1, Ordering::Relaxed);
-        outcome
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if let Some(Outcome::Granted(granted)) = self.leave() {
-            self.engine.withdraw(self.digest, granted.token);
-        }
-    }
-}
-
-/// A grant that its holder has not got yet.
-struct Undelivered<'a> {
-    engine: &'a Engine,
-    digest: Digest,
-    /// `None` once it is delivered.
-    token: Option<FencingToken>,
-}
-
-impl Drop for Undelivered<'_> {
-    fn drop(&mut self) {
-        if let Some(token) = self.token {
-            self.engine.withdraw(self.digest, token);
-        }
-    }
 }
 
 /// The running key of this token, whoever asks.

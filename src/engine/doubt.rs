@@ -19,6 +19,9 @@ use crate::state::shard::Found;
 use crate::state::table::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
 
+/// A doubt, and whether its holder is alive in this process.
+pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
+
 /// How a doubt is settled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Settlement<'a> {
@@ -189,35 +192,24 @@ impl Engine {
     }
 
     /// The doubts of a namespace, or of all of them, oldest first.
-    pub(crate) fn doubts(
-        &self,
-        only: Option<NamespaceId>,
-    ) -> Result<Vec<(Arc<NamespaceCore>, Arc<Record>, bool)>> {
+    pub(crate) fn doubts(&self, only: Option<NamespaceId>) -> Result<Vec<FoundDoubt>> {
         self.check_alive()?;
         let mut running = Vec::new();
-        let mut settled: Vec<(Locator, ())> = Vec::new();
         for shard in self.shards.all() {
             let now = self.now();
-            running.extend(
-                shard
-                    .running()
-                    .filter(|running| running.is_in_doubt(now))
-                    .map(|entry| (doubt_record(entry, now), entry.guard_alive)),
-            );
-            settled.extend(shard.slots().filter_map(|slot| match slot.place() {
-                Place::Settled(Settled::InDoubt, locator) => Some((locator, ())),
-                _ => None,
-            }));
+            let doubtful = shard.running().filter(|running| running.is_in_doubt(now));
+            running.extend(doubtful.map(|entry| (doubt_record(entry, now), entry.guard_alive)));
         }
-        settled.sort_unstable_by_key(|(locator, ())| *locator);
+        let mut settled = self.settled_doubts();
+        settled.sort_unstable();
         let mut doubts = Vec::new();
         let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
-        for (locator, ()) in settled {
+        for locator in settled {
             // A record that is gone was settled meanwhile.
             let Some(record) = self.journal.read(locator)? else {
                 continue;
             };
-            if wanted(record.head.namespace) && self.journal_rests(locator)? {
+            if wanted(record.head.namespace) && self.may_name(locator) {
                 doubts.push((
                     self.namespace_by_id(record.head.namespace)?,
                     Arc::new(record),
@@ -239,8 +231,8 @@ impl Engine {
     }
 
     /// Whether a listing may name this record: in a poisoned store only what is durable.
-    fn journal_rests(&self, locator: Locator) -> Result<bool> {
-        Ok(locator.frame <= self.journal.durable() || !self.journal.is_poisoned())
+    fn may_name(&self, locator: Locator) -> bool {
+        locator.frame <= self.journal.durable() || !self.journal.is_poisoned()
     }
 
     /// Whether a namespace has keys in progress or in doubt.
@@ -254,14 +246,7 @@ impl Engine {
     }
 
     fn has_settled_doubt(&self, id: NamespaceId) -> Result<bool> {
-        let mut locators = Vec::new();
-        for shard in self.shards.all() {
-            locators.extend(shard.slots().filter_map(|slot| match slot.place() {
-                Place::Settled(Settled::InDoubt, locator) => Some(locator),
-                _ => None,
-            }));
-        }
-        for locator in locators {
+        for locator in self.settled_doubts() {
             if self
                 .journal
                 .read(locator)?
@@ -271,6 +256,18 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    /// Where the records of keys in doubt lie.
+    fn settled_doubts(&self) -> Vec<Locator> {
+        let mut locators = Vec::new();
+        for shard in self.shards.all() {
+            locators.extend(shard.slots().filter_map(|slot| match slot.place() {
+                Place::Settled(Settled::InDoubt, locator) => Some(locator),
+                _ => None,
+            }));
+        }
+        locators
     }
 
     /// Removes a key. A running one, or one in doubt, only when forced with its token.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::claim::{Granted, Named, Read, held, replaced};
+use super::claim::{Named, Read, held, replaced};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
 use crate::clock::Now;
@@ -11,13 +11,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, FencingToken};
 use crate::options::{Guarantee, Oversize};
-use crate::record::{KeyInfo, Record, RecordKind, RecordRef, State};
+use crate::record::{KeyInfo, Record, RecordKind, State};
 use crate::state::running::{LastRecord, Running};
-use crate::state::shard::{Found, Grant};
+use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
-use crate::state::transition::{
-    Accepted, Basis, Command, Refusal, Subject, act_running, act_settled, may_resume,
-};
+use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
 
 impl Engine {
     /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
@@ -66,16 +64,17 @@ impl Engine {
         let policy = &named.namespace.policy;
         let limits = &self.options.limits;
         match command {
-            Command::Complete(body) | Command::Fail(body) => {
-                if body.len() > policy.max_response_bytes && policy.oversize == Oversize::Refuse {
-                    let remedy = "complete with a shorter one or a reference, raise max_response, or choose Oversize::OutcomeOnly";
-                    return Err(Error::too_large(
-                        "the response or error",
-                        body.len(),
-                        policy.max_response_bytes,
-                        remedy,
-                    ));
-                }
+            Command::Complete(body) | Command::Fail(body)
+                if body.len() > policy.max_response_bytes
+                    && policy.oversize == Oversize::Refuse =>
+            {
+                let remedy = "complete with a shorter one or a reference, raise max_response, or choose Oversize::OutcomeOnly";
+                return Err(Error::too_large(
+                    "the response or error",
+                    body.len(),
+                    policy.max_response_bytes,
+                    remedy,
+                ));
             }
             Command::Release(reason) | Command::Doubt(reason)
                 if reason.len() > limits.reason_bytes =>
@@ -157,7 +156,7 @@ impl Engine {
         let mut aftermath = Aftermath::default();
         match (ended, shared) {
             (Some(ended), Some(record)) => {
-                self.settle_waiters(&mut shard, ended, &record, locator, now, &mut aftermath)
+                self.settle_waiters(&mut shard, ended, &record, locator, now, &mut aftermath);
             }
             (Some(ended), None) => aftermath.end(ended),
             (None, _) => {}
@@ -341,163 +340,6 @@ impl Engine {
         format!("{derived:032x}")
     }
 
-    /// Takes back a grant that was never delivered: provably nothing ran.
-    pub(crate) fn withdraw(&self, digest: Digest, token: FencingToken) {
-        let now = self.now();
-        let mut aftermath = Aftermath::default();
-        let mut shard = self.shards.lock(digest);
-        if let Some(at) = held(&shard, digest, token, now.store_secs) {
-            shard.counters.withdrawn += 1;
-            self.take_back(&mut shard, at, now, &mut aftermath);
-        }
-        drop(shard);
-        aftermath.carry_out();
-    }
-
-    fn take_back(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
-        let Some(running) = shard.get(at) else { return };
-        let before = running
-            .previous_record
-            .as_ref()
-            .map_or(0, |record| match record.head.kind {
-                RecordKind::InProgress | RecordKind::Released => record.head.attempt,
-                _ => 0,
-            });
-        let first_grant = running.attempt == before + 1;
-        if !running.journaled && first_grant {
-            if let Some(ended) = shard.restore(at, now) {
-                self.wake_all(ended, aftermath);
-            }
-            return;
-        }
-        if self.journal.is_poisoned() {
-            return;
-        }
-        let digest = running.digest;
-        let guarantee = running.guarantee();
-        let last = running.last_record;
-        let outcome = running
-            .previous_record
-            .as_ref()
-            .filter(|_| first_grant && before == 0)
-            .cloned();
-        let record = match &outcome {
-            Some(record) => record.as_ref().as_ref(),
-            None => undone(running, now),
-        };
-        // A settled answer that a re-run had replaced may be larger than a frame.
-        let parts = Journal::split(record.body);
-        let locator = self
-            .journal
-            .append(&record, parts, replaced(last), now.mono_ms);
-        let head = record.head;
-        if let Some(ended) = shard.apply(digest, &head, guarantee, locator, now.store_secs) {
-            self.wake_all(ended, aftermath);
-        }
-    }
-
-    /// Turns a ticket into the right to settle its key again.
-    pub(crate) fn attach(&self, named: Named<'_>, token: FencingToken) -> Result<Granted> {
-        self.check_alive()?;
-        self.journal.check()?;
-        let mut read: Option<Read> = None;
-        loop {
-            let now = self.now();
-            let mut shard = self.shards.lock(named.digest);
-            let locator = match shard.find(named.digest, now.store_secs) {
-                Found::Running(at) => {
-                    return self.attach_running(&mut shard, at, named, token, now);
-                }
-                Found::Absent | Found::Forgotten(_) => return Err(not_held()),
-                Found::Settled(_, _, locator) => locator,
-            };
-            if let Some((at, record)) = &read
-                && *at == locator
-            {
-                return self.attach_settled(shard, named, token, record, now);
-            }
-            drop(shard);
-            read = self
-                .journal
-                .read(locator)?
-                .map(|record| (locator, Arc::new(record)));
-        }
-    }
-
-    fn attach_running(
-        &self,
-        shard: &mut Locked<'_>,
-        at: SlabRef,
-        named: Named<'_>,
-        token: FencingToken,
-        now: Now,
-    ) -> Result<Granted> {
-        let running = shard
-            .get_mut(at)
-            .expect("a slot names a running key that is there");
-        if running.token != token {
-            let info = self.running_info(named, running, now);
-            return Err(refused(Refusal::Superseded, Some(info)));
-        }
-        if running.guard_alive {
-            return Err(Error::new(
-                ErrorKind::InUse,
-                "the lease of this ticket is held in this process already: detach it there first",
-            ));
-        }
-        running.guard_alive = true;
-        Ok(granted_of(running))
-    }
-
-    fn attach_settled(
-        &self,
-        mut shard: Locked<'_>,
-        named: Named<'_>,
-        token: FencingToken,
-        record: &Arc<Record>,
-        now: Now,
-    ) -> Result<Granted> {
-        let policy = &named.namespace.policy;
-        if record.head.token != token {
-            let state = super::claim::state_of(record, policy.guarantee);
-            return Err(refused(
-                Refusal::Superseded,
-                Some(self.info(named.namespace, state, Arc::clone(record))),
-            ));
-        }
-        if !may_resume(record, policy.guarantee) {
-            // Settled under this token: the lease can repeat what was done, and nothing else.
-            return Ok(granted_of_record(record));
-        }
-        let grant = Grant {
-            namespace: named.namespace.id,
-            policy: Arc::clone(policy),
-            key: Arc::clone(named.key),
-            token,
-            request: crate::state::running::Request {
-                fingerprint: record.fingerprint.clone(),
-                metadata: Arc::clone(&record.metadata),
-                lease_ms: crate::clock::millis(policy.lease),
-                retention: None,
-            },
-            basis: Basis {
-                attempt: record.head.attempt,
-                keeps_checkpoint: true,
-                continues: true,
-            },
-            record: Some(Arc::clone(record)),
-        };
-        let at = shard.grant(named.digest, grant, now);
-        let running = shard.get_mut(at).expect("the key was just granted");
-        running.journaled = true;
-        running.previous = None;
-        let granted = granted_of(running);
-        let deadline_ms = running.deadline_ms;
-        drop(shard);
-        self.hint_timer(deadline_ms);
-        Ok(granted)
-    }
-
     pub(crate) fn running_info<W>(
         &self,
         named: Named<'_>,
@@ -536,41 +378,6 @@ fn said<'a, W>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
     }
 }
 
-/// The record that undoes a grant: one attempt less, or nothing at all.
-fn undone<W>(running: &Running<W>, now: Now) -> RecordRef<'_> {
-    let subject = Subject::of_running(running);
-    if running.attempt <= 1 {
-        return subject.record(RecordKind::Forgotten, &[], now);
-    }
-    let fewer = Subject {
-        attempt: running.attempt - 1,
-        ..subject
-    };
-    fewer.record(RecordKind::Released, &running.reason, now)
-}
-
-fn granted_of<W>(running: &Running<W>) -> Granted {
-    Granted {
-        token: running.token,
-        attempt: running.attempt,
-        checkpoint: Arc::clone(&running.checkpoint),
-        reason: Arc::clone(&running.reason),
-        first_claimed_at: running.first_claimed_at,
-        rests_on: None,
-    }
-}
-
-fn granted_of_record(record: &Record) -> Granted {
-    Granted {
-        token: record.head.token,
-        attempt: record.head.attempt,
-        checkpoint: Arc::from([]),
-        reason: Arc::clone(&record.reason),
-        first_claimed_at: record.head.first_claimed_at,
-        rests_on: None,
-    }
-}
-
 fn count(shard: &mut Locked<'_>, kind: RecordKind, command: Command<'_>) {
     let counters = &mut shard.counters;
     match kind {
@@ -579,7 +386,7 @@ fn count(shard: &mut Locked<'_>, kind: RecordKind, command: Command<'_>) {
         RecordKind::Released => counters.released += 1,
         RecordKind::InDoubt => counters.doubted += 1,
         RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
-            counters.checkpoints += 1
+            counters.checkpoints += 1;
         }
         RecordKind::InProgress | RecordKind::Forgotten => {}
     }

@@ -113,7 +113,7 @@ impl Engine {
             match self.try_insert(named, read.as_ref())? {
                 Inserted::Done(new, frame) => return Ok((new, frame)),
                 Inserted::Read(locator) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record))
+                    read = self.fetch(locator).await?.map(|record| (locator, record));
                 }
             }
         }

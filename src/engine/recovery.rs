@@ -36,39 +36,12 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Arc<Self>> {
         let began_ms = clock.mono_ms();
-        let fresh_secs = clock.wall_ms() / 1000;
-        let free = log
-            .free_bytes()
-            .map_err(|error| Error::io("looking at the free disk space", error))?;
-        if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) {
-            log.hold_reserve(false)
-                .map_err(|error| Error::io("giving up the disk reserve", error))?;
-        }
-        let manifest = load_manifest(&*log, fresh_secs)?;
+        free_reserve_on_full_disk(&*log)?;
+        let manifest = load_manifest(&*log, clock.wall_ms() / 1000)?;
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(random()?);
         let shards = Shards::new(options.shards, began_ms);
-        let mut builder = Builder {
-            shards: &shards,
-            hasher: &hasher,
-            guarantees: manifest
-                .namespaces
-                .iter()
-                .map(|entry| (entry.id, entry.policy.guarantee))
-                .collect(),
-            // From zero: nothing counts as expired until the store has run for a while.
-            census: Census::new(0),
-            records: 0,
-        };
-        let found = recover(&*log, &marks, &mut builder)?;
-        let Builder {
-            mut census,
-            records,
-            ..
-        } = builder;
-        for mut shard in shards.all() {
-            shard.sweep(0, found.last);
-        }
+        let (found, mut census, records) = rebuild(&*log, &manifest, &marks, &shards, &hasher)?;
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
@@ -95,20 +68,23 @@ impl Engine {
             recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
             at_ms: mono_ms,
         };
-        Ok(Arc::new(Self {
+        let namespaces = Mutex::new(Namespaces::new(manifest.clone()));
+        let tokens = Mutex::new(Tokens {
+            epoch,
+            next: options.first_counter,
+        });
+        let engine = Self {
             journal,
             seeded: Hasher128::new(manifest.seed),
-            namespaces: Mutex::new(Namespaces::new(manifest)),
-            tokens: Mutex::new(Tokens {
-                epoch,
-                next: options.first_counter,
-            }),
+            namespaces,
+            tokens,
             options,
             shards,
             clock,
             hasher,
             store_secs: AtomicU32::new(time.store_secs()),
             store_time: Mutex::new(time),
+            opened,
             waiters: AtomicUsize::new(0),
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),
@@ -119,9 +95,50 @@ impl Engine {
             pid: std::process::id(),
             closed: AtomicBool::new(false),
             workers: Mutex::new(Workers::default()),
-            opened,
-        }))
+        };
+        Ok(Arc::new(engine))
     }
+}
+
+fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
+    let free = log
+        .free_bytes()
+        .map_err(|error| Error::io("looking at the free disk space", error))?;
+    if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) {
+        log.hold_reserve(false)
+            .map_err(|error| Error::io("giving up the disk reserve", error))?;
+    }
+    Ok(())
+}
+
+/// Reads the log into the shards; gives where it ends, its live counts, and its records.
+fn rebuild(
+    log: &dyn Log,
+    manifest: &Manifest,
+    marks: &Marks,
+    shards: &Shards,
+    hasher: &Hasher128,
+) -> Result<(Found, Census, u64)> {
+    let mut builder = Builder {
+        shards,
+        hasher,
+        guarantees: manifest
+            .namespaces
+            .iter()
+            .map(|entry| (entry.id, entry.policy.guarantee))
+            .collect(),
+        // From zero: nothing counts as expired until the store has run for a while.
+        census: Census::new(0),
+        records: 0,
+    };
+    let found = recover(log, marks, &mut builder)?;
+    let Builder {
+        census, records, ..
+    } = builder;
+    for mut shard in shards.all() {
+        shard.sweep(0, found.last);
+    }
+    Ok((found, census, records))
 }
 
 fn random() -> Result<[u8; 16]> {

@@ -39,11 +39,7 @@ impl SegmentStats {
 
     /// An estimate: records of a segment are taken to be of one size.
     pub(crate) fn live_bytes(&self) -> u64 {
-        if self.records == 0 {
-            0
-        } else {
-            self.bytes / self.records * self.live
-        }
+        self.bytes.checked_div(self.records).unwrap_or(0) * self.live
     }
 }
 

@@ -88,7 +88,7 @@ impl Journal {
             };
             match codec::decode_entry(&payload) {
                 Ok((Entry::Part(part), _)) if part.index == expected => {
-                    body.extend_from_slice(part.bytes)
+                    body.extend_from_slice(part.bytes);
                 }
                 _ => return Err(malformed(locator)),
             }

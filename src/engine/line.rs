@@ -1,0 +1,81 @@
+//! The line of those who wait for a key, as futures that leave it in order.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::Engine;
+use super::waiting::{Outcome, Waiter};
+use crate::key::{Digest, FencingToken};
+use crate::state::shard::Found;
+use crate::wheel::TimerKey;
+
+/// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.
+pub(crate) struct Waiting<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) digest: Digest,
+    pub(crate) waiter: Option<Arc<Waiter>>,
+    pub(crate) timer: TimerKey,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Option<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let Some(waiter) = &self.waiter else {
+            return Poll::Ready(None);
+        };
+        match waiter.mailbox.poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                self.leave();
+                Poll::Ready(Some(outcome))
+            }
+        }
+    }
+}
+
+impl Waiting<'_> {
+    /// Leaves the line, and gives what was delivered but not fetched.
+    fn leave(&mut self) -> Option<Outcome> {
+        let waiter = self.waiter.take()?;
+        let engine = self.engine;
+        let mut shard = engine.shards.lock(self.digest);
+        let outcome = waiter.mailbox.shut();
+        shard.disarm(self.timer);
+        let now = engine.now();
+        if let Found::Running(at) = shard.find(self.digest, now.store_secs)
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+        }
+        engine.waiters.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(Outcome::Granted(granted)) = self.leave() {
+            self.engine.withdraw(self.digest, granted.token);
+        }
+    }
+}
+
+/// A grant that its holder has not got yet.
+pub(crate) struct Undelivered<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) digest: Digest,
+    /// `None` once it is delivered.
+    pub(crate) token: Option<FencingToken>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.engine.withdraw(self.digest, token);
+        }
+    }
+}
