@@ -232,10 +232,8 @@ impl StoreTime {
         max_offline: Option<Duration>,
     ) -> Result<Self> {
         let offline_ms = wall_ms.saturating_sub(mark_ms);
-        if let Some(limit) = max_offline
-            && mark_ms != 0
-            && offline_ms > millis(limit)
-        {
+        let limit = max_offline.filter(|limit| mark_ms != 0 && offline_ms > millis(*limit));
+        if let Some(limit) = limit {
             let text = format!(
                 "the wall clock is {} days past the last time that the store saw, more than the {} days of max_offline: \
                  check the clock; if it is right, open with accept_clock_jump() (everything whose retention has passed is then forgotten)",

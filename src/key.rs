@@ -113,6 +113,11 @@ impl FencingToken {
         (value >> 63 == 0).then_some(Self(value))
     }
 
+    /// The boot epoch that it was granted in.
+    pub(crate) fn epoch(self) -> u32 {
+        u32::try_from(self.0 >> COUNTER_BITS).expect("an epoch has 23 bits")
+    }
+
     pub(crate) fn as_u64(self) -> u64 {
         self.0
     }

@@ -234,6 +234,14 @@ impl Policy {
             ));
         }
         check_durability(self.durability.unwrap_or(store))?;
+        if matches!(self.durability, Some(Durability::Interval(_)))
+            && self.durability != Some(store)
+            && store != Durability::Sync
+        {
+            return Err(Error::invalid(
+                "the window of Durability::Interval is that of the store: a namespace can demand Sync, or leave it",
+            ));
+        }
         if let (Durability::Sync, Some(Durability::Interval(_))) = (store, self.durability) {
             return Err(Error::invalid(
                 "the namespace asks for less durability than the store gives: open the store with Interval, \

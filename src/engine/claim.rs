@@ -128,11 +128,14 @@ impl Engine {
                                 compared,
                             });
                         }
-                        Some(Outcome::InDoubt(record)) => {
+                        Some(Outcome::InDoubt(record, locator, holder_alive)) => {
+                            let rests_on =
+                                locator.and_then(|at| self.rests_on(named.namespace, at));
+                            self.rest(rests_on).await?;
                             let compared = was_compared(&record, request);
                             return Ok(Answer::InDoubt {
                                 record,
-                                holder_alive: true,
+                                holder_alive,
                                 compared,
                             });
                         }
@@ -307,11 +310,10 @@ impl Engine {
                 );
             }
             Verdict::InProgress { compared } => {
-                if let Some(until_ms) = wait_until_ms.filter(|until| *until > now.mono_ms)
-                    && let Some(tried) = self.enqueue(&mut shard, at, request, until_ms)
-                {
-                    drop(shard);
-                    self.hint_timer(until_ms);
+                let until_ms = wait_until_ms.filter(|until| *until > now.mono_ms);
+                let enqueued =
+                    until_ms.and_then(|until| self.enqueue(&mut shard, at, request, until));
+                if let Some(tried) = enqueued {
                     return Ok(tried);
                 }
                 shard.counters.answered_in_progress += 1;
@@ -370,6 +372,7 @@ impl Engine {
         shard.get_mut(at)?.waiters.push_back(Arc::clone(&waiter));
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.waiters.fetch_add(1, Ordering::Relaxed);
+        self.hint_timer(until_ms);
         shard.counters.waited += 1;
         Some(Tried::Wait(waiter, timer))
     }

@@ -139,6 +139,9 @@ impl Engine {
         let sealed = self.close_full()?;
         self.prepare_next(janitor)?;
         self.look_at_disk()?;
+        if self.pins.load(Ordering::Acquire) > 0 {
+            return Ok(sealed);
+        }
         if let Some(dying) = janitor.dying {
             if self.journal.durable() < dying.after_frame {
                 return Ok(sealed);
@@ -147,9 +150,6 @@ impl Engine {
             janitor.dying = None;
             janitor.segments_dropped += 1;
             return Ok(true);
-        }
-        if self.pins.load(Ordering::Acquire) > 0 {
-            return Ok(sealed);
         }
         if let Some(carrying) = janitor.carrying {
             return self.carry_some(janitor, carrying);
@@ -197,11 +197,14 @@ impl Engine {
     fn prepare_next(&self, janitor: &mut Janitor) -> Result<()> {
         let next = self.journal.with_tail(|tail| tail.next_segment());
         if janitor.prepared < next && !self.clock.is_manual() {
-            self.journal
-                .log()
-                .prepare(next)
-                .map_err(|error| Error::io("preparing a segment", error))?;
-            janitor.prepared = next;
+            match self.journal.log().prepare(next) {
+                Ok(()) => janitor.prepared = next,
+                // Nothing is lost yet: new claims are refused until there is room again.
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    self.disk_is_low.store(true, Ordering::Relaxed);
+                }
+                Err(error) => return Err(Error::io("preparing a segment", error)),
+            }
         }
         Ok(())
     }
@@ -284,9 +287,8 @@ impl Engine {
                     offset: u16::try_from(offset).map_err(|_| lost())?,
                 };
                 let head = wire.head().map_err(|_| lost())?;
-                if self.is_carried(head.namespace, wire.key, locator)
-                    && let Some(record) = self.journal.complete(&wire, locator)?
-                {
+                if self.is_carried(head.namespace, wire.key, locator) {
+                    let record = self.journal.complete(&wire, locator)?.ok_or_else(lost)?;
                     carried += u64::from(self.carry(&record, locator));
                 }
             }
@@ -325,7 +327,7 @@ impl Engine {
         let to = self
             .journal
             .append(&record.as_ref(), parts, replaced(Some(last)), now.mono_ms);
-        let moved = shard.relocate(digest, from, to, now.store_secs);
+        let moved = shard.relocate(digest, from, to);
         debug_assert!(moved, "the newest record was looked up under the same lock");
         moved
     }
@@ -344,11 +346,14 @@ impl Engine {
                 format!("the ready marker of segment {next:016x} is damaged: restore a backup"),
             )
         })?;
-        self.journal.raise_low(LowMark {
-            segment: next,
-            before: link.before,
-            checksum: link.checksum,
-        })?;
+        self.journal.raise_low(
+            LowMark {
+                segment: next,
+                before: link.before,
+                checksum: link.checksum,
+            },
+            self.now().mono_ms,
+        )?;
         // From here on whoever held a locator into it looks again.
         self.journal.with_tail(|tail| tail.census.drop_oldest());
         self.journal

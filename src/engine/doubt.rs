@@ -57,9 +57,7 @@ impl Engine {
                     return self.settle_doubt(shard, named, &record, last, settlement, parts, now);
                 }
                 Found::Settled(_, settled, locator) => {
-                    if let Some((at, record)) = &read
-                        && *at == locator
-                    {
+                    if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
                         if settled != Settled::InDoubt || record.head.token != token {
                             let state =
                                 super::claim::state_of(record, named.namespace.policy.guarantee);
@@ -173,13 +171,7 @@ impl Engine {
         let locator = self
             .journal
             .append(&written, parts, replaced(last), now.mono_ms);
-        let ended = shard.apply(
-            named.digest,
-            &written.head,
-            policy.guarantee,
-            locator,
-            now.store_secs,
-        );
+        let ended = shard.apply(named.digest, &written.head, policy.guarantee, locator);
         shard.counters.resolved += 1;
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
@@ -356,7 +348,6 @@ impl Engine {
             &record.head,
             named.namespace.policy.guarantee,
             locator,
-            now.store_secs,
         );
         shard.counters.forgotten += 1;
         let mut aftermath = Aftermath::default();

@@ -33,7 +33,7 @@ impl Engine {
         let Verdict::Grant(basis) = verdict else {
             unreachable!("only grants come here")
         };
-        self.check_room(record.is_none())?;
+        self.check_room(&mut shard, record.is_none())?;
         let grant = Grant {
             namespace: named.namespace.id,
             policy: Arc::clone(&named.namespace.policy),
@@ -48,7 +48,6 @@ impl Engine {
             .finish_grant(&mut shard, at, rests_on, now)
             .expect("the key was just granted");
         drop(shard);
-        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -79,6 +78,8 @@ impl Engine {
             }
         }
         shard.counters.granted += 1;
+        let deadline_ms = shard.get(at)?.deadline_ms;
+        self.hint_timer(deadline_ms);
         Some(granted)
     }
 
@@ -101,7 +102,7 @@ impl Engine {
             now.mono_ms,
         );
         let head = record.head;
-        shard.apply(digest, &head, guarantee, locator, now.store_secs);
+        shard.apply(digest, &head, guarantee, locator);
         Some(locator)
     }
 
@@ -125,7 +126,6 @@ impl Engine {
             .expect("the key is running");
         drop(shard);
         aftermath.carry_out();
-        self.hint_timer(now.mono_ms.saturating_add(request.lease_ms));
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -155,7 +155,6 @@ impl Engine {
             &record.head,
             named.namespace.policy.guarantee,
             locator,
-            now.store_secs,
         );
         shard.counters.failed += 1;
         shard.counters.answered_failed += 1;
@@ -177,7 +176,7 @@ impl Engine {
     }
 
     /// Refuses grants where the store is at a limit. Holders are not asked.
-    fn check_room(&self, is_new: bool) -> Result<()> {
+    fn check_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
         self.journal.check()?;
         let limits = &self.options.limits;
         let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
@@ -187,7 +186,9 @@ impl Engine {
                 limits.running_keys
             ));
         }
-        if is_new && self.shards.keys() >= limits.live_keys {
+        // At the limit, keys of this shard that have expired make room first.
+        let full = is_new && self.shards.keys() >= limits.live_keys;
+        if full && shard.sweep(self.journal.durable()) == 0 {
             return at_capacity(format!(
                 "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
                 limits.live_keys

@@ -41,7 +41,7 @@ impl Engine {
             });
         let first_grant = running.attempt == before + 1;
         if !running.journaled && first_grant {
-            if let Some(ended) = shard.restore(at, now) {
+            if let Some(ended) = shard.restore(at) {
                 self.wake_all(ended, aftermath);
             }
             return;
@@ -67,7 +67,7 @@ impl Engine {
             .journal
             .append(&record, parts, replaced(last), now.mono_ms);
         let head = record.head;
-        if let Some(ended) = shard.apply(digest, &head, guarantee, locator, now.store_secs) {
+        if let Some(ended) = shard.apply(digest, &head, guarantee, locator) {
             self.wake_all(ended, aftermath);
         }
     }
@@ -87,9 +87,7 @@ impl Engine {
                 Found::Absent | Found::Forgotten(_) => return Err(not_held()),
                 Found::Settled(_, _, locator) => locator,
             };
-            if let Some((at, record)) = &read
-                && *at == locator
-            {
+            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
                 return self.attach_settled(shard, named, token, record, now);
             }
             drop(shard);

@@ -46,9 +46,7 @@ impl Engine {
                 Found::Absent | Found::Forgotten(_) => return Err(not_held()),
                 Found::Settled(_, _, locator) => locator,
             };
-            if let Some((at, record)) = &read
-                && *at == locator
-            {
+            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
                 return self
                     .act_on_settled(shard, named, token, command, record, locator, parts, now);
             }
@@ -140,9 +138,7 @@ impl Engine {
             .journal
             .append(&record, parts, replaced(last), now.mono_ms);
         let head = record.head;
-        if let Command::Checkpoint(bytes) = command
-            && let Some(running) = shard.get_mut(at)
-        {
+        if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
             running.checkpoint = bytes.into();
         }
         let ended = shard.apply(
@@ -150,7 +146,6 @@ impl Engine {
             &head,
             named.namespace.policy.guarantee,
             locator,
-            now.store_secs,
         );
         count(&mut shard, kind, command);
         let mut aftermath = Aftermath::default();
@@ -209,13 +204,7 @@ impl Engine {
         let locator = self
             .journal
             .append(&written, parts, replaced(Some(last)), now.mono_ms);
-        shard.apply(
-            named.digest,
-            &written.head,
-            policy.guarantee,
-            locator,
-            now.store_secs,
-        );
+        shard.apply(named.digest, &written.head, policy.guarantee, locator);
         count(&mut shard, kind, command);
         Ok(Some(locator.frame))
     }
@@ -242,9 +231,8 @@ impl Engine {
         self.act(named, token, Command::Renew)?;
         let now = self.now();
         let mut shard = self.shards.lock(named.digest);
-        if let Some(at) = held(&shard, named.digest, token, now.store_secs)
-            && let Some(running) = shard.get_mut(at)
-        {
+        let at = held(&shard, named.digest, token, now.store_secs);
+        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
             running.keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
             let end_ms = running.lease_end_ms();
             shard.arm(at, end_ms);
@@ -301,9 +289,8 @@ impl Engine {
     pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
         let now = self.now();
         let mut shard = self.shards.lock(digest);
-        if let Some(at) = held(&shard, digest, token, now.store_secs)
-            && let Some(running) = shard.get_mut(at)
-        {
+        let at = held(&shard, digest, token, now.store_secs);
+        if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
             running.guard_alive = false;
         }
     }

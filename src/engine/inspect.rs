@@ -60,9 +60,7 @@ impl Engine {
                 }
                 Found::Running(_) => return Ok(running),
                 Found::Settled(_, _, locator) => {
-                    if let Some((at, record)) = read.take()
-                        && at == locator
-                    {
+                    if let Some((_, record)) = read.take().filter(|(at, _)| *at == locator) {
                         check_same_key(&record.key, named.key)?;
                         self.rest(self.rests_on(named.namespace, locator)).await?;
                         let state = state_of(&record, named.namespace.policy.guarantee);
@@ -177,7 +175,6 @@ impl Engine {
             &record.head,
             named.namespace.policy.guarantee,
             locator,
-            now.store_secs,
         );
         shard.counters.completed += 1;
         let mut aftermath = Aftermath::default();

@@ -46,10 +46,10 @@ impl Waiting<'_> {
         let outcome = waiter.mailbox.shut();
         shard.disarm(self.timer);
         let now = engine.now();
-        if let Found::Running(at) = shard.find(self.digest, now.store_secs)
-            && let Some(running) = shard.get_mut(at)
-        {
-            running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+        if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
+            if let Some(running) = shard.get_mut(at) {
+                running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+            }
         }
         engine.waiters.fetch_sub(1, Ordering::Relaxed);
         outcome

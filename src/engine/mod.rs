@@ -35,7 +35,7 @@ use self::workers::Workers;
 use crate::clock::{Clock, Now, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::key::{COUNTER_END, EPOCH_END, FencingToken, Hasher128};
+use crate::key::{EPOCH_END, FencingToken, Hasher128};
 use crate::options::{Durability, Limits};
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
@@ -71,7 +71,10 @@ pub(crate) struct Engine {
     hasher: Hasher128,
     /// Draws fingerprints and derived keys; its seed lies in the manifest.
     pub(crate) seeded: Hasher128,
-    tokens: Mutex<Tokens>,
+    /// The next token as a number; a counter that runs out carries into the epoch.
+    next_token: AtomicU64,
+    /// The last epoch that is on the medium.
+    durable_epoch: AtomicU32,
     store_time: Mutex<StoreTime>,
     store_secs: AtomicU32,
     /// Waiting callers, of all keys.
@@ -88,6 +91,9 @@ pub(crate) struct Engine {
     pid: u32,
     closed: AtomicBool,
     workers: Mutex<Workers>,
+    running_workers: AtomicUsize,
+    /// Raised by each worker that ends.
+    ended: Signal,
     opened: Opened,
 }
 
@@ -98,13 +104,6 @@ pub(crate) struct Opened {
     pub(crate) torn_frames: u64,
     pub(crate) recovery: Duration,
     pub(crate) at_ms: u64,
-}
-
-/// Tokens of this run.
-#[derive(Debug)]
-pub(crate) struct Tokens {
-    epoch: u32,
-    next: u64,
 }
 
 /// What is left to do once every lock has been released.
@@ -156,15 +155,23 @@ impl Engine {
 
     /// The next token, higher than every one before it.
     pub(crate) fn next_token(&self) -> Result<FencingToken> {
-        let mut tokens = self.tokens.lock();
-        if tokens.next == COUNTER_END {
-            let epoch = next_epoch(tokens.epoch, 1)?;
-            self.journal.raise_epoch(epoch)?;
-            *tokens = Tokens { epoch, next: 0 };
+        let token = FencingToken::from_u64(self.next_token.fetch_add(1, Ordering::Relaxed));
+        let token = token.ok_or_else(no_epoch_left)?;
+        // Acquire pairs with the release below: an epoch that is seen here is on the medium.
+        if token.epoch() > self.durable_epoch.load(Ordering::Acquire) {
+            self.take_epoch(token.epoch())?;
         }
-        let token = FencingToken::new(tokens.epoch, tokens.next);
-        tokens.next += 1;
         Ok(token)
+    }
+
+    /// Makes an epoch durable that a counter has run into: once in 2^40 tokens.
+    fn take_epoch(&self, epoch: u32) -> Result<()> {
+        if epoch >= EPOCH_END {
+            return Err(no_epoch_left());
+        }
+        self.journal.raise_epoch(epoch)?;
+        self.durable_epoch.fetch_max(epoch, Ordering::Release);
+        Ok(())
     }
 
     /// Whether changes of a namespace are acknowledged only once they are on the medium.
@@ -285,11 +292,15 @@ impl Engine {
 pub(crate) fn next_epoch(epoch: u32, by: u32) -> Result<u32> {
     match epoch.checked_add(by) {
         Some(next) if next < EPOCH_END => Ok(next),
-        _ => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the store has been opened 2^23 times, and no fencing token is left: move to a new store",
-        )),
+        _ => Err(no_epoch_left()),
     }
+}
+
+fn no_epoch_left() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the store has taken 2^23 epochs, and no fencing token is left: move to a new store",
+    )
 }
 
 pub(crate) fn to_u64(value: usize) -> u64 {

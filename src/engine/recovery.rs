@@ -9,7 +9,7 @@ use super::compaction::Janitor;
 use super::namespaces::Namespaces;
 use super::shards::Shards;
 use super::workers::Workers;
-use super::{Engine, EngineOptions, Opened, Tokens, next_epoch};
+use super::{Engine, EngineOptions, Opened, next_epoch};
 use crate::clock::{Clock, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::census::Census;
@@ -20,7 +20,7 @@ use crate::journal::marks::{LowMark, Marks};
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
-use crate::key::{Hasher128, NamespaceId};
+use crate::key::{FencingToken, Hasher128, NamespaceId};
 use crate::options::Guarantee;
 use crate::record::{Head, Locator, RecordKind};
 use crate::sync::{Mutex, Signal};
@@ -69,15 +69,13 @@ impl Engine {
             at_ms: mono_ms,
         };
         let namespaces = Mutex::new(Namespaces::new(manifest.clone()));
-        let tokens = Mutex::new(Tokens {
-            epoch,
-            next: options.first_counter,
-        });
+        let next_token = FencingToken::new(epoch, options.first_counter).as_u64();
         let engine = Self {
             journal,
             seeded: Hasher128::new(manifest.seed),
             namespaces,
-            tokens,
+            next_token: AtomicU64::new(next_token),
+            durable_epoch: AtomicU32::new(epoch),
             options,
             shards,
             clock,
@@ -95,6 +93,8 @@ impl Engine {
             pid: std::process::id(),
             closed: AtomicBool::new(false),
             workers: Mutex::new(Workers::default()),
+            running_workers: AtomicUsize::new(0),
+            ended: Signal::default(),
         };
         Ok(Arc::new(engine))
     }
@@ -136,7 +136,7 @@ fn rebuild(
         census, records, ..
     } = builder;
     for mut shard in shards.all() {
-        shard.sweep(0, found.last);
+        shard.sweep(found.last);
     }
     Ok((found, census, records))
 }
@@ -286,7 +286,7 @@ impl Visitor for Builder<'_> {
             self.census.born(segment, head.expires_at);
         }
         // Every record counts, expired ones too: an expired completion covers the claim before it.
-        shard.apply(digest, &head, *guarantee, locator, 0);
+        shard.apply(digest, &head, *guarantee, locator);
         self.records += 1;
         Ok(())
     }

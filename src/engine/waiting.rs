@@ -32,7 +32,8 @@ pub(crate) enum Outcome {
     Granted(Granted),
     /// The stored outcome, and the record's place.
     Settled(State, Arc<Record>, Locator),
-    InDoubt(Arc<Record>),
+    /// The doubt, its record's place where it has one, and whether the holder is alive.
+    InDoubt(Arc<Record>, Option<Locator>, bool),
     /// The deadline has come.
     TimedOut,
     /// The key is another one now: decide again.
@@ -77,7 +78,9 @@ impl Engine {
                     };
                     Outcome::Settled(state, Arc::clone(record), locator)
                 }
-                Verdict::InDoubt { .. } => Outcome::InDoubt(Arc::clone(record)),
+                Verdict::InDoubt { .. } => {
+                    Outcome::InDoubt(Arc::clone(record), Some(locator), false)
+                }
                 _ => Outcome::Again,
             };
             deliver(&waiter, outcome, aftermath);
@@ -129,6 +132,7 @@ impl Engine {
         locator: Option<Locator>,
         now: Now,
     ) -> Result<Option<(SlabRef, Granted)>> {
+        self.journal.check()?;
         let namespace = self.namespace_by_id(record.head.namespace)?;
         let Verdict::Grant(basis) = claim_settled(
             record,
@@ -206,7 +210,7 @@ impl Engine {
             return;
         }
         if running.lapse_seen {
-            self.expire_lapsed(shard, at, now, aftermath);
+            self.expire_lapsed(shard, at, aftermath);
             return;
         }
         running.lapse_seen = true;
@@ -241,8 +245,13 @@ impl Engine {
             return;
         }
         let record = Arc::new(doubt_record(running, now));
+        let alive = running.guard_alive;
         for waiter in std::mem::take(&mut running.waiters) {
-            deliver(&waiter, Outcome::InDoubt(Arc::clone(&record)), aftermath);
+            deliver(
+                &waiter,
+                Outcome::InDoubt(Arc::clone(&record), None, alive),
+                aftermath,
+            );
         }
     }
 
@@ -289,20 +298,15 @@ impl Engine {
         basis: &Basis,
         now: Now,
     ) -> Result<Option<Granted>> {
+        self.journal.check()?;
         let token = self.next_token()?;
         shard.regrant(at, token, request, basis, now);
         Ok(self.finish_grant(shard, at, None, now))
     }
 
     /// A lapsed key that nobody wanted for long enough is what it was before.
-    fn expire_lapsed(
-        &self,
-        shard: &mut EngineShard,
-        at: SlabRef,
-        now: Now,
-        aftermath: &mut Aftermath,
-    ) {
-        if let Some(ended) = shard.restore(at, now) {
+    fn expire_lapsed(&self, shard: &mut EngineShard, at: SlabRef, aftermath: &mut Aftermath) {
+        if let Some(ended) = shard.restore(at) {
             self.wake_all(ended, aftermath);
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use super::compaction::GRACE_MS;
 use super::waiting::{Outcome, deliver};
 use super::{Aftermath, Engine};
 use crate::clock::Observer;
@@ -52,8 +51,9 @@ impl Engine {
 
     fn spawn(self: &Arc<Self>, name: &str, run: fn(&Self)) -> Result<JoinHandle<()>> {
         let engine = Arc::clone(self);
+        self.running_workers.fetch_add(1, Ordering::AcqRel);
         let work = move || {
-            let guard = PoisonOnPanic(&engine);
+            let guard = Ending(&engine);
             run(&engine);
             drop(guard);
         };
@@ -111,18 +111,20 @@ impl Engine {
         };
         self.store_secs.fetch_max(store_secs, Ordering::Relaxed);
         self.expire_counts(store_secs, mono_ms);
-        let next = self.fire_timers();
+        let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
+        let next = self.fire_timers(expired_secs);
         self.sweep_one(mono_ms);
         next
     }
 
-    fn fire_timers(&self) -> u64 {
+    fn fire_timers(&self, expired_secs: u32) -> u64 {
         let mut next = u64::MAX;
         let mut due = Vec::new();
         for index in 0..self.shards.len() {
             let now = self.now();
             let mut aftermath = Aftermath::default();
             let mut shard = self.shards.lock_at(index);
+            shard.let_expire(expired_secs);
             shard.due(now, &mut due);
             for timer in due.drain(..) {
                 match timer {
@@ -150,19 +152,12 @@ impl Engine {
         let index = workers.sweep_next % self.shards.len();
         workers.sweep_next = index + 1;
         drop(workers);
-        if mono_ms.saturating_sub(self.opened.at_ms) >= GRACE_MS {
-            self.sweep(index);
-        } else {
-            // Removals that are durable may go at any time; expiry waits for the grace to end.
-            self.shards.lock_at(index).sweep(0, self.journal.durable());
-        }
+        self.sweep(index);
     }
 
     fn sweep(&self, index: usize) {
-        let now = self.now();
-        self.shards
-            .lock_at(index)
-            .sweep(now.store_secs, self.journal.durable());
+        let durable = self.journal.durable();
+        self.shards.lock_at(index).sweep(durable);
     }
 
     /// Everything that is due, on this thread: what a manual clock does when it has moved.
@@ -172,9 +167,7 @@ impl Engine {
         while self.step_janitor() {
             self.journal.commit(self.clock.mono_ms(), false);
         }
-        if self.clock.mono_ms().saturating_sub(self.opened.at_ms) >= GRACE_MS {
-            (0..self.shards.len()).for_each(|index| self.sweep(index));
-        }
+        (0..self.shards.len()).for_each(|index| self.sweep(index));
     }
 
     /// Ends the store: leases are closed, everything is made durable, the threads are joined.
@@ -187,7 +180,10 @@ impl Engine {
             return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
         }
         self.end_leases();
-        self.stop_threads();
+        if let Err(stuck) = self.stop_threads() {
+            self.journal.poison("closing the store", &stuck);
+            return Err(Error::io("closing the store", stuck));
+        }
         self.serve_reads();
         self.journal.close(self.clock.mono_ms())
     }
@@ -213,17 +209,32 @@ impl Engine {
         }
     }
 
-    fn stop_threads(&self) {
+    /// Ends the threads; a thread that is stuck in a write is given up after the write deadline.
+    fn stop_threads(&self) -> std::io::Result<()> {
         self.journal.signal.raise();
         self.timer.raise();
         self.journal.janitor.raise();
         let handles = std::mem::take(&mut self.workers.lock().handles);
-        for handle in handles {
-            // The last handle may go away on a thread of the store itself, inside a waker.
-            if handle.thread().id() != std::thread::current().id() {
-                let _ = handle.join();
+        // The last handle may go away on a thread of the store itself, inside a waker: that one
+        // cannot be waited for.
+        let own = handles
+            .iter()
+            .any(|handle| handle.thread().id() == std::thread::current().id());
+        let limit_ms = self
+            .clock
+            .mono_ms()
+            .saturating_add(crate::clock::millis(self.options.write_deadline));
+        while self.running_workers.load(Ordering::Acquire) > usize::from(own) {
+            if self.clock.mono_ms() >= limit_ms {
+                let text = format!(
+                    "a thread of the store gave no answer for {:?}",
+                    self.options.write_deadline
+                );
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text));
             }
+            self.ended.wait(self.clock.park_until(limit_ms));
         }
+        Ok(())
     }
 }
 
@@ -235,11 +246,14 @@ impl Observer for Engine {
     }
 }
 
-/// A worker that panics is a bug of ours; the store stops instead of going on without it.
-struct PoisonOnPanic<'a>(&'a Engine);
+/// Says that a worker has ended. One that panics is a bug of ours; the store stops instead of going
+/// on without it.
+struct Ending<'a>(&'a Engine);
 
-impl Drop for PoisonOnPanic<'_> {
+impl Drop for Ending<'_> {
     fn drop(&mut self) {
+        self.0.running_workers.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.raise();
         if std::thread::panicking() {
             self.0.journal.poison(
                 "a worker thread",

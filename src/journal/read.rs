@@ -43,8 +43,11 @@ impl Journal {
     pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
         let open = {
             let tail = self.tail.lock();
-            tail.open_frame(locator.frame)
-                .map(|payload| payload[usize::from(locator.offset)..].to_vec())
+            tail.open_frame(locator.frame).and_then(|payload| {
+                let bytes = payload.get(usize::from(locator.offset)..)?;
+                let (_, taken) = codec::decode_entry(bytes).ok()?;
+                bytes.get(..taken).map(<[u8]>::to_vec)
+            })
         };
         if let Some(bytes) = open {
             return self.decode(&bytes, locator);

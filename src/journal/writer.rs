@@ -37,6 +37,8 @@ pub(crate) struct Writer {
     /// Invariant: `last` is the frame whose checksum the next one is chained to.
     last: u64,
     checksum: u64,
+    /// The last frame that is on the medium, and its checksum: what the marks may claim.
+    synced: (u64, u64),
     segment: Option<OpenSegment>,
     /// Full segments that the janitor has not closed yet.
     full: Vec<FullSegment>,
@@ -67,6 +69,7 @@ impl Writer {
             slot: start.marks_slot,
             last: start.last,
             checksum: start.checksum,
+            synced: (start.last, start.checksum),
             segment: None,
             full: Vec::new(),
             unflushed_bytes: 0,
@@ -231,7 +234,8 @@ impl Journal {
     }
 
     /// Everything that was written is on the medium.
-    fn publish(&self, writer: &Writer) {
+    fn publish(&self, writer: &mut Writer) {
+        writer.synced = (writer.last, writer.checksum);
         // Release pairs with the acquire in `durable`: who sees the position sees the frames.
         self.durable.store(writer.last, Ordering::Release);
         let woken = {
@@ -244,10 +248,11 @@ impl Journal {
         wakes.wake();
     }
 
+    /// Marks that claim nothing which is not on the medium.
     fn current_marks(&self, writer: &Writer) -> Marks {
         Marks {
-            durable: writer.last,
-            durable_checksum: writer.checksum,
+            durable: writer.synced.0,
+            durable_checksum: writer.synced.1,
             store_ms: self.store_ms.load(Ordering::Relaxed),
             ..writer.marks
         }
@@ -269,7 +274,7 @@ impl Journal {
         let mut writer = self.writer.lock();
         let marks = Marks {
             epoch,
-            ..self.durable_marks(&writer)
+            ..self.current_marks(&writer)
         };
         // Both slots: if one is damaged later, the other one still knows the epoch.
         let written = writer
@@ -280,28 +285,19 @@ impl Journal {
     }
 
     /// Raises the low mark, durably: the segments below it are dead.
-    pub(crate) fn raise_low(&self, low: LowMark) -> Result<()> {
+    pub(crate) fn raise_low(&self, low: LowMark, now_ms: u64) -> Result<()> {
         self.check()?;
         let mut writer = self.writer.lock();
         let marks = Marks {
             low,
-            ..self.durable_marks(&writer)
+            ..self.current_marks(&writer)
         };
+        // The journal thread waits for the writer meanwhile, so this is watched as its work is.
+        self.busy_since_ms.store(now_ms, Ordering::Relaxed);
         let written = writer.write_marks(&*self.log, marks);
+        self.busy_since_ms.store(u64::MAX, Ordering::Relaxed);
         drop(writer);
         written.map_err(|error| self.poisoned_by("writing the low mark", error))
-    }
-
-    /// Marks that claim nothing which is not on the medium.
-    fn durable_marks(&self, writer: &Writer) -> Marks {
-        if writer.last == self.durable() {
-            self.current_marks(writer)
-        } else {
-            Marks {
-                store_ms: self.store_ms.load(Ordering::Relaxed),
-                ..writer.marks
-            }
-        }
     }
 
     fn poisoned_by(&self, doing: &'static str, error: io::Error) -> Error {
@@ -311,7 +307,7 @@ impl Journal {
 
     pub(crate) fn marks(&self) -> Marks {
         let writer = self.writer.lock();
-        self.durable_marks(&writer)
+        self.current_marks(&writer)
     }
 
     /// Full segments that nobody has closed yet.

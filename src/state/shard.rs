@@ -54,6 +54,8 @@ pub(crate) struct Shard<W> {
     running: Slab<Running<W>>,
     /// Milliseconds of the monotonic clock.
     timers: Wheel<Timer<W>>,
+    /// Slots that expired up to here may go; it follows the live counts of the log.
+    expired_secs: u32,
     pub(crate) counters: Counters,
 }
 
@@ -63,6 +65,7 @@ impl<W> Shard<W> {
             table: Table::default(),
             running: Slab::new(),
             timers: Wheel::new(now_ms),
+            expired_secs: 0,
             counters: Counters::default(),
         }
     }
@@ -102,8 +105,7 @@ impl<W> Shard<W> {
 
     /// Makes someone the holder of a key that nobody runs. In memory only.
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant, now: Now) -> SlabRef {
-        let live = |slot: &&Slot| !slot.is_expired(now.store_secs);
-        let previous = self.table.get(digest).filter(live).copied();
+        let previous = self.table.get(digest).copied();
         let last_record = self.last_record(digest);
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
@@ -146,8 +148,10 @@ impl<W> Shard<W> {
             watchers: Vec::new(),
             timer: None,
         });
-        self.table
-            .put(Slot::new(digest, Place::Running(at), NEVER), now.store_secs);
+        self.table.put(
+            Slot::new(digest, Place::Running(at), NEVER),
+            self.expired_secs,
+        );
         self.arm(at, deadline_ms);
         at
     }
@@ -216,16 +220,15 @@ impl<W> Shard<W> {
         head: &Head,
         guarantee: Guarantee,
         locator: Locator,
-        store_secs: u32,
     ) -> Option<Running<W>> {
         let running = match self.table.get(digest).map(Slot::place) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
         };
-        if head.kind == RecordKind::InProgress
-            && let Some(entry) = running.and_then(|at| self.running.get_mut(at))
-            && entry.token == head.token
-        {
+        let entry = running.and_then(|at| self.running.get_mut(at));
+        let unfinished =
+            entry.filter(|entry| head.kind == RecordKind::InProgress && entry.token == head.token);
+        if let Some(entry) = unfinished {
             entry.last_record = Some(LastRecord {
                 locator,
                 expires_at: head.expires_at,
@@ -243,19 +246,17 @@ impl<W> Shard<W> {
         };
         self.table.put(
             Slot::new(digest, Place::Settled(settled, locator), expires_at),
-            store_secs,
+            self.expired_secs,
         );
         running.and_then(|at| self.take(at))
     }
 
     /// Undoes a grant of which nothing was written: the key is what it was before.
-    pub(crate) fn restore(&mut self, at: SlabRef, now: Now) -> Option<Running<W>> {
+    pub(crate) fn restore(&mut self, at: SlabRef) -> Option<Running<W>> {
         let entry = self.take(at)?;
-        match entry
-            .previous
-            .filter(|slot| !slot.is_expired(now.store_secs))
-        {
-            Some(slot) => self.table.put(slot, now.store_secs),
+        // An expired slot counts as absent, and keeps the counts of its segment exact.
+        match entry.previous {
+            Some(slot) => self.table.put(slot, self.expired_secs),
             None => {
                 self.table.remove(entry.digest);
             }
@@ -272,13 +273,7 @@ impl<W> Shard<W> {
     }
 
     /// The newest record of a key was copied: it lies at `to` now. False when it was not there.
-    pub(crate) fn relocate(
-        &mut self,
-        digest: Digest,
-        from: Locator,
-        to: Locator,
-        store_secs: u32,
-    ) -> bool {
+    pub(crate) fn relocate(&mut self, digest: Digest, from: Locator, to: Locator) -> bool {
         let Some(slot) = self.table.get(digest).copied() else {
             return false;
         };
@@ -288,7 +283,7 @@ impl<W> Shard<W> {
             {
                 self.table.put(
                     Slot::new(digest, Place::Settled(settled, to), slot.expires_at()),
-                    store_secs,
+                    self.expired_secs,
                 );
                 true
             }
@@ -304,11 +299,11 @@ impl<W> Shard<W> {
                     return false;
                 };
                 last.locator = to;
-                if let Some(previous) = &mut entry.previous
-                    && let Place::Settled(settled, _) = previous.place()
-                {
-                    *previous =
-                        Slot::new(digest, Place::Settled(settled, to), previous.expires_at());
+                if let Some(previous) = &mut entry.previous {
+                    if let Place::Settled(settled, _) = previous.place() {
+                        let place = Place::Settled(settled, to);
+                        *previous = Slot::new(digest, place, previous.expires_at());
+                    }
                 }
                 true
             }
@@ -316,8 +311,14 @@ impl<W> Shard<W> {
         }
     }
 
-    pub(crate) fn sweep(&mut self, store_secs: u32, durable: u64) -> usize {
-        self.table.sweep(store_secs, durable)
+    /// Lets expired slots go, and forgotten ones whose removal is durable. Gives their number.
+    pub(crate) fn sweep(&mut self, durable: u64) -> usize {
+        self.table.sweep(self.expired_secs, durable)
+    }
+
+    /// Slots that expired up to here may go from now on.
+    pub(crate) fn let_expire(&mut self, expired_secs: u32) {
+        self.expired_secs = self.expired_secs.max(expired_secs);
     }
 
     /// Slots, running keys included; expired ones may still be among them.
@@ -380,9 +381,9 @@ impl<W> Shard<W> {
                         "the slot of a running key is that of its digest"
                     );
                     assert!(entry.timer.is_some(), "a running key has a timer");
-                    if let (Some(previous), Some(last)) = (entry.previous, entry.last_record)
-                        && let Place::Settled(settled, locator) = previous.place()
-                        && settled != Settled::Forgotten
+                    let before = entry.previous.map(|previous| previous.place());
+                    if let (Some(Place::Settled(_, locator)), Some(last)) =
+                        (before, entry.last_record)
                     {
                         assert_eq!(
                             locator, last.locator,
