@@ -10,6 +10,7 @@ use crate::fingerprint::Fingerprint;
 use crate::key::FencingToken;
 use crate::lease::{Held, Lease};
 use crate::options::{check_lease, check_retention};
+use crate::pending::Pending;
 use crate::record::{Record, State};
 use crate::sync::block_on;
 
@@ -343,15 +344,33 @@ impl Doubt {
         self.settle(&resolution, true)
     }
 
+    /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
+    /// acknowledgement.
+    pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {
+        let started = self.start(&resolution, false);
+        let held = self.held.clone();
+        Pending::new(async move {
+            let sync = held.engine().is_sync(&held.namespace);
+            held.engine().acknowledge(sync, Some(started?)).await
+        })
+    }
+
     fn settle(&self, resolution: &Resolution, force: bool) -> Result<()> {
+        let frame = self.start(resolution, force)?;
+        let engine = self.held.engine();
+        block_on(engine.acknowledge(engine.is_sync(&self.held.namespace), Some(frame)))
+    }
+
+    /// Carries the resolution out; what is left is to wait for the frame.
+    fn start(&self, resolution: &Resolution, force: bool) -> Result<u64> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
             Resolution::NeverHappened => Settlement::NeverHappened,
         };
-        let engine = self.held.engine();
-        let frame = engine.resolve(self.held.named(), self.token(), settlement, force)?;
-        block_on(engine.acknowledge(engine.is_sync(&self.held.namespace), Some(frame)))
+        self.held
+            .engine()
+            .resolve(self.held.named(), self.token(), settlement, force)
     }
 }
 

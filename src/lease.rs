@@ -264,6 +264,14 @@ impl Lease {
         self.held.checkpoint(bytes.as_ref())
     }
 
+    /// As [`checkpoint`](Self::checkpoint); it is stored at once, and the future only waits for the
+    /// acknowledgement.
+    pub fn checkpoint_async(&self, bytes: impl AsRef<[u8]>) -> Pending<Result<()>> {
+        let started = self.held.act(Command::Checkpoint(bytes.as_ref()));
+        let held = self.held.clone();
+        Pending::new(async move { held.engine().acknowledge(held.is_sync(), started?).await })
+    }
+
     /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
     #[must_use]
     pub fn is_lost(&self) -> bool {

@@ -185,27 +185,20 @@ impl Namespace {
         self.acknowledge_many(started.collect())
     }
 
-    fn acknowledge_many(
+    /// As [`complete_many`](Self::complete_many); it takes effect at once, and the future only
+    /// waits for the acknowledgements.
+    pub fn complete_many_async<R: AsRef<[u8]>>(
         &self,
-        started: Vec<Result<(Lease, Option<u64>), LeaseError>>,
-    ) -> Vec<Result<(), LeaseError>> {
-        let acknowledge = |started: Result<(Lease, Option<u64>), LeaseError>| {
-            let (lease, frame) = started?;
-            let engine = &lease.held().store.engine;
-            // The first one waits for the commit; the others find it done, or share the next one.
-            let acknowledged =
-                block_on(engine.acknowledge(engine.is_sync(&lease.held().namespace), frame));
-            acknowledged.map_err(|error| LeaseError::new(error, lease))
-        };
-        // The newest frame first: one wait covers them all.
-        let newest = started
-            .iter()
-            .flatten()
-            .filter_map(|(_, frame)| *frame)
-            .max();
-        let engine = &self.store.engine;
-        let _ = block_on(engine.acknowledge(engine.is_sync(&self.core), newest));
-        started.into_iter().map(acknowledge).collect()
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Pending<Vec<Result<(), LeaseError>>> {
+        let started = items
+            .into_iter()
+            .map(|(lease, response)| lease.start(Command::Complete(response.as_ref())));
+        Pending::new(acknowledged(started.collect()))
+    }
+
+    fn acknowledge_many(&self, started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
+        block_on(acknowledged(started))
     }
 
     /// Marks a key as done, as a set would. True when it was not done before.
@@ -226,23 +219,30 @@ impl Namespace {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<bool>> {
-        let limits = &self.store.engine.options.limits;
-        let keys: Vec<Arc<[u8]>> = keys.into_iter().map(|key| key.as_ref().into()).collect();
-        self.store.engine.check_batch(keys.len())?;
-        for key in &keys {
-            check_key(key, limits.key_bytes)?;
-        }
-        let engine = &self.store.engine;
-        block_on(async {
+        block_on(self.insert_many_async(keys))
+    }
+
+    /// As [`insert_many`](Self::insert_many), without blocking.
+    pub fn insert_many_async<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Pending<Result<Vec<bool>>> {
+        let keys: Result<Vec<Arc<[u8]>>> =
+            keys.into_iter().map(|key| self.key(key.as_ref())).collect();
+        let this = self.clone();
+        Pending::new(async move {
+            let keys = keys?;
+            let engine = &this.store.engine;
+            engine.check_batch(keys.len())?;
             let mut inserted = Vec::with_capacity(keys.len());
             let mut newest = None;
             for key in &keys {
-                let (new, frame) = engine.insert(engine.named(&self.core, key)).await?;
+                let (new, frame) = engine.insert(engine.named(&this.core, key)).await?;
                 inserted.push(new);
                 newest = newest.max(frame);
             }
             engine
-                .acknowledge(engine.is_sync(&self.core), newest)
+                .acknowledge(engine.is_sync(&this.core), newest)
                 .await?;
             Ok(inserted)
         })
@@ -256,6 +256,17 @@ impl Namespace {
         let key = self.key(key.as_ref())?;
         let engine = &self.store.engine;
         block_on(engine.contains(engine.named(&self.core, &key)))
+    }
+
+    /// As [`contains`](Self::contains), without blocking.
+    pub fn contains_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
+        let key = self.key(key.as_ref());
+        let this = self.clone();
+        Pending::new(async move {
+            let key = key?;
+            let engine = &this.store.engine;
+            engine.contains(engine.named(&this.core, &key)).await
+        })
     }
 
     /// What a key is; `None` when it is absent or expired.
@@ -317,6 +328,24 @@ impl Namespace {
     /// token is not current.
     pub fn forget_forced(&self, key: impl AsRef<[u8]>, token: FencingToken) -> Result<bool> {
         self.forget_as(key.as_ref(), Some(token))
+    }
+
+    /// As [`forget`](Self::forget); it takes effect at once, and the future only waits for the
+    /// acknowledgement.
+    pub fn forget_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
+        let forgotten = self.key(key.as_ref()).and_then(|key| {
+            let engine = &self.store.engine;
+            engine.forget(engine.named(&self.core, &key), None)
+        });
+        let this = self.clone();
+        Pending::new(async move {
+            let frame = forgotten?;
+            let engine = &this.store.engine;
+            engine
+                .acknowledge(engine.is_sync(&this.core), frame)
+                .await?;
+            Ok(frame.is_some())
+        })
     }
 
     fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
@@ -429,6 +458,28 @@ impl Namespace {
             compared,
         }
     }
+}
+
+/// A lease whose command has been carried out, and the frame that its acknowledgement waits for.
+type Started = Result<(Lease, Option<u64>), LeaseError>;
+
+/// Waits for many acknowledgements: the first wait covers all that share its commit.
+async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
+    let mut results = Vec::with_capacity(started.len());
+    for started in started {
+        results.push(match started {
+            Ok((lease, frame)) => {
+                let held = lease.held().clone();
+                let acknowledged = held
+                    .engine()
+                    .acknowledge(held.engine().is_sync(&held.namespace), frame)
+                    .await;
+                acknowledged.map_err(|error| LeaseError::new(error, lease))
+            }
+            Err(error) => Err(error),
+        });
+    }
+    results
 }
 
 impl fmt::Debug for Namespace {

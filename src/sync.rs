@@ -13,8 +13,45 @@ use std::time::Instant;
 
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 
+#[cfg(debug_assertions)]
+thread_local! {
+    static IN_SHARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// The time during which this thread holds the lock of a shard. Debug builds check that it holds
+/// one at a time, and that nothing waits, wakes or does I/O meanwhile.
+#[derive(Debug)]
+pub(crate) struct ShardScope(());
+
+impl ShardScope {
+    pub(crate) fn enter() -> Self {
+        #[cfg(debug_assertions)]
+        assert!(
+            !IN_SHARD.replace(true),
+            "a thread holds the lock of one shard at a time"
+        );
+        Self(())
+    }
+}
+
+impl Drop for ShardScope {
+    fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        IN_SHARD.set(false);
+    }
+}
+
+/// Checks in debug builds that this thread holds no shard while it does this.
+pub(crate) fn assert_outside_shards(doing: &str) {
+    #[cfg(debug_assertions)]
+    assert!(!IN_SHARD.get(), "{doing} under the lock of a shard");
+    #[cfg(not(debug_assertions))]
+    let _ = doing;
+}
+
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    assert_outside_shards("waiting");
     let mut future = pin!(future);
     // Most operations have nothing to wait for: the first poll needs no thread handle.
     if let Poll::Ready(output) = future
@@ -67,6 +104,9 @@ impl Wakes {
     }
 
     pub(crate) fn wake(self) {
+        if !self.0.is_empty() {
+            assert_outside_shards("waking");
+        }
         for waker in self.0 {
             waker.wake();
         }
@@ -168,5 +208,34 @@ impl Signal {
             }
         }
         *raised = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ShardScope, Wakes, block_on};
+    use std::task::Waker;
+
+    #[test]
+    #[should_panic(expected = "one shard at a time")]
+    fn a_second_shard_lock_is_caught() {
+        let _first = ShardScope::enter();
+        let _second = ShardScope::enter();
+    }
+
+    #[test]
+    #[should_panic(expected = "waking under the lock of a shard")]
+    fn waking_under_a_shard_lock_is_caught() {
+        let mut wakes = Wakes::default();
+        wakes.add(Some(Waker::noop().clone()));
+        let _scope = ShardScope::enter();
+        wakes.wake();
+    }
+
+    #[test]
+    #[should_panic(expected = "waiting under the lock of a shard")]
+    fn waiting_under_a_shard_lock_is_caught() {
+        let _scope = ShardScope::enter();
+        block_on(async {});
     }
 }

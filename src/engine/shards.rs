@@ -9,7 +9,7 @@ use crossbeam_utils::CachePadded;
 use super::waiting::Waiter;
 use crate::key::Digest;
 use crate::state::shard::Shard;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, ShardScope};
 
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;
@@ -27,6 +27,7 @@ pub(crate) struct Shards {
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     shard: MutexGuard<'a, EngineShard>,
+    _scope: ShardScope,
     of: &'a Shards,
     keys: usize,
     running: usize,
@@ -51,10 +52,12 @@ impl Shards {
     }
 
     pub(crate) fn lock_at(&self, index: usize) -> Locked<'_> {
+        let scope = ShardScope::enter();
         let shard = self.shards[index].lock();
         let (keys, running) = (shard.keys(), shard.running_keys());
         Locked {
             shard,
+            _scope: scope,
             of: self,
             keys,
             running,

@@ -9,6 +9,7 @@ use super::codec::{self, Entry, WireRecord};
 use super::frame::{HEADER_BYTES, open_frame};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Locator, Record};
+use crate::sync::assert_outside_shards;
 
 /// Frames of closed segments that were read lately.
 const COLD_FRAMES_MAX: usize = 64;
@@ -41,6 +42,7 @@ impl Journal {
     ///
     /// May read from disk, so never under a lock.
     pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
+        assert_outside_shards("reading");
         let open = {
             let tail = self.tail.lock();
             tail.open_frame(locator.frame).and_then(|payload| {

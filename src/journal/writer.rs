@@ -10,7 +10,7 @@ use super::marks::{Link, LowMark, Marks};
 use super::tail::SealedFrame;
 use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::sync::Wakes;
+use crate::sync::{Wakes, assert_outside_shards};
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -100,6 +100,7 @@ impl Writer {
 impl Journal {
     /// One round of the writer: writes what waits, and makes it durable if it is due or `force`d.
     pub(crate) fn commit(&self, now_ms: u64, force: bool) {
+        assert_outside_shards("writing");
         if self.is_poisoned() {
             return;
         }
