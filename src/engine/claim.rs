@@ -359,6 +359,10 @@ impl Engine {
         until_ms: u64,
     ) -> Option<Tried> {
         let limits = &self.options.limits;
+        // Under the lock: a store that is closed later finds the waiter in line.
+        if self.is_closed() {
+            return None;
+        }
         let in_line = shard.get(at).map_or(0, |running| running.waiters.len());
         if in_line >= limits.waiters_per_key
             || self.waiters.load(Ordering::Relaxed) >= limits.waiters

@@ -369,6 +369,10 @@ impl Engine {
     ) {
         self.reads.lock().push((locator, Arc::clone(mailbox)));
         self.journal.janitor.raise();
+        // The janitor may have ended already.
+        if self.is_closed() {
+            self.serve_reads();
+        }
     }
 
     /// Reads what async callers asked for.

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, FencingToken};
-use crate::options::{Guarantee, Oversize};
+use crate::options::Oversize;
 use crate::record::{KeyInfo, Record, RecordKind, State};
 use crate::state::running::{LastRecord, Running};
 use crate::state::shard::Found;
@@ -259,19 +259,26 @@ impl Engine {
             return true;
         }
         let now = self.now();
+        // Cloning a waker runs foreign code, so it comes before the lock.
+        let waker = waker.clone();
         let mut shard = self.shards.lock(digest);
-        let Some(at) = held(&shard, digest, token, now.store_secs) else {
+        let at = held(&shard, digest, token, now.store_secs);
+        let running = at
+            .and_then(|at| shard.get_mut(at))
+            .filter(|running| !running.is_lapsed(now));
+        // Under the lock: a store that is closed later finds the waker here.
+        let Some(running) = running.filter(|_| !self.is_closed()) else {
             return true;
         };
-        let Some(running) = shard.get_mut(at) else {
-            return true;
+        let known = running.watchers.iter().any(|other| other.will_wake(&waker));
+        let spare = if known {
+            Some(waker)
+        } else {
+            running.watchers.push(waker);
+            None
         };
-        if running.is_lapsed(now) {
-            return true;
-        }
-        if !running.watchers.iter().any(|other| other.will_wake(waker)) {
-            running.watchers.push(waker.clone());
-        }
+        drop(shard);
+        drop(spare);
         false
     }
 
@@ -419,9 +426,4 @@ pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
         Some(current) => error.with_current(current),
         None => error,
     }
-}
-
-/// Whether a key of this guarantee may run again after its holder died.
-pub(crate) fn reruns(guarantee: Guarantee) -> bool {
-    guarantee == Guarantee::AtLeastOnce
 }

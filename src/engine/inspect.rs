@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::codec::{self, Entry};
 use crate::journal::frame::open_frame;
 use crate::key::NamespaceId;
+use crate::options::Guarantee;
 use crate::record::{Head, KeyInfo, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
@@ -154,7 +155,7 @@ impl Engine {
                 let running = shard
                     .get(at)
                     .expect("a slot names a running key that is there");
-                if !running.is_lapsed(now) || !super::holder::reruns(running.guarantee()) {
+                if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
                     return Ok(Inserted::Done(false, None));
                 }
                 (None, running.last_record)

@@ -135,6 +135,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Refuses calls that the store must not answer at all any more.
     pub(crate) fn check_alive(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {

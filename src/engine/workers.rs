@@ -63,12 +63,8 @@ impl Engine {
             .map_err(|error| Error::io("starting a thread", error))
     }
 
-    fn stopping(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
     fn run_journal(&self) {
-        while !self.stopping() {
+        while !self.is_closed() {
             self.journal.commit(self.clock.mono_ms(), false);
             let due = self
                 .journal
@@ -79,7 +75,7 @@ impl Engine {
     }
 
     fn run_timer(&self) {
-        while !self.stopping() {
+        while !self.is_closed() {
             // While the shards are looked at, every new deadline raises the signal.
             self.next_timer_ms.store(u64::MAX, Ordering::Relaxed);
             let next = self.step_timer();
@@ -90,8 +86,8 @@ impl Engine {
     }
 
     fn run_janitor(&self) {
-        while !self.stopping() {
-            while self.step_janitor() && !self.stopping() {}
+        while !self.is_closed() {
+            while self.step_janitor() && !self.is_closed() {}
             let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
             self.journal.janitor.wait(self.clock.park_until(at));
         }
@@ -240,7 +236,7 @@ impl Engine {
 
 impl Observer for Engine {
     fn clock_moved(&self) {
-        if !self.stopping() {
+        if !self.is_closed() {
             self.step_all();
         }
     }

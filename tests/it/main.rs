@@ -1,3 +1,4 @@
 //! The contract, through the public API.
 
+mod compaction;
 mod smoke;
