@@ -159,7 +159,7 @@ macro_rules! stored_answer {
                 u64::from(self.record.head.expires_at)
             }
 
-            /// The metadata of the claim that ran it.
+            /// The metadata of the first claim of the request.
             #[must_use]
             pub fn metadata(&self) -> &[u8] {
                 &self.record.metadata
@@ -282,7 +282,7 @@ impl Doubt {
         &self.record.reason
     }
 
-    /// The metadata of the claim that ran it.
+    /// The metadata of the first claim of the request.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         &self.record.metadata

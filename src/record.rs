@@ -184,7 +184,7 @@ impl KeyInfo {
         (at != NEVER).then_some(u64::from(at))
     }
 
-    /// The metadata of the claim that ran it.
+    /// The metadata of the first claim of the request.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         &self.record.metadata

@@ -156,7 +156,7 @@ impl Engine {
             },
             basis: Basis {
                 attempt: record.head.attempt,
-                keeps_checkpoint: true,
+                same_request: true,
                 continues: true,
             },
             record: Some(Arc::clone(record)),

@@ -42,7 +42,10 @@ pub(crate) struct Running<W> {
     pub(crate) attempt: u32,
     pub(crate) first_claimed_at: u32,
     pub(crate) claimed_at: u32,
+    /// What the holder asked for; the fingerprint is the stored one where the request is the same.
     pub(crate) request: Request,
+    /// The metadata of the first claim of this request: what is written and answered.
+    pub(crate) first_metadata: Arc<[u8]>,
     pub(crate) checkpoint: Arc<[u8]>,
     /// The reason of the last release.
     pub(crate) reason: Arc<[u8]>,

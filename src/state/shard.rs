@@ -113,9 +113,13 @@ impl<W> Shard<W> {
         );
         let record = grant.record.as_deref();
         let empty = || Arc::<[u8]>::from([]);
-        let checkpoint = match record {
-            Some(record) if grant.basis.keeps_checkpoint => Arc::clone(&record.body),
-            _ => empty(),
+        let mut request = grant.request;
+        let (checkpoint, first_metadata) = match record {
+            Some(record) if grant.basis.same_request => {
+                request.fingerprint = record.fingerprint.clone().or(request.fingerprint);
+                (Arc::clone(&record.body), Arc::clone(&record.metadata))
+            }
+            _ => (empty(), Arc::clone(&request.metadata)),
         };
         let (reason, first_claimed_at) = match record {
             Some(record) if grant.basis.continues => {
@@ -123,7 +127,7 @@ impl<W> Shard<W> {
             }
             _ => (empty(), now.store_secs),
         };
-        let deadline_ms = now.mono_ms.saturating_add(grant.request.lease_ms);
+        let deadline_ms = now.mono_ms.saturating_add(request.lease_ms);
         let at = self.running.insert(Running {
             digest,
             namespace: grant.namespace,
@@ -133,7 +137,8 @@ impl<W> Shard<W> {
             attempt: grant.basis.attempt,
             first_claimed_at,
             claimed_at: now.store_secs,
-            request: grant.request,
+            request,
+            first_metadata,
             checkpoint,
             reason,
             deadline_ms,
@@ -161,7 +166,7 @@ impl<W> Shard<W> {
         &mut self,
         at: SlabRef,
         token: FencingToken,
-        request: Request,
+        mut request: Request,
         basis: &Basis,
         now: Now,
     ) {
@@ -172,10 +177,13 @@ impl<W> Shard<W> {
         running.token = token;
         running.attempt = basis.attempt;
         running.claimed_at = now.store_secs;
-        running.request = request;
-        if !basis.keeps_checkpoint {
+        if basis.same_request {
+            request.fingerprint = running.request.fingerprint.take().or(request.fingerprint);
+        } else {
             running.checkpoint = Arc::from([]);
+            running.first_metadata = Arc::clone(&request.metadata);
         }
+        running.request = request;
         running.deadline_ms = deadline_ms;
         running.keep_alive_until_ms = 0;
         running.guard_alive = true;

@@ -34,15 +34,15 @@ pub(crate) enum Verdict {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Basis {
     pub(crate) attempt: u32,
-    /// The checkpoint of the attempt before is handed on.
-    pub(crate) keeps_checkpoint: bool,
+    /// It is the request that ran before, so its checkpoint, fingerprint and metadata are kept.
+    pub(crate) same_request: bool,
     /// The key has a history: the time of its first claim and the last error are kept.
     pub(crate) continues: bool,
 }
 
 const FRESH: Basis = Basis {
     attempt: 1,
-    keeps_checkpoint: false,
+    same_request: false,
     continues: false,
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn claim_running<W>(
         Guarantee::AtLeastOnce if running.is_exhausted() => Verdict::Exhausted,
         Guarantee::AtLeastOnce => Verdict::Grant(Basis {
             attempt: running.attempt.saturating_add(1),
-            keeps_checkpoint: true,
+            same_request: true,
             continues: true,
         }),
     }
@@ -131,7 +131,7 @@ fn claim_released(record: &Record, comparison: &Comparison, policy: &Policy) -> 
     }
     Verdict::Grant(Basis {
         attempt: record.head.attempt.saturating_add(1),
-        keeps_checkpoint: same_request,
+        same_request,
         continues: true,
     })
 }
@@ -278,7 +278,7 @@ impl<'a> Subject<'a> {
             attempt: running.attempt,
             first_claimed_at: running.first_claimed_at,
             fingerprint: running.request.fingerprint.as_ref(),
-            metadata: &running.request.metadata,
+            metadata: &running.first_metadata,
             reason: &running.reason,
             checkpoint: &running.checkpoint,
             retention: running.request.retention,
