@@ -22,7 +22,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `json` | no | [`Namespace::typed`]: values instead of bytes; `FingerprintBuilder::json`; brings `serde_json` |
+//! | `json` | no | `Namespace::typed`: values instead of bytes; `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 
 #[cfg(feature = "json")]
@@ -50,6 +50,8 @@ mod pending;
 mod run;
 mod scan;
 mod store;
+#[cfg(feature = "json")]
+mod typed;
 
 pub use claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
@@ -73,3 +75,5 @@ pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
 pub use store::{Builder, Reconciled, Store, VerifyReport};
+#[cfg(feature = "json")]
+pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};

@@ -4,10 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::claim::{Claim, ClaimOptions, Doubt, Failed, InProgress, Mismatch};
+use crate::claim::{Claim, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::FencingToken;
-use crate::lease::{Held, Lease};
+use crate::lease::{Held, Lease, LeaseError};
 use crate::namespace::Namespace;
 use crate::options::Guarantee;
 
@@ -53,6 +53,21 @@ impl Response for () {
 
     fn from_bytes(_: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         Ok(())
+    }
+}
+
+/// How a result becomes bytes and comes back; typed values bring one of their own.
+pub(crate) struct Codec<T> {
+    pub(crate) encode: fn(&T) -> Result<Vec<u8>>,
+    pub(crate) decode: fn(&Completed) -> Result<T>,
+}
+
+impl<T: Response> Codec<T> {
+    fn of_response() -> Self {
+        Self {
+            encode: |value| Ok(value.to_bytes()),
+            decode: decode_response,
+        }
     }
 }
 
@@ -245,9 +260,23 @@ impl Namespace {
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
+        self.run_coded(key, options, Codec::of_response(), work)
+    }
+
+    pub(crate) fn run_coded<T, E, W>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: ClaimOptions,
+        codec: Codec<T>,
+        work: W,
+    ) -> Result<Ran<T>, RunError<E>>
+    where
+        E: fmt::Display,
+        W: FnOnce(Run) -> Result<T, Failure<E>>,
+    {
         let lease = match self.claim_with(key, options)? {
             Claim::Granted(lease) => lease,
-            other => return Ok(ran_before(other)?),
+            other => return Ok(ran_before(other, codec.decode)?),
         };
         lease.keep_alive(RUN_CEILING)?;
         let outcome = work(Run {
@@ -255,7 +284,10 @@ impl Namespace {
         });
         match outcome {
             Ok(value) => {
-                let completed = lease.complete(value.to_bytes());
+                let completed = match (codec.encode)(&value) {
+                    Ok(bytes) => lease.complete(bytes),
+                    Err(error) => Err(LeaseError::new(error, lease)),
+                };
                 stored(value, completed.map_err(Error::from))
             }
             Err(failure) => {
@@ -288,12 +320,27 @@ impl Namespace {
         W: FnOnce(Run) -> F,
         F: Future<Output = Result<T, Failure<E>>>,
     {
+        self.run_coded_async(key, options, Codec::of_response(), work)
+    }
+
+    pub(crate) fn run_coded_async<T, E, W, F>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: ClaimOptions,
+        codec: Codec<T>,
+        work: W,
+    ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
+    where
+        E: fmt::Display,
+        W: FnOnce(Run) -> F,
+        F: Future<Output = Result<T, Failure<E>>>,
+    {
         let claim = self.claim_async(key, options);
         let guarantee = self.policy().guarantee();
         async move {
             let lease = match claim.await? {
                 Claim::Granted(lease) => lease,
-                other => return Ok(ran_before(other)?),
+                other => return Ok(ran_before(other, codec.decode)?),
             };
             lease.keep_alive(RUN_CEILING)?;
             let outcome = work(Run {
@@ -302,7 +349,10 @@ impl Namespace {
             .await;
             match outcome {
                 Ok(value) => {
-                    let completed = lease.complete_async(value.to_bytes()).await;
+                    let completed = match (codec.encode)(&value) {
+                        Ok(bytes) => lease.complete_async(bytes).await,
+                        Err(error) => Err(LeaseError::new(error, lease)),
+                    };
                     stored(value, completed.map_err(Error::from))
                 }
                 Err(failure) => {
@@ -371,19 +421,20 @@ fn not_stored<T, E>(work: E, settled: Result<()>) -> Result<Ran<T>, RunError<E>>
     }
 }
 
-fn ran_before<T: Response>(claim: Claim) -> Result<Ran<T>> {
+fn ran_before<T>(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Ran<T>> {
     Ok(match claim {
         Claim::Granted(_) => unreachable!("grants are run"),
         Claim::InProgress(busy) => Ran::InProgress(busy),
-        Claim::Completed(answer) => {
-            let value = T::from_bytes(answer.response()).map_err(|error| {
-                let text = format!("the stored response does not decode: {error}; it is in payload(), and the work is not run again");
-                Error::new(ErrorKind::Decode, text).with_payload(answer.response().to_vec())
-            })?;
-            Ran::Replayed(value)
-        }
+        Claim::Completed(answer) => Ran::Replayed(decode(&answer)?),
         Claim::Failed(answer) => Ran::Failed(answer),
         Claim::InDoubt(doubt) => Ran::InDoubt(doubt),
         Claim::Mismatch(other) => Ran::Mismatch(other),
+    })
+}
+
+fn decode_response<T: Response>(answer: &Completed) -> Result<T> {
+    T::from_bytes(answer.response()).map_err(|error| {
+        let text = format!("the stored response does not decode: {error}; it is in payload(), and the work is not run again");
+        Error::new(ErrorKind::Decode, text).with_payload(answer.response().to_vec())
     })
 }

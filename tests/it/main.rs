@@ -1,6 +1,10 @@
 //! The contract, through the public API.
 
+#[cfg(feature = "bytes")]
+mod bytes;
 mod compaction;
 mod contract_claim;
 mod contract_support;
 mod smoke;
+#[cfg(feature = "json")]
+mod typed;
