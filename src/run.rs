@@ -219,8 +219,8 @@ impl Namespace {
     /// # Errors
     /// [`RunError::Work`] when the work failed, once the store knows how;
     /// [`RunError::Store`] as for [`claim`](Self::claim) and [`Lease::complete`], and of kind
-    /// [`Decode`](ErrorKind::Decode) for a stored result that is none of type `T`: the work is not
-    /// run again for that.
+    /// [`Decode`](ErrorKind::Decode) for a stored result that is none of type `T`, or was left out
+    /// because it was over the limit of the policy: the work is not run again for that.
     ///
     /// # Examples
     ///
@@ -433,6 +433,11 @@ fn ran_before<T>(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Ra
 }
 
 fn decode_response<T: Response>(answer: &Completed) -> Result<T> {
+    if answer.response_omitted() {
+        let text = "the outcome was recorded without its bytes, which were over max_response: \
+                    there is no result to give back, and the work is not run again";
+        return Err(Error::new(ErrorKind::Decode, text));
+    }
     T::from_bytes(answer.response()).map_err(|error| {
         let text = format!("the stored response does not decode: {error}; it is in payload(), and the work is not run again");
         Error::new(ErrorKind::Decode, text).with_payload(answer.response().to_vec())

@@ -5,6 +5,7 @@ mod bytes;
 mod compaction;
 mod contract_claim;
 mod contract_support;
+mod run_replay;
 mod smoke;
 #[cfg(feature = "json")]
 mod typed;
