@@ -108,11 +108,17 @@ pub struct Lease {
     held: Held,
     /// Dropping it settles the key.
     armed: bool,
+    /// It lies in a [`LeaseError`]: dropping it leaves the key to its lease.
+    refused: bool,
 }
 
 impl Lease {
     pub(crate) fn new(held: Held) -> Self {
-        Self { held, armed: true }
+        Self {
+            held,
+            armed: true,
+            refused: false,
+        }
     }
 
     pub(crate) fn held(&self) -> &Held {
@@ -349,6 +355,10 @@ impl Drop for Lease {
             self.held
                 .engine()
                 .abandon(self.held.named(), self.held.granted.token);
+        } else if self.refused {
+            self.held
+                .engine()
+                .let_run_out(self.held.digest, self.held.granted.token);
         }
     }
 }
@@ -365,7 +375,8 @@ impl fmt::Debug for Lease {
 
 /// A call of a holder that could not be carried out, and the lease that it was made on.
 ///
-/// Dropping it never releases the key: the lease inside runs on until it lapses. An error of kind
+/// Dropping it never releases the key: the lease inside runs on until it lapses, and is not kept
+/// alive any more. An error of kind
 /// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
 /// the store is reopened.
 pub struct LeaseError {
@@ -376,6 +387,7 @@ pub struct LeaseError {
 impl LeaseError {
     pub(crate) fn new(error: Error, mut lease: Lease) -> Self {
         lease.armed = false;
+        lease.refused = true;
         Self {
             error,
             lease: Box::new(lease),
@@ -404,6 +416,7 @@ impl LeaseError {
     pub fn into_lease(self) -> Lease {
         let mut lease = *self.lease;
         lease.armed = true;
+        lease.refused = false;
         lease
     }
 }

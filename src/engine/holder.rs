@@ -302,6 +302,24 @@ impl Engine {
         }
     }
 
+    /// The guard of this token went away after a refusal, so nobody settles the key any more: its
+    /// lease runs out, renewed one last time where the store renewed it.
+    pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
+        let now = self.now();
+        let mut shard = self.shards.lock(digest);
+        if let Some(at) = held(&shard, digest, token, now.store_secs)
+            && let Some(running) = shard.get_mut(at)
+        {
+            running.guard_alive = false;
+            let one_lease_ms = now.mono_ms.saturating_add(running.request.lease_ms);
+            let renewed_ms = running.keep_alive_until_ms.min(one_lease_ms);
+            running.deadline_ms = running.deadline_ms.max(renewed_ms);
+            running.keep_alive_until_ms = 0;
+            let end_ms = running.lease_end_ms();
+            shard.arm(at, end_ms);
+        }
+    }
+
     /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
     /// beyond memory.
     pub(crate) fn abandon(&self, named: Named<'_>, token: FencingToken) {

@@ -5,6 +5,7 @@ mod bytes;
 mod compaction;
 mod contract_claim;
 mod contract_support;
+mod refused_lease;
 mod run_replay;
 mod smoke;
 #[cfg(feature = "json")]

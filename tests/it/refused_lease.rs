@@ -1,0 +1,79 @@
+//! What becomes of a key whose holder was refused and went away.
+
+use std::time::Duration;
+
+use hapax::{
+    Claim, ErrorKind, Failure, Lease, ManualClock, Namespace, Policy, Resolution, RunError, Store,
+};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+fn open(policy: Policy) -> (ManualClock, Store, Namespace) {
+    let clock = ManualClock::new();
+    let store = Store::in_memory().clock(&clock).allow_at_most_once().open();
+    let store = store.expect("it opens");
+    let policy = policy.lease(LEASE).max_response(4);
+    let jobs = store
+        .namespace("jobs", policy)
+        .expect("a policy that holds");
+    (clock, store, jobs)
+}
+
+fn granted(jobs: &Namespace, key: &str) -> Lease {
+    match jobs.claim(key) {
+        Ok(Claim::Granted(lease)) => lease,
+        other => panic!("granted, not {other:?}"),
+    }
+}
+
+/// The error that gives a lease back used to leave the holder marked as alive when it was dropped,
+/// so a reconciler that knew that nothing had happened was refused until the store was reopened.
+#[test]
+fn a_holder_that_drops_its_refusal_is_not_alive_any_more() {
+    let (clock, store, jobs) = open(Policy::at_most_once());
+    let refused = granted(&jobs, "a").complete("too long").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    clock.advance(LEASE * 2);
+    let alive = |holder_alive| {
+        let doubts = jobs.in_doubt().unwrap();
+        assert_eq!(doubts.len(), 1);
+        assert_eq!(doubts[0].holder_alive(), holder_alive);
+    };
+    alive(true);
+    drop(refused);
+    alive(false);
+    let reconciled = store.reconcile(|_| Some(Resolution::NeverHappened));
+    assert_eq!(reconciled.unwrap().resolved(), 1);
+    let _lease = granted(&jobs, "a");
+    store.validate();
+}
+
+/// `run_once` keeps its lease alive for up to an hour. When its result could not be stored, the
+/// store went on renewing the lease of a holder that was gone.
+#[test]
+fn a_lease_is_not_kept_alive_for_a_holder_that_is_gone() {
+    let (clock, store, jobs) = open(Policy::at_least_once());
+    let ran = jobs.run_once("a", |_| Ok::<_, Failure<String>>("too long".to_owned()));
+    let Err(RunError::Store(error)) = ran else {
+        panic!("the result is not stored")
+    };
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    clock.advance(LEASE / 2);
+    assert!(matches!(jobs.claim("a").unwrap(), Claim::InProgress(_)));
+    clock.advance(LEASE);
+    assert_eq!(granted(&jobs, "a").attempt(), 2, "its lease has lapsed");
+    store.validate();
+}
+
+#[test]
+fn a_lease_that_is_taken_back_is_armed_again() {
+    let (_clock, store, jobs) = open(Policy::at_least_once());
+    let refused = granted(&jobs, "a").complete("too long").unwrap_err();
+    drop(refused.into_lease());
+    let lease = granted(&jobs, "a");
+    assert_eq!(lease.attempt(), 2, "dropping it has released the key");
+    let refused = lease.complete("too long").unwrap_err();
+    refused.into_lease().complete("fits").unwrap();
+    assert!(matches!(jobs.claim("a").unwrap(), Claim::Completed(_)));
+    store.validate();
+}
