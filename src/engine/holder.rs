@@ -307,9 +307,8 @@ impl Engine {
     pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
         let now = self.now();
         let mut shard = self.shards.lock(digest);
-        if let Some(at) = held(&shard, digest, token, now.store_secs)
-            && let Some(running) = shard.get_mut(at)
-        {
+        let at = held(&shard, digest, token, now.store_secs);
+        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
             running.guard_alive = false;
             let one_lease_ms = now.mono_ms.saturating_add(running.request.lease_ms);
             let renewed_ms = running.keep_alive_until_ms.min(one_lease_ms);
