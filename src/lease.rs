@@ -11,7 +11,7 @@ use crate::clock::millis;
 use crate::engine::Engine;
 use crate::engine::claim::{Granted, Named};
 use crate::engine::namespaces::NamespaceCore;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Digest, FencingToken};
 use crate::pending::Pending;
 use crate::state::transition::Command;
@@ -402,7 +402,7 @@ impl LeaseError {
 
     /// What kind of trouble it is.
     #[must_use]
-    pub fn kind(&self) -> crate::ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         self.error.kind()
     }
 

@@ -1,7 +1,7 @@
 //! The engine: the one place where state and journal meet.
 //!
 //! ```text
-//! lock one shard ─► decide (pure) ─► Journal::append ─► Shard::apply ─► unlock ─► wake ─► wait for the commit
+//! lock one shard -> decide (pure) -> Journal::append -> Shard::apply -> unlock -> wake -> wait for the commit
 //! ```
 //!
 //! Lock order: one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a

@@ -1,10 +1,10 @@
 //! The journal: the durable log of records, in frames, in segments.
 //!
 //! ```text
-//! append(record) ─► Tail: the open frame, under one short lock; never waits, never writes
-//! commit()       ─► seal the frame ─► Log::append ─► Log::sync ─► publish the durable position
-//! read(locator)  ─► the open frame, the window in memory, or the log
-//! recover()      ─► every valid record, oldest first
+//! append(record) -> Tail: the open frame, under one short lock; never waits, never writes
+//! commit()       -> seal the frame -> Log::append -> Log::sync -> publish the durable position
+//! read(locator)  -> the open frame, the window in memory, or the log
+//! recover()      -> every valid record, oldest first
 //! ```
 //!
 //! Invariants:

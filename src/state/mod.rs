@@ -1,15 +1,15 @@
 //! The state of keys: pure, deterministic, without locks, clocks or I/O; `now` is a parameter.
 //!
 //! ```text
-//!              claim                complete
-//!   (absent) ───────► InProgress ───────────► Completed ──► (expired)
-//!      ▲                │ ▲  │ └── fail ────► Failed ─────► (expired)
-//!      │ forget,        │ │  │
-//!      │ expiry         │ │  └─ doubt, or at-most-once: drop, lapse, crash ─► InDoubt
-//!      │       release, │ │ claim                                            │ complete, fail,
-//!      └────────────── Released ◄───────────── resolve(NeverHappened) ───────┤ resolve
-//!                                                                            ▼
-//!                                                                  Completed, Failed
+//!             claim                 complete
+//!   (absent) -------> InProgress ------------> Completed --> (expired)
+//!      ^                | ^  | `-- fail -----> Failed -----> (expired)
+//!      | forget,        | |  |
+//!      | expiry         | |  `- doubt, or at-most-once: drop, lapse, crash -> InDoubt
+//!      |       release, | | claim                                               | complete, fail,
+//!      `------------ Released <------------- resolve(NeverHappened) ------------+ resolve
+//!                       (at-least-once: also drop)                              v
+//!                                                                     Completed, Failed
 //! ```
 //!
 //! A transition is *decided* here ([`transition`]), *appended* to the journal by the engine, and
