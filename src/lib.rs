@@ -77,3 +77,8 @@ pub use stats::Stats;
 pub use store::{Builder, Reconciled, Store, VerifyReport};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
+
+/// Compiles the examples of the README.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
