@@ -4,7 +4,7 @@
 //! lock one shard -> decide (pure) -> Journal::append -> Shard::apply -> unlock -> wake -> wait for the commit
 //! ```
 //!
-//! Lock order: one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a
+//! Lock order: the namespaces, one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a
 //! user runs under either; what has to be woken or dropped is carried out in an [`Aftermath`].
 
 pub(crate) mod backup;
@@ -36,7 +36,7 @@ use crate::clock::{Clock, Now, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{EPOCH_END, FencingToken, Hasher128};
-use crate::options::{Durability, Limits};
+use crate::options::{Durability, Limits, Policy};
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
 use crate::stats::Stats;
@@ -180,18 +180,25 @@ impl Engine {
 
     /// Whether changes of a namespace are acknowledged only once they are on the medium.
     pub(crate) fn is_sync(&self, namespace: &NamespaceCore) -> bool {
-        let durability = namespace
-            .policy
-            .durability
-            .unwrap_or(self.options.durability);
+        self.is_sync_under(&namespace.policy)
+    }
+
+    fn is_sync_under(&self, policy: &Policy) -> bool {
+        let durability = policy.durability.unwrap_or(self.options.durability);
         durability == Durability::Sync && !self.options.ephemeral
     }
 
     /// The frame that an answer which rests on a record has to wait for.
     pub(crate) fn rests_on(&self, namespace: &NamespaceCore, locator: Locator) -> Option<u64> {
+        self.rests_on_under(&namespace.policy, locator)
+    }
+
+    /// As [`rests_on`](Self::rests_on), where the policy is at hand and the namespace is not: its
+    /// lock is not to be taken under that of a shard.
+    fn rests_on_under(&self, policy: &Policy, locator: Locator) -> Option<u64> {
         let durable = locator.frame <= self.journal.durable();
         // A poisoned store may only answer what is durable, whatever the level: the wait fails.
-        let waits = self.is_sync(namespace) || self.journal.is_poisoned();
+        let waits = self.is_sync_under(policy) || self.journal.is_poisoned();
         (!durable && waits).then_some(locator.frame)
     }
 

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::error::Result;
 use crate::fingerprint::{Comparison, compare};
 use crate::key::Digest;
-use crate::options::Guarantee;
+use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record, RecordKind, State};
 use crate::state::running::{Request, Running};
 use crate::state::shard::Grant;
@@ -58,6 +58,7 @@ impl Engine {
         if record.head.kind == RecordKind::Released {
             self.hand_on(
                 shard,
+                &policy,
                 digest,
                 waiters,
                 record,
@@ -95,6 +96,7 @@ impl Engine {
     fn hand_on(
         &self,
         shard: &mut EngineShard,
+        policy: &Arc<Policy>,
         digest: Digest,
         waiters: VecDeque<Arc<Waiter>>,
         record: &Arc<Record>,
@@ -107,7 +109,7 @@ impl Engine {
             .filter(|waiter| waiter.mailbox.is_waiting());
         let Some(first) = waiters.next() else { return };
         let rest: VecDeque<_> = waiters.collect();
-        let granted = self.grant_released(shard, digest, &first, record, locator, now);
+        let granted = self.grant_released(shard, policy, digest, &first, record, locator, now);
         match granted {
             Ok(Some((at, granted))) => {
                 deliver(&first, Outcome::Granted(granted), aftermath);
@@ -123,9 +125,14 @@ impl Engine {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one hand-over under one lock"
+    )]
     fn grant_released(
         &self,
         shard: &mut EngineShard,
+        policy: &Arc<Policy>,
         digest: Digest,
         waiter: &Waiter,
         record: &Arc<Record>,
@@ -133,17 +140,13 @@ impl Engine {
         now: Now,
     ) -> Result<Option<(SlabRef, Granted)>> {
         self.journal.check()?;
-        let namespace = self.namespace_by_id(record.head.namespace)?;
-        let Verdict::Grant(basis) = claim_settled(
-            record,
-            waiter.request.fingerprint.as_ref(),
-            &namespace.policy,
-        ) else {
+        let sent = waiter.request.fingerprint.as_ref();
+        let Verdict::Grant(basis) = claim_settled(record, sent, policy) else {
             return Ok(None);
         };
         let grant = Grant {
-            namespace: namespace.id,
-            policy: Arc::clone(&namespace.policy),
+            namespace: record.head.namespace,
+            policy: Arc::clone(policy),
             key: Arc::clone(&record.key),
             token: self.next_token()?,
             request: waiter.request.clone(),
@@ -151,7 +154,7 @@ impl Engine {
             record: Some(Arc::clone(record)),
         };
         let at = shard.grant(digest, grant, now);
-        let rests_on = locator.and_then(|locator| self.rests_on(&namespace, locator));
+        let rests_on = locator.and_then(|locator| self.rests_on_under(policy, locator));
         let granted = self.finish_grant(shard, at, rests_on, now);
         Ok(granted.map(|granted| (at, granted)))
     }

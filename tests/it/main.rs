@@ -5,6 +5,7 @@ mod bytes;
 mod compaction;
 mod contract_claim;
 mod contract_support;
+mod lock_order;
 mod refused_lease;
 mod run_replay;
 mod smoke;
