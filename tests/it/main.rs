@@ -6,6 +6,8 @@ mod compaction;
 mod contract_claim;
 mod contract_support;
 mod lock_order;
+mod model;
+mod properties;
 mod refused_lease;
 mod run_replay;
 mod smoke;

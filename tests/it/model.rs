@@ -1,0 +1,740 @@
+//! The store as a single map: plain state, no slots, no wheel, no journal, no threads.
+//!
+//! Written from the contract, and kept as naive as it can be: a key has the newest record that was
+//! written for it, and, while somebody runs it, a holder. What a crash leaves is a prefix of the
+//! list of records.
+
+use std::collections::BTreeMap;
+
+use hapax::ErrorKind;
+
+/// What the tests know of a namespace's policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) at_most_once: bool,
+    pub(crate) lease_ms: u64,
+    pub(crate) retention_secs: u64,
+    pub(crate) failed_secs: u64,
+    pub(crate) attempt_secs: u64,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) rerun: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    InProgress,
+    Completed,
+    Failed,
+    InDoubt,
+    Released,
+}
+
+/// A key's whole state after one transition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Rec {
+    pub(crate) kind: Kind,
+    /// Zero until the token has been seen.
+    pub(crate) token: i64,
+    pub(crate) attempt: u32,
+    pub(crate) first: u64,
+    pub(crate) at: u64,
+    pub(crate) expires: Option<u64>,
+    /// Two bits, one for each part of the fingerprint.
+    pub(crate) print: Option<u8>,
+    pub(crate) metadata: Vec<u8>,
+    pub(crate) reason: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What a claim asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) print: Option<u8>,
+    pub(crate) metadata: Vec<u8>,
+    pub(crate) lease_ms: u64,
+    pub(crate) retention_secs: Option<u64>,
+}
+
+/// Somebody runs the key, or ran it until the lease lapsed.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) token: i64,
+    pub(crate) attempt: u32,
+    pub(crate) first: u64,
+    pub(crate) asked: Asked,
+    pub(crate) checkpoint: Vec<u8>,
+    pub(crate) reason: Vec<u8>,
+    pub(crate) deadline_ms: u64,
+    pub(crate) keep_until_ms: u64,
+    pub(crate) guard_alive: bool,
+    pub(crate) lapse_seen_ms: Option<u64>,
+    /// The newest record was written under this token.
+    pub(crate) journaled: bool,
+}
+
+impl Run {
+    pub(crate) fn end_ms(&self) -> u64 {
+        self.deadline_ms.max(self.keep_until_ms)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) last: Option<Rec>,
+    pub(crate) run: Option<Run>,
+    /// How many records had been written when `last` was.
+    pub(crate) written: usize,
+}
+
+/// What a claim has to be answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Expected {
+    Granted {
+        attempt: u32,
+        checkpoint: Vec<u8>,
+        reason: Vec<u8>,
+        first: u64,
+    },
+    InProgress {
+        left_ms: u64,
+        attempt: u32,
+        metadata: Vec<u8>,
+        compared: bool,
+    },
+    Completed(Rec, bool),
+    Failed(Rec, bool),
+    InDoubt {
+        record: Rec,
+        holder_alive: bool,
+        compared: bool,
+    },
+    Mismatch(Vec<&'static str>, hapax::State),
+}
+
+/// What a holder does.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Complete(Vec<u8>),
+    Fail(Vec<u8>),
+    Release(Vec<u8>),
+    Doubt(Vec<u8>),
+    Checkpoint(Vec<u8>),
+    Renew,
+    Detach,
+    Drop,
+}
+
+/// How a doubt is settled.
+#[derive(Clone, Debug)]
+pub(crate) enum Settle {
+    Happened(Vec<u8>),
+    Failed(Vec<u8>),
+    Never,
+}
+
+/// Namespace and key.
+pub(crate) type Id = (usize, usize);
+
+pub(crate) const DROPPED: &[u8] = b"the lease was dropped without an outcome";
+pub(crate) const LAPSED: &[u8] = b"the lease lapsed without an outcome";
+pub(crate) const NEVER_HAPPENED: &[u8] = b"resolved: it never happened";
+pub(crate) const EXHAUSTED: &[u8] = b"no outcome within the attempts allowed";
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) rules: Vec<Rules>,
+    pub(crate) keys: BTreeMap<Id, Entry>,
+    pub(crate) now_ms: u64,
+    pub(crate) now_secs: u64,
+    /// What the store held when it was opened.
+    base: BTreeMap<Id, Option<Rec>>,
+    /// Every record since then; `None` for a removal.
+    written: Vec<(Id, Option<Rec>)>,
+    /// So many of them were acknowledged.
+    acked: usize,
+}
+
+pub(crate) fn compare(stored: Option<u8>, sent: Option<u8>) -> Result<bool, Vec<&'static str>> {
+    let (Some(stored), Some(sent)) = (stored, sent) else {
+        return Ok(false);
+    };
+    let differing = [("amount", 1), ("to", 2)]
+        .into_iter()
+        .filter_map(|(label, bit)| ((stored ^ sent) & bit != 0).then_some(label));
+    let labels: Vec<_> = differing.collect();
+    if labels.is_empty() {
+        Ok(true)
+    } else {
+        Err(labels)
+    }
+}
+
+impl Model {
+    pub(crate) fn new(rules: Vec<Rules>, keys: usize) -> Self {
+        let ids = (0..rules.len()).flat_map(|ns| (0..keys).map(move |key| (ns, key)));
+        Self {
+            keys: ids.map(|id| (id, Entry::default())).collect(),
+            rules,
+            now_ms: 0,
+            now_secs: 0,
+            base: BTreeMap::new(),
+            written: Vec::new(),
+            acked: 0,
+        }
+    }
+
+    fn entry(&mut self, id: Id) -> &mut Entry {
+        self.keys.get_mut(&id).expect("every key is there")
+    }
+
+    pub(crate) fn run(&self, id: Id) -> Option<&Run> {
+        self.keys[&id].run.as_ref()
+    }
+
+    pub(crate) fn lapsed(&self, run: &Run) -> bool {
+        run.end_ms() <= self.now_ms
+    }
+
+    fn in_doubt(&self, id: Id, run: &Run) -> bool {
+        self.rules[id.0].at_most_once && self.lapsed(run)
+    }
+
+    /// The newest record of a key that nobody runs, unless it has expired.
+    pub(crate) fn settled(&self, id: Id) -> Option<&Rec> {
+        let last = self.keys[&id].last.as_ref()?;
+        last.expires
+            .is_none_or(|at| at > self.now_secs)
+            .then_some(last)
+    }
+
+    pub(crate) fn state(&self, id: Id, kind: Kind) -> hapax::State {
+        match kind {
+            Kind::Completed => hapax::State::Completed,
+            Kind::Failed => hapax::State::Failed,
+            Kind::InDoubt => hapax::State::InDoubt,
+            Kind::InProgress if self.rules[id.0].at_most_once => hapax::State::InDoubt,
+            Kind::InProgress | Kind::Released => hapax::State::Released,
+        }
+    }
+
+    fn expires(&self, id: Id, kind: Kind, asked: Option<u64>) -> Option<u64> {
+        let rules = &self.rules[id.0];
+        let secs = match kind {
+            Kind::Completed => asked.unwrap_or(rules.retention_secs),
+            Kind::Failed => asked.unwrap_or(rules.failed_secs),
+            Kind::InDoubt => return None,
+            Kind::InProgress if rules.at_most_once => return None,
+            Kind::InProgress | Kind::Released => rules.attempt_secs,
+        };
+        Some(self.now_secs + secs + 1)
+    }
+
+    fn record_of_run(&self, id: Id, run: &Run, kind: Kind, said: &[u8]) -> Rec {
+        let (reason, body) = match kind {
+            Kind::Completed | Kind::Failed => (Vec::new(), said.to_vec()),
+            Kind::Released | Kind::InDoubt => (said.to_vec(), run.checkpoint.clone()),
+            Kind::InProgress => (run.reason.clone(), said.to_vec()),
+        };
+        Rec {
+            kind,
+            token: run.token,
+            attempt: run.attempt,
+            first: run.first,
+            at: self.now_secs,
+            expires: self.expires(id, kind, run.asked.retention_secs),
+            print: run.asked.print,
+            metadata: run.asked.metadata.clone(),
+            reason,
+            body,
+        }
+    }
+
+    fn record_of_record(&self, id: Id, from: &Rec, kind: Kind, said: &[u8]) -> Rec {
+        let outcome = matches!(kind, Kind::Completed | Kind::Failed);
+        Rec {
+            kind,
+            at: self.now_secs,
+            expires: self.expires(id, kind, None),
+            reason: if outcome { Vec::new() } else { said.to_vec() },
+            body: if outcome {
+                said.to_vec()
+            } else {
+                from.body.clone()
+            },
+            ..from.clone()
+        }
+    }
+
+    fn write(&mut self, id: Id, record: Option<Rec>) {
+        self.written.push((id, record.clone()));
+        let written = self.written.len();
+        let entry = self.entry(id);
+        entry.written = written;
+        if record
+            .as_ref()
+            .is_none_or(|record| record.kind != Kind::InProgress)
+        {
+            entry.run = None;
+        } else if let Some(run) = &mut entry.run {
+            run.journaled = true;
+        }
+        entry.last = record;
+    }
+
+    /// What was written so far has been acknowledged.
+    pub(crate) fn acknowledge(&mut self) {
+        self.acked = self.written.len();
+    }
+
+    /// Somebody was told of the newest record of this key.
+    pub(crate) fn told(&mut self, id: Id) {
+        self.acked = self.acked.max(self.keys[&id].written);
+    }
+
+    /// What `get` has to answer.
+    pub(crate) fn get(&self, id: Id) -> Option<(hapax::State, Rec)> {
+        let Some(run) = self.run(id) else {
+            let record = self.settled(id)?;
+            return Some((self.state(id, record.kind), record.clone()));
+        };
+        let state = if self.in_doubt(id, run) {
+            hapax::State::InDoubt
+        } else {
+            hapax::State::InProgress
+        };
+        Some((
+            state,
+            self.record_of_run(id, run, Kind::InProgress, &run.checkpoint),
+        ))
+    }
+
+    /// The token of a record became known.
+    pub(crate) fn adopt(&mut self, id: Id, token: i64) {
+        if let Some(last) = &mut self.entry(id).last {
+            last.token = token;
+        }
+        let known = self
+            .written
+            .iter_mut()
+            .rev()
+            .find(|(other, _)| *other == id);
+        if let Some((_, Some(record))) = known {
+            record.token = token;
+        }
+    }
+
+    fn grant(
+        &mut self,
+        id: Id,
+        asked: &Asked,
+        from: Option<&Rec>,
+        keeps_checkpoint: bool,
+    ) -> Expected {
+        let run = Run {
+            token: 0,
+            attempt: from.map_or(1, |from| from.attempt + 1),
+            first: from.map_or(self.now_secs, |from| from.first),
+            asked: asked.clone(),
+            checkpoint: from
+                .filter(|_| keeps_checkpoint)
+                .map_or(Vec::new(), |from| from.body.clone()),
+            reason: from.map_or(Vec::new(), |from| from.reason.clone()),
+            deadline_ms: self.now_ms + asked.lease_ms,
+            keep_until_ms: 0,
+            guard_alive: true,
+            lapse_seen_ms: None,
+            journaled: false,
+        };
+        let expected = granted(&run);
+        self.entry(id).run = Some(run);
+        expected
+    }
+
+    /// Puts the token of a grant in, and writes the claim where it is journaled. Says whether the
+    /// grant rests on that record.
+    pub(crate) fn granted(&mut self, id: Id, token: i64) -> bool {
+        let rules = self.rules[id.0].clone();
+        let run = self.entry(id).run.as_mut().expect("the key was granted");
+        run.token = token;
+        let run = run.clone();
+        if rules.at_most_once || (rules.max_attempts.is_some() && run.attempt > 1) {
+            let record = self.record_of_run(id, &run, Kind::InProgress, &run.checkpoint);
+            self.write(id, Some(record));
+        }
+        rules.at_most_once
+    }
+
+    pub(crate) fn claim(&mut self, id: Id, asked: &Asked) -> Expected {
+        match self.run(id).cloned() {
+            Some(run) => self.claim_running(id, asked, &run),
+            None => match self.settled(id).cloned() {
+                Some(record) => self.claim_settled(id, asked, &record),
+                None => self.grant(id, asked, None, false),
+            },
+        }
+    }
+
+    fn claim_running(&mut self, id: Id, asked: &Asked, run: &Run) -> Expected {
+        let rules = self.rules[id.0].clone();
+        let compared = match compare(run.asked.print, asked.print) {
+            Ok(compared) => compared,
+            Err(labels) => {
+                let (state, _) = self.get(id).expect("the key is running");
+                return Expected::Mismatch(labels, state);
+            }
+        };
+        if !self.lapsed(run) {
+            return Expected::InProgress {
+                left_ms: (run.end_ms() - self.now_ms).min(run.asked.lease_ms),
+                attempt: run.attempt,
+                metadata: run.asked.metadata.clone(),
+                compared,
+            };
+        }
+        if rules.at_most_once {
+            return Expected::InDoubt {
+                record: self.record_of_run(id, run, Kind::InDoubt, LAPSED),
+                holder_alive: run.guard_alive,
+                compared,
+            };
+        }
+        if rules.max_attempts.is_some_and(|most| run.attempt >= most) {
+            let said = if run.reason.is_empty() {
+                EXHAUSTED.to_vec()
+            } else {
+                run.reason.clone()
+            };
+            let record = Rec {
+                expires: self.expires(id, Kind::Failed, None),
+                ..self.record_of_run(id, run, Kind::Failed, &said)
+            };
+            self.write(id, Some(record.clone()));
+            return Expected::Failed(record, false);
+        }
+        let again = Run {
+            token: 0,
+            attempt: run.attempt + 1,
+            asked: asked.clone(),
+            deadline_ms: self.now_ms + asked.lease_ms,
+            keep_until_ms: 0,
+            guard_alive: true,
+            lapse_seen_ms: None,
+            journaled: false,
+            ..run.clone()
+        };
+        let expected = granted(&again);
+        self.entry(id).run = Some(again);
+        expected
+    }
+
+    fn claim_settled(&mut self, id: Id, asked: &Asked, record: &Rec) -> Expected {
+        use hapax::State;
+        let rules = self.rules[id.0].clone();
+        let state = self.state(id, record.kind);
+        let comparison = compare(record.print, asked.print);
+        if state == State::Released {
+            if rules
+                .max_attempts
+                .is_some_and(|most| record.attempt >= most)
+            {
+                let said = if record.reason.is_empty() {
+                    EXHAUSTED
+                } else {
+                    &record.reason
+                };
+                let failed = self.record_of_record(id, record, Kind::Failed, said);
+                self.write(id, Some(failed.clone()));
+                return Expected::Failed(failed, false);
+            }
+            return self.grant(id, asked, Some(record), comparison.is_ok());
+        }
+        let compared = match comparison {
+            Ok(compared) => compared,
+            Err(_) if rules.rerun && state != State::InDoubt => {
+                return self.grant(id, asked, None, false);
+            }
+            Err(labels) => return Expected::Mismatch(labels, state),
+        };
+        match state {
+            State::Completed => Expected::Completed(record.clone(), compared),
+            State::Failed => Expected::Failed(record.clone(), compared),
+            _ => Expected::InDoubt {
+                record: record.clone(),
+                holder_alive: false,
+                compared,
+            },
+        }
+    }
+
+    /// What a holder is answered; `Ok(true)` when a record was written.
+    pub(crate) fn act(&mut self, id: Id, token: i64, act: &Act) -> Result<bool, ErrorKind> {
+        match self.run(id).cloned() {
+            Some(run) => self.act_running(id, token, act, &run),
+            None => match self.settled(id).cloned() {
+                Some(_) if matches!(act, Act::Drop) => Ok(false),
+                Some(record) => self.act_settled(id, token, act, &record),
+                None => Err(ErrorKind::NotHeld),
+            },
+        }
+    }
+
+    fn act_running(&mut self, id: Id, token: i64, act: &Act, run: &Run) -> Result<bool, ErrorKind> {
+        if run.token != token {
+            return Err(ErrorKind::Superseded);
+        }
+        let rules = &self.rules[id.0];
+        let exhausted = rules.max_attempts.is_some_and(|most| run.attempt >= most);
+        let again = if exhausted {
+            Kind::Failed
+        } else {
+            Kind::Released
+        };
+        let doubtful = self.in_doubt(id, run);
+        let (kind, said) = match act {
+            Act::Complete(said) => (Kind::Completed, said.clone()),
+            Act::Fail(said) => (Kind::Failed, said.clone()),
+            Act::Doubt(said) => (Kind::InDoubt, said.clone()),
+            Act::Release(said) => (again, said.clone()),
+            Act::Drop if rules.at_most_once => (Kind::InDoubt, DROPPED.to_vec()),
+            Act::Drop => (again, DROPPED.to_vec()),
+            Act::Renew | Act::Checkpoint(_) if doubtful => return Err(ErrorKind::InUse),
+            Act::Checkpoint(said) => (Kind::InProgress, said.clone()),
+            Act::Detach if !run.journaled => (Kind::InProgress, run.checkpoint.clone()),
+            Act::Detach => return Ok(false),
+            Act::Renew => {
+                let deadline_ms = run.deadline_ms.max(self.now_ms + run.asked.lease_ms);
+                let run = self.entry(id).run.as_mut().expect("the key is running");
+                run.deadline_ms = deadline_ms;
+                run.lapse_seen_ms = None;
+                return Ok(false);
+            }
+        };
+        if let Act::Checkpoint(said) = act {
+            let run = self.entry(id).run.as_mut().expect("the key is running");
+            run.checkpoint.clone_from(said);
+        }
+        let record = self.record_of_run(id, run, kind, &said);
+        self.write(id, Some(record));
+        Ok(true)
+    }
+
+    fn act_settled(
+        &mut self,
+        id: Id,
+        token: i64,
+        act: &Act,
+        record: &Rec,
+    ) -> Result<bool, ErrorKind> {
+        use hapax::State;
+        if record.token != token {
+            return Err(ErrorKind::Superseded);
+        }
+        let (kind, said) = match (self.state(id, record.kind), act) {
+            (State::Completed, Act::Complete(said)) if *said == record.body => return Ok(false),
+            (State::Failed, Act::Fail(said)) if *said == record.body => return Ok(false),
+            (State::Released, Act::Release(said)) if *said == record.reason => return Ok(false),
+            (State::InDoubt, Act::Doubt(_)) => return Ok(false),
+            (State::InDoubt, Act::Complete(said)) => (Kind::Completed, said),
+            (State::InDoubt, Act::Fail(said)) => (Kind::Failed, said),
+            (State::InDoubt, _) => return Err(ErrorKind::InUse),
+            (State::Released, Act::Complete(said)) if record.kind == Kind::InProgress => {
+                (Kind::Completed, said)
+            }
+            (State::Released, Act::Fail(said)) if record.kind == Kind::InProgress => {
+                (Kind::Failed, said)
+            }
+            _ => return Err(ErrorKind::AlreadySettled),
+        };
+        let written = self.record_of_record(id, record, kind, said);
+        self.write(id, Some(written));
+        Ok(true)
+    }
+
+    pub(crate) fn keep_alive(&mut self, id: Id, token: i64, for_ms: u64) -> Result<(), ErrorKind> {
+        self.act(id, token, &Act::Renew)?;
+        let until = self.now_ms + for_ms;
+        if let Some(run) = &mut self.entry(id).run {
+            run.keep_until_ms = until;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn disarm(&mut self, id: Id, token: i64) {
+        if let Some(run) = self.entry(id).run.as_mut().filter(|run| run.token == token) {
+            run.guard_alive = false;
+        }
+    }
+
+    /// What the attached lease knows: attempt and checkpoint.
+    pub(crate) fn attach(&mut self, id: Id, token: i64) -> Result<(u32, Vec<u8>), ErrorKind> {
+        if let Some(run) = &mut self.entry(id).run {
+            if run.token != token {
+                return Err(ErrorKind::Superseded);
+            }
+            if run.guard_alive {
+                return Err(ErrorKind::InUse);
+            }
+            run.guard_alive = true;
+            return Ok((run.attempt, run.checkpoint.clone()));
+        }
+        let record = self.settled(id).cloned().ok_or(ErrorKind::NotHeld)?;
+        if record.token != token {
+            return Err(ErrorKind::Superseded);
+        }
+        let resumes = match record.kind {
+            Kind::InProgress => true,
+            Kind::InDoubt => self.rules[id.0].at_most_once,
+            _ => false,
+        };
+        if !resumes {
+            return Ok((record.attempt, Vec::new()));
+        }
+        let asked = Asked {
+            print: record.print,
+            metadata: record.metadata.clone(),
+            lease_ms: self.rules[id.0].lease_ms,
+            retention_secs: None,
+        };
+        self.grant(id, &asked, Some(&record), true);
+        let run = self.entry(id).run.as_mut().expect("the key was granted");
+        (run.token, run.attempt, run.journaled) = (token, record.attempt, true);
+        Ok((record.attempt, record.body))
+    }
+
+    pub(crate) fn resolve(
+        &mut self,
+        id: Id,
+        token: i64,
+        settle: &Settle,
+        force: bool,
+    ) -> Result<(), ErrorKind> {
+        let doubt = if let Some(run) = self.run(id) {
+            if run.token != token {
+                return Err(ErrorKind::Superseded);
+            }
+            let reruns = matches!(settle, Settle::Never) && run.guard_alive && !force;
+            if !self.in_doubt(id, run) || reruns {
+                return Err(ErrorKind::InUse);
+            }
+            self.record_of_run(id, run, Kind::InDoubt, LAPSED)
+        } else {
+            let record = self.settled(id).ok_or(ErrorKind::NotHeld)?;
+            if record.token != token || self.state(id, record.kind) != hapax::State::InDoubt {
+                return Err(ErrorKind::Superseded);
+            }
+            record.clone()
+        };
+        let written = match settle {
+            Settle::Happened(said) => self.record_of_record(id, &doubt, Kind::Completed, said),
+            Settle::Failed(said) => self.record_of_record(id, &doubt, Kind::Failed, said),
+            Settle::Never => self.record_of_record(id, &doubt, Kind::Released, NEVER_HAPPENED),
+        };
+        self.write(
+            id,
+            Some(Rec {
+                token: 0,
+                ..written
+            }),
+        );
+        Ok(())
+    }
+
+    pub(crate) fn forget(&mut self, id: Id, force: Option<i64>) -> Result<bool, ErrorKind> {
+        let held = match (self.run(id), self.settled(id)) {
+            (Some(run), _) => Some(run.token),
+            (None, None) => return Ok(false),
+            (None, Some(record)) => {
+                (self.state(id, record.kind) == hapax::State::InDoubt).then_some(record.token)
+            }
+        };
+        match (held, force) {
+            (Some(_), None) => Err(ErrorKind::InUse),
+            (Some(held), Some(force)) if held != force => Err(ErrorKind::Superseded),
+            _ => {
+                self.write(id, None);
+                Ok(true)
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: Id) -> bool {
+        let fresh = Rec {
+            kind: Kind::Completed,
+            token: 0,
+            attempt: 1,
+            first: self.now_secs,
+            at: self.now_secs,
+            expires: self.expires(id, Kind::Completed, None),
+            print: None,
+            metadata: Vec::new(),
+            reason: Vec::new(),
+            body: Vec::new(),
+        };
+        let record = match (self.run(id), self.settled(id)) {
+            (Some(run), _) if !self.lapsed(run) || self.rules[id.0].at_most_once => return false,
+            (Some(_), _) | (None, None) => fresh,
+            (None, Some(record)) if self.state(id, record.kind) == hapax::State::Released => {
+                let over = self.record_of_record(id, record, Kind::Completed, &[]);
+                Rec { token: 0, ..over }
+            }
+            _ => return false,
+        };
+        self.write(id, Some(record));
+        true
+    }
+
+    /// The clock has moved: leases lapse, and lapsed keys that nobody wanted are forgotten.
+    pub(crate) fn moved(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        let rules = self.rules.clone();
+        for (id, entry) in &mut self.keys {
+            let Some(run) = &mut entry.run else { continue };
+            if run.end_ms() > now_ms {
+                continue;
+            }
+            let seen = *run.lapse_seen_ms.get_or_insert(now_ms);
+            let rules = &rules[id.0];
+            if !rules.at_most_once && now_ms >= seen + rules.attempt_secs * 1000 {
+                entry.run = None;
+            }
+        }
+    }
+
+    /// Every state that a crash may have left, newest first: at least what was acknowledged.
+    pub(crate) fn survivors(&self) -> Vec<BTreeMap<Id, Option<Rec>>> {
+        let mut state = self.base.clone();
+        let mut survivors = Vec::new();
+        for at in 0..=self.written.len() {
+            if at >= self.acked {
+                survivors.push(state.clone());
+            }
+            if let Some((id, record)) = self.written.get(at) {
+                state.insert(*id, record.clone());
+            }
+        }
+        survivors.reverse();
+        survivors
+    }
+
+    /// Goes on from what a crash or a restart has left.
+    pub(crate) fn reopen(&mut self, state: BTreeMap<Id, Option<Rec>>) {
+        for (id, entry) in &mut self.keys {
+            *entry = Entry {
+                last: state.get(id).cloned().flatten(),
+                ..Entry::default()
+            };
+        }
+        self.base = state;
+        self.written.clear();
+        self.acked = 0;
+    }
+}
+
+fn granted(run: &Run) -> Expected {
+    Expected::Granted {
+        attempt: run.attempt,
+        checkpoint: run.checkpoint.clone(),
+        reason: run.reason.clone(),
+        first: run.first,
+    }
+}
