@@ -351,9 +351,9 @@ impl Namespace {
     fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
         let key = self.key(key)?;
         let engine = &self.store.engine;
-        let frame = engine.forget(engine.named(&self.core, &key), force)?;
+        let (there, frame) = engine.forget(engine.named(&self.core, &key), force)?;
         block_on(engine.acknowledge(engine.is_sync(&self.core), frame))?;
-        Ok(frame.is_some())
+        Ok(there)
     }
 
     fn key(&self, key: &[u8]) -> Result<Arc<[u8]>> {

@@ -264,20 +264,21 @@ impl Engine {
 
     /// Removes a key. A running one, or one in doubt, only when forced with its token.
     ///
-    /// Gives the frame that the acknowledgement waits for; `None` when there was no such key.
+    /// Gives whether there was such a key, and the frame that the acknowledgement waits for: that of
+    /// an earlier removal too, as nobody may be told of one that a power cut could undo.
     pub(crate) fn forget(
         &self,
         named: Named<'_>,
         force: Option<FencingToken>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<(bool, Option<u64>)> {
         self.check_alive()?;
         let mut read: Option<Read> = None;
         loop {
             let now = self.now();
             let shard = self.shards.lock(named.digest);
             let last = match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Ok(None),
-                Found::Forgotten(locator) => return Ok(Some(locator.frame)),
+                Found::Absent => return Ok((false, None)),
+                Found::Forgotten(locator) => return Ok((false, Some(locator.frame))),
                 Found::Running(at) => {
                     let running = shard
                         .get(at)
@@ -311,7 +312,8 @@ impl Engine {
                     })
                 }
             };
-            return self.remove(shard, named, last, now).map(Some);
+            let frame = self.remove(shard, named, last, now)?;
+            return Ok((true, Some(frame)));
         }
     }
 
