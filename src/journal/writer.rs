@@ -147,8 +147,7 @@ impl Journal {
             writer.unflushed_bytes = 0;
         }
         if writer.marks_due_ms().is_some_and(|at| at <= now_ms) {
-            // Frames may have been written that are not synced: the marks must not vouch for them.
-            let marks = self.durable_marks(writer);
+            let marks = self.current_marks(writer);
             writer
                 .write_marks(&*self.log, marks)
                 .map_err(|error| ("writing the marks", error))?;

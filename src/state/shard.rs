@@ -259,11 +259,21 @@ impl<W> Shard<W> {
         running.and_then(|at| self.take(at))
     }
 
-    /// Undoes a grant of which nothing was written: the key is what it was before.
+    /// Takes a grant away that left no outcome: the key is what its newest record says.
     pub(crate) fn restore(&mut self, at: SlabRef) -> Option<Running<W>> {
         let entry = self.take(at)?;
+        // Without a slot to go back to, the newest record is one of a claim: a ticket's, a counted
+        // one, or a checkpoint. What it holds lives on, as it would after a crash.
+        let claimed = entry.last_record.map(|last| {
+            let settled = match entry.guarantee() {
+                Guarantee::AtMostOnce => Settled::InDoubt,
+                Guarantee::AtLeastOnce => Settled::Released,
+            };
+            let place = Place::Settled(settled, last.locator);
+            Slot::new(entry.digest, place, last.expires_at)
+        });
         // An expired slot counts as absent, and keeps the counts of its segment exact.
-        match entry.previous {
+        match entry.previous.or(claimed) {
             Some(slot) => self.table.put(slot, self.expired_secs),
             None => {
                 self.table.remove(entry.digest);
