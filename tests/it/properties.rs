@@ -2,6 +2,14 @@
 //!
 //! `PROPTEST_CASES` says how many; `HAPAX_SEED` repeats the histories of a run that printed it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+mod calls;
+mod checks;
+mod regressions;
 mod steps;
 mod world;
 
@@ -51,7 +59,7 @@ fn replay(setup: Setup, history: &[Step]) -> Met {
 fn every_answer_is_that_of_a_single_map() {
     let total = Mutex::new(Met::default());
     let history = (steps::setup(), vec(steps::step(), 1..150));
-    let result = runner(150).run(&history, |(setup, history)| {
+    let result = runner(250).run(&history, |(setup, history)| {
         let met = replay(setup, &history);
         let mut total = total.lock().unwrap();
         total.dropped += met.dropped;
