@@ -121,7 +121,8 @@ impl Engine {
                 shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
                 return Err(refused(refusal, Some(info)));
             }
-            Ok(Accepted::Done) => return Ok(None),
+            // Journaled before, and perhaps not on the medium yet.
+            Ok(Accepted::Done) => return Ok(running.last_record.map(|last| last.locator.frame)),
             Ok(Accepted::Extend) => {
                 self.extend(&mut shard, at, now);
                 drop(shard);
