@@ -146,6 +146,9 @@ impl World {
             }
         }
         self.wrote(expected == Ok(true));
+        if expected.is_ok() && self.is_sync() {
+            self.model.told(id);
+        }
     }
 
     pub(super) fn keep_alive(&mut self, lease: Held, ms: u64) {
@@ -290,6 +293,7 @@ impl World {
         for (id, lease) in &ours {
             expected.push((*id, self.model.act(*id, lease.token().as_i64(), &act)));
         }
+        let wrote = expected.iter().any(|(_, expected)| *expected == Ok(true));
         let items = ours.into_iter().map(|(_, lease)| (lease, bytes(body)));
         let results = self.spaces[space].complete_many(items.collect::<Vec<_>>());
         for ((id, expected), result) in expected.into_iter().zip(results) {
@@ -299,7 +303,7 @@ impl World {
                 self.leases.push((id, error.into_lease()));
             }
         }
-        self.wrote(true);
+        self.wrote(wrote);
     }
 
     pub(super) fn scan(&mut self, space: usize, state: Option<State>) {

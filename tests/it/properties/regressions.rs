@@ -129,3 +129,20 @@ fn a_claim_that_is_not_compared_leaves_the_fingerprint_there() {
     ];
     replay(setup(None), &released);
 }
+
+/// A ticket for a claim that was journaled anyway, because attempts were counted, was given out
+/// before that record was on the medium: after a power cut it was worth nothing.
+#[test]
+fn a_ticket_of_a_counted_attempt_outlives_a_power_cut() {
+    let detach = || act(Doing::Detach);
+    let history = [
+        claim(2, 0),
+        act(Doing::Release(1)),
+        claim(2, 0),
+        detach(),
+        Step::Crash { keeping: 0 },
+        Step::Attach { ticket: 0 },
+        act(Doing::Complete(SMALL)),
+    ];
+    replay(setup(None), &history);
+}

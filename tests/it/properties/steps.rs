@@ -139,7 +139,7 @@ pub(crate) enum Step {
     Advance {
         ms: u64,
     },
-    StepWall {
+    Wall {
         secs: i64,
     },
     Sync,
@@ -238,7 +238,7 @@ fn time() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         8 => ms.prop_map(|ms| Step::Advance { ms }),
-        1 => wall.prop_map(|secs| Step::StepWall { secs }),
+        1 => wall.prop_map(|secs| Step::Wall { secs }),
     ]
 }
 

@@ -208,7 +208,7 @@ impl World {
             Step::Scan { space, state } => self.scan(*space, *state),
             Step::InDoubt => self.in_doubt(),
             Step::Advance { ms } => self.advance(*ms),
-            Step::StepWall { secs } => self.step_wall(*secs),
+            Step::Wall { secs } => self.step_wall(*secs),
             Step::Sync => {
                 self.store.sync().unwrap();
                 self.model.acknowledge();
