@@ -339,12 +339,12 @@ impl Namespace {
         });
         let this = self.clone();
         Pending::new(async move {
-            let frame = forgotten?;
+            let (there, frame) = forgotten?;
             let engine = &this.store.engine;
             engine
                 .acknowledge(engine.is_sync(&this.core), frame)
                 .await?;
-            Ok(frame.is_some())
+            Ok(there)
         })
     }
 

@@ -294,9 +294,8 @@ impl Engine {
                     .map(|last| (last.locator.frame, last.expires_at)),
             );
         }
-        let expired_secs = self.now().store_secs;
         self.journal
-            .with_tail(|tail| tail.census.validate(live.into_iter(), expired_secs));
+            .with_tail(|tail| tail.census.validate(live.into_iter()));
     }
 }
 

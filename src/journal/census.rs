@@ -201,10 +201,7 @@ impl Census {
     }
 
     /// Recounts from scratch against the live records that the caller knows: (frame, expiry).
-    ///
-    /// A table that grows lets go of records that expire up to `expired_secs`, also while the
-    /// counts stand still after open: of those, any number may be missing.
-    pub(crate) fn validate(&self, live: impl Iterator<Item = (u64, u32)>, expired_secs: u32) {
+    pub(crate) fn validate(&self, live: impl Iterator<Item = (u64, u32)>) {
         let mut counts: HashMap<u64, u64> = HashMap::new();
         let mut dying: HashMap<(u64, u32), u64> = HashMap::new();
         for (frame, expires_at) in
@@ -218,21 +215,19 @@ impl Census {
                 *dying.entry((stats.number, expires_at)).or_insert(0) += 1;
             }
         }
-        for (second, count) in &self.dying {
-            let counted = dying.get(second).copied().unwrap_or(0);
-            let let_go = count.checked_sub(counted).expect("no record is uncounted");
-            assert!(
-                let_go == 0 || second.1 <= expired_secs,
-                "{count} records die at (segment, second) {second:?}, but {counted} are there"
-            );
-            *counts.entry(second.0).or_insert(0) += let_go;
-        }
         for stats in &self.segments {
             let counted = counts.get(&stats.number).copied().unwrap_or(0);
             assert_eq!(
                 stats.live, counted,
                 "live records of segment {}",
                 stats.number
+            );
+        }
+        for (second, count) in &self.dying {
+            let counted = dying.get(second).copied().unwrap_or(0);
+            assert_eq!(
+                *count, counted,
+                "records that die at (segment, second) {second:?}"
             );
         }
         self.wheel.validate();

@@ -62,6 +62,8 @@ pub(crate) struct Run {
     pub(crate) attempt: u32,
     pub(crate) first: u64,
     pub(crate) asked: Asked,
+    /// The metadata of the first claim of this request: what is written and answered.
+    pub(crate) first_metadata: Vec<u8>,
     pub(crate) checkpoint: Vec<u8>,
     pub(crate) reason: Vec<u8>,
     pub(crate) deadline_ms: u64,
@@ -243,7 +245,7 @@ impl Model {
             at: self.now_secs,
             expires: self.expires(id, kind, run.asked.retention_secs),
             print: run.asked.print,
-            metadata: run.asked.metadata.clone(),
+            metadata: run.first_metadata.clone(),
             reason,
             body,
         }
@@ -336,11 +338,15 @@ impl Model {
             first: from.map_or(self.now_secs, |from| from.first),
             asked: Asked {
                 // Where it is not compared, the one that is stored stays.
-                print: asked.print.or(from
+                print: from
                     .filter(|_| keeps_checkpoint)
-                    .and_then(|from| from.print)),
+                    .and_then(|from| from.print)
+                    .or(asked.print),
                 ..asked.clone()
             },
+            first_metadata: from
+                .filter(|_| keeps_checkpoint)
+                .map_or(asked.metadata.clone(), |from| from.metadata.clone()),
             checkpoint: from
                 .filter(|_| keeps_checkpoint)
                 .map_or(Vec::new(), |from| from.body.clone()),
@@ -421,7 +427,7 @@ impl Model {
             token: 0,
             attempt: run.attempt + 1,
             asked: Asked {
-                print: asked.print.or(run.asked.print),
+                print: run.asked.print.or(asked.print),
                 ..asked.clone()
             },
             deadline_ms: self.now_ms + asked.lease_ms,
