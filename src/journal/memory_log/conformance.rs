@@ -24,7 +24,7 @@ pub(crate) fn run<'a>(fresh: &dyn Fn() -> Box<dyn Fn() -> Box<dyn Log> + 'a>) {
 fn manifest_and_marks(open: Open<'_>) {
     let log = open();
     assert_eq!(log.read_manifest().unwrap(), None);
-    assert_eq!(log.read_marks().unwrap(), [vec![], vec![]]);
+    assert_eq!(log.read_marks().unwrap(), [Vec::<u8>::new(), Vec::new()]);
     log.write_manifest(b"one").unwrap();
     log.write_marks(1, &[7; 512]).unwrap();
     assert_eq!(log.read_marks().unwrap(), [vec![], vec![7; 512]]);
