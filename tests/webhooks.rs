@@ -1,5 +1,9 @@
 //! The main job: the example `webhooks`, run to the end, killed again and again, and made to fail.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at whatever it does not expect"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +20,8 @@ use tempfile::TempDir;
 
 const SAMPLE_EVENTS: u64 = 40;
 const KILL_LOOP_EVENTS: u64 = 400;
-const ROUNDS: u64 = 12;
+const KILLS: u64 = 12;
+const ROUNDS_MAX: u64 = 60;
 const SIGKILL: i32 = 9;
 
 #[test]
@@ -125,7 +130,7 @@ fn wrong_arguments_are_refused_with_a_hint() {
 
 #[test]
 fn killed_again_and_again_at_most_once_never_doubles_an_effect() {
-    let killed = KillLoop::run("at-most-once");
+    let mut killed = KillLoop::run("at-most-once");
     let report = killed.finish();
     let effects = killed.effects();
     let doubled: Vec<_> = effects.iter().filter(|(_, lines)| **lines > 1).collect();
@@ -139,7 +144,7 @@ fn killed_again_and_again_at_most_once_never_doubles_an_effect() {
 
 #[test]
 fn killed_again_and_again_at_least_once_loses_no_effect_and_counts_the_repeated_ones() {
-    let killed = KillLoop::run("at-least-once");
+    let mut killed = KillLoop::run("at-least-once");
     let report = killed.finish();
     let effects = killed.effects();
     let repeated: u64 = effects.values().map(|lines| lines - 1).sum();
@@ -177,9 +182,15 @@ impl KillLoop {
             seed,
             inherited_doubts: 0,
         };
-        let killed: u64 = (0..ROUNDS).map(|round| u64::from(this.round(round))).sum();
-        assert!(killed >= 10, "only {killed} rounds were killed");
-        this
+        // On a busy machine a process may come to its end before the kill arrives.
+        let mut killed = 0;
+        for round in 0..ROUNDS_MAX {
+            killed += u64::from(this.round(round));
+            if killed == KILLS {
+                return this;
+            }
+        }
+        panic!("only {killed} of {ROUNDS_MAX} rounds were killed");
     }
 
     /// Starts the example, and kills it when it has printed so many lines; whether it was killed.
@@ -231,11 +242,14 @@ impl KillLoop {
         command
     }
 
-    fn finish(&self) -> Value {
-        let output = self.command(ROUNDS).arg("--json").output().unwrap();
+    fn finish(&mut self) -> Value {
+        let output = self.command(ROUNDS_MAX).arg("--json").output().unwrap();
         let report = report(&output);
-        println!("{report}");
         assert_eq!(report["ok"], true, "{report}");
+        let inherited = &report["in_doubt_from_last_run"];
+        self.inherited_doubts +=
+            number(inherited, "happened") + number(inherited, "never_happened");
+        println!("{} doubts settled; {report}", self.inherited_doubts);
         report
     }
 

@@ -55,7 +55,7 @@ impl Progress {
 }
 
 fn bar(total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} deliveries, {per_sec}")
+    let style = ProgressStyle::with_template("[{bar:40}] {human_pos} of {human_len} deliveries")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style.progress_chars("=> "))
 }

@@ -99,8 +99,12 @@ pub(crate) fn text(args: &Args, outcome: &Outcome) -> String {
         ),
         row("in doubt", doubts.all(), doubted(doubts, &outcome.verdict)),
         String::new(),
-        throughput(outcome),
-        latencies(tally_rows(outcome)),
+        row(
+            "throughput",
+            per_second(tally.deliveries, outcome.elapsed),
+            throughput(outcome),
+        ),
+        latencies(latency_rows(outcome)),
         verdict(args, outcome),
     ];
     lines.join("\n") + "\n"
@@ -118,40 +122,41 @@ fn doubted(doubts: Settled, verdict: &Verdict) -> String {
 
 fn throughput(outcome: &Outcome) -> String {
     format!(
-        "throughput  {} deliveries/s, {} effects/s",
-        grouped(per_second(outcome.tally.deliveries, outcome.elapsed)),
-        grouped(per_second(outcome.effects, outcome.elapsed))
+        "deliveries/s, {} effects/s, in {}",
+        grouped(per_second(outcome.effects, outcome.elapsed)),
+        span(outcome.elapsed)
     )
 }
 
-fn tally_rows(outcome: &Outcome) -> [(&'static str, &Latencies); 3] {
+/// A name, the latencies, and what to know about them.
+type LatencyRow<'a> = (&'static str, &'a Latencies, &'static str);
+
+fn latency_rows(outcome: &Outcome) -> [LatencyRow<'_>; 3] {
     let tally = &outcome.tally;
     [
-        ("claim, granted", &tally.claims_granted),
-        ("claim, answered", &tally.claims_answered),
-        ("complete", &tally.completes),
+        ("claim, granted", &tally.claims_granted, ""),
+        (
+            "claim, answered",
+            &tally.claims_answered,
+            "  waits included",
+        ),
+        ("complete", &tally.completes, ""),
     ]
 }
 
-fn latencies(rows: [(&str, &Latencies); 3]) -> String {
+fn latencies(rows: [LatencyRow<'_>; 3]) -> String {
     let mut text = format!("{:<20}{:>9}{:>11}{:>11}\n", "latency", "p50", "p99", "max");
-    for (name, latencies) in rows {
+    for (name, latencies, note) in rows {
         let Percentiles {
             count,
             p50,
             p99,
             max,
         } = latencies.percentiles();
-        if count == 0 {
-            continue;
+        if count > 0 {
+            let (p50, p99, max) = (span(p50), span(p99), span(max));
+            let _ = writeln!(text, "  {name:<18}{p50:>9}{p99:>11}{max:>11}{note}");
         }
-        let _ = writeln!(
-            text,
-            "  {name:<18}{:>9}{:>11}{:>11}",
-            span(p50),
-            span(p99),
-            span(max)
-        );
     }
     text
 }
@@ -206,7 +211,7 @@ pub(crate) fn json(args: &Args, outcome: &Outcome) -> String {
     let (tally, verdict) = (&outcome.tally, &outcome.verdict);
     let doubts = |settled: Settled| json!({ "happened": settled.happened, "never_happened": settled.never_happened });
     let mut latencies = serde_json::Map::new();
-    for (name, values) in tally_rows(outcome) {
+    for (name, values, _) in latency_rows(outcome) {
         latencies.insert(name.replace(", ", "_"), percentiles(values.percentiles()));
     }
     let report = json!({

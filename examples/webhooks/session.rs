@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hapax::{Guarantee, Namespace, Policy, Store};
+use hapax::{ErrorKind, Guarantee, Namespace, Policy, Store};
 use tempfile::TempDir;
 
 use crate::Failure;
@@ -124,12 +124,7 @@ fn deliver_all(
         .durability(args.durability)
         .wait_for_lock(LOCK_WAIT)
         .open()?;
-    let policy = match args.guarantee {
-        Guarantee::AtLeastOnce => Policy::at_least_once(),
-        _ => Policy::at_most_once(),
-    };
-    let policy = policy.retention(RETENTION).attempt_retention(RETENTION);
-    let namespace = store.namespace("webhooks", policy)?;
+    let namespace = namespace(&store, args.guarantee)?;
     let ledger = Ledger::open(dir.join("ledger.jsonl"))?;
     let inherited = reconcile(&store, &ledger)?;
     if inherited.all() > 0 {
@@ -169,6 +164,21 @@ fn deliver_all(
     };
     store.close()?;
     Ok(outcome)
+}
+
+fn namespace(store: &Store, guarantee: Guarantee) -> Result<Namespace, Failure> {
+    let policy = match guarantee {
+        Guarantee::AtLeastOnce => Policy::at_least_once(),
+        _ => Policy::at_most_once(),
+    };
+    let policy = policy.retention(RETENTION).attempt_retention(RETENTION);
+    let namespace = store.namespace("webhooks", policy);
+    namespace.map_err(|error| match error.kind() {
+        ErrorKind::PolicyConflict => {
+            "the directory was begun with the other guarantee: go on with that one, or name a new --dir".into()
+        }
+        _ => error.into(),
+    })
 }
 
 #[derive(Debug, Default)]
