@@ -65,8 +65,9 @@ pub(crate) struct Ledger {
 struct Writer {
     file: File,
     appended: u64,
-    /// A line may have been written in part: whatever follows would be glued to it.
-    broken: bool,
+    /// Why the last write failed. A line may be there in part, and what follows it would be glued
+    /// to it, so nothing does until the ledger is opened again.
+    failed: Option<io::ErrorKind>,
 }
 
 impl Ledger {
@@ -94,7 +95,7 @@ impl Ledger {
         let writer = Mutex::new(Writer {
             file,
             appended: 0,
-            broken: false,
+            failed: None,
         });
         Ok(Self { path, writer })
     }
@@ -105,12 +106,12 @@ impl Ledger {
     /// by itself before it answers.
     pub(crate) fn append(&self, entry: &Entry) -> io::Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.broken {
-            return Err(io::Error::other("an earlier write to the ledger failed"));
+        if let Some(kind) = writer.failed {
+            return Err(kind.into());
         }
-        writer.broken = true;
-        writer.file.write_all(entry.line().as_bytes())?;
-        writer.broken = false;
+        let written = writer.file.write_all(entry.line().as_bytes());
+        writer.failed = written.as_ref().err().map(io::Error::kind);
+        written?;
         writer.appended += 1;
         Ok(())
     }
