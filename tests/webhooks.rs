@@ -113,7 +113,8 @@ fn an_effect_that_is_missing_is_found() {
 }
 
 #[test]
-fn wrong_arguments_are_refused_with_a_hint() {
+fn wrong_arguments_are_refused_with_a_hint_and_leave_nothing_behind() {
+    let elsewhere = TempDir::new().unwrap();
     for wrong in [
         &["--copies", "0"][..],
         &["--guarantee", "exactly-once"],
@@ -121,11 +122,16 @@ fn wrong_arguments_are_refused_with_a_hint() {
         &["--no-such-flag"],
         &["/no/such/file"],
     ] {
-        let output = example().args(wrong).output().unwrap();
+        let output = example()
+            .args(wrong)
+            .env("TMPDIR", elsewhere.path())
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains("webhooks: "), "{wrong:?}: {text}");
     }
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -20,6 +20,9 @@ use crate::progress::{Progress, say};
 use crate::reconciler::{Settled, reconcile};
 use crate::report;
 
+/// The name of the ledger in the directory.
+const LEDGER: &str = "ledger.jsonl";
+
 /// How often a delivery is delivered again before the sender gives up.
 const AGAIN_MAX: u32 = 10;
 
@@ -97,7 +100,9 @@ pub(crate) fn run(args: &Args) -> Result<bool, Failure> {
     let outcome = match deliver_all(args, input, &events, place.path()) {
         Ok(outcome) => outcome,
         Err(error) => {
-            place.keep();
+            if place.path().join(LEDGER).exists() {
+                place.keep();
+            }
             return Err(error);
         }
     };
@@ -125,7 +130,7 @@ fn deliver_all(
         .wait_for_lock(LOCK_WAIT)
         .open()?;
     let namespace = namespace(&store, args.guarantee)?;
-    let ledger = Ledger::open(dir.join("ledger.jsonl"))?;
+    let ledger = Ledger::open(dir.join(LEDGER))?;
     let inherited = reconcile(&store, &ledger)?;
     if inherited.all() > 0 {
         say(&report::inherited(inherited));
