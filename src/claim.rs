@@ -351,13 +351,18 @@ impl Doubt {
         let held = self.held.clone();
         Pending::new(async move {
             let sync = held.engine().is_sync(&held.namespace);
-            held.engine().acknowledge(sync, Some(started?)).await
+            match started {
+                Ok(frame) => held.engine().acknowledge(sync, Some(frame)).await,
+                Err(error) => Err(held.engine().refuse(error).await),
+            }
         })
     }
 
     fn settle(&self, resolution: &Resolution, force: bool) -> Result<()> {
-        let frame = self.start(resolution, force)?;
         let engine = self.held.engine();
+        let frame = self
+            .start(resolution, force)
+            .map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(&self.held.namespace), Some(frame)))
     }
 

@@ -36,6 +36,8 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
     current: Option<KeyInfo>,
     payload: Option<Vec<u8>>,
+    /// The frame that has to be on the medium before anybody is told.
+    rests_on: Option<u64>,
 }
 
 /// What kind of trouble an [`Error`] is, by what to do next.
@@ -94,6 +96,7 @@ impl Error {
                 source: None,
                 current: None,
                 payload: None,
+                rests_on: None,
             }),
         }
     }
@@ -106,6 +109,15 @@ impl Error {
     pub(crate) fn with_current(mut self, current: KeyInfo) -> Self {
         self.inner.current = Some(current);
         self
+    }
+
+    pub(crate) fn resting_on(mut self, frame: Option<u64>) -> Self {
+        self.inner.rests_on = frame;
+        self
+    }
+
+    pub(crate) fn rests_on(&self) -> Option<u64> {
+        self.inner.rests_on
     }
 
     pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {

@@ -45,12 +45,18 @@ impl Held {
         self.engine().act(self.named(), self.granted.token, command)
     }
 
+    /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
+    fn act_and_rest(&self, command: Command<'_>) -> Result<Option<u64>> {
+        self.act(command)
+            .map_err(|error| block_on(self.engine().refuse(error)))
+    }
+
     fn is_sync(&self) -> bool {
         self.engine().is_sync(&self.namespace)
     }
 
     pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
-        let frame = self.act(Command::Checkpoint(bytes))?;
+        let frame = self.act_and_rest(Command::Checkpoint(bytes))?;
         block_on(self.engine().acknowledge(self.is_sync(), frame))
     }
 
@@ -248,7 +254,7 @@ impl Lease {
     /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
     /// lapsed under at-most-once: the key is in doubt then.
     pub fn renew(&self) -> Result<()> {
-        self.held.act(Command::Renew).map(drop)
+        self.held.act_and_rest(Command::Renew).map(drop)
     }
 
     /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
@@ -256,9 +262,10 @@ impl Lease {
     /// # Errors
     /// As for [`renew`](Self::renew).
     pub fn keep_alive(&self, ceiling: Duration) -> Result<()> {
-        self.held
-            .engine()
+        let engine = self.held.engine();
+        engine
             .keep_alive(self.held.named(), self.token(), millis(ceiling))
+            .map_err(|error| block_on(engine.refuse(error)))
     }
 
     /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
@@ -275,7 +282,12 @@ impl Lease {
     pub fn checkpoint_async(&self, bytes: impl AsRef<[u8]>) -> Pending<Result<()>> {
         let started = self.held.act(Command::Checkpoint(bytes.as_ref()));
         let held = self.held.clone();
-        Pending::new(async move { held.engine().acknowledge(held.is_sync(), started?).await })
+        Pending::new(async move {
+            match started {
+                Ok(frame) => held.engine().acknowledge(held.is_sync(), frame).await,
+                Err(error) => Err(held.engine().refuse(error).await),
+            }
+        })
     }
 
     /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
@@ -297,7 +309,7 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn detach(mut self) -> Result<Ticket, LeaseError> {
-        let frame = match self.held.act(Command::Record) {
+        let frame = match self.held.act_and_rest(Command::Record) {
             Ok(frame) => frame,
             Err(error) => return Err(LeaseError::new(error, self)),
         };
@@ -314,7 +326,9 @@ impl Lease {
     }
 
     fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
-        let (mut lease, frame) = self.start(command)?;
+        let (mut lease, frame) = self
+            .start(command)
+            .map_err(|refused| block_on(refused.rested()))?;
         match block_on(lease.held.engine().acknowledge(lease.held.is_sync(), frame)) {
             Ok(()) => {
                 lease.armed = false;
@@ -327,7 +341,10 @@ impl Lease {
     fn settle_async(self, command: Command<'_>) -> Pending<Result<(), LeaseError>> {
         let started = self.start(command);
         Pending::new(async move {
-            let (lease, frame) = started?;
+            let (lease, frame) = match started {
+                Ok(started) => started,
+                Err(refused) => return Err(refused.rested().await),
+            };
             let acknowledged = lease
                 .held
                 .engine()
@@ -418,6 +435,15 @@ impl LeaseError {
         lease.armed = true;
         lease.refused = false;
         lease
+    }
+
+    /// The same refusal, once what it rests on is on the medium.
+    pub(crate) async fn rested(mut self) -> Self {
+        let rested = self.lease.held().engine().rest(self.error.rests_on()).await;
+        if let Err(failed) = rested {
+            self.error = failed;
+        }
+        self
     }
 }
 

@@ -339,8 +339,11 @@ impl Namespace {
         });
         let this = self.clone();
         Pending::new(async move {
-            let (there, frame) = forgotten?;
             let engine = &this.store.engine;
+            let (there, frame) = match forgotten {
+                Ok(forgotten) => forgotten,
+                Err(error) => return Err(engine.refuse(error).await),
+            };
             engine
                 .acknowledge(engine.is_sync(&this.core), frame)
                 .await?;
@@ -351,7 +354,9 @@ impl Namespace {
     fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
         let key = self.key(key)?;
         let engine = &self.store.engine;
-        let (there, frame) = engine.forget(engine.named(&self.core, &key), force)?;
+        let (there, frame) = engine
+            .forget(engine.named(&self.core, &key), force)
+            .map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(&self.core), frame))?;
         Ok(there)
     }
@@ -476,7 +481,7 @@ async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
                     .await;
                 acknowledged.map_err(|error| LeaseError::new(error, lease))
             }
-            Err(error) => Err(error),
+            Err(refused) => Err(refused.rested().await),
         });
     }
     results

@@ -181,7 +181,9 @@ impl Store {
             core,
         };
         let key: Arc<[u8]> = ticket.key().into();
-        let granted = engine.attach(engine.named(&namespace.core, &key), ticket.token())?;
+        let granted = engine
+            .attach(engine.named(&namespace.core, &key), ticket.token())
+            .map_err(|error| block_on(engine.refuse(error)))?;
         Ok(namespace.lease(key, granted))
     }
 

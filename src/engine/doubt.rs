@@ -46,7 +46,11 @@ impl Engine {
             let now = self.now();
             let shard = self.shards.lock(named.digest);
             match shard.find(named.digest, now.store_secs) {
-                Found::Absent | Found::Forgotten(_) => return Err(super::holder::not_held()),
+                Found::Absent => return Err(super::holder::not_held()),
+                Found::Forgotten(locator) => {
+                    let rests_on = self.rests_on(named.namespace, locator);
+                    return Err(super::holder::not_held().resting_on(rests_on));
+                }
                 Found::Running(at) => {
                     let running = shard
                         .get(at)
@@ -62,7 +66,10 @@ impl Engine {
                             let state =
                                 super::claim::state_of(record, named.namespace.policy.guarantee);
                             let info = self.info(named.namespace, state, Arc::clone(record));
-                            return Err(refused(Refusal::Superseded, Some(info)));
+                            let rests_on = self.rests_on(named.namespace, locator);
+                            return Err(
+                                refused(Refusal::Superseded, Some(info)).resting_on(rests_on)
+                            );
                         }
                         let last = Some(LastRecord {
                             locator,
@@ -303,7 +310,10 @@ impl Engine {
                         if force != Some(record.head.token) {
                             let info =
                                 self.info(named.namespace, State::InDoubt, Arc::clone(record));
-                            return Err(unforced(record.head.token, force).with_current(info));
+                            let rests_on = self.rests_on(named.namespace, locator);
+                            return Err(unforced(record.head.token, force)
+                                .with_current(info)
+                                .resting_on(rests_on));
                         }
                     }
                     Some(LastRecord {

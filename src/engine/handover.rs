@@ -84,11 +84,16 @@ impl Engine {
                 Found::Running(at) => {
                     return self.attach_running(&mut shard, at, named, token, now);
                 }
-                Found::Absent | Found::Forgotten(_) => return Err(not_held()),
+                Found::Absent => return Err(not_held()),
+                Found::Forgotten(locator) => {
+                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                }
                 Found::Settled(_, _, locator) => locator,
             };
             if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
-                return self.attach_settled(shard, named, token, record, now);
+                let attached = self.attach_settled(shard, named, token, record, now);
+                let rests_on = self.rests_on(named.namespace, locator);
+                return attached.map_err(|error| error.resting_on(rests_on));
             }
             drop(shard);
             read = self

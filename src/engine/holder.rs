@@ -43,7 +43,10 @@ impl Engine {
                 Found::Running(at) => {
                     return self.act_on_running(shard, at, named, token, command, parts, now);
                 }
-                Found::Absent | Found::Forgotten(_) => return Err(not_held()),
+                Found::Absent => return Err(not_held()),
+                Found::Forgotten(locator) => {
+                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                }
                 Found::Settled(_, _, locator) => locator,
             };
             if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
@@ -182,10 +185,9 @@ impl Engine {
             Err(refusal) => {
                 shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
                 let state = super::claim::state_of(record, policy.guarantee);
-                return Err(refused(
-                    refusal,
-                    Some(self.info(named.namespace, state, Arc::clone(record))),
-                ));
+                let info = self.info(named.namespace, state, Arc::clone(record));
+                let rests_on = self.rests_on(named.namespace, at);
+                return Err(refused(refusal, Some(info)).resting_on(rests_on));
             }
             // What was done before is acknowledged again when it is durable.
             Ok(Accepted::Done) => return Ok(Some(at.frame)),

@@ -210,6 +210,14 @@ impl Engine {
         }
     }
 
+    /// Waits for what a refusal rests on: a power cut must not undo what a holder was told.
+    pub(crate) async fn refuse(&self, error: Error) -> Error {
+        match self.rest(error.rests_on()).await {
+            Ok(()) => error,
+            Err(failed) => failed,
+        }
+    }
+
     /// Waits until a change counts as acknowledged.
     pub(crate) async fn acknowledge(&self, sync: bool, frame: Option<u64>) -> Result<()> {
         let Some(frame) = frame else { return Ok(()) };
