@@ -4,6 +4,7 @@
 mod bytes;
 mod compaction;
 mod contract_claim;
+mod contract_holder;
 mod contract_support;
 mod lock_order;
 mod model;

@@ -1,0 +1,996 @@
+//! What a holder may do: every sentence of the contract on leases.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
+use hapax::{
+    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, Namespace, Policy, Resolution, State, Store,
+    Ticket,
+};
+
+use crate::contract_support::{
+    HOUR, MINUTE, SECOND, World, both, claim, completed, failed, granted, in_doubt, in_progress,
+    poll, ready, state, waiting,
+};
+
+type Settle = fn(Lease) -> Result<(), LeaseError>;
+
+/// Every way to settle a lease, and what it leads to.
+const SETTLES: [(Settle, State); 4] = [
+    (|lease| lease.complete("c"), State::Completed),
+    (|lease| lease.fail("f"), State::Failed),
+    (|lease| lease.release("r"), State::Released),
+    (|lease| lease.doubt("d"), State::InDoubt),
+];
+
+/// Every call on a lease that does not use it up.
+const KEEPS: [fn(&Lease) -> hapax::Result<()>; 3] = [
+    Lease::renew,
+    |lease| lease.keep_alive(HOUR),
+    |lease| lease.checkpoint("c"),
+];
+
+fn ticket_json(ticket: &Ticket) -> Ticket {
+    serde_json::from_str(&serde_json::to_string(ticket).unwrap()).unwrap()
+}
+
+// Settling.
+
+#[test]
+fn each_outcome_is_the_state_of_the_key_under_the_token_of_the_lease() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        for (settle, outcome) in SETTLES {
+            let key = outcome.to_string();
+            let lease = claim(&work, &key);
+            let token = lease.token();
+            settle(lease).unwrap();
+            let info = work.get(&key).unwrap().unwrap();
+            assert_eq!(
+                (info.state(), info.token(), info.attempt()),
+                (outcome, token, 1)
+            );
+        }
+        let info = |key: &str| work.get(key).unwrap().unwrap();
+        assert_eq!(info("completed").body(), b"c");
+        assert_eq!(info("failed").body(), b"f");
+        assert_eq!(info("released").reason(), b"r");
+        assert_eq!(info("in doubt").reason(), b"d");
+        assert_eq!(info("in doubt").expires_at(), None);
+        world.store.validate();
+    }
+}
+
+#[test]
+fn release_frees_the_key_and_keeps_attempts_and_the_last_error() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    for attempt in 1..5 {
+        let lease = claim(&work, "key");
+        assert_eq!(lease.attempt(), attempt);
+        lease.release(format!("error {attempt}")).unwrap();
+    }
+    assert_eq!(claim(&work, "key").last_reason(), b"error 4");
+}
+
+#[test]
+fn the_last_release_that_max_attempts_allows_is_a_final_failure() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy.max_attempts(2));
+        claim(&work, "key").release("first").unwrap();
+        claim(&work, "key").release("second").unwrap();
+        let answer = failed(work.claim("key").unwrap());
+        assert_eq!((answer.error(), answer.attempts()), (&b"second"[..], 2));
+    }
+}
+
+#[test]
+fn the_last_drop_that_max_attempts_allows_is_a_final_failure_under_at_least_once() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_attempts(1));
+    drop(claim(&work, "key"));
+    failed(work.claim("key").unwrap());
+}
+
+#[test]
+fn a_doubt_is_kept_for_the_reconciler_with_reason_and_checkpoint() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        lease.checkpoint("sent to the provider").unwrap();
+        lease.doubt("it timed out").unwrap();
+        let doubts = world.store.in_doubt().unwrap();
+        assert_eq!(doubts.len(), 1);
+        assert_eq!(doubts[0].reason(), b"it timed out");
+        assert_eq!(doubts[0].checkpoint(), b"sent to the provider");
+    }
+}
+
+#[test]
+fn many_are_settled_in_order_and_each_has_its_own_result() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_response(4));
+    let leases = || ["a", "b", "c"].map(|key| claim(&work, key));
+    let results = work.complete_many(leases().into_iter().zip(["ok", "too long", "ok"]));
+    assert!(results[0].is_ok() && results[2].is_ok());
+    let refused = results.into_iter().nth(1).unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    let failures = work.fail_many([(refused.into_lease(), "no")]);
+    assert!(failures[0].is_ok());
+    let leases = ["d", "e"].map(|key| claim(&work, key));
+    let released = work.release_many(leases.into_iter().map(|lease| (lease, "later")));
+    assert!(released.iter().all(Result::is_ok));
+    let states = ["a", "b", "c", "d", "e"].map(|key| state(&work, key).unwrap());
+    use State::{Completed, Failed, Released};
+    assert_eq!(states, [Completed, Failed, Completed, Released, Released]);
+}
+
+// The lease itself.
+
+#[test]
+fn renew_makes_the_lease_last_for_its_whole_time_again() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        for _ in 0..5 {
+            world.clock.advance(50 * SECOND);
+            lease.renew().unwrap();
+            assert_eq!(lease.lease_left(), MINUTE);
+        }
+        assert!(!lease.is_lost());
+        world.clock.advance(MINUTE);
+        assert!(lease.is_lost());
+    }
+}
+
+#[test]
+fn renew_after_a_lapse_is_accepted_where_nobody_took_over_under_at_least_once() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    world.clock.advance(2 * MINUTE);
+    assert!(lease.is_lost());
+    lease.renew().unwrap();
+    assert!(!lease.is_lost());
+    in_progress(work.claim("key").unwrap());
+    world.clock.advance(MINUTE);
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn renew_after_a_lapse_is_refused_under_at_most_once() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    let lease = claim(&work, "key");
+    world.clock.advance(MINUTE);
+    for keep in KEEPS {
+        let error = keep(&lease).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InUse);
+        assert_eq!(error.current().unwrap().state(), State::InDoubt);
+    }
+    assert!(lease.is_lost());
+    lease.complete("late").unwrap();
+    assert_eq!(completed(work.claim("key").unwrap()).response(), b"late");
+}
+
+#[test]
+fn keep_alive_renews_until_the_ceiling_and_no_longer() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        lease.keep_alive(HOUR).unwrap();
+        world.clock.advance(HOUR - SECOND);
+        assert!(!lease.is_lost());
+        let busy = in_progress(work.claim("key").unwrap());
+        assert!(
+            busy.lease_left() <= MINUTE,
+            "nobody is told to come back in an hour"
+        );
+        world.clock.advance(SECOND);
+        assert!(lease.is_lost());
+    }
+}
+
+#[test]
+fn keep_alive_ends_with_the_lease() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    lease.keep_alive(HOUR).unwrap();
+    lease.release("done for now").unwrap();
+    let second = claim(&work, "key");
+    world.clock.advance(MINUTE);
+    assert!(second.is_lost(), "the next lease is an ordinary one");
+}
+
+/// A refused call whose error was dropped left the store to renew a lease that nobody held, for
+/// as long as the ceiling said: an hour with `run_once`.
+#[test]
+fn keep_alive_ends_when_the_lease_is_dropped_inside_its_error() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_response(4));
+    let lease = claim(&work, "key");
+    lease.keep_alive(HOUR).unwrap();
+    drop(lease.complete("too long").unwrap_err());
+    assert_eq!(
+        state(&work, "key"),
+        Some(State::InProgress),
+        "never released"
+    );
+    world.clock.advance(MINUTE);
+    assert_eq!(
+        claim(&work, "key").attempt(),
+        2,
+        "it runs on until it lapses"
+    );
+}
+
+#[test]
+fn a_checkpoint_replaces_the_last_one_and_survives_release_lapse_and_crash() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    lease.checkpoint("one").unwrap();
+    lease.checkpoint("two").unwrap();
+    lease.release("again").unwrap();
+    let lease = claim(&work, "key");
+    assert_eq!(lease.last_checkpoint(), b"two");
+    lease.checkpoint("three").unwrap();
+    world.clock.advance(MINUTE);
+    let lease = claim(&work, "key");
+    assert_eq!(lease.last_checkpoint(), b"three");
+    lease.checkpoint("four").unwrap();
+    world.crash();
+    drop((lease, work));
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    assert_eq!(
+        (lease.last_checkpoint(), lease.attempt()),
+        (&b"four"[..], 4)
+    );
+    lease.complete("done").unwrap();
+    world.store.validate();
+}
+
+#[test]
+fn a_derived_key_is_stable_across_attempts_and_restarts_and_differs_elsewhere() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    let derived = lease.derived_key("psp");
+    assert_ne!(derived, lease.derived_key("mail"));
+    lease.release("again").unwrap();
+    assert_eq!(claim(&work, "key").derived_key("psp"), derived);
+    assert_ne!(claim(&work, "other").derived_key("psp"), derived);
+    let other = world
+        .store
+        .namespace("other", Policy::at_least_once())
+        .unwrap();
+    assert_ne!(claim(&other, "key").derived_key("psp"), derived);
+    drop((work, other));
+    world.crash();
+    let work = world.namespace(Policy::at_least_once());
+    assert_eq!(claim(&work, "key").derived_key("psp"), derived);
+    // Label and key are framed: what is cut elsewhere is another derived key.
+    assert_ne!(
+        claim(&work, "ab").derived_key("c"),
+        claim(&work, "a").derived_key("bc")
+    );
+}
+
+// Loss.
+
+/// Ways to lose the key "key" whose lease is held elsewhere.
+type Lose = fn(&World, &Namespace, &Lease);
+
+const LOSES: [Lose; 4] = [
+    |world, _, _| world.clock.advance(MINUTE),
+    |world, work, _| {
+        world.clock.advance(MINUTE);
+        drop(work.claim("key"));
+    },
+    |_, work, lease| assert!(work.forget_forced("key", lease.token()).unwrap()),
+    |world, _, _| world.store.close().unwrap(),
+];
+
+#[test]
+fn lost_ends_and_is_lost_turns_true_when_the_lease_is_lost() {
+    for policy in both() {
+        for lose in LOSES {
+            let world = World::new();
+            let work = world.namespace(policy.clone());
+            let lease = claim(&work, "key");
+            let mut lost = waiting(lease.lost());
+            let mut second = waiting(lease.lost());
+            world.clock.advance(SECOND);
+            assert!(poll(&mut lost).is_pending() && !lease.is_lost());
+            lose(&world, &work, &lease);
+            assert!(lease.is_lost());
+            assert_eq!(poll(&mut lost), Poll::Ready(()));
+            assert_eq!(poll(&mut second), Poll::Ready(()));
+            ready(lease.lost());
+        }
+    }
+}
+
+#[test]
+fn lost_wakes_a_thread_that_waits_for_it() {
+    use std::sync::Arc;
+    use std::task::{Context, Wake};
+    struct Sender(std::sync::mpsc::Sender<()>);
+    impl Wake for Sender {
+        fn wake(self: Arc<Self>) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let store = Store::in_memory().open().unwrap();
+    let brief = Policy::at_least_once().lease(std::time::Duration::from_millis(20));
+    let work = store.namespace("work", brief).unwrap();
+    let lease = claim(&work, "key");
+    let (sender, woken) = std::sync::mpsc::channel();
+    let waker = Arc::new(Sender(sender)).into();
+    let mut lost = lease.lost();
+    let mut context = Context::from_waker(&waker);
+    while Future::poll(std::pin::Pin::new(&mut lost), &mut context).is_pending() {
+        woken.recv().unwrap();
+    }
+    assert!(lease.is_lost());
+}
+
+// Under the token.
+
+#[test]
+fn superseded_is_an_error_that_carries_the_holder_that_won() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    for (settle, _) in SETTLES {
+        let first = claim(&work, "key");
+        world.clock.advance(MINUTE);
+        let second = claim(&work, "key");
+        for keep in KEEPS {
+            assert_eq!(keep(&first).unwrap_err().kind(), ErrorKind::Superseded);
+        }
+        let error = settle(first).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        let current = error.error().current().unwrap();
+        assert_eq!(
+            (current.state(), current.token()),
+            (State::InProgress, second.token())
+        );
+        assert_eq!(current.attempt(), second.attempt());
+        drop(error.into_lease());
+        assert_eq!(
+            state(&work, "key"),
+            Some(State::InProgress),
+            "a late drop does nothing"
+        );
+        work.forget_forced("key", second.token()).unwrap();
+    }
+}
+
+#[test]
+fn superseded_carries_the_outcome_that_won() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let stale = [(); 2].map(|()| {
+        let lease = claim(&work, "key");
+        world.clock.advance(MINUTE);
+        lease
+    });
+    claim(&work, "key").complete("the winner's").unwrap();
+    for (lease, (settle, _)) in stale.into_iter().zip(SETTLES) {
+        let error = settle(lease).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        let current = error.error().current().unwrap();
+        assert_eq!(
+            (current.state(), current.body()),
+            (State::Completed, &b"the winner's"[..])
+        );
+    }
+}
+
+#[test]
+fn a_resolution_supersedes_the_holder() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    let lease = claim(&work, "key");
+    world.clock.advance(MINUTE);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    doubt
+        .resolve(Resolution::Happened(b"found".to_vec()))
+        .unwrap();
+    let error = lease.complete("late").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Superseded);
+    let current = error.error().current().unwrap();
+    assert_eq!(
+        (current.state(), current.body()),
+        (State::Completed, &b"found"[..])
+    );
+}
+
+/// Under `Sync` nobody is told of an outcome that a power cut could still undo, and that a
+/// refusal tells it makes no difference.
+#[test]
+fn superseded_waits_until_the_outcome_that_won_is_on_the_medium() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let stale = claim(&work, "key");
+    world.clock.advance(MINUTE);
+    let late = claim(&work, "key").complete_async("not on the medium yet");
+    assert_eq!(
+        stale.complete("late").unwrap_err().kind(),
+        ErrorKind::Superseded
+    );
+    drop((late, work));
+    world.crash();
+    let work = world.namespace(Policy::at_least_once());
+    completed(work.claim("key").unwrap());
+}
+
+#[test]
+fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        for (settle, _) in SETTLES {
+            let lease = claim(&work, "key");
+            work.forget_forced("key", lease.token()).unwrap();
+            for keep in KEEPS {
+                assert_eq!(keep(&lease).unwrap_err().kind(), ErrorKind::NotHeld);
+            }
+            let error = settle(lease).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotHeld);
+            drop(error.into_lease());
+            assert_eq!(state(&work, "key"), None);
+        }
+    }
+}
+
+#[test]
+fn a_token_whose_outcome_has_expired_is_not_held() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().retention(HOUR));
+    let ticket = claim(&work, "key").detach().unwrap();
+    let lease = world.store.attach(&ticket).unwrap();
+    lease.complete("done").unwrap();
+    let again = world.store.attach(&ticket).unwrap();
+    world.clock.advance(2 * HOUR);
+    assert_eq!(
+        again.complete("done").unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    assert_eq!(
+        world.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    assert_eq!(state(&work, "key"), None);
+}
+
+#[test]
+fn a_lapsed_lease_that_nobody_took_over_is_still_current() {
+    for (settle, outcome) in SETTLES {
+        for policy in both() {
+            let world = World::new();
+            let work = world.namespace(policy);
+            let lease = claim(&work, "key");
+            world.clock.advance(HOUR);
+            settle(lease).unwrap();
+            assert_eq!(state(&work, "key"), Some(outcome));
+        }
+    }
+}
+
+#[test]
+fn a_late_complete_or_fail_settles_a_key_that_is_in_doubt() {
+    for (settle, outcome) in &SETTLES[..2] {
+        let world = World::new();
+        let work = world.namespace(Policy::at_most_once());
+        let lease = claim(&work, "key");
+        world.clock.advance(MINUTE);
+        let doubt = in_doubt(work.claim("key").unwrap());
+        settle(lease).unwrap();
+        assert_eq!(state(&work, "key"), Some(*outcome));
+        let error = doubt.resolve(Resolution::NeverHappened).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded, "the doubt is over");
+        assert_eq!(error.current().unwrap().state(), *outcome);
+        assert!(world.store.in_doubt().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
+    for policy in both() {
+        for (settle, outcome) in &SETTLES[..2] {
+            let world = World::new();
+            let work = world.namespace(policy.clone());
+            let ticket = claim(&work, "key").detach().unwrap();
+            world
+                .store
+                .attach(&ticket)
+                .unwrap()
+                .doubt("unsure")
+                .unwrap();
+            settle(world.store.attach(&ticket).unwrap()).unwrap();
+            assert_eq!(state(&work, "key"), Some(*outcome));
+        }
+    }
+}
+
+// Again.
+
+#[test]
+fn completing_again_with_the_same_bytes_is_a_no_op_and_with_others_refused() {
+    for policy in both() {
+        for restart in [false, true] {
+            let mut world = World::new();
+            let work = world.namespace(policy.clone());
+            let ticket = claim(&work, "key").detach().unwrap();
+            world
+                .store
+                .attach(&ticket)
+                .unwrap()
+                .complete("same")
+                .unwrap();
+            drop(work);
+            if restart {
+                world.crash();
+            }
+            let work = world.namespace(policy.clone());
+            let frames = world.store.stats().last_frame();
+            let attach = || world.store.attach(&ticket).unwrap();
+            attach().complete("same").unwrap();
+            assert_eq!(
+                attach().complete("other").unwrap_err().kind(),
+                ErrorKind::AlreadySettled
+            );
+            assert_eq!(
+                attach().fail("same").unwrap_err().kind(),
+                ErrorKind::AlreadySettled
+            );
+            assert_eq!(
+                attach().release("x").unwrap_err().kind(),
+                ErrorKind::AlreadySettled
+            );
+            assert_eq!(
+                attach().doubt("x").unwrap_err().kind(),
+                ErrorKind::AlreadySettled
+            );
+            assert_eq!(
+                attach().renew().unwrap_err().kind(),
+                ErrorKind::AlreadySettled
+            );
+            drop(attach());
+            assert_eq!(
+                world.store.stats().last_frame(),
+                frames,
+                "nothing was written"
+            );
+            let error = attach().complete("other").unwrap_err();
+            assert_eq!(error.error().current().unwrap().body(), b"same");
+            assert_eq!(completed(work.claim("key").unwrap()).response(), b"same");
+        }
+    }
+}
+
+#[test]
+fn failing_and_releasing_again_with_the_same_bytes_are_no_ops() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    for (settle, outcome) in SETTLES {
+        let key = outcome.to_string();
+        let ticket = claim(&work, &key).detach().unwrap();
+        settle(world.store.attach(&ticket).unwrap()).unwrap();
+        settle(world.store.attach(&ticket).unwrap()).unwrap();
+        assert_eq!(state(&work, &key), Some(outcome));
+    }
+}
+
+// Errors give the lease back.
+
+#[test]
+fn a_call_that_cannot_be_carried_out_gives_the_lease_back() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy.max_response(4));
+        let refused = claim(&work, "key").complete("too long").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        let refused = refused.into_lease().fail("too long").unwrap_err();
+        let long = vec![b'x'; 5000];
+        let refused = refused.into_lease().release(&long).unwrap_err();
+        let refused = refused.into_lease().doubt(&long).unwrap_err();
+        let lease = refused.into_lease();
+        assert!(!lease.is_lost());
+        lease.complete("ok").unwrap();
+        assert_eq!(completed(work.claim("key").unwrap()).response(), b"ok");
+    }
+}
+
+#[test]
+fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_does() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy.max_response(4));
+        let error: hapax::Error = claim(&work, "key").complete("too long").unwrap_err().into();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        drop(
+            claim(&work, "two")
+                .complete("too long")
+                .unwrap_err()
+                .into_error(),
+        );
+        assert_eq!(state(&work, "two"), Some(State::InProgress));
+        drop(
+            claim(&work, "three")
+                .complete("too long")
+                .unwrap_err()
+                .into_lease(),
+        );
+        assert_ne!(state(&work, "three"), Some(State::InProgress));
+    }
+}
+
+/// The guard that went away with its error used to count as alive for ever, so the doubt that it
+/// left could only be resolved by force.
+#[test]
+fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_dropped() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once().max_response(4));
+    let refused = claim(&work, "key").complete("too long").unwrap_err();
+    world.clock.advance(MINUTE);
+    assert!(in_doubt(work.claim("key").unwrap()).holder_alive());
+    drop(refused);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert!(!doubt.holder_alive());
+    doubt.resolve(Resolution::NeverHappened).unwrap();
+}
+
+#[test]
+fn after_a_failed_write_the_effect_is_unknown_until_reopened_and_the_error_says_so() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    world.log.crash();
+    let refused = lease.complete("done").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Poisoned);
+    let text = refused.to_string();
+    assert!(text.contains("unknown until it is reopened"), "{text}");
+    let again = refused.into_lease().complete("done").unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Poisoned);
+    drop((again, work));
+    world.reopen();
+    let work = world.namespace(Policy::at_least_once());
+    assert_eq!(claim(&work, "key").attempt(), 1, "it was lost");
+}
+
+// Dropping.
+
+#[test]
+fn a_dropped_lease_releases_under_at_least_once_and_is_in_doubt_under_at_most_once() {
+    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let early = |work: &Namespace| -> Option<()> {
+            let _lease = claim(work, "early return");
+            None
+        };
+        assert!(early(&work).is_none());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _lease = claim(&work, "panic");
+            std::panic::resume_unwind(Box::new("the work panicked"));
+        }));
+        assert!(panicked.is_err());
+        let in_vec = vec![claim(&work, "batch")];
+        drop(in_vec);
+        for key in ["early return", "panic", "batch"] {
+            assert_eq!(state(&work, key), Some(expected), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_drop_hands_on_the_checkpoint_and_counts_the_attempt() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    lease.checkpoint("page 3").unwrap();
+    drop(lease);
+    let second = claim(&work, "key");
+    assert_eq!(
+        (second.attempt(), second.last_checkpoint()),
+        (2, &b"page 3"[..])
+    );
+}
+
+#[test]
+fn a_drop_leaves_the_holder_dead_so_that_the_doubt_can_be_resolved() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    drop(claim(&work, "key"));
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert!(!doubt.holder_alive());
+    doubt.resolve(Resolution::NeverHappened).unwrap();
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn a_drop_neither_waits_nor_syncs() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        let syncs = world.store.stats().syncs();
+        drop(lease);
+        assert_eq!(world.store.stats().syncs(), syncs);
+    }
+}
+
+#[test]
+fn a_lease_that_was_forgotten_lapses() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    #[expect(clippy::mem_forget, reason = "that is what is tested")]
+    std::mem::forget(claim(&work, "key"));
+    in_progress(work.claim("key").unwrap());
+    world.clock.advance(MINUTE);
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn a_lease_is_send_sync_and_static() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Lease>();
+    check::<Ticket>();
+    check::<LeaseError>();
+    check::<hapax::Doubt>();
+    check::<Claim>();
+}
+
+// Tickets.
+
+#[test]
+fn a_ticket_disarms_the_guard_and_attaching_it_arms_it_again() {
+    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        let token = lease.token();
+        let ticket = ticket_json(&lease.detach().unwrap());
+        assert_eq!(
+            (ticket.namespace(), ticket.key(), ticket.token()),
+            ("work", &b"key"[..], token)
+        );
+        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        let lease = world.store.attach(&ticket).unwrap();
+        assert_eq!(
+            (lease.token(), lease.attempt(), lease.key()),
+            (token, 1, &b"key"[..])
+        );
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InUse, "one guard at a time");
+        drop(lease);
+        assert_eq!(state(&work, "key"), Some(expected));
+    }
+}
+
+#[test]
+fn a_ticket_does_not_stop_the_lease_from_running() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let ticket = claim(&work, "key").detach().unwrap();
+    world.clock.advance(MINUTE);
+    let lease = world.store.attach(&ticket).unwrap();
+    assert!(lease.is_lost());
+    lease.renew().unwrap();
+    let ticket = lease.detach().unwrap();
+    world.clock.advance(MINUTE);
+    let second = claim(&work, "key");
+    let error = world.store.attach(&ticket).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Superseded);
+    assert_eq!(error.current().unwrap().token(), second.token());
+}
+
+#[test]
+fn a_ticket_outlives_a_crash_of_its_process() {
+    for policy in both() {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let lease = claim(&work, "key");
+        lease.checkpoint("half").unwrap();
+        let derived = lease.derived_key("psp");
+        let ticket = serde_json::to_vec(&lease.detach().unwrap()).unwrap();
+        drop(work);
+        world.crash();
+        let work = world.namespace(policy);
+        let ticket: Ticket = serde_json::from_slice(&ticket).unwrap();
+        let lease = world.store.attach(&ticket).unwrap();
+        assert_eq!((lease.token(), lease.attempt()), (ticket.token(), 1));
+        assert_eq!(
+            (lease.last_checkpoint(), lease.derived_key("psp")),
+            (&b"half"[..], derived)
+        );
+        in_progress(work.claim("key").unwrap());
+        lease.complete("done after the restart").unwrap();
+        assert_eq!(
+            completed(work.claim("key").unwrap()).response(),
+            b"done after the restart"
+        );
+        world.store.validate();
+    }
+}
+
+/// Detaching took the record of a counted attempt for durable, although nobody had waited for it.
+#[test]
+fn a_ticket_of_a_later_attempt_under_max_attempts_outlives_a_crash_too() {
+    let mut world = World::new();
+    let policy = Policy::at_least_once().max_attempts(5);
+    let work = world.namespace(policy.clone());
+    claim(&work, "key").release("again").unwrap();
+    let ticket = claim(&work, "key").detach().unwrap();
+    drop(work);
+    world.crash();
+    let _work = world.namespace(policy);
+    assert_eq!(world.store.attach(&ticket).unwrap().attempt(), 2);
+}
+
+#[test]
+fn a_ticket_is_refused_once_a_later_token_holds_the_key() {
+    for policy in both() {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let ticket = claim(&work, "key").detach().unwrap();
+        drop(work);
+        world.crash();
+        let work = world.namespace(policy.clone());
+        let taken = match work.claim("key").unwrap() {
+            Claim::Granted(lease) => lease,
+            Claim::InDoubt(doubt) => {
+                doubt.resolve(Resolution::NeverHappened).unwrap();
+                claim(&work, "key")
+            }
+            other => panic!("{other:?}"),
+        };
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        assert_eq!(error.current().unwrap().token(), taken.token());
+        taken.complete("by the later one").unwrap();
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        assert_eq!(error.current().unwrap().state(), State::Completed);
+    }
+}
+
+#[test]
+fn a_ticket_outlives_a_restart_of_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    for (policy, key) in both().into_iter().zip(["least", "most"]) {
+        let store = Store::open(&path).unwrap();
+        let work = store.namespace(key, policy.clone()).unwrap();
+        let lease = claim(&work, key);
+        lease.checkpoint("half").unwrap();
+        let ticket = ticket_json(&lease.detach().unwrap());
+        store.close().unwrap();
+        drop((store, work));
+        let store = Store::open(&path).unwrap();
+        let work = store.namespace(key, policy).unwrap();
+        let lease = store.attach(&ticket).unwrap();
+        assert_eq!(
+            (lease.token(), lease.last_checkpoint()),
+            (ticket.token(), &b"half"[..])
+        );
+        lease.complete("done").unwrap();
+        assert_eq!(completed(work.claim(key).unwrap()).response(), b"done");
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_ticket_for_a_namespace_or_key_that_is_not_there_is_not_held() {
+    let (one, other) = (World::new(), World::new());
+    let ticket = claim(&one.namespace(Policy::at_least_once()), "key")
+        .detach()
+        .unwrap();
+    assert_eq!(
+        other.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    let _work = other.namespace(Policy::at_least_once());
+    assert_eq!(
+        other.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    one.store.close().unwrap();
+    assert_eq!(
+        one.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
+}
+
+#[test]
+fn a_ticket_of_a_process_that_died_can_still_settle_without_being_attached_first() {
+    // Attach is what settles: the record of the ticket is the newest, so its token is the last.
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    let ticket = claim(&work, "key").detach().unwrap();
+    drop(work);
+    world.crash();
+    let work = world.namespace(Policy::at_most_once());
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert_eq!(doubt.token(), ticket.token());
+    assert!(!doubt.holder_alive());
+    world
+        .store
+        .attach(&ticket)
+        .unwrap()
+        .fail("it did not work")
+        .unwrap();
+    failed(work.claim("key").unwrap());
+}
+
+// Async forms.
+
+#[test]
+fn dropping_the_future_of_a_call_never_undoes_it() {
+    type Start = fn(Lease) -> hapax::Pending<Result<(), LeaseError>>;
+    let starts: [(Start, State); 4] = [
+        (|lease| lease.complete_async("c"), State::Completed),
+        (|lease| lease.fail_async("f"), State::Failed),
+        (|lease| lease.release_async("r"), State::Released),
+        (|lease| lease.doubt_async("d"), State::InDoubt),
+    ];
+    for policy in both() {
+        for (start, outcome) in starts {
+            let mut world = World::new();
+            let work = world.namespace(policy.clone());
+            drop(start(claim(&work, "key")));
+            assert_eq!(
+                state(&work, "key"),
+                Some(outcome),
+                "it took effect when it was called"
+            );
+            drop(work);
+            world.crash();
+            let work = world.namespace(policy.clone());
+            assert_eq!(
+                state(&work, "key"),
+                Some(outcome),
+                "the look at it waited for the medium"
+            );
+            ready(start(match work.claim("other").unwrap() {
+                Claim::Granted(lease) => lease,
+                other => panic!("{other:?}"),
+            }))
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn dropping_the_future_of_a_refused_call_never_releases_the_key() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_response(4));
+    drop(claim(&work, "key").complete_async("too long"));
+    assert_eq!(state(&work, "key"), Some(State::InProgress));
+    let refused = ready(claim(&work, "two").complete_async("too long")).unwrap_err();
+    refused.into_lease().complete("ok").unwrap();
+}
+
+#[test]
+fn a_claim_made_async_is_the_same_claim() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = granted(ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        ready(lease.complete_async("done")).unwrap();
+        completed(ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        let batch = ready(work.claim_many_async(["a", "b"])).unwrap();
+        assert_eq!(batch.len(), 2);
+        ready(world.store.sync_async()).unwrap();
+    }
+}
