@@ -10,6 +10,7 @@ use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Comparison, compare};
 use crate::journal::tail::Replaced;
 use crate::key::{Digest, FencingToken};
 use crate::options::Guarantee;
@@ -120,7 +121,7 @@ impl Engine {
                         }
                         Some(Outcome::Settled(state, record, locator)) => {
                             self.rest(self.rests_on(named.namespace, locator)).await?;
-                            let compared = was_compared(&record, request);
+                            let compared = was_compared(&record, request, named.namespace);
                             self.count_settled(named.digest, state);
                             return Ok(Answer::Settled {
                                 state,
@@ -128,11 +129,16 @@ impl Engine {
                                 compared,
                             });
                         }
-                        Some(Outcome::InDoubt(record, locator, holder_alive)) => {
+                        Some(Outcome::InDoubt {
+                            record,
+                            locator,
+                            holder_alive,
+                        }) => {
                             let rests_on =
                                 locator.and_then(|at| self.rests_on(named.namespace, at));
                             self.rest(rests_on).await?;
-                            let compared = was_compared(&record, request);
+                            let compared = was_compared(&record, request, named.namespace);
+                            self.count_settled(named.digest, State::InDoubt);
                             return Ok(Answer::InDoubt {
                                 record,
                                 holder_alive,
@@ -310,7 +316,11 @@ impl Engine {
                 );
             }
             Verdict::InProgress { compared } => {
+                // Under the lock: `close` wakes whoever is in line before it takes the lock again.
                 let until_ms = wait_until_ms.filter(|until| *until > now.mono_ms);
+                if until_ms.is_some() {
+                    self.check_alive()?;
+                }
                 let enqueued =
                     until_ms.and_then(|until| self.enqueue(&mut shard, at, request, until));
                 if let Some(tried) = enqueued {
@@ -359,10 +369,6 @@ impl Engine {
         until_ms: u64,
     ) -> Option<Tried> {
         let limits = &self.options.limits;
-        // Under the lock: a store that is closed later finds the waiter in line.
-        if self.is_closed() {
-            return None;
-        }
         let in_line = shard.get(at).map_or(0, |running| running.waiters.len());
         if in_line >= limits.waiters_per_key
             || self.waiters.load(Ordering::Relaxed) >= limits.waiters
@@ -387,10 +393,10 @@ impl Engine {
 }
 
 fn count_settled(shard: &mut Locked<'_>, state: State) {
-    if state == State::Failed {
-        shard.counters.answered_failed += 1;
-    } else {
-        shard.counters.answered_completed += 1;
+    match state {
+        State::Failed => shard.counters.answered_failed += 1,
+        State::InDoubt => shard.counters.answered_in_doubt += 1,
+        _ => shard.counters.answered_completed += 1,
     }
 }
 
@@ -412,8 +418,9 @@ pub(crate) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {
     })
 }
 
-fn was_compared(record: &Record, request: &Request) -> bool {
-    record.fingerprint.is_some() && record.fingerprint == request.fingerprint
+fn was_compared(record: &Record, request: &Request, namespace: &NamespaceCore) -> bool {
+    let (stored, sent) = (record.fingerprint.as_ref(), request.fingerprint.as_ref());
+    compare(stored, sent, namespace.policy.fingerprints) == Comparison::Same
 }
 
 /// Two keys with one digest: not to be expected in the life of the universe, and never confused.

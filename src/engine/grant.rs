@@ -9,7 +9,7 @@ use super::{Aftermath, Engine};
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Guarantee;
-use crate::record::{Locator, Record, RecordKind, State};
+use crate::record::{Locator, Record, RecordKind};
 use crate::state::running::{LastRecord, Request};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
@@ -130,7 +130,8 @@ impl Engine {
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
 
-    /// The last attempt that is allowed has gone without an outcome: the key fails for good.
+    /// The last attempt that is allowed has gone without an outcome: the key fails for good, and
+    /// the claim is judged by that record.
     pub(crate) fn exhaust(
         &self,
         mut shard: Locked<'_>,
@@ -157,22 +158,13 @@ impl Engine {
             locator,
         );
         shard.counters.failed += 1;
-        shard.counters.answered_failed += 1;
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
             self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
         }
         drop(shard);
         aftermath.carry_out();
-        let answer = Answer::Settled {
-            state: State::Failed,
-            record: shared,
-            compared: false,
-        };
-        Ok(Tried::Answer(
-            answer,
-            self.rests_on(named.namespace, locator),
-        ))
+        Ok(Tried::Read(locator))
     }
 
     /// Refuses grants where the store is at a limit. Holders are not asked.

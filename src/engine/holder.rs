@@ -258,9 +258,6 @@ impl Engine {
 
     /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
     pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
-        if self.is_lost(digest, token) {
-            return true;
-        }
         let now = self.now();
         // Cloning a waker runs foreign code, so it comes before the lock.
         let waker = waker.clone();
@@ -365,9 +362,9 @@ impl Engine {
         } else {
             State::InProgress
         };
-        let record = Subject::of_running(running)
-            .record(RecordKind::InProgress, &running.checkpoint, now)
-            .to_record();
+        let subject = Subject::of_running(running);
+        let record = subject.record(RecordKind::InProgress, &running.checkpoint, now);
+        let record = super::waiting::since_claim(running, record);
         self.info(named.namespace, state, Arc::new(record))
     }
 }

@@ -263,9 +263,9 @@ impl Engine {
                 .running()
                 .filter(|running| only.is_none_or(|only| only == running.namespace))
             {
-                let record = Subject::of_running(running)
-                    .record(RecordKind::InProgress, &running.checkpoint, now)
-                    .to_record();
+                let subject = Subject::of_running(running);
+                let record = subject.record(RecordKind::InProgress, &running.checkpoint, now);
+                let record = super::waiting::since_claim(running, record);
                 let state = if running.is_in_doubt(now) {
                     State::InDoubt
                 } else {

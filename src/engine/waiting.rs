@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::fingerprint::{Comparison, compare};
 use crate::key::Digest;
 use crate::options::{Guarantee, Policy};
-use crate::record::{Locator, Record, RecordKind, State};
+use crate::record::{Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::{Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
@@ -32,8 +32,13 @@ pub(crate) enum Outcome {
     Granted(Granted),
     /// The stored outcome, and the record's place.
     Settled(State, Arc<Record>, Locator),
-    /// The doubt, its record's place where it has one, and whether the holder is alive.
-    InDoubt(Arc<Record>, Option<Locator>, bool),
+    InDoubt {
+        record: Arc<Record>,
+        /// Where the record lies; none where a lapse alone makes the doubt.
+        locator: Option<Locator>,
+        /// The holder's guard is there, and may still settle the key.
+        holder_alive: bool,
+    },
     /// The deadline has come.
     TimedOut,
     /// The key is another one now: decide again.
@@ -79,9 +84,11 @@ impl Engine {
                     };
                     Outcome::Settled(state, Arc::clone(record), locator)
                 }
-                Verdict::InDoubt { .. } => {
-                    Outcome::InDoubt(Arc::clone(record), Some(locator), false)
-                }
+                Verdict::InDoubt { .. } => Outcome::InDoubt {
+                    record: Arc::clone(record),
+                    locator: Some(locator),
+                    holder_alive: false,
+                },
                 _ => Outcome::Again,
             };
             deliver(&waiter, outcome, aftermath);
@@ -248,13 +255,14 @@ impl Engine {
             return;
         }
         let record = Arc::new(doubt_record(running, now));
-        let alive = running.guard_alive;
+        let holder_alive = running.guard_alive;
         for waiter in std::mem::take(&mut running.waiters) {
-            deliver(
-                &waiter,
-                Outcome::InDoubt(Arc::clone(&record), None, alive),
-                aftermath,
-            );
+            let outcome = Outcome::InDoubt {
+                record: Arc::clone(&record),
+                locator: None,
+                holder_alive,
+            };
+            deliver(&waiter, outcome, aftermath);
         }
     }
 
@@ -277,7 +285,9 @@ impl Engine {
         };
         let verdict = claim_running(running, first.request.fingerprint.as_ref(), now);
         let granted = match verdict {
-            Verdict::Grant(basis) => self.take_over(shard, at, first.request.clone(), &basis, now),
+            Verdict::Grant(basis) if !self.journal.is_poisoned() => {
+                self.take_over(shard, at, first.request.clone(), &basis, now)
+            }
             // The first to decide again settles it; the others hear of that.
             _ => Ok(None),
         };
@@ -317,13 +327,15 @@ impl Engine {
 
 /// What a lapsed at-most-once key looks like to those who ask.
 pub(crate) fn doubt_record<W>(running: &Running<W>, now: Now) -> Record {
-    Subject::of_running(running)
-        .record(
-            RecordKind::InDoubt,
-            b"the lease lapsed without an outcome",
-            now,
-        )
-        .to_record()
+    let reason = b"the lease lapsed without an outcome";
+    let record = Subject::of_running(running).record(RecordKind::InDoubt, reason, now);
+    since_claim(running, record)
+}
+
+/// What is told of a key that someone runs: its last transition is the claim.
+pub(crate) fn since_claim<W>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
+    record.head.recorded_at = running.claimed_at;
+    record.to_record()
 }
 
 pub(crate) fn deliver(waiter: &Waiter, outcome: Outcome, aftermath: &mut Aftermath) {

@@ -1,5 +1,7 @@
 //! The contract, through the public API.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 #[cfg(feature = "bytes")]
 mod bytes;
 mod compaction;

@@ -421,7 +421,7 @@ impl Model {
                 ..self.record_of_run(id, run, Kind::Failed, &said)
             };
             self.write(id, Some(record.clone()));
-            return Expected::Failed(record, false);
+            return self.claim_settled(id, asked, &record);
         }
         let again = Run {
             token: 0,
@@ -459,7 +459,7 @@ impl Model {
                 };
                 let failed = self.record_of_record(id, record, Kind::Failed, said);
                 self.write(id, Some(failed.clone()));
-                return Expected::Failed(failed, false);
+                return self.claim_settled(id, asked, &failed);
             }
             return self.grant(id, asked, Some(record), comparison.is_ok());
         }
