@@ -14,5 +14,6 @@ mod properties;
 mod refused_lease;
 mod run_replay;
 mod smoke;
+mod threads;
 #[cfg(feature = "json")]
 mod typed;
