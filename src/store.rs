@@ -278,6 +278,11 @@ impl Store {
         self.inner.engine.validate();
     }
 
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
     /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
     /// a store of.
     ///

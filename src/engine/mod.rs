@@ -12,6 +12,8 @@ pub(crate) mod batch;
 pub(crate) mod claim;
 pub(crate) mod compaction;
 pub(crate) mod doubt;
+#[cfg(test)]
+mod fault_tests;
 pub(crate) mod grant;
 pub(crate) mod handover;
 pub(crate) mod holder;
@@ -88,7 +90,8 @@ pub(crate) struct Engine {
     /// Compaction leaves the log alone while this is not zero.
     pins: AtomicUsize,
     disk_is_low: AtomicBool,
-    pid: u32,
+    /// The process that opened the store; changed only by tests.
+    pid: AtomicU32,
     closed: AtomicBool,
     workers: Mutex<Workers>,
     running_workers: AtomicUsize,
@@ -147,14 +150,25 @@ impl Engine {
                 "the store was closed: open it again",
             ));
         }
-        if std::process::id() != self.pid {
+        if self.is_forked() {
             let text = format!(
                 "this process is a fork of process {}, which has the store open: open stores after forking",
-                self.pid
+                self.pid.load(Ordering::Relaxed)
             );
             return Err(Error::new(ErrorKind::Forked, text));
         }
         Ok(())
+    }
+
+    fn is_forked(&self) -> bool {
+        std::process::id() != self.pid.load(Ordering::Relaxed)
+    }
+
+    /// Makes this look like the copy of a store in a forked child, or like itself again.
+    #[cfg(test)]
+    pub(crate) fn pretend_forked(&self, forked: bool) {
+        let pid = if forked { 0 } else { std::process::id() };
+        self.pid.store(pid, Ordering::Relaxed);
     }
 
     /// The next token, higher than every one before it.

@@ -90,7 +90,7 @@ impl Engine {
             reads: Mutex::new(Vec::new()),
             pins: AtomicUsize::new(0),
             disk_is_low: AtomicBool::new(false),
-            pid: std::process::id(),
+            pid: AtomicU32::new(std::process::id()),
             closed: AtomicBool::new(false),
             workers: Mutex::new(Workers::default()),
             running_workers: AtomicUsize::new(0),

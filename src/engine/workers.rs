@@ -168,7 +168,7 @@ impl Engine {
 
     /// Ends the store: leases are closed, everything is made durable, the threads are joined.
     pub(crate) fn close(&self) -> Result<()> {
-        if std::process::id() != self.pid {
+        if self.is_forked() {
             // The parent goes on; a fork has nothing to close, and none of the threads.
             return self.check_alive();
         }

@@ -17,6 +17,8 @@ pub(crate) mod census;
 pub(crate) mod codec;
 pub(crate) mod directory;
 pub(crate) mod frame;
+#[cfg(test)]
+mod golden;
 pub(crate) mod log;
 pub(crate) mod manifest;
 pub(crate) mod marks;

@@ -119,14 +119,6 @@ impl Journal {
         tail.open_frame(frame).is_some() || tail.in_memory(frame).is_some()
     }
 
-    /// Whether a frame is part of the log.
-    pub(crate) fn frame_counts(&self, frame: u64) -> bool {
-        let tail = self.tail.lock();
-        tail.census
-            .by_frame(frame)
-            .is_some_and(|stats| frame < stats.first_frame + u64::from(stats.frames))
-    }
-
     /// The payload of a complete frame; `None` when its segment is gone.
     pub(crate) fn payload(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
         let (in_memory, segment) = {

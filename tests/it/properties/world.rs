@@ -201,7 +201,7 @@ impl World {
             Step::Insert { id } => {
                 let inserted = self.spaces[id.0].insert(name(id.1)).unwrap();
                 assert_eq!(inserted, self.model.insert(*id), "insert");
-                self.wrote(true);
+                self.wrote(inserted);
             }
             Step::ClaimMany { space, keys, asked } => self.claim_many(*space, keys, asked),
             Step::CompleteMany { space, body } => self.complete_many(*space, *body),

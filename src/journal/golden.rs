@@ -1,0 +1,380 @@
+//! The format, byte by byte: what was written once must be readable for ever.
+//!
+//! A test that fails here has found a change of the format: that takes a new version number, not a
+//! new constant.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::codec::{self, BadRecord, Entry};
+use super::frame::{BadFrame, FORMAT_VERSION, FrameHeader, HEADER_BYTES, open_frame};
+use super::manifest::{Manifest, NamespaceEntry};
+use super::marks::{LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
+use crate::error::ErrorKind;
+use crate::fingerprint::{Fingerprint, Part};
+use crate::key::{FencingToken, NamespaceId};
+use crate::options::{Durability, FingerprintPolicy, OnChange, Oversize, Policy};
+use crate::record::{Head, Record, RecordKind};
+
+const STORE_ID: [u8; 16] = *b"sixteen bytes id";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn print() -> Fingerprint {
+    let part = |label: &str, digest| Part {
+        label: label.to_owned(),
+        digest,
+    };
+    Fingerprint {
+        scheme: 7,
+        parts: vec![part("amount", 1), part("to", u128::MAX - 1)],
+    }
+}
+
+fn record(kind: RecordKind) -> Record {
+    Record {
+        head: Head {
+            kind,
+            namespace: NamespaceId(3),
+            token: FencingToken::new(2, 5),
+            attempt: 300,
+            first_claimed_at: 1_767_225_600,
+            recorded_at: 1_767_225_601,
+            expires_at: u32::MAX,
+            body_omitted: kind == RecordKind::Failed,
+        },
+        key: b"key"[..].into(),
+        fingerprint: (kind == RecordKind::Completed).then(print),
+        metadata: b"meta"[..].into(),
+        reason: b"why"[..].into(),
+        body: b"body"[..].into(),
+    }
+}
+
+const KINDS: [RecordKind; 6] = [
+    RecordKind::InProgress,
+    RecordKind::Completed,
+    RecordKind::Failed,
+    RecordKind::InDoubt,
+    RecordKind::Released,
+    RecordKind::Forgotten,
+];
+
+/// One record of each kind, and a part.
+fn payload() -> (Vec<u8>, u32) {
+    let mut out = Vec::new();
+    for kind in KINDS {
+        codec::encode_record(&record(kind).as_ref(), 0, &mut out);
+    }
+    codec::encode_part(1, b"a part", &mut out);
+    (out, 7)
+}
+
+fn frame() -> Vec<u8> {
+    let (payload, records) = payload();
+    let header = FrameHeader {
+        records,
+        store_id: STORE_ID,
+        number: 0x0102_0304_0506,
+        epoch: 9,
+        store_secs: 1_767_225_602,
+        durable: 0x0102_0304_0505,
+        previous: 0x1122_3344_5566_7788,
+    };
+    let mut out = Vec::new();
+    header.seal(&payload, &mut out);
+    out
+}
+
+fn marks() -> Marks {
+    Marks {
+        store_id: STORE_ID,
+        generation: 11,
+        epoch: 9,
+        durable: 12,
+        durable_checksum: 13,
+        low: LowMark {
+            segment: 14,
+            before: 15,
+            checksum: 16,
+        },
+        store_ms: 1_767_225_602_003,
+    }
+}
+
+fn link() -> Link {
+    Link {
+        store_id: STORE_ID,
+        segment: 14,
+        before: 15,
+        checksum: 16,
+    }
+}
+
+fn manifest() -> Manifest {
+    let second = Duration::from_secs(1);
+    let all = Policy::at_most_once()
+        .lease(second)
+        .retention(second * 100)
+        .failed_retention(second * 50)
+        .attempt_retention(second * 70)
+        .max_attempts(4)
+        .max_response(1000)
+        .oversize(Oversize::OutcomeOnly)
+        .fingerprints(FingerprintPolicy::Required)
+        .on_change(OnChange::Rerun)
+        .durability(Durability::Interval(Duration::from_millis(250)));
+    let entry = |id, name: &str, policy| NamespaceEntry {
+        id: NamespaceId(id),
+        name: name.to_owned(),
+        policy,
+    };
+    Manifest {
+        store_id: STORE_ID,
+        seed: [0xab; 16],
+        created_secs: 1_767_225_600,
+        backup: false,
+        namespaces: vec![
+            entry(1, "plain", Policy::at_least_once()),
+            entry(2, "all", all),
+        ],
+    }
+}
+
+#[test]
+fn records_of_every_kind_are_these_bytes() {
+    let golden = [
+        "010003fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b657900046d65746103776879000404626f6479",
+        "020003fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b65792f070000000206616d6f756e740100000000000000000000000000000002746ffeffffffffffffffffffffffffffffff046d65746103776879000404626f6479",
+        "030103fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b657900046d65746103776879000404626f6479",
+        "040003fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b657900046d65746103776879000404626f6479",
+        "050003fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b657900046d65746103776879000404626f6479",
+        "060003fd0500000000020000fb2c01fc00b95569fc01b95569fcffffffff036b657900046d65746103776879000404626f6479",
+    ];
+    for (kind, golden) in KINDS.into_iter().zip(golden) {
+        let mut bytes = Vec::new();
+        codec::encode_record(&record(kind).as_ref(), 0, &mut bytes);
+        assert_eq!(hex(&bytes), golden, "{kind:?}");
+        let Ok((Entry::Record(wire), taken)) = codec::decode_entry(&bytes) else {
+            panic!("a record")
+        };
+        assert_eq!(taken, bytes.len());
+        assert_eq!(wire.to_record(None).unwrap(), record(kind));
+    }
+}
+
+#[test]
+fn a_part_is_these_bytes() {
+    let mut bytes = Vec::new();
+    codec::encode_part(300, b"bytes", &mut bytes);
+    assert_eq!(hex(&bytes), "07fb2c01056279746573");
+    let Ok((Entry::Part(part), taken)) = codec::decode_entry(&bytes) else {
+        panic!("a part")
+    };
+    assert_eq!(
+        (part.index, part.bytes, taken),
+        (300, &b"bytes"[..], bytes.len())
+    );
+}
+
+#[test]
+fn a_frame_is_these_bytes() {
+    let bytes = frame();
+    assert_eq!(
+        hex(&bytes[..HEADER_BYTES]),
+        "686170617866726d01000000070000007369787465656e20627974657320696406050403020100000900000002b95569050504030201000088776655443322116a010000000000005392880f2f63b5e7"
+    );
+    let view = open_frame(&bytes, &STORE_ID).unwrap();
+    assert_eq!(
+        (view.header.number, view.header.epoch),
+        (0x0102_0304_0506, 9)
+    );
+    assert_eq!(view.payload, payload().0);
+}
+
+#[test]
+fn marks_and_links_are_these_bytes() {
+    assert_eq!(
+        hex(&marks().encode()),
+        "68617061786d726b01000000090000007369787465656e2062797465732069640b000000000000000c000000000000000d000000000000000e000000000000000f000000000000001000000000000000d3afda769b01000000000000000000000000000000000000fbfa24558cdfc140"
+    );
+    assert_eq!(Marks::decode(&marks().encode()), Some(marks()));
+    assert_eq!(
+        hex(&link().encode()),
+        concat!(
+            "68617061786c6e6b7369787465656e2062797465732069640e000000000000000f000000000000001000000000000000",
+            "1420fe2cd394349f"
+        )
+    );
+    assert_eq!(Link::decode(&link().encode()), Some(link()));
+}
+
+#[test]
+fn a_manifest_is_these_bytes() {
+    assert_eq!(
+        hex(&manifest().encode()),
+        "68617061786d616e010000002c8090bce8aecfd37369787465656e206279746573206964ababababababababababababababababfc00b9556900020105706c61696e00fd005847f80d000000fd00004f91944e000000fd00004f91944e000000fc00001000000100000203616c6c01fc00ca9a3bfd00e876481700000001fd00743ba40b000000fd003c534c100000000104fbe80301000101fc80b2e60e"
+    );
+    assert_eq!(Manifest::decode(&manifest().encode()).unwrap(), manifest());
+}
+
+#[test]
+fn nothing_that_is_cut_short_or_too_long_decodes() {
+    let mut completed = Vec::new();
+    codec::encode_record(&record(RecordKind::Completed).as_ref(), 0, &mut completed);
+    for end in 0..completed.len() {
+        assert_eq!(
+            codec::decode_entry(&completed[..end]).unwrap_err(),
+            BadRecord::Malformed
+        );
+    }
+    let frame = frame();
+    for end in 0..frame.len() {
+        assert_eq!(
+            open_frame(&frame[..end], &STORE_ID).unwrap_err(),
+            BadFrame::Corrupt
+        );
+    }
+    let longer = |bytes: &[u8]| [bytes, &[0]].concat();
+    assert_eq!(
+        open_frame(&longer(&frame), &STORE_ID).unwrap_err(),
+        BadFrame::Corrupt
+    );
+    let (marks, link, manifest) = (marks().encode(), link().encode(), manifest().encode());
+    assert_eq!((marks.len(), link.len()), (MARKS_BYTES, LINK_BYTES));
+    assert!((0..marks.len()).all(|end| Marks::decode(&marks[..end]).is_none()));
+    assert!((0..link.len()).all(|end| Link::decode(&link[..end]).is_none()));
+    assert!((0..manifest.len()).all(|end| Manifest::decode(&manifest[..end]).is_err()));
+    assert!(Marks::decode(&longer(&marks)).is_none() && Link::decode(&longer(&link)).is_none());
+    assert!(Manifest::decode(&longer(&manifest)).is_err());
+}
+
+#[test]
+fn one_changed_bit_is_found_wherever_it_is() {
+    let all = [
+        frame(),
+        marks().encode(),
+        link().encode(),
+        manifest().encode(),
+    ];
+    for (which, bytes) in all.iter().enumerate() {
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let refused = match which {
+                0 => open_frame(&changed, &STORE_ID).is_err(),
+                1 => Marks::decode(&changed).is_none(),
+                2 => Link::decode(&changed).is_none(),
+                _ => Manifest::decode(&changed).is_err(),
+            };
+            assert!(refused, "bit {bit} of {which}");
+        }
+    }
+}
+
+/// A valid frame whose header says something else than this version writes.
+fn resealed(at: usize, value: u8) -> Vec<u8> {
+    let mut bytes = frame();
+    bytes[at] = value;
+    let (header, payload) = bytes.split_at(HEADER_BYTES);
+    let covered = [&header[..HEADER_BYTES - 8], payload].concat();
+    let checksum = xxhash_rust::xxh3::xxh3_64(&covered);
+    bytes[HEADER_BYTES - 8..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_told_from_damage() {
+    assert!(open_frame(&resealed(0, b'h'), &STORE_ID).is_ok());
+    let newer = u8::try_from(FORMAT_VERSION + 1).unwrap();
+    assert_eq!(
+        open_frame(&resealed(8, newer), &STORE_ID).unwrap_err(),
+        BadFrame::NewerFormat
+    );
+    assert_eq!(
+        open_frame(&resealed(10, 1), &STORE_ID).unwrap_err(),
+        BadFrame::NewerFormat
+    );
+    assert_eq!(
+        open_frame(&frame(), &[0; 16]).unwrap_err(),
+        BadFrame::ForeignStore
+    );
+    let mut manifest = manifest().encode();
+    manifest[8] = 2;
+    assert_eq!(
+        Manifest::decode(&manifest).unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+    manifest[0] = b'x';
+    assert_eq!(
+        Manifest::decode(&manifest).unwrap_err().kind(),
+        ErrorKind::NotAStore
+    );
+    assert_eq!(
+        codec::decode_entry(&[9, 0, 0]).unwrap_err(),
+        BadRecord::UnknownKind(9)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0..9_u8) {
+        for start in [bytes.clone(), [&[kind][..], &bytes].concat()] {
+            if let Ok((Entry::Record(wire), taken)) = codec::decode_entry(&start) {
+                prop_assert!(taken <= start.len());
+                let _ = wire.head();
+                let _ = wire.to_record(None);
+            }
+        }
+        prop_assert!(open_frame(&bytes, &STORE_ID).is_err());
+        prop_assert!(Marks::decode(&bytes).is_none() && Link::decode(&bytes).is_none());
+        prop_assert!(Manifest::decode(&bytes).is_err());
+        let _ = codec::decode_manifest(&bytes);
+    }
+
+    #[test]
+    fn a_record_that_was_tampered_with_never_panics(at in 0..200_usize, value in any::<u8>(), which in 0..6_usize) {
+        let mut bytes = Vec::new();
+        codec::encode_record(&record(KINDS[which]).as_ref(), 0, &mut bytes);
+        let end = bytes.len();
+        bytes[at % end] = value;
+        if let Ok((Entry::Record(wire), _)) = codec::decode_entry(&bytes) {
+            let _ = wire.to_record(None);
+            let _ = wire.to_record(Some(vec![0; 4]));
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back(
+        key in proptest::collection::vec(any::<u8>(), 1..1025),
+        metadata in proptest::collection::vec(any::<u8>(), 0..300),
+        body in proptest::collection::vec(any::<u8>(), 0..3000),
+        numbers in any::<(u32, u32, u32, u32, u32)>(),
+        which in 0..6_usize,
+    ) {
+        let mut record = record(KINDS[which]);
+        let (namespace, attempt, first, at, expires) = numbers;
+        record.head = Head {
+            namespace: NamespaceId(namespace),
+            attempt,
+            first_claimed_at: first,
+            recorded_at: at,
+            expires_at: expires,
+            ..record.head
+        };
+        (record.key, record.metadata, record.body) = (key.into(), metadata.into(), body.into());
+        let mut bytes = Vec::new();
+        codec::encode_record(&record.as_ref(), 0, &mut bytes);
+        prop_assert!(bytes.len() <= codec::record_bytes_max(&record.as_ref()));
+        let whole = bytes.len();
+        bytes.extend_from_slice(b"the next one");
+        let Ok((Entry::Record(wire), taken)) = codec::decode_entry(&bytes) else { panic!("a record") };
+        prop_assert_eq!(taken, whole);
+        prop_assert_eq!(wire.to_record(None).unwrap(), record);
+    }
+}
