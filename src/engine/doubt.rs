@@ -12,7 +12,7 @@ use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, FencingToken, NamespaceId};
-use crate::options::{Guarantee, Oversize};
+use crate::options::Oversize;
 use crate::record::{Head, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
@@ -235,13 +235,14 @@ impl Engine {
     }
 
     /// Whether a namespace has keys in progress or in doubt.
-    pub(crate) fn has_unsettled(&self, id: NamespaceId, guarantee: Guarantee) -> Result<bool> {
+    pub(crate) fn has_unsettled(&self, id: NamespaceId) -> Result<bool> {
         for shard in self.shards.all() {
             if shard.running().any(|running| running.namespace == id) {
                 return Ok(true);
             }
         }
-        Ok(guarantee == Guarantee::AtMostOnce && self.has_settled_doubt(id)?)
+        // Under either guarantee: a holder may doubt under at-least-once too.
+        self.has_settled_doubt(id)
     }
 
     fn has_settled_doubt(&self, id: NamespaceId) -> Result<bool> {

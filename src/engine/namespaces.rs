@@ -120,7 +120,7 @@ impl Engine {
                 format!("there is no namespace {name:?}: make it with namespace()"),
             ));
         };
-        if self.has_unsettled(entry.id, entry.policy.guarantee)? {
+        if self.has_unsettled(entry.id)? {
             let text = format!(
                 "namespace {name:?} has keys in progress or in doubt: settle them, then change its guarantee"
             );

@@ -172,9 +172,7 @@ fn public_parts(line: &str) -> Vec<String> {
     let mut words = words(item).into_iter().map(|(_, word)| word);
     let name = words
         .by_ref()
-        .skip_while(|word| ["async", "unsafe"].contains(word))
-        .skip_while(|word| kinds.contains(word))
-        .next()
+        .find(|word| !["async", "unsafe"].contains(word) && !kinds.contains(word))
         .unwrap_or_default();
     let mut parts = vec![String::new()];
     for c in name.chars() {
