@@ -8,6 +8,8 @@ mod compaction;
 mod contract_claim;
 mod contract_holder;
 mod contract_support;
+mod contract_waiting;
+mod guarantees;
 mod lock_order;
 mod model;
 mod properties;
