@@ -166,13 +166,12 @@ fn public_parts(line: &str) -> Vec<String> {
     let Some(item) = line.trim().strip_prefix("pub ") else {
         return Vec::new();
     };
-    let kinds = [
-        "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
+    let before = [
+        "async", "unsafe", "fn", "struct", "enum", "trait", "const", "static", "type", "mod",
     ];
     let mut words = words(item).into_iter().map(|(_, word)| word);
     let name = words
-        .by_ref()
-        .find(|word| !["async", "unsafe"].contains(word) && !kinds.contains(word))
+        .find(|word| !before.contains(word))
         .unwrap_or_default();
     let mut parts = vec![String::new()];
     for c in name.chars() {
