@@ -56,7 +56,7 @@ fn claim_all(space: &Namespace) -> Vec<AtomicUsize> {
                             lease.complete(key.to_string()).unwrap();
                         }
                         Claim::Completed(answer) => {
-                            assert_eq!(answer.response(), key.to_string().as_bytes())
+                            assert_eq!(answer.response(), key.to_string().as_bytes());
                         }
                         Claim::InProgress(_) => {}
                         other => panic!("{other:?}"),
