@@ -239,3 +239,78 @@ fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut Segme
     let at = usize::try_from(number.checked_sub(first)?).ok()?;
     segments.get_mut(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Census;
+    use crate::clock::NEVER;
+
+    /// Two segments: one record that dies at 50 and one that never does, then one that dies at 60.
+    fn whole() -> Census {
+        let mut census = Census::new(0);
+        census.open_segment(1, 1);
+        for expires_at in [50, NEVER] {
+            census.written(1, expires_at);
+            census.born(1, expires_at);
+        }
+        census.open_segment(2, 5);
+        census.written(2, 60);
+        census.born(2, 60);
+        census
+    }
+
+    const LIVE: [(u64, u32); 3] = [(1, 50), (4, NEVER), (5, 60)];
+
+    #[test]
+    fn counts_that_are_right_are_right_at_every_second() {
+        let mut census = whole();
+        census.validate(LIVE.into_iter(), 0);
+        census.advance(49);
+        census.validate(LIVE.into_iter(), 49);
+        census.advance(50);
+        census.validate(LIVE.into_iter(), 50);
+        census.validate(LIVE[1..].iter().copied(), 50);
+        census.died(5, 60);
+        census.validate([(4, NEVER)].into_iter(), 50);
+        // Its second has passed: it is not counted out again.
+        census.died(1, 50);
+        census.died(4, NEVER);
+        census.validate([].into_iter(), 50);
+        assert!(census.segments().all(|segment| segment.live == 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "live records of segment 1")]
+    fn a_live_record_without_expiry_that_nobody_counts() {
+        whole().validate([(1, 50), (4, NEVER), (4, NEVER), (5, 60)].into_iter(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "live records of segment 1")]
+    fn a_count_of_a_record_that_is_gone() {
+        whole().validate([(1, 50), (5, 60)].into_iter(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "1 records die at")]
+    fn a_record_that_dies_in_another_second() {
+        whole().validate([(1, 51), (4, NEVER), (5, 60)].into_iter(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "a live record lies in a segment that is there")]
+    fn a_live_record_below_the_low_mark() {
+        let mut census = whole();
+        census.drop_oldest();
+        census.validate(LIVE.into_iter(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "a record that dies was counted as live")]
+    fn a_record_that_dies_twice() {
+        let mut census = whole();
+        census.died(4, NEVER);
+        census.died(4, NEVER);
+        census.died(4, NEVER);
+    }
+}

@@ -15,6 +15,8 @@
 //! A transition is *decided* here ([`transition`]), *appended* to the journal by the engine, and
 //! *applied* here ([`Shard::apply`](shard::Shard::apply)), live and in recovery alike.
 
+#[cfg(test)]
+mod invariant_tests;
 pub(crate) mod running;
 pub(crate) mod shard;
 pub(crate) mod slab;

@@ -380,6 +380,12 @@ impl<W> Shard<W> {
         )
     }
 
+    /// Changes a slot behind the shard's back.
+    #[cfg(test)]
+    pub(crate) fn put_for_test(&mut self, slot: Slot) {
+        self.table.put(slot, 0);
+    }
+
     /// Recounts everything; panics where an invariant does not hold.
     pub(crate) fn validate(&self, durable_or_pending: u64) {
         let mut named = 0;

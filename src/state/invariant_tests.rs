@@ -1,0 +1,128 @@
+//! Each invariant of a shard is broken on purpose: `validate` has to notice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::running::Request;
+use super::shard::{Found, Grant, Shard};
+use super::table::{Place, Settled, Slot};
+use super::transition::Basis;
+use crate::clock::{NEVER, Now};
+use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
+use crate::options::Policy;
+use crate::record::Locator;
+
+const NOW: Now = Now {
+    mono_ms: 1000,
+    store_secs: 1000,
+};
+
+fn digest(key: u8) -> Digest {
+    Hasher128::new([1; 16]).digest(NamespaceId(1), &[key])
+}
+
+fn grant(shard: &mut Shard<()>, key: u8) {
+    let grant = Grant {
+        namespace: NamespaceId(1),
+        policy: Arc::new(Policy::at_least_once()),
+        key: Arc::from([key]),
+        token: FencingToken::new(1, u64::from(key)),
+        request: Request {
+            fingerprint: None,
+            metadata: Arc::from([]),
+            lease_ms: 60_000,
+            retention: Some(Duration::from_secs(60)),
+        },
+        basis: Basis {
+            attempt: 1,
+            keeps_checkpoint: false,
+            continues: false,
+        },
+        record: None,
+    };
+    shard.grant(digest(key), grant, NOW);
+}
+
+fn locator(frame: u64) -> Locator {
+    Locator { frame, offset: 0 }
+}
+
+fn settled(key: u8, frame: u64) -> Slot {
+    Slot::new(
+        digest(key),
+        Place::Settled(Settled::Completed, locator(frame)),
+        NEVER,
+    )
+}
+
+/// A shard with two running keys and one that was completed in frame 3.
+fn whole() -> Shard<()> {
+    let mut shard = Shard::new(NOW.mono_ms);
+    shard.put_for_test(settled(1, 3));
+    grant(&mut shard, 2);
+    grant(&mut shard, 3);
+    shard.validate(3);
+    shard
+}
+
+fn running(shard: &Shard<()>, key: u8) -> super::slab::SlabRef {
+    match shard.find(digest(key), NOW.store_secs) {
+        Found::Running(at) => at,
+        other => panic!("running: {other:?}"),
+    }
+}
+
+#[test]
+#[should_panic(expected = "a slot names a frame that was appended")]
+fn a_slot_that_names_a_frame_of_the_future() {
+    whole().validate(2);
+}
+
+#[test]
+#[should_panic(expected = "every running key is named by one slot")]
+fn a_running_key_without_a_slot() {
+    let mut shard = whole();
+    shard.put_for_test(settled(2, 1));
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "a slot names a running key that is there")]
+fn a_slot_of_a_running_key_that_is_gone() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    let slot = Slot::new(digest(2), Place::Running(at), NEVER);
+    let _ = shard.restore(at, NOW);
+    shard.put_for_test(slot);
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "the slot of a running key is that of its digest")]
+fn two_slots_of_one_running_key() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    shard.put_for_test(Slot::new(digest(9), Place::Running(at), NEVER));
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "a running key has a timer")]
+fn a_running_key_without_a_timer() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    shard.get_mut(at).unwrap().timer = None;
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "what a key was before is its newest record")]
+fn a_key_that_would_go_back_to_an_older_record() {
+    let mut shard = Shard::new(NOW.mono_ms);
+    shard.put_for_test(settled(2, 3));
+    grant(&mut shard, 2);
+    shard.validate(3);
+    let at = running(&shard, 2);
+    shard.get_mut(at).unwrap().previous = Some(settled(2, 1));
+    shard.validate(3);
+}
