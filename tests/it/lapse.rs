@@ -101,3 +101,19 @@ fn a_lease_that_went_away_inside_an_error_has_no_holder() {
     lease.complete("short").unwrap();
     store.validate();
 }
+
+/// A lease goes to another thread, is shared, and outlives every handle; so does what waits.
+#[test]
+fn what_users_hold_goes_anywhere() {
+    fn goes_anywhere<T: Send + Sync + 'static>() {}
+    fn can_be_sent<T: Send + 'static>() {}
+    goes_anywhere::<Store>();
+    goes_anywhere::<Namespace>();
+    goes_anywhere::<Lease>();
+    goes_anywhere::<hapax::LeaseError>();
+    goes_anywhere::<Claim>();
+    goes_anywhere::<hapax::Doubt>();
+    goes_anywhere::<hapax::Ticket>();
+    goes_anywhere::<hapax::Error>();
+    can_be_sent::<hapax::Pending<hapax::Result<Claim>>>();
+}

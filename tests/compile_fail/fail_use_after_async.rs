@@ -1,0 +1,11 @@
+//! The async form takes the lease when it is called.
+use hapax::{Claim, Policy, Store};
+
+fn main() -> Result<(), hapax::Error> {
+    let store = Store::in_memory().open()?;
+    let jobs = store.namespace("jobs", Policy::at_least_once())?;
+    let Claim::Granted(lease) = jobs.claim("job")? else { return Ok(()) };
+    let _waits = lease.complete_async("done");
+    let _ = lease.token();
+    Ok(())
+}

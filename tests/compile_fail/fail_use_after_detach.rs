@@ -1,0 +1,11 @@
+//! A detached lease lives on as its ticket only.
+use hapax::{Claim, Policy, Store};
+
+fn main() -> Result<(), hapax::Error> {
+    let store = Store::in_memory().open()?;
+    let jobs = store.namespace("jobs", Policy::at_least_once())?;
+    let Claim::Granted(lease) = jobs.claim("job")? else { return Ok(()) };
+    let _ticket = lease.detach()?;
+    lease.checkpoint("half way")?;
+    Ok(())
+}
