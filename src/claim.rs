@@ -459,10 +459,10 @@ impl ClaimOptions {
             check_retention(retention)?;
         }
         if self.lease.is_some() || self.retention.is_some() {
-            let shortest = self
+            let outcome = self
                 .retention
-                .unwrap_or(policy.retention)
-                .min(policy.attempt_retention);
+                .unwrap_or_else(|| policy.retention.min(policy.failed_retention_or_default()));
+            let shortest = outcome.min(policy.attempt_retention);
             check_lease(self.lease.unwrap_or(policy.lease), shortest)?;
         }
         let required = policy.fingerprints == crate::options::FingerprintPolicy::Required;

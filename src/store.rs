@@ -575,7 +575,7 @@ fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> Result<SledL
         }
         OpenFailure::NotAStore(reason) => Error::new(
             ErrorKind::NotAStore,
-            format!("{}: {reason}", path.display()),
+            format!("{reason}: name the directory of a store, or a new one"),
         ),
         OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
     })

@@ -337,6 +337,10 @@ fn find_or_create(path: &Path, create: bool) -> Result<PathBuf, OpenFailure> {
             create_directories(&std::path::absolute(path)?)?;
             path.canonicalize()
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let reason = format!("{} is not there", path.display());
+            return Err(OpenFailure::NotAStore(reason));
+        }
         result => result,
     };
     // sled compares names of files with the path that it was given: it must be absolute and plain.
