@@ -22,3 +22,6 @@ pub(crate) mod shard;
 pub(crate) mod slab;
 pub(crate) mod table;
 pub(crate) mod transition;
+
+#[cfg(test)]
+mod tests;

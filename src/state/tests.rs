@@ -1,0 +1,565 @@
+//! Every state against every command: the whole table, written out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::running::{Request, Running};
+use super::transition::{
+    Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, claim_absent,
+    claim_running, claim_settled, may_resume, settled_state,
+};
+use crate::clock::{NEVER, Now};
+use crate::fingerprint::{Fingerprint, Part};
+use crate::key::{Digest, FencingToken, NamespaceId};
+use crate::options::{FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
+use crate::record::{Head, Record, RecordKind, State};
+
+use Guarantee::{AtLeastOnce, AtMostOnce};
+use RecordKind::{Completed, Failed, Forgotten, InDoubt, InProgress, Released};
+
+const NOW: Now = Now {
+    mono_ms: 60_000,
+    store_secs: 1000,
+};
+
+/// The token that the key is under; the others are lower and higher.
+fn token(counter: u64) -> FencingToken {
+    FencingToken::new(1, counter)
+}
+
+fn policy(guarantee: Guarantee) -> Policy {
+    match guarantee {
+        AtLeastOnce => Policy::at_least_once(),
+        AtMostOnce => Policy::at_most_once(),
+    }
+}
+
+fn print(scheme: u32, body: u128) -> Fingerprint {
+    Fingerprint {
+        scheme,
+        parts: vec![Part {
+            label: "body".to_owned(),
+            digest: body,
+        }],
+    }
+}
+
+fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
+    Running {
+        digest: Digest {
+            words: [1, 2, 3],
+            route: 4,
+        },
+        namespace: NamespaceId(1),
+        policy: Arc::new(policy),
+        key: Arc::from(*b"key"),
+        token: token(5),
+        attempt: 2,
+        first_claimed_at: 900,
+        claimed_at: 950,
+        request: Request {
+            fingerprint: Some(print(1, 7)),
+            metadata: Arc::from(*b"current"),
+            lease_ms: 60_000,
+            retention: None,
+        },
+        first_metadata: Arc::from(*b"first"),
+        checkpoint: Arc::from(*b"half"),
+        reason: Arc::from(*b"again"),
+        deadline_ms: lease_end_ms,
+        keep_alive_until_ms: 0,
+        guard_alive: true,
+        lapse_seen: false,
+        previous: None,
+        previous_record: None,
+        last_record: None,
+        journaled: false,
+        waiters: VecDeque::new(),
+        watchers: Vec::new(),
+        timer: None,
+    }
+}
+
+/// A lease that ends a millisecond from now, and one that ends now.
+const LIVE: u64 = NOW.mono_ms + 1;
+const LAPSED: u64 = NOW.mono_ms;
+
+fn record(kind: RecordKind) -> Record {
+    let body: &[u8] = match kind {
+        Completed | Failed => b"outcome",
+        InProgress | InDoubt | Released => b"half",
+        Forgotten => b"",
+    };
+    Record {
+        head: Head {
+            kind,
+            namespace: NamespaceId(1),
+            token: token(5),
+            attempt: 2,
+            first_claimed_at: 900,
+            recorded_at: 990,
+            expires_at: NEVER,
+            body_omitted: false,
+        },
+        key: Arc::from(*b"key"),
+        fingerprint: Some(print(1, 7)),
+        metadata: Arc::from(*b"first"),
+        reason: Arc::from(*b"again"),
+        body: body.into(),
+    }
+}
+
+// Claims.
+
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    Same,
+    Other,
+    Nothing,
+    OtherScheme,
+}
+
+impl Sent {
+    const ALL: [Self; 4] = [Self::Same, Self::Other, Self::Nothing, Self::OtherScheme];
+
+    fn fingerprint(self) -> Option<Fingerprint> {
+        match self {
+            Self::Same => Some(print(1, 7)),
+            Self::Other => Some(print(1, 8)),
+            Self::Nothing => None,
+            Self::OtherScheme => Some(print(2, 7)),
+        }
+    }
+}
+
+/// The cells of the table, short enough to be read in columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// Granted as the first attempt of a new history.
+    Fresh,
+    /// Granted as the next attempt, with the last checkpoint.
+    Next,
+    /// Granted as the next attempt of another request, without it.
+    Changed,
+    /// In progress, the stored outcome, or in doubt: compared, or not.
+    Same,
+    Plain,
+    Mismatch,
+    Exhausted,
+}
+
+use Cell::{Changed, Exhausted, Fresh, Mismatch, Next, Plain, Same};
+
+fn grant(attempt: u32, same_request: bool, continues: bool) -> Verdict {
+    Verdict::Grant(Basis {
+        attempt,
+        same_request,
+        continues,
+    })
+}
+
+/// What a cell means in a row whose other answer is `stored`.
+fn verdict(cell: Cell, sent: Sent, stored: fn(bool) -> Verdict) -> Verdict {
+    match cell {
+        Fresh => grant(1, false, false),
+        Next => grant(3, true, true),
+        Changed => grant(3, false, true),
+        Same => stored(true),
+        Plain => stored(false),
+        Mismatch => Verdict::Mismatch(match sent {
+            Sent::Other => vec!["body".to_owned()],
+            Sent::OtherScheme => vec!["scheme".to_owned()],
+            Sent::Same | Sent::Nothing => Vec::new(),
+        }),
+        Exhausted => Verdict::Exhausted,
+    }
+}
+
+fn busy(compared: bool) -> Verdict {
+    Verdict::InProgress { compared }
+}
+
+fn outcome(compared: bool) -> Verdict {
+    Verdict::Outcome { compared }
+}
+
+fn doubt(compared: bool) -> Verdict {
+    Verdict::InDoubt { compared }
+}
+
+/// How fingerprints count, for the three groups of columns.
+const COUNTS: [FingerprintPolicy; 3] = [
+    FingerprintPolicy::Optional,
+    FingerprintPolicy::Required,
+    FingerprintPolicy::Ignored,
+];
+
+type Columns = [[Cell; 4]; 3];
+
+/// An answer that does not depend on a change of the request but by comparing it.
+const COMPARED: Columns = [
+    [Same, Mismatch, Plain, Plain],
+    [Same, Mismatch, Mismatch, Mismatch],
+    [Plain, Plain, Plain, Plain],
+];
+
+#[test]
+fn a_claim_of_an_absent_key_is_granted_afresh() {
+    assert_eq!(claim_absent(), grant(1, false, false));
+}
+
+#[test]
+fn every_claim_of_a_running_key() {
+    const TAKE_OVER: Columns = [
+        [Next, Mismatch, Next, Next],
+        [Next, Mismatch, Mismatch, Mismatch],
+        [Next, Next, Next, Next],
+    ];
+    const NO_MORE: Columns = [
+        [Exhausted, Mismatch, Exhausted, Exhausted],
+        [Exhausted, Mismatch, Mismatch, Mismatch],
+        [Exhausted, Exhausted, Exhausted, Exhausted],
+    ];
+    type Row = (Guarantee, u64, Option<u32>, fn(bool) -> Verdict, Columns);
+    #[rustfmt::skip]
+    let table: [Row; 12] = [
+        //                             max_attempts
+        (AtLeastOnce, LIVE,   None,    busy,  COMPARED),
+        (AtLeastOnce, LIVE,   Some(2), busy,  COMPARED),
+        (AtLeastOnce, LIVE,   Some(1), busy,  COMPARED),
+        (AtLeastOnce, LAPSED, None,    busy,  TAKE_OVER),
+        (AtLeastOnce, LAPSED, Some(3), busy,  TAKE_OVER),
+        (AtLeastOnce, LAPSED, Some(2), busy,  NO_MORE),
+        (AtLeastOnce, LAPSED, Some(1), busy,  NO_MORE),
+        (AtMostOnce,  LIVE,   None,    busy,  COMPARED),
+        (AtMostOnce,  LIVE,   Some(2), busy,  COMPARED),
+        (AtMostOnce,  LAPSED, None,    doubt, COMPARED),
+        (AtMostOnce,  LAPSED, Some(3), doubt, COMPARED),
+        (AtMostOnce,  LAPSED, Some(2), doubt, COMPARED),
+    ];
+    for (guarantee, end_ms, max_attempts, stored, columns) in table {
+        for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
+            for (sent, cell) in Sent::ALL.into_iter().zip(cells) {
+                for on_change in [OnChange::Refuse, OnChange::Rerun] {
+                    let mut policy = policy(guarantee).fingerprints(fingerprints);
+                    policy = policy.on_change(on_change);
+                    policy.max_attempts = max_attempts;
+                    let running = running(policy, end_ms);
+                    let got = claim_running(&running, sent.fingerprint().as_ref(), NOW);
+                    let at = format!(
+                        "{guarantee:?} {end_ms} {max_attempts:?} {fingerprints:?} {sent:?}"
+                    );
+                    assert_eq!(got, verdict(cell, sent, stored), "{at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_claim_of_a_settled_key() {
+    use OnChange::{Refuse, Rerun};
+    const RERUN: Columns = [
+        [Same, Fresh, Plain, Plain],
+        [Same, Fresh, Fresh, Fresh],
+        [Plain, Plain, Plain, Plain],
+    ];
+    const RETRY: Columns = [
+        [Next, Changed, Next, Next],
+        [Next, Changed, Changed, Changed],
+        [Next, Next, Next, Next],
+    ];
+    const NO_MORE: Columns = [[Exhausted; 4]; 3];
+    const GONE: Columns = [[Fresh; 4]; 3];
+    type Row = (
+        RecordKind,
+        Guarantee,
+        OnChange,
+        Option<u32>,
+        fn(bool) -> Verdict,
+        Columns,
+    );
+    #[rustfmt::skip]
+    let table: [Row; 28] = [
+        //                                 max_attempts
+        (Completed,  AtLeastOnce, Refuse, None,    outcome, COMPARED),
+        (Completed,  AtLeastOnce, Rerun,  None,    outcome, RERUN),
+        (Completed,  AtLeastOnce, Rerun,  Some(2), outcome, RERUN),
+        (Completed,  AtMostOnce,  Refuse, None,    outcome, COMPARED),
+        (Completed,  AtMostOnce,  Rerun,  None,    outcome, RERUN),
+        (Failed,     AtLeastOnce, Refuse, None,    outcome, COMPARED),
+        (Failed,     AtLeastOnce, Rerun,  None,    outcome, RERUN),
+        (Failed,     AtLeastOnce, Refuse, Some(2), outcome, COMPARED),
+        (Failed,     AtMostOnce,  Refuse, None,    outcome, COMPARED),
+        (Failed,     AtMostOnce,  Rerun,  None,    outcome, RERUN),
+        (InDoubt,    AtLeastOnce, Refuse, None,    doubt,   COMPARED),
+        (InDoubt,    AtLeastOnce, Rerun,  None,    doubt,   COMPARED),
+        (InDoubt,    AtMostOnce,  Refuse, None,    doubt,   COMPARED),
+        (InDoubt,    AtMostOnce,  Rerun,  Some(2), doubt,   COMPARED),
+        (InProgress, AtMostOnce,  Refuse, None,    doubt,   COMPARED),
+        (InProgress, AtMostOnce,  Rerun,  Some(2), doubt,   COMPARED),
+        (InProgress, AtLeastOnce, Refuse, None,    busy,    RETRY),
+        (InProgress, AtLeastOnce, Rerun,  Some(3), busy,    RETRY),
+        (InProgress, AtLeastOnce, Refuse, Some(2), busy,    NO_MORE),
+        (InProgress, AtLeastOnce, Rerun,  Some(1), busy,    NO_MORE),
+        (Released,   AtLeastOnce, Refuse, None,    busy,    RETRY),
+        (Released,   AtLeastOnce, Rerun,  Some(3), busy,    RETRY),
+        (Released,   AtLeastOnce, Refuse, Some(2), busy,    NO_MORE),
+        (Released,   AtMostOnce,  Refuse, None,    busy,    RETRY),
+        (Released,   AtMostOnce,  Rerun,  Some(3), busy,    RETRY),
+        (Released,   AtMostOnce,  Refuse, Some(2), busy,    NO_MORE),
+        (Forgotten,  AtLeastOnce, Refuse, None,    busy,    GONE),
+        (Forgotten,  AtMostOnce,  Rerun,  Some(1), busy,    GONE),
+    ];
+    for (kind, guarantee, on_change, max_attempts, stored, columns) in table {
+        for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
+            for (sent, cell) in Sent::ALL.into_iter().zip(cells) {
+                let mut policy = policy(guarantee).fingerprints(fingerprints);
+                policy = policy.on_change(on_change);
+                policy.max_attempts = max_attempts;
+                let got = claim_settled(&record(kind), sent.fingerprint().as_ref(), &policy);
+                let at = format!(
+                    "{kind:?} {guarantee:?} {on_change:?} {max_attempts:?} {fingerprints:?} {sent:?}"
+                );
+                assert_eq!(got, verdict(cell, sent, stored), "{at}");
+            }
+        }
+    }
+}
+
+// Holders.
+
+/// Every command; those that say something, with what is stored and with something else.
+const COMMANDS: [Command<'static>; 11] = [
+    Command::Complete(b"outcome"),
+    Command::Complete(b"other"),
+    Command::Fail(b"outcome"),
+    Command::Fail(b"other"),
+    Command::Release(b"again"),
+    Command::Release(b"other"),
+    Command::Doubt(b"again"),
+    Command::Checkpoint(b"half"),
+    Command::Renew,
+    Command::Abandon,
+    Command::Record,
+];
+
+type Acts = [Result<Accepted, Refusal>; 11];
+
+/// A record of a kind is written.
+const fn w(kind: RecordKind) -> Result<Accepted, Refusal> {
+    Ok(Accepted::Write(kind))
+}
+
+const EXTEND: Result<Accepted, Refusal> = Ok(Accepted::Extend);
+const DONE: Result<Accepted, Refusal> = Ok(Accepted::Done);
+const NOT: Result<Accepted, Refusal> = Err(Refusal::AlreadySettled);
+const UNSURE: Result<Accepted, Refusal> = Err(Refusal::InDoubt);
+
+#[test]
+fn every_command_on_a_running_key() {
+    let (c, f, r, d, p) = (
+        w(Completed),
+        w(Failed),
+        w(Released),
+        w(InDoubt),
+        w(InProgress),
+    );
+    type Row = (Guarantee, u64, Option<u32>, bool, Acts);
+    #[rustfmt::skip]
+    let table: [Row; 12] = [
+        //                    max_attempts    complete fail  release doubt checkpoint renew   abandon record
+        (AtLeastOnce, LIVE,   None,    false, [c, c,   f, f, r, r,   d,    p,         EXTEND, r,      p]),
+        (AtLeastOnce, LIVE,   Some(3), true,  [c, c,   f, f, r, r,   d,    p,         EXTEND, r,      DONE]),
+        (AtLeastOnce, LIVE,   Some(2), false, [c, c,   f, f, f, f,   d,    p,         EXTEND, f,      p]),
+        (AtLeastOnce, LAPSED, None,    false, [c, c,   f, f, r, r,   d,    p,         EXTEND, r,      p]),
+        (AtLeastOnce, LAPSED, Some(3), true,  [c, c,   f, f, r, r,   d,    p,         EXTEND, r,      DONE]),
+        (AtLeastOnce, LAPSED, Some(2), false, [c, c,   f, f, f, f,   d,    p,         EXTEND, f,      p]),
+        (AtMostOnce,  LIVE,   None,    true,  [c, c,   f, f, r, r,   d,    p,         EXTEND, d,      DONE]),
+        (AtMostOnce,  LIVE,   Some(3), false, [c, c,   f, f, r, r,   d,    p,         EXTEND, d,      p]),
+        (AtMostOnce,  LIVE,   Some(2), true,  [c, c,   f, f, f, f,   d,    p,         EXTEND, d,      DONE]),
+        (AtMostOnce,  LAPSED, None,    true,  [c, c,   f, f, r, r,   d,    UNSURE,    UNSURE, d,      DONE]),
+        (AtMostOnce,  LAPSED, Some(3), false, [c, c,   f, f, r, r,   d,    UNSURE,    UNSURE, d,      p]),
+        (AtMostOnce,  LAPSED, Some(2), true,  [c, c,   f, f, f, f,   d,    UNSURE,    UNSURE, d,      DONE]),
+    ];
+    for (guarantee, end_ms, max_attempts, journaled, acts) in table {
+        let mut policy = policy(guarantee);
+        policy.max_attempts = max_attempts;
+        let mut running = running(policy, end_ms);
+        running.journaled = journaled;
+        for (command, expected) in COMMANDS.into_iter().zip(acts) {
+            let at = format!("{guarantee:?} {end_ms} {max_attempts:?} {command:?}");
+            assert_eq!(
+                act_running(&running, token(5), command, NOW),
+                expected,
+                "{at}"
+            );
+            for stranger in [token(4), token(6)] {
+                let refused = act_running(&running, stranger, command, NOW);
+                assert_eq!(refused, Err(Refusal::Superseded), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_on_a_settled_key() {
+    let (c, f) = (w(Completed), w(Failed));
+    let gone = [Err(Refusal::NotHeld); 11];
+    type Row = (RecordKind, Guarantee, Acts);
+    #[rustfmt::skip]
+    let table: [Row; 12] = [
+        //                         complete   fail       release         doubt checkpoint renew   abandon record
+        (Completed,  AtLeastOnce, [DONE, NOT, NOT,  NOT, NOT,    NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Completed,  AtMostOnce,  [DONE, NOT, NOT,  NOT, NOT,    NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Failed,     AtLeastOnce, [NOT,  NOT, DONE, NOT, NOT,    NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Failed,     AtMostOnce,  [NOT,  NOT, DONE, NOT, NOT,    NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (InDoubt,    AtLeastOnce, [c,    c,   f,    f,   UNSURE, UNSURE, DONE, UNSURE,    UNSURE, DONE,   UNSURE]),
+        (InDoubt,    AtMostOnce,  [c,    c,   f,    f,   UNSURE, UNSURE, DONE, UNSURE,    UNSURE, DONE,   UNSURE]),
+        (InProgress, AtMostOnce,  [c,    c,   f,    f,   UNSURE, UNSURE, DONE, UNSURE,    UNSURE, DONE,   UNSURE]),
+        (InProgress, AtLeastOnce, [c,    c,   f,    f,   DONE,   NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Released,   AtLeastOnce, [NOT,  NOT, NOT,  NOT, DONE,   NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Released,   AtMostOnce,  [NOT,  NOT, NOT,  NOT, DONE,   NOT,    NOT,  NOT,       NOT,    NOT,    NOT]),
+        (Forgotten,  AtLeastOnce, gone),
+        (Forgotten,  AtMostOnce,  gone),
+    ];
+    for (kind, guarantee, acts) in table {
+        let record = record(kind);
+        for (command, expected) in COMMANDS.into_iter().zip(acts) {
+            let at = format!("{kind:?} {guarantee:?} {command:?}");
+            assert_eq!(
+                act_settled(&record, token(5), command, guarantee),
+                expected,
+                "{at}"
+            );
+            for stranger in [token(4), token(6)] {
+                let refused = act_settled(&record, stranger, command, guarantee);
+                let expected = match kind {
+                    Forgotten => Refusal::NotHeld,
+                    _ => Refusal::Superseded,
+                };
+                assert_eq!(refused, Err(expected), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_outcome_that_was_left_out_is_repeated_by_any_bytes() {
+    let mut record = record(Completed);
+    record.head.body_omitted = true;
+    record.body = Arc::from([]);
+    let again = act_settled(&record, token(5), Command::Complete(b"any"), AtLeastOnce);
+    assert_eq!(again, DONE);
+    let failed = act_settled(&record, token(5), Command::Fail(b"any"), AtLeastOnce);
+    assert_eq!(failed, NOT);
+}
+
+// What records mean, and what is written.
+
+#[test]
+fn every_record_by_what_its_key_is_and_whether_a_ticket_resumes_it() {
+    #[rustfmt::skip]
+    let table = [
+        (Completed,  AtLeastOnce, Some(State::Completed), false),
+        (Completed,  AtMostOnce,  Some(State::Completed), false),
+        (Failed,     AtLeastOnce, Some(State::Failed),    false),
+        (Failed,     AtMostOnce,  Some(State::Failed),    false),
+        (InDoubt,    AtLeastOnce, Some(State::InDoubt),   false),
+        (InDoubt,    AtMostOnce,  Some(State::InDoubt),   true),
+        (InProgress, AtLeastOnce, Some(State::Released),  true),
+        (InProgress, AtMostOnce,  Some(State::InDoubt),   true),
+        (Released,   AtLeastOnce, Some(State::Released),  false),
+        (Released,   AtMostOnce,  Some(State::Released),  false),
+        (Forgotten,  AtLeastOnce, None,                   false),
+        (Forgotten,  AtMostOnce,  None,                   false),
+    ];
+    for (kind, guarantee, state, resumes) in table {
+        assert_eq!(
+            settled_state(kind, guarantee),
+            state,
+            "{kind:?} {guarantee:?}"
+        );
+        assert_eq!(
+            may_resume(&record(kind), guarantee),
+            resumes,
+            "{kind:?} {guarantee:?}"
+        );
+    }
+}
+
+#[test]
+fn every_record_as_it_is_written() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    // A second more than the retention: it is rounded up, never down.
+    let after = |hours: u32| 1000 + hours * 3600 + 1;
+    #[rustfmt::skip]
+    let table: [(RecordKind, Guarantee, u32, &[u8], &[u8]); 12] = [
+        //                        expires   reason     body
+        (Completed,  AtLeastOnce, after(2), b"",       b"said"),
+        (Completed,  AtMostOnce,  after(2), b"",       b"said"),
+        (Failed,     AtLeastOnce, after(3), b"",       b"said"),
+        (Failed,     AtMostOnce,  after(3), b"",       b"said"),
+        (Released,   AtLeastOnce, after(4), b"said",   b"half"),
+        (Released,   AtMostOnce,  after(4), b"said",   b"half"),
+        (InDoubt,    AtLeastOnce, NEVER,    b"said",   b"half"),
+        (InDoubt,    AtMostOnce,  NEVER,    b"said",   b"half"),
+        (InProgress, AtLeastOnce, after(4), b"again",  b"said"),
+        (InProgress, AtMostOnce,  NEVER,    b"again",  b"said"),
+        (Forgotten,  AtLeastOnce, 1000,     b"",       b""),
+        (Forgotten,  AtMostOnce,  1000,     b"",       b""),
+    ];
+    for (kind, guarantee, expires_at, reason, body) in table {
+        let policy = policy(guarantee)
+            .retention(hours(2))
+            .failed_retention(hours(3))
+            .attempt_retention(hours(4));
+        let mut running = running(policy, LIVE);
+        let record = Subject::of_running(&running).record(kind, b"said", NOW);
+        let at = format!("{kind:?} {guarantee:?}");
+        assert_eq!(record.head.expires_at, expires_at, "{at}");
+        assert_eq!((record.reason, record.body), (reason, body), "{at}");
+        assert_eq!(
+            (record.head.token, record.head.attempt),
+            (token(5), 2),
+            "{at}"
+        );
+        assert_eq!(
+            (record.head.first_claimed_at, record.head.recorded_at),
+            (900, 1000),
+            "{at}"
+        );
+        assert_eq!(record.metadata, b"first", "{at}: that of the first request");
+        assert_eq!(record.fingerprint, Some(&print(1, 7)), "{at}");
+        // The claim's own retention counts for its outcome alone.
+        running.request.retention = Some(hours(9));
+        let own = Subject::of_running(&running).record(kind, b"said", NOW);
+        let outcome = matches!(kind, Completed | Failed);
+        let expected = if outcome { after(9) } else { expires_at };
+        assert_eq!(own.head.expires_at, expected, "{at}");
+    }
+}
+
+#[test]
+fn every_outcome_over_the_limit_is_written_as_the_policy_says() {
+    #[rustfmt::skip]
+    let table: [(RecordKind, Oversize, bool); 6] = [
+        (Completed, Oversize::OutcomeOnly, true),
+        (Failed,    Oversize::OutcomeOnly, true),
+        (Released,  Oversize::OutcomeOnly, false),
+        // The engine refuses it before: whatever comes here is whole.
+        (Completed, Oversize::Refuse,      false),
+        (Failed,    Oversize::Refuse,      false),
+        (Released,  Oversize::Refuse,      false),
+    ];
+    for (kind, oversize, omitted) in table {
+        let policy = policy(AtLeastOnce).max_response(3).oversize(oversize);
+        let running = running(policy, LIVE);
+        let record = Subject::of_running(&running).record(kind, b"said", NOW);
+        assert_eq!(record.head.body_omitted, omitted, "{kind:?} {oversize:?}");
+        assert_eq!(record.body.is_empty(), omitted, "{kind:?} {oversize:?}");
+        let fits = Subject::of_running(&running).record(kind, b"fit", NOW);
+        assert!(!fits.head.body_omitted);
+    }
+}
