@@ -11,6 +11,7 @@ mod contract_support;
 mod contract_waiting;
 mod guarantees;
 mod lapse;
+mod limits;
 mod lock_order;
 mod model;
 mod processes;
