@@ -494,8 +494,9 @@ fn every_record_as_it_is_written() {
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     // A second more than the retention: it is rounded up, never down.
     let after = |hours: u32| 1000 + hours * 3600 + 1;
+    type Row = (RecordKind, Guarantee, u32, &'static [u8], &'static [u8]);
     #[rustfmt::skip]
-    let table: [(RecordKind, Guarantee, u32, &[u8], &[u8]); 12] = [
+    let table: [Row; 12] = [
         //                        expires   reason     body
         (Completed,  AtLeastOnce, after(2), b"",       b"said"),
         (Completed,  AtMostOnce,  after(2), b"",       b"said"),

@@ -6,6 +6,9 @@
 mod bytes;
 mod compaction;
 mod contract_claim;
+mod contract_claim_settled;
+mod contract_giving_up;
+mod contract_handover;
 mod contract_holder;
 mod contract_support;
 mod contract_waiting;
@@ -16,6 +19,7 @@ mod lock_order;
 mod model;
 mod processes;
 mod properties;
+mod refusals;
 mod refused_lease;
 mod run_replay;
 mod smoke;

@@ -1,0 +1,418 @@
+//! How a lease goes from hand to hand: errors, drops, tickets, and futures.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hapax::{
+    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, Namespace, Policy, Resolution, State, Store,
+    Ticket,
+};
+
+use crate::contract_holder::ticket_json;
+use crate::contract_support::{
+    MINUTE, World, both, claim, completed, failed, granted, in_doubt, in_progress, ready, state,
+};
+
+// Errors give the lease back.
+
+#[test]
+fn a_call_that_cannot_be_carried_out_gives_the_lease_back() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy.max_response(4));
+        let refused = claim(&work, "key").complete("too long").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        let refused = refused.into_lease().fail("too long").unwrap_err();
+        let long = vec![b'x'; 5000];
+        let refused = refused.into_lease().release(&long).unwrap_err();
+        let refused = refused.into_lease().doubt(&long).unwrap_err();
+        let lease = refused.into_lease();
+        assert!(!lease.is_lost());
+        lease.complete("ok").unwrap();
+        assert_eq!(completed(work.claim("key").unwrap()).response(), b"ok");
+    }
+}
+
+#[test]
+fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_does() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy.max_response(4));
+        let error: hapax::Error = claim(&work, "key").complete("too long").unwrap_err().into();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        drop(
+            claim(&work, "two")
+                .complete("too long")
+                .unwrap_err()
+                .into_error(),
+        );
+        assert_eq!(state(&work, "two"), Some(State::InProgress));
+        drop(
+            claim(&work, "three")
+                .complete("too long")
+                .unwrap_err()
+                .into_lease(),
+        );
+        assert_ne!(state(&work, "three"), Some(State::InProgress));
+    }
+}
+
+/// The guard that went away with its error used to count as alive for ever, so the doubt that it
+/// left could only be resolved by force.
+#[test]
+fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_dropped() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once().max_response(4));
+    let refused = claim(&work, "key").complete("too long").unwrap_err();
+    world.clock.advance(MINUTE);
+    assert!(in_doubt(work.claim("key").unwrap()).holder_alive());
+    drop(refused);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert!(!doubt.holder_alive());
+    doubt.resolve(Resolution::NeverHappened).unwrap();
+}
+
+#[test]
+fn after_a_failed_write_the_effect_is_unknown_until_reopened_and_the_error_says_so() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    world.log.crash();
+    let refused = lease.complete("done").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Poisoned);
+    let text = refused.to_string();
+    assert!(text.contains("unknown until it is reopened"), "{text}");
+    let again = refused.into_lease().complete("done").unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Poisoned);
+    drop((again, work));
+    world.reopen();
+    let work = world.namespace(Policy::at_least_once());
+    assert_eq!(claim(&work, "key").attempt(), 1, "it was lost");
+}
+
+// Dropping.
+
+#[test]
+fn a_dropped_lease_releases_under_at_least_once_and_is_in_doubt_under_at_most_once() {
+    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let early = |work: &Namespace| -> Option<()> {
+            let _lease = claim(work, "early return");
+            None
+        };
+        assert!(early(&work).is_none());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _lease = claim(&work, "panic");
+            std::panic::resume_unwind(Box::new("the work panicked"));
+        }));
+        assert!(panicked.is_err());
+        let in_vec = vec![claim(&work, "batch")];
+        drop(in_vec);
+        for key in ["early return", "panic", "batch"] {
+            assert_eq!(state(&work, key), Some(expected), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_drop_hands_on_the_checkpoint_and_counts_the_attempt() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    lease.checkpoint("page 3").unwrap();
+    drop(lease);
+    let second = claim(&work, "key");
+    assert_eq!(
+        (second.attempt(), second.last_checkpoint()),
+        (2, &b"page 3"[..])
+    );
+}
+
+#[test]
+fn a_drop_leaves_the_holder_dead_so_that_the_doubt_can_be_resolved() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    drop(claim(&work, "key"));
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert!(!doubt.holder_alive());
+    doubt.resolve(Resolution::NeverHappened).unwrap();
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn a_drop_neither_waits_nor_syncs() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        let syncs = world.store.stats().syncs();
+        drop(lease);
+        assert_eq!(world.store.stats().syncs(), syncs);
+    }
+}
+
+#[test]
+fn a_lease_that_was_forgotten_lapses() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    #[expect(clippy::mem_forget, reason = "that is what is tested")]
+    std::mem::forget(claim(&work, "key"));
+    in_progress(work.claim("key").unwrap());
+    world.clock.advance(MINUTE);
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn a_lease_is_send_sync_and_static() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Lease>();
+    check::<Ticket>();
+    check::<LeaseError>();
+    check::<hapax::Doubt>();
+    check::<Claim>();
+}
+
+// Tickets.
+
+#[test]
+fn a_ticket_disarms_the_guard_and_attaching_it_arms_it_again() {
+    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        let token = lease.token();
+        let ticket = ticket_json(&lease.detach().unwrap());
+        assert_eq!(
+            (ticket.namespace(), ticket.key(), ticket.token()),
+            ("work", &b"key"[..], token)
+        );
+        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        let lease = world.store.attach(&ticket).unwrap();
+        assert_eq!(
+            (lease.token(), lease.attempt(), lease.key()),
+            (token, 1, &b"key"[..])
+        );
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InUse, "one guard at a time");
+        drop(lease);
+        assert_eq!(state(&work, "key"), Some(expected));
+    }
+}
+
+#[test]
+fn a_ticket_does_not_stop_the_lease_from_running() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let ticket = claim(&work, "key").detach().unwrap();
+    world.clock.advance(MINUTE);
+    let lease = world.store.attach(&ticket).unwrap();
+    assert!(lease.is_lost());
+    lease.renew().unwrap();
+    let ticket = lease.detach().unwrap();
+    world.clock.advance(MINUTE);
+    let second = claim(&work, "key");
+    let error = world.store.attach(&ticket).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Superseded);
+    assert_eq!(error.current().unwrap().token(), second.token());
+}
+
+#[test]
+fn a_ticket_outlives_a_crash_of_its_process() {
+    for policy in both() {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let lease = claim(&work, "key");
+        lease.checkpoint("half").unwrap();
+        let derived = lease.derived_key("psp");
+        let ticket = serde_json::to_vec(&lease.detach().unwrap()).unwrap();
+        drop(work);
+        world.crash();
+        let work = world.namespace(policy);
+        let ticket: Ticket = serde_json::from_slice(&ticket).unwrap();
+        let lease = world.store.attach(&ticket).unwrap();
+        assert_eq!((lease.token(), lease.attempt()), (ticket.token(), 1));
+        assert_eq!(
+            (lease.last_checkpoint(), lease.derived_key("psp")),
+            (&b"half"[..], derived)
+        );
+        in_progress(work.claim("key").unwrap());
+        lease.complete("done after the restart").unwrap();
+        assert_eq!(
+            completed(work.claim("key").unwrap()).response(),
+            b"done after the restart"
+        );
+        world.store.validate();
+    }
+}
+
+/// Detaching took the record of a counted attempt for durable, although nobody had waited for it.
+#[test]
+fn a_ticket_of_a_later_attempt_under_max_attempts_outlives_a_crash_too() {
+    let mut world = World::new();
+    let policy = Policy::at_least_once().max_attempts(5);
+    let work = world.namespace(policy.clone());
+    claim(&work, "key").release("again").unwrap();
+    let ticket = claim(&work, "key").detach().unwrap();
+    drop(work);
+    world.crash();
+    let _work = world.namespace(policy);
+    assert_eq!(world.store.attach(&ticket).unwrap().attempt(), 2);
+}
+
+#[test]
+fn a_ticket_is_refused_once_a_later_token_holds_the_key() {
+    for policy in both() {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let ticket = claim(&work, "key").detach().unwrap();
+        drop(work);
+        world.crash();
+        let work = world.namespace(policy.clone());
+        let taken = match work.claim("key").unwrap() {
+            Claim::Granted(lease) => lease,
+            Claim::InDoubt(doubt) => {
+                doubt.resolve(Resolution::NeverHappened).unwrap();
+                claim(&work, "key")
+            }
+            other => panic!("{other:?}"),
+        };
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        assert_eq!(error.current().unwrap().token(), taken.token());
+        taken.complete("by the later one").unwrap();
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Superseded);
+        assert_eq!(error.current().unwrap().state(), State::Completed);
+    }
+}
+
+#[test]
+fn a_ticket_outlives_a_restart_of_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    for (policy, key) in both().into_iter().zip(["least", "most"]) {
+        let store = Store::open(&path).unwrap();
+        let work = store.namespace(key, policy.clone()).unwrap();
+        let lease = claim(&work, key);
+        lease.checkpoint("half").unwrap();
+        let ticket = ticket_json(&lease.detach().unwrap());
+        store.close().unwrap();
+        drop((store, work));
+        let store = Store::open(&path).unwrap();
+        let work = store.namespace(key, policy).unwrap();
+        let lease = store.attach(&ticket).unwrap();
+        assert_eq!(
+            (lease.token(), lease.last_checkpoint()),
+            (ticket.token(), &b"half"[..])
+        );
+        lease.complete("done").unwrap();
+        assert_eq!(completed(work.claim(key).unwrap()).response(), b"done");
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_ticket_for_a_namespace_or_key_that_is_not_there_is_not_held() {
+    let (one, other) = (World::new(), World::new());
+    let ticket = claim(&one.namespace(Policy::at_least_once()), "key")
+        .detach()
+        .unwrap();
+    assert_eq!(
+        other.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    let _work = other.namespace(Policy::at_least_once());
+    assert_eq!(
+        other.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    one.store.close().unwrap();
+    assert_eq!(
+        one.store.attach(&ticket).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
+}
+
+#[test]
+fn a_ticket_of_a_process_that_died_can_still_settle_without_being_attached_first() {
+    // Attach is what settles: the record of the ticket is the newest, so its token is the last.
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    let ticket = claim(&work, "key").detach().unwrap();
+    drop(work);
+    world.crash();
+    let work = world.namespace(Policy::at_most_once());
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert_eq!(doubt.token(), ticket.token());
+    assert!(!doubt.holder_alive());
+    world
+        .store
+        .attach(&ticket)
+        .unwrap()
+        .fail("it did not work")
+        .unwrap();
+    failed(work.claim("key").unwrap());
+}
+
+// Async forms.
+
+#[test]
+fn dropping_the_future_of_a_call_never_undoes_it() {
+    type Start = fn(Lease) -> hapax::Pending<Result<(), LeaseError>>;
+    let starts: [(Start, State); 4] = [
+        (|lease| lease.complete_async("c"), State::Completed),
+        (|lease| lease.fail_async("f"), State::Failed),
+        (|lease| lease.release_async("r"), State::Released),
+        (|lease| lease.doubt_async("d"), State::InDoubt),
+    ];
+    for policy in both() {
+        for (start, outcome) in starts {
+            let mut world = World::new();
+            let work = world.namespace(policy.clone());
+            drop(start(claim(&work, "key")));
+            assert_eq!(
+                state(&work, "key"),
+                Some(outcome),
+                "it took effect when it was called"
+            );
+            drop(work);
+            world.crash();
+            let work = world.namespace(policy.clone());
+            assert_eq!(
+                state(&work, "key"),
+                Some(outcome),
+                "the look at it waited for the medium"
+            );
+            ready(start(match work.claim("other").unwrap() {
+                Claim::Granted(lease) => lease,
+                other => panic!("{other:?}"),
+            }))
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn dropping_the_future_of_a_refused_call_never_releases_the_key() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_response(4));
+    drop(claim(&work, "key").complete_async("too long"));
+    assert_eq!(state(&work, "key"), Some(State::InProgress));
+    let refused = ready(claim(&work, "two").complete_async("too long")).unwrap_err();
+    refused.into_lease().complete("ok").unwrap();
+}
+
+#[test]
+fn a_claim_made_async_is_the_same_claim() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = granted(ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        ready(lease.complete_async("done")).unwrap();
+        completed(ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        let batch = ready(work.claim_many_async(["a", "b"])).unwrap();
+        assert_eq!(batch.len(), 2);
+        ready(world.store.sync_async()).unwrap();
+    }
+}
