@@ -70,7 +70,7 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version, or by one that is no longer read.
     Unsupported,
-    /// Stored bytes are damaged or missing: restore a backup, or salvage a copy.
+    /// Stored bytes are damaged or missing: restore a backup, and keep a copy of the directory to look into.
     Damaged,
     /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
     ClockJump,

@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::sync::block_on;
 
 /// Bytes that are kept in reserve so that a store on a full disk can be opened.
-const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Shards of the key space.
 const SHARDS: usize = 256;

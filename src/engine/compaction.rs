@@ -42,8 +42,8 @@ pub(crate) struct Janitor {
     carrying: Option<Carrying>,
     dying: Option<Dying>,
     prepared: u64,
-    pub(crate) segments_dropped: u64,
-    pub(crate) records_carried: u64,
+    /// The space for recovery on a full disk has been taken.
+    holds_reserve: bool,
 }
 
 /// The oldest segment, whose records are looked at one after the other.
@@ -138,7 +138,7 @@ impl Engine {
     fn janitor_round(&self, janitor: &mut Janitor) -> Result<bool> {
         let sealed = self.close_full()?;
         self.prepare_next(janitor)?;
-        self.look_at_disk()?;
+        self.look_at_disk(janitor)?;
         if self.pins.load(Ordering::Acquire) > 0 {
             return Ok(sealed);
         }
@@ -148,7 +148,7 @@ impl Engine {
             }
             self.bury(dying.segment)?;
             janitor.dying = None;
-            janitor.segments_dropped += 1;
+            self.segments_dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
         }
         if let Some(carrying) = janitor.carrying {
@@ -209,18 +209,16 @@ impl Engine {
         Ok(())
     }
 
-    fn look_at_disk(&self) -> Result<()> {
-        let free = self
-            .journal
-            .log()
-            .free_bytes()
-            .map_err(|error| Error::io("looking at the free disk space", error))?;
+    fn look_at_disk(&self, janitor: &mut Janitor) -> Result<()> {
+        let log = self.journal.log();
+        let free = log.free_bytes();
+        let free = free.map_err(|error| Error::io("looking at the free disk space", error))?;
         let low = free.is_some_and(|bytes| bytes < self.options.limits.free_disk_bytes);
-        if self.disk_is_low.swap(low, Ordering::Relaxed) && !low {
-            self.journal
-                .log()
-                .hold_reserve(true)
-                .map_err(|error| Error::io("taking the disk reserve", error))?;
+        self.disk_is_low.store(low, Ordering::Relaxed);
+        if !low && !janitor.holds_reserve {
+            let taken = log.hold_reserve(true);
+            taken.map_err(|error| Error::io("taking the disk reserve", error))?;
+            janitor.holds_reserve = true;
         }
         Ok(())
     }
@@ -254,7 +252,8 @@ impl Engine {
             .end_frame
             .min(carrying.next_frame + FRAMES_PER_STEP);
         while carrying.next_frame < until {
-            janitor.records_carried += self.carry_frame(carrying.next_frame)?;
+            let carried = self.carry_frame(carrying.next_frame)?;
+            self.records_carried.fetch_add(carried, Ordering::Relaxed);
             carrying.next_frame += 1;
         }
         if carrying.next_frame < carrying.end_frame {

@@ -399,7 +399,7 @@ fn unreadable(frame: u64) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "frame {frame} is missing or damaged: restore a backup, or salvage a copy of the directory"
+            "frame {frame} is missing or damaged: restore a backup, and keep a copy of the directory"
         ),
     )
 }

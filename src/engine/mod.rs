@@ -85,6 +85,8 @@ pub(crate) struct Engine {
     next_timer_ms: AtomicU64,
     timer: Signal,
     janitor: Mutex<Janitor>,
+    segments_dropped: AtomicU64,
+    records_carried: AtomicU64,
     /// Reads of frames on disk that async callers wait for.
     reads: Mutex<Vec<ReadRequest>>,
     /// Compaction leaves the log alone while this is not zero.
@@ -291,11 +293,8 @@ impl Engine {
         stats.durable_frame = self.journal.durable();
         stats.syncs = self.journal.syncs();
         stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);
-        {
-            let janitor = self.janitor.lock();
-            stats.segments_dropped = janitor.segments_dropped;
-            stats.records_carried = janitor.records_carried;
-        }
+        stats.segments_dropped = self.segments_dropped.load(Ordering::Relaxed);
+        stats.records_carried = self.records_carried.load(Ordering::Relaxed);
         stats.recovered_records = self.opened.recovered_records;
         stats.torn_frames = self.opened.torn_frames;
         stats.recovery = self.opened.recovery;

@@ -87,6 +87,8 @@ impl Engine {
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),
             janitor: Mutex::new(Janitor::default()),
+            segments_dropped: AtomicU64::new(0),
+            records_carried: AtomicU64::new(0),
             reads: Mutex::new(Vec::new()),
             pins: AtomicUsize::new(0),
             disk_is_low: AtomicBool::new(false),
@@ -218,7 +220,10 @@ fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
         .map_err(|error| Error::io("reading the marks", error))?;
     let (marks, slot) = Marks::newest(&slots);
     let marks = marks.ok_or_else(|| {
-        Error::new(ErrorKind::Damaged, "the marks are missing or damaged: restore a backup, or salvage a copy of the directory")
+        Error::new(
+            ErrorKind::Damaged,
+            "the marks are missing or damaged: restore a backup, and keep a copy of the directory",
+        )
     })?;
     if marks.store_id != manifest.store_id {
         return Err(Error::new(

@@ -47,7 +47,7 @@ impl Manifest {
         let damaged = || {
             Error::new(
                 ErrorKind::Damaged,
-                "the manifest is damaged: restore a backup, or salvage a copy of the directory",
+                "the manifest is damaged: restore a backup, and keep a copy of the directory",
             )
         };
         let (prefix, body) = bytes.split_at_checked(PREFIX_BYTES).ok_or_else(damaged)?;

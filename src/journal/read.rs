@@ -167,7 +167,7 @@ fn lost(frame: u64) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "frame {frame} is missing or damaged: restore a backup, or salvage a copy of the directory"
+            "frame {frame} is missing or damaged: restore a backup, and keep a copy of the directory"
         ),
     )
 }
@@ -176,7 +176,7 @@ fn malformed(locator: Locator) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "frame {} holds no readable record at {}: restore a backup, or salvage a copy of the directory",
+            "frame {} holds no readable record at {}: restore a backup, and keep a copy of the directory",
             locator.frame, locator.offset
         ),
     )

@@ -35,7 +35,7 @@ fn grant(shard: &mut Shard<()>, key: u8) {
         },
         basis: Basis {
             attempt: 1,
-            keeps_checkpoint: false,
+            same_request: false,
             continues: false,
         },
         record: None,
@@ -92,7 +92,7 @@ fn a_slot_of_a_running_key_that_is_gone() {
     let mut shard = whole();
     let at = running(&shard, 2);
     let slot = Slot::new(digest(2), Place::Running(at), NEVER);
-    let _ = shard.restore(at, NOW);
+    let _ = shard.restore(at);
     shard.put_for_test(slot);
     shard.validate(3);
 }
