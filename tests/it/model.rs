@@ -61,6 +61,7 @@ pub(crate) struct Run {
     pub(crate) token: i64,
     pub(crate) attempt: u32,
     pub(crate) first: u64,
+    pub(crate) claimed: u64,
     pub(crate) asked: Asked,
     /// The metadata of the first claim of this request: what is written and answered.
     pub(crate) first_metadata: Vec<u8>,
@@ -304,10 +305,12 @@ impl Model {
         } else {
             hapax::State::InProgress
         };
-        Some((
-            state,
-            self.record_of_run(id, run, Kind::InProgress, &run.checkpoint),
-        ))
+        // Its last transition is the claim.
+        let record = Rec {
+            at: run.claimed,
+            ..self.record_of_run(id, run, Kind::InProgress, &run.checkpoint)
+        };
+        Some((state, record))
     }
 
     /// The token of a record became known.
@@ -336,6 +339,7 @@ impl Model {
             token: 0,
             attempt: from.map_or(1, |from| from.attempt + 1),
             first: from.map_or(self.now_secs, |from| from.first),
+            claimed: self.now_secs,
             asked: Asked {
                 // Where it is not compared, the one that is stored stays.
                 print: from
@@ -405,7 +409,10 @@ impl Model {
         }
         if rules.at_most_once {
             return Expected::InDoubt {
-                record: self.record_of_run(id, run, Kind::InDoubt, LAPSED),
+                record: Rec {
+                    at: run.claimed,
+                    ..self.record_of_run(id, run, Kind::InDoubt, LAPSED)
+                },
                 holder_alive: run.guard_alive,
                 compared,
             };
@@ -426,6 +433,7 @@ impl Model {
         let again = Run {
             token: 0,
             attempt: run.attempt + 1,
+            claimed: self.now_secs,
             asked: Asked {
                 print: run.asked.print.or(asked.print),
                 ..asked.clone()

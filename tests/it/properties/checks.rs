@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hapax::{Claim, FencingToken, KeyInfo, State};
 
-use super::world::{World, name};
+use super::world::{WATCH_KEPT, World, name};
 use crate::model::Id;
 
 impl World {
@@ -159,7 +159,8 @@ impl World {
             other => panic!("the watch runs: {other:?}"),
         }
         let info = self.watch.get("watch").unwrap().expect("the watch runs");
-        info.recorded_at()
+        // What would be kept if the watch lapsed now ends a second after its retention: from now.
+        info.expires_at().expect("the watch would expire") - WATCH_KEPT.as_secs() - 1
     }
 }
 

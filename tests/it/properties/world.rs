@@ -26,6 +26,9 @@ pub(crate) struct Met {
     pub(crate) jumps: u64,
 }
 
+/// How long the key that shows the store's time is remembered: ten years.
+pub(super) const WATCH_KEPT: Duration = Duration::from_secs(3600 * 24 * 365 * 10);
+
 pub(crate) struct World {
     pub(super) setup: Setup,
     pub(super) clock: ManualClock,
@@ -327,10 +330,9 @@ fn namespaces(store: &Store) -> (Vec<Namespace>, Namespace) {
             .namespace(&format!("space-{at}"), policy(&rules))
             .unwrap()
     });
-    let years = Duration::from_secs(3600 * 24 * 365);
     let watch = Policy::at_least_once()
-        .lease(years * 9)
-        .retention(years * 10)
-        .attempt_retention(years * 10);
+        .lease(WATCH_KEPT / 10 * 9)
+        .retention(WATCH_KEPT)
+        .attempt_retention(WATCH_KEPT);
     (spaces.collect(), store.namespace("watch", watch).unwrap())
 }
