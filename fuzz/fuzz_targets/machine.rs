@@ -164,6 +164,7 @@ impl Machine {
                 self.model.now += by;
                 if by >= WINDOW {
                     self.model.synced();
+                    self.check();
                 }
             }
             Operation::Forget { key, force } => self.forget(key.place(), force),
@@ -181,9 +182,14 @@ impl Machine {
         }
     }
 
-    /// Recounts what the store keeps in memory, and asks it for every outcome that it owes.
-    pub fn check(&self) {
+    /// Recounts what the store keeps in memory.
+    pub fn validate(&self) {
         self.store.validate();
+    }
+
+    /// Asks for every outcome that is owed. Not after every step: asking for an outcome makes it
+    /// durable, and would hide that it had been acknowledged too early.
+    fn check(&self) {
         self.model.check(|(namespace, key)| {
             let info = self.namespaces[namespace].get([key]);
             info.expect("the log does not fail")
@@ -196,6 +202,7 @@ impl Machine {
         self.leases.clear();
         self.model.crashed();
         (self.store, self.namespaces) = open(&self.clock, &self.log, self.interval);
+        self.check();
     }
 
     fn claim(&mut self, place: Place, fingerprint: Option<bool>) {

@@ -19,8 +19,8 @@ fuzz_target!(|input: (bool, Vec<Operation>)| {
     let mut machine = Machine::new(interval);
     for operation in operations.iter().take(OPERATIONS_MAX) {
         machine.step(operation);
-        machine.check();
+        machine.validate();
     }
     machine.crash(0);
-    machine.check();
+    machine.validate();
 });
