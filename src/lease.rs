@@ -248,6 +248,15 @@ impl Lease {
         self.settle_async(Command::Doubt(reason.as_ref()))
     }
 
+    /// Stores that the key completed, without its response.
+    pub(crate) fn complete_without(self) -> Result<(), LeaseError> {
+        self.settle(Command::CompleteWithout)
+    }
+
+    pub(crate) fn complete_without_async(self) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::CompleteWithout)
+    }
+
     /// Makes the lease last for its whole time again, from now.
     ///
     /// # Errors

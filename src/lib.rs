@@ -82,3 +82,6 @@ pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
 struct ReadmeDoctests;
+
+#[cfg(doctest)]
+mod compile_fail;

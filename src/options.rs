@@ -164,7 +164,7 @@ impl Policy {
         self
     }
 
-    /// Most bytes of a response, an error or a checkpoint, up to 16 MiB.
+    /// Most bytes of a response or an error, up to 16 MiB.
     #[must_use]
     pub fn max_response(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
@@ -394,7 +394,8 @@ impl Limits {
         self
     }
 
-    /// Most keys that run at the same time; over it new claims are refused.
+    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that nobody
+    /// took over, and keys that a lapse left in doubt, count among them.
     #[must_use]
     pub fn running_keys(mut self, keys: usize) -> Self {
         self.running_keys = keys;

@@ -44,6 +44,8 @@ pub(crate) struct Head {
     pub(crate) recorded_at: u32,
     /// Store time from which the record counts as absent; [`NEVER`] for none.
     pub(crate) expires_at: u32,
+    /// How long the claim asked for its outcome to be remembered, in seconds; zero: the policy's.
+    pub(crate) retention_secs: u32,
     /// The outcome was recorded without its bytes.
     pub(crate) body_omitted: bool,
 }

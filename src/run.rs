@@ -213,6 +213,10 @@ impl Namespace {
     /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
     /// runs, for at most [`RUN_CEILING`].
     ///
+    /// A result over the limit of the policy is given to this caller, and recorded as completed
+    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
+    /// run, and must not run again for its size.
+    ///
     /// A panic in `work` releases the key under at-least-once and leaves it in doubt under
     /// at-most-once.
     ///
@@ -285,7 +289,12 @@ impl Namespace {
         match outcome {
             Ok(value) => {
                 let completed = match (codec.encode)(&value) {
-                    Ok(bytes) => lease.complete(bytes),
+                    Ok(bytes) => match lease.complete(bytes) {
+                        Err(refused) if refused.kind() == ErrorKind::TooLarge => {
+                            refused.into_lease().complete_without()
+                        }
+                        completed => completed,
+                    },
                     Err(error) => Err(LeaseError::new(error, lease)),
                 };
                 stored(value, completed.map_err(Error::from))
@@ -350,7 +359,12 @@ impl Namespace {
             match outcome {
                 Ok(value) => {
                     let completed = match (codec.encode)(&value) {
-                        Ok(bytes) => lease.complete_async(bytes).await,
+                        Ok(bytes) => match lease.complete_async(bytes).await {
+                            Err(refused) if refused.kind() == ErrorKind::TooLarge => {
+                                refused.into_lease().complete_without_async().await
+                            }
+                            completed => completed,
+                        },
                         Err(error) => Err(LeaseError::new(error, lease)),
                     };
                     stored(value, completed.map_err(Error::from))

@@ -18,6 +18,7 @@ use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::table::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
+use crate::sync::block_on;
 
 /// A doubt, and whether its holder is alive in this process.
 pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
@@ -199,9 +200,10 @@ impl Engine {
             let doubtful = shard.running().filter(|running| running.is_in_doubt(now));
             running.extend(doubtful.map(|entry| (doubt_record(entry, now), entry.guard_alive)));
         }
-        let mut settled = self.settled_doubts();
+        let mut settled = self.settled_in(&[Settled::InDoubt]);
         settled.sort_unstable();
         let mut doubts = Vec::new();
+        let mut rests_on = None;
         let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
         for locator in settled {
             // A record that is gone was settled meanwhile.
@@ -209,11 +211,9 @@ impl Engine {
                 continue;
             };
             if wanted(record.head.namespace) && self.may_name(locator) {
-                doubts.push((
-                    self.namespace_by_id(record.head.namespace)?,
-                    Arc::new(record),
-                    false,
-                ));
+                let namespace = self.namespace_by_id(record.head.namespace)?;
+                rests_on = rests_on.max(self.rests_on(&namespace, locator));
+                doubts.push((namespace, Arc::new(record), false));
             }
         }
         for (record, alive) in running
@@ -226,6 +226,7 @@ impl Engine {
                 alive,
             ));
         }
+        block_on(self.rest(rests_on))?;
         Ok(doubts)
     }
 
@@ -234,36 +235,32 @@ impl Engine {
         locator.frame <= self.journal.durable() || !self.journal.is_poisoned()
     }
 
-    /// Whether a namespace has keys in progress or in doubt.
+    /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.
     pub(crate) fn has_unsettled(&self, id: NamespaceId) -> Result<bool> {
         for shard in self.shards.all() {
             if shard.running().any(|running| running.namespace == id) {
                 return Ok(true);
             }
         }
-        // Under either guarantee: a holder may doubt under at-least-once too.
-        self.has_settled_doubt(id)
-    }
-
-    fn has_settled_doubt(&self, id: NamespaceId) -> Result<bool> {
-        for locator in self.settled_doubts() {
-            if self
-                .journal
-                .read(locator)?
-                .is_some_and(|record| record.head.namespace == id)
-            {
+        // Under either guarantee: a holder may doubt under at-least-once too, and what a crash left
+        // of a claim would come into doubt under at-most-once.
+        for locator in self.settled_in(&[Settled::InDoubt, Settled::Released]) {
+            let Some(record) = self.journal.read(locator)? else {
+                continue;
+            };
+            if record.head.namespace == id && record.head.kind != RecordKind::Released {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Where the records of keys in doubt lie.
-    fn settled_doubts(&self) -> Vec<Locator> {
+    /// Where the records of keys in these states lie.
+    fn settled_in(&self, states: &[Settled]) -> Vec<Locator> {
         let mut locators = Vec::new();
         for shard in self.shards.all() {
             locators.extend(shard.slots().filter_map(|slot| match slot.place() {
-                Place::Settled(Settled::InDoubt, locator) => Some(locator),
+                Place::Settled(settled, locator) if states.contains(&settled) => Some(locator),
                 _ => None,
             }));
         }
@@ -345,6 +342,7 @@ impl Engine {
                 first_claimed_at: now.store_secs,
                 recorded_at: now.store_secs,
                 expires_at: now.store_secs,
+                retention_secs: 0,
                 body_omitted: false,
             },
             key: named.key,

@@ -14,7 +14,7 @@ use crate::record::{Record, RecordKind, RecordRef};
 use crate::state::running::{Request, Running};
 use crate::state::shard::{Found, Grant};
 use crate::state::slab::SlabRef;
-use crate::state::transition::{Basis, Refusal, Subject, may_resume};
+use crate::state::transition::{Basis, Refusal, Subject, asked_retention, may_resume};
 
 impl Engine {
     /// Takes back a grant that was never delivered: provably nothing ran.
@@ -55,7 +55,7 @@ impl Engine {
         let outcome = running
             .previous_record
             .as_ref()
-            .filter(|_| first_grant && before == 0)
+            .filter(|_| first_grant)
             .cloned();
         let record = match &outcome {
             Some(record) => record.as_ref().as_ref(),
@@ -157,7 +157,7 @@ impl Engine {
                 fingerprint: record.fingerprint.clone(),
                 metadata: Arc::clone(&record.metadata),
                 lease_ms: millis(policy.lease),
-                retention: None,
+                retention: asked_retention(&record.head),
             },
             basis: Basis {
                 attempt: record.head.attempt,

@@ -135,7 +135,8 @@ impl Engine {
         };
         self.journal.check()?;
         let subject = Subject::of_running(running);
-        let record = subject.record(kind, said(command, running), now);
+        let mut record = subject.record(kind, said(command, running), now);
+        record.head.body_omitted |= matches!(command, Command::CompleteWithout);
         let last = running.last_record;
         let shared = (!running.waiters.is_empty()).then(|| Arc::new(record.to_record()));
         let locator = self
@@ -199,7 +200,8 @@ impl Engine {
             Command::Complete(body) | Command::Fail(body) => body,
             _ => &[],
         };
-        let written = Subject::of_record(record, policy).record(kind, body, now);
+        let mut written = Subject::of_record(record, policy).record(kind, body, now);
+        written.head.body_omitted |= matches!(command, Command::CompleteWithout);
         let last = LastRecord {
             locator: at,
             expires_at: record.head.expires_at,
@@ -384,6 +386,7 @@ fn said<'a, W>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
         | Command::Release(said)
         | Command::Doubt(said)
         | Command::Checkpoint(said) => said,
+        Command::CompleteWithout => &[],
         Command::Abandon => b"the lease was dropped without an outcome",
         Command::Record | Command::Renew => &running.checkpoint,
     }

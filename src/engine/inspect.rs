@@ -16,7 +16,7 @@ use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::table::Settled;
 use crate::state::transition::Subject;
-use crate::sync::Mailbox;
+use crate::sync::{Mailbox, block_on};
 
 /// What `verify` looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -242,6 +242,7 @@ impl Engine {
         if self.journal.is_poisoned() && locator.frame > self.journal.durable() {
             return Ok(None);
         }
+        block_on(self.rest(self.rests_on(&namespace, locator)))?;
         let state = state_of(&record, namespace.policy.guarantee);
         Ok(Some(self.info(&namespace, state, Arc::new(record))))
     }

@@ -53,6 +53,7 @@ pub(crate) struct WireRecord<'a> {
     first_claimed_at: u32,
     recorded_at: u32,
     expires_at: u32,
+    retention_secs: u32,
     pub(crate) key: &'a [u8],
     fingerprint: &'a [u8],
     metadata: &'a [u8],
@@ -143,6 +144,7 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
         first_claimed_at: head.first_claimed_at,
         recorded_at: head.recorded_at,
         expires_at: head.expires_at,
+        retention_secs: head.retention_secs,
         key: record.key,
         fingerprint: &fingerprint,
         metadata: record.metadata,
@@ -204,6 +206,7 @@ impl<'a> WireRecord<'a> {
             first_claimed_at: self.first_claimed_at,
             recorded_at: self.recorded_at,
             expires_at: self.expires_at,
+            retention_secs: self.retention_secs,
             body_omitted: self.flags & FLAG_BODY_OMITTED != 0,
         })
     }

@@ -100,6 +100,7 @@ fn record(kind: RecordKind) -> Record {
             first_claimed_at: 900,
             recorded_at: 990,
             expires_at: NEVER,
+            retention_secs: 0,
             body_omitted: false,
         },
         key: Arc::from(*b"key"),

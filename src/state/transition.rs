@@ -140,6 +140,8 @@ fn claim_released(record: &Record, comparison: &Comparison, policy: &Policy) -> 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command<'a> {
     Complete(&'a [u8]),
+    /// The response is too large to be stored: that it completed is recorded all the same.
+    CompleteWithout,
     Fail(&'a [u8]),
     /// A failure that may be tried again, with its reason.
     Release(&'a [u8]),
@@ -193,7 +195,7 @@ pub(crate) fn act_running<W>(
         RecordKind::Released
     };
     Ok(match command {
-        Command::Complete(_) => Accepted::Write(RecordKind::Completed),
+        Command::Complete(_) | Command::CompleteWithout => Accepted::Write(RecordKind::Completed),
         Command::Fail(_) => Accepted::Write(RecordKind::Failed),
         Command::Doubt(_) => Accepted::Write(RecordKind::InDoubt),
         Command::Abandon if running.guarantee() == Guarantee::AtMostOnce => {
@@ -225,9 +227,14 @@ pub(crate) fn act_settled(
     let same = |bytes: &[u8]| *record.body == *bytes || record.head.body_omitted;
     match (state, command) {
         (State::Completed, Command::Complete(response)) if same(response) => Ok(Accepted::Done),
+        (State::Completed, Command::CompleteWithout) if record.head.body_omitted => {
+            Ok(Accepted::Done)
+        }
         (State::Failed, Command::Fail(error)) if same(error) => Ok(Accepted::Done),
         (State::InDoubt, Command::Doubt(_) | Command::Abandon) => Ok(Accepted::Done),
-        (State::InDoubt, Command::Complete(_)) => Ok(Accepted::Write(RecordKind::Completed)),
+        (State::InDoubt, Command::Complete(_) | Command::CompleteWithout) => {
+            Ok(Accepted::Write(RecordKind::Completed))
+        }
         (State::InDoubt, Command::Fail(_)) => Ok(Accepted::Write(RecordKind::Failed)),
         (State::InDoubt, _) => Err(Refusal::InDoubt),
         (State::Released, Command::Release(reason)) if *record.reason == *reason => {
@@ -251,6 +258,20 @@ pub(crate) fn may_resume(record: &Record, guarantee: Guarantee) -> bool {
         RecordKind::InDoubt => guarantee == Guarantee::AtMostOnce,
         _ => false,
     }
+}
+
+/// The retention that the claim of a record asked for itself.
+pub(crate) fn asked_retention(head: &Head) -> Option<Duration> {
+    let secs = head.retention_secs;
+    (secs != 0).then(|| Duration::from_secs(u64::from(secs)))
+}
+
+/// Seconds, rounded up so that nothing is forgotten early.
+fn whole_secs(span: Duration) -> u32 {
+    let secs = span
+        .as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() != 0));
+    u32::try_from(secs).unwrap_or(u32::MAX)
 }
 
 /// What does not change from one record of a key to the next.
@@ -301,7 +322,7 @@ impl<'a> Subject<'a> {
             metadata: &record.metadata,
             reason: &record.reason,
             checkpoint: if unfinished { &record.body } else { &[] },
-            retention: None,
+            retention: asked_retention(&record.head),
             policy,
         }
     }
@@ -327,6 +348,7 @@ impl<'a> Subject<'a> {
                 first_claimed_at: self.first_claimed_at,
                 recorded_at: now.store_secs,
                 expires_at: self.expires_at(kind, now),
+                retention_secs: self.retention.map_or(0, whole_secs),
                 body_omitted: omitted,
             },
             key: self.key,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod asked_retention;
 #[cfg(feature = "bytes")]
 mod bytes;
 mod compaction;

@@ -44,6 +44,8 @@ pub(crate) struct Rec {
     pub(crate) metadata: Vec<u8>,
     pub(crate) reason: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    /// What the claim asked for.
+    pub(crate) retention_secs: Option<u64>,
 }
 
 /// What a claim asks for.
@@ -249,6 +251,7 @@ impl Model {
             metadata: run.first_metadata.clone(),
             reason,
             body,
+            retention_secs: run.asked.retention_secs,
         }
     }
 
@@ -257,7 +260,7 @@ impl Model {
         Rec {
             kind,
             at: self.now_secs,
-            expires: self.expires(id, kind, None),
+            expires: self.expires(id, kind, from.retention_secs),
             reason: if outcome { Vec::new() } else { said.to_vec() },
             body: if outcome {
                 said.to_vec()
@@ -423,10 +426,7 @@ impl Model {
             } else {
                 run.reason.clone()
             };
-            let record = Rec {
-                expires: self.expires(id, Kind::Failed, None),
-                ..self.record_of_run(id, run, Kind::Failed, &said)
-            };
+            let record = self.record_of_run(id, run, Kind::Failed, &said);
             self.write(id, Some(record.clone()));
             return self.claim_settled(id, asked, &record);
         }

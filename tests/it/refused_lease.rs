@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hapax::{
-    Claim, ErrorKind, Failure, Lease, ManualClock, Namespace, Policy, Resolution, RunError, Store,
+    Claim, ErrorKind, Failure, Lease, ManualClock, Namespace, Policy, Ran, Resolution, RunError,
+    Store,
 };
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -48,21 +49,40 @@ fn a_holder_that_drops_its_refusal_is_not_alive_any_more() {
     store.validate();
 }
 
-/// `run_once` keeps its lease alive for up to an hour. When its result could not be stored, the
-/// store went on renewing the lease of a holder that was gone.
+/// The store went on renewing the lease of a holder that was refused and gone.
 #[test]
 fn a_lease_is_not_kept_alive_for_a_holder_that_is_gone() {
     let (clock, store, jobs) = open(Policy::at_least_once());
-    let ran = jobs.run_once("a", |_| Ok::<_, Failure<String>>("too long".to_owned()));
-    let Err(RunError::Store(error)) = ran else {
-        panic!("the result is not stored")
-    };
-    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let lease = granted(&jobs, "a");
+    lease.keep_alive(LEASE * 60).unwrap();
+    let refused = lease.complete("too long").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    drop(refused);
     clock.advance(LEASE / 2);
     assert!(matches!(jobs.claim("a").unwrap(), Claim::InProgress(_)));
     clock.advance(LEASE);
     assert_eq!(granted(&jobs, "a").attempt(), 2, "its lease has lapsed");
     store.validate();
+}
+
+/// Work whose result was over the limit had run, and ran again when its lease had lapsed.
+#[test]
+fn work_whose_result_is_too_large_is_recorded_as_done() {
+    for policy in [Policy::at_least_once(), Policy::at_most_once()] {
+        let (clock, store, jobs) = open(policy);
+        let run = || jobs.run_once("a", |_| Ok::<_, Failure<String>>("too long".to_owned()));
+        assert!(matches!(run(), Ok(Ran::Executed(result)) if result == "too long"));
+        clock.advance(LEASE * 2);
+        let Err(RunError::Store(error)) = run() else {
+            panic!("the result was left out")
+        };
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        let Claim::Completed(answer) = jobs.claim("a").unwrap() else {
+            panic!("it has run")
+        };
+        assert!(answer.response_omitted());
+        store.validate();
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ const PUBLIC: &[&str] = &[
     "scan",
     "store",
     "typed",
+    "compile_fail",
 ];
 
 /// The place of a module in the order of imports.

@@ -132,7 +132,7 @@ impl Model {
             print: record.print,
             metadata: record.metadata.clone(),
             lease_ms: self.rules[id.0].lease_ms,
-            retention_secs: None,
+            retention_secs: record.retention_secs,
         };
         self.grant(id, &asked, Some(&record), true);
         let run = self.entry(id).run.as_mut().expect("the key was granted");
@@ -208,6 +208,7 @@ impl Model {
             metadata: Vec::new(),
             reason: Vec::new(),
             body: Vec::new(),
+            retention_secs: None,
         };
         let record = match (self.run(id), self.settled(id)) {
             (Some(run), _) if !self.lapsed(run) || self.rules[id.0].at_most_once => return false,
