@@ -146,7 +146,7 @@ impl Engine {
             if self.journal.durable() < dying.after_frame {
                 return Ok(sealed);
             }
-            self.bury(dying.segment)?;
+            self.bury(dying)?;
             janitor.dying = None;
             self.segments_dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
@@ -332,8 +332,12 @@ impl Engine {
     }
 
     /// Removes the oldest segment. The low mark is durable first.
-    fn bury(&self, segment: u64) -> Result<()> {
-        let next = segment + 1;
+    fn bury(&self, dying: Dying) -> Result<()> {
+        let (segment, next) = (dying.segment, dying.segment + 1);
+        assert!(
+            self.journal.durable() >= dying.after_frame,
+            "what made a segment dead is on the medium before the low mark passes it"
+        );
         let link = self
             .journal
             .log()
@@ -396,7 +400,15 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, SMALL_DISK_BYTES, SegmentStats, View, choose};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Dying, Plan, SMALL_DISK_BYTES, SegmentStats, View, choose};
+    use crate::clock::Clock;
+    use crate::engine::{Engine, EngineOptions};
+    use crate::journal::memory_log::MemoryLog;
+    use crate::options::{Durability, Limits, Policy};
+    use crate::{Error, ManualClock};
 
     fn segment(number: u64, records: u64, live: u64) -> SegmentStats {
         let mut stats = SegmentStats::new(number, number * 100);
@@ -414,6 +426,38 @@ mod tests {
             disk_bytes: 0,
             expired_secs,
         })
+    }
+
+    /// An engine whose one change is not on the medium.
+    fn unsynced() -> Result<Arc<Engine>, Error> {
+        let options = EngineOptions {
+            durability: Durability::Interval(Duration::from_secs(1)),
+            limits: Limits::default(),
+            shards: 1,
+            max_offline: None,
+            ephemeral: false,
+            ephemeral_at_most_once: false,
+            write_deadline: Duration::from_secs(1),
+            first_counter: 0,
+        };
+        let log = MemoryLog::new().session().unwrap();
+        let engine = Engine::open(Arc::new(log), Clock::Manual(ManualClock::new()), options)?;
+        let jobs = engine.namespace("jobs", Policy::at_least_once())?;
+        let key = Arc::from(*b"key");
+        crate::sync::block_on(engine.insert(engine.named(&jobs, &key)))?;
+        Ok(engine)
+    }
+
+    #[test]
+    #[should_panic(expected = "on the medium before the low mark passes it")]
+    fn a_segment_does_not_go_before_what_made_it_dead_is_durable() {
+        let engine = unsynced().unwrap();
+        let after_frame = engine.journal.last_used();
+        assert!(engine.journal.durable() < after_frame);
+        let _ = engine.bury(Dying {
+            segment: 1,
+            after_frame,
+        });
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::table::{Place, Settled, Slot};
 use super::transition::Basis;
 use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
-use crate::options::Policy;
-use crate::record::Locator;
+use crate::options::{Guarantee, Policy};
+use crate::record::{Head, Locator, RecordKind};
 
 const NOW: Now = Now {
     mono_ms: 1000,
@@ -125,4 +125,25 @@ fn a_key_that_would_go_back_to_an_older_record() {
     let at = running(&shard, 2);
     shard.get_mut(at).unwrap().previous = Some(settled(2, 1));
     shard.validate(3);
+}
+
+/// For one key, log order is the order of its transitions: a record from before the newest one is
+/// never applied.
+#[test]
+#[should_panic(expected = "the order of the log is the order of a key's transitions")]
+fn a_record_that_is_applied_out_of_order() {
+    let mut shard = whole();
+    let head = Head {
+        kind: RecordKind::Failed,
+        namespace: NamespaceId(1),
+        token: FencingToken::new(1, 9),
+        attempt: 1,
+        first_claimed_at: 0,
+        recorded_at: 0,
+        expires_at: NEVER,
+        retention_secs: 0,
+        body_omitted: false,
+    };
+    // The newest record of key 1 lies in frame 3.
+    shard.apply(digest(1), &head, Guarantee::AtLeastOnce, locator(2));
 }

@@ -229,6 +229,11 @@ impl<W> Shard<W> {
         guarantee: Guarantee,
         locator: Locator,
     ) -> Option<Running<W>> {
+        debug_assert!(
+            self.last_record(digest)
+                .is_none_or(|last| last.locator < locator),
+            "the order of the log is the order of a key's transitions"
+        );
         let running = match self.table.get(digest).map(Slot::place) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
