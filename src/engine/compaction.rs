@@ -136,6 +136,8 @@ impl Engine {
     }
 
     fn janitor_round(&self, janitor: &mut Janitor) -> Result<bool> {
+        let durable = self.journal.durable();
+        self.copies.lock().retain(|copy| copy.frame > durable);
         let sealed = self.close_full()?;
         self.prepare_next(janitor)?;
         self.look_at_disk(janitor)?;
@@ -326,6 +328,7 @@ impl Engine {
         let to = self
             .journal
             .append(&record.as_ref(), parts, replaced(Some(last)), now.mono_ms);
+        self.copies.lock().insert(to);
         let moved = shard.relocate(digest, from, to);
         debug_assert!(moved, "the newest record was looked up under the same lock");
         moved
@@ -415,6 +418,7 @@ mod tests {
         stats.records = records;
         stats.live = live;
         stats.bytes = records * 100;
+        (stats.outcomes, stats.outcome_bytes) = (records, records * 100);
         stats.greatest_expiry = 50;
         stats
     }

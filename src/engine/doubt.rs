@@ -210,10 +210,14 @@ impl Engine {
             let Some(record) = self.journal.read(locator)? else {
                 continue;
             };
-            if wanted(record.head.namespace) && self.may_name(locator) {
+            if wanted(record.head.namespace) {
                 let namespace = self.namespace_by_id(record.head.namespace)?;
-                rests_on = rests_on.max(self.rests_on(&namespace, locator));
-                doubts.push((namespace, Arc::new(record), false));
+                let frame = self.rests_on(&namespace, locator);
+                // A poisoned store names only what is durable.
+                if frame.is_none() || !self.journal.is_poisoned() {
+                    rests_on = rests_on.max(frame);
+                    doubts.push((namespace, Arc::new(record), false));
+                }
             }
         }
         for (record, alive) in running
@@ -228,11 +232,6 @@ impl Engine {
         }
         block_on(self.rest(rests_on))?;
         Ok(doubts)
-    }
-
-    /// Whether a listing may name this record: in a poisoned store only what is durable.
-    fn may_name(&self, locator: Locator) -> bool {
-        locator.frame <= self.journal.durable() || !self.journal.is_poisoned()
     }
 
     /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.

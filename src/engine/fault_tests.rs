@@ -514,3 +514,28 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     store.close().unwrap();
 }
+
+/// The bug: compaction had copied an old outcome to the end of the log when a write failed. The key
+/// pointed to the copy, which was not on the medium, so the store refused an answer that was
+/// durable all the while, where its original lies.
+#[test]
+fn a_poisoned_store_answers_what_compaction_was_copying() {
+    let bench = Bench::new();
+    let store = bench.open().unwrap();
+    let space = at_least(&store);
+    complete(&space, 1);
+    for key in 100..800 {
+        let Claim::Granted(lease) = space.claim(key.to_string()).unwrap() else {
+            panic!("granted")
+        };
+        lease.complete(vec![1; 60_000]).unwrap();
+        assert!(space.forget(key.to_string()).unwrap());
+    }
+    bench.log.fail_next_append(io::ErrorKind::StorageFull);
+    bench.clock.advance(SECOND);
+    let refused = space.claim("new").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Poisoned);
+    assert!(store.stats().records_carried() > 0, "{:?}", store.stats());
+    assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
+    assert!(space.contains("1").unwrap());
+}

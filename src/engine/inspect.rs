@@ -239,10 +239,11 @@ impl Engine {
             return Ok(None);
         };
         let namespace = self.namespace_by_id(record.head.namespace)?;
-        if self.journal.is_poisoned() && locator.frame > self.journal.durable() {
+        let rests_on = self.rests_on(&namespace, locator);
+        if rests_on.is_some() && self.journal.is_poisoned() {
             return Ok(None);
         }
-        block_on(self.rest(self.rests_on(&namespace, locator)))?;
+        block_on(self.rest(rests_on))?;
         let state = state_of(&record, namespace.policy.guarantee);
         Ok(Some(self.info(&namespace, state, Arc::new(record))))
     }

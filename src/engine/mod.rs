@@ -25,6 +25,7 @@ pub(crate) mod shards;
 pub(crate) mod waiting;
 pub(crate) mod workers;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub(crate) struct Engine {
     next_timer_ms: AtomicU64,
     timer: Signal,
     janitor: Mutex<Janitor>,
+    /// Copies that compaction has made and that are not on the medium yet: their originals are.
+    copies: Mutex<HashSet<Locator>>,
     segments_dropped: AtomicU64,
     records_carried: AtomicU64,
     /// Reads of frames on disk that async callers wait for.
@@ -214,8 +217,8 @@ impl Engine {
     fn rests_on_under(&self, policy: &Policy, locator: Locator) -> Option<u64> {
         let durable = locator.frame <= self.journal.durable();
         // A poisoned store may only answer what is durable, whatever the level: the wait fails.
-        let waits = self.is_sync_under(policy) || self.journal.is_poisoned();
-        (!durable && waits).then_some(locator.frame)
+        let waits = !durable && (self.is_sync_under(policy) || self.journal.is_poisoned());
+        (waits && !self.copies.lock().contains(&locator)).then_some(locator.frame)
     }
 
     /// Waits for the frame that an answer rests on.

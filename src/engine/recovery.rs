@@ -1,6 +1,6 @@
 //! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Engine, EngineOptions, Opened, next_epoch};
 use crate::clock::{Clock, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::census::Census;
-use crate::journal::codec::WireRecord;
+use crate::journal::codec::{RECORD_OVERHEAD_MAX, WireRecord};
 use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{LowMark, Marks};
@@ -87,6 +87,7 @@ impl Engine {
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),
             janitor: Mutex::new(Janitor::default()),
+            copies: Mutex::new(HashSet::new()),
             segments_dropped: AtomicU64::new(0),
             records_carried: AtomicU64::new(0),
             reads: Mutex::new(Vec::new()),
@@ -283,7 +284,9 @@ impl Visitor for Builder<'_> {
         };
         let digest = self.hasher.digest(head.namespace, record.key);
         let mut shard = self.shards.lock(digest);
-        self.census.written(segment, head.expires_at);
+        let key_bytes = super::to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
+        let bytes = key_bytes.saturating_add(record.body_len);
+        self.census.written(segment, &head, bytes);
         if let Some(last) = shard.last_record(digest) {
             self.census.died(last.locator.frame, last.expires_at);
         }

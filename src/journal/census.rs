@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::clock::NEVER;
+use crate::record::{Head, RecordKind};
 use crate::wheel::Wheel;
 
 /// What is known of one segment.
@@ -15,6 +16,9 @@ pub(crate) struct SegmentStats {
     pub(crate) frames: u32,
     /// Records written, dead ones and removals included.
     pub(crate) records: u64,
+    /// Completions and final failures among them, and the bytes that they take.
+    pub(crate) outcomes: u64,
+    pub(crate) outcome_bytes: u64,
     /// Records that are the current one of their key and have not expired.
     pub(crate) live: u64,
     /// The latest expiry of a record in it.
@@ -31,15 +35,23 @@ impl SegmentStats {
             bytes: 0,
             frames: 0,
             records: 0,
+            outcomes: 0,
+            outcome_bytes: 0,
             live: 0,
             greatest_expiry: 0,
             immortal: false,
         }
     }
 
-    /// An estimate: records of a segment are taken to be of one size.
+    /// An estimate: outcomes of a segment are taken to be of one size, and so are its other records,
+    /// which are small; what lives is taken to be outcomes first.
     pub(crate) fn live_bytes(&self) -> u64 {
-        self.bytes.checked_div(self.records).unwrap_or(0) * self.live
+        let outcomes = self.live.min(self.outcomes);
+        let outcome_bytes = self.outcome_bytes.checked_div(self.outcomes).unwrap_or(0);
+        let others = self.records - self.outcomes;
+        let other_bytes = self.bytes.saturating_sub(self.outcome_bytes);
+        let other_bytes = other_bytes.checked_div(others).unwrap_or(0);
+        outcome_bytes * outcomes + other_bytes * (self.live - outcomes)
     }
 }
 
@@ -87,9 +99,15 @@ impl Census {
     }
 
     /// Counts a record that was written, without saying that it lives.
-    pub(crate) fn written(&mut self, segment: u64, expires_at: u32) {
+    /// `bytes` is what it takes, its parts included, or close to it.
+    pub(crate) fn written(&mut self, segment: u64, head: &Head, bytes: u64) {
+        let expires_at = head.expires_at;
         if let Some(stats) = self.by_number_mut(segment) {
             stats.records += 1;
+            if matches!(head.kind, RecordKind::Completed | RecordKind::Failed) {
+                stats.outcomes += 1;
+                stats.outcome_bytes += bytes;
+            }
             if expires_at == NEVER {
                 stats.immortal = true;
             } else {
@@ -242,19 +260,46 @@ fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut Segme
 
 #[cfg(test)]
 mod tests {
-    use super::Census;
+    use super::{Census, SegmentStats};
     use crate::clock::NEVER;
+    use crate::key::{FencingToken, NamespaceId};
+    use crate::record::{Head, RecordKind};
+
+    fn head(expires_at: u32) -> Head {
+        Head {
+            kind: RecordKind::Completed,
+            namespace: NamespaceId(1),
+            token: FencingToken::new(1, 1),
+            attempt: 1,
+            first_claimed_at: 0,
+            recorded_at: 0,
+            expires_at,
+            retention_secs: 0,
+            body_omitted: false,
+        }
+    }
+
+    /// A claim under at-most-once is a record too, and a dead one once its key is completed. It
+    /// used to weigh as much as the response, so a log in which every response lived looked half
+    /// dead, and was carried round and round.
+    #[test]
+    fn a_small_dead_record_does_not_weigh_as_much_as_a_large_live_one() {
+        let mut stats = SegmentStats::new(1, 1);
+        (stats.records, stats.bytes, stats.live) = (20, 10 * 60_000 + 10 * 60, 10);
+        (stats.outcomes, stats.outcome_bytes) = (10, 10 * 60_000);
+        assert_eq!(stats.live_bytes(), 600_000);
+    }
 
     /// Two segments: one record that dies at 50 and one that never does, then one that dies at 60.
     fn whole() -> Census {
         let mut census = Census::new(0);
         census.open_segment(1, 1);
         for expires_at in [50, NEVER] {
-            census.written(1, expires_at);
+            census.written(1, &head(expires_at), 10);
             census.born(1, expires_at);
         }
         census.open_segment(2, 5);
-        census.written(2, 60);
+        census.written(2, &head(60), 10);
         census.born(2, 60);
         census
     }

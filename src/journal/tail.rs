@@ -101,7 +101,14 @@ impl Tail {
             "the bound of a record holds"
         );
         self.records += 1;
-        self.census.written(self.segment, record.head.expires_at);
+        let taken = self.payload.len() - usize::from(offset);
+        let bytes = if body_frames > 0 {
+            taken + record.body.len()
+        } else {
+            taken
+        };
+        let bytes = u64::try_from(bytes).expect("a record is at most 16 MiB");
+        self.census.written(self.segment, &record.head, bytes);
         if let Some(replaced) = replaced {
             self.census
                 .died(replaced.locator.frame, replaced.expires_at);
