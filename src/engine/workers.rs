@@ -25,6 +25,7 @@ pub(crate) struct Workers {
     handles: Vec<JoinHandle<()>>,
     /// The shard that is swept next.
     sweep_next: usize,
+    swept_ms: u64,
     marks_touched_ms: u64,
 }
 
@@ -76,10 +77,10 @@ impl Engine {
 
     fn run_timer(&self) {
         while !self.is_closed() {
-            // While the shards are looked at, every new deadline raises the signal.
-            self.next_timer_ms.store(u64::MAX, Ordering::Relaxed);
-            let next = self.step_timer();
-            let next = next.min(self.clock.mono_ms().saturating_add(TICK_MS));
+            // While the shards are looked at, a new deadline before the next tick raises the signal.
+            let tick = self.clock.mono_ms().saturating_add(TICK_MS);
+            self.next_timer_ms.store(tick, Ordering::Relaxed);
+            let next = self.step_timer().min(tick);
             self.next_timer_ms.store(next, Ordering::Relaxed);
             self.timer.wait(self.clock.park_until(next));
         }
@@ -145,6 +146,10 @@ impl Engine {
             workers.marks_touched_ms = mono_ms;
             self.journal.touch_marks(mono_ms);
         }
+        if mono_ms < workers.swept_ms.saturating_add(TICK_MS) {
+            return;
+        }
+        workers.swept_ms = mono_ms;
         let index = workers.sweep_next % self.shards.len();
         workers.sweep_next = index + 1;
         drop(workers);
