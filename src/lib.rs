@@ -43,6 +43,7 @@ mod state;
 
 mod engine;
 
+mod builder;
 mod claim;
 mod lease;
 mod namespace;
@@ -53,6 +54,7 @@ mod store;
 #[cfg(feature = "json")]
 mod typed;
 
+pub use builder::Builder;
 pub use claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
     Resolution,
@@ -74,7 +76,7 @@ pub use record::{KeyInfo, State};
 pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
-pub use store::{Builder, Reconciled, Store, VerifyReport};
+pub use store::{Reconciled, Store, VerifyReport};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 

@@ -1,32 +1,25 @@
 //! [`Store`]: one directory, open in one process.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::builder::{Builder, Place, open_sled};
 use crate::claim::{Doubt, Resolution};
-use crate::clock::{Clock, ManualClock};
-use crate::engine::{Engine, EngineOptions, backup};
+use crate::engine::{Engine, backup};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::directory::{DirectoryOptions, OpenFailure};
 use crate::journal::log::Log;
 use crate::journal::memory_log::MemoryLog;
 use crate::journal::sled_log::SledLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
 use crate::namespace::Namespace;
-use crate::options::{Durability, Limits, Policy, check_durability};
+use crate::options::Policy;
 use crate::pending::Pending;
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
 use crate::sync::block_on;
-
-/// Bytes that are kept in reserve so that a store on a full disk can be opened.
-const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Shards of the key space.
-const SHARDS: usize = 256;
 
 /// What the handles of a store share; the last of them to go closes it.
 #[derive(Debug)]
@@ -79,8 +72,12 @@ pub struct Store {
 }
 
 impl Store {
+    pub(crate) fn of(inner: Arc<StoreInner>) -> Self {
+        Self { inner }
+    }
+
     /// Opens the store in a directory, and makes it if there is none. Every change is durable
-    /// before it is acknowledged ([`Durability::Sync`]).
+    /// before it is acknowledged ([`Durability::Sync`](crate::Durability::Sync)).
     ///
     /// # Errors
     /// [`Locked`](ErrorKind::Locked) while another handle has it open,
@@ -378,207 +375,6 @@ impl VerifyReport {
     pub fn live_records(&self) -> u64 {
         self.live_records
     }
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    Directory(PathBuf),
-    /// Whether nothing survives the store: a log that the caller keeps does.
-    Memory(MemoryLog, bool),
-}
-
-/// How a store is opened.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Builder {
-    place: Place,
-    clock: Option<ManualClock>,
-    durability: Durability,
-    limits: Limits,
-    shards: usize,
-    create: bool,
-    wait_for_lock: Duration,
-    max_offline: Option<Duration>,
-    write_deadline: Duration,
-    allow_at_most_once: bool,
-    first_counter: u64,
-}
-
-impl Builder {
-    fn new(place: Place) -> Self {
-        Self {
-            place,
-            clock: None,
-            durability: Durability::Sync,
-            limits: Limits::default(),
-            shards: SHARDS,
-            create: true,
-            wait_for_lock: Duration::ZERO,
-            max_offline: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-            write_deadline: Duration::from_secs(30),
-            allow_at_most_once: false,
-            first_counter: 0,
-        }
-    }
-
-    /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// The limits of the store.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Makes the store if there is none, which is the default; else that is
-    /// [`NotAStore`](ErrorKind::NotAStore).
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
-    }
-
-    /// Waits for the directory while another handle has it open; not at all if not said otherwise.
-    pub fn wait_for_lock(mut self, wait: Duration) -> Self {
-        self.wait_for_lock = wait;
-        self
-    }
-
-    /// How far the wall clock may be past the last time that the store saw; 30 days if not said
-    /// otherwise.
-    pub fn max_offline(mut self, max: Duration) -> Self {
-        self.max_offline = Some(max);
-        self
-    }
-
-    /// Accepts whatever the wall clock says. What has expired by it is forgotten.
-    pub fn accept_clock_jump(mut self) -> Self {
-        self.max_offline = None;
-        self
-    }
-
-    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s
-    /// if not said otherwise.
-    pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.write_deadline = deadline;
-        self
-    }
-
-    /// Runs on a clock that a test moves. The store starts no threads then.
-    pub fn clock(mut self, clock: &ManualClock) -> Self {
-        self.clock = Some(clock.clone());
-        self
-    }
-
-    /// Keeps the log of an in-memory store where the caller can crash and reopen it.
-    pub fn log(mut self, log: &MemoryLog) -> Self {
-        self.place = Place::Memory(log.clone(), false);
-        self
-    }
-
-    /// Lets an in-memory store hold at-most-once namespaces, which it cannot keep its promise to.
-    pub fn allow_at_most_once(mut self) -> Self {
-        self.allow_at_most_once = true;
-        self
-    }
-
-    /// Parts of the key space with a lock of their own, rounded up to a power of two; 256 if not
-    /// said otherwise.
-    pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
-        self
-    }
-
-    /// The counter of the first token of this run, to test what happens when counters run out.
-    #[doc(hidden)]
-    pub fn first_token_counter(mut self, counter: u64) -> Self {
-        self.first_counter = counter;
-        self
-    }
-
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// As for [`Store::open`], and [`Invalid`](ErrorKind::Invalid) for options that contradict
-    /// each other.
-    pub fn open(self) -> Result<Store> {
-        self.check()?;
-        let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
-            Place::Directory(path) => (
-                Arc::new(open_sled(path, self.create, self.wait_for_lock)?),
-                false,
-            ),
-            Place::Memory(log, ephemeral) => {
-                let session = log.session().map_err(|_| {
-                    Error::new(
-                        ErrorKind::Locked,
-                        "another store has this in-memory log open: close it, or crash the log",
-                    )
-                })?;
-                (Arc::new(session), *ephemeral)
-            }
-        };
-        let options = EngineOptions {
-            durability: self.durability,
-            limits: self.limits,
-            shards: self.shards,
-            max_offline: self.max_offline,
-            ephemeral,
-            ephemeral_at_most_once: self.allow_at_most_once,
-            write_deadline: self.write_deadline,
-            first_counter: self.first_counter,
-        };
-        let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
-        let engine = Engine::open(log, clock, options)?;
-        let inner = Arc::new(StoreInner { engine });
-        inner.engine.start()?;
-        Ok(Store { inner })
-    }
-
-    fn check(&self) -> Result<()> {
-        self.limits.check()?;
-        check_durability(self.durability)?;
-        if self.shards == 0 || self.shards > 1 << 16 {
-            return Err(Error::invalid("the store needs 1 to 65,536 shards"));
-        }
-        if self.write_deadline < Duration::from_secs(1) {
-            return Err(Error::invalid(
-                "the write deadline is under a second: a busy disk may need longer",
-            ));
-        }
-        if self.first_counter >= crate::key::COUNTER_END {
-            return Err(Error::invalid("the counter of a token has 40 bits"));
-        }
-        Ok(())
-    }
-}
-
-fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> Result<SledLog> {
-    let options = DirectoryOptions {
-        create,
-        wait_for_lock,
-        reserve_bytes: RESERVE_BYTES,
-    };
-    SledLog::open(path, options).map_err(|failure| match failure {
-        OpenFailure::Locked { pid } => {
-            let holder = pid.map_or_else(
-                || "another handle".to_owned(),
-                |pid| format!("process {pid}"),
-            );
-            let text = format!(
-                "{holder} has {} open: close it there, or wait with wait_for_lock()",
-                path.display()
-            );
-            Error::new(ErrorKind::Locked, text)
-        }
-        OpenFailure::NotAStore(reason) => Error::new(
-            ErrorKind::NotAStore,
-            format!("{reason}: name the directory of a store, or a new one"),
-        ),
-        OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
-    })
 }
 
 fn check_empty(log: &SledLog, path: &Path) -> Result<()> {

@@ -17,6 +17,7 @@ const VALUES: &[&str] = &[
     "sync",
 ];
 const PUBLIC: &[&str] = &[
+    "builder",
     "claim",
     "lease",
     "namespace",
