@@ -48,6 +48,7 @@ mod claim;
 mod lease;
 mod namespace;
 mod pending;
+mod reconcile;
 mod run;
 mod scan;
 mod store;
@@ -72,11 +73,12 @@ pub use options::{
     RESPONSE_BYTES_MAX, RETENTION_MAX,
 };
 pub use pending::Pending;
+pub use reconcile::{Reconciled, Reconciler};
 pub use record::{KeyInfo, State};
 pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
-pub use store::{Reconciled, Store, VerifyReport};
+pub use store::{Store, VerifyReport};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 

@@ -17,6 +17,7 @@ use crate::lease::{Lease, Ticket};
 use crate::namespace::Namespace;
 use crate::options::Policy;
 use crate::pending::Pending;
+use crate::reconcile::{Reconciled, Reconciler};
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
 use crate::sync::block_on;
@@ -195,29 +196,23 @@ impl Store {
     /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`
     /// leaves a key in doubt.
     ///
-    /// Meant to be called after open, and again from time to time while keys stay unknown.
+    /// Meant to be called after open; [`reconciler`](Self::reconciler) goes on asking about what
+    /// stays unknown.
     ///
     /// # Errors
     /// The first failure to resolve; doubts that were settled meanwhile are none.
     pub fn reconcile(
         &self,
-        mut settle: impl FnMut(&Doubt) -> Option<Resolution>,
+        settle: impl FnMut(&Doubt) -> Option<Resolution>,
     ) -> Result<Reconciled> {
-        let mut reconciled = Reconciled::default();
-        for doubt in self.in_doubt()? {
-            let Some(resolution) = settle(&doubt) else {
-                reconciled.unknown += 1;
-                continue;
-            };
-            match doubt.resolve(resolution) {
-                Ok(()) => reconciled.resolved += 1,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Superseded | ErrorKind::NotHeld) => {}
-                Err(error) if error.kind() == ErrorKind::InUse => reconciled.holder_alive += 1,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(reconciled)
+        self.reconciler(Duration::ZERO, Duration::ZERO).step(settle)
+    }
+
+    /// Settles doubts over time: one that stays unknown is asked about again after `first`, then
+    /// after twice as long each time, up to `most`.
+    #[must_use]
+    pub fn reconciler(&self, first: Duration, most: Duration) -> Reconciler {
+        Reconciler::new(self.clone(), first, most)
     }
 
     /// Goes through the keys of all namespaces that pass a filter.
@@ -275,7 +270,6 @@ impl Store {
         self.inner.engine.validate();
     }
 
-    #[cfg(test)]
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }
@@ -311,34 +305,6 @@ impl fmt::Debug for Store {
         f.debug_struct("Store")
             .field("namespaces", &self.namespaces())
             .finish_non_exhaustive()
-    }
-}
-
-/// What [`Store::reconcile`] did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Reconciled {
-    resolved: u64,
-    unknown: u64,
-    holder_alive: u64,
-}
-
-impl Reconciled {
-    /// Doubts that were resolved.
-    #[must_use]
-    pub fn resolved(&self) -> u64 {
-        self.resolved
-    }
-
-    /// Doubts that nobody knew anything about.
-    #[must_use]
-    pub fn unknown(&self) -> u64 {
-        self.unknown
-    }
-
-    /// Doubts that were left alone because their holder is alive in this process.
-    #[must_use]
-    pub fn holder_alive(&self) -> u64 {
-        self.holder_alive
     }
 }
 

@@ -20,6 +20,7 @@ mod lock_order;
 mod model;
 mod processes;
 mod properties;
+mod reconciler;
 mod refusals;
 mod refused_lease;
 mod run_replay;

@@ -21,6 +21,7 @@ const PUBLIC: &[&str] = &[
     "claim",
     "lease",
     "namespace",
+    "reconcile",
     "run",
     "scan",
     "store",
