@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use super::recovery::write_new_store;
 use super::{Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::codec::WireRecord;
+use crate::journal::codec::{WireRecord, entries};
 use crate::journal::frame::{FrameHeader, open_frame};
 use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{Link, Marks};
+use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::record::{Head, Locator};
 use crate::sync::block_on;
@@ -86,7 +87,7 @@ impl Engine {
                 .map_err(failed)?;
             for frame in segment.first_frame..=end {
                 let Some(payload) = self.journal.frame_bytes(frame)? else {
-                    return Err(vanished(frame));
+                    return Err(lost(frame));
                 };
                 let index = u32::try_from(frame - segment.first_frame)
                     .expect("a segment has at most 8192 frames");
@@ -149,24 +150,9 @@ impl Chain {
 }
 
 fn count_entries(frame: u64, payload: &[u8]) -> Result<u32> {
-    let mut offset = 0;
-    let mut entries = 0;
-    while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
-        offset += crate::journal::codec::decode_entry(bytes)
-            .map_err(|_| vanished(frame))?
-            .1;
-        entries += 1;
-    }
-    Ok(entries)
-}
-
-fn vanished(frame: u64) -> Error {
-    Error::new(
-        ErrorKind::Damaged,
-        format!(
-            "frame {frame} is missing or damaged: verify the store, and restore an older backup"
-        ),
-    )
+    entries(payload).try_fold(0, |count, entry| {
+        entry.map(|_| count + 1).map_err(|_| lost(frame))
+    })
 }
 
 /// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.

@@ -8,8 +8,8 @@ use super::claim::replaced;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::journal::census::SegmentStats;
-use crate::journal::codec::{self, Entry};
 use crate::journal::marks::{Link, LowMark};
+use crate::journal::read::{lost, records};
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
 use crate::sync::Mailbox;
@@ -271,40 +271,23 @@ impl Engine {
     }
 
     fn carry_frame(&self, frame: u64) -> Result<u64> {
-        let lost = || {
-            Error::new(
-                ErrorKind::Damaged,
-                format!("frame {frame} is missing or damaged: restore a backup"),
-            )
-        };
-        let payload = self.journal.frame_bytes(frame)?.ok_or_else(lost)?;
+        let payload = self
+            .journal
+            .frame_bytes(frame)?
+            .ok_or_else(|| lost(frame))?;
         let mut carried = 0;
-        let mut offset = 0;
-        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
-            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| lost())?;
-            if let Entry::Record(wire) = entry {
-                let locator = Locator {
-                    frame,
-                    offset: u16::try_from(offset).map_err(|_| lost())?,
-                };
-                let head = wire.head().map_err(|_| lost())?;
-                if self.is_carried(head.namespace, wire.key, locator) {
-                    let record = self.journal.complete(&wire, locator)?.ok_or_else(lost)?;
-                    carried += u64::from(self.carry(&record, locator));
-                }
+        for record in records(frame, &payload) {
+            let (locator, head, wire) = record?;
+            // A look without the record's body, so that dead records cost nothing.
+            if self.is_newest(head.namespace, wire.key, locator) {
+                let record = self
+                    .journal
+                    .complete(&wire, locator)?
+                    .ok_or_else(|| lost(frame))?;
+                carried += u64::from(self.carry(&record, locator));
             }
-            offset += taken;
         }
         Ok(carried)
-    }
-
-    /// A look without the record's body, so that dead records cost nothing.
-    fn is_carried(&self, namespace: crate::key::NamespaceId, key: &[u8], locator: Locator) -> bool {
-        let digest = self.digest_of(namespace, key);
-        self.shards
-            .lock(digest)
-            .last_record(digest)
-            .is_some_and(|last| last.locator == locator)
     }
 
     /// Copies a record to the end of the log, if it is still the newest of its key.

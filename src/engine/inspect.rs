@@ -7,11 +7,12 @@ use super::namespaces::NamespaceCore;
 use super::{Aftermath, Engine};
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::codec::{self, Entry};
+use crate::journal::codec::WireRecord;
 use crate::journal::frame::open_frame;
+use crate::journal::read::{lost, records};
 use crate::key::NamespaceId;
 use crate::options::Guarantee;
-use crate::record::{Head, KeyInfo, Locator, Record, RecordKind, RecordRef, State};
+use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::table::Settled;
@@ -214,27 +215,18 @@ impl Engine {
         let Some(payload) = self.journal.frame_bytes(frame)? else {
             return Ok(Some(found));
         };
-        let mut offset = 0;
-        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
-            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| unreadable(frame))?;
-            if let Entry::Record(wire) = entry {
-                let locator = Locator {
-                    frame,
-                    offset: u16::try_from(offset).map_err(|_| unreadable(frame))?,
-                };
-                let head = wire.head().map_err(|_| unreadable(frame))?;
-                if only.is_none_or(|only| only == head.namespace)
-                    && self.is_current(head.namespace, wire.key, locator)
-                {
-                    found.extend(self.scanned(&wire, locator)?);
-                }
+        for record in records(frame, &payload) {
+            let (locator, head, wire) = record?;
+            if only.is_none_or(|only| only == head.namespace)
+                && self.is_current(head.namespace, wire.key, locator)
+            {
+                found.extend(self.scanned(&wire, locator)?);
             }
-            offset += taken;
         }
         Ok(Some(found))
     }
 
-    fn scanned(&self, wire: &codec::WireRecord<'_>, locator: Locator) -> Result<Option<KeyInfo>> {
+    fn scanned(&self, wire: &WireRecord<'_>, locator: Locator) -> Result<Option<KeyInfo>> {
         let Some(record) = self.journal.complete(wire, locator)? else {
             return Ok(None);
         };
@@ -333,7 +325,7 @@ impl Engine {
             (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             (Err(error), _) => Err(Error::io(&format!("reading segment {number:016x}"), error)),
             (Ok(()), bad) => match bad.unwrap_or(next) {
-                frame if frame < end_frame => Err(unreadable(frame)),
+                frame if frame < end_frame => Err(lost(frame)),
                 _ => Ok(()),
             },
         }
@@ -343,26 +335,18 @@ impl Engine {
         let Some(payload) = self.journal.frame_bytes(frame)? else {
             return Ok(());
         };
-        let mut offset = 0;
-        while let Some(bytes) = payload.get(offset..).filter(|bytes| !bytes.is_empty()) {
-            let (entry, taken) = codec::decode_entry(bytes).map_err(|_| unreadable(frame))?;
-            if let Entry::Record(wire) = entry {
-                let locator = Locator {
-                    frame,
-                    offset: u16::try_from(offset).map_err(|_| unreadable(frame))?,
-                };
-                let head = wire.head().map_err(|_| unreadable(frame))?;
-                verified.records += 1;
-                verified.live_records += u64::from(self.is_newest(head, wire.key, locator));
-                self.journal.complete(&wire, locator)?;
-            }
-            offset += taken;
+        for record in records(frame, &payload) {
+            let (locator, head, wire) = record?;
+            verified.records += 1;
+            verified.live_records += u64::from(self.is_newest(head.namespace, wire.key, locator));
+            self.journal.complete(&wire, locator)?;
         }
         Ok(())
     }
 
-    fn is_newest(&self, head: Head, key: &[u8], locator: Locator) -> bool {
-        let digest = self.digest_of(head.namespace, key);
+    /// Whether a record is the newest of its key, whoever runs the key.
+    pub(crate) fn is_newest(&self, namespace: NamespaceId, key: &[u8], locator: Locator) -> bool {
+        let digest = self.digest_of(namespace, key);
         let shard = self.shards.lock(digest);
         shard
             .last_record(digest)
@@ -395,13 +379,4 @@ fn inserted<'a>(named: Named<'a>, token: crate::key::FencingToken, now: Now) -> 
         policy: &namespace.policy,
     };
     subject.record(RecordKind::Completed, &[], now)
-}
-
-fn unreadable(frame: u64) -> Error {
-    Error::new(
-        ErrorKind::Damaged,
-        format!(
-            "frame {frame} is missing or damaged: restore a backup, and keep a copy of the directory"
-        ),
-    )
 }

@@ -192,6 +192,22 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
     Ok((Entry::Record(record), taken))
 }
 
+/// The entries of a frame's payload in order, each with its offset; it ends with the first bad one.
+pub(crate) fn entries(
+    payload: &[u8],
+) -> impl Iterator<Item = Result<(usize, Entry<'_>), BadRecord>> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let offset = next;
+        let bytes = payload.get(offset..).filter(|bytes| !bytes.is_empty())?;
+        let entry = decode_entry(bytes);
+        next = entry
+            .as_ref()
+            .map_or(payload.len(), |(_, taken)| offset + taken);
+        Some(entry.map(|(entry, _)| (offset, entry)))
+    })
+}
+
 fn decode_wire<'a, D: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(D, usize), BadRecord> {
     bincode::borrow_decode_from_slice(bytes, CONFIG).map_err(|_| BadRecord::Malformed)
 }

@@ -23,7 +23,7 @@ pub(crate) mod log;
 pub(crate) mod manifest;
 pub(crate) mod marks;
 pub(crate) mod memory_log;
-mod read;
+pub(crate) mod read;
 pub(crate) mod recovery;
 pub(crate) mod sled_log;
 pub(crate) mod tail;

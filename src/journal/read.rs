@@ -8,7 +8,7 @@ use super::Journal;
 use super::codec::{self, Entry, WireRecord};
 use super::frame::{HEADER_BYTES, open_frame};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Locator, Record};
+use crate::record::{Head, Locator, Record};
 use crate::sync::assert_outside_shards;
 
 /// Frames of closed segments that were read lately.
@@ -163,7 +163,24 @@ impl Journal {
     }
 }
 
-fn lost(frame: u64) -> Error {
+/// The records of a frame's payload in order, parts of bodies left out.
+pub(crate) fn records(
+    frame: u64,
+    payload: &[u8],
+) -> impl Iterator<Item = Result<(Locator, Head, WireRecord<'_>)>> {
+    codec::entries(payload).filter_map(move |entry| {
+        let record = match entry {
+            Ok((_, Entry::Part(_))) => return None,
+            Ok((offset, Entry::Record(wire))) => u16::try_from(offset)
+                .ok()
+                .and_then(|offset| Some((Locator { frame, offset }, wire.head().ok()?, wire))),
+            Err(_) => None,
+        };
+        Some(record.ok_or_else(|| lost(frame)))
+    })
+}
+
+pub(crate) fn lost(frame: u64) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(

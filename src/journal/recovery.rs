@@ -242,12 +242,10 @@ impl Scan<'_> {
             ));
         }
         self.visitor.frame(frame.payload.len());
-        let mut offset = 0;
         let mut records = 0;
         let mut only_part = false;
-        while offset < frame.payload.len() {
-            let (entry, taken) = codec::decode_entry(&frame.payload[offset..])
-                .map_err(|bad| self.bad(number, bad))?;
+        for entry in codec::entries(frame.payload) {
+            let (offset, entry) = entry.map_err(|bad| self.bad(number, bad))?;
             match entry {
                 Entry::Part(part) => {
                     only_part = part.index == 0 || part.index == self.parts;
@@ -257,7 +255,6 @@ impl Scan<'_> {
                 }
                 Entry::Record(record) => self.record(&record, number, offset)?,
             }
-            offset += taken;
             records += 1;
         }
         if records != frame.header.records {

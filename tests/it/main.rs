@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod asked_retention;
+mod backup;
 #[cfg(feature = "bytes")]
 mod bytes;
 mod compaction;
@@ -24,6 +25,7 @@ mod reconciler;
 mod refusals;
 mod refused_lease;
 mod run_replay;
+mod scan;
 mod smoke;
 mod threads;
 #[cfg(feature = "json")]

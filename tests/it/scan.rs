@@ -1,0 +1,107 @@
+//! Scans: each key once, whatever its state, and only those that pass the filter.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hapax::{Claim, Filter, Lease, ManualClock, Namespace, Policy, State, Store};
+
+fn open() -> (ManualClock, Store, Namespace) {
+    let clock = ManualClock::new();
+    let builder = Store::in_memory().clock(&clock).allow_at_most_once();
+    let store = builder.open().unwrap();
+    let jobs = store.namespace(
+        "jobs",
+        Policy::at_most_once().lease(Duration::from_secs(600)),
+    );
+    (clock, store, jobs.unwrap())
+}
+
+fn claim(jobs: &Namespace, key: &str) -> Lease {
+    match jobs.claim(key).unwrap() {
+        Claim::Granted(lease) => lease,
+        other => panic!("{key} is free: {other:?}"),
+    }
+}
+
+fn met(jobs: &Namespace, filter: Filter) -> BTreeMap<String, State> {
+    let mut met = BTreeMap::new();
+    for info in jobs.scan(filter).unwrap() {
+        let info = info.unwrap();
+        let key = String::from_utf8(info.key().to_vec()).unwrap();
+        assert_eq!(info.namespace(), "jobs");
+        assert!(
+            met.insert(key, info.state()).is_none(),
+            "met twice: {info:?}"
+        );
+    }
+    met
+}
+
+fn keys(jobs: &Namespace, filter: Filter) -> Vec<String> {
+    met(jobs, filter).into_keys().collect()
+}
+
+#[test]
+fn a_scan_meets_each_key_once_and_filters_choose() {
+    let (clock, store, jobs) = open();
+    let elsewhere = store
+        .namespace("elsewhere", Policy::at_least_once())
+        .unwrap();
+    claim(&elsewhere, "a-done").complete("").unwrap();
+    claim(&jobs, "a-done").complete("").unwrap();
+    claim(&jobs, "a-failed").fail("why").unwrap();
+    claim(&jobs, "a-gone").complete("").unwrap();
+    assert!(jobs.forget("a-gone").unwrap());
+    clock.advance(Duration::from_secs(100));
+    claim(&jobs, "b-doubted").doubt("why").unwrap();
+    claim(&jobs, "b-released").release("why").unwrap();
+    let _running = claim(&jobs, "b-running");
+    let since = jobs.get("b-doubted").unwrap().unwrap().recorded_at();
+
+    let all = [
+        ("a-done", State::Completed),
+        ("a-failed", State::Failed),
+        ("b-doubted", State::InDoubt),
+        ("b-released", State::Released),
+        ("b-running", State::InProgress),
+    ];
+    let expected = all.map(|(key, state)| (key.to_owned(), state));
+    assert_eq!(met(&jobs, Filter::new()), BTreeMap::from(expected));
+    assert_eq!(store.scan(Filter::new()).unwrap().count(), all.len() + 1);
+    for (key, state) in all {
+        assert_eq!(keys(&jobs, Filter::new().state(state)), [key]);
+    }
+    let two = Filter::new().state(State::Failed).state(State::InDoubt);
+    assert_eq!(keys(&jobs, two), ["a-failed", "b-doubted"]);
+    assert_eq!(
+        keys(&jobs, Filter::new().prefix("a-")),
+        ["a-done", "a-failed"]
+    );
+    assert_eq!(
+        keys(&jobs, Filter::new().recorded_before(since)),
+        ["a-done", "a-failed"]
+    );
+    assert_eq!(keys(&jobs, Filter::new().recorded_from(since)).len(), 3);
+}
+
+#[test]
+fn a_scan_under_way_keeps_the_log_from_being_compacted() {
+    let (clock, store, jobs) = open();
+    for key in 0..700 {
+        claim(&jobs, &key.to_string())
+            .complete(vec![1; 60_000])
+            .unwrap();
+    }
+    let mut scan = jobs.scan(Filter::new()).unwrap();
+    scan.next().unwrap().unwrap();
+    for key in 0..650 {
+        assert!(jobs.forget(key.to_string()).unwrap());
+    }
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.stats().segments_dropped(), 0);
+    assert!(scan.all(|info| info.is_ok()));
+    drop(scan);
+    clock.advance(Duration::from_secs(1));
+    assert!(store.stats().segments_dropped() > 0, "{:?}", store.stats());
+    assert_eq!(keys(&jobs, Filter::new()).len(), 50);
+}
