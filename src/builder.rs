@@ -8,11 +8,13 @@ use crate::clock::{Clock, ManualClock};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::directory::{DirectoryOptions, OpenFailure};
-use crate::journal::log::Log;
+use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::memory_log::MemoryLog;
 use crate::journal::sled_log::SledLog;
 use crate::options::{Durability, Limits, check_durability};
 use crate::store::{Store, StoreInner};
+#[cfg(feature = "sim")]
+use crate::sync::Drive;
 
 /// Bytes that are kept in reserve so that a store on a full disk can be opened.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
@@ -25,6 +27,9 @@ pub(crate) enum Place {
     Directory(PathBuf),
     /// Whether nothing survives the store: a log that the caller keeps does.
     Memory(MemoryLog, bool),
+    /// A log that a simulation made, and what to draw secrets from.
+    #[cfg(feature = "sim")]
+    Simulated(Arc<dyn Log>, u64),
 }
 
 /// How a store is opened.
@@ -42,6 +47,7 @@ pub struct Builder {
     write_deadline: Duration,
     allow_at_most_once: bool,
     first_counter: u64,
+    segment_frames: u32,
 }
 
 impl Builder {
@@ -58,6 +64,7 @@ impl Builder {
             write_deadline: Duration::from_secs(30),
             allow_at_most_once: false,
             first_counter: 0,
+            segment_frames: SEGMENT_FRAMES_MAX,
         }
     }
 
@@ -138,6 +145,13 @@ impl Builder {
         self
     }
 
+    /// Frames after which a segment is full, to test what happens when segments come and go.
+    #[doc(hidden)]
+    pub fn segment_frames(mut self, frames: u32) -> Self {
+        self.segment_frames = frames;
+        self
+    }
+
     /// Opens the store.
     ///
     /// # Errors
@@ -159,6 +173,14 @@ impl Builder {
                 })?;
                 (Arc::new(session), *ephemeral)
             }
+            #[cfg(feature = "sim")]
+            Place::Simulated(log, _) => (Arc::clone(log), false),
+        };
+        let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
+        let (drive, secrets) = match &self.place {
+            #[cfg(feature = "sim")]
+            Place::Simulated(_, seed) => (Drive::Steps, Some(*seed)),
+            _ => (clock.drive(), None),
         };
         let options = EngineOptions {
             durability: self.durability,
@@ -169,8 +191,10 @@ impl Builder {
             ephemeral_at_most_once: self.allow_at_most_once,
             write_deadline: self.write_deadline,
             first_counter: self.first_counter,
+            segment_frames: self.segment_frames,
+            drive,
+            secrets,
         };
-        let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
         let engine = Engine::open(log, clock, options)?;
         let inner = Arc::new(StoreInner { engine });
         inner.engine.start()?;
@@ -187,6 +211,9 @@ impl Builder {
             return Err(Error::invalid(
                 "the write deadline is under a second: a busy disk may need longer",
             ));
+        }
+        if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
+            return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
         if self.first_counter >= crate::key::COUNTER_END {
             return Err(Error::invalid("the counter of a token has 40 bits"));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::Drive;
 
 /// The moment that a decision is made at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +89,12 @@ impl Clock {
         }
     }
 
-    pub(crate) fn is_manual(&self) -> bool {
-        matches!(self, Self::Manual(_))
+    /// Who drives a store on this clock, unless a simulation does.
+    pub(crate) fn drive(&self) -> Drive {
+        match self {
+            Self::System(_) => Drive::Threads,
+            Self::Manual(_) => Drive::Clock,
+        }
     }
 }
 

@@ -24,6 +24,7 @@
 //! | --- | --- | --- |
 //! | `json` | no | `Namespace::typed`: values instead of bytes; `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
+//! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 #[cfg(feature = "json")]
 mod canonical_json;
@@ -51,6 +52,8 @@ mod pending;
 mod reconcile;
 mod run;
 mod scan;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod store;
 #[cfg(feature = "json")]
 mod typed;

@@ -77,6 +77,7 @@ pub struct Stats {
     pub(crate) keys: u64,
     pub(crate) running_keys: u64,
     pub(crate) waiters: u64,
+    pub(crate) store_secs: u64,
     pub(crate) table_bytes: u64,
     pub(crate) window_bytes: u64,
     pub(crate) segments: u64,
@@ -113,6 +114,8 @@ gauges! {
     running_keys: u64,
     /// Callers that wait for a key.
     waiters: u64,
+    /// Store time, in seconds since 1970: what retention is counted in.
+    store_secs: u64,
     /// Bytes of the tables of settled keys.
     table_bytes: u64,
     /// Bytes of frames that are kept in memory for retries.

@@ -49,9 +49,96 @@ pub(crate) fn assert_outside_shards(doing: &str) {
     let _ = doing;
 }
 
+/// Who drives the workers of a store, and carries out its commits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Drive {
+    /// Threads of its own.
+    Threads,
+    /// A manual clock that moves, and whoever waits for a commit.
+    Clock,
+    /// A simulation, step by step. Only a blocking call commits by itself: nobody else could.
+    #[cfg(feature = "sim")]
+    Steps,
+}
+
+impl Drive {
+    /// Whether a caller that waits for the log has to do the work of a worker itself.
+    pub(crate) fn is_inline(self) -> bool {
+        match self {
+            Self::Threads => false,
+            Self::Clock => true,
+            #[cfg(feature = "sim")]
+            Self::Steps => simulated::is_blocking(),
+        }
+    }
+}
+
+/// What this thread does on behalf of a simulation.
+#[cfg(feature = "sim")]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SIMULATES: Cell<bool> = const { Cell::new(false) };
+        static BLOCKS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// A simulation runs on this thread: nobody else will wake it.
+    #[derive(Debug)]
+    pub(crate) struct Simulating {
+        before: bool,
+    }
+
+    impl Simulating {
+        pub(crate) fn enter() -> Self {
+            Self {
+                before: SIMULATES.replace(true),
+            }
+        }
+    }
+
+    impl Drop for Simulating {
+        fn drop(&mut self) {
+            SIMULATES.set(self.before);
+        }
+    }
+
+    /// This thread is inside of a blocking call.
+    pub(super) struct Blocking {
+        before: bool,
+    }
+
+    impl Blocking {
+        pub(super) fn enter() -> Self {
+            Self {
+                before: BLOCKS.replace(true),
+            }
+        }
+    }
+
+    impl Drop for Blocking {
+        fn drop(&mut self) {
+            BLOCKS.set(self.before);
+        }
+    }
+
+    pub(super) fn is_blocking() -> bool {
+        BLOCKS.get()
+    }
+
+    pub(super) fn assert_can_park() {
+        assert!(
+            !SIMULATES.get(),
+            "a blocking call waits for somebody else in a simulation, which has one thread: use the async form of the call"
+        );
+    }
+}
+
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     assert_outside_shards("waiting");
+    #[cfg(feature = "sim")]
+    let _blocking = simulated::Blocking::enter();
     let mut future = pin!(future);
     // Most operations have nothing to wait for: the first poll needs no thread handle.
     if let Poll::Ready(output) = future
@@ -60,6 +147,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     {
         return output;
     }
+    #[cfg(feature = "sim")]
+    simulated::assert_can_park();
     let unpark = Arc::new(Unpark {
         thread: std::thread::current(),
         woken: AtomicBool::new(false),

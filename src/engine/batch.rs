@@ -8,7 +8,7 @@ use super::claim::{Answer, Read, Tried};
 use super::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
-use crate::key::FencingToken;
+use crate::key::{Digest, FencingToken};
 use crate::state::running::Request;
 
 /// A claim within a batch.
@@ -30,14 +30,41 @@ pub(crate) enum ItemAnswer {
 struct Undelivered<'a> {
     engine: &'a Engine,
     namespace: &'a Arc<NamespaceCore>,
-    granted: Vec<(Arc<[u8]>, FencingToken)>,
+    /// Indexes of items, and their tokens.
+    granted: Vec<(usize, FencingToken)>,
+    items: &'a [BatchItem],
+}
+
+impl Undelivered<'_> {
+    fn digest(&self, index: usize) -> Digest {
+        self.engine.digest(self.namespace, &self.items[index].key)
+    }
+
+    fn note(&mut self, index: usize, answer: &Answer) {
+        if let Answer::Granted(granted) = answer {
+            self.granted.push((index, granted.token));
+        }
+    }
+
+    /// Takes back what was lost while it waited for the log; gives the indexes.
+    fn take_lost(&mut self) -> Vec<usize> {
+        let granted = std::mem::take(&mut self.granted);
+        let (good, lost): (Vec<_>, Vec<_>) = granted
+            .into_iter()
+            .partition(|(index, token)| !self.engine.is_lost(self.digest(*index), *token));
+        self.granted = good;
+        let withdraw = |(index, token)| {
+            self.engine.withdraw(self.digest(index), token);
+            index
+        };
+        lost.into_iter().map(withdraw).collect()
+    }
 }
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        for (key, token) in self.granted.drain(..) {
-            self.engine
-                .withdraw(self.engine.digest(self.namespace, &key), token);
+        for (index, token) in std::mem::take(&mut self.granted) {
+            self.engine.withdraw(self.digest(index), token);
         }
     }
 }
@@ -68,6 +95,7 @@ impl Engine {
             engine: self,
             namespace,
             granted: Vec::new(),
+            items,
         };
         let mut first_of: HashMap<&[u8], usize> = HashMap::with_capacity(items.len());
         let mut answers = Vec::with_capacity(items.len());
@@ -81,11 +109,7 @@ impl Engine {
             match self.claim_item(namespace, item).await {
                 Ok((answer, frame)) => {
                     rests_on = rests_on.max(frame.unwrap_or(0));
-                    if let Answer::Granted(granted) = &answer {
-                        undelivered
-                            .granted
-                            .push((Arc::clone(&item.key), granted.token));
-                    }
+                    undelivered.note(index, &answer);
                     answers.push(ItemAnswer::Answer(answer));
                 }
                 // The store is full: what was granted stays granted, and the rest is told.
@@ -95,7 +119,16 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        self.rest((rests_on > 0).then_some(rests_on)).await?;
+        while rests_on > 0 {
+            self.rest(Some(std::mem::take(&mut rests_on))).await?;
+            self.check_alive()?;
+            for index in undelivered.take_lost() {
+                let (answer, frame) = self.claim_item(namespace, &items[index]).await?;
+                rests_on = rests_on.max(frame.unwrap_or(0));
+                undelivered.note(index, &answer);
+                answers[index] = ItemAnswer::Answer(answer);
+            }
+        }
         undelivered.granted.clear();
         Ok(answers)
     }

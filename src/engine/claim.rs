@@ -100,7 +100,9 @@ impl Engine {
         loop {
             match self.try_claim(named, request, read.as_ref(), wait)? {
                 Tried::Answer(answer, rests_on) => {
-                    return self.hand_out(named, answer, rests_on).await;
+                    if let Some(answer) = self.hand_out(named, answer, rests_on).await? {
+                        return Ok(answer);
+                    }
                 }
                 Tried::Read(locator) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
@@ -115,9 +117,10 @@ impl Engine {
                     match waiting.await {
                         Some(Outcome::Granted(granted)) => {
                             let rests_on = granted.rests_on;
-                            return self
-                                .hand_out(named, Answer::Granted(granted), rests_on)
-                                .await;
+                            let answer = Answer::Granted(granted);
+                            if let Some(answer) = self.hand_out(named, answer, rests_on).await? {
+                                return Ok(answer);
+                            }
                         }
                         Some(Outcome::Settled(state, record, locator)) => {
                             self.rest(self.rests_on(named.namespace, locator)).await?;
@@ -163,28 +166,31 @@ impl Engine {
         }
     }
 
-    /// Waits for what the answer rests on. A grant that is not delivered is taken back.
+    /// Waits for what the answer rests on. A grant that is not delivered is taken back; `None` when
+    /// it was lost while it waited.
     async fn hand_out(
         &self,
         named: Named<'_>,
         answer: Answer,
         rests_on: Option<u64>,
-    ) -> Result<Answer> {
-        let mut undelivered = match &answer {
-            Answer::Granted(granted) => Undelivered {
-                engine: self,
-                digest: named.digest,
-                token: Some(granted.token),
-            },
-            _ => Undelivered {
-                engine: self,
-                digest: named.digest,
-                token: None,
-            },
+    ) -> Result<Option<Answer>> {
+        let token = match &answer {
+            Answer::Granted(granted) => Some(granted.token),
+            _ => None,
+        };
+        let mut undelivered = Undelivered {
+            engine: self,
+            digest: named.digest,
+            token,
         };
         self.rest(rests_on).await?;
+        // The commit may have taken longer than the lease: somebody else may have the key by now, or
+        // have settled the doubt that it became.
+        if token.is_some_and(|token| rests_on.is_some() && self.is_lost(named.digest, token)) {
+            return Ok(None);
+        }
         undelivered.token = None;
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// Looks at a key once, and answers, or says what has to be read or waited for.

@@ -12,7 +12,7 @@ use crate::journal::marks::{Link, LowMark};
 use crate::journal::read::{lost, records};
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
-use crate::sync::Mailbox;
+use crate::sync::{Drive, Mailbox};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
@@ -198,7 +198,7 @@ impl Engine {
     /// Makes the next segment before it is needed.
     fn prepare_next(&self, janitor: &mut Janitor) -> Result<()> {
         let next = self.journal.with_tail(|tail| tail.next_segment());
-        if janitor.prepared < next && !self.clock.is_manual() {
+        if janitor.prepared < next && self.options.drive != Drive::Clock {
             match self.journal.log().prepare(next) {
                 Ok(()) => janitor.prepared = next,
                 // Nothing is lost yet: new claims are refused until there is room again.
@@ -394,6 +394,7 @@ mod tests {
     use crate::engine::{Engine, EngineOptions};
     use crate::journal::memory_log::MemoryLog;
     use crate::options::{Durability, Limits, Policy};
+    use crate::sync::Drive;
     use crate::{Error, ManualClock};
 
     fn segment(number: u64, records: u64, live: u64) -> SegmentStats {
@@ -426,6 +427,9 @@ mod tests {
             ephemeral_at_most_once: false,
             write_deadline: Duration::from_secs(1),
             first_counter: 0,
+            segment_frames: 8192,
+            drive: Drive::Clock,
+            secrets: None,
         };
         let log = MemoryLog::new().session().unwrap();
         let engine = Engine::open(Arc::new(log), Clock::Manual(ManualClock::new()), options)?;

@@ -43,7 +43,7 @@ use crate::options::{Durability, Limits, Policy};
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
 use crate::stats::Stats;
-use crate::sync::{Mutex, Signal, Wakes};
+use crate::sync::{Drive, Mutex, Signal, Wakes};
 
 /// How a store is opened.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ pub(crate) struct EngineOptions {
     pub(crate) write_deadline: Duration,
     /// The first counter of this run's tokens; not zero only in tests of the counter's end.
     pub(crate) first_counter: u64,
+    /// Frames after which a segment is full; fewer only in tests, which cannot write so many.
+    pub(crate) segment_frames: u32,
+    pub(crate) drive: Drive,
+    /// What a simulation draws its secrets from; `None` for the operating system.
+    pub(crate) secrets: Option<u64>,
 }
 
 /// A store, without its public handle.
@@ -293,6 +298,7 @@ impl Engine {
                 stats.live_bytes += segment.live_bytes();
             }
         });
+        stats.store_secs = u64::from(self.store_secs.load(Ordering::Relaxed));
         stats.durable_frame = self.journal.durable();
         stats.syncs = self.journal.syncs();
         stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);

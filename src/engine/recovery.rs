@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::compaction::Janitor;
 use super::namespaces::Namespaces;
 use super::shards::Shards;
@@ -37,9 +39,10 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let began_ms = clock.mono_ms();
         free_reserve_on_full_disk(&*log)?;
-        let manifest = load_manifest(&*log, clock.wall_ms() / 1000)?;
+        let mut secrets = Secrets::new(options.secrets);
+        let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
         let (marks, slot) = load_marks(&*log, &manifest)?;
-        let hasher = Hasher128::new(random()?);
+        let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms);
         let (found, mut census, records) = rebuild(&*log, &manifest, &marks, &shards, &hasher)?;
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
@@ -55,10 +58,10 @@ impl Engine {
                 last: found.last,
                 checksum: found.checksum,
             },
-            tail: Tail::new(found.last, last_segment, census),
+            tail: Tail::new(found.last, last_segment, options.segment_frames, census),
             durability: options.durability,
             unwritten_limit: options.limits.unwritten_bytes,
-            inline: clock.is_manual(),
+            drive: options.drive,
             store_ms: time.store_ms(),
         });
         journal.raise_epoch(epoch)?;
@@ -144,6 +147,28 @@ fn rebuild(
     Ok((found, census, records))
 }
 
+/// Where the secrets of a store come from.
+struct Secrets {
+    /// The next one of a simulation, which has to come out the same each time.
+    seeded: Option<u64>,
+}
+
+impl Secrets {
+    fn new(seeded: Option<u64>) -> Self {
+        Self { seeded }
+    }
+
+    fn draw(&mut self) -> Result<[u8; 16]> {
+        match &mut self.seeded {
+            None => random(),
+            Some(seed) => {
+                *seed = seed.wrapping_add(1);
+                Ok(xxh3_128(&seed.to_le_bytes()).to_le_bytes())
+            }
+        }
+    }
+}
+
 fn random() -> Result<[u8; 16]> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
@@ -155,7 +180,7 @@ fn random() -> Result<[u8; 16]> {
     Ok(bytes)
 }
 
-fn load_manifest(log: &dyn Log, now_secs: u64) -> Result<Manifest> {
+fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<Manifest> {
     let doing = "reading the manifest";
     if let Some(bytes) = log
         .read_manifest()
@@ -179,8 +204,8 @@ fn load_manifest(log: &dyn Log, now_secs: u64) -> Result<Manifest> {
         ));
     }
     let manifest = Manifest {
-        store_id: random()?,
-        seed: random()?,
+        store_id: secrets.draw()?,
+        seed: secrets.draw()?,
         created_secs: now_secs,
         backup: false,
         namespaces: Vec::new(),

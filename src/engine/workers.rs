@@ -9,6 +9,8 @@ use super::{Aftermath, Engine};
 use crate::clock::Observer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::shard::Timer;
+#[cfg(feature = "sim")]
+use crate::sync::Drive;
 
 /// Store time is brought forward at least this often.
 const TICK_MS: u64 = 100;
@@ -32,6 +34,10 @@ pub(crate) struct Workers {
 impl Engine {
     /// Starts the threads; on a manual clock there are none, and the clock drives the steps.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
+        #[cfg(feature = "sim")]
+        if self.options.drive == Drive::Steps {
+            return Ok(());
+        }
         if let crate::clock::Clock::Manual(clock) = &self.clock {
             let engine: Arc<dyn Observer> = Arc::clone(self) as Arc<dyn Observer>;
             clock.observe(Arc::downgrade(&engine));

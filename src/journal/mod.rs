@@ -44,7 +44,7 @@ use self::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
 use crate::record::{Locator, RecordRef};
-use crate::sync::{Mutex, Signal, Wakes};
+use crate::sync::{Drive, Mutex, Signal, Wakes};
 
 pub(crate) use self::writer::WriterStart;
 
@@ -59,8 +59,7 @@ pub(crate) struct Journal {
     durability: Durability,
     /// Bytes that may wait to be written before callers have to wait.
     unwritten_limit: usize,
-    /// Commits are carried out by whoever waits for them: there is no journal thread.
-    inline: bool,
+    drive: Drive,
     tail: Mutex<Tail>,
     /// Held while writing to the log: the writer is one at a time.
     writer: Mutex<Writer>,
@@ -111,7 +110,7 @@ pub(crate) struct JournalStart {
     pub(crate) tail: Tail,
     pub(crate) durability: Durability,
     pub(crate) unwritten_limit: usize,
-    pub(crate) inline: bool,
+    pub(crate) drive: Drive,
     pub(crate) store_ms: u64,
 }
 
@@ -124,7 +123,7 @@ impl Journal {
             store_id,
             durability: start.durability,
             unwritten_limit: start.unwritten_limit,
-            inline: start.inline,
+            drive: start.drive,
             tail: Mutex::new(start.tail),
             writer: Mutex::new(Writer::new(start.writer)),
             cold: Mutex::new(ColdFrames::default()),
@@ -354,7 +353,7 @@ impl Future for CommitWait<'_> {
         if let Some(result) = self.settled() {
             return Poll::Ready(result);
         }
-        if self.journal.inline {
+        if self.journal.drive.is_inline() {
             self.journal
                 .commit(self.journal.latest_ms.load(Ordering::Relaxed), true);
             if let Some(result) = self.settled() {

@@ -44,6 +44,8 @@ pub(crate) struct Tail {
     /// Frames and bytes that were given to `segment`, without the open frame.
     segment_frames: u32,
     segment_bytes: u64,
+    /// Frames after which a segment is full.
+    segment_frames_max: u32,
     /// Invariant: ascending and contiguous; the last is `number - 1`, unless it is empty.
     sealed: VecDeque<SealedFrame>,
     /// Payloads in memory. Invariant: contiguous, the last is that of `number - 1`.
@@ -56,7 +58,12 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// A tail that goes on after frame `last` of segment `last_segment`.
-    pub(crate) fn new(last: u64, last_segment: u64, census: Census) -> Self {
+    pub(crate) fn new(
+        last: u64,
+        last_segment: u64,
+        segment_frames_max: u32,
+        census: Census,
+    ) -> Self {
         Self {
             payload: Vec::new(),
             records: 0,
@@ -65,6 +72,7 @@ impl Tail {
             // After a restart writing goes to a new segment.
             segment_frames: SEGMENT_FRAMES_MAX,
             segment_bytes: 0,
+            segment_frames_max,
             sealed: VecDeque::new(),
             window: VecDeque::new(),
             window_bytes: 0,
@@ -132,7 +140,7 @@ impl Tail {
     /// Rolls to a new segment unless the current one has room.
     fn begin(&mut self, frames: u32, bytes: usize) {
         let bytes = u64::try_from(bytes).expect("a body is at most 16 MiB");
-        let full = self.segment_frames.saturating_add(frames) > SEGMENT_FRAMES_MAX
+        let full = self.segment_frames.saturating_add(frames) > self.segment_frames_max
             || self.segment_bytes + bytes > SEGMENT_BYTES_MAX;
         if full {
             self.segment += 1;

@@ -24,6 +24,7 @@ const PUBLIC: &[&str] = &[
     "reconcile",
     "run",
     "scan",
+    "sim",
     "store",
     "typed",
     "compile_fail",
