@@ -12,6 +12,7 @@
 //! ```
 //! use std::cell::RefCell;
 //! use std::rc::Rc;
+//! use std::time::Duration;
 //! use hapax::sim::{self, Simulation};
 //! use hapax::{Claim, Policy};
 //!
@@ -22,7 +23,9 @@
 //!     Simulation::new(seed).actors(3).steps(400).run(move |actor| {
 //!         let charged = Rc::clone(&charged);
 //!         async move {
-//!             let pay = actor.store().namespace("pay", Policy::at_most_once())?;
+//!             // Clocks are wrong by months here: an answer that expires is a key that runs again.
+//!             let policy = Policy::at_most_once().retention(Duration::from_secs(10 * 365 * 86_400));
+//!             let pay = actor.store().namespace("pay", policy)?;
 //!             let order = actor.below(4);
 //!             let claim = pay.claim_async(order.to_be_bytes(), Default::default()).await?;
 //!             if let Claim::Granted(lease) = claim {
