@@ -7,10 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::sync::Drive;
+use crate::sync::{Drive, Mutex};
 
 /// The moment that a decision is made at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,20 +2,51 @@
 //!
 //! Whatever waits is a future that knows nothing of a runtime; a blocking call drives the same
 //! future on its own thread. Wakers run foreign code, so none is ever woken under a lock.
+//!
+//! Every lock, atomic and thread of the library is named here: with `--cfg hapax_shuttle` the unit
+//! tests get those of shuttle, which tries out the orders in which threads can run.
+
+#[cfg(not(all(test, hapax_shuttle)))]
+mod native;
+#[cfg(all(test, hapax_shuttle))]
+mod shuttled;
+
+#[cfg(not(all(test, hapax_shuttle)))]
+use native as threads;
+#[cfg(all(test, hapax_shuttle))]
+use shuttled as threads;
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::Instant;
 
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+use self::threads::{Builder, Condvar, Thread, current, park};
+
+pub(crate) use self::threads::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, JoinHandle, Mutex, MutexGuard, Ordering,
+    panicking,
+};
+/// Only sled's part of the log has these, which shuttle cannot run.
+pub(crate) use parking_lot::RwLock;
 
 #[cfg(debug_assertions)]
-thread_local! {
+threads::thread_local! {
     static IN_SHARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Starts a thread.
+pub(crate) fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    Builder::new().name(name.to_owned()).spawn(work)
+}
+
+/// Whether this thread is the one that `handle` stands for.
+pub(crate) fn is_this_thread(handle: &JoinHandle<()>) -> bool {
+    handle.thread().id() == current().id()
 }
 
 /// The time during which this thread holds the lock of a shard. Debug builds check that it holds
@@ -27,7 +58,7 @@ impl ShardScope {
     pub(crate) fn enter() -> Self {
         #[cfg(debug_assertions)]
         assert!(
-            !IN_SHARD.replace(true),
+            !IN_SHARD.with(|flag| flag.replace(true)),
             "a thread holds the lock of one shard at a time"
         );
         Self(())
@@ -37,14 +68,17 @@ impl ShardScope {
 impl Drop for ShardScope {
     fn drop(&mut self) {
         #[cfg(debug_assertions)]
-        IN_SHARD.set(false);
+        IN_SHARD.with(|flag| flag.set(false));
     }
 }
 
 /// Checks in debug builds that this thread holds no shard while it does this.
 pub(crate) fn assert_outside_shards(doing: &str) {
     #[cfg(debug_assertions)]
-    assert!(!IN_SHARD.get(), "{doing} under the lock of a shard");
+    assert!(
+        !IN_SHARD.with(std::cell::Cell::get),
+        "{doing} under the lock of a shard"
+    );
     #[cfg(not(debug_assertions))]
     let _ = doing;
 }
@@ -78,7 +112,7 @@ impl Drive {
 pub(crate) mod simulated {
     use std::cell::Cell;
 
-    thread_local! {
+    super::threads::thread_local! {
         static SIMULATES: Cell<bool> = const { Cell::new(false) };
         static BLOCKS: Cell<bool> = const { Cell::new(false) };
     }
@@ -150,7 +184,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     #[cfg(feature = "sim")]
     simulated::assert_can_park();
     let unpark = Arc::new(Unpark {
-        thread: std::thread::current(),
+        thread: current(),
         woken: AtomicBool::new(false),
     });
     let waker = Waker::from(Arc::clone(&unpark));
@@ -161,7 +195,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         // Acquire pairs with the release in `wake`: what the waker saw done is seen by the poll.
         while !unpark.woken.swap(false, Ordering::Acquire) {
-            std::thread::park();
+            park();
         }
     }
 }
@@ -271,7 +305,7 @@ impl<T> Mailbox<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     raised: Mutex<bool>,
-    condvar: parking_lot::Condvar,
+    condvar: Condvar,
 }
 
 impl Signal {

@@ -1,7 +1,5 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
-use std::sync::atomic::Ordering;
-
 use super::recovery::write_new_store;
 use super::{Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +11,7 @@ use crate::journal::marks::{Link, Marks};
 use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::record::{Head, Locator};
-use crate::sync::block_on;
+use crate::sync::{Ordering, block_on};
 
 /// Epochs that a restore jumps over, so that no token of the original is granted again.
 const EPOCH_JUMP: u32 = 1 << 16;

@@ -1,7 +1,6 @@
 //! Claims: one answer per call, decided under the lock of the key's shard.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::line::{Undelivered, Waiting};
@@ -19,7 +18,7 @@ use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
-use crate::sync::Mailbox;
+use crate::sync::{Mailbox, Ordering};
 use crate::wheel::TimerKey;
 
 /// A grant that is on its way to its holder.

@@ -1,7 +1,6 @@
 //! Compaction: the oldest segment goes when nothing in it lives, or its survivors are carried on.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::claim::replaced;
@@ -12,7 +11,7 @@ use crate::journal::marks::{Link, LowMark};
 use crate::journal::read::{lost, records};
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
-use crate::sync::{Drive, Mailbox};
+use crate::sync::{Drive, Mailbox, Ordering};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;

@@ -1,7 +1,6 @@
 //! Grants: the answers that make the caller the one who runs.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::claim::{Answer, Granted, Named, Tried, replaced};
 use super::shards::{EngineShard, Locked};
@@ -14,6 +13,7 @@ use crate::state::running::{LastRecord, Request};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict};
+use crate::sync::Ordering;
 
 impl Engine {
     #[expect(

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::Engine;
 use super::waiting::{Outcome, Waiter};
 use crate::key::{Digest, FencingToken};
 use crate::state::shard::Found;
+use crate::sync::Ordering;
 use crate::wheel::TimerKey;
 
 /// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.

@@ -27,7 +27,6 @@ pub(crate) mod workers;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use self::compaction::{Janitor, ReadRequest};
@@ -43,7 +42,9 @@ use crate::options::{Durability, Limits, Policy};
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
 use crate::stats::Stats;
-use crate::sync::{Drive, Mutex, Signal, Wakes};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes,
+};
 
 /// How a store is opened.
 #[derive(Debug)]

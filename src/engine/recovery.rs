@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -25,7 +24,7 @@ use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{FencingToken, Hasher128, NamespaceId};
 use crate::options::Guarantee;
 use crate::record::{Head, Locator, RecordKind};
-use crate::sync::{Mutex, Signal};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Signal};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;

@@ -2,14 +2,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
 use super::waiting::Waiter;
 use crate::key::Digest;
 use crate::state::shard::Shard;
-use crate::sync::{Mutex, MutexGuard, ShardScope};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;

@@ -1,16 +1,13 @@
 //! The threads: each is a loop around a `step`, so that one thread can run the whole engine.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
 use super::waiting::{Outcome, deliver};
 use super::{Aftermath, Engine};
 use crate::clock::Observer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::shard::Timer;
-#[cfg(feature = "sim")]
-use crate::sync::Drive;
+use crate::sync::{Drive, JoinHandle, Ordering, is_this_thread, panicking, spawn};
 
 /// Store time is brought forward at least this often.
 const TICK_MS: u64 = 100;
@@ -32,7 +29,7 @@ pub(crate) struct Workers {
 }
 
 impl Engine {
-    /// Starts the threads; on a manual clock there are none, and the clock drives the steps.
+    /// Starts the threads; without them, a manual clock drives the steps.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
         #[cfg(feature = "sim")]
         if self.options.drive == Drive::Steps {
@@ -41,6 +38,8 @@ impl Engine {
         if let crate::clock::Clock::Manual(clock) = &self.clock {
             let engine: Arc<dyn Observer> = Arc::clone(self) as Arc<dyn Observer>;
             clock.observe(Arc::downgrade(&engine));
+        }
+        if self.options.drive != Drive::Threads {
             return Ok(());
         }
         let mut workers = self.workers.lock();
@@ -64,10 +63,7 @@ impl Engine {
             run(&engine);
             drop(guard);
         };
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(|error| Error::io("starting a thread", error))
+        spawn(name, work).map_err(|error| Error::io("starting a thread", error))
     }
 
     fn run_journal(&self) {
@@ -216,17 +212,19 @@ impl Engine {
         }
     }
 
-    /// Ends the threads; a thread that is stuck in a write is given up after the write deadline.
-    fn stop_threads(&self) -> std::io::Result<()> {
+    fn wake_threads(&self) {
         self.journal.signal.raise();
         self.timer.raise();
         self.journal.janitor.raise();
+    }
+
+    /// Ends the threads; a thread that is stuck in a write is given up after the write deadline.
+    fn stop_threads(&self) -> std::io::Result<()> {
+        self.wake_threads();
         let handles = std::mem::take(&mut self.workers.lock().handles);
         // The last handle may go away on a thread of the store itself, inside a waker: that one
         // cannot be waited for.
-        let own = handles
-            .iter()
-            .any(|handle| handle.thread().id() == std::thread::current().id());
+        let own = handles.iter().any(is_this_thread);
         let limit_ms = self
             .clock
             .mono_ms()
@@ -247,8 +245,14 @@ impl Engine {
 
 impl Observer for Engine {
     fn clock_moved(&self) {
-        if !self.is_closed() {
-            self.step_all();
+        if self.is_closed() {
+            return;
+        }
+        match self.options.drive {
+            Drive::Threads => self.wake_threads(),
+            Drive::Clock => self.step_all(),
+            #[cfg(feature = "sim")]
+            Drive::Steps => {}
         }
     }
 }
@@ -261,7 +265,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.0.running_workers.fetch_sub(1, Ordering::AcqRel);
         self.0.ended.raise();
-        if std::thread::panicking() {
+        if panicking() {
             self.0.journal.poison(
                 "a worker thread",
                 &std::io::Error::other("it panicked, which is a bug of hapax"),

@@ -15,12 +15,12 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::Errno;
+
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
 const LOCK: &str = "LOCK";
 const MANIFEST: &str = "MANIFEST";

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::journal::log::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::sync::Mutex;
 
 /// A medium in memory: what a store writes, and what of it a crash would leave.
 ///

@@ -31,7 +31,6 @@ mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -44,7 +43,7 @@ use self::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
 use crate::record::{Locator, RecordRef};
-use crate::sync::{Drive, Mutex, Signal, Wakes};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes};
 
 pub(crate) use self::writer::WriterStart;
 

@@ -1,7 +1,6 @@
 //! [`Writer`]: the one that writes frames to the log, and the marks beside it.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use super::Journal;
 use super::frame::FrameHeader;
@@ -10,7 +9,7 @@ use super::marks::{Link, LowMark, Marks};
 use super::tail::SealedFrame;
 use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::sync::{Wakes, assert_outside_shards};
+use crate::sync::{Ordering, Wakes, assert_outside_shards};
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;

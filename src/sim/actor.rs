@@ -6,7 +6,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use fastrand::Rng;
 use crate::clock::{Clock, ManualClock, millis};
 use crate::error::Result;
 use crate::store::Store;
+use crate::sync::{AtomicBool, Ordering};
 
 /// One of several that use a store at the same time: a request, a consumer, a job.
 ///

@@ -62,6 +62,7 @@ use self::world::World;
 use crate::builder::Builder;
 use crate::error::Result;
 use crate::store::Store;
+use crate::sync::panicking;
 
 /// How the life before has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -271,7 +272,7 @@ struct OnPanic(u64);
 
 impl Drop for OnPanic {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if panicking() {
             eprintln!(
                 "the simulation has failed; HAPAX_SIM_SEED={} repeats it",
                 self.0

@@ -16,14 +16,19 @@ pub(crate) struct Source {
 pub(crate) fn library() -> Vec<Source> {
     let mut sources = Vec::new();
     let mut tests = BTreeSet::new();
+    let mut folders = Vec::new();
     for path in crate::files("src", "rs") {
         let (code, modules, lines) = without_tests(&mask(&crate::read(&path)));
         for module in modules {
-            tests.extend(places_of(&path, &module));
+            let places = places_of(&path, &module);
+            folders.extend(places[0].strip_suffix("rs").map(|at| at.replace('.', "/")));
+            tests.extend(places);
         }
         sources.push(Source { path, code, lines });
     }
-    sources.retain(|source| !tests.contains(&source.path));
+    let is_test =
+        |path: &str| tests.contains(path) || folders.iter().any(|folder| path.starts_with(folder));
+    sources.retain(|source| !is_test(&source.path));
     sources
 }
 
@@ -56,7 +61,10 @@ fn places_of(parent: &str, module: &str) -> [String; 2] {
     ]
 }
 
-/// Empties what stands under `#[cfg(test)]`; gives the rest, the modules in files of their own
+/// What stands under one of these is of tests.
+const TESTS: &[&str] = &["#[cfg(test)]", "#[cfg(all(test, hapax_shuttle))]"];
+
+/// Empties what stands under one of [`TESTS`]; gives the rest, the modules in files of their own
 /// there, and how many lines are left.
 fn without_tests(code: &str) -> (String, Vec<String>, usize) {
     let lines: Vec<&str> = code.lines().collect();
@@ -64,7 +72,7 @@ fn without_tests(code: &str) -> (String, Vec<String>, usize) {
     let mut modules = Vec::new();
     let (mut at, mut left) = (0, 0);
     while at < lines.len() {
-        if lines[at].trim() != "#[cfg(test)]" {
+        if !TESTS.contains(&lines[at].trim()) {
             left += 1;
             kept[at] = lines[at];
             at += 1;

@@ -25,10 +25,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::journal::directory::{self, Directory, named, sync_directory};
 use crate::journal::log::Log;
+use crate::sync::{Mutex, RwLock};
 
 use self::folder::Folder;
 use self::segment::Segment;

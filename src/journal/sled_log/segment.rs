@@ -5,13 +5,12 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{Mutex, RwLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::journal::directory::{FirstFailure, named};
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 use super::folder::{self, DB, Folder};
 use super::messages::{self, Layout};
