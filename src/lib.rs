@@ -44,6 +44,9 @@ mod state;
 
 mod engine;
 
+#[cfg(all(test, hapax_shuttle))]
+mod races;
+
 mod builder;
 mod claim;
 mod lease;

@@ -141,6 +141,13 @@ impl MemoryLog {
         self.medium.lock().appends
     }
 
+    /// How many frames a crash would leave.
+    #[cfg(hapax_shuttle)]
+    pub(crate) fn durable_frames(&self) -> usize {
+        let medium = self.medium.lock();
+        medium.segments.values().map(|stored| stored.durable).sum()
+    }
+
     /// How many syncs have succeeded.
     pub(crate) fn syncs(&self) -> u64 {
         self.medium.lock().syncs

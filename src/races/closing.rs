@@ -1,0 +1,174 @@
+//! The end of a store against everything that is still under way.
+
+use super::{
+    Bench, LONG, SECOND, at_least_once, explore, granted, join, patient, poll_once, response, spawn,
+};
+use crate::sync::block_on;
+use crate::{Claim, ClaimOptions, Error, ErrorKind};
+
+fn assert_closed(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+}
+
+#[test]
+fn claims_and_waits_end_when_the_store_is_closed() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let held = granted(space.claim_with("held", patient()).unwrap());
+        let waits = {
+            let space = space.clone();
+            spawn(move || assert_closed(&space.claim_with("held", patient()).unwrap_err()))
+        };
+        let runs = {
+            let space = space.clone();
+            spawn(move || {
+                let completed = match space.claim("key") {
+                    Ok(claim) => granted(claim).complete("done").map_err(Error::from),
+                    Err(error) => Err(error),
+                };
+                completed.map_err(|error| assert_closed(&error)).is_ok()
+            })
+        };
+        store.close().unwrap();
+        assert_closed(&store.close().unwrap_err());
+        let completed = runs.join().unwrap();
+        waits.join().unwrap();
+        assert!(held.is_lost());
+        drop((held, space, store));
+
+        let store = bench.reopen_after_crash();
+        let space = at_least_once(&store);
+        if completed {
+            assert_eq!(response(&space, "key"), b"done");
+        }
+        granted(space.claim("held").unwrap())
+            .complete("again")
+            .unwrap();
+    });
+}
+
+#[test]
+fn of_two_that_close_one_is_told_that_it_was_the_second() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let lease = granted(space.claim("key").unwrap());
+        let completes = spawn(move || lease.complete("done").map_err(Error::from));
+        let closes = (0..2).map(|_| {
+            let store = store.clone();
+            spawn(move || store.close().map_err(|error| assert_closed(&error)).is_ok())
+        });
+        let closed = join(closes.collect::<Vec<_>>());
+        assert_eq!(closed.iter().filter(|closed| **closed).count(), 1);
+        let completed = completes.join().unwrap();
+        drop((space, store));
+        let store = bench.reopen_after_crash();
+        match completed {
+            Ok(()) => assert_eq!(response(&at_least_once(&store), "key"), b"done"),
+            Err(error) => assert_closed(&error),
+        }
+    });
+}
+
+#[test]
+fn the_last_handle_closes_the_store_wherever_it_goes() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let runs = ["a", "b"].map(|key| {
+            let space = space.clone();
+            spawn(move || granted(space.claim(key).unwrap()).complete(key).unwrap())
+        });
+        drop((space, store));
+        join(runs);
+        // The log is free, and everything is in it.
+        let store = bench.open();
+        store.validate();
+        let space = at_least_once(&store);
+        for key in ["a", "b"] {
+            assert_eq!(response(&space, key), key.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn a_lease_that_is_kept_alive_is_lost_at_its_ceiling() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let lease = granted(space.claim("key").unwrap());
+        lease.keep_alive(SECOND * 3).unwrap();
+        let lost = lease.lost();
+        let watches = spawn(move || block_on(lost));
+        bench.clock.advance(SECOND * 2);
+        assert!(!lease.is_lost(), "kept alive");
+        bench.clock.advance(SECOND * 3);
+        watches.join().unwrap();
+        assert!(lease.is_lost());
+        granted(space.claim("key").unwrap())
+            .complete("other")
+            .unwrap();
+        assert_eq!(
+            lease.complete("late").unwrap_err().kind(),
+            ErrorKind::Superseded
+        );
+        store.validate();
+    });
+}
+
+#[test]
+fn whoever_watches_a_lease_hears_of_the_end_of_the_store() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let lease = granted(
+            space
+                .claim_with("key", ClaimOptions::new().lease(LONG))
+                .unwrap(),
+        );
+        let lost = lease.lost();
+        let watches = spawn(move || block_on(lost));
+        let gives_up = {
+            let lost = lease.lost();
+            spawn(move || {
+                poll_once(lost);
+            })
+        };
+        let closes = spawn(move || store.close().unwrap());
+        join([watches, gives_up, closes]);
+        assert!(lease.is_lost());
+    });
+}
+
+#[test]
+fn a_read_that_the_janitor_was_asked_for_is_answered_or_closed() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open();
+        let space = at_least_once(&store);
+        granted(space.claim("key").unwrap())
+            .complete("done")
+            .unwrap();
+        drop((space, store));
+        // In a segment of an earlier run, so not in memory.
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let reads = (0..2).map(|_| {
+            let space = space.clone();
+            spawn(move || match space.claim("key") {
+                Ok(Claim::Completed(answer)) => assert_eq!(answer.response(), b"done"),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => assert_closed(&error),
+            })
+        });
+        let reads: Vec<_> = reads.collect();
+        store.close().unwrap();
+        join(reads);
+    });
+}
