@@ -14,6 +14,9 @@ use crate::sync::Mutex;
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLog {
     medium: Arc<Mutex<Medium>>,
+    /// Taken by each sync for as long as it lasts, so that a test can make one hang.
+    #[cfg(test)]
+    syncing: Arc<Mutex<()>>,
 }
 
 /// A [`MemoryLog`] that is open: the [`Log`] itself.
@@ -131,6 +134,11 @@ impl MemoryLog {
         self.medium.lock().fail_append = Some(kind);
     }
 
+    /// Lets no sync end before the guard is dropped.
+    pub(crate) fn hang_syncs(&self) -> crate::sync::MutexGuard<'_, ()> {
+        self.syncing.lock()
+    }
+
     /// Makes the next sync of the open session fail.
     pub(crate) fn fail_next_sync(&self, kind: ErrorKind) {
         self.medium.lock().fail_sync = Some(kind);
@@ -139,6 +147,12 @@ impl MemoryLog {
     /// How many frames have been appended.
     pub(crate) fn appends(&self) -> u64 {
         self.medium.lock().appends
+    }
+
+    /// Whether a store has it open.
+    #[cfg(hapax_shuttle)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.medium.lock().open.is_some()
     }
 
     /// How many frames a crash would leave.
@@ -285,6 +299,8 @@ impl Log for MemorySession {
     }
 
     fn sync(&self, segment: u64) -> io::Result<()> {
+        #[cfg(test)]
+        let _hangs = self.log.syncing.lock();
         self.write(segment, |medium| {
             if let Some(kind) = medium.fail_sync.take() {
                 return Err(kind.into());

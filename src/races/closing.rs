@@ -1,10 +1,16 @@
 //! The end of a store against everything that is still under way.
 
 use super::{
-    Bench, LONG, SECOND, at_least_once, explore, granted, join, patient, poll_once, response, spawn,
+    Bench, LONG, SECOND, at_least_once, explore, granted, join, patient, poll_once, response,
+    spawn, yield_now,
 };
-use crate::sync::block_on;
-use crate::{Claim, ClaimOptions, Error, ErrorKind};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use crate::sync::{Mutex, block_on};
+use crate::{Claim, ClaimOptions, Error, ErrorKind, LeaseError, Pending};
 
 fn assert_closed(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
@@ -95,6 +101,8 @@ fn the_last_handle_closes_the_store_wherever_it_goes() {
     });
 }
 
+/// The bug: whoever began to watch a lease looked at the clock before it had the lock of the shard.
+/// A lapse came between, had all watchers woken, and this one watched on for ever.
 #[test]
 fn a_lease_that_is_kept_alive_is_lost_at_its_ceiling() {
     explore(|| {
@@ -146,6 +154,7 @@ fn whoever_watches_a_lease_hears_of_the_end_of_the_store() {
     });
 }
 
+/// The bug: a read that met the end of the store was told that the log cannot be read.
 #[test]
 fn a_read_that_the_janitor_was_asked_for_is_answered_or_closed() {
     explore(|| {
@@ -170,5 +179,72 @@ fn a_read_that_the_janitor_was_asked_for_is_answered_or_closed() {
         let reads: Vec<_> = reads.collect();
         store.close().unwrap();
         join(reads);
+    });
+}
+
+/// A task that is given up when it is woken, and all that it owns with it.
+struct GivesUp(Mutex<Option<Pending<Result<(), LeaseError>>>>);
+
+impl Wake for GivesUp {
+    fn wake(self: Arc<Self>) {
+        let given_up = self.0.lock().take();
+        drop(given_up);
+    }
+}
+
+/// The bug: the journal thread woke those who waited for a commit under the lock of the writer. One
+/// of them dropped the last handle, so the store was closed on that thread, and the last commit
+/// waited for the lock that its own thread held.
+#[test]
+fn the_last_handle_may_go_away_inside_a_waker() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let lease = granted(space.claim("key").unwrap());
+        let task = Arc::new(GivesUp(Mutex::new(None)));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut completion = lease.complete_async("done");
+        drop((space, store));
+        // Its wake finds the task empty, or the future that it gives up.
+        let pending = pin!(&mut completion)
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending();
+        if pending {
+            *task.0.lock() = Some(completion);
+        } else {
+            drop(completion);
+        }
+        drop(waker);
+        // Woken before the future was in its place, it is still there.
+        let left = task.0.lock().take();
+        drop(left);
+        let store = bench.open_when_free();
+        assert_eq!(response(&at_least_once(&store), "key"), b"done");
+    });
+}
+
+/// The bug: once a minute the timers wrote the time into the marks, and for that waited for the
+/// writer. They are what notices a writer that is stuck: for good, in a sync that never ended, so
+/// nobody was told.
+#[test]
+fn a_stuck_sync_is_noticed_by_timers_that_never_wait_for_it() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let lease = granted(space.claim_with("key", patient()).unwrap());
+        let stuck = bench.log.hang_syncs();
+        let completes = spawn(move || lease.complete("done").unwrap_err().kind());
+        // The marks are due once a minute, and half a minute is the deadline of a write.
+        let noticed = (0..200).any(|_| {
+            bench.clock.advance(SECOND * 31);
+            yield_now();
+            store.engine().journal.is_poisoned()
+        });
+        assert!(noticed, "the timers wait for the writer");
+        assert_eq!(completes.join().unwrap(), ErrorKind::Poisoned);
+        drop(stuck);
+        assert!(store.close().is_err());
     });
 }

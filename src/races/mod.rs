@@ -131,6 +131,14 @@ impl Bench {
         Store::of(inner)
     }
 
+    /// A store, once whoever has the log open has closed it on some other thread.
+    fn open_when_free(&self) -> Store {
+        while self.log.is_open() {
+            yield_now();
+        }
+        self.open()
+    }
+
     /// Cuts the power, and opens what is left.
     fn reopen_after_crash(&self) -> Store {
         self.log.crash();

@@ -62,6 +62,9 @@ fn a_completion_answers_all_who_wait() {
     });
 }
 
+/// The bug: a claim looked at the clock before it had the lock of the shard. A lapse came between,
+/// and the claim got in line behind a lease that it took for alive, when all who waited had been
+/// told of its end: nobody ever woke it.
 #[test]
 fn a_lapse_under_at_most_once_answers_all_who_wait() {
     explore(|| {
