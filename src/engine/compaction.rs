@@ -367,7 +367,7 @@ impl Engine {
     pub(crate) fn serve_reads(&self) {
         let requests = std::mem::take(&mut *self.reads.lock());
         for (locator, mailbox) in requests {
-            let read = self.journal.read(locator);
+            let read = self.read(locator);
             if let Ok(Some(waker)) = mailbox.deliver(read) {
                 waker.wake();
             }

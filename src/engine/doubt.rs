@@ -82,7 +82,6 @@ impl Engine {
                     }
                     drop(shard);
                     read = self
-                        .journal
                         .read(locator)?
                         .map(|record| (locator, Arc::new(record)));
                 }
@@ -207,7 +206,7 @@ impl Engine {
         let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
         for locator in settled {
             // A record that is gone was settled meanwhile.
-            let Some(record) = self.journal.read(locator)? else {
+            let Some(record) = self.read(locator)? else {
                 continue;
             };
             if wanted(record.head.namespace) {
@@ -244,7 +243,7 @@ impl Engine {
         // Under either guarantee: a holder may doubt under at-least-once too, and what a crash left
         // of a claim would come into doubt under at-most-once.
         for locator in self.settled_in(&[Settled::InDoubt, Settled::Released]) {
-            let Some(record) = self.journal.read(locator)? else {
+            let Some(record) = self.read(locator)? else {
                 continue;
             };
             if record.head.namespace == id && record.head.kind != RecordKind::Released {
@@ -299,7 +298,6 @@ impl Engine {
                         else {
                             drop(shard);
                             read = self
-                                .journal
                                 .read(locator)?
                                 .map(|record| (locator, Arc::new(record)));
                             continue;

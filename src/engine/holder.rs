@@ -55,7 +55,6 @@ impl Engine {
             }
             drop(shard);
             read = self
-                .journal
                 .read(locator)?
                 .map(|record| (locator, Arc::new(record)));
         }

@@ -36,11 +36,18 @@ pub(crate) struct ScanCursor {
 }
 
 impl Engine {
+    /// Reads a record; `None` when its segment is gone, so that the caller has to look again.
+    pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
+        let read = self.journal.read(locator);
+        // The log of a store that is being closed cannot be read, which is no fault of it.
+        read.map_err(|error| self.check_alive().err().unwrap_or(error))
+    }
+
     /// Reads a record without keeping this thread from other work longer than memory takes: a
     /// frame that lies on disk is read by the janitor where there is one.
     pub(crate) async fn fetch(&self, locator: Locator) -> Result<Option<Arc<Record>>> {
         if self.journal.is_in_memory(locator.frame) || self.options.drive.is_inline() {
-            return Ok(self.journal.read(locator)?.map(Arc::new));
+            return Ok(self.read(locator)?.map(Arc::new));
         }
         let mailbox = Arc::new(Mailbox::new());
         self.request_read(locator, &mailbox);
