@@ -259,13 +259,17 @@ impl Journal {
     }
 
     /// Writes the marks although nothing was committed, so that an idle store knows the time.
+    ///
+    /// Never waits: a writer that is busy is not idle, and the timers, which call this, are what
+    /// notices one that is stuck.
     pub(crate) fn touch_marks(&self, now_ms: u64) {
-        let mut writer = self.writer.lock();
-        writer
-            .marks_behind_since_ms
-            .get_or_insert(now_ms.saturating_sub(MARKS_LAG_MS));
-        drop(writer);
-        self.signal.raise();
+        if let Some(mut writer) = self.writer.try_lock() {
+            writer
+                .marks_behind_since_ms
+                .get_or_insert(now_ms.saturating_sub(MARKS_LAG_MS));
+            drop(writer);
+            self.signal.raise();
+        }
     }
 
     /// Takes the next epoch, durably: no token of an earlier one can be granted again.
