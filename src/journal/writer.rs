@@ -100,17 +100,36 @@ impl Journal {
     /// One round of the writer: writes what waits, and makes it durable if it is due or `force`d.
     pub(crate) fn commit(&self, now_ms: u64, force: bool) {
         assert_outside_shards("writing");
+        let mut wakes = Wakes::default();
+        let written = self.write(now_ms, |writer| {
+            self.commit_round(writer, now_ms, force, &mut wakes)
+        });
+        // Foreign code, which may close the store: not under the lock of the writer. And before the
+        // marks, which nobody waits for.
+        wakes.wake();
+        if written {
+            self.write(now_ms, |writer| self.marks_round(writer, now_ms));
+        }
+    }
+
+    /// Lets `act` write, unless nothing may be written any more. A failure is the last one.
+    fn write(
+        &self,
+        now_ms: u64,
+        act: impl FnOnce(&mut Writer) -> Result<(), (&'static str, io::Error)>,
+    ) -> bool {
         if self.is_poisoned() {
-            return;
+            return false;
         }
         let mut writer = self.writer.lock();
         self.busy_since_ms.store(now_ms, Ordering::Relaxed);
-        let result = self.commit_round(&mut writer, now_ms, force);
+        let result = act(&mut writer);
         self.busy_since_ms.store(u64::MAX, Ordering::Relaxed);
         drop(writer);
-        if let Err((doing, error)) = result {
-            self.poison(doing, &error);
+        if let Err((doing, error)) = &result {
+            self.poison(doing, error);
         }
+        result.is_ok()
     }
 
     fn commit_round(
@@ -118,6 +137,7 @@ impl Journal {
         writer: &mut Writer,
         now_ms: u64,
         force: bool,
+        wakes: &mut Wakes,
     ) -> Result<(), (&'static str, io::Error)> {
         let due = force || self.commit_is_due(now_ms);
         let frames = {
@@ -131,11 +151,11 @@ impl Journal {
             tail.take_sealed()
         };
         for frame in frames {
-            self.write_frame(writer, &frame)
+            self.write_frame(writer, &frame, wakes)
                 .map_err(|error| ("writing to the log", error))?;
         }
         if due {
-            self.sync_writer(writer, now_ms)
+            self.sync_writer(writer, now_ms, wakes)
                 .map_err(|error| ("syncing the log", error))?;
         } else if writer.unflushed_bytes >= FLUSH_BYTES {
             if let Some(segment) = writer.segment {
@@ -145,6 +165,14 @@ impl Journal {
             }
             writer.unflushed_bytes = 0;
         }
+        Ok(())
+    }
+
+    fn marks_round(
+        &self,
+        writer: &mut Writer,
+        now_ms: u64,
+    ) -> Result<(), (&'static str, io::Error)> {
         if writer.marks_due_ms().is_some_and(|at| at <= now_ms) {
             let marks = self.current_marks(writer);
             writer
@@ -167,10 +195,15 @@ impl Journal {
         wanted || aged
     }
 
-    fn write_frame(&self, writer: &mut Writer, frame: &SealedFrame) -> io::Result<()> {
+    fn write_frame(
+        &self,
+        writer: &mut Writer,
+        frame: &SealedFrame,
+        wakes: &mut Wakes,
+    ) -> io::Result<()> {
         let open = match writer.segment {
             Some(open) if open.number == frame.segment => open,
-            _ => self.roll(writer, frame)?,
+            _ => self.roll(writer, frame, wakes)?,
         };
         debug_assert_eq!(frame.number, writer.last + 1, "frames are written in order");
         let header = FrameHeader {
@@ -194,14 +227,19 @@ impl Journal {
     }
 
     /// Moves on to the segment of `frame`: the one before is durable first.
-    fn roll(&self, writer: &mut Writer, frame: &SealedFrame) -> io::Result<OpenSegment> {
+    fn roll(
+        &self,
+        writer: &mut Writer,
+        frame: &SealedFrame,
+        wakes: &mut Wakes,
+    ) -> io::Result<OpenSegment> {
         if let Some(before) = writer.segment {
             self.log.sync(before.number)?;
             writer.full.push(FullSegment {
                 number: before.number,
                 end_frame: frame.number,
             });
-            self.publish(writer);
+            self.publish(writer, wakes);
         }
         let link = Link {
             store_id: self.store_id,
@@ -219,7 +257,7 @@ impl Journal {
         Ok(open)
     }
 
-    fn sync_writer(&self, writer: &mut Writer, now_ms: u64) -> io::Result<()> {
+    fn sync_writer(&self, writer: &mut Writer, now_ms: u64, wakes: &mut Wakes) -> io::Result<()> {
         if writer.last == self.durable() {
             return Ok(());
         }
@@ -228,13 +266,13 @@ impl Journal {
             self.syncs.fetch_add(1, Ordering::Relaxed);
         }
         writer.unflushed_bytes = 0;
-        self.publish(writer);
+        self.publish(writer, wakes);
         writer.marks_behind_since_ms.get_or_insert(now_ms);
         Ok(())
     }
 
-    /// Everything that was written is on the medium.
-    fn publish(&self, writer: &mut Writer) {
+    /// Everything that was written is on the medium: whoever waits for it is to be woken.
+    fn publish(&self, writer: &mut Writer, wakes: &mut Wakes) {
         writer.synced = (writer.last, writer.checksum);
         // Release pairs with the acquire in `durable`: who sees the position sees the frames.
         self.durable.store(writer.last, Ordering::Release);
@@ -243,9 +281,7 @@ impl Journal {
             let later = waiters.waiting.split_off(&(writer.last + 1, 0));
             std::mem::replace(&mut waiters.waiting, later)
         };
-        let mut wakes = Wakes::default();
         wakes.extend(woken.into_values());
-        wakes.wake();
     }
 
     /// Marks that claim nothing which is not on the medium.
