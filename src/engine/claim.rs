@@ -200,8 +200,7 @@ impl Engine {
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
     ) -> Result<Tried> {
-        let now = self.now();
-        let shard = self.shards.lock(named.digest);
+        let (shard, now) = self.lock(named.digest);
         let sent = request.fingerprint.as_ref();
         let policy = &*named.namespace.policy;
         match shard.find(named.digest, now.store_secs) {

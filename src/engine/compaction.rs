@@ -293,9 +293,8 @@ impl Engine {
     fn carry(&self, record: &Record, from: Locator) -> bool {
         let parts = Journal::split(&record.body);
         let digest = self.digest_of(record.head.namespace, &record.key);
-        let now = self.now();
         let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
-        let mut shard = self.shards.lock(digest);
+        let (mut shard, now) = self.lock(digest);
         let last = LastRecord {
             locator: from,
             expires_at: record.head.expires_at,

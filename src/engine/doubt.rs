@@ -44,8 +44,7 @@ impl Engine {
         let parts = self.split_settlement(named, settlement)?;
         let mut read: Option<Read> = None;
         loop {
-            let now = self.now();
-            let shard = self.shards.lock(named.digest);
+            let (shard, now) = self.lock(named.digest);
             match shard.find(named.digest, now.store_secs) {
                 Found::Absent => return Err(super::holder::not_held()),
                 Found::Forgotten(locator) => {
@@ -277,8 +276,7 @@ impl Engine {
         self.check_alive()?;
         let mut read: Option<Read> = None;
         loop {
-            let now = self.now();
-            let shard = self.shards.lock(named.digest);
+            let (shard, now) = self.lock(named.digest);
             let last = match shard.find(named.digest, now.store_secs) {
                 Found::Absent => return Ok((false, None)),
                 Found::Forgotten(locator) => return Ok((false, Some(locator.frame))),

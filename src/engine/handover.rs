@@ -19,9 +19,8 @@ use crate::state::transition::{Basis, Refusal, Subject, asked_retention, may_res
 impl Engine {
     /// Takes back a grant that was never delivered: provably nothing ran.
     pub(crate) fn withdraw(&self, digest: Digest, token: FencingToken) {
-        let now = self.now();
         let mut aftermath = Aftermath::default();
-        let mut shard = self.shards.lock(digest);
+        let (mut shard, now) = self.lock(digest);
         if let Some(at) = held(&shard, digest, token, now.store_secs) {
             shard.counters.withdrawn += 1;
             self.take_back(&mut shard, at, now, &mut aftermath);
@@ -78,8 +77,7 @@ impl Engine {
         self.journal.check()?;
         let mut read: Option<Read> = None;
         loop {
-            let now = self.now();
-            let mut shard = self.shards.lock(named.digest);
+            let (mut shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
                 Found::Running(at) => {
                     return self.attach_running(&mut shard, at, named, token, now);

@@ -37,8 +37,7 @@ impl Engine {
         };
         let mut read: Option<Read> = None;
         loop {
-            let now = self.now();
-            let shard = self.shards.lock(named.digest);
+            let (shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
                 Found::Running(at) => {
                     return self.act_on_running(shard, at, named, token, command, parts, now);
@@ -233,8 +232,7 @@ impl Engine {
         for_ms: u64,
     ) -> Result<()> {
         self.act(named, token, Command::Renew)?;
-        let now = self.now();
-        let mut shard = self.shards.lock(named.digest);
+        let (mut shard, now) = self.lock(named.digest);
         let at = held(&shard, named.digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
             running.keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
@@ -246,11 +244,10 @@ impl Engine {
 
     /// Whether the lease of this token has lapsed, or the token is not current any more.
     pub(crate) fn is_lost(&self, digest: Digest, token: FencingToken) -> bool {
-        let now = self.now();
         if self.check_alive().is_err() {
             return true;
         }
-        let shard = self.shards.lock(digest);
+        let (shard, now) = self.lock(digest);
         let Some(at) = held(&shard, digest, token, now.store_secs) else {
             return true;
         };
@@ -259,10 +256,9 @@ impl Engine {
 
     /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
     pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
-        let now = self.now();
         // Cloning a waker runs foreign code, so it comes before the lock.
         let waker = waker.clone();
-        let mut shard = self.shards.lock(digest);
+        let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         let running = at
             .and_then(|at| shard.get_mut(at))
@@ -285,8 +281,7 @@ impl Engine {
 
     /// How much of the lease is left, in milliseconds.
     pub(crate) fn lease_left_ms(&self, digest: Digest, token: FencingToken) -> u64 {
-        let now = self.now();
-        let shard = self.shards.lock(digest);
+        let (shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         at.and_then(|at| shard.get(at)).map_or(0, |running| {
             running.lease_end_ms().saturating_sub(now.mono_ms)
@@ -295,8 +290,7 @@ impl Engine {
 
     /// The guard of this token goes away, or a ticket takes its place.
     pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
-        let now = self.now();
-        let mut shard = self.shards.lock(digest);
+        let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
             running.guard_alive = false;
@@ -306,8 +300,7 @@ impl Engine {
     /// The guard of this token went away after a refusal, so nobody settles the key any more: its
     /// lease runs out, renewed one last time where the store renewed it.
     pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
-        let now = self.now();
-        let mut shard = self.shards.lock(digest);
+        let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
             running.guard_alive = false;
@@ -326,8 +319,7 @@ impl Engine {
         if self.check_alive().is_err() || self.journal.is_poisoned() {
             return;
         }
-        let now = self.now();
-        let shard = self.shards.lock(named.digest);
+        let (shard, now) = self.lock(named.digest);
         if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
             // Superseded meanwhile, it has nothing to give up.
             let _ = self.act_on_running(shard, at, named, token, Command::Abandon, Vec::new(), now);

@@ -82,8 +82,7 @@ impl Engine {
     }
 
     fn look(&self, named: Named<'_>) -> (Found, Option<KeyInfo>) {
-        let now = self.now();
-        let shard = self.shards.lock(named.digest);
+        let (shard, now) = self.lock(named.digest);
         let found = shard.find(named.digest, now.store_secs);
         let running = match found {
             Found::Running(at) => shard
@@ -127,8 +126,7 @@ impl Engine {
     }
 
     fn try_insert(&self, named: Named<'_>, read: Option<&Read>) -> Result<Inserted> {
-        let now = self.now();
-        let mut shard = self.shards.lock(named.digest);
+        let (mut shard, now) = self.lock(named.digest);
         let found = shard.find(named.digest, now.store_secs);
         let (subject, last) = match found {
             Found::Absent | Found::Forgotten(_) => {
@@ -250,8 +248,7 @@ impl Engine {
     /// Whether a record is what its key is now, and nobody runs the key.
     fn is_current(&self, namespace: NamespaceId, key: &[u8], locator: Locator) -> bool {
         let digest = self.digest_of(namespace, key);
-        let now = self.now();
-        let shard = self.shards.lock(digest);
+        let (shard, now) = self.lock(digest);
         matches!(shard.find(digest, now.store_secs), Found::Settled(_, _, at) if at == locator)
     }
 

@@ -42,10 +42,9 @@ impl Waiting<'_> {
     fn leave(&mut self) -> Option<Outcome> {
         let waiter = self.waiter.take()?;
         let engine = self.engine;
-        let mut shard = engine.shards.lock(self.digest);
+        let (mut shard, now) = engine.lock(self.digest);
         let outcome = waiter.mailbox.shut();
         shard.disarm(self.timer);
-        let now = engine.now();
         if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
             if let Some(running) = shard.get_mut(at) {
                 running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));

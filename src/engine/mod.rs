@@ -31,13 +31,13 @@ use std::time::Duration;
 
 use self::compaction::{Janitor, ReadRequest};
 use self::namespaces::{NamespaceCore, Namespaces};
-use self::shards::Shards;
+use self::shards::{Locked, Shards};
 use self::waiting::Waiter;
 use self::workers::Workers;
 use crate::clock::{Clock, Now, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::key::{EPOCH_END, FencingToken, Hasher128};
+use crate::key::{Digest, EPOCH_END, FencingToken, Hasher128};
 use crate::options::{Durability, Limits, Policy};
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
@@ -147,6 +147,14 @@ impl Engine {
             mono_ms: self.clock.mono_ms(),
             store_secs: self.store_secs.load(Ordering::Relaxed),
         }
+    }
+
+    /// Locks the shard of a key; the moment is that of the lock. One from before it could be earlier
+    /// than that of a lapse whose waiters have been woken, and whoever got in line or watched then
+    /// would never be woken.
+    pub(crate) fn lock(&self, digest: Digest) -> (Locked<'_>, Now) {
+        let shard = self.shards.lock(digest);
+        (shard, self.now())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -120,9 +120,9 @@ impl Engine {
         let mut next = u64::MAX;
         let mut due = Vec::new();
         for index in 0..self.shards.len() {
-            let now = self.now();
             let mut aftermath = Aftermath::default();
             let mut shard = self.shards.lock_at(index);
+            let now = self.now();
             shard.let_expire(expired_secs);
             shard.due(now, &mut due);
             for timer in due.drain(..) {
