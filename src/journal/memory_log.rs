@@ -135,6 +135,7 @@ impl MemoryLog {
     }
 
     /// Lets no sync end before the guard is dropped.
+    #[cfg(hapax_shuttle)]
     pub(crate) fn hang_syncs(&self) -> crate::sync::MutexGuard<'_, ()> {
         self.syncing.lock()
     }

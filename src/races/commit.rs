@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     Bench, SECOND, at_least_once, at_most_once, explore, granted, join, response, spawn, yield_now,
 };
-use crate::sync::Mutex;
+use crate::sync::{Drive, Mutex};
 use crate::{Claim, Durability, ErrorKind, Namespace, Store};
 
 /// Completes a key; true when that was acknowledged.
@@ -179,7 +179,7 @@ fn sync_after(store: &Store, space: &Namespace, key: &'static str) -> (&'static 
 fn what_was_synced_by_hand_survives() {
     explore(|| {
         let bench = Bench::new();
-        let store = bench.open_as(Durability::Interval(SECOND), true);
+        let store = bench.open_as(Durability::Interval(SECOND), Drive::Threads);
         let space = at_least_once(&store);
         let callers = ["a", "b"].map(|key| {
             let (store, space) = (store.clone(), space.clone());

@@ -29,7 +29,9 @@ use shuttle::{Config, Runner};
 
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineOptions};
+use crate::journal::log::SEGMENT_FRAMES_MAX;
 use crate::store::StoreInner;
+use crate::sync::Drive;
 use crate::{
     Claim, ClaimOptions, Durability, Lease, Limits, ManualClock, MemoryLog, Namespace, Policy,
     Store,
@@ -103,15 +105,15 @@ impl Bench {
 
     /// A store without threads: whoever waits for a commit carries it out.
     fn open(&self) -> Store {
-        self.open_as(Durability::Sync, false)
+        self.open_as(Durability::Sync, Drive::Clock)
     }
 
     /// A store with the threads of a real one.
     fn open_threads(&self) -> Store {
-        self.open_as(Durability::Sync, true)
+        self.open_as(Durability::Sync, Drive::Threads)
     }
 
-    fn open_as(&self, durability: Durability, threads: bool) -> Store {
+    fn open_as(&self, durability: Durability, drive: Drive) -> Store {
         let options = EngineOptions {
             durability,
             limits: Limits::default(),
@@ -119,9 +121,11 @@ impl Bench {
             max_offline: None,
             ephemeral: false,
             ephemeral_at_most_once: false,
-            threads,
             write_deadline: Duration::from_secs(30),
             first_counter: 0,
+            segment_frames: SEGMENT_FRAMES_MAX,
+            drive,
+            secrets: None,
         };
         let session = self.log.session().expect("no other store has the log open");
         let clock = Clock::Manual(self.clock.clone());
