@@ -11,6 +11,7 @@ use crate::journal::directory::{DirectoryOptions, OpenFailure};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::memory_log::MemoryLog;
 use crate::journal::sled_log::SledLog;
+use crate::journal::sled_log::remains::{self, Remains};
 use crate::options::{Durability, Limits, check_durability};
 use crate::store::{Store, StoreInner};
 #[cfg(feature = "sim")]
@@ -228,7 +229,16 @@ pub(crate) fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> R
         wait_for_lock,
         reserve_bytes: RESERVE_BYTES,
     };
-    SledLog::open(path, options).map_err(|failure| match failure {
+    SledLog::open(path, options).map_err(|failure| explain(path, failure))
+}
+
+/// Opens what is left of a store, to read it and no more.
+pub(crate) fn open_remains(path: &Path) -> Result<Remains> {
+    remains::open(path).map_err(|failure| explain(path, failure))
+}
+
+fn explain(path: &Path, failure: OpenFailure) -> Error {
+    match failure {
         OpenFailure::Locked { pid } => {
             let holder = pid.map_or_else(
                 || "another handle".to_owned(),
@@ -245,5 +255,5 @@ pub(crate) fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> R
             format!("{reason}: name the directory of a store, or a new one"),
         ),
         OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
-    })
+    }
 }

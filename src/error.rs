@@ -70,8 +70,12 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version, or by one that is no longer read.
     Unsupported,
-    /// Stored bytes are damaged or missing: restore a backup, and keep a copy of the directory to look into.
+    /// Stored bytes are damaged or missing: restore a backup, or save what is left with
+    /// [`Store::salvage`](crate::Store::salvage); either makes a new store and leaves this one be.
     Damaged,
+    /// The store was salvaged and something was lost, so what was asked for may have run already:
+    /// settle that outside, then call [`Store::accept_salvage`](crate::Store::accept_salvage).
+    Salvaged,
     /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
     ClockJump,
     /// An earlier write failed, so nothing is acknowledged any more: reopen the store. What was

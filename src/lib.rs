@@ -34,6 +34,7 @@ mod fingerprint;
 mod key;
 mod options;
 mod record;
+mod salvage;
 mod stats;
 mod sync;
 
@@ -82,6 +83,7 @@ pub use pending::Pending;
 pub use reconcile::{Reconciled, Reconciler};
 pub use record::{KeyInfo, State};
 pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
+pub use salvage::{Salvage, SalvageOptions};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
 pub use store::{Store, VerifyReport};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::builder::{Builder, Place, open_sled};
+use crate::builder::{Builder, Place, open_remains, open_sled};
 use crate::claim::{Doubt, Resolution};
-use crate::engine::{Engine, backup};
+use crate::engine::{Engine, backup, salvage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::log::Log;
 use crate::journal::memory_log::MemoryLog;
@@ -18,6 +18,7 @@ use crate::namespace::Namespace;
 use crate::options::Policy;
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
+use crate::salvage::{Salvage, SalvageOptions};
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
 use crate::sync::block_on;
@@ -112,6 +113,78 @@ impl Store {
         backup::restore(&from, &to)?;
         close_log(&from)?;
         close_log(&to)
+    }
+
+    /// Saves what is left of a damaged store into a new directory.
+    ///
+    /// Every frame that is still whole is read, past gaps, missing segments and damaged marks; the
+    /// newest record of each key goes into a new store, under tokens far ahead. The original is
+    /// read only: not a byte of it is changed, and it is locked meanwhile, where it has its lock
+    /// file. The report says what could not be saved.
+    ///
+    /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
+    ///   One of which an older record is left is what that record says.
+    /// - A key with an outcome whose bytes are lost is in doubt.
+    /// - Unless the report [`is_whole`](Salvage::is_whole), namespaces that promise at-most-once
+    ///   answer what they know and refuse to grant, insert or attach anything else, with
+    ///   [`Salvaged`](ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Policy, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (broken, rescued) = (dir.path().join("broken"), dir.path().join("rescued"));
+    /// # Store::open(&broken)?.namespace("pay", Policy::at_most_once())?.insert("order-42")?;
+    /// # std::fs::remove_file(broken.join("MARKS")).unwrap();
+    /// let salvage = Store::salvage(&broken, &rescued)?;
+    /// println!("{salvage}");
+    /// let store = Store::open(&rescued)?;
+    /// if !salvage.is_whole() {
+    ///     // Once a person has looked up what was under way:
+    ///     store.accept_salvage()?;
+    /// }
+    /// # assert!(!salvage.is_whole());
+    /// # assert!(store.namespace("pay", Policy::at_most_once())?.contains("order-42")?);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Damaged`](ErrorKind::Damaged) when the manifest is lost, so that
+    /// [`salvage_with`](Self::salvage_with) is needed; [`Locked`](ErrorKind::Locked) while the
+    /// store is open, [`NotAStore`](ErrorKind::NotAStore) for a target that holds something,
+    /// [`Unsupported`](ErrorKind::Unsupported) for frames of a newer version,
+    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Io`](ErrorKind::Io).
+    pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Salvage> {
+        Self::salvage_with(from, into, SalvageOptions::new())
+    }
+
+    /// As [`salvage`](Self::salvage), told what the manifest would have told.
+    ///
+    /// # Errors
+    /// As for [`salvage`](Self::salvage), and [`Invalid`](ErrorKind::Invalid) for options that
+    /// contradict each other.
+    pub fn salvage_with(
+        from: impl AsRef<Path>,
+        into: impl AsRef<Path>,
+        options: SalvageOptions,
+    ) -> Result<Salvage> {
+        let remains = open_remains(from.as_ref())?;
+        check_outside(from.as_ref(), into.as_ref())?;
+        let to = open_sled(into.as_ref(), true, Duration::ZERO)?;
+        check_empty(&to, into.as_ref())?;
+        let to: Arc<dyn Log> = Arc::new(to);
+        salvage::salvage(&remains, &to, &options)
+    }
+
+    /// Lets a store that was salvaged with losses grant again what promises at-most-once, for
+    /// good: says that whatever was under way when it was damaged has been settled outside.
+    ///
+    /// # Errors
+    /// Whatever keeps the manifest from being written.
+    pub fn accept_salvage(&self) -> Result<()> {
+        self.inner.engine.accept_salvage()
     }
 
     /// The namespace of this name, made with this policy if it is new.
@@ -355,6 +428,20 @@ fn check_empty(log: &SledLog, path: &Path) -> Result<()> {
             path.display()
         );
         return Err(Error::new(ErrorKind::NotAStore, text));
+    }
+    Ok(())
+}
+
+/// Refuses a target within the directory of which nothing may be changed.
+fn check_outside(from: &Path, into: &Path) -> Result<()> {
+    let doing = |error| Error::io("looking for the directories", error);
+    let from = from.canonicalize().map_err(doing)?;
+    let into = std::path::absolute(into).map_err(doing)?;
+    let there = into.ancestors().find_map(|path| path.canonicalize().ok());
+    if there.is_some_and(|path| path.starts_with(&from)) {
+        return Err(Error::invalid(
+            "the new directory lies within the damaged one, which must stay as it is: name one beside it",
+        ));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
 use super::recovery::write_new_store;
-use super::{Engine, next_epoch};
+use super::{EPOCH_JUMP, Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::codec::{WireRecord, entries};
 use crate::journal::frame::{FrameHeader, open_frame};
@@ -12,9 +12,6 @@ use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::record::{Head, Locator};
 use crate::sync::{Ordering, block_on};
-
-/// Epochs that a restore jumps over, so that no token of the original is granted again.
-const EPOCH_JUMP: u32 = 1 << 16;
 
 /// Keeps compaction away from the log while something reads all of it.
 #[derive(Debug)]

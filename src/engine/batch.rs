@@ -112,8 +112,10 @@ impl Engine {
                     undelivered.note(index, &answer);
                     answers.push(ItemAnswer::Answer(answer));
                 }
-                // The store is full: what was granted stays granted, and the rest is told.
-                Err(error) if error.kind() == ErrorKind::AtCapacity => {
+                // What was granted stays granted, and the rest is told.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::AtCapacity | ErrorKind::Salvaged) =>
+                {
                     answers.push(ItemAnswer::Refused(error));
                 }
                 Err(error) => return Err(error),

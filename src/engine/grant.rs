@@ -33,6 +33,7 @@ impl Engine {
         let Verdict::Grant(basis) = verdict else {
             unreachable!("only grants come here")
         };
+        self.check_salvaged(named.namespace)?;
         self.check_room(&mut shard, record.is_none())?;
         let grant = Grant {
             namespace: named.namespace.id,

@@ -145,6 +145,7 @@ impl Engine {
             // Settled under this token: the lease can repeat what was done, and nothing else.
             return Ok(granted_of_record(record));
         }
+        self.check_salvaged(named.namespace)?;
         let grant = Grant {
             namespace: named.namespace.id,
             policy: Arc::clone(policy),

@@ -168,6 +168,7 @@ impl Engine {
             }
         };
         self.journal.check()?;
+        self.check_salvaged(named.namespace)?;
         let token = self.next_token()?;
         let fresh = inserted(named, token, now);
         let record = match subject {

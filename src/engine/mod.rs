@@ -21,6 +21,7 @@ pub(crate) mod inspect;
 pub(crate) mod line;
 pub(crate) mod namespaces;
 pub(crate) mod recovery;
+pub(crate) mod salvage;
 pub(crate) mod shards;
 pub(crate) mod waiting;
 pub(crate) mod workers;
@@ -45,6 +46,9 @@ use crate::stats::Stats;
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes,
 };
+
+/// Epochs that a restore or a salvage jumps over, so that no token of the original is granted again.
+pub(crate) const EPOCH_JUMP: u32 = 1 << 16;
 
 /// How a store is opened.
 #[derive(Debug)]
@@ -101,6 +105,8 @@ pub(crate) struct Engine {
     /// Compaction leaves the log alone while this is not zero.
     pins: AtomicUsize,
     disk_is_low: AtomicBool,
+    /// As in the manifest: nothing is granted that promises at-most-once.
+    salvaged: AtomicBool,
     /// The process that opened the store; changed only by tests.
     pid: AtomicU32,
     closed: AtomicBool,

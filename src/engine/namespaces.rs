@@ -1,6 +1,7 @@
 //! [`Namespaces`]: names, guarantees and policies, as the manifest has them.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::Engine;
@@ -56,7 +57,7 @@ impl Namespaces {
     }
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid(
             "the name of the namespace is empty: name what its keys stand for",
@@ -167,6 +168,35 @@ impl Engine {
         let written = self.journal.log().write_manifest(&manifest.encode());
         written.map_err(|error| Error::io("writing the manifest", error))?;
         namespaces.manifest = manifest;
+        Ok(())
+    }
+
+    /// Refuses what may have run already, by a record that a salvage could not save.
+    pub(crate) fn check_salvaged(&self, namespace: &NamespaceCore) -> Result<()> {
+        let promises = namespace.policy.guarantee == Guarantee::AtMostOnce;
+        // Acquire pairs with the release below: who sees the acceptance sees it durable.
+        if promises && self.salvaged.load(Ordering::Acquire) {
+            let text = format!(
+                "the store was salvaged and something was lost, so this key of {:?} may have run already: settle outside what was under way, then call Store::accept_salvage()",
+                namespace.name
+            );
+            return Err(Error::new(ErrorKind::Salvaged, text));
+        }
+        Ok(())
+    }
+
+    /// Lets a salvaged store grant again, for good.
+    pub(crate) fn accept_salvage(&self) -> Result<()> {
+        self.check_alive()?;
+        let mut namespaces = self.namespaces.lock();
+        if namespaces.manifest.salvaged {
+            let manifest = Manifest {
+                salvaged: false,
+                ..namespaces.manifest.clone()
+            };
+            self.write_manifest(&mut namespaces, manifest)?;
+        }
+        self.salvaged.store(false, Ordering::Release);
         Ok(())
     }
 

@@ -95,6 +95,7 @@ impl Engine {
             reads: Mutex::new(Vec::new()),
             pins: AtomicUsize::new(0),
             disk_is_low: AtomicBool::new(false),
+            salvaged: AtomicBool::new(manifest.salvaged),
             pid: AtomicU32::new(std::process::id()),
             closed: AtomicBool::new(false),
             workers: Mutex::new(Workers::default()),
@@ -168,7 +169,7 @@ impl Secrets {
     }
 }
 
-fn random() -> Result<[u8; 16]> {
+pub(super) fn random() -> Result<[u8; 16]> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         Error::new(
@@ -199,7 +200,7 @@ fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<
     if !segments.is_empty() {
         return Err(Error::new(
             ErrorKind::Damaged,
-            "the manifest is missing, but there are segments: restore a backup",
+            "the manifest is missing, but there are segments: restore a backup, or save what is left with Store::salvage_with",
         ));
     }
     let manifest = Manifest {
@@ -207,16 +208,17 @@ fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<
         seed: secrets.draw()?,
         created_secs: now_secs,
         backup: false,
+        salvaged: false,
         namespaces: Vec::new(),
     };
-    write_new_store(log, &manifest, &first_marks(&manifest))?;
+    write_new_store(log, &manifest, &first_marks(manifest.store_id))?;
     Ok(manifest)
 }
 
 /// The marks of a store that holds nothing.
-pub(crate) fn first_marks(manifest: &Manifest) -> Marks {
+pub(super) fn first_marks(store_id: [u8; 16]) -> Marks {
     Marks {
-        store_id: manifest.store_id,
+        store_id,
         generation: 1,
         epoch: 0,
         durable: 0,
@@ -247,13 +249,13 @@ fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
     let marks = marks.ok_or_else(|| {
         Error::new(
             ErrorKind::Damaged,
-            "the marks are missing or damaged: restore a backup, and keep a copy of the directory",
+            "the marks are missing or damaged: restore a backup, or save what is left with Store::salvage",
         )
     })?;
     if marks.store_id != manifest.store_id {
         return Err(Error::new(
             ErrorKind::Damaged,
-            "the marks belong to another store than the manifest: restore a backup",
+            "the marks belong to another store than the manifest: restore a backup, or save what is left with Store::salvage",
         ));
     }
     Ok((marks, slot))
@@ -301,7 +303,7 @@ impl Visitor for Builder<'_> {
     ) -> Result<()> {
         let Some(guarantee) = self.guarantees.get(&head.namespace) else {
             let text = format!(
-                "frame {} names namespace {}, which the manifest lacks: restore a backup",
+                "frame {} names namespace {}, which the manifest lacks: restore a backup, or save what is left with Store::salvage_with",
                 locator.frame, head.namespace.0
             );
             return Err(Error::new(ErrorKind::Damaged, text));

@@ -247,7 +247,11 @@ impl<'a> WireRecord<'a> {
         })
     }
 
-    fn fingerprint(&self) -> Result<Option<Fingerprint>, BadRecord> {
+    pub(crate) fn metadata(&self) -> &'a [u8] {
+        self.metadata
+    }
+
+    pub(crate) fn fingerprint(&self) -> Result<Option<Fingerprint>, BadRecord> {
         if self.fingerprint.is_empty() {
             return Ok(None);
         }
@@ -336,6 +340,9 @@ struct WireNamespace {
     durability_nanos: Option<u64>,
 }
 
+/// What follows the fields of every manifest in that of a salvaged store.
+const SALVAGED: u8 = 1;
+
 /// Encodes the body of a manifest; its file frames it with a magic, a version and a checksum.
 pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     let wire = WireManifest {
@@ -346,7 +353,12 @@ pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
         namespaces: manifest.namespaces.iter().map(wire_namespace).collect(),
     };
     let config = bincode::config::standard();
-    bincode::encode_to_vec(&wire, config).expect("writing flat values to memory does not fail")
+    let mut bytes =
+        bincode::encode_to_vec(&wire, config).expect("writing flat values to memory does not fail");
+    if manifest.salvaged {
+        bytes.push(SALVAGED);
+    }
+    bytes
 }
 
 /// Decodes the body of a manifest.
@@ -354,15 +366,18 @@ pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, BadRecord> {
     let config = bincode::config::standard().with_limit::<MANIFEST_BYTES_MAX>();
     let (wire, taken): (WireManifest, usize) =
         bincode::decode_from_slice(bytes, config).map_err(|_| BadRecord::Malformed)?;
-    if taken != bytes.len() {
-        return Err(BadRecord::Malformed);
-    }
+    let salvaged = match bytes.get(taken..) {
+        Some([]) => false,
+        Some([SALVAGED]) => true,
+        _ => return Err(BadRecord::Malformed),
+    };
     let namespaces: Result<Vec<_>, _> = wire.namespaces.into_iter().map(namespace_entry).collect();
     Ok(Manifest {
         store_id: wire.store_id,
         seed: wire.seed,
         created_secs: wire.created_secs,
         backup: wire.backup,
+        salvaged,
         namespaces: namespaces?,
     })
 }

@@ -207,15 +207,7 @@ impl Directory {
     }
 
     fn read_slot(&self, slot: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; 2 + MARKS_BYTES_MAX];
-        self.marks
-            .read_exact_at(&mut bytes, (slot * SLOT_BYTES) as u64)
-            .map_err(|error| named(&error, "read", &self.path.join(MARKS)))?;
-        let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
-        // A length that nobody wrote leaves all of it, for the journal's checksum to refuse.
-        bytes.drain(..2);
-        bytes.truncate(length);
-        Ok(bytes)
+        read_slot(&self.marks, slot).map_err(|error| named(&error, "read", &self.path.join(MARKS)))
     }
 
     /// Makes this look like the copy of a handle in a forked child.
@@ -223,6 +215,87 @@ impl Directory {
     pub(crate) fn pretend_forked(&self) {
         self.owner.store(0, Ordering::Relaxed);
     }
+}
+
+/// A directory that holds what is left of a store, of which nothing is changed.
+#[derive(Debug)]
+pub(crate) struct Untouched {
+    path: PathBuf,
+    /// Held for life; `None` where there is no file to lock.
+    _lock: Option<File>,
+}
+
+impl Untouched {
+    /// Takes the lock, if it is there to be taken, without writing to it.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenFailure> {
+        let found = path
+            .canonicalize()
+            .ok()
+            .filter(|path| path.is_dir())
+            .ok_or_else(|| OpenFailure::NotAStore(format!("{} is no directory", path.display())))?;
+        if ![MANIFEST, MARKS, SEGMENTS]
+            .iter()
+            .any(|name| found.join(name).exists())
+        {
+            let reason = format!("{} holds nothing of a store", path.display());
+            return Err(OpenFailure::NotAStore(reason));
+        }
+        let path = found.join(LOCK);
+        let lock = match File::open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(named(&error, "open", &path).into()),
+        };
+        match lock
+            .as_ref()
+            .map(|file| flock(file, FlockOperation::NonBlockingLockExclusive))
+        {
+            Some(Err(Errno::WOULDBLOCK)) => Err(OpenFailure::Locked {
+                pid: read_pid(&path),
+            }),
+            Some(Err(error)) => Err(named(&error.into(), "lock", &path).into()),
+            _ => Ok(Self {
+                path: found,
+                _lock: lock,
+            }),
+        }
+    }
+
+    /// The folder that belongs to the log.
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.path.join(SEGMENTS)
+    }
+
+    pub(crate) fn read_manifest(&self) -> io::Result<Vec<u8>> {
+        read_manifest_of(&self.path)
+    }
+
+    /// Both slots of the marks; one that cannot be read is empty.
+    pub(crate) fn read_marks(&self) -> [Vec<u8>; 2] {
+        let file = File::open(self.path.join(MARKS));
+        let slot = |slot: usize| {
+            let file = file.as_ref().ok()?;
+            read_slot(file, slot).ok()
+        };
+        [0, 1].map(|at| slot(at).unwrap_or_default())
+    }
+}
+
+/// The manifest of the store or backup in a directory.
+pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
+    let path = directory.join(MANIFEST);
+    fs::read(&path).map_err(|error| named(&error, "read", &path))
+}
+
+/// One slot of the marks, as long as it says that it is.
+fn read_slot(marks: &File, slot: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 2 + MARKS_BYTES_MAX];
+    marks.read_exact_at(&mut bytes, (slot * SLOT_BYTES) as u64)?;
+    let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+    // A length that nobody wrote leaves all of it, for the journal's checksum to refuse.
+    bytes.drain(..2);
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 impl Drop for Directory {

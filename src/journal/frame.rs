@@ -140,6 +140,32 @@ pub(crate) fn open_frame<'a>(
     })
 }
 
+/// Where the next frame may begin.
+pub(crate) fn find(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(MAGIC.len())
+        .position(|window| window == MAGIC)
+}
+
+/// Verifies the frame that begins here, of whichever store, and gives how many bytes it has.
+pub(crate) fn open_any(bytes: &[u8]) -> Result<(FrameView<'_>, u32), BadFrame> {
+    let header = bytes.get(..HEADER_BYTES).ok_or(BadFrame::Corrupt)?;
+    let mut fields = Fields(&header[16..]);
+    let id: [u8; 16] = fields.take();
+    let mut fields = Fields(&header[64..]);
+    let payload = u32::from_le_bytes(fields.take());
+    // Checked before it is added to: nothing in a header can be believed yet.
+    let length = usize::try_from(payload)
+        .ok()
+        .filter(|length| *length <= PAYLOAD_BYTES_MAX)
+        .ok_or(BadFrame::Corrupt)?;
+    let frame = bytes
+        .get(..HEADER_BYTES + length)
+        .ok_or(BadFrame::Corrupt)?;
+    let length = u32::try_from(frame.len()).map_err(|_| BadFrame::Corrupt)?;
+    open_frame(frame, &id).map(|view| (view, length))
+}
+
 /// Takes fixed-size fields off the front of bytes whose length was checked before.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 

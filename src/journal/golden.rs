@@ -138,6 +138,7 @@ fn manifest() -> Manifest {
         seed: [0xab; 16],
         created_secs: 1_767_225_600,
         backup: false,
+        salvaged: false,
         namespaces: vec![
             entry(1, "plain", Policy::at_least_once()),
             entry(2, "all", all),
@@ -223,6 +224,30 @@ fn a_manifest_is_these_bytes() {
 }
 
 #[test]
+fn the_manifest_of_a_salvaged_store_is_one_byte_longer() {
+    let plain = manifest().encode();
+    let salvaged = Manifest {
+        salvaged: true,
+        ..manifest()
+    };
+    let bytes = salvaged.encode();
+    assert_eq!(
+        hex(&bytes[..20]),
+        "68617061786d616e02000000bb57e308046971d1"
+    );
+    assert_eq!(bytes[20..bytes.len() - 1], plain[20..]);
+    assert_eq!(bytes.last(), Some(&1));
+    assert_eq!(Manifest::decode(&bytes).unwrap(), salvaged);
+    for (mut changed, version) in [(bytes, 1), (plain, 2)] {
+        changed[8] = version;
+        assert_eq!(
+            Manifest::decode(&changed).unwrap_err().kind(),
+            ErrorKind::Damaged
+        );
+    }
+}
+
+#[test]
 fn nothing_that_is_cut_short_or_too_long_decodes() {
     let mut completed = Vec::new();
     codec::encode_record(&record(RecordKind::Completed).as_ref(), 0, &mut completed);
@@ -304,7 +329,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
         BadFrame::ForeignStore
     );
     let mut manifest = manifest().encode();
-    manifest[8] = 2;
+    manifest[8] = 3;
     assert_eq!(
         Manifest::decode(&manifest).unwrap_err().kind(),
         ErrorKind::Unsupported

@@ -8,7 +8,13 @@ use crate::key::NamespaceId;
 use crate::options::Policy;
 
 const MAGIC: [u8; 8] = *b"hapaxman";
-const VERSION: u32 = 1;
+
+/// What every version reads.
+const VERSION_PLAIN: u32 = 1;
+
+/// A salvaged store, to which a version that knows of none must not grant anything.
+const VERSION_SALVAGED: u32 = 2;
+
 const PREFIX_BYTES: usize = 20;
 
 /// What the store is.
@@ -20,6 +26,9 @@ pub(crate) struct Manifest {
     pub(crate) created_secs: u64,
     /// A backup: it has to be restored before it can be opened.
     pub(crate) backup: bool,
+    /// Salvaged with losses that nobody has accepted yet: no grant may be made that promises
+    /// at-most-once.
+    pub(crate) salvaged: bool,
     /// Invariant: ids and names are unique.
     pub(crate) namespaces: Vec<NamespaceEntry>,
 }
@@ -37,7 +46,12 @@ impl Manifest {
         let body = codec::encode_manifest(self);
         let mut out = Vec::with_capacity(PREFIX_BYTES + body.len());
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.salvaged {
+            VERSION_SALVAGED
+        } else {
+            VERSION_PLAIN
+        };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&xxh3_64(&body).to_le_bytes());
         out.extend_from_slice(&body);
         out
@@ -47,7 +61,7 @@ impl Manifest {
         let damaged = || {
             Error::new(
                 ErrorKind::Damaged,
-                "the manifest is damaged: restore a backup, and keep a copy of the directory",
+                "the manifest is damaged: restore a backup, or save what is left with Store::salvage_with",
             )
         };
         let (prefix, body) = bytes.split_at_checked(PREFIX_BYTES).ok_or_else(damaged)?;
@@ -60,16 +74,20 @@ impl Manifest {
                 "the manifest is not one of hapax: check the path",
             ));
         }
-        if version > VERSION {
+        if version > VERSION_SALVAGED {
             let text = format!(
-                "the store has format {version}, this version of hapax reads up to {VERSION}: use the version that wrote it, or a newer one"
+                "the store has format {version}, this version of hapax reads up to {VERSION_SALVAGED}: use the version that wrote it, or a newer one"
             );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         if version == 0 || checksum != xxh3_64(body) {
             return Err(damaged());
         }
-        codec::decode_manifest(body).map_err(|_| damaged())
+        let manifest = codec::decode_manifest(body).map_err(|_| damaged())?;
+        if manifest.salvaged != (version == VERSION_SALVAGED) {
+            return Err(damaged());
+        }
+        Ok(manifest)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&NamespaceEntry> {

@@ -25,6 +25,7 @@ pub(crate) mod marks;
 pub(crate) mod memory_log;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod salvage;
 pub(crate) mod sled_log;
 pub(crate) mod tail;
 mod writer;

@@ -184,7 +184,7 @@ pub(crate) fn lost(frame: u64) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "frame {frame} is missing or damaged: restore a backup, and keep a copy of the directory"
+            "frame {frame} is missing or damaged: restore a backup, or close the store and save what is left with Store::salvage"
         ),
     )
 }
@@ -193,7 +193,7 @@ fn malformed(locator: Locator) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "frame {} holds no readable record at {}: restore a backup, and keep a copy of the directory",
+            "frame {} holds no readable record at {}: restore a backup, or close the store and save what is left with Store::salvage",
             locator.frame, locator.offset
         ),
     )

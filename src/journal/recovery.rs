@@ -48,7 +48,7 @@ fn damaged(place: &str, what: &str) -> Error {
     Error::new(
         ErrorKind::Damaged,
         format!(
-            "{place}: {what}; nothing was changed: restore a backup, and keep a copy of the directory"
+            "{place}: {what}; nothing was changed: restore a backup, or save what is left with Store::salvage"
         ),
     )
 }

@@ -25,6 +25,7 @@ mod reconciler;
 mod refusals;
 mod refused_lease;
 mod run_replay;
+mod salvage;
 mod scan;
 mod smoke;
 mod threads;

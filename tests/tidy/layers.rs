@@ -13,6 +13,7 @@ const VALUES: &[&str] = &[
     "options",
     "pending",
     "record",
+    "salvage",
     "stats",
     "sync",
 ];

@@ -15,6 +15,7 @@
 mod crc;
 mod folder;
 mod messages;
+pub(crate) mod remains;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,386 @@
+//! Salvage: the newest record of each key that is left, in a new chain of its own.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::namespaces::check_name;
+use super::recovery::{first_marks, random};
+use super::{EPOCH_JUMP, next_epoch};
+use crate::clock::NEVER;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::census::Census;
+use crate::journal::codec::{BadRecord, Entry, WireRecord, decode_entry, entries};
+use crate::journal::directory::read_manifest_of;
+use crate::journal::frame::{HEADER_BYTES, open_any};
+use crate::journal::log::Log;
+use crate::journal::manifest::{Manifest, NamespaceEntry};
+use crate::journal::marks::Marks;
+use crate::journal::salvage::{Found, Piece, Survey, survey};
+use crate::journal::sled_log::remains::Remains;
+use crate::journal::tail::Tail;
+use crate::journal::{Journal, JournalStart, WriterStart};
+use crate::key::{Hasher128, NamespaceId};
+use crate::options::Durability;
+use crate::record::{Head, Record, RecordKind};
+use crate::salvage::{Salvage, SalvageOptions};
+
+/// Bytes of records after which what was appended is written.
+const WRITE_BYTES: usize = 4 << 20;
+
+/// What stands in a doubt that comes from an outcome without its bytes.
+const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
+
+/// Saves what is left of a store into an empty log.
+pub(crate) fn salvage(
+    remains: &Remains,
+    target: &Arc<dyn Log>,
+    options: &SalvageOptions,
+) -> Result<Salvage> {
+    let mut survey = survey(remains)?;
+    let (manifest, seed_is_lost) = find_manifest(remains, &mut survey, options)?;
+    let (found, places) = survey.arrange(&manifest.store_id);
+    let mut saving = Saving {
+        remains,
+        report: Salvage {
+            frames: super::to_u64(found.pieces.len()),
+            void_frames: found.void_frames,
+            foreign_frames: found.foreign_frames,
+            lost: found.lost.clone(),
+            end_is_known: found.end_is_known,
+            is_whole: found.is_whole && !seed_is_lost,
+            seed_is_lost,
+            places,
+            ..Salvage::default()
+        },
+        now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
+        hasher: Hasher128::new(random()?),
+        newest: HashMap::new(),
+        epoch: found.epoch,
+        found,
+    };
+    saving.find_newest(&manifest)?;
+    let journal = saving.start(target)?;
+    saving.write(&journal)?;
+    let manifest = Manifest {
+        store_id: *journal.store_id(),
+        backup: false,
+        salvaged: !saving.report.is_whole || manifest.salvaged,
+        ..manifest
+    };
+    finish(&journal, &manifest)?;
+    Ok(saving.report)
+}
+
+/// The manifest of the store, or one in its place; and whether its seed is lost.
+fn find_manifest(
+    remains: &Remains,
+    survey: &mut Survey,
+    options: &SalvageOptions,
+) -> Result<(Manifest, bool)> {
+    let read = remains.directory.read_manifest();
+    let own = read
+        .map_err(|error| Error::io("the manifest", error))
+        .and_then(|bytes| Manifest::decode(&bytes))
+        .and_then(|manifest| check_store(manifest, survey));
+    let error = match own {
+        Ok(manifest) => return Ok((manifest, false)),
+        Err(error) => error,
+    };
+    survey.places.add(format!("MANIFEST: {error}"));
+    if let Some(directory) = &options.manifest_of {
+        let doing = "reading the manifest to take instead";
+        let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
+        let manifest = check_store(Manifest::decode(&bytes)?, survey)?;
+        return Ok((with_namespaces(manifest, options)?, false));
+    }
+    if options.namespaces.is_empty() {
+        let text = format!(
+            "the manifest cannot be used ({error}): take the one of a backup with SalvageOptions::manifest_of, or name each namespace with SalvageOptions::namespace"
+        );
+        return Err(Error::new(ErrorKind::Damaged, text).with_source(error));
+    }
+    let manifest = Manifest {
+        store_id: survey.likely_store().unwrap_or_default(),
+        seed: random()?,
+        created_secs: 0,
+        backup: false,
+        salvaged: true,
+        namespaces: Vec::new(),
+    };
+    Ok((with_namespaces(manifest, options)?, true))
+}
+
+/// Refuses a manifest that describes another store than all that is left.
+fn check_store(manifest: Manifest, survey: &Survey) -> Result<Manifest> {
+    match survey.count(&manifest.store_id) {
+        (0, others) if others > 0 => Err(Error::new(
+            ErrorKind::Damaged,
+            "the manifest is of another store than every frame that is left",
+        )),
+        _ => Ok(manifest),
+    }
+}
+
+fn with_namespaces(mut manifest: Manifest, options: &SalvageOptions) -> Result<Manifest> {
+    for (number, name, policy) in &options.namespaces {
+        check_name(name)?;
+        policy.check(policy.durability.unwrap_or(Durability::Sync))?;
+        let taken = |there: &NamespaceEntry| there.id.0 == *number || there.name == *name;
+        if *number == 0 || manifest.namespaces.iter().any(taken) {
+            let text = format!(
+                "namespace {number}, {name:?}, is there already or has no number: name each namespace once, from 1 on"
+            );
+            return Err(Error::invalid(text));
+        }
+        manifest.namespaces.push(NamespaceEntry {
+            id: NamespaceId(*number),
+            name: name.clone(),
+            policy: policy.clone(),
+        });
+    }
+    Ok(manifest)
+}
+
+/// A salvage under way.
+struct Saving<'a> {
+    remains: &'a Remains,
+    report: Salvage,
+    found: Found,
+    now_secs: u32,
+    hasher: Hasher128,
+    /// By the digest of namespace and key: the place of the newest record.
+    newest: HashMap<u128, (usize, usize)>,
+    epoch: u32,
+}
+
+impl Saving<'_> {
+    /// Finds the newest record of each key.
+    fn find_newest(&mut self, manifest: &Manifest) -> Result<()> {
+        let known: BTreeSet<u32> = manifest.namespaces.iter().map(|entry| entry.id.0).collect();
+        let mut unknown = BTreeSet::new();
+        for at in 0..self.found.pieces.len() {
+            let payload = self.payload(at)?;
+            for entry in entries(&payload) {
+                let Some((offset, head, wire)) = self.record(at, entry)? else {
+                    continue;
+                };
+                if !known.contains(&head.namespace.0) {
+                    unknown.insert(head.namespace.0);
+                }
+                self.epoch = self.epoch.max(head.token.epoch());
+                self.newest
+                    .insert(self.digest(&head, wire.key), (at, offset));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "records name namespaces that the manifest lacks, numbers {unknown:?}: name each with SalvageOptions::namespace"
+        );
+        Err(Error::new(ErrorKind::Damaged, text))
+    }
+
+    /// A record and its offset; nothing for a part, and for what does not decode.
+    fn record<'b>(
+        &mut self,
+        at: usize,
+        entry: Result<(usize, Entry<'b>), BadRecord>,
+    ) -> Result<Option<(usize, Head, WireRecord<'b>)>> {
+        let bad = match entry {
+            Ok((_, Entry::Part(_))) => return Ok(None),
+            Ok((offset, Entry::Record(wire))) => match wire.head() {
+                Ok(head) => return Ok(Some((offset, head, wire))),
+                Err(bad) => bad,
+            },
+            Err(bad) => bad,
+        };
+        let number = self.found.pieces[at].number;
+        if let BadRecord::UnknownKind(kind) = bad {
+            let text = format!(
+                "frame {number} holds a record of the unknown kind {kind}: salvage with the newer version of hapax that wrote it"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+        self.spoil(format!("frame {number} holds a malformed record"));
+        Ok(None)
+    }
+
+    fn spoil(&mut self, place: String) {
+        self.report.is_whole = false;
+        self.report.places.add(place);
+    }
+
+    fn digest(&self, head: &Head, key: &[u8]) -> u128 {
+        self.hasher.hash(&[&head.namespace.0.to_le_bytes(), key])
+    }
+
+    /// The records of a frame, which was whole before.
+    fn payload(&self, at: usize) -> Result<Vec<u8>> {
+        let piece = self.found.pieces[at];
+        let bytes = self
+            .remains
+            .read(piece.segment, piece.offset, piece.bytes)
+            .map_err(|error| Error::io("reading what is left", error))?;
+        let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
+        if !is_same {
+            let what = format!("frame {} changed while it was read", piece.number);
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
+        Ok(bytes[HEADER_BYTES..].to_vec())
+    }
+
+    /// A journal in the empty log, under an epoch far ahead.
+    fn start(&self, target: &Arc<dyn Log>) -> Result<Journal> {
+        let marks = Marks {
+            store_ms: self.found.store_ms,
+            ..first_marks(random()?)
+        };
+        let journal = Journal::new(JournalStart {
+            log: Arc::clone(target),
+            writer: WriterStart {
+                marks,
+                marks_slot: 0,
+                last: 0,
+                checksum: 0,
+            },
+            tail: Tail::new(0, 0, Census::new(0)),
+            // Synced where a segment ends, and at the end: nobody waits for a part of it.
+            durability: Durability::Interval(std::time::Duration::MAX),
+            unwritten_limit: usize::MAX,
+            inline: true,
+            store_ms: self.found.store_ms,
+        });
+        journal.raise_epoch(next_epoch(self.epoch, EPOCH_JUMP)?)?;
+        Ok(journal)
+    }
+
+    /// Writes the newest record of each key, oldest first.
+    fn write(&mut self, journal: &Journal) -> Result<()> {
+        let mut unwritten = 0;
+        for at in 0..self.found.pieces.len() {
+            let payload = self.payload(at)?;
+            // A malformed record was told of on the first way through.
+            for (offset, entry) in entries(&payload).flatten() {
+                let Entry::Record(wire) = entry else { continue };
+                let Ok(head) = wire.head() else { continue };
+                let digest = self.digest(&head, wire.key);
+                if self.newest.get(&digest) != Some(&(at, offset)) {
+                    continue;
+                }
+                if let Some(record) = self.saved(at, &head, wire)? {
+                    unwritten += record.key.len() + record.body.len() + record.metadata.len();
+                    let parts = Journal::split(&record.body);
+                    journal.append(&record.as_ref(), parts, None, 0);
+                }
+                if unwritten > WRITE_BYTES {
+                    unwritten = 0;
+                    commit(journal, false)?;
+                }
+            }
+        }
+        commit(journal, true)
+    }
+
+    /// What is saved of a record: nothing if its key is absent.
+    fn saved(&mut self, at: usize, head: &Head, wire: WireRecord<'_>) -> Result<Option<Record>> {
+        if head.kind == RecordKind::Forgotten {
+            return Ok(None);
+        }
+        if head.expires_at <= self.now_secs {
+            self.report.expired_keys += 1;
+            return Ok(None);
+        }
+        let number = self.found.pieces[at].number;
+        let whole = match wire.body_frames {
+            0 => wire.to_record(None),
+            frames => match self.body(at, frames)? {
+                Some(body) => wire.to_record(Some(body)),
+                None => Err(BadRecord::Malformed),
+            },
+        };
+        let mut record = match whole {
+            Ok(record) => record,
+            Err(_) => {
+                self.report.lost_bodies += 1;
+                self.spoil(format!(
+                    "frame {number}: the body of a record is missing or damaged; its key is in doubt"
+                ));
+                in_doubt(*head, wire)
+            }
+        };
+        if self.report.seed_is_lost {
+            record.fingerprint = None;
+        }
+        let report = &mut self.report;
+        *match record.head.kind {
+            RecordKind::Completed => &mut report.completed_keys,
+            RecordKind::Failed => &mut report.failed_keys,
+            RecordKind::InDoubt => &mut report.keys_in_doubt,
+            _ => &mut report.unfinished_keys,
+        } += 1;
+        Ok(Some(record))
+    }
+
+    /// The body that lies in the frames directly before one.
+    fn body(&self, at: usize, frames: u32) -> Result<Option<Vec<u8>>> {
+        let first = usize::try_from(frames)
+            .ok()
+            .and_then(|frames| at.checked_sub(frames));
+        let Some(first) = first else { return Ok(None) };
+        let follow = |pair: &[Piece]| pair[0].precedes(&pair[1]);
+        if !self.found.pieces[first..=at].windows(2).all(follow) {
+            return Ok(None);
+        }
+        let mut body = Vec::new();
+        for (index, at) in (0..).zip(first..at) {
+            let payload = self.payload(at)?;
+            match decode_entry(&payload) {
+                Ok((Entry::Part(part), _)) if part.index == index => {
+                    body.extend_from_slice(part.bytes);
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(body))
+    }
+}
+
+/// The doubt that takes the place of an outcome without its bytes: not absent, which would run
+/// the key again, and no other answer than the one that was given.
+fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
+    Record {
+        head: Head {
+            kind: RecordKind::InDoubt,
+            expires_at: NEVER,
+            body_omitted: false,
+            ..head
+        },
+        key: wire.key.into(),
+        fingerprint: wire.fingerprint().unwrap_or_default(),
+        metadata: wire.metadata().into(),
+        reason: LOST_BODY.into(),
+        body: Arc::default(),
+    }
+}
+
+/// Writes what was appended, and closes the segments that are full.
+fn commit(journal: &Journal, sync: bool) -> Result<()> {
+    journal.commit(0, sync);
+    journal.check()?;
+    for segment in journal.take_full() {
+        let sealed = journal.log().seal(segment.number);
+        sealed.map_err(|error| Error::io("closing a segment", error))?;
+        journal.with_tail(|tail| tail.close_below(segment.end_frame, 0));
+    }
+    Ok(())
+}
+
+/// Marks first, the manifest last: only with it is there a store.
+fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
+    // Both slots say where the log ends.
+    journal.raise_epoch(journal.marks().epoch)?;
+    let written = journal.log().write_manifest(&manifest.encode());
+    written.map_err(|error| Error::io("making the store", error))?;
+    journal.close(0)
+}

@@ -1,0 +1,160 @@
+//! [`Remains`]: the segments that are left in a directory, read without changing a byte of it.
+//!
+//! Frames lie verbatim and in one piece in sled's file, so they are found by their magic and
+//! believed by their checksum, whatever has become of the bytes around them.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::journal::directory::{Untouched, named};
+use crate::journal::frame::{self, BadFrame, FrameView};
+use crate::journal::log::FRAME_BYTES_MAX;
+
+use super::folder::{self, DB};
+use super::parse_number;
+
+/// Bytes of a file that are looked through at once.
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// What a medium that fails is asked for at once.
+const SECTOR_BYTES: usize = 4096;
+
+/// What lies at an offset where a frame seems to begin, or where nothing can be read.
+#[derive(Debug)]
+pub(crate) enum Remain<'a> {
+    Frame(FrameView<'a>, u32),
+    Bad(BadFrame),
+    Unreadable(io::Error),
+}
+
+/// What is left of the segments of a store.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) directory: Untouched,
+}
+
+impl Remains {
+    /// The numbers in the names of the folders, ascending. Those that were being removed are left
+    /// out: the low mark was above them first.
+    pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
+        let path = self.directory.segments();
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            result => result.map_err(|error| named(&error, "list", &path))?,
+        };
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| named(&error, "list", &path))?;
+            numbers.extend(parse_number(&entry.file_name().to_string_lossy()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    pub(crate) fn link(&self, segment: u64) -> io::Result<Vec<u8>> {
+        folder::read_link(&self.folder(segment))
+    }
+
+    /// Shows everything in a segment that looks like a frame, with its offset.
+    pub(crate) fn scan(
+        &self,
+        segment: u64,
+        visit: &mut dyn FnMut(u64, &Remain<'_>),
+    ) -> io::Result<()> {
+        let path = self.db(segment);
+        let look = || -> io::Result<(File, u64)> {
+            let file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let (file, length) = look().map_err(|error| named(&error, "read", &path))?;
+        let mut window = Vec::new();
+        let mut from = 0;
+        while from < length {
+            fill(&file, from, length, &mut window, visit);
+            from += look_through(&window, from, visit);
+        }
+        Ok(())
+    }
+
+    /// Reads a frame that [`scan`](Self::scan) has found.
+    pub(crate) fn read(&self, segment: u64, offset: u64, bytes: u32) -> io::Result<Vec<u8>> {
+        let path = self.db(segment);
+        let mut frame = vec![0; bytes as usize];
+        File::open(&path)
+            .and_then(|file| file.read_exact_at(&mut frame, offset))
+            .map_err(|error| named(&error, "read", &path))?;
+        Ok(frame)
+    }
+
+    fn folder(&self, segment: u64) -> PathBuf {
+        self.directory.segments().join(format!("{segment:016x}"))
+    }
+
+    fn db(&self, segment: u64) -> PathBuf {
+        self.folder(segment).join(DB)
+    }
+}
+
+/// Reads a window and what a frame that begins in it may need; what cannot be read is zero.
+fn fill(
+    file: &File,
+    from: u64,
+    length: u64,
+    window: &mut Vec<u8>,
+    visit: &mut dyn FnMut(u64, &Remain<'_>),
+) {
+    let most = WINDOW_BYTES + FRAME_BYTES_MAX;
+    let there = usize::try_from(length - from).unwrap_or(most).min(most);
+    window.clear();
+    window.resize(there, 0);
+    if file.read_exact_at(window, from).is_ok() {
+        return;
+    }
+    let mut at = from;
+    for sector in window.chunks_mut(SECTOR_BYTES) {
+        if let Err(error) = file.read_exact_at(sector, at) {
+            sector.fill(0);
+            visit(at, &Remain::Unreadable(error));
+        }
+        at += sector.len() as u64;
+    }
+}
+
+/// Shows what begins in a window, and gives how far it is done with.
+fn look_through(window: &[u8], from: u64, visit: &mut dyn FnMut(u64, &Remain<'_>)) -> u64 {
+    let end = if window.len() > WINDOW_BYTES {
+        WINDOW_BYTES
+    } else {
+        window.len()
+    };
+    let mut at = 0;
+    while let Some(found) = frame::find(&window[at..]) {
+        at += found;
+        if at >= end {
+            break;
+        }
+        let offset = from + at as u64;
+        match frame::open_any(&window[at..]) {
+            Ok((view, bytes)) => {
+                visit(offset, &Remain::Frame(view, bytes));
+                // What looks like a frame within a frame is a part of its records.
+                at += bytes as usize;
+            }
+            Err(bad) => {
+                visit(offset, &Remain::Bad(bad));
+                at += 1;
+            }
+        }
+    }
+    end.max(at) as u64
+}
+
+/// Opens what is left of a store, for reading only.
+pub(crate) fn open(path: &Path) -> Result<Remains, super::OpenFailure> {
+    Ok(Remains {
+        directory: Untouched::open(path)?,
+    })
+}
