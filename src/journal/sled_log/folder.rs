@@ -260,6 +260,22 @@ pub(super) fn is_ready(path: &Path) -> bool {
     path.join(READY).is_file()
 }
 
+/// Whether anything was ever written to the folder; the marker comes before the first frame.
+pub(super) fn holds_values(path: &Path) -> io::Result<bool> {
+    let db = path.join(DB);
+    let file = match File::open(&db) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        result => result.map_err(|error| named(&error, "open", &db))?,
+    };
+    let mut holds = false;
+    messages::each(&file, &mut |found| {
+        holds |= found.is_intact();
+        Ok(!holds)
+    })
+    .map_err(|error| named(&error, "read", &db))?;
+    Ok(holds)
+}
+
 /// Deletes a folder that is no segment, or no longer one.
 pub(super) fn discard(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {

@@ -92,6 +92,13 @@ impl SledLog {
         if folder::is_ready(&path) {
             return Ok(Some(number));
         }
+        if folder::holds_values(&path)? {
+            let what = format!(
+                "{} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage",
+                path.display()
+            );
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
         folder::discard(&path)?;
         Ok(None)
     }

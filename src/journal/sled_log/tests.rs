@@ -151,6 +151,27 @@ fn leftovers_of_a_crash_are_discarded() {
     check_frames(&log, 1, &frames(3));
 }
 
+/// Opening took a folder without its marker for one that was never used, and deleted it, frames
+/// and all; only then it found out that the log ended too early.
+#[test]
+fn a_segment_whose_marker_is_lost_is_left_alone() {
+    let root = TempDir::new().unwrap();
+    drop(filled(root.path(), &frames(3)));
+    let ready = segment_folder(root.path()).join("ready");
+    let marker = fs::read(&ready).unwrap();
+    fs::remove_file(&ready).unwrap();
+    let error = open(root.path()).segments().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(
+        error.to_string().contains("ready marker is missing"),
+        "{error}"
+    );
+    fs::write(&ready, marker).unwrap();
+    let log = open(root.path());
+    assert_eq!(log.segments().unwrap(), [1]);
+    check_frames(&log, 1, &frames(3));
+}
+
 #[test]
 fn an_unfinished_snapshot_is_removed_before_sled_sees_it() {
     let root = TempDir::new().unwrap();
