@@ -112,13 +112,13 @@ fn find_manifest(
 
 /// Refuses a manifest that describes another store than all that is left.
 fn check_store(manifest: Manifest, survey: &Survey) -> Result<Manifest> {
-    match survey.count(&manifest.store_id) {
-        (0, others) if others > 0 => Err(Error::new(
-            ErrorKind::Damaged,
-            "the manifest is of another store than every frame that is left",
-        )),
-        _ => Ok(manifest),
+    if survey.knows(&manifest.store_id) {
+        return Ok(manifest);
     }
+    Err(Error::new(
+        ErrorKind::Damaged,
+        "the manifest is of another store than everything else that is left",
+    ))
 }
 
 fn with_namespaces(mut manifest: Manifest, options: &SalvageOptions) -> Result<Manifest> {

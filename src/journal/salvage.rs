@@ -127,17 +127,21 @@ impl Survey {
             .or(self.links.first().map(|link| link.store_id))
     }
 
-    /// How many frames there are of this store, and of others.
-    pub(crate) fn count(&self, store_id: &[u8; 16]) -> (usize, usize) {
-        let all: usize = self.pieces.values().map(Vec::len).sum();
-        let ours = self.pieces.get(store_id).map_or(0, Vec::len);
-        (ours, all - ours)
+    /// Whether anything that is left is of this store, or nothing is left at all.
+    pub(crate) fn knows(&self, store_id: &[u8; 16]) -> bool {
+        let frames = self.pieces.keys();
+        let links = self.links.iter().map(|link| &link.store_id);
+        let mut ids = frames
+            .chain(links)
+            .chain(self.marks.iter().map(|marks| &marks.store_id))
+            .peekable();
+        ids.peek().is_none() || ids.any(|id| id == store_id)
     }
 
     /// Puts the frames of one store in order, and finds out what is missing.
     pub(crate) fn arrange(mut self, store_id: &[u8; 16]) -> (Found, Places) {
-        let foreign_frames = self.count(store_id).1;
         let pieces = self.pieces.remove(store_id).unwrap_or_default();
+        let foreign_frames: usize = self.pieces.values().map(Vec::len).sum();
         self.links.retain(|link| link.store_id == *store_id);
         let slots = self.marks.len();
         self.marks.retain(|marks| marks.store_id == *store_id);
