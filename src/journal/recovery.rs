@@ -55,7 +55,7 @@ fn damaged(place: &str, what: &str) -> Error {
 
 /// Reads every valid frame, oldest first.
 pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<Found> {
-    let segments = chain(log, marks)?;
+    let Chain { segments, dead } = chain(log, marks)?;
     let mut found = Found {
         segments: Vec::new(),
         last: marks.low.before,
@@ -85,19 +85,30 @@ pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -
         );
         return Err(damaged("the end of the log", &what));
     }
+    // Only now: in a damaged store, what lies in a dead folder may be what is missing elsewhere.
+    for number in dead {
+        log.remove(number)
+            .map_err(|error| Error::io("removing a dead segment", error))?;
+    }
     Ok(found)
 }
 
+/// The segments that there are.
+struct Chain {
+    /// Those that count, oldest first.
+    segments: Vec<Link>,
+    /// Those below the low mark: a crash came before they were removed.
+    dead: Vec<u64>,
+}
+
 /// The links of the segments that count, checked against the marks and each other.
-fn chain(log: &dyn Log, marks: &Marks) -> Result<Vec<Link>> {
+fn chain(log: &dyn Log, marks: &Marks) -> Result<Chain> {
     let doing = "reading the segments";
     let numbers = log.segments().map_err(|error| Error::io(doing, error))?;
-    let mut links = Vec::new();
+    let (mut links, mut dead) = (Vec::new(), Vec::new());
     for number in numbers {
         if number < marks.low.segment {
-            // A crash came between the low mark and the removal.
-            log.remove(number)
-                .map_err(|error| Error::io("removing a dead segment", error))?;
+            dead.push(number);
             continue;
         }
         let place = format!("segment {number:016x}");
@@ -128,7 +139,10 @@ fn chain(log: &dyn Log, marks: &Marks) -> Result<Vec<Link>> {
         None if marks.durable > marks.low.before => {
             Err(damaged("the log", "all of its segments are missing"))
         }
-        _ => Ok(links),
+        _ => Ok(Chain {
+            segments: links,
+            dead,
+        }),
     }
 }
 
