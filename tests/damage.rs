@@ -1,0 +1,175 @@
+//! Damage, image after image: every file of a store is changed, cut short, deleted or exchanged. Then
+//! `open` and reading every key give a typed error or everything that was acknowledged, and
+//! `Store::salvage` saves every key whose frames are left, admits what it lost, and changes nothing.
+//!
+//! A sample by default; `HAPAX_DAMAGE=all` takes every 4 KiB of every file, `HAPAX_DAMAGE=<bytes>` a
+//! stride of its own. `HAPAX_SEED=<number>` repeats a sample.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+#[path = "damage/harm.rs"]
+mod harm;
+#[path = "damage/judge.rs"]
+mod judge;
+#[path = "damage/stores.rs"]
+mod stores;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use harm::{Harm, Spot};
+use judge::{Counts, judge};
+use stores::Base;
+
+/// A case that takes longer hangs.
+const CASE_MAX: Duration = Duration::from_secs(60);
+
+/// Most memory that all of it may ever take at once.
+const MEMORY_MAX_KIB: u64 = 1 << 20;
+
+/// A small generator, so that a run can be repeated from its seed.
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound.max(1)
+    }
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("HAPAX_SEED").ok();
+    let seed = given.map_or_else(
+        || {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            u64::from(now.unwrap().subsec_nanos())
+        },
+        |seed| seed.parse().expect("HAPAX_SEED is a number"),
+    );
+    println!("HAPAX_SEED={seed}");
+    seed
+}
+
+/// The stride in bytes of a full sweep; `None` for a sample.
+fn stride() -> Option<u64> {
+    match std::env::var("HAPAX_DAMAGE").ok()?.as_str() {
+        "all" => Some(4096),
+        bytes => Some(bytes.parse().expect("HAPAX_DAMAGE is `all` or a number")),
+    }
+}
+
+/// Harms one image after the other, each under a watchdog.
+fn sweep(base: &Base, harms: Vec<Harm>) -> Counts {
+    let mut counts = Counts::default();
+    for harm in harms {
+        let (done, verdict) = mpsc::channel();
+        let case = base.clone();
+        let told = format!("{}: {harm:?}", base.name);
+        let worker = std::thread::spawn(move || {
+            let verdict = judge(&case, &harm);
+            let _ = done.send(());
+            verdict
+        });
+        if verdict.recv_timeout(CASE_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{told}: no end after {CASE_MAX:?}");
+            std::process::abort();
+        }
+        match worker.join() {
+            Ok(verdict) => counts.add(verdict),
+            Err(_) => panic!("{told}: see the panic above"),
+        }
+    }
+    println!("{}: {counts:?}", base.name);
+    counts
+}
+
+fn check_memory() {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        eprintln!("SKIPPED: the most memory in use is not known on this system");
+        return;
+    };
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let peak = line.and_then(|line| line.split_whitespace().nth(1));
+    let kib: u64 = peak.unwrap().parse().unwrap();
+    println!("at most {kib} KiB of memory");
+    assert!(kib < MEMORY_MAX_KIB, "{kib} KiB");
+}
+
+/// All bases at a stride, or a sample with `per_file` changes to each file.
+fn run(base: &Base, other: &Base, per_file: u64) {
+    let harms = match stride() {
+        Some(stride) => harm::all(base, other, stride),
+        None => harm::sample(base, other, per_file, &mut Draw(seed())),
+    };
+    let counts = sweep(base, harms);
+    assert!(
+        counts.complete > 0 && counts.refused > 0,
+        "a sweep that meets only one answer shows nothing: {counts:?}"
+    );
+    assert!(
+        base.is_as_it_was(),
+        "an image has changed what it came from"
+    );
+    check_memory();
+}
+
+#[test]
+fn a_small_store_that_was_never_reopened() {
+    run(&stores::small(), &stores::reopened(), 10);
+}
+
+#[test]
+fn a_store_of_several_runs_with_large_bodies() {
+    run(&stores::reopened(), &stores::small(), 5);
+}
+
+#[test]
+fn a_store_whose_process_was_killed() {
+    run(&stores::killed(), &stores::small(), 10);
+}
+
+#[test]
+fn a_store_whose_oldest_segment_is_being_removed() {
+    run(&stores::compacting(), &stores::small(), 7);
+}
+
+#[test]
+fn a_store_of_full_segments() {
+    run(&stores::rolled(), &stores::small(), 1);
+}
+
+#[test]
+fn an_image_that_nobody_harms_is_complete() {
+    for base in [
+        stores::small(),
+        stores::reopened(),
+        stores::killed(),
+        stores::compacting(),
+    ] {
+        let counts = sweep(&base, vec![Harm::None]);
+        assert_eq!((counts.complete, counts.whole), (1, 1), "{counts:?}");
+    }
+}
+
+#[test]
+fn verify_finds_damage_that_came_while_the_store_was_open() {
+    let base = stores::reopened();
+    let image = base.image();
+    let store = base.open(image.path()).unwrap();
+    store.verify().unwrap();
+    let (file, extent) = base.frames_of_segment(1).next().unwrap();
+    harm::change(image.path(), &file, Spot::Flip(extent.start + 100));
+    let error = store.verify().unwrap_err();
+    assert_eq!(error.kind(), hapax::ErrorKind::Damaged);
+    let text = error.to_string();
+    assert!(
+        text.contains("0000000000000001") && text.contains("frame 0"),
+        "{error}"
+    );
+}
