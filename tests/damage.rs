@@ -17,6 +17,7 @@ mod judge;
 #[path = "damage/stores.rs"]
 mod stores;
 
+use std::hash::{BuildHasher, Hasher};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -47,8 +48,8 @@ fn seed() -> u64 {
     let given = std::env::var("HAPAX_SEED").ok();
     let seed = given.map_or_else(
         || {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            u64::from(now.unwrap().subsec_nanos())
+            let random = std::hash::RandomState::new().build_hasher().finish();
+            random % 1_000_000_000
         },
         |seed| seed.parse().expect("HAPAX_SEED is a number"),
     );
@@ -71,11 +72,14 @@ fn sweep(base: &Base, harms: Vec<Harm>) -> Counts {
         let (done, verdict) = mpsc::channel();
         let case = base.clone();
         let told = format!("{}: {harm:?}", base.name);
-        let worker = std::thread::spawn(move || {
-            let verdict = judge(&case, &harm);
-            let _ = done.send(());
-            verdict
-        });
+        let worker = std::thread::Builder::new()
+            .name("case".to_owned())
+            .spawn(move || {
+                let verdict = judge(&case, &harm);
+                let _ = done.send(());
+                verdict
+            })
+            .unwrap();
         if verdict.recv_timeout(CASE_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{told}: no end after {CASE_MAX:?}");
             std::process::abort();

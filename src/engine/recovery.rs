@@ -197,10 +197,15 @@ fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<
     let segments = log
         .segments()
         .map_err(|error| Error::io("reading the segments", error))?;
-    if !segments.is_empty() {
+    let slots = log
+        .read_marks()
+        .map_err(|error| Error::io("reading the marks", error))?;
+    // Marks are written before the manifest of a new store; their epoch rises only after it.
+    let has_run = Marks::newest(&slots).0.is_some_and(|marks| marks.epoch > 0);
+    if has_run || !segments.is_empty() {
         return Err(Error::new(
             ErrorKind::Damaged,
-            "the manifest is missing, but there are segments: restore a backup, or save what is left with Store::salvage_with",
+            "the manifest is missing, but there is a store: restore a backup, or save what is left with Store::salvage_with",
         ));
     }
     let manifest = Manifest {

@@ -327,3 +327,21 @@ fn a_store_in_use_and_a_target_in_the_way_are_refused() {
     Store::open(&other).unwrap().close().unwrap();
     assert_eq!(kind(Store::salvage(&path, &other)), ErrorKind::NotAStore);
 }
+
+/// Opening took the directory for an empty one, made another store in it, and granted the tokens of
+/// the first one again.
+#[test]
+fn a_store_without_frames_that_lost_its_manifest_is_no_new_store() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("store");
+    let store = Store::open(&path).unwrap();
+    let Claim::Granted(lease) = spaces(&store).0.claim("key").unwrap() else {
+        panic!("granted")
+    };
+    store.close().unwrap();
+    drop(lease);
+    fs::remove_file(path.join("MANIFEST")).unwrap();
+    let error = Store::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    assert!(error.to_string().contains("manifest is missing"), "{error}");
+}
