@@ -2,8 +2,8 @@
 //! `open` and reading every key give a typed error or everything that was acknowledged, and
 //! `Store::salvage` saves every key whose frames are left, admits what it lost, and changes nothing.
 //!
-//! A sample by default; `HAPAX_DAMAGE=all` takes every 4 KiB of every file, `HAPAX_DAMAGE=<bytes>` a
-//! stride of its own. `HAPAX_SEED=<number>` repeats a sample.
+//! A sample by default; `HAPAX_DAMAGE=all` takes 256 offsets of every file, `HAPAX_DAMAGE=<bytes>`
+//! every so many bytes. `HAPAX_SEED=<number>` repeats a sample.
 
 #![allow(
     clippy::unwrap_used,
@@ -57,14 +57,6 @@ fn seed() -> u64 {
     seed
 }
 
-/// The stride in bytes of a full sweep; `None` for a sample.
-fn stride() -> Option<u64> {
-    match std::env::var("HAPAX_DAMAGE").ok()?.as_str() {
-        "all" => Some(4096),
-        bytes => Some(bytes.parse().expect("HAPAX_DAMAGE is `all` or a number")),
-    }
-}
-
 /// Harms one image after the other, each under a watchdog.
 fn sweep(base: &Base, harms: Vec<Harm>) -> Counts {
     let mut counts = Counts::default();
@@ -105,11 +97,15 @@ fn check_memory() {
     assert!(kib < MEMORY_MAX_KIB, "{kib} KiB");
 }
 
-/// All bases at a stride, or a sample with `per_file` changes to each file.
+/// A full sweep, or a sample with `per_file` changes to each file.
 fn run(base: &Base, other: &Base, per_file: u64) {
-    let harms = match stride() {
-        Some(stride) => harm::all(base, other, stride),
-        None => harm::sample(base, other, per_file, &mut Draw(seed())),
+    let harms = match std::env::var("HAPAX_DAMAGE").as_deref() {
+        Err(_) => harm::sample(base, other, per_file, &mut Draw(seed())),
+        Ok("all") => harm::all(base, other, None),
+        Ok(bytes) => {
+            let stride: usize = bytes.parse().expect("HAPAX_DAMAGE is `all` or a number");
+            harm::all(base, other, Some(stride))
+        }
     };
     let counts = sweep(base, harms);
     assert!(

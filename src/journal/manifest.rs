@@ -76,7 +76,7 @@ impl Manifest {
         }
         if version > VERSION_SALVAGED {
             let text = format!(
-                "the store has format {version}, this version of hapax reads up to {VERSION_SALVAGED}: use the version that wrote it, or a newer one"
+                "the manifest has format {version}, this version of hapax reads up to {VERSION_SALVAGED}: use the version that wrote it, or a newer one"
             );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }

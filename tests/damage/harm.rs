@@ -132,14 +132,12 @@ fn whole_files(base: &Base, other: &Base) -> Vec<Harm> {
     harms
 }
 
-/// Every `stride`-th offset of every file, in every way.
-pub(crate) fn all(base: &Base, other: &Base, stride: u64) -> Vec<Harm> {
+/// Every `stride`-th offset of every file, in every way; without one, 256 offsets of each.
+pub(crate) fn all(base: &Base, other: &Base, stride: Option<usize>) -> Vec<Harm> {
     let mut harms = vec![Harm::None];
     harms.extend(whole_files(base, other));
-    let stride = usize::try_from(stride).unwrap();
     for (name, bytes) in &*base.files {
-        // Small files are gone through more finely.
-        let step = stride.min(bytes.len() / 64 + 1);
+        let step = stride.unwrap_or(bytes.len() / 256 + 1);
         for at in (0..bytes.len()).step_by(step) {
             let spots = [
                 Spot::Flip(at),
