@@ -12,7 +12,7 @@ use crate::journal::census::Census;
 use crate::journal::codec::{BadRecord, Entry, WireRecord, decode_entry, entries};
 use crate::journal::directory::read_manifest_of;
 use crate::journal::frame::{HEADER_BYTES, open_any};
-use crate::journal::log::Log;
+use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::journal::marks::Marks;
 use crate::journal::salvage::{Found, Piece, Survey, survey};
@@ -23,6 +23,7 @@ use crate::key::{Hasher128, NamespaceId};
 use crate::options::Durability;
 use crate::record::{Head, Record, RecordKind};
 use crate::salvage::{Salvage, SalvageOptions};
+use crate::sync::Drive;
 
 /// Bytes of records after which what was appended is written.
 const WRITE_BYTES: usize = 4 << 20;
@@ -244,11 +245,11 @@ impl Saving<'_> {
                 last: 0,
                 checksum: 0,
             },
-            tail: Tail::new(0, 0, Census::new(0)),
+            tail: Tail::new(0, 0, SEGMENT_FRAMES_MAX, Census::new(0)),
             // Synced where a segment ends, and at the end: nobody waits for a part of it.
             durability: Durability::Interval(std::time::Duration::MAX),
             unwritten_limit: usize::MAX,
-            inline: true,
+            drive: Drive::Clock,
             store_ms: self.found.store_ms,
         });
         journal.raise_epoch(next_epoch(self.epoch, EPOCH_JUMP)?)?;
