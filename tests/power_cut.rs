@@ -1,0 +1,237 @@
+//! Power cuts, one after the other, on one directory, on ext4 and on xfs.
+//!
+//! A child works on a store in a file system on a loop device. At a moment of the parent's choice
+//! the file system is shut down without a flush of its log, so that nothing reaches the image
+//! that was not synced; it is mounted again, and the store is held to what it acknowledged before.
+//! Needs root, loop devices, `mkfs.ext4`, `mkfs.xfs` and `xfs_io`; elsewhere it says loudly that it
+//! was skipped. `HAPAX_CUTS=n` makes n cuts for each file system.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+mod rig;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hapax::{Claim, Durability, ErrorKind, Namespace, Policy, State, Store};
+
+use rig::Draw;
+use rig::child::{self, Orders, say};
+use rig::disk::Disk;
+use rig::known::Known;
+
+const CUTS: &str = "HAPAX_CUTS";
+
+/// The window of the store that does not sync each change.
+const WINDOW: Duration = Duration::from_millis(40);
+
+const INTERVAL: &str = "interval";
+
+/// The child. As a test by itself it does nothing.
+#[test]
+fn child() {
+    let Some(orders) = Orders::read() else {
+        return;
+    };
+    say("start");
+    if orders.task == INTERVAL {
+        return hurry(&orders.directory, orders.seed);
+    }
+    match Store::open(orders.directory) {
+        Ok(store) => rig::work::work(&store, orders.seed, true),
+        Err(error) => say(&format!("error {:?}", error.kind())),
+    }
+}
+
+fn cuts() -> u64 {
+    std::env::var(CUTS).map_or(6, |cuts| cuts.parse().unwrap())
+}
+
+/// The file systems that can be made here.
+fn disks(test: &str) -> Vec<Disk> {
+    let make = |kind| {
+        Disk::make(kind)
+            .inspect_err(|missing| eprintln!("**** SKIPPED: {test} on {kind}: {missing}"))
+            .ok()
+    };
+    ["ext4", "xfs"].into_iter().filter_map(make).collect()
+}
+
+/// Lets a child work, cuts the power once it has said `lines`, and gives all that it said.
+fn cut_at(
+    disk: &mut Disk,
+    directory: &Path,
+    task: &str,
+    lines: u64,
+    draw: &mut Draw,
+) -> Vec<String> {
+    let (mut child, mut out) = child::spawn(directory, task, draw.below(1 << 30));
+    let mut said = Vec::new();
+    while let Some(line) = child::next_line(&mut out) {
+        said.push(line);
+        if said.len() as u64 == lines {
+            (0..draw.below(2_000_000)).for_each(|_| std::hint::spin_loop());
+            disk.cut();
+            // It gets errors now. What it said before, and what it says until it is gone, counts.
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    assert!(
+        said.len() as u64 >= lines,
+        "the child ended by itself: {:?}",
+        said.last()
+    );
+    disk.restart();
+    said
+}
+
+/// How much the child says before the cut: some cuts come while it opens the store.
+fn lines(draw: &mut Draw, number: u64) -> u64 {
+    match number % 6 {
+        1 => 1,
+        3 => 2,
+        _ => 3 + draw.below(300),
+    }
+}
+
+#[test]
+fn nothing_acknowledged_under_sync_is_lost_by_a_power_cut() {
+    if Orders::read().is_some() {
+        return;
+    }
+    let mut draw = Draw::from_seed();
+    for mut disk in disks("nothing_acknowledged_under_sync_is_lost_by_a_power_cut") {
+        let path = disk.root().join("store");
+        let mut known = Known::default();
+        for number in 0..cuts() {
+            let lines = lines(&mut draw, number);
+            for line in cut_at(&mut disk, &path, "work", lines, &mut draw) {
+                known.hear(&line);
+            }
+            known.next_round();
+            // Some cuts follow on each other, with no clean close between them.
+            if number % 2 == 0 {
+                known.check(&path);
+            }
+        }
+        known.check(&path);
+        println!(
+            "{}: {} cuts, {} acknowledgements, {} completed",
+            disk.kind(),
+            cuts(),
+            known.acknowledged,
+            known.completed.len()
+        );
+        assert!(known.completed.len() > 50, "the children came to something");
+    }
+}
+
+/// Completes keys as fast as it can, and tells for each when it began and when it had its answer.
+#[expect(clippy::disallowed_methods, reason = "the window is one of real time")]
+fn hurry(directory: &Path, seed: u64) {
+    let began = Instant::now();
+    let micros = || began.elapsed().as_micros();
+    let builder = Store::builder(directory).durability(Durability::Interval(WINDOW));
+    let run = || -> Result<(), hapax::Error> {
+        let store = builder.clone().open()?;
+        let space = store.namespace("fast", Policy::at_least_once())?;
+        say("open");
+        for step in 0..u64::MAX {
+            let key = format!("{seed}-{step}");
+            let before = micros();
+            let Claim::Granted(lease) = space.claim(&key)? else {
+                panic!("{key} is new")
+            };
+            lease.complete(vec![7; if step % 64 == 0 { 200_000 } else { 20 }])?;
+            say(&format!("completed {key} {before} {}", micros()));
+        }
+        Ok(())
+    };
+    if let Err(error) = run() {
+        say(&format!("error {:?}", error.kind()));
+        assert_ne!(error.kind(), ErrorKind::Damaged, "{error}");
+    }
+}
+
+/// The acknowledged changes of one run, oldest first: key, microseconds before and after.
+fn changes(said: &[String]) -> Vec<(String, u64, u64)> {
+    let change = |line: &String| {
+        let mut words = line.strip_prefix("completed ")?.split(' ');
+        let mut word = || words.next().unwrap();
+        Some((
+            word().to_owned(),
+            word().parse().unwrap(),
+            word().parse().unwrap(),
+        ))
+    };
+    said.iter().filter_map(change).collect()
+}
+
+/// What is lost is an end of what was acknowledged, and no longer than the window.
+fn hold_to_window(space: &Namespace, changes: &[(String, u64, u64)]) -> usize {
+    let is_there = |key: &str| {
+        let info = space.get(key).unwrap();
+        info.is_some_and(|info| info.state() == State::Completed)
+    };
+    let lost: Vec<_> = changes
+        .iter()
+        .filter(|change| !is_there(&change.0))
+        .collect();
+    let Some((first, last)) = lost.first().zip(lost.last()) else {
+        return 0;
+    };
+    let end = changes
+        .iter()
+        .position(|change| change.0 == first.0)
+        .unwrap();
+    assert_eq!(
+        lost.len(),
+        changes.len() - end,
+        "what is lost is one end of the log"
+    );
+    let micros = u128::from(last.1.saturating_sub(first.2));
+    assert!(
+        micros <= WINDOW.as_micros(),
+        "{} changes are lost, acknowledged over {micros} microseconds",
+        lost.len()
+    );
+    lost.len()
+}
+
+#[test]
+fn an_interval_store_loses_at_most_its_window() {
+    if Orders::read().is_some() {
+        return;
+    }
+    let mut draw = Draw::from_seed();
+    for mut disk in disks("an_interval_store_loses_at_most_its_window") {
+        let path = disk.root().join("store");
+        let mut durable = HashSet::new();
+        let mut losses = BTreeMap::new();
+        for number in 0..cuts() {
+            let lines = 3 + draw.below(4000);
+            let said = cut_at(&mut disk, &path, INTERVAL, lines, &mut draw);
+            let changes = changes(&said);
+            let store = Store::open(&path).unwrap();
+            store.validate();
+            store.verify().unwrap();
+            let space = store.namespace("fast", Policy::at_least_once()).unwrap();
+            let lost = hold_to_window(&space, &changes);
+            losses.insert(number, (changes.len(), lost));
+            // What was there after one cut is there after the next.
+            for key in &durable {
+                assert!(space.get(key).unwrap().is_some(), "{key} was there before");
+            }
+            let kept = &changes[..changes.len() - lost];
+            durable.extend(kept.iter().map(|change| change.0.clone()));
+            store.close().unwrap();
+        }
+        println!("{}: acknowledged and lost, by cut: {losses:?}", disk.kind());
+        assert!(durable.len() > 50, "the children came to something");
+    }
+}
