@@ -23,6 +23,8 @@ pub(crate) mod namespaces;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
 pub(crate) mod shards;
+#[cfg(test)]
+mod stuck_tests;
 pub(crate) mod waiting;
 pub(crate) mod workers;
 

@@ -22,6 +22,8 @@ const IDLE_MARKS_MS: u64 = 60 * 1000;
 #[derive(Debug, Default)]
 pub(crate) struct Workers {
     handles: Vec<JoinHandle<()>>,
+    /// What closing the journal came to.
+    closed: Option<Result<()>>,
     /// The shard that is swept next.
     sweep_next: usize,
     swept_ms: u64,
@@ -174,7 +176,7 @@ impl Engine {
     }
 
     /// Ends the store: leases are closed, everything is made durable, the threads are joined.
-    pub(crate) fn close(&self) -> Result<()> {
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
         if self.is_forked() {
             // The parent goes on; a fork has nothing to close, and none of the threads.
             return self.check_alive();
@@ -183,12 +185,34 @@ impl Engine {
             return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
         }
         self.end_leases();
-        if let Err(stuck) = self.stop_threads() {
+        let closed = self.stop_threads().and_then(|own| {
+            self.serve_reads();
+            self.close_journal(own)
+        });
+        closed.unwrap_or_else(|stuck| {
             self.journal.poison("closing the store", &stuck);
-            return Err(Error::io("closing the store", stuck));
+            Err(Error::io("closing the store", stuck))
+        })
+    }
+
+    /// Closes the journal on a thread of its own, since nobody watches over its writes any more:
+    /// it too is given up when it is stuck.
+    fn close_journal(self: &Arc<Self>, own: usize) -> std::io::Result<Result<()>> {
+        let on_thread = self.options.drive == Drive::Threads
+            && self.spawn("hapax-close", Self::run_close).is_ok();
+        if on_thread {
+            self.wait_for_threads(own)?;
+        } else {
+            self.run_close();
         }
-        self.serve_reads();
-        self.journal.close(self.clock.mono_ms())
+        let closed = self.workers.lock().closed.take();
+        // Without a result it has panicked, and the store is poisoned.
+        Ok(closed.unwrap_or_else(|| self.journal.check()))
+    }
+
+    fn run_close(&self) {
+        let closed = self.journal.close(self.clock.mono_ms());
+        self.workers.lock().closed = Some(closed);
     }
 
     /// Wakes everyone who waits for a key or watches a lease: they find the store closed.
@@ -218,18 +242,25 @@ impl Engine {
         self.journal.janitor.raise();
     }
 
-    /// Ends the threads; a thread that is stuck in a write is given up after the write deadline.
-    fn stop_threads(&self) -> std::io::Result<()> {
+    /// Ends the threads; gives how many cannot end before this call does.
+    fn stop_threads(&self) -> std::io::Result<usize> {
         self.wake_threads();
         let handles = std::mem::take(&mut self.workers.lock().handles);
         // The last handle may go away on a thread of the store itself, inside a waker: that one
         // cannot be waited for.
-        let own = handles.iter().any(is_this_thread);
+        let own = usize::from(handles.iter().any(is_this_thread));
+        self.wait_for_threads(own)?;
+        Ok(own)
+    }
+
+    /// Waits for the threads, but for `own` of them; one that is stuck in a write is given up after
+    /// the write deadline.
+    fn wait_for_threads(&self, own: usize) -> std::io::Result<()> {
         let limit_ms = self
             .clock
             .mono_ms()
             .saturating_add(crate::clock::millis(self.options.write_deadline));
-        while self.running_workers.load(Ordering::Acquire) > usize::from(own) {
+        while self.running_workers.load(Ordering::Acquire) > own {
             if self.clock.mono_ms() >= limit_ms {
                 let text = format!(
                     "a thread of the store gave no answer for {:?}",

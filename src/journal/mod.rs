@@ -71,6 +71,8 @@ pub(crate) struct Journal {
     unwritten_bytes: AtomicUsize,
     /// When the oldest change was made that is not on the medium; `u64::MAX` for none.
     unsynced_since_ms: AtomicU64,
+    /// As before, of the changes that are being synced.
+    syncing_since_ms: AtomicU64,
     /// When the writer began what it is doing; `u64::MAX` while it does nothing.
     busy_since_ms: AtomicU64,
     store_ms: AtomicU64,
@@ -131,6 +133,7 @@ impl Journal {
             wanted: AtomicU64::new(0),
             unwritten_bytes: AtomicUsize::new(0),
             unsynced_since_ms: AtomicU64::new(u64::MAX),
+            syncing_since_ms: AtomicU64::new(u64::MAX),
             busy_since_ms: AtomicU64::new(u64::MAX),
             store_ms: AtomicU64::new(start.store_ms),
             latest_ms: AtomicU64::new(0),
@@ -184,8 +187,11 @@ impl Journal {
         let over = self.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
         let late = match self.durability {
             Durability::Interval(window) => {
-                let since = self.unsynced_since_ms.load(Ordering::Relaxed);
-                since != u64::MAX && since.saturating_add(crate::clock::millis(window)) < now_ms
+                // In this order: a commit has set the second when it clears the first.
+                let unsynced = self.unsynced_since_ms.load(Ordering::Acquire);
+                let since = unsynced.min(self.syncing_since_ms.load(Ordering::Acquire));
+                // Milliseconds are cut off, so that "equal" may be a little more.
+                since.saturating_add(crate::clock::millis(window)) <= now_ms
             }
             Durability::Sync => false,
         };

@@ -144,8 +144,12 @@ impl Journal {
             let mut tail = self.tail.lock();
             if due {
                 tail.seal();
-                // From here on a change counts towards the next commit.
-                self.unsynced_since_ms.store(u64::MAX, Ordering::Release);
+                // From here on a change counts towards the next commit; the others are as old as they
+                // are until this one has ended.
+                let since = self.unsynced_since_ms.load(Ordering::Acquire);
+                self.syncing_since_ms.fetch_min(since, Ordering::AcqRel);
+                let since = self.unsynced_since_ms.swap(u64::MAX, Ordering::AcqRel);
+                self.syncing_since_ms.fetch_min(since, Ordering::AcqRel);
             }
             self.unwritten_bytes.store(0, Ordering::Relaxed);
             tail.take_sealed()
@@ -157,6 +161,7 @@ impl Journal {
         if due {
             self.sync_writer(writer, now_ms, wakes)
                 .map_err(|error| ("syncing the log", error))?;
+            self.syncing_since_ms.store(u64::MAX, Ordering::Release);
         } else if writer.unflushed_bytes >= FLUSH_BYTES {
             if let Some(segment) = writer.segment {
                 self.log

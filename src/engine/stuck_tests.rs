@@ -1,0 +1,365 @@
+//! A medium that gives no answer: nobody who uses the store hangs for ever.
+//!
+//! The log beneath holds every sync until it is told to go on. What is waited for here is an answer
+//! with an error; a test that waits for longer than [`PATIENCE`] has found a hang.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Engine, EngineOptions};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
+use crate::journal::memory_log::MemorySession;
+use crate::store::StoreInner;
+use crate::{
+    Claim, Durability, ErrorKind, Limits, ManualClock, MemoryLog, Namespace, Policy, Store,
+};
+
+const DEADLINE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Holds whoever comes, while it is shut.
+#[derive(Debug, Default)]
+struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    shut: bool,
+    waiting: usize,
+}
+
+impl Gate {
+    fn set(&self, shut: bool) {
+        self.state.lock().shut = shut;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock();
+        state.waiting += 1;
+        self.changed.notify_all();
+        while state.shut {
+            self.changed.wait(&mut state);
+        }
+        state.waiting -= 1;
+    }
+
+    /// Waits until somebody is held.
+    fn wait_for_one(&self) {
+        let mut state = self.state.lock();
+        while state.waiting == 0 {
+            let waited = self.changed.wait_for(&mut state, PATIENCE);
+            assert!(!waited.timed_out(), "nobody came to the gate");
+        }
+    }
+}
+
+/// A log whose syncs stand at a gate.
+#[derive(Debug)]
+struct GatedLog {
+    log: MemorySession,
+    gate: Arc<Gate>,
+}
+
+impl Log for GatedLog {
+    fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
+        self.log.read_manifest()
+    }
+
+    fn write_manifest(&self, bytes: &[u8]) -> io::Result<()> {
+        self.log.write_manifest(bytes)
+    }
+
+    fn read_marks(&self) -> io::Result<[Vec<u8>; 2]> {
+        self.log.read_marks()
+    }
+
+    fn write_marks(&self, slot: usize, bytes: &[u8]) -> io::Result<()> {
+        self.gate.pass();
+        self.log.write_marks(slot, bytes)
+    }
+
+    fn segments(&self) -> io::Result<Vec<u64>> {
+        self.log.segments()
+    }
+
+    fn prepare(&self, segment: u64) -> io::Result<()> {
+        self.log.prepare(segment)
+    }
+
+    fn activate(&self, segment: u64, link: &[u8]) -> io::Result<()> {
+        self.log.activate(segment, link)
+    }
+
+    fn read_link(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.log.read_link(segment)
+    }
+
+    fn append(&self, segment: u64, index: u32, frame: &[u8]) -> io::Result<()> {
+        self.log.append(segment, index, frame)
+    }
+
+    fn flush(&self, segment: u64) -> io::Result<()> {
+        self.log.flush(segment)
+    }
+
+    fn sync(&self, segment: u64) -> io::Result<()> {
+        self.gate.pass();
+        self.log.sync(segment)
+    }
+
+    fn seal(&self, segment: u64) -> io::Result<()> {
+        self.log.seal(segment)
+    }
+
+    fn read(&self, segment: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+        self.log.read(segment, index)
+    }
+
+    fn read_all(&self, segment: u64, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
+        self.log.read_all(segment, visit)
+    }
+
+    fn remove(&self, segment: u64) -> io::Result<()> {
+        self.log.remove(segment)
+    }
+
+    fn disk_bytes(&self) -> io::Result<u64> {
+        self.log.disk_bytes()
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        self.log.free_bytes()
+    }
+
+    fn hold_reserve(&self, hold: bool) -> io::Result<()> {
+        self.log.hold_reserve(hold)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.log.close()
+    }
+}
+
+struct Bench {
+    log: MemoryLog,
+    gate: Arc<Gate>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            log: MemoryLog::new(),
+            gate: Arc::default(),
+        }
+    }
+
+    fn open(&self, clock: Clock, durability: Durability) -> Store {
+        let log = GatedLog {
+            log: self.log.session().unwrap(),
+            gate: Arc::clone(&self.gate),
+        };
+        let options = EngineOptions {
+            durability,
+            limits: Limits::default(),
+            shards: 4,
+            max_offline: None,
+            ephemeral: false,
+            ephemeral_at_most_once: false,
+            write_deadline: DEADLINE,
+            first_counter: 0,
+            segment_frames: SEGMENT_FRAMES_MAX,
+            drive: clock.drive(),
+            secrets: None,
+        };
+        let engine = Engine::open(Arc::new(log), clock, options).unwrap();
+        engine.start().unwrap();
+        Store::of(Arc::new(StoreInner { engine }))
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // Threads that are still held can end.
+        self.gate.set(false);
+    }
+}
+
+/// Does something on a thread of its own, which may be held.
+fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (done, result) = mpsc::channel();
+    let run = move || {
+        let _ = done.send(act());
+    };
+    std::thread::Builder::new().spawn(run).unwrap();
+    result
+}
+
+fn answer<T>(result: &Receiver<T>) -> T {
+    result
+        .recv_timeout(PATIENCE)
+        .expect("nobody hangs for ever")
+}
+
+fn spaces(store: &Store) -> [Namespace; 2] {
+    [
+        store.namespace("least", Policy::at_least_once()).unwrap(),
+        store.namespace("most", Policy::at_most_once()).unwrap(),
+    ]
+}
+
+fn complete(space: &Namespace, key: &str) -> Result<()> {
+    let Claim::Granted(lease) = space.claim(key)? else {
+        panic!("{key} is new")
+    };
+    lease
+        .complete("done")
+        .map_err(crate::LeaseError::into_error)
+}
+
+#[test]
+fn callers_get_an_error_when_a_sync_gives_no_answer() {
+    let bench = Bench::new();
+    let store = bench.open(Clock::system(), Durability::Sync);
+    let [least, most] = spaces(&store);
+    complete(&least, "before").unwrap();
+    bench.gate.set(true);
+    let calls = [
+        aside({
+            let least = least.clone();
+            move || complete(&least, "1")
+        }),
+        aside({
+            let most = most.clone();
+            move || complete(&most, "2")
+        }),
+        aside({
+            let store = store.clone();
+            move || store.sync()
+        }),
+    ];
+    for (number, call) in calls.iter().enumerate().take(2) {
+        let error = answer(call).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Poisoned, "{number}: {error}");
+    }
+    // It may have come before there was anything to sync.
+    let synced = answer(&calls[2]);
+    assert!(synced.is_ok_and(|()| true) || store.sync().is_err());
+    assert_eq!(
+        complete(&least, "3").unwrap_err().kind(),
+        ErrorKind::Poisoned
+    );
+    assert!(matches!(
+        least.claim("before").unwrap(),
+        Claim::Completed(_)
+    ));
+    let closing = aside({
+        let store = store.clone();
+        move || store.close()
+    });
+    answer(&closing).unwrap_err();
+    answer(&aside(move || drop((store, least, most))));
+    // When the medium answers after all, whoever is left ends, and nothing acknowledged is missing.
+    bench.gate.set(false);
+    reopened(&bench);
+}
+
+/// Opens the store again once its last thread has let go of the log.
+fn reopened(bench: &Bench) {
+    let log = bench.log.clone();
+    let free = aside(move || {
+        while log.session().is_err() {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    });
+    answer(&free);
+    let store = bench.open(Clock::system(), Durability::Sync);
+    let [least, _] = spaces(&store);
+    assert!(matches!(
+        least.claim("before").unwrap(),
+        Claim::Completed(_)
+    ));
+    store.validate();
+    store.close().unwrap();
+}
+
+/// The bug: the last write of all is made by `close` itself, when the thread that watches over
+/// writes has ended, so a medium that gave no answer then held `close` and `drop` for ever.
+#[test]
+fn close_gives_up_a_medium_that_gives_no_answer_to_its_own_writes() {
+    for closes in [true, false] {
+        let bench = Bench::new();
+        let minute = Durability::Interval(SECOND * 60);
+        let store = bench.open(Clock::system(), minute);
+        let [least, _] = spaces(&store);
+        complete(&least, "before").unwrap();
+        store.sync().unwrap();
+        complete(&least, "after").unwrap();
+        bench.gate.set(true);
+        if closes {
+            let closing = aside({
+                let store = store.clone();
+                move || store.close()
+            });
+            let error = answer(&closing).unwrap_err();
+            assert!(error.to_string().contains("closing the store"), "{error}");
+        }
+        answer(&aside(move || drop((store, least))));
+        bench.gate.set(false);
+        reopened(&bench);
+    }
+}
+
+/// The bug: once a minute the timer brought the marks forward, and waited for the writer to do so.
+/// A write that gave no answer at that moment held the timer, which is what notices such writes,
+/// and `close` behind it.
+#[test]
+fn the_timer_never_waits_for_a_write() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let store = bench.open(Clock::Manual(clock), Durability::Sync);
+    let [least, _] = spaces(&store);
+    bench.gate.set(true);
+    let held = aside(move || complete(&least, "1"));
+    bench.gate.wait_for_one();
+    let touched = aside({
+        let store = store.clone();
+        move || store.engine().journal.touch_marks(60_000)
+    });
+    answer(&touched);
+    bench.gate.set(false);
+    answer(&held).unwrap();
+}
+
+/// The bug: while a commit was under way, the changes in it no longer counted for the window, so
+/// that a slow sync let callers make as many changes again, and a crash could lose them all.
+#[test]
+fn a_slow_sync_makes_callers_wait_instead_of_the_window_grow() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let store = bench.open(Clock::Manual(clock.clone()), Durability::Interval(SECOND));
+    let [least, _] = spaces(&store);
+    complete(&least, "1").unwrap();
+    bench.gate.set(true);
+    let held = aside(move || clock.advance(SECOND / 2));
+    bench.gate.wait_for_one();
+    let journal = &store.engine().journal;
+    let began_ms = 0;
+    assert_eq!(journal.congestion(began_ms + 999), None);
+    assert!(
+        journal.congestion(began_ms + 1000).is_some(),
+        "what is being synced is as old as it is"
+    );
+    bench.gate.set(false);
+    answer(&held);
+    assert_eq!(journal.congestion(began_ms + 5000), None, "it is durable");
+}
