@@ -237,6 +237,7 @@ impl Store {
     /// [`InUse`](ErrorKind::InUse) while its lease is held in this process.
     pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
         let engine = &self.inner.engine;
+        engine.check_alive()?;
         check_key(ticket.key(), engine.options.limits.key_bytes)?;
         let core = engine
             .namespace_by_name(ticket.namespace())
@@ -315,8 +316,9 @@ impl Store {
     /// As [`sync`](Self::sync), without blocking.
     pub fn sync_async(&self) -> Pending<Result<()>> {
         let inner = Arc::clone(&self.inner);
-        let last = inner.engine.journal.last_used();
+        let last = (inner.engine.check_alive()).map(|()| inner.engine.journal.last_used());
         Pending::new(async move {
+            let last = last?;
             inner.engine.check_alive()?;
             inner.engine.rest(Some(last)).await
         })

@@ -256,6 +256,9 @@ impl Engine {
 
     /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
     pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
+        if self.is_forked() {
+            return true;
+        }
         // Cloning a waker runs foreign code, so it comes before the lock.
         let waker = waker.clone();
         let (mut shard, now) = self.lock(digest);
@@ -281,6 +284,9 @@ impl Engine {
 
     /// How much of the lease is left, in milliseconds.
     pub(crate) fn lease_left_ms(&self, digest: Digest, token: FencingToken) -> u64 {
+        if self.is_forked() {
+            return 0;
+        }
         let (shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         at.and_then(|at| shard.get(at)).map_or(0, |running| {
@@ -290,6 +296,9 @@ impl Engine {
 
     /// The guard of this token goes away, or a ticket takes its place.
     pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
+        if self.is_forked() {
+            return;
+        }
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
@@ -300,6 +309,10 @@ impl Engine {
     /// The guard of this token went away after a refusal, so nobody settles the key any more: its
     /// lease runs out, renewed one last time where the store renewed it.
     pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
+        // A thread that only the parent has may hold the lock.
+        if self.is_forked() {
+            return;
+        }
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {

@@ -187,7 +187,7 @@ impl Engine {
         Ok(())
     }
 
-    fn is_forked(&self) -> bool {
+    pub(crate) fn is_forked(&self) -> bool {
         std::process::id() != self.pid.load(Ordering::Relaxed)
     }
 

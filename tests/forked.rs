@@ -1,0 +1,196 @@
+//! A real fork: the child's copy of a store answers nothing, writes nothing, and hangs nowhere.
+//!
+//! A child process opens a store, works on it with several threads, and forks again and again
+//! meanwhile, so that a fork takes place while locks are held. Each fork tries everything that a
+//! handle can do, and drops its copy of it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+#![cfg(target_os = "linux")]
+
+mod rig;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hapax::{
+    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, Namespace, Policy, Store, Ticket,
+};
+use hapax_fork::{Ended, fork_with};
+
+use rig::child::{self, Orders, say, spaces};
+use rig::known::Known;
+use rig::work::granted;
+
+const FORKS: u32 = 40;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a fork gets a copy of.
+struct Handles {
+    store: Store,
+    spaces: [Namespace; 2],
+    leases: [Lease; 3],
+    ticket: Ticket,
+}
+
+/// What a fork was told, call by call.
+#[derive(Default)]
+struct Told(Vec<Option<ErrorKind>>);
+
+impl Told {
+    fn add<T>(&mut self, result: Result<T, hapax::Error>) {
+        self.0.push(result.err().map(|error| error.kind()));
+    }
+
+    /// Of a call on a lease: the error holds the lease, and drops it.
+    fn add_lease<T>(&mut self, result: Result<T, LeaseError>) {
+        self.add(result.map_err(LeaseError::into_error));
+    }
+}
+
+/// Everything that can be done with them; the code says which call was not refused.
+fn in_fork(handles: Handles) -> i32 {
+    let Handles {
+        store,
+        spaces,
+        leases: [first, second, third],
+        ticket,
+    } = handles;
+    let mut told = Told::default();
+    for space in &spaces {
+        told.add(space.claim("forked"));
+        told.add(space.claim_with("held", ClaimOptions::new().wait(PATIENCE)));
+        told.add(space.claim_many(["forked"]));
+        told.add(space.insert("forked"));
+        told.add(space.contains("before"));
+        told.add(space.get("before"));
+        told.add(space.forget("before"));
+    }
+    told.add(third.renew());
+    told.add(third.checkpoint("forked"));
+    let is_lost = third.is_lost();
+    drop(third);
+    told.add_lease(second.release("forked"));
+    drop(first.complete("forked"));
+    told.add(store.attach(&ticket));
+    told.add(store.sync());
+    told.add(store.verify());
+    told.add(store.scan(Filter::new()));
+    told.add(store.in_doubt());
+    told.add(store.namespace("forked", Policy::at_least_once()));
+    told.add(store.close());
+    drop((store, spaces));
+    let answered = told
+        .0
+        .iter()
+        .position(|kind| *kind != Some(ErrorKind::Forked));
+    match answered {
+        Some(at) => i32::try_from(at).unwrap() + 1,
+        None if !is_lost => 99,
+        None => 0,
+    }
+}
+
+fn grant(which: usize, space: &Namespace, key: &str) -> Lease {
+    let Claim::Granted(lease) = space.claim(key).unwrap() else {
+        panic!("{key} is new")
+    };
+    granted(which, key, &lease);
+    lease
+}
+
+fn complete(which: usize, key: &str, lease: Lease) {
+    let token = lease.token().as_i64();
+    lease.complete(child::body(key, token)).unwrap();
+    say(&format!("completed {which} {key} {token}"));
+}
+
+/// The process that forks. As a test by itself it does nothing.
+#[test]
+fn child() {
+    let Some(orders) = Orders::read() else {
+        return;
+    };
+    let store = Store::open(orders.directory).unwrap();
+    let spaces = spaces(&store).unwrap();
+    complete(0, "before", grant(0, &spaces[0], "before"));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (spaces, over) = (&spaces, &over);
+            scope.spawn(move || {
+                for step in 0..u64::MAX {
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let key = format!("work-{thread}-{step}");
+                    complete(thread, &key, grant(thread, &spaces[thread], &key));
+                }
+            });
+        }
+        let forked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            (0..FORKS).for_each(|number| fork_once(&store, &spaces, number));
+        }));
+        over.store(true, Ordering::Relaxed);
+        forked.unwrap();
+    });
+    store.verify().unwrap();
+    store.close().unwrap();
+    say("ended");
+}
+
+fn fork_once(store: &Store, spaces: &[Namespace; 2], number: u32) {
+    let name = |part: &str| format!("{part}-{number}");
+    let ticket = grant(1, &spaces[1], &name("ticket")).detach().unwrap();
+    let handles = Handles {
+        store: store.clone(),
+        spaces: spaces.clone(),
+        leases: ["first", "second", "third"].map(|part| grant(1, &spaces[1], &name(part))),
+        ticket,
+    };
+    let (handles, ended) = fork_with(handles, in_fork, PATIENCE);
+    assert_eq!(ended, Ended::Code(0), "fork {number}");
+    let [first, second, third] = handles.leases;
+    for (part, lease) in [("first", first), ("second", second), ("third", third)] {
+        complete(1, &name(part), lease);
+    }
+    let lease = store.attach(&handles.ticket).unwrap();
+    complete(1, &name("ticket"), lease);
+}
+
+#[test]
+fn a_forked_child_is_refused_and_its_parent_goes_on() {
+    if Orders::read().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let (mut child, mut out) = child::spawn(&path, "fork", 0);
+    let mut known = Known::default();
+    let mut last = None;
+    while let Some(line) = child::next_line(&mut out) {
+        known.hear(&line);
+        last = Some(line);
+    }
+    assert!(
+        child.wait().unwrap().success(),
+        "the parent of the forks ends well"
+    );
+    assert_eq!(last.as_deref(), Some("ended"));
+    known.next_round();
+    known.check(&path);
+    let store = Store::open(&path).unwrap();
+    for space in spaces(&store).unwrap() {
+        assert!(
+            space.get("forked").unwrap().is_none(),
+            "no fork has written"
+        );
+    }
+    assert!(!store.namespaces().contains(&"forked".to_owned()));
+    println!(
+        "{FORKS} forks beside {} acknowledgements",
+        known.acknowledged
+    );
+}
