@@ -32,6 +32,9 @@ use rig::tracer::{self, Call, Fault, Run};
 
 const POINTS: &str = "HAPAX_CRASH_POINTS";
 
+/// The task of a child that drops its store, unclosed, while a panic unwinds.
+const DROP: &str = "drop";
+
 /// The child. As a test by itself it does nothing.
 #[test]
 fn child() {
@@ -49,8 +52,18 @@ fn child() {
         name: &format!("run-{}", orders.seed),
         rolls: orders.task == "roll",
     };
-    script.run(&store);
-    drop(store);
+    if orders.task == DROP {
+        script.work(&store);
+        say("dropping");
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _last = store;
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert!(unwound.is_err());
+    } else {
+        script.run(&store);
+        drop(store);
+    }
     say("ended");
 }
 
@@ -354,4 +367,42 @@ fn one_failed_call_of_a_recovery_is_told_and_loses_nothing() {
         Errno::ENOSPC,
         &mut draw,
     );
+}
+
+/// The last calls of a store are made while it is dropped, with nobody to be told.
+#[test]
+fn a_call_that_fails_while_the_store_is_dropped_is_no_panic() {
+    if Orders::read().is_some() {
+        return;
+    }
+    let mut plain = Bench::new();
+    let Some(run) = plain.run(DROP, 0, Fault::Kill) else {
+        return;
+    };
+    plain.check();
+    let calls = u64::try_from(run.calls.len()).unwrap();
+    let mut dropping = 0;
+    // The last call of all comes first; the work before it is not this test's.
+    for at in (1..=calls).rev() {
+        let mut bench = Bench::new();
+        let run = bench.run(DROP, at, Fault::Error(Errno::EIO)).unwrap();
+        let is_late = run.said[..run.said_before]
+            .last()
+            .is_some_and(|line| line == "dropping");
+        at_point(at, &run, || {
+            assert_eq!(
+                run.code,
+                Some(0),
+                "the child ends by itself, without a panic"
+            );
+            assert_eq!(run.said.last().map(String::as_str), Some("ended"));
+            bench.check();
+        });
+        dropping += u64::from(is_late);
+        if run.met.is_some() && !is_late {
+            break;
+        }
+    }
+    println!("{dropping} failed calls of a store that is dropped");
+    assert!(dropping > 3, "its last calls fail");
 }

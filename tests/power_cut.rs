@@ -31,6 +31,9 @@ const WINDOW: Duration = Duration::from_millis(40);
 
 const INTERVAL: &str = "interval";
 
+/// A store that remembers all its keys is given up after so many cuts, before it fills the disk.
+const CUTS_OF_ONE: u64 = 12;
+
 /// The child. As a test by itself it does nothing.
 #[test]
 fn child() {
@@ -210,10 +213,17 @@ fn an_interval_store_loses_at_most_its_window() {
     }
     let mut draw = Draw::from_seed();
     for mut disk in disks("an_interval_store_loses_at_most_its_window") {
-        let path = disk.root().join("store");
         let mut durable = HashSet::new();
         let mut losses = BTreeMap::new();
         for number in 0..cuts() {
+            let path = disk.root().join(format!("store-{}", number / CUTS_OF_ONE));
+            if number % CUTS_OF_ONE == 0 && number > 0 {
+                let full = disk
+                    .root()
+                    .join(format!("store-{}", number / CUTS_OF_ONE - 1));
+                std::fs::remove_dir_all(full).unwrap();
+                durable.clear();
+            }
             let lines = 3 + draw.below(4000);
             let said = cut_at(&mut disk, &path, INTERVAL, lines, &mut draw);
             let changes = changes(&said);

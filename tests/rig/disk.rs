@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Bytes of the image, which is sparse: xfs is not made on less.
-const IMAGE_BYTES: u64 = 400 << 20;
+/// Bytes of the image, which is sparse.
+const IMAGE_BYTES: u64 = 2 << 30;
 
 /// A file system in a file; it is unmounted and gone when this is dropped.
 pub(crate) struct Disk {

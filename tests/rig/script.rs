@@ -20,23 +20,26 @@ pub(crate) struct Script<'a> {
 }
 
 impl Script<'_> {
-    /// Works and closes the store. After an error it goes on, so that whatever is acknowledged
-    /// after that is heard.
+    /// Works and closes the store.
     pub(crate) fn run(self, store: &Store) {
-        match spaces(store) {
-            Ok(spaces) => {
-                say("open");
-                self.mix(&spaces, "a");
-                if self.rolls {
-                    self.fill(store, &spaces[0]);
-                    self.mix(&spaces, "b");
-                }
-            }
-            Err(error) => tell("namespace", &error),
-        }
+        self.work(store);
         match store.close() {
             Ok(()) => say("closed"),
             Err(error) => tell("close", &error),
+        }
+    }
+
+    /// After an error it goes on, so that whatever is acknowledged after that is heard.
+    pub(crate) fn work(self, store: &Store) {
+        let spaces = match spaces(store) {
+            Ok(spaces) => spaces,
+            Err(error) => return tell("namespace", &error),
+        };
+        say("open");
+        self.mix(&spaces, "a");
+        if self.rolls {
+            self.fill(store, &spaces[0]);
+            self.mix(&spaces, "b");
         }
     }
 
