@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hapax::{Claim, ErrorKind, Limits, Policy, Store};
+use hapax::{Claim, ErrorKind, Limits, Namespace, Policy, Store};
 
 /// A file system in memory that holds little.
 struct SmallDisk(PathBuf);
@@ -100,4 +100,74 @@ fn a_full_disk_refuses_and_loses_nothing() {
     let store = open().expect("the reserve makes room to open it");
     check(&store, acknowledged);
     store.verify().expect("every byte is as it was");
+}
+
+/// Tries new keys until a claim is answered as wanted; the store looks at the disk once a second.
+fn wait_for(jobs: &Namespace, part: &str, is_granted: bool) {
+    for step in 0..3000_u32 {
+        match jobs.claim(format!("{part}-{step}")) {
+            Ok(Claim::Granted(lease)) => {
+                lease.complete("small").expect("there is room for it");
+                if is_granted {
+                    return;
+                }
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}");
+                if !is_granted {
+                    return;
+                }
+            }
+            Ok(other) => panic!("a new key: {other:?}"),
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+    }
+    panic!("{part}: the store does not notice how full the disk is");
+}
+
+#[test]
+fn at_the_floor_claims_are_refused_and_holders_complete() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 300) else {
+        eprintln!(
+            "**** SKIPPED: at_the_floor_claims_are_refused_and_holders_complete needs root to mount a small file system"
+        );
+        return;
+    };
+    let store = Store::builder(disk.0.join("store"))
+        .limits(Limits::new().free_disk_bytes(60 << 20))
+        .open()
+        .expect("there is room at first");
+    let jobs = store
+        .namespace("jobs", Policy::at_most_once())
+        .expect("a namespace");
+    let held: Vec<_> = (0..10)
+        .map(|number| match jobs.claim(format!("held-{number}")) {
+            Ok(Claim::Granted(lease)) => lease,
+            other => panic!("a new key: {other:?}"),
+        })
+        .collect();
+    wait_for(&jobs, "before", true);
+    // Somebody else fills the disk, down to two thirds of the floor.
+    let ballast = disk.0.join("ballast");
+    let free = rustix::fs::statvfs(&disk.0).expect("the disk is there");
+    let taken = free.f_bavail * free.f_frsize - (40 << 20);
+    std::fs::write(
+        &ballast,
+        vec![1; usize::try_from(taken).expect("it is small")],
+    )
+    .expect("there is room for it");
+    wait_for(&jobs, "low", false);
+    for lease in held {
+        lease
+            .complete(vec![7; 200_000])
+            .expect("a holder can complete");
+    }
+    std::fs::remove_file(&ballast).expect("it is there");
+    wait_for(&jobs, "again", true);
+    for number in 0..10 {
+        let answer = jobs.claim(format!("held-{number}")).expect("an answer");
+        assert!(matches!(answer, Claim::Completed(_)), "{answer:?}");
+    }
+    store.close().expect("all of it is durable");
 }
