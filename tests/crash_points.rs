@@ -7,7 +7,8 @@
 //!
 //! The calls are found by tracing the child (`tests/rig/tracer.rs` says why not by `strace`); where
 //! a process may not trace its child, these tests say loudly that they were skipped. A sample of
-//! points, spread over the run, is taken by default, and every one with `HAPAX_CRASH_POINTS=all`.
+//! points, spread over the run, is taken by default, `n` of them in each test with
+//! `HAPAX_CRASH_POINTS=n`, and every one with `HAPAX_CRASH_POINTS=all`.
 
 #![allow(
     clippy::unwrap_used,
@@ -134,14 +135,15 @@ impl Points {
     /// Of about `calls`, at most `sample`; all of them if that is wanted, until none is met.
     fn of(calls: usize, sample: u64, draw: &mut Draw) -> Self {
         let calls = u64::try_from(calls).unwrap();
-        if std::env::var(POINTS).is_ok_and(|points| points == "all") {
+        let wanted = std::env::var(POINTS).unwrap_or_default();
+        if wanted == "all" {
             return Self {
                 next: 1,
                 step: 1,
                 end: u64::MAX,
             };
         }
-        let step = calls.div_ceil(sample).max(1);
+        let step = calls.div_ceil(wanted.parse().unwrap_or(sample)).max(1);
         Self {
             next: 1 + draw.below(step),
             step,
@@ -209,14 +211,14 @@ fn a_new_store_survives_a_kill_at_every_call() {
     let Some(calls) = calls(&mut Bench::new(), "roll") else {
         return;
     };
-    let met = Points::of(calls, 24, &mut draw).each(|at| {
+    let met = Points::of(calls, 20, &mut draw).each(|at| {
         let mut bench = Bench::new();
         let run = bench.run("roll", at, Fault::Kill).unwrap();
         at_point(at, &run, || bench.check());
         run.met.is_some()
     });
     println!("{met} kills, of about {calls} calls of a new store");
-    assert!(met > 10, "the child is killed");
+    assert!(met > 5, "the child is killed");
 }
 
 /// Each store is killed while it recovers from a kill, and its recovery again.
@@ -231,7 +233,7 @@ fn a_store_that_recovers_survives_a_kill_at_every_call() {
     };
     let templates = templates(first, &mut draw).unwrap();
     let calls = calls(&mut Bench::like(&templates[1]), "mix").unwrap();
-    let met = Points::of(calls, 16, &mut draw).each(|at| {
+    let met = Points::of(calls, 12, &mut draw).each(|at| {
         let turn = usize::try_from(at).unwrap() % templates.len();
         let mut bench = Bench::like(&templates[turn]);
         let run = bench.run("mix", at, Fault::Kill).unwrap();
@@ -241,7 +243,7 @@ fn a_store_that_recovers_survives_a_kill_at_every_call() {
         run.met.is_some()
     });
     println!("{met} kills and as many after them, of about {calls} calls of a store that recovers");
-    assert!(met > 10, "the child is killed");
+    assert!(met > 5, "the child is killed");
 }
 
 /// What one failed call has come to.
@@ -270,7 +272,7 @@ fn outcome(run: &Run) -> &'static str {
 /// the same run (what was made ahead of need, at close), or the disk is full and it works ahead.
 fn may_be_silent(run: &Run, call: &Call, error: Errno) -> bool {
     let deletes = |call: &Call| call.name.starts_with("unlink");
-    let is_ahead = call.thread != "hapax-journal" && call.thread != "child";
+    let is_ahead = call.thread == "hapax-janitor" || call.thread.starts_with("sled-io");
     let is_deleted = |other: &Call| deletes(other) && other.path == call.path;
     deletes(call) || run.calls.iter().any(is_deleted) || (error == Errno::ENOSPC && is_ahead)
 }
@@ -331,7 +333,7 @@ fn failing(
         true
     });
     println!("{met} times {error}, of about {calls} calls: {outcomes:#?}");
-    assert!(met > sample / 2, "calls fail");
+    assert!(met > sample / 3, "calls fail");
 }
 
 #[test]
@@ -343,8 +345,8 @@ fn one_failed_call_is_told_and_loses_nothing() {
     let Some(first) = calls(&mut Bench::new(), "roll") else {
         return;
     };
-    failing(None, "roll", first, 16, Errno::EIO, &mut draw);
-    failing(None, "roll", first, 12, Errno::ENOSPC, &mut draw);
+    failing(None, "roll", first, 12, Errno::EIO, &mut draw);
+    failing(None, "roll", first, 8, Errno::ENOSPC, &mut draw);
 }
 
 #[test]
