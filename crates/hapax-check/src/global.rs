@@ -1,0 +1,144 @@
+//! What is judged over all keys: tokens, and the store's own clock.
+
+use crate::Violation;
+use crate::history::{Answer, Call, Granted, History};
+
+fn grants(history: &History) -> impl Iterator<Item = (&Call, &Granted, u64)> {
+    history.calls.iter().filter_map(|call| match &call.result {
+        Answer::Granted(granted) => Some((call, granted, call.end?)),
+        _ => None,
+    })
+}
+
+fn shown(call: &Call) -> String {
+    crate::window::line(call, 0)
+}
+
+/// Tokens rise for the life of the store: a grant that was asked for after another one had been
+/// answered has the higher token, and no two are the same.
+#[must_use]
+pub fn tokens(history: &History) -> Vec<Violation> {
+    let mut by_end: Vec<_> = grants(history).collect();
+    let mut by_start = by_end.clone();
+    by_end.sort_by_key(|(_, _, end)| *end);
+    by_start.sort_by_key(|(call, ..)| call.start);
+    let mut ended = by_end.into_iter().peekable();
+    let mut highest: Option<(&Call, &Granted)> = None;
+    for (call, granted, _) in &by_start {
+        while let Some((earlier, token, _)) = ended.next_if(|(_, _, end)| *end < call.start) {
+            if highest.is_none_or(|(_, most)| token.token > most.token) {
+                highest = Some((earlier, token));
+            }
+        }
+        if let Some((earlier, _)) = highest.filter(|(_, most)| granted.token <= most.token) {
+            return vec![Violation {
+                key: None,
+                what: "a later grant has a token that is not higher".to_owned(),
+                shown: vec![shown(earlier), shown(call)],
+            }];
+        }
+    }
+    let mut by_token = by_start;
+    by_token.sort_by_key(|(_, granted, _)| granted.token);
+    let twice = by_token
+        .windows(2)
+        .find(|pair| pair[0].1.token == pair[1].1.token);
+    twice
+        .map(|pair| Violation {
+            key: None,
+            what: "two grants have the same token".to_owned(),
+            shown: vec![shown(pair[0].0), shown(pair[1].0)],
+        })
+        .into_iter()
+        .collect()
+}
+
+/// What is known of the store's clock of whole seconds, from its own answers: the first grant of a
+/// key tells the second in which it was given.
+#[derive(Clone, Debug)]
+pub struct StoreClock {
+    wall_ms: u64,
+    slack_ms: u64,
+    /// (end, the highest second told by then), rising.
+    told_by: Vec<(u64, u64)>,
+    /// (start, the lowest second told by a call from then on), rising.
+    told_from: Vec<(u64, u64)>,
+}
+
+impl StoreClock {
+    /// Collects what a history tells.
+    ///
+    /// # Errors
+    ///
+    /// The clock went back, or is further from the wall clock than the meta line allows.
+    pub fn of(history: &History) -> Result<Self, Violation> {
+        let mut clock = Self {
+            wall_ms: history.meta.wall_ms,
+            slack_ms: history.meta.store_time_slack_ms,
+            told_by: Vec::new(),
+            told_from: Vec::new(),
+        };
+        let mut told: Vec<_> = grants(history)
+            .filter(|(_, granted, _)| granted.attempt == 1)
+            .map(|(call, granted, end)| (call, end, granted.first))
+            .collect();
+        for (call, end, secs) in &told {
+            let (low, high) = clock.by_wall(call.start, *end);
+            if *secs < low || *secs > high {
+                return Err(Violation {
+                    key: None,
+                    what: format!(
+                        "the store says that it is {secs}, and it must be {low} to {high}"
+                    ),
+                    shown: vec![shown(call)],
+                });
+            }
+        }
+        told.sort_by_key(|(_, end, _)| *end);
+        for (_, end, secs) in &told {
+            let most = clock.told_by.last().map_or(0, |(_, most)| *most);
+            clock.told_by.push((*end, most.max(*secs)));
+        }
+        told.sort_by_key(|(call, ..)| std::cmp::Reverse(call.start));
+        for (call, _, secs) in &told {
+            let least = clock.told_from.last().map_or(u64::MAX, |(_, least)| *least);
+            clock.told_from.push((call.start, least.min(*secs)));
+        }
+        clock.told_from.reverse();
+        for (call, end, secs) in told {
+            let (low, high) = clock.between(call.start, Some(end));
+            if low > secs || secs > high {
+                return Err(Violation {
+                    key: None,
+                    what: format!(
+                        "the store says that it is {secs}, and others were told {low} before or {high} after"
+                    ),
+                    shown: vec![shown(call)],
+                });
+            }
+        }
+        Ok(clock)
+    }
+
+    fn by_wall(&self, start: u64, end: u64) -> (u64, u64) {
+        let at_ms = |stamp: u64| self.wall_ms.saturating_add(stamp / 1_000_000);
+        let low = at_ms(start).saturating_sub(self.slack_ms) / 1000;
+        let high = at_ms(end).saturating_add(self.slack_ms) / 1000;
+        (low, high)
+    }
+
+    /// The lowest and the highest second that a call may have been decided in.
+    #[must_use]
+    pub fn between(&self, start: u64, end: Option<u64>) -> (u64, u64) {
+        let (mut low, mut high) = self.by_wall(start, end.unwrap_or(u64::MAX));
+        let before = self.told_by.partition_point(|(told, _)| *told < start);
+        if let Some((_, most)) = before.checked_sub(1).and_then(|at| self.told_by.get(at)) {
+            low = low.max(*most);
+        }
+        let after = end.map(|end| self.told_from.partition_point(|(told, _)| *told <= end));
+        if let Some((_, least)) = after.and_then(|at| self.told_from.get(at)) {
+            high = high.min(*least);
+        }
+        (low, high)
+    }
+}
