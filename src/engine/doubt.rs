@@ -160,7 +160,7 @@ impl Engine {
         parts: Vec<Vec<u8>>,
         now: Now,
     ) -> Result<u64> {
-        self.journal.check()?;
+        self.check_open()?;
         let policy = &named.namespace.policy;
         // A higher token: the holder that brought the doubt about is superseded.
         let subject = Subject {
@@ -327,7 +327,7 @@ impl Engine {
         last: Option<LastRecord>,
         now: Now,
     ) -> Result<u64> {
-        self.journal.check()?;
+        self.check_open()?;
         let record = RecordRef {
             head: Head {
                 kind: RecordKind::Forgotten,

@@ -115,7 +115,7 @@ impl Engine {
         basis: &Basis,
         now: Now,
     ) -> Result<Tried> {
-        self.journal.check()?;
+        self.check_open()?;
         let mut aftermath = Aftermath::default();
         if let Some(running) = shard.get_mut(at) {
             aftermath
@@ -141,7 +141,7 @@ impl Engine {
         last: Option<LastRecord>,
         now: Now,
     ) -> Result<Tried> {
-        self.journal.check()?;
+        self.check_open()?;
         let said: &[u8] = if subject.reason.is_empty() {
             b"no outcome within the attempts allowed"
         } else {
@@ -170,7 +170,7 @@ impl Engine {
 
     /// Refuses grants where the store is at a limit. Holders are not asked.
     fn check_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
-        self.journal.check()?;
+        self.check_open()?;
         let limits = &self.options.limits;
         let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
         if self.shards.running() >= limits.running_keys {

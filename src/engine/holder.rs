@@ -131,7 +131,7 @@ impl Engine {
             }
             Ok(Accepted::Write(kind)) => kind,
         };
-        self.journal.check()?;
+        self.check_open()?;
         let subject = Subject::of_running(running);
         let mut record = subject.record(kind, said(command, running), now);
         record.head.body_omitted |= matches!(command, Command::CompleteWithout);
@@ -193,7 +193,7 @@ impl Engine {
             Ok(Accepted::Extend) => return Ok(None),
             Ok(Accepted::Write(kind)) => kind,
         };
-        self.journal.check()?;
+        self.check_open()?;
         let body = match command {
             Command::Complete(body) | Command::Fail(body) => body,
             _ => &[],

@@ -167,7 +167,7 @@ impl Engine {
                 (None, running.last_record)
             }
         };
-        self.journal.check()?;
+        self.check_open()?;
         self.check_salvaged(named.namespace)?;
         let token = self.next_token()?;
         let fresh = inserted(named, token, now);

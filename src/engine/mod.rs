@@ -171,11 +171,8 @@ impl Engine {
 
     /// Refuses calls that the store must not answer at all any more.
     pub(crate) fn check_alive(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                "the store was closed: open it again",
-            ));
+        if self.is_closed() {
+            return Err(closed());
         }
         if self.is_forked() {
             let text = format!(
@@ -185,6 +182,15 @@ impl Engine {
             return Err(Error::new(ErrorKind::Forked, text));
         }
         Ok(())
+    }
+
+    /// Refuses changes of a key, under the lock of its shard. `close` takes each of these locks once
+    /// it has closed the store, and commits last: what is written here before is committed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(closed());
+        }
+        self.journal.check()
     }
 
     pub(crate) fn is_forked(&self) -> bool {
@@ -352,6 +358,10 @@ pub(crate) fn next_epoch(epoch: u32, by: u32) -> Result<u32> {
         Some(next) if next < EPOCH_END => Ok(next),
         _ => Err(no_epoch_left()),
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store was closed: open it again")
 }
 
 fn no_epoch_left() -> Error {

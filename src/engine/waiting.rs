@@ -146,7 +146,7 @@ impl Engine {
         locator: Option<Locator>,
         now: Now,
     ) -> Result<Option<(SlabRef, Granted)>> {
-        self.journal.check()?;
+        self.check_open()?;
         let sent = waiter.request.fingerprint.as_ref();
         let Verdict::Grant(basis) = claim_settled(record, sent, policy) else {
             return Ok(None);
@@ -311,7 +311,7 @@ impl Engine {
         basis: &Basis,
         now: Now,
     ) -> Result<Option<Granted>> {
-        self.journal.check()?;
+        self.check_open()?;
         let token = self.next_token()?;
         shard.regrant(at, token, request, basis, now);
         Ok(self.finish_grant(shard, at, None, now))

@@ -215,7 +215,8 @@ impl Engine {
         self.workers.lock().closed = Some(closed);
     }
 
-    /// Wakes everyone who waits for a key or watches a lease: they find the store closed.
+    /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Takes the
+    /// lock of every shard: who held it before is committed, who comes later is refused.
     fn end_leases(&self) {
         for index in 0..self.shards.len() {
             let mut aftermath = Aftermath::default();

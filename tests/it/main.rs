@@ -6,6 +6,7 @@ mod asked_retention;
 mod backup;
 #[cfg(feature = "bytes")]
 mod bytes;
+mod closing;
 mod compaction;
 mod contract_claim;
 mod contract_claim_settled;
