@@ -84,6 +84,7 @@ pub struct Stats {
     pub(crate) live_records: u64,
     pub(crate) log_bytes: u64,
     pub(crate) live_bytes: u64,
+    pub(crate) appended_bytes: u64,
     pub(crate) disk_bytes: u64,
     pub(crate) last_frame: u64,
     pub(crate) durable_frame: u64,
@@ -128,6 +129,8 @@ gauges! {
     log_bytes: u64,
     /// An estimate of the bytes of live records in the log.
     live_bytes: u64,
+    /// Bytes of the records that were appended since the store was opened, carried ones included.
+    appended_bytes: u64,
     /// Bytes that the log occupies on its medium.
     disk_bytes: u64,
     /// The last frame that holds a record.

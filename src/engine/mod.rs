@@ -314,6 +314,7 @@ impl Engine {
         self.journal.with_tail(|tail| {
             stats.window_bytes = to_u64(tail.window_bytes());
             stats.last_frame = tail.last_used();
+            stats.appended_bytes = tail.appended_bytes();
             for segment in tail.census.segments() {
                 stats.segments += 1;
                 stats.live_records += segment.live;

@@ -53,6 +53,7 @@ pub(crate) struct Tail {
     window_bytes: usize,
     /// Frames below this one lie in closed segments, so they may leave the window.
     closed_below: u64,
+    appended_bytes: u64,
     pub(crate) census: Census,
 }
 
@@ -77,6 +78,7 @@ impl Tail {
             window: VecDeque::new(),
             window_bytes: 0,
             closed_below: last + 1,
+            appended_bytes: 0,
             census,
         }
     }
@@ -116,6 +118,7 @@ impl Tail {
             taken
         };
         let bytes = u64::try_from(bytes).expect("a record is at most 16 MiB");
+        self.appended_bytes += bytes;
         self.census.written(self.segment, &record.head, bytes);
         if let Some(replaced) = replaced {
             self.census
@@ -231,6 +234,11 @@ impl Tail {
     /// The segment after the one that takes frames now.
     pub(crate) fn next_segment(&self) -> u64 {
         self.segment + 1
+    }
+
+    /// Bytes of the records that were appended to this tail.
+    pub(crate) fn appended_bytes(&self) -> u64 {
+        self.appended_bytes
     }
 
     pub(crate) fn window_bytes(&self) -> usize {

@@ -57,6 +57,10 @@ fn survivors_are_carried_and_dead_segments_go() {
     let stats = store.stats();
     assert!(stats.segments_dropped() >= 3, "{stats:?}");
     assert!(stats.records_carried() >= 2, "{stats:?}");
+    assert!(
+        stats.appended_bytes() > stats.log_bytes(),
+        "what was dropped was appended once: {stats:?}"
+    );
     assert_eq!(answer(&jobs, "small"), b"kept");
     assert_eq!(answer(&jobs, "large"), large);
     store.verify().unwrap();

@@ -281,18 +281,21 @@ impl<'a> Search<'a, '_> {
         Ok(())
     }
 
-    /// The orders that are one step longer. A call that changes nothing is taken at once: nothing
-    /// is gained by putting it later.
+    /// The orders that are one step longer. A call that only looks is taken as soon as it fits:
+    /// nothing is gained by putting it later.
     fn followers(&self, order: Order<'a>) -> Vec<Order<'a>> {
         let mut longer = Vec::new();
         for (slot, step) in self.slots.iter().enumerate() {
             let Some(step) = step.filter(|_| order.done & bit(slot) == 0) else {
                 continue;
             };
+            if !self.may_follow(order, step) {
+                continue;
+            }
             let done = order.done | bit(slot);
             let keys = self.keys_after(&order.key, step);
-            let certain = matches!(step, Step::Call(at) if !self.is_optional(at));
-            if certain && keys == [order.key] {
+            let looks = matches!(step, Step::Call(at) if only_looks(self.calls[at], self.rules));
+            if looks && keys == [order.key] {
                 return vec![Order { done, ..order }];
             }
             longer.extend(keys.into_iter().map(|key| Order { key, done }));
@@ -305,8 +308,14 @@ impl<'a> Search<'a, '_> {
         longer
     }
 
-    fn is_optional(&self, at: usize) -> bool {
-        matches!(self.calls[at].result, Answer::Unknown | Answer::Cancelled)
+    /// A grant is taken back after it was given.
+    fn may_follow(&self, order: Order<'a>, step: Step) -> bool {
+        let Step::Withdraw(at) = step else {
+            return true;
+        };
+        let grant = Some(Step::Call(at));
+        let slot = self.slots.iter().position(|open| *open == grant);
+        slot.is_some_and(|slot| order.done & bit(slot) != 0)
     }
 
     fn keys_after(&self, key: &Key<'a>, step: Step) -> Vec<Key<'a>> {
@@ -319,6 +328,19 @@ impl<'a> Search<'a, '_> {
             Step::Withdraw(_) => vec![*key],
             Step::Reopen(_) => vec![key.reopened()],
         }
+    }
+}
+
+/// The call leaves its key as it is, wherever it is put.
+pub(crate) fn only_looks(call: &Call, rules: &Rules) -> bool {
+    match (&call.op, &call.result) {
+        (_, Answer::Unknown | Answer::Cancelled) => false,
+        (Op::Get | Op::Contains, _) | (_, Answer::Refused(_) | Answer::Flag(false)) => true,
+        (Op::Claim(_), Answer::Granted(_)) => false,
+        // The claim that finds that no attempt is left writes that down.
+        (Op::Claim(_), Answer::Failed(_) | Answer::Mismatch { .. }) => rules.max_attempts.is_none(),
+        (Op::Claim(_), _) => true,
+        _ => false,
     }
 }
 

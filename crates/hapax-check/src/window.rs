@@ -1,8 +1,8 @@
 //! The counter-example: as few calls as show the fault, for people.
 
 use crate::global::StoreClock;
-use crate::history::{Answer, Call, Op, Reopen, Rules};
-use crate::search::{Fault, Verdict, judge_from};
+use crate::history::{Call, Reopen, Rules};
+use crate::search::{Fault, Verdict, judge_from, only_looks};
 use crate::spec::Key;
 
 /// Calls that are shown at most.
@@ -73,17 +73,6 @@ fn shrink<'a>(
             window.insert(at, call);
             at += 1;
         }
-    }
-}
-
-/// The call leaves its key as it is: without it, fewer answers need explaining.
-fn only_looks(call: &Call, rules: &Rules) -> bool {
-    match (&call.op, &call.result) {
-        (_, Answer::Unknown | Answer::Cancelled) => false,
-        (Op::Get | Op::Contains, _) | (_, Answer::Refused(_) | Answer::Flag(false)) => true,
-        (Op::Claim(_), Answer::Granted(_)) => false,
-        (Op::Claim(_), _) => rules.max_attempts.is_none(),
-        _ => false,
     }
 }
 

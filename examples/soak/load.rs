@@ -1,0 +1,122 @@
+//! The load: ever new keys, first in and first out, and now and then one that was there before.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hapax::{Claim, Namespace};
+
+use crate::Failure;
+use crate::histogram::{Histogram, instant};
+use crate::random::Random;
+
+/// What one thread has done since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) claims: Histogram,
+    pub(crate) completes: Histogram,
+    pub(crate) replays: u64,
+}
+
+impl Tally {
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.claims.append(&other.claims);
+        self.completes.append(&other.completes);
+        self.replays += other.replays;
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Load<'a> {
+    pub(crate) on: &'a Namespace,
+    pub(crate) number: u64,
+    /// Pairs a second; 0 for as many as there can be.
+    pub(crate) rate: u64,
+    /// How many of the newest keys are surely remembered.
+    pub(crate) recent: u64,
+    pub(crate) seed: u64,
+    pub(crate) tally: &'a Mutex<Tally>,
+    pub(crate) over: &'a AtomicBool,
+}
+
+/// One in so many completes with a body of many frames, and one in so many is asked for again.
+const LARGE_ONE_IN: u64 = 2000;
+const LARGE_BYTES: usize = 200_000;
+const REPLAY_ONE_IN: u64 = 20;
+/// How far ahead of its pace a thread may be.
+const SLICE: Duration = Duration::from_millis(5);
+
+impl Load<'_> {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let mut random = Random::new(self.seed ^ (self.number << 32));
+        let from = instant();
+        let mut serial = 0;
+        while !self.over.load(Ordering::Relaxed) {
+            self.pair(serial)?;
+            serial += 1;
+            if random.below(REPLAY_ONE_IN) == 0 {
+                self.replay(serial - 1 - random.below(self.recent.min(serial)))?;
+            }
+            if self.rate > 0 {
+                self.keep_pace(serial, instant().saturating_duration_since(from));
+            }
+        }
+        Ok(())
+    }
+
+    /// Parks when it is a slice ahead.
+    fn keep_pace(&self, serial: u64, elapsed: Duration) {
+        let due = Duration::from_nanos(serial.saturating_mul(1_000_000_000) / self.rate);
+        if let Some(ahead) = due.checked_sub(elapsed + SLICE) {
+            std::thread::park_timeout(ahead + SLICE);
+        }
+    }
+
+    fn key(&self, serial: u64) -> String {
+        format!("{:03}-{serial:012}-delivery", self.number)
+    }
+
+    fn body(&self, serial: u64) -> Vec<u8> {
+        let body = format!(
+            "{{\"thread\":{},\"serial\":{serial:012},\"status\":\"delivered\"}}",
+            self.number
+        );
+        let mut body = body.into_bytes();
+        if serial % LARGE_ONE_IN == LARGE_ONE_IN - 1 {
+            let byte = u8::try_from(serial % 251).unwrap_or_default();
+            body.resize(LARGE_BYTES, byte);
+        }
+        body
+    }
+
+    fn pair(&self, serial: u64) -> Result<(), Failure> {
+        let (key, body) = (self.key(serial), self.body(serial));
+        let start = instant();
+        let claimed = self.on.claim(&key)?;
+        let claimed_at = instant();
+        let Claim::Granted(lease) = claimed else {
+            return Err(format!("{key} is new, and the claim was answered {claimed:?}").into());
+        };
+        lease.complete(&body)?;
+        let end = instant();
+        let mut tally = self.tally.lock().expect("no thread panics with it");
+        tally
+            .claims
+            .add(claimed_at.saturating_duration_since(start));
+        tally
+            .completes
+            .add(end.saturating_duration_since(claimed_at));
+        Ok(())
+    }
+
+    /// Asks for a key whose retention has not passed.
+    fn replay(&self, serial: u64) -> Result<(), Failure> {
+        let key = self.key(serial);
+        match self.on.claim(&key)? {
+            Claim::Completed(answer) if answer.response() == self.body(serial) => {}
+            other => return Err(format!("{key} was completed, and is answered {other:?}").into()),
+        }
+        self.tally.lock().expect("no thread panics with it").replays += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+//! Histories written by hand: each promise once kept, and once not.
+
+use hapax_check::history::{
+    Answer, Ask, Call, Doubtful, FORMAT, Granted, How, Meta, Op, Refusal, Refused, Reopen, Rules,
+    Status, Stored,
+};
+use hapax_check::{History, check};
+
+const WALL_SECS: u64 = 1_000_000;
+const AGAIN: usize = 0;
+const ONCE: usize = 1;
+const MILLI: u64 = 1_000_000;
+
+/// Calls one after the other, on one key unless told otherwise.
+struct Script {
+    history: History,
+    ns: usize,
+    /// Milliseconds.
+    now: u64,
+}
+
+fn script(ns: usize) -> Script {
+    let rules = |name: &str, at_most_once| Rules {
+        name: name.to_owned(),
+        at_most_once,
+        retention_secs: 10,
+        failed_secs: 10,
+        attempt_secs: 20,
+        max_attempts: None,
+    };
+    let meta = Meta {
+        format: FORMAT,
+        wall_ms: WALL_SECS * 1000,
+        store_time_slack_ms: 100,
+        namespaces: vec![rules("again", false), rules("once", true)],
+        ..Meta::default()
+    };
+    Script {
+        history: History {
+            meta,
+            ..History::default()
+        },
+        ns,
+        now: 200,
+    }
+}
+
+impl Script {
+    fn passes(mut self, ms: u64) -> Self {
+        self.now += ms;
+        self
+    }
+
+    fn call(self, op: Op, result: Answer) -> Self {
+        self.call_on("key", op, result)
+    }
+
+    /// A millisecond long.
+    fn call_on(mut self, key: &str, op: Op, result: Answer) -> Self {
+        let start = self.now * MILLI;
+        self.now += 2;
+        self.history.calls.push(Call {
+            ns: self.ns,
+            key: key.to_owned(),
+            thread: 0,
+            start,
+            end: Some(start + MILLI),
+            op,
+            result,
+        });
+        self
+    }
+
+    fn reopens(mut self) -> Self {
+        let (start, end) = (self.now * MILLI, (self.now + 1) * MILLI);
+        self.now += 2;
+        self.history.reopens.push(Reopen { start, end });
+        self
+    }
+
+    fn holds(self) {
+        let report = check(&self.history);
+        assert!(report.holds(), "{report}");
+    }
+
+    fn is_wrong(self) {
+        let report = check(&self.history);
+        assert!(!report.violations.is_empty(), "nothing was found: {report}");
+        assert!(
+            report
+                .violations
+                .iter()
+                .all(|violation| !violation.shown.is_empty()),
+            "it shows the calls"
+        );
+    }
+
+    /// A claim that is granted.
+    fn granted(self, token: i64, attempt: u32) -> Self {
+        let answer = granted(token, attempt, WALL_SECS + self.now / 1000);
+        self.call(claim(), answer)
+    }
+
+    fn completes(self, token: i64, body: &str) -> Self {
+        let body = body.to_owned();
+        self.call(Op::Complete { token, body }, Answer::Done)
+    }
+
+    fn told(self, token: i64, body: &str, at_secs: u64) -> Self {
+        let answer = completed(token, body, at_secs);
+        self.call(claim(), answer)
+    }
+}
+
+/// With a lease of 50 ms.
+fn claim() -> Op {
+    Op::Claim(Ask {
+        lease_ms: 50,
+        wait_ms: None,
+        print: None,
+        meta: "m".to_owned(),
+    })
+}
+
+fn granted(token: i64, attempt: u32, first: u64) -> Answer {
+    Answer::Granted(Granted {
+        token,
+        attempt,
+        first,
+        checkpoint: String::new(),
+        reason: String::new(),
+    })
+}
+
+/// First claimed and settled in the same second.
+fn completed(token: i64, body: &str, at_secs: u64) -> Answer {
+    let at = WALL_SECS + at_secs;
+    Answer::Completed(Stored {
+        token,
+        attempts: 1,
+        body: body.to_owned(),
+        meta: "m".to_owned(),
+        first: at,
+        at,
+        expires: at + 11,
+    })
+}
+
+fn in_progress() -> Answer {
+    Answer::InProgress {
+        left_ms: 40,
+        attempt: 1,
+        meta: "m".to_owned(),
+    }
+}
+
+fn in_doubt(token: i64) -> Answer {
+    Answer::InDoubt(Doubtful {
+        token,
+        attempt: 1,
+        reason: "the lease lapsed without an outcome".to_owned(),
+        checkpoint: String::new(),
+        meta: "m".to_owned(),
+        alive: true,
+    })
+}
+
+fn refused(kind: Refusal, state: Status, token: i64) -> Answer {
+    Answer::Refused(Refused {
+        kind,
+        current: Some((state, token)),
+    })
+}
+
+#[test]
+fn two_grants_at_once() {
+    for ns in [AGAIN, ONCE] {
+        let one = || script(ns).granted(1, 1);
+        one().call(claim(), in_progress()).holds();
+        one().granted(2, 1).is_wrong();
+        one().granted(2, 2).is_wrong();
+    }
+}
+
+#[test]
+fn a_lost_completion() {
+    let done = || script(AGAIN).granted(1, 1).completes(1, "a");
+    done().passes(9000).told(1, "a", 0).holds();
+    done().passes(9000).granted(2, 1).is_wrong();
+    done().reopens().told(1, "a", 0).holds();
+    done().reopens().granted(2, 1).is_wrong();
+    done().reopens().granted(2, 2).is_wrong();
+}
+
+#[test]
+fn an_answer_after_its_retention() {
+    let done = || script(AGAIN).granted(1, 1).completes(1, "a");
+    done().passes(12_000).granted(2, 1).holds();
+    done().passes(12_000).told(1, "a", 0).is_wrong();
+}
+
+#[test]
+fn an_outcome_that_comes_back() {
+    let twice = || {
+        let first = script(AGAIN).granted(1, 1).completes(1, "a");
+        first.passes(12_000).granted(2, 1).completes(2, "b")
+    };
+    twice().told(2, "b", 12).holds();
+    twice().told(1, "a", 0).is_wrong();
+    let absent = || script(AGAIN).granted(1, 1).completes(1, "a").passes(12_000);
+    absent().call(Op::Get, Answer::Absent).granted(2, 1).holds();
+    absent()
+        .call(Op::Get, Answer::Absent)
+        .told(1, "a", 0)
+        .is_wrong();
+}
+
+#[test]
+fn a_wrong_answer() {
+    let done = || script(AGAIN).granted(1, 1).completes(1, "a");
+    done().told(1, "b", 0).is_wrong();
+    done().told(3, "a", 0).is_wrong();
+    done().told(1, "a", 1).is_wrong();
+}
+
+#[test]
+fn a_token_that_is_not_current_and_accepted() {
+    let taken = || script(AGAIN).granted(1, 1).passes(60).granted(2, 2);
+    let body = "late".to_owned();
+    let late = || Op::Complete {
+        token: 1,
+        body: body.clone(),
+    };
+    let no = refused(Refusal::Superseded, Status::InProgress, 2);
+    taken().call(late(), no).completes(2, "b").holds();
+    taken().call(late(), Answer::Done).is_wrong();
+    taken()
+        .call(Op::Renew { token: 1 }, Answer::Done)
+        .is_wrong();
+}
+
+#[test]
+fn an_answer_after_forget() {
+    let gone = || {
+        let done = script(AGAIN).granted(1, 1).completes(1, "a");
+        done.call(Op::Forget { force: None }, Answer::Flag(true))
+    };
+    gone().granted(2, 1).holds();
+    gone().told(1, "a", 0).is_wrong();
+    gone().reopens().told(1, "a", 0).is_wrong();
+    gone().call(Op::Contains, Answer::Flag(true)).is_wrong();
+}
+
+#[test]
+fn at_most_once_and_granted_twice() {
+    let lapsed = || script(ONCE).granted(1, 1).passes(60);
+    lapsed().call(claim(), in_doubt(1)).holds();
+    lapsed().granted(2, 2).is_wrong();
+    lapsed().granted(2, 1).is_wrong();
+    script(ONCE)
+        .granted(1, 1)
+        .reopens()
+        .granted(2, 2)
+        .is_wrong();
+    let never = Op::Resolve {
+        token: 1,
+        how: How::NeverHappened,
+        force: true,
+    };
+    let resolved = lapsed().call(never, Answer::Done);
+    let again = Answer::Granted(Granted {
+        token: 5,
+        attempt: 2,
+        first: WALL_SECS,
+        checkpoint: String::new(),
+        reason: "resolved: it never happened".to_owned(),
+    });
+    resolved.call(claim(), again).holds();
+    let doubted = lapsed().call(claim(), in_doubt(1));
+    doubted
+        .call(Op::Renew { token: 1 }, Answer::Done)
+        .is_wrong();
+}
+
+#[test]
+fn a_lease_that_ends_early_or_never() {
+    let again = || script(AGAIN).granted(1, 1);
+    again().passes(30).granted(2, 2).is_wrong();
+    again().passes(60).granted(2, 2).holds();
+    again().passes(60).call(claim(), in_progress()).is_wrong();
+}
+
+#[test]
+fn tokens_that_do_not_rise() {
+    let one = || script(AGAIN).granted(7, 1).completes(7, "a");
+    let other = |token| granted(token, 1, WALL_SECS);
+    one().call_on("other", claim(), other(8)).holds();
+    one().call_on("other", claim(), other(6)).is_wrong();
+    one().call_on("other", claim(), other(7)).is_wrong();
+}
+
+/// A completion that overlaps a claim may come before it or after.
+#[test]
+fn calls_that_overlap_may_be_put_in_either_order() {
+    let overlapped = |answer| {
+        let mut script = script(AGAIN).granted(1, 1).completes(1, "a");
+        script.now -= 1;
+        script.call(claim(), answer)
+    };
+    overlapped(in_progress()).holds();
+    overlapped(completed(1, "a", 0)).holds();
+    overlapped(granted(2, 2, WALL_SECS)).is_wrong();
+}
+
+/// A call that never returned had an effect or had none, but not both.
+#[test]
+fn a_call_that_never_returned_may_have_had_an_effect() {
+    let lost = || {
+        let body = "a".to_owned();
+        let script = script(AGAIN).granted(1, 1);
+        let mut script = script.call(Op::Complete { token: 1, body }, Answer::Unknown);
+        script.history.calls.last_mut().unwrap().end = None;
+        script.reopens()
+    };
+    lost().told(1, "a", 0).holds();
+    lost().granted(2, 1).holds();
+    lost()
+        .granted(2, 1)
+        .completes(2, "b")
+        .told(1, "a", 0)
+        .is_wrong();
+    lost().told(1, "a", 0).granted(2, 1).is_wrong();
+}
+
+/// A grant that nobody received is taken back before its future is gone.
+#[test]
+fn a_claim_that_was_cancelled_leaves_nothing() {
+    let cancelled = || script(AGAIN).call(claim(), Answer::Cancelled);
+    cancelled().granted(2, 1).holds();
+    cancelled().granted(2, 2).is_wrong();
+    cancelled().call(claim(), in_progress()).is_wrong();
+}
