@@ -1,6 +1,8 @@
 //! Does anything grow? The medians of the first and of the last third are compared: one slow
 //! interval moves neither, a steady growth moves both.
 
+use std::time::Duration;
+
 use crate::sample::Sample;
 
 /// One thing that must not grow.
@@ -15,7 +17,7 @@ struct Rule {
 
 const MIB: u64 = 1024 * 1024;
 
-fn micros(latency: std::time::Duration) -> u64 {
+fn micros(latency: Duration) -> u64 {
     u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -68,7 +70,10 @@ pub(crate) enum Verdict {
     TooShort(usize),
 }
 
-pub(crate) fn judge(samples: &[Sample]) -> Verdict {
+/// Judges what was sampled after the warm-up.
+pub(crate) fn judge(samples: &[Sample], warm_up: Duration) -> Verdict {
+    let judged = samples.iter().filter(|sample| sample.elapsed > warm_up);
+    let samples: Vec<&Sample> = judged.collect();
     if samples.len() < LEAST {
         return Verdict::TooShort(samples.len());
     }
@@ -97,8 +102,8 @@ pub(crate) fn judge(samples: &[Sample]) -> Verdict {
     }
 }
 
-fn median(samples: &[Sample], of: fn(&Sample) -> u64) -> u64 {
-    let mut values: Vec<u64> = samples.iter().map(of).collect();
+fn median(samples: &[&Sample], of: fn(&Sample) -> u64) -> u64 {
+    let mut values: Vec<u64> = samples.iter().map(|sample| of(sample)).collect();
     values.sort_unstable();
     values[values.len() / 2]
 }
