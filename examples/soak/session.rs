@@ -41,26 +41,17 @@ pub(crate) fn run(args: &Args, dir: &Path, tell: Tell<'_>) -> Result<Soaked, Fai
     Ok(soaked)
 }
 
-/// Keys that were completed just now, at most.
-const RECENT: u64 = 1000;
-
 fn soak(args: &Args, store: &Store, on: &Namespace, tell: Tell<'_>) -> Result<Soaked, Failure> {
     let over = AtomicBool::new(false);
     let tallies: Vec<Mutex<Tally>> = (0..args.threads).map(|_| Mutex::default()).collect();
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
         for (tally, number) in tallies.iter().zip(0..) {
-            let rate = args.rate.div_ceil(args.threads);
-            let sure = rate.saturating_mul(args.retention.as_secs()) / 4;
             let load = Load {
                 on,
                 number,
-                rate,
-                recent: if rate == 0 {
-                    RECENT
-                } else {
-                    sure.clamp(1, RECENT)
-                },
+                rate: args.rate.div_ceil(args.threads),
+                retention: args.retention,
                 seed: args.seed,
                 tally,
                 over: &over,
