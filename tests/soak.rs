@@ -108,19 +108,19 @@ fn judges_each_figure(like: &Sample) {
     type Grow = fn(&mut Sample, u32);
     let grown: [(&str, Grow); 5] = [
         ("memory", |sample, at| {
-            sample.memory_bytes += u64::from(at) * 10_000_000
+            sample.memory_bytes += u64::from(at) * 10_000_000;
         }),
         ("disk", |sample, at| {
-            sample.disk_bytes += u64::from(at) * 50_000_000
+            sample.disk_bytes += u64::from(at) * 50_000_000;
         }),
         ("live keys", |sample, at| {
-            sample.live_keys += u64::from(at) * 10_000
+            sample.live_keys += u64::from(at) * 10_000;
         }),
         ("p99.9 of claim", |sample, at| {
-            sample.claim[2] += Duration::from_millis(5) * at
+            sample.claim[2] += Duration::from_millis(5) * at;
         }),
         ("p99.9 of complete", |sample, at| {
-            sample.complete[2] += Duration::from_millis(5) * at
+            sample.complete[2] += Duration::from_millis(5) * at;
         }),
     ];
     for (what, grow) in grown {

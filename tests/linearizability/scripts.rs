@@ -83,7 +83,7 @@ impl Script {
         assert!(report.holds(), "{report}");
     }
 
-    fn is_wrong(self) {
+    fn fails(self) {
         let report = check(&self.history);
         assert!(!report.violations.is_empty(), "nothing was found: {report}");
         assert!(
@@ -177,8 +177,8 @@ fn two_grants_at_once() {
     for ns in [AGAIN, ONCE] {
         let one = || script(ns).granted(1, 1);
         one().call(claim(), in_progress()).holds();
-        one().granted(2, 1).is_wrong();
-        one().granted(2, 2).is_wrong();
+        one().granted(2, 1).fails();
+        one().granted(2, 2).fails();
     }
 }
 
@@ -186,17 +186,17 @@ fn two_grants_at_once() {
 fn a_lost_completion() {
     let done = || script(AGAIN).granted(1, 1).completes(1, "a");
     done().passes(9000).told(1, "a", 0).holds();
-    done().passes(9000).granted(2, 1).is_wrong();
+    done().passes(9000).granted(2, 1).fails();
     done().reopens().told(1, "a", 0).holds();
-    done().reopens().granted(2, 1).is_wrong();
-    done().reopens().granted(2, 2).is_wrong();
+    done().reopens().granted(2, 1).fails();
+    done().reopens().granted(2, 2).fails();
 }
 
 #[test]
 fn an_answer_after_its_retention() {
     let done = || script(AGAIN).granted(1, 1).completes(1, "a");
     done().passes(12_000).granted(2, 1).holds();
-    done().passes(12_000).told(1, "a", 0).is_wrong();
+    done().passes(12_000).told(1, "a", 0).fails();
 }
 
 #[test]
@@ -206,21 +206,21 @@ fn an_outcome_that_comes_back() {
         first.passes(12_000).granted(2, 1).completes(2, "b")
     };
     twice().told(2, "b", 12).holds();
-    twice().told(1, "a", 0).is_wrong();
+    twice().told(1, "a", 0).fails();
     let absent = || script(AGAIN).granted(1, 1).completes(1, "a").passes(12_000);
     absent().call(Op::Get, Answer::Absent).granted(2, 1).holds();
     absent()
         .call(Op::Get, Answer::Absent)
         .told(1, "a", 0)
-        .is_wrong();
+        .fails();
 }
 
 #[test]
 fn a_wrong_answer() {
     let done = || script(AGAIN).granted(1, 1).completes(1, "a");
-    done().told(1, "b", 0).is_wrong();
-    done().told(3, "a", 0).is_wrong();
-    done().told(1, "a", 1).is_wrong();
+    done().told(1, "b", 0).fails();
+    done().told(3, "a", 0).fails();
+    done().told(1, "a", 1).fails();
 }
 
 #[test]
@@ -233,10 +233,8 @@ fn a_token_that_is_not_current_and_accepted() {
     };
     let no = refused(Refusal::Superseded, Status::InProgress, 2);
     taken().call(late(), no).completes(2, "b").holds();
-    taken().call(late(), Answer::Done).is_wrong();
-    taken()
-        .call(Op::Renew { token: 1 }, Answer::Done)
-        .is_wrong();
+    taken().call(late(), Answer::Done).fails();
+    taken().call(Op::Renew { token: 1 }, Answer::Done).fails();
 }
 
 #[test]
@@ -246,22 +244,18 @@ fn an_answer_after_forget() {
         done.call(Op::Forget { force: None }, Answer::Flag(true))
     };
     gone().granted(2, 1).holds();
-    gone().told(1, "a", 0).is_wrong();
-    gone().reopens().told(1, "a", 0).is_wrong();
-    gone().call(Op::Contains, Answer::Flag(true)).is_wrong();
+    gone().told(1, "a", 0).fails();
+    gone().reopens().told(1, "a", 0).fails();
+    gone().call(Op::Contains, Answer::Flag(true)).fails();
 }
 
 #[test]
 fn at_most_once_and_granted_twice() {
     let lapsed = || script(ONCE).granted(1, 1).passes(60);
     lapsed().call(claim(), in_doubt(1)).holds();
-    lapsed().granted(2, 2).is_wrong();
-    lapsed().granted(2, 1).is_wrong();
-    script(ONCE)
-        .granted(1, 1)
-        .reopens()
-        .granted(2, 2)
-        .is_wrong();
+    lapsed().granted(2, 2).fails();
+    lapsed().granted(2, 1).fails();
+    script(ONCE).granted(1, 1).reopens().granted(2, 2).fails();
     let never = Op::Resolve {
         token: 1,
         how: How::NeverHappened,
@@ -277,17 +271,15 @@ fn at_most_once_and_granted_twice() {
     });
     resolved.call(claim(), again).holds();
     let doubted = lapsed().call(claim(), in_doubt(1));
-    doubted
-        .call(Op::Renew { token: 1 }, Answer::Done)
-        .is_wrong();
+    doubted.call(Op::Renew { token: 1 }, Answer::Done).fails();
 }
 
 #[test]
 fn a_lease_that_ends_early_or_never() {
     let again = || script(AGAIN).granted(1, 1);
-    again().passes(30).granted(2, 2).is_wrong();
+    again().passes(30).granted(2, 2).fails();
     again().passes(60).granted(2, 2).holds();
-    again().passes(60).call(claim(), in_progress()).is_wrong();
+    again().passes(60).call(claim(), in_progress()).fails();
 }
 
 #[test]
@@ -295,8 +287,8 @@ fn tokens_that_do_not_rise() {
     let one = || script(AGAIN).granted(7, 1).completes(7, "a");
     let other = |token| granted(token, 1, WALL_SECS);
     one().call_on("other", claim(), other(8)).holds();
-    one().call_on("other", claim(), other(6)).is_wrong();
-    one().call_on("other", claim(), other(7)).is_wrong();
+    one().call_on("other", claim(), other(6)).fails();
+    one().call_on("other", claim(), other(7)).fails();
 }
 
 /// A completion that overlaps a claim may come before it or after.
@@ -309,7 +301,7 @@ fn calls_that_overlap_may_be_put_in_either_order() {
     };
     overlapped(in_progress()).holds();
     overlapped(completed(1, "a", 0)).holds();
-    overlapped(granted(2, 2, WALL_SECS)).is_wrong();
+    overlapped(granted(2, 2, WALL_SECS)).fails();
 }
 
 /// A call that never returned had an effect or had none, but not both.
@@ -328,8 +320,8 @@ fn a_call_that_never_returned_may_have_had_an_effect() {
         .granted(2, 1)
         .completes(2, "b")
         .told(1, "a", 0)
-        .is_wrong();
-    lost().told(1, "a", 0).granted(2, 1).is_wrong();
+        .fails();
+    lost().told(1, "a", 0).granted(2, 1).fails();
 }
 
 /// A grant that nobody received is taken back before its future is gone.
@@ -337,6 +329,6 @@ fn a_call_that_never_returned_may_have_had_an_effect() {
 fn a_claim_that_was_cancelled_leaves_nothing() {
     let cancelled = || script(AGAIN).call(claim(), Answer::Cancelled);
     cancelled().granted(2, 1).holds();
-    cancelled().granted(2, 2).is_wrong();
-    cancelled().call(claim(), in_progress()).is_wrong();
+    cancelled().granted(2, 2).fails();
+    cancelled().call(claim(), in_progress()).fails();
 }

@@ -3,7 +3,15 @@
 use crate::{check, files, read, root};
 
 /// Folders whose paths, wherever a document names one, must exist.
-const FOLDERS: &[&str] = &[".ci/", "benches/", "docs/", "examples/", "src/", "tests/"];
+const FOLDERS: &[&str] = &[
+    ".ci/",
+    "benches/",
+    "crates/",
+    "docs/",
+    "examples/",
+    "src/",
+    "tests/",
+];
 
 /// Pages with a limit of their own, in lines.
 const LIMITS: &[(&str, usize)] = &[("ARCHITECTURE.md", 150), ("README.md", 180)];
