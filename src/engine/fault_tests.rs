@@ -539,3 +539,25 @@ fn a_poisoned_store_answers_what_compaction_was_copying() {
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     assert!(space.contains("1").unwrap());
 }
+
+/// The timer touches the marks once a minute. It used to wait for the writer there, so a sync that
+/// hung kept it from noticing just that, and `close` from ending.
+#[test]
+fn the_timer_does_not_wait_for_a_writer_that_is_stuck() {
+    let bench = Bench::new();
+    let store = bench.open().unwrap();
+    let journal = &store.engine().journal;
+    std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let touched = journal.while_busy(|| {
+            scope.spawn(move || {
+                journal.touch_marks(0);
+                tell.send(()).unwrap();
+            });
+            // Only a failure takes this long.
+            told.recv_timeout(10 * SECOND)
+        });
+        assert!(touched.is_ok(), "the timer waited for the writer");
+    });
+    store.close().unwrap();
+}

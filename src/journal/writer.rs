@@ -313,6 +313,15 @@ impl Journal {
         }
     }
 
+    /// Does something while the writer is busy.
+    #[cfg(test)]
+    pub(crate) fn while_busy<T>(&self, act: impl FnOnce() -> T) -> T {
+        let writer = self.writer.lock();
+        let done = act();
+        drop(writer);
+        done
+    }
+
     /// Takes the next epoch, durably: no token of an earlier one can be granted again.
     pub(crate) fn raise_epoch(&self, epoch: u32) -> Result<()> {
         self.check()?;
