@@ -326,7 +326,7 @@ pub struct Limits {
 }
 
 /// Most bytes of metadata and of a reason, so that a record without its body fits a frame.
-const SMALL_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const SMALL_BYTES_MAX: usize = 16 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -195,6 +195,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a policy that contradicts itself,
+    /// [`AtCapacity`](ErrorKind::AtCapacity) for more than 4096 namespaces,
     /// [`PolicyConflict`](ErrorKind::PolicyConflict) while it is in use with another policy, or
     /// was made with another guarantee.
     pub fn namespace(&self, name: &str, policy: Policy) -> Result<Namespace> {

@@ -38,7 +38,7 @@ impl Engine {
                 RecordKind::InProgress | RecordKind::Released => record.head.attempt,
                 _ => 0,
             });
-        let first_grant = running.attempt == before + 1;
+        let first_grant = running.attempt == before.saturating_add(1);
         if !running.journaled && first_grant {
             if let Some(ended) = shard.restore(at) {
                 self.wake_all(ended, aftermath);

@@ -17,6 +17,8 @@ mod fault_tests;
 pub(crate) mod grant;
 pub(crate) mod handover;
 pub(crate) mod holder;
+#[cfg(test)]
+mod hostile_tests;
 pub(crate) mod inspect;
 pub(crate) mod line;
 pub(crate) mod namespaces;

@@ -84,7 +84,7 @@ impl Engine {
         let mut namespaces = self.namespaces.lock();
         let Some(entry) = namespaces.manifest.find(name).cloned() else {
             let entry = NamespaceEntry {
-                id: namespaces.manifest.next_id(),
+                id: namespaces.manifest.next_id()?,
                 name: name.to_owned(),
                 policy,
             };

@@ -15,6 +15,7 @@ use crate::clock::{Clock, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::census::Census;
 use crate::journal::codec::{RECORD_OVERHEAD_MAX, WireRecord};
+use crate::journal::frame::FRAME_NUMBER_MAX;
 use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{LowMark, Marks};
@@ -49,6 +50,7 @@ impl Engine {
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let epoch = next_epoch(found.epoch, 1)?;
+        check_frames_left(found.last)?;
         let journal = Journal::new(JournalStart {
             log,
             writer: WriterStart {
@@ -167,6 +169,21 @@ impl Secrets {
             }
         }
     }
+}
+
+/// Frames that a run may write, at the least.
+const FRAMES_LEFT_MIN: u64 = 1 << 32;
+
+fn check_frames_left(last: u64) -> Result<()> {
+    if last > FRAME_NUMBER_MAX - FRAMES_LEFT_MIN {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "the log has come to frame {last} of 2^44, and few are left: move to a new store"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn random() -> Result<[u8; 16]> {

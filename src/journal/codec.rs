@@ -11,8 +11,11 @@ use bincode::{BorrowDecode, Encode};
 use super::frame::PAYLOAD_BYTES_MAX;
 use super::manifest::{Manifest, NamespaceEntry};
 use crate::fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, Part};
-use crate::key::{FencingToken, NamespaceId};
-use crate::options::{Durability, FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
+use crate::key::{FencingToken, KEY_BYTES_MAX, NamespaceId};
+use crate::options::{
+    Durability, FingerprintPolicy, Guarantee, OnChange, Oversize, Policy, RESPONSE_BYTES_MAX,
+    SMALL_BYTES_MAX,
+};
 use crate::record::{Head, Record, RecordKind, RecordRef};
 
 type Config = Configuration<
@@ -213,6 +216,26 @@ fn decode_wire<'a, D: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(D, usize
 }
 
 impl<'a> WireRecord<'a> {
+    /// Refuses what no encoder writes: sizes over their limits, or that contradict one another.
+    pub(crate) fn check(&self) -> Result<(), BadRecord> {
+        let body_max = match usize::try_from(self.body_frames) {
+            Ok(0) => self.body.len(),
+            Ok(frames) if self.body.is_empty() => frames.saturating_mul(PART_BYTES_MAX),
+            _ => return Err(BadRecord::Malformed),
+        };
+        let body_len = usize::try_from(self.body_len).map_err(|_| BadRecord::Malformed)?;
+        let fits = (1..=KEY_BYTES_MAX).contains(&self.key.len())
+            && self.metadata.len() <= SMALL_BYTES_MAX
+            && self.reason.len() <= SMALL_BYTES_MAX
+            && body_len <= body_max.min(RESPONSE_BYTES_MAX)
+            && (self.body_frames > 0 || body_len == body_max);
+        if fits {
+            Ok(())
+        } else {
+            Err(BadRecord::Malformed)
+        }
+    }
+
     pub(crate) fn head(&self) -> Result<Head, BadRecord> {
         Ok(Head {
             kind: kind_of(self.kind)?,

@@ -97,6 +97,7 @@ pub(crate) fn open_frame<'a>(
 ) -> Result<FrameView<'a>, BadFrame> {
     let (header, payload) = bytes
         .split_at_checked(HEADER_BYTES)
+        .filter(|(_, payload)| payload.len() <= PAYLOAD_BYTES_MAX)
         .ok_or(BadFrame::Corrupt)?;
     let (covered, stored) = header.split_at(HEADER_BYTES - 8);
     let mut fields = Fields(covered);

@@ -1,10 +1,12 @@
 //! [`Manifest`]: what the store is. A small synced file, replaced as a whole.
 
+use std::collections::HashSet;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::codec;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::NamespaceId;
+use crate::key::{NAME_BYTES_MAX, NamespaceId};
 use crate::options::Policy;
 
 const MAGIC: [u8; 8] = *b"hapaxman";
@@ -16,6 +18,9 @@ const VERSION_PLAIN: u32 = 1;
 const VERSION_SALVAGED: u32 = 2;
 
 const PREFIX_BYTES: usize = 20;
+
+/// Most namespaces of a store: each makes the manifest longer, which is written and read as a whole.
+pub(crate) const NAMESPACES_MAX: usize = 4096;
 
 /// What the store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +89,7 @@ impl Manifest {
             return Err(damaged());
         }
         let manifest = codec::decode_manifest(body).map_err(|_| damaged())?;
-        if manifest.salvaged != (version == VERSION_SALVAGED) {
+        if manifest.salvaged != (version == VERSION_SALVAGED) || !manifest.is_plausible() {
             return Err(damaged());
         }
         Ok(manifest)
@@ -94,13 +99,33 @@ impl Manifest {
         self.namespaces.iter().find(|entry| entry.name == name)
     }
 
-    pub(crate) fn next_id(&self) -> NamespaceId {
-        let highest = self
-            .namespaces
-            .iter()
-            .map(|entry| entry.id.0)
-            .max()
-            .unwrap_or(0);
-        NamespaceId(highest + 1)
+    /// The id of one more namespace.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AtCapacity`] when there is room for none.
+    pub(crate) fn next_id(&self) -> Result<NamespaceId> {
+        let highest = self.namespaces.iter().map(|entry| entry.id.0).max();
+        match highest.unwrap_or(0).checked_add(1) {
+            Some(next) if self.namespaces.len() < NAMESPACES_MAX => Ok(NamespaceId(next)),
+            _ => Err(Error::new(
+                ErrorKind::AtCapacity,
+                format!(
+                    "the store has {} namespaces, the limit is {NAMESPACES_MAX}: a namespace is a policy; put tenants into keys",
+                    self.namespaces.len()
+                ),
+            )),
+        }
+    }
+
+    /// Whether it has the ids and names of a store.
+    fn is_plausible(&self) -> bool {
+        let entries = || self.namespaces.iter();
+        let ids: HashSet<_> = entries().map(|entry| entry.id).collect();
+        let names: HashSet<_> = entries().map(|entry| &entry.name).collect();
+        let is_named = |entry: &NamespaceEntry| (1..=NAME_BYTES_MAX).contains(&entry.name.len());
+        let count = self.namespaces.len();
+        count <= NAMESPACES_MAX
+            && (ids.len(), names.len()) == (count, count)
+            && entries().all(|entry| entry.id.0 > 0 && is_named(entry))
     }
 }

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::frame::Fields;
+use super::frame::{FRAME_NUMBER_MAX, Fields};
 
 const MAGIC: [u8; 8] = *b"hapaxmrk";
 const VERSION: u32 = 1;
@@ -82,6 +82,15 @@ impl Marks {
             },
             store_ms: u64::from_le_bytes(fields.take()),
         })
+    }
+
+    /// Whether a store can have come there: counting on from it does not overflow.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let low = self.low;
+        (1..=FRAME_NUMBER_MAX).contains(&low.segment)
+            && low.before <= self.durable
+            && self.durable <= FRAME_NUMBER_MAX
+            && self.generation <= u64::MAX / 2
     }
 
     /// The newer of two slots, and the slot to write next.

@@ -129,20 +129,10 @@ impl MemoryLog {
         stored.frames[index as usize] = None;
     }
 
-    /// Makes the next append of the open session fail.
-    pub(crate) fn fail_next_append(&self, kind: ErrorKind) {
-        self.medium.lock().fail_append = Some(kind);
-    }
-
     /// Lets no sync end before the guard is dropped.
     #[cfg(hapax_shuttle)]
     pub(crate) fn hang_syncs(&self) -> crate::sync::MutexGuard<'_, ()> {
         self.syncing.lock()
-    }
-
-    /// Makes the next sync of the open session fail.
-    pub(crate) fn fail_next_sync(&self, kind: ErrorKind) {
-        self.medium.lock().fail_sync = Some(kind);
     }
 
     /// How many frames have been appended.
@@ -383,5 +373,7 @@ impl Drop for MemorySession {
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod image;
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,12 @@ fn damaged(place: &str, what: &str) -> Error {
 
 /// Reads every valid frame, oldest first.
 pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<Found> {
+    if !marks.is_plausible() {
+        return Err(damaged(
+            "the marks",
+            "they name places where no store can have come",
+        ));
+    }
     let Chain { segments, dead } = chain(log, marks)?;
     let mut found = Found {
         segments: Vec::new(),
@@ -292,7 +298,12 @@ impl Scan<'_> {
                 &format!("frame {frame} closes a body whose parts are not there"),
             ));
         }
-        let head = record.head().map_err(|bad| self.bad(frame, bad))?;
+        let head = record
+            .check()
+            .and_then(|()| record.head())
+            .map_err(|bad| self.bad(frame, bad))?;
+        // No token is granted again, whatever the headers say.
+        self.found.epoch = self.found.epoch.max(head.token.epoch());
         let offset = u16::try_from(offset).expect("a payload is under 64 KiB");
         self.visitor
             .record(self.link.segment, head, record, Locator { frame, offset })

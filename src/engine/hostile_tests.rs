@@ -1,0 +1,318 @@
+//! Logs that no store has written, under checksums that hold: whoever can write to the directory can
+//! make them, and a checksum without a secret keeps nobody out. Found by the fuzz target `recovery`,
+//! or while it was written; each is a typed refusal, or harmless.
+
+use crate::journal::codec;
+use crate::journal::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
+use crate::journal::log::FRAME_BYTES_MAX;
+use crate::journal::manifest::{Manifest, NAMESPACES_MAX};
+use crate::journal::marks::{Link, LowMark, Marks};
+use crate::journal::memory_log::image::Image;
+use crate::key::{COUNTER_END, EPOCH_END, FencingToken, NamespaceId};
+use crate::record::{Head, Record, RecordKind};
+use crate::{
+    Claim, Error, ErrorKind, FencingToken as Token, ManualClock, MemoryLog, Policy, Store,
+};
+
+fn open(image: Image) -> Result<Store, Error> {
+    let log = MemoryLog::of_image(image);
+    Store::in_memory()
+        .log(&log)
+        .clock(&ManualClock::new())
+        .open()
+}
+
+/// One completed key, a claim that left a record, and the token of the claim.
+fn written() -> (Image, Token) {
+    let log = MemoryLog::new();
+    let builder = Store::in_memory().log(&log).clock(&ManualClock::new());
+    let store = builder.open().unwrap();
+    let space = store.namespace("space", Policy::at_least_once()).unwrap();
+    space.insert("key").unwrap();
+    let Claim::Granted(lease) = space.claim("open").unwrap() else {
+        panic!("granted")
+    };
+    let token = lease.detach().unwrap().token();
+    store.close().unwrap();
+    (log.image(), token)
+}
+
+fn marks_of(image: &Image) -> Marks {
+    Marks::newest(&image.marks).0.unwrap()
+}
+
+fn set_marks(image: &mut Image, marks: Marks) {
+    image.marks = [marks.encode(), marks.encode()];
+}
+
+/// Gives the last frame this payload, and makes the marks agree.
+fn set_last_payload(image: &mut Image, records: u32, payload: &[u8]) {
+    let marks = marks_of(image);
+    let frame = image.segments[0].frames.last_mut().unwrap();
+    let bytes = frame.as_mut().unwrap();
+    let header = FrameHeader {
+        records,
+        ..open_frame(bytes, &marks.store_id).unwrap().header
+    };
+    let durable_checksum = header.seal(payload, bytes);
+    set_marks(
+        image,
+        Marks {
+            durable: header.number,
+            durable_checksum,
+            ..marks
+        },
+    );
+}
+
+/// A log whose last frame holds this record of the key "open", after `change`.
+fn with_record(change: impl FnOnce(&mut Record)) -> Image {
+    let (mut image, token) = written();
+    let mut record = Record {
+        head: Head {
+            kind: RecordKind::Released,
+            namespace: NamespaceId(1),
+            token,
+            attempt: 1,
+            first_claimed_at: 1_767_225_600,
+            recorded_at: 1_767_225_600,
+            expires_at: 1_767_300_000,
+            retention_secs: 0,
+            body_omitted: false,
+        },
+        key: b"open"[..].into(),
+        fingerprint: None,
+        metadata: b""[..].into(),
+        reason: b""[..].into(),
+        body: b""[..].into(),
+    };
+    change(&mut record);
+    let mut payload = Vec::new();
+    codec::encode_record(&record.as_ref(), 0, &mut payload);
+    set_last_payload(&mut image, 1, &payload);
+    image
+}
+
+#[track_caller]
+fn refused(image: Image, kind: ErrorKind, word: &str) {
+    let error = open(image).expect_err("it must not open");
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.to_string().contains(word), "{error}");
+}
+
+#[test]
+fn what_these_tests_change_opens_unchanged() {
+    open(written().0).unwrap().validate();
+    open(with_record(|_| {})).unwrap().validate();
+}
+
+/// The offset of a record in such a frame did not fit its 16 bits, and opening panicked.
+#[test]
+fn a_frame_larger_than_any_frame_is_none() {
+    let (mut image, _) = written();
+    let mut payload = Vec::new();
+    for _ in 0..2 {
+        codec::encode_part(
+            0,
+            &vec![1; FRAME_BYTES_MAX - HEADER_BYTES - 32],
+            &mut payload,
+        );
+    }
+    codec::encode_part(0, b"beyond 16 bits", &mut payload);
+    set_last_payload(&mut image, 3, &payload);
+    refused(image, ErrorKind::Damaged, "frame");
+}
+
+/// Counting on from the marks overflowed: a panic in a debug build, and in a release build the
+/// numbers of frames and segments began anew.
+#[test]
+fn marks_where_no_store_can_have_come_are_damage() {
+    let (image, _) = written();
+    let good = marks_of(&image);
+    let low = |low: LowMark| Marks { low, ..good };
+    let hostile = [
+        low(LowMark {
+            segment: 0,
+            ..good.low
+        }),
+        low(LowMark {
+            segment: u64::MAX,
+            ..good.low
+        }),
+        low(LowMark {
+            before: u64::MAX,
+            ..good.low
+        }),
+        low(LowMark {
+            before: good.durable + 1,
+            ..good.low
+        }),
+        Marks {
+            durable: u64::MAX,
+            ..good
+        },
+        Marks {
+            generation: u64::MAX,
+            ..good
+        },
+    ];
+    for marks in hostile {
+        let mut image = image.clone();
+        // A link that agrees with the marks, so that nothing else is wrong.
+        let link = Link {
+            store_id: marks.store_id,
+            segment: marks.low.segment,
+            before: marks.low.before,
+            checksum: marks.low.checksum,
+        };
+        image.segments[0].number = marks.low.segment;
+        image.segments[0].link = link.encode();
+        set_marks(&mut image, marks);
+        refused(image, ErrorKind::Damaged, "marks");
+    }
+}
+
+/// The first write found no number for its frame, and panicked under the lock of the tail.
+#[test]
+fn a_log_at_the_end_of_its_frame_numbers_is_refused() {
+    let (mut image, _) = written();
+    image.segments.clear();
+    let low = LowMark {
+        segment: 1,
+        before: FRAME_NUMBER_MAX - 1,
+        checksum: 0,
+    };
+    let marks = Marks {
+        durable: low.before,
+        durable_checksum: 0,
+        low,
+        ..marks_of(&image)
+    };
+    set_marks(&mut image, marks);
+    refused(image, ErrorKind::Unsupported, "new store");
+}
+
+/// An attempt that cannot be counted up was counted up when its grant was taken back.
+#[test]
+fn the_last_attempt_that_can_be_counted_is_taken_back() {
+    let store = open(with_record(|record| record.head.attempt = u32::MAX)).unwrap();
+    let space = store.namespace("space", Policy::at_least_once()).unwrap();
+    for _ in 0..2 {
+        let Claim::Granted(lease) = space.claim("open").unwrap() else {
+            panic!("granted")
+        };
+        assert_eq!(lease.attempt(), u32::MAX);
+        drop(lease);
+        store.validate();
+    }
+}
+
+/// A token of an epoch that no header names would have been higher than all tokens to come.
+#[test]
+fn tokens_rise_above_every_token_in_the_log() {
+    let high = FencingToken::new(1000, COUNTER_END - 1);
+    let store = open(with_record(|record| record.head.token = high)).unwrap();
+    let space = store.namespace("space", Policy::at_least_once()).unwrap();
+    let Claim::Granted(lease) = space.claim("another").unwrap() else {
+        panic!("granted")
+    };
+    assert!(lease.token() > high);
+    let last = FencingToken::new(EPOCH_END - 1, 0);
+    let image = with_record(|record| record.head.token = last);
+    refused(image, ErrorKind::Unsupported, "2^23 epochs");
+}
+
+/// Sizes that no call lets through: a key that no claim can name, metadata that leave the next
+/// record of the key no room in a frame.
+#[test]
+fn a_record_over_the_limits_of_its_fields_is_damage() {
+    let changes: [fn(&mut Record); 4] = [
+        |record| record.key = [].into(),
+        |record| record.key = vec![b'k'; 1025].into(),
+        |record| record.metadata = vec![b'm'; 16 * 1024 + 1].into(),
+        |record| record.reason = vec![b'r'; 16 * 1024 + 1].into(),
+    ];
+    for change in changes {
+        refused(with_record(change), ErrorKind::Damaged, "malformed record");
+    }
+    open(with_record(|record| {
+        record.key = vec![b'k'; 1024].into();
+        record.metadata = vec![b'm'; 16 * 1024].into();
+        record.reason = vec![b'r'; 16 * 1024].into();
+    }))
+    .unwrap();
+}
+
+/// The lengths of two bodies that were not there overflowed the live counts of their segment.
+#[test]
+fn a_body_of_another_length_than_its_record_says_is_damage() {
+    let (image, _) = written();
+    // Ends in body_frames, body_len, and the length of the body: no bytes.
+    let mut whole = Vec::new();
+    with_record(|record| codec::encode_record(&record.as_ref(), 0, &mut whole));
+    let head = whole.len() - 3;
+    assert_eq!(whole[head..], [0, 0, 0]);
+    let huge = |frames: u8| {
+        let mut end = vec![frames, 253];
+        end.extend_from_slice(&u64::MAX.to_le_bytes());
+        end.push(0);
+        end
+    };
+    for (end, word) in [
+        (vec![0, 5, 0], "malformed"),
+        (huge(0), "malformed"),
+        (huge(1), "parts"),
+    ] {
+        let mut image = image.clone();
+        let mut payload = whole[..head].to_vec();
+        payload.extend_from_slice(&end);
+        set_last_payload(&mut image, 1, &payload);
+        refused(image, ErrorKind::Damaged, word);
+    }
+}
+
+/// The next namespace had the id 0 in a release build, and panicked in a debug build; two
+/// namespaces of one id, or of one name, shared their keys.
+#[test]
+fn a_manifest_with_ids_and_names_that_no_store_gives() {
+    let (image, _) = written();
+    let good = Manifest::decode(image.manifest.as_ref().unwrap()).unwrap();
+    let with = |change: fn(&mut Manifest)| {
+        let mut manifest = good.clone();
+        manifest
+            .namespaces
+            .push(crate::journal::manifest::NamespaceEntry {
+                id: NamespaceId(2),
+                name: "other".to_owned(),
+                policy: Policy::at_most_once(),
+            });
+        change(&mut manifest);
+        Image {
+            manifest: Some(manifest.encode()),
+            ..image.clone()
+        }
+    };
+    open(with(|_| {})).unwrap();
+    let changes: [fn(&mut Manifest); 6] = [
+        |manifest| manifest.namespaces[1].id = NamespaceId(0),
+        |manifest| manifest.namespaces[1].id = NamespaceId(1),
+        |manifest| manifest.namespaces[1].name = "space".to_owned(),
+        |manifest| manifest.namespaces[1].name = String::new(),
+        |manifest| manifest.namespaces[1].name = "n".repeat(129),
+        |manifest| {
+            let one = manifest.namespaces[1].clone();
+            for id in 3..=u32::try_from(NAMESPACES_MAX).unwrap() + 1 {
+                let mut entry = one.clone();
+                (entry.id, entry.name) = (NamespaceId(id), id.to_string());
+                manifest.namespaces.push(entry);
+            }
+        },
+    ];
+    for change in changes {
+        refused(with(change), ErrorKind::Damaged, "manifest");
+    }
+    let last = with(|manifest| manifest.namespaces[1].id = NamespaceId(u32::MAX));
+    let store = open(last).unwrap();
+    let error = store.namespace("new", Policy::at_least_once()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}");
+}
