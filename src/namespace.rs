@@ -76,8 +76,9 @@ impl Namespace {
     /// As for [`claim`](Self::claim), and [`Invalid`](crate::ErrorKind::Invalid) or
     /// [`TooLarge`](crate::ErrorKind::TooLarge) for the options.
     pub fn claim_with(&self, key: impl AsRef<[u8]>, options: ClaimOptions) -> Result<Claim> {
-        let (key, request) = self.prepare(key.as_ref(), options.clone())?;
-        block_on(self.claim_prepared(key, &request, options.wait))
+        let wait = options.wait;
+        let (key, request) = self.prepare(key.as_ref(), options)?;
+        block_on(self.claim_prepared(key, &request, wait))
     }
 
     /// As [`claim_with`](Self::claim_with), without blocking: the claim is made when the future is
@@ -87,11 +88,12 @@ impl Namespace {
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
     ) -> Pending<Result<Claim>> {
-        let prepared = self.prepare(key.as_ref(), options.clone());
+        let wait = options.wait;
+        let prepared = self.prepare(key.as_ref(), options);
         let this = self.clone();
         Pending::new(async move {
             let (key, request) = prepared?;
-            this.claim_prepared(key, &request, options.wait).await
+            this.claim_prepared(key, &request, wait).await
         })
     }
 
@@ -227,13 +229,12 @@ impl Namespace {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Pending<Result<Vec<bool>>> {
-        let keys: Result<Vec<Arc<[u8]>>> =
-            keys.into_iter().map(|key| self.key(key.as_ref())).collect();
+        let engine = &self.store.engine;
+        let keys = engine.gather(keys, |_, key| self.key(key.as_ref()));
         let this = self.clone();
         Pending::new(async move {
             let keys = keys?;
             let engine = &this.store.engine;
-            engine.check_batch(keys.len())?;
             let mut inserted = Vec::with_capacity(keys.len());
             let mut newest = None;
             for key in &keys {
@@ -385,16 +386,14 @@ impl Namespace {
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Result<Vec<BatchItem>> {
-        let items: Vec<ClaimItem> = items.into_iter().map(Into::into).collect();
-        self.store.engine.check_batch(items.len())?;
-        let prepare = |(index, item): (usize, ClaimItem)| {
+        self.store.engine.gather(items, |index, item| {
+            let item: ClaimItem = item.into();
             let prepared = self.prepare(&item.key, item.options);
             let (key, request) = prepared.map_err(|error| {
                 Error::new(error.kind(), format!("item {index} of the batch: {error}"))
             })?;
             Ok(BatchItem { key, request })
-        };
-        items.into_iter().enumerate().map(prepare).collect()
+        })
     }
 
     pub(crate) fn lease(&self, key: Arc<[u8]>, granted: Granted) -> Lease {

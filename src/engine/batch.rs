@@ -70,17 +70,34 @@ impl Drop for Undelivered<'_> {
 }
 
 impl Engine {
-    pub(crate) fn check_batch(&self, items: usize) -> Result<()> {
+    /// Gathers what `prepare` makes of each item. Nothing is made of a batch that says of itself
+    /// that it is too large, and no more than the limit of one that does not.
+    pub(crate) fn gather<I, T>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+        mut prepare: impl FnMut(usize, I) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let limit = self.options.limits.batch_items;
-        if items > limit {
-            return Err(Error::too_large(
-                "the batch (items)",
-                items,
-                limit,
-                "split it",
-            ));
+        let check = |items: usize| {
+            if items > limit {
+                return Err(Error::too_large(
+                    "the batch (items)",
+                    items,
+                    limit,
+                    "split it",
+                ));
+            }
+            Ok(())
+        };
+        let items = items.into_iter();
+        let at_least = items.size_hint().0;
+        check(at_least)?;
+        let mut gathered = Vec::with_capacity(at_least);
+        for (index, item) in items.enumerate() {
+            check(index + 1)?;
+            gathered.push(prepare(index, item)?);
         }
-        Ok(())
+        Ok(gathered)
     }
 
     /// Claims many keys, without waiting for any of them.
