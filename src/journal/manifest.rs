@@ -104,17 +104,17 @@ impl Manifest {
     /// # Errors
     /// [`ErrorKind::AtCapacity`] when there is room for none.
     pub(crate) fn next_id(&self) -> Result<NamespaceId> {
-        let highest = self.namespaces.iter().map(|entry| entry.id.0).max();
-        match highest.unwrap_or(0).checked_add(1) {
-            Some(next) if self.namespaces.len() < NAMESPACES_MAX => Ok(NamespaceId(next)),
-            _ => Err(Error::new(
-                ErrorKind::AtCapacity,
-                format!(
-                    "the store has {} namespaces, the limit is {NAMESPACES_MAX}: a namespace is a policy; put tenants into keys",
-                    self.namespaces.len()
-                ),
-            )),
+        let at_capacity = |text: String| Error::new(ErrorKind::AtCapacity, text);
+        if self.namespaces.len() >= NAMESPACES_MAX {
+            return Err(at_capacity(format!(
+                "the store has {NAMESPACES_MAX} namespaces, which is the limit: a namespace is a policy; put tenants into keys"
+            )));
         }
+        let highest = self.namespaces.iter().map(|entry| entry.id.0).max();
+        let next = highest.unwrap_or(0).checked_add(1);
+        next.map(NamespaceId).ok_or_else(|| {
+            at_capacity("the last id of a namespace is taken: move to a new store".to_owned())
+        })
     }
 
     /// Whether it has the ids and names of a store.

@@ -16,6 +16,8 @@
 //! *applied* here ([`Shard::apply`](shard::Shard::apply)), live and in recovery alike.
 
 #[cfg(test)]
+mod flood_tests;
+#[cfg(test)]
 mod invariant_tests;
 pub(crate) mod running;
 pub(crate) mod shard;

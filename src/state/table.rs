@@ -190,6 +190,20 @@ impl Table {
 }
 
 #[cfg(test)]
+impl Table {
+    /// Slots that are compared with a digest to find its slot: those of the same hash bits, and the
+    /// slot itself.
+    pub(crate) fn comparisons(&self, digest: Digest) -> usize {
+        let mut compared = 0;
+        let _ = self.slots.find(hash(digest.words), |slot| {
+            compared += 1;
+            slot.digest == digest.words
+        });
+        compared
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::{Place, Settled, pack, unpack};
     use crate::record::Locator;

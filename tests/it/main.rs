@@ -16,6 +16,8 @@ mod contract_holder;
 mod contract_support;
 mod contract_waiting;
 mod guarantees;
+mod hostile;
+mod hostile_spans;
 mod lapse;
 mod limits;
 mod lock_order;

@@ -30,7 +30,7 @@ fn seed() -> u64 {
     )
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     let seed = seed();
     println!("HAPAX_SEED={seed}");
     let cases = std::env::var("PROPTEST_CASES").map_or(cases, |cases| cases.parse().unwrap());
