@@ -50,6 +50,9 @@ mod races;
 
 mod builder;
 mod claim;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lease;
 mod namespace;
 mod pending;

@@ -2,114 +2,63 @@
 
 use std::time::Duration;
 
-use arbitrary::Arbitrary;
 use hapax::{
-    Claim, ClaimOptions, Durability, ErrorKind, FencingToken, Lease, LeaseError, ManualClock,
-    MemoryLog, Namespace, Policy, Resolution, State, Store, Ticket,
+    BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, Lease, LeaseError,
+    Limits, ManualClock, MemoryLog, Namespace, Policy, Resolution, Result, State, Store, Ticket,
+    fuzzing,
 };
 
+use crate::line::Line;
 use crate::model::{AT_MOST_ONCE, LEASE, Model, Place, RETENTION};
+use crate::operation::{How, KEYS, Operation, Settling, Setup, Unit};
 
-const KEYS: u8 = 4;
 const LEASES_MAX: usize = 32;
 const WINDOW: Duration = Duration::from_millis(50);
 const NAMES: [&str; 2] = ["at-least-once", "at-most-once"];
-
-#[derive(Arbitrary, Debug)]
-pub enum Operation {
-    Claim {
-        key: AnyKey,
-        fingerprint: Option<bool>,
-    },
-    Complete {
-        lease: u8,
-        size: u8,
-    },
-    Fail {
-        lease: u8,
-        size: u8,
-    },
-    Release {
-        lease: u8,
-    },
-    Doubt {
-        lease: u8,
-    },
-    Renew {
-        lease: u8,
-    },
-    Checkpoint {
-        lease: u8,
-        size: u8,
-    },
-    Drop {
-        lease: u8,
-    },
-    Detach {
-        lease: u8,
-    },
-    Attach {
-        ticket: u8,
-    },
-    Advance {
-        hundredths: u16,
-    },
-    Forget {
-        key: AnyKey,
-        force: bool,
-    },
-    Resolve {
-        doubt: u8,
-        how: How,
-        force: bool,
-    },
-    Sync,
-    Crash {
-        keep: u8,
-    },
-    Reopen,
-}
-
-#[derive(Arbitrary, Debug, Clone, Copy)]
-pub struct AnyKey {
-    at_most_once: bool,
-    number: u8,
-}
-
-impl AnyKey {
-    fn place(self) -> Place {
-        (usize::from(self.at_most_once), self.number % KEYS)
-    }
-}
-
-#[derive(Arbitrary, Debug, Clone, Copy, PartialEq)]
-pub enum How {
-    Happened,
-    Failed,
-    NeverHappened,
-}
 
 /// A store on a log in memory, the leases that it has granted, and what the model knows of it.
 pub struct Machine {
     clock: ManualClock,
     log: MemoryLog,
+    setup: Setup,
     interval: bool,
     store: Store,
     namespaces: [Namespace; 2],
     leases: Vec<(Place, Lease)>,
+    line: Line,
     tickets: Vec<(Place, Ticket)>,
     model: Model,
     bodies: u64,
 }
 
-fn open(clock: &ManualClock, log: &MemoryLog, interval: bool) -> (Store, [Namespace; 2]) {
-    let durability = if interval {
+/// Opens the store, and accepts a jump of the clock if it has to.
+fn open(
+    clock: &ManualClock,
+    log: &MemoryLog,
+    setup: Setup,
+    refused: &mut bool,
+) -> (Store, [Namespace; 2]) {
+    let durability = if setup.interval {
         Durability::Interval(WINDOW)
     } else {
         Durability::Sync
     };
+    let limits = if setup.tight {
+        Limits::new()
+            .live_keys(5)
+            .running_keys(3)
+            .waiters_per_key(2)
+    } else {
+        Limits::new()
+    };
     let builder = Store::in_memory().log(log).clock(clock).shards(2);
-    let store = builder.durability(durability).open().expect("it opens");
+    let builder = builder.durability(durability).limits(limits);
+    let opened = builder.clone().open();
+    *refused = opened.is_err();
+    let store = opened.unwrap_or_else(|error| {
+        assert_eq!(error.kind(), ErrorKind::ClockJump, "{error}");
+        builder.accept_clock_jump().open().expect("it opens")
+    });
     let namespaces = [
         Policy::at_least_once().max_attempts(3),
         Policy::at_most_once(),
@@ -126,13 +75,17 @@ fn open(clock: &ManualClock, log: &MemoryLog, interval: bool) -> (Store, [Namesp
 }
 
 impl Machine {
-    pub fn new(interval: bool) -> Self {
+    pub fn new(setup: Setup) -> Self {
         let (clock, log) = (ManualClock::new(), MemoryLog::new());
-        let (store, namespaces) = open(&clock, &log, interval);
+        let mut refused = false;
+        let (store, namespaces) = open(&clock, &log, setup, &mut refused);
+        assert!(!refused, "a new store has seen no time");
         Self {
             clock,
             log,
-            interval,
+            setup,
+            interval: setup.interval,
+            line: Line::default(),
             store,
             namespaces,
             leases: Vec::new(),
@@ -142,7 +95,22 @@ impl Machine {
         }
     }
 
+    /// Carries out an operation, and hears what those who wait have been answered.
     pub fn step(&mut self, operation: &Operation) {
+        self.act(operation);
+        self.hear();
+    }
+
+    fn hear(&mut self) {
+        for (place, answer) in self.line.poll(&self.model) {
+            match answer {
+                Ok(claim) => self.claimed(place, claim),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}"),
+            }
+        }
+    }
+
+    fn act(&mut self, operation: &Operation) {
         match *operation {
             Operation::Claim { key, fingerprint } => self.claim(key.place(), fingerprint),
             Operation::Complete { lease, size } => self.settle(lease, size, State::Completed),
@@ -161,7 +129,7 @@ impl Machine {
             Operation::Advance { hundredths } => {
                 let by = Duration::from_millis(u64::from(hundredths) * 10);
                 self.clock.advance(by);
-                self.model.now += by;
+                self.model.advance(by);
                 if by >= WINDOW {
                     self.model.synced();
                     self.check();
@@ -169,6 +137,56 @@ impl Machine {
             }
             Operation::Forget { key, force } => self.forget(key.place(), force),
             Operation::Resolve { doubt, how, force } => self.resolve(doubt, how, force),
+            Operation::Wait { key, seconds } => self.wait(key.place(), seconds),
+            Operation::Cancel { waiters, ref then } => {
+                if !matches!(**then, Operation::Cancel { .. }) {
+                    self.act(then);
+                    self.line.cancel(usize::from(waiters % 4));
+                }
+            }
+            Operation::ClaimMany {
+                at_most_once,
+                ref keys,
+            } => {
+                self.claim_many(usize::from(at_most_once), keys);
+            }
+            Operation::SettleMany {
+                at_most_once,
+                leases,
+                size,
+                how,
+            } => {
+                self.settle_many(usize::from(at_most_once), leases % 4, size, how);
+            }
+            Operation::InsertMany {
+                at_most_once,
+                ref keys,
+            } => {
+                self.insert_many(usize::from(at_most_once), keys);
+            }
+            Operation::StepWall { by, unit } => {
+                let seconds = i64::from(by)
+                    * match unit {
+                        Unit::Second => 1,
+                        Unit::Hour => 3600,
+                        Unit::Week => 7 * 86_400,
+                        Unit::Year => 365 * 86_400,
+                    };
+                if self.model.time.may_step(seconds) {
+                    self.clock.step_wall(seconds);
+                    self.model.time.step(seconds);
+                }
+            }
+            Operation::Verify => {
+                let report = self.store.verify().expect("nothing is damaged");
+                assert!(report.live_records() <= report.records());
+            }
+            Operation::FailMedium {
+                append,
+                key,
+                size,
+                keep,
+            } => self.fail(append, key.place(), size, keep),
             Operation::Sync => {
                 self.store.sync().expect("the log does not fail");
                 self.model.synced();
@@ -177,7 +195,7 @@ impl Machine {
             Operation::Reopen => {
                 self.store.close().expect("the log does not fail");
                 self.model.synced();
-                self.crash(0);
+                self.reopen(true);
             }
         }
     }
@@ -190,7 +208,11 @@ impl Machine {
     /// Asks for every outcome that is owed. Not after every step: asking for an outcome makes it
     /// durable, and would hide that it had been acknowledged too early.
     fn check(&self) {
-        self.model.check(|(namespace, key)| {
+        self.check_while(false);
+    }
+
+    fn check_while(&self, poisoned: bool) {
+        self.model.check(poisoned, |(namespace, key)| {
             let info = self.namespaces[namespace].get([key]);
             info.expect("the log does not fail")
         });
@@ -199,9 +221,17 @@ impl Machine {
     /// Cuts the power, and starts again with what the medium has.
     pub fn crash(&mut self, unsynced_frames: usize) {
         self.log.crash_keeping(unsynced_frames);
+        self.reopen(false);
+    }
+
+    fn reopen(&mut self, closed: bool) {
         self.leases.clear();
-        self.model.crashed();
-        (self.store, self.namespaces) = open(&self.clock, &self.log, self.interval);
+        self.line = Line::default();
+        let mut refused = false;
+        let opened = open(&self.clock, &self.log, self.setup, &mut refused);
+        (self.store, self.namespaces) = opened;
+        self.model.time.check_opened(refused);
+        self.model.crashed(closed);
         self.check();
     }
 
@@ -212,8 +242,19 @@ impl Machine {
             let fingerprint = namespace.fingerprint_of([u8::from(body)]);
             options = options.fingerprint(fingerprint.expect("one part"));
         }
-        let claim = namespace.claim_with([place.1], options);
-        let claim = claim.expect("the store is not at a limit");
+        match namespace.claim_with([place.1], options) {
+            Ok(claim) => self.claimed(place, claim),
+            Err(error) => self.at_capacity(error.kind()),
+        }
+    }
+
+    /// A grant may be refused where there is little room.
+    fn at_capacity(&self, kind: ErrorKind) {
+        assert!(self.setup.tight, "there is room");
+        assert_eq!(kind, ErrorKind::AtCapacity);
+    }
+
+    fn claimed(&mut self, place: Place, claim: Claim) {
         self.model.claimed(place, &claim);
         if let Claim::Granted(lease) = claim {
             if self.leases.len() == LEASES_MAX {
@@ -222,6 +263,118 @@ impl Machine {
             }
             self.leases.push((place, lease));
         }
+    }
+
+    fn wait(&mut self, place: Place, seconds: u8) {
+        let wait = Duration::from_secs(u64::from(seconds));
+        let options = ClaimOptions::new().wait(wait);
+        let pending = self.namespaces[place.0].claim_async([place.1], options);
+        self.line.push(place, self.model.now + wait, pending);
+    }
+
+    fn claim_many(&mut self, namespace: usize, keys: &[u8]) {
+        let keys: Vec<[u8; 1]> = keys.iter().take(6).map(|key| [key % KEYS]).collect();
+        let answers = self.namespaces[namespace].claim_many(&keys);
+        let answers = answers.expect("a small batch");
+        assert_eq!(answers.len(), keys.len());
+        for (at, answer) in answers.into_iter().enumerate() {
+            let first = keys.iter().position(|key| *key == keys[at]);
+            match answer {
+                BatchClaim::Claim(claim) => {
+                    assert_eq!(first, Some(at));
+                    self.claimed((namespace, keys[at][0]), claim);
+                }
+                BatchClaim::RepeatOf { index, .. } => assert_eq!(first, Some(index)),
+                BatchClaim::Refused(error) => self.at_capacity(error.kind()),
+            }
+        }
+    }
+
+    fn insert_many(&mut self, namespace: usize, keys: &[u8]) {
+        let mut keys: Vec<[u8; 1]> = keys.iter().take(6).map(|key| [key % KEYS]).collect();
+        // One after the other where some may be refused: what went before stays.
+        let batches: Vec<Vec<[u8; 1]>> = if self.setup.tight {
+            keys.drain(..).map(|key| vec![key]).collect()
+        } else {
+            vec![keys]
+        };
+        for keys in batches {
+            match self.namespaces[namespace].insert_many(&keys) {
+                Ok(inserted) => {
+                    for (key, is_new) in keys.iter().zip(inserted) {
+                        let place = (namespace, key[0]);
+                        self.model.inserted(place, is_new, !self.interval);
+                    }
+                }
+                Err(error) => self.at_capacity(error.kind()),
+            }
+        }
+    }
+
+    fn settle_many(&mut self, namespace: usize, leases: u8, size: u8, how: Settling) {
+        let (mut places, mut items) = (Vec::new(), Vec::new());
+        for _ in 0..leases {
+            let at = self
+                .leases
+                .iter()
+                .position(|(place, _)| place.0 == namespace);
+            let Some(at) = at else { break };
+            let (place, lease) = self.leases.remove(at);
+            let body = self.body(size.min(6));
+            places.push((place, lease.token(), body.clone()));
+            items.push((lease, body));
+        }
+        let space = &self.namespaces[namespace];
+        let results = match how {
+            Settling::Completed => space.complete_many(items),
+            Settling::Failed => space.fail_many(items),
+            Settling::Released => space.release_many(items),
+        };
+        assert_eq!(results.len(), places.len());
+        for ((place, token, body), result) in places.into_iter().zip(results) {
+            let durable = !self.interval;
+            match (result, how) {
+                (Err(refused), _) => self.refused(place, token, &refused),
+                (Ok(()), Settling::Completed) => {
+                    self.model.settled(place, State::Completed, body, durable);
+                }
+                (Ok(()), Settling::Failed) => {
+                    self.model.settled(place, State::Failed, body, durable)
+                }
+                (Ok(()), Settling::Released) => self.model.freed(place),
+            }
+        }
+    }
+
+    /// Lets a write or a sync fail under a completion, or under the next sync: from then on nothing
+    /// is granted or acknowledged, and what was durable is answered.
+    fn fail(&mut self, append: bool, place: Place, size: u8, keep: u8) {
+        if self.leases.is_empty() {
+            self.claim(place, None);
+        }
+        let Some((place, lease)) = self.take_lease(size) else {
+            return;
+        };
+        if append {
+            fuzzing::fail_next_append(&self.log);
+        } else {
+            fuzzing::fail_next_sync(&self.log);
+        }
+        let (token, body) = (lease.token(), self.body(size));
+        let completed: Result<(), LeaseError> = lease.complete(&body);
+        match (completed, self.store.sync()) {
+            (_, Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+                let refused = self.namespaces[0].claim("new").expect_err("poisoned");
+                assert_eq!(refused.kind(), ErrorKind::Poisoned, "{refused}");
+                self.validate();
+                self.model.unknown(place, body);
+                self.check_while(true);
+            }
+            (Err(refused), Ok(())) => self.refused(place, token, &refused),
+            (Ok(()), Ok(())) => panic!("acknowledged by a medium that fails"),
+        }
+        self.crash(usize::from(keep % 4));
     }
 
     fn settle(&mut self, lease: u8, size: u8, state: State) {
@@ -385,7 +538,7 @@ impl Machine {
     fn body(&mut self, size: u8) -> Vec<u8> {
         self.bodies += 1;
         let mut body = self.bodies.to_be_bytes().to_vec();
-        body.resize(8 + usize::from(size) * 300, size);
+        body.resize(8 + usize::from(size) * 600, size);
         body
     }
 }

@@ -7,6 +7,7 @@ use hapax::{Claim, FencingToken, KeyInfo, State};
 
 pub const LEASE: Duration = Duration::from_secs(10);
 pub const RETENTION: Duration = Duration::from_secs(100);
+const RETENTION_MS: u64 = 100_000;
 
 /// The index of a namespace, and a key in it.
 pub type Place = (usize, u8);
@@ -14,10 +15,79 @@ pub type Place = (usize, u8);
 /// The index of the namespace whose effects never start twice on their own.
 pub const AT_MOST_ONCE: usize = 1;
 
+/// Where store time is: nowhere before `least`, nowhere after `most`. In milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreTime {
+    least: u64,
+    most: u64,
+    wall: u64,
+}
+
+/// The first of January 2026, where a manual clock starts.
+const START_MS: u64 = 1_767_225_600_000;
+
+/// Beyond it the seconds of a record end.
+const END_MS: u64 = 4_000_000_000_000;
+
+const OFFLINE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+impl StoreTime {
+    fn start() -> Self {
+        Self {
+            least: START_MS,
+            most: START_MS,
+            wall: START_MS,
+        }
+    }
+
+    /// Whether the wall clock may be moved by so much without leaving the time that records know.
+    pub fn may_step(&self, seconds: i64) -> bool {
+        let wall = self.wall.saturating_add_signed(seconds * 1000);
+        wall < END_MS && self.most < END_MS
+    }
+
+    pub fn step(&mut self, seconds: i64) {
+        self.wall = self.wall.saturating_add_signed(seconds * 1000);
+    }
+
+    /// It runs with the monotonic clock, and leans towards the wall clock by a sixteenth at most.
+    fn advance(&mut self, by_ms: u64) {
+        self.wall += by_ms;
+        let (wall, lean) = (self.wall, by_ms / 16);
+        let follow = |at: u64| {
+            let straight = at + by_ms;
+            if wall >= straight {
+                straight + lean.min(wall - straight)
+            } else {
+                straight - lean.min(straight - wall)
+            }
+        };
+        (self.least, self.most) = (follow(self.least), follow(self.most));
+    }
+
+    /// It goes on from the later of the wall clock and what the medium remembers.
+    fn reopened(&mut self, closed: bool) {
+        let kept = if closed { self.least } else { 0 };
+        self.least = self.wall.max(kept);
+        self.most = self.wall.max(self.most);
+    }
+
+    /// Holds a store that opened, or did not for the sake of its clock, against the limit.
+    pub fn check_opened(&self, refused: bool) {
+        if refused {
+            assert!(self.wall > START_MS + OFFLINE_MAX_MS, "refused {self:?}");
+        } else {
+            let offline = self.wall.saturating_sub(self.most);
+            assert!(offline <= OFFLINE_MAX_MS, "opened {self:?}");
+        }
+    }
+}
+
 /// The model. It knows less than the store, but nothing that is wrong.
-#[derive(Default)]
 pub struct Model {
+    /// The monotonic clock: leases and waits.
     pub now: Duration,
+    pub time: StoreTime,
     newest: Option<FencingToken>,
     keys: BTreeMap<Place, Known>,
     /// Every response and error that a key was ever given.
@@ -37,14 +107,31 @@ struct Known {
 struct Settled {
     state: State,
     body: Vec<u8>,
-    at: Duration,
+    at: StoreTime,
     durable: bool,
 }
 
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            now: Duration::ZERO,
+            time: StoreTime::start(),
+            newest: None,
+            keys: BTreeMap::new(),
+            bodies: HashSet::new(),
+        }
+    }
+}
+
 impl Model {
+    pub fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.time.advance(by.as_millis() as u64);
+    }
+
     /// A claim was answered.
     pub fn claimed(&mut self, place: Place, claim: &Claim) {
-        let now = self.now;
+        let (now, time) = (self.now, self.time);
         let known = self.keys.entry(place).or_default();
         match claim {
             Claim::Granted(lease) => {
@@ -53,7 +140,7 @@ impl Model {
                 self.newest = Some(token);
                 let free = known.holder.is_none_or(|(_, until)| until <= now);
                 assert!(free, "granted while {:?} holds it", known.holder);
-                assert!(!known.has_to_answer(now), "granted though it is settled");
+                assert!(!known.has_to_answer(time), "granted though it is settled");
                 assert_eq!(known.open, None, "granted though its effect is open");
                 *known = Known {
                     settled: None,
@@ -65,11 +152,11 @@ impl Model {
             Claim::Completed(answer) => {
                 let body = (place, answer.response().to_vec());
                 assert!(self.bodies.contains(&body), "a response of nobody");
-                assert!(!known.has_to_be_gone(now), "answered after its time");
+                assert!(!known.has_to_be_gone(time), "answered after its time");
             }
-            Claim::Failed(_) => assert!(!known.has_to_be_gone(now), "answered after its time"),
+            Claim::Failed(_) => assert!(!known.has_to_be_gone(time), "answered after its time"),
             Claim::InProgress(_) | Claim::InDoubt(_) => {
-                assert!(!known.has_to_answer(now), "{claim:?} though it is settled");
+                assert!(!known.has_to_answer(time), "{claim:?} though it is settled");
             }
             Claim::Mismatch(_) => {}
         }
@@ -81,7 +168,7 @@ impl Model {
         let settled = Settled {
             state,
             body,
-            at: self.now,
+            at: self.time,
             durable,
         };
         let known = Known {
@@ -124,8 +211,27 @@ impl Model {
         }
     }
 
+    /// Nobody knows what came of giving the key this response.
+    pub fn unknown(&mut self, place: Place, body: Vec<u8>) {
+        self.bodies.insert((place, body));
+        self.keys.remove(&place);
+    }
+
+    /// A key was marked as done, or was found done.
+    pub fn inserted(&mut self, place: Place, is_new: bool, durable: bool) {
+        let known = self.keys.entry(place).or_default();
+        if is_new {
+            let free = known.holder.is_none_or(|(_, until)| until <= self.now);
+            assert!(free, "marked as done while {:?} holds it", known.holder);
+            assert!(!known.has_to_answer(self.time), "new though it is settled");
+            assert_eq!(known.open, None, "marked as done though its effect is open");
+            self.settled(place, State::Completed, Vec::new(), durable);
+        }
+    }
+
     /// The holders are gone, and what was not on the medium may be.
-    pub fn crashed(&mut self) {
+    pub fn crashed(&mut self, closed: bool) {
+        self.time.reopened(closed);
         for known in self.keys.values_mut() {
             known.holder = None;
             known.open.take_if(|durable| !*durable);
@@ -144,13 +250,17 @@ impl Model {
         (until > self.now).then_some(token)
     }
 
-    /// Holds every outcome that has to be there against what the store says.
-    pub fn check(&self, get: impl Fn(Place) -> Option<KeyInfo>) {
+    /// Holds every outcome that has to be there against what the store says; where the store is
+    /// poisoned, every durable one.
+    pub fn check(&self, poisoned: bool, get: impl Fn(Place) -> Option<KeyInfo>) {
         for (place, known) in &self.keys {
             let Some(settled) = &known.settled else {
                 continue;
             };
-            if known.has_to_answer(self.now) {
+            if poisoned && !settled.durable {
+                continue;
+            }
+            if known.has_to_answer(self.time) {
                 let info = get(*place).unwrap_or_else(|| panic!("{place:?} is gone too early"));
                 assert_eq!(info.state(), settled.state, "{place:?}");
                 assert_eq!(info.body(), settled.body, "{place:?}");
@@ -160,14 +270,14 @@ impl Model {
 }
 
 impl Known {
-    fn has_to_answer(&self, now: Duration) -> bool {
+    fn has_to_answer(&self, now: StoreTime) -> bool {
         let settled = self.settled.as_ref();
-        settled.is_some_and(|settled| now < settled.at + RETENTION)
+        settled.is_some_and(|settled| now.most < settled.at.least + RETENTION_MS)
     }
 
     /// A retention is rounded up to a second, and counted from a whole one.
-    fn has_to_be_gone(&self, now: Duration) -> bool {
+    fn has_to_be_gone(&self, now: StoreTime) -> bool {
         let settled = self.settled.as_ref();
-        settled.is_some_and(|settled| now > settled.at + RETENTION + Duration::from_secs(2))
+        settled.is_some_and(|settled| now.least > settled.at.most + RETENTION_MS + 2000)
     }
 }

@@ -1,22 +1,26 @@
-//! Does whatever comes to a store on a log in memory, crashes included, and holds every
-//! answer against the model.
+//! Does whatever comes to a store on a log in memory: claims alone, in line and in batches, wrong
+//! clocks, failing media, crashes. Every answer is held against the model.
 //!
-//! `cargo +nightly fuzz run state_machine`
+//! `ci/fuzz 60 state_machine`
 
 #![no_main]
 
+mod bounded;
+mod line;
 mod machine;
 mod model;
+mod operation;
 
 use libfuzzer_sys::fuzz_target;
 
-use machine::{Machine, Operation};
+use machine::Machine;
+use operation::{Operation, Setup};
 
 const OPERATIONS_MAX: usize = 256;
 
-fuzz_target!(|input: (bool, Vec<Operation>)| {
-    let (interval, operations) = input;
-    let mut machine = Machine::new(interval);
+fuzz_target!(|input: (Setup, Vec<Operation>)| {
+    let (setup, operations) = input;
+    let mut machine = Machine::new(setup);
     for operation in operations.iter().take(OPERATIONS_MAX) {
         machine.step(operation);
         machine.validate();

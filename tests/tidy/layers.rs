@@ -29,6 +29,7 @@ const PUBLIC: &[&str] = &[
     "store",
     "typed",
     "compile_fail",
+    "fuzzing",
 ];
 
 /// The place of a module in the order of imports.

@@ -20,7 +20,7 @@ const READY_NEW: &str = "ready.new";
 
 /// All that sled may write into `conf`, its checksum included: another block size, version or
 /// compression would change what every byte of `db` means, and sled takes an empty one as new.
-const CONF_BYTES: &[u8] =
+pub(super) const CONF_BYTES: &[u8] =
     b"segment_size: 524288\nuse_compression: false\nversion: 0.34\nv\x19\x51\xC1";
 
 /// Keys beyond the last frame, so that the last leaf that holds one is as short as the others.

@@ -14,6 +14,8 @@
 
 mod crc;
 mod folder;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod messages;
 pub(crate) mod remains;
 mod segment;

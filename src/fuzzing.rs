@@ -1,0 +1,264 @@
+//! What the fuzz targets need of the inside. It is there under `cfg(fuzzing)` only, and promises
+//! nothing.
+//!
+//! Bytes go in, and a verdict comes out; what has to hold between the two is asserted by the targets.
+
+use std::io;
+use std::path::Path;
+
+use crate::fingerprint::{Fingerprint, Part};
+use crate::journal::codec::{self, BadRecord, Entry};
+use crate::journal::frame::{FrameHeader, open_frame};
+use crate::journal::manifest::{Manifest, NamespaceEntry};
+use crate::journal::marks::{Link, Marks};
+use crate::journal::memory_log::MemoryLog;
+use crate::journal::sled_log;
+use crate::key::{FencingToken, NamespaceId};
+use crate::options::Policy;
+use crate::record::{Head, RecordKind, RecordRef};
+
+pub use crate::journal::memory_log::image::{Image, SegmentImage};
+
+/// The log that holds an image and nothing else.
+#[must_use]
+pub fn log_of(image: Image) -> MemoryLog {
+    MemoryLog::of_image(image)
+}
+
+/// What lies in a log.
+#[must_use]
+pub fn image_of(log: &MemoryLog) -> Image {
+    log.image()
+}
+
+/// Makes the next append of the open session fail.
+pub fn fail_next_append(log: &MemoryLog) {
+    log.fail_next_append(io::ErrorKind::StorageFull);
+}
+
+/// Makes the next sync of the open session fail.
+pub fn fail_next_sync(log: &MemoryLog) {
+    log.fail_next_sync(io::ErrorKind::Other);
+}
+
+/// Opens a frame; gives what sealing its header and payload again makes, if they were believed.
+#[must_use]
+pub fn reseal_frame(bytes: &[u8], store_id: &[u8; 16]) -> Option<Vec<u8>> {
+    let view = open_frame(bytes, store_id).ok()?;
+    let mut again = Vec::new();
+    let checksum = view.header.seal(view.payload, &mut again);
+    // Spare bits that are set are covered by the checksum, and lost.
+    assert!(checksum == view.checksum || again[..72] != bytes[..72]);
+    Some(again)
+}
+
+/// A frame of these entries.
+#[must_use]
+pub fn seal_frame(number: u64, records: u32, payload: &[u8]) -> Vec<u8> {
+    let header = FrameHeader {
+        records,
+        store_id: [0; 16],
+        number,
+        epoch: 0,
+        store_secs: 0,
+        durable: 0,
+        previous: 0,
+    };
+    let mut out = Vec::new();
+    header.seal(payload, &mut out);
+    out
+}
+
+/// Decodes the entries of a payload, and encodes those before the first bad one again.
+#[must_use]
+pub fn recode_entries(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut next = 0;
+    for entry in codec::entries(payload) {
+        let Ok((offset, entry)) = entry else { break };
+        assert_eq!(offset, next, "entries leave no gap");
+        let (_, taken) = codec::decode_entry(&payload[offset..]).expect("it decoded before");
+        assert!(taken > 0 && offset + taken <= payload.len());
+        next = offset + taken;
+        match entry {
+            Entry::Part(part) => codec::encode_part(part.index, part.bytes, &mut out),
+            Entry::Record(wire) => {
+                let Ok(record) = wire.to_record(None) else {
+                    continue;
+                };
+                let before = out.len();
+                codec::encode_record(&record.as_ref(), 0, &mut out);
+                let bound = codec::record_bytes_max(&record.as_ref());
+                let inline = record.body.len() > codec::INLINE_BODY_MAX;
+                assert!(
+                    inline || out.len() - before <= bound,
+                    "the bound of a record holds"
+                );
+            }
+        }
+    }
+    out
+}
+
+/// A record of free choice.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "as in the record")]
+pub struct AnyRecord {
+    pub kind: u8,
+    pub namespace: u32,
+    pub token: u64,
+    pub attempt: u32,
+    pub times: [u32; 3],
+    pub retention_secs: u32,
+    pub body_omitted: bool,
+    pub key: Vec<u8>,
+    pub labels: Vec<(String, u128)>,
+    pub metadata: Vec<u8>,
+    pub reason: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// Encodes a record, and checks that it decodes to itself.
+#[must_use]
+pub fn encode_record(any: &AnyRecord) -> Vec<u8> {
+    const KINDS: [RecordKind; 6] = [
+        RecordKind::InProgress,
+        RecordKind::Completed,
+        RecordKind::Failed,
+        RecordKind::InDoubt,
+        RecordKind::Released,
+        RecordKind::Forgotten,
+    ];
+    let labels = any.labels.iter().take(16);
+    let part = |(label, digest): &(String, u128)| Part {
+        label: label.chars().take(16).collect(),
+        digest: *digest,
+    };
+    let mut parts: Vec<Part> = labels.map(part).collect();
+    parts.retain(|part| !part.label.is_empty());
+    parts.sort_by(|a, b| a.label.cmp(&b.label));
+    parts.dedup_by(|a, b| a.label == b.label);
+    let fingerprint = (!parts.is_empty()).then_some(Fingerprint {
+        scheme: any.namespace,
+        parts,
+    });
+    let head = Head {
+        kind: KINDS[usize::from(any.kind) % KINDS.len()],
+        namespace: NamespaceId(any.namespace),
+        token: FencingToken::from_u64(any.token >> 1).expect("63 bits"),
+        attempt: any.attempt,
+        first_claimed_at: any.times[0],
+        recorded_at: any.times[1],
+        expires_at: any.times[2],
+        retention_secs: any.retention_secs,
+        body_omitted: any.body_omitted,
+    };
+    let record = RecordRef {
+        head,
+        key: &any.key,
+        fingerprint: fingerprint.as_ref(),
+        metadata: &any.metadata,
+        reason: &any.reason,
+        body: &any.body,
+    };
+    let mut out = Vec::new();
+    codec::encode_record(&record, 0, &mut out);
+    match codec::decode_entry(&out) {
+        Ok((Entry::Record(wire), taken)) => {
+            assert_eq!(taken, out.len());
+            let decoded = wire.to_record(None).expect("what was encoded decodes");
+            assert_eq!(decoded, record.to_record());
+        }
+        other => panic!("{other:?}"),
+    }
+    out
+}
+
+/// A part of a body.
+#[must_use]
+pub fn encode_part(index: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    codec::encode_part(index, bytes, &mut out);
+    out
+}
+
+/// The kind byte that no decoder of this version knows, if that is what is wrong with an entry.
+#[must_use]
+pub fn unknown_kind(entry: &[u8]) -> Option<u8> {
+    match codec::decode_entry(entry) {
+        Err(BadRecord::UnknownKind(kind)) => Some(kind),
+        _ => None,
+    }
+}
+
+/// Decodes marks, and encodes them again.
+#[must_use]
+pub fn recode_marks(bytes: &[u8]) -> Option<Vec<u8>> {
+    Marks::decode(bytes).map(|marks| marks.encode())
+}
+
+/// Decodes a link, and encodes it again.
+#[must_use]
+pub fn recode_link(bytes: &[u8]) -> Option<Vec<u8>> {
+    Link::decode(bytes).map(|link| link.encode())
+}
+
+/// Decodes a manifest, and encodes it again.
+#[must_use]
+pub fn recode_manifest(bytes: &[u8]) -> Option<Vec<u8>> {
+    Manifest::decode(bytes)
+        .ok()
+        .map(|manifest| manifest.encode())
+}
+
+/// A manifest of nothing but its store's id, with these namespaces at their defaults.
+#[must_use]
+pub fn manifest_of(store_id: [u8; 16], namespaces: &[(u32, &str)]) -> Vec<u8> {
+    let entry = |(id, name): &(u32, &str)| NamespaceEntry {
+        id: NamespaceId(*id),
+        name: (*name).to_owned(),
+        policy: Policy::at_least_once(),
+    };
+    let manifest = Manifest {
+        store_id,
+        seed: [0; 16],
+        created_secs: 0,
+        backup: false,
+        namespaces: namespaces.iter().map(entry).collect(),
+    };
+    manifest.encode()
+}
+
+/// The frames that the direct reader finds in the file of a closed segment, read twice: in one go
+/// and one by one. Nothing of sled runs.
+///
+/// # Errors
+/// Whatever the reader answers with.
+pub fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
+    sled_log::fuzzing::read_segment(folder)
+}
+
+/// A block of sled's file with these messages: kind, page, body, and whether its checksum holds.
+#[must_use]
+pub fn sled_block(number: u64, messages: &[(u8, u64, Vec<u8>, bool)]) -> Vec<u8> {
+    sled_log::fuzzing::block(number, messages)
+}
+
+/// What the folder of a segment holds beside sled's file.
+pub const CONF: &[u8] = sled_log::fuzzing::CONF;
+
+/// The canonical form of a JSON body, or where and why it has none.
+///
+/// # Errors
+/// The refusal, as text.
+#[cfg(feature = "json")]
+pub fn canonical_json(body: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = b"before".to_vec();
+    match crate::canonical_json::canonicalize(body, &mut out) {
+        Ok(()) => Ok(out.split_off(6)),
+        Err(error) => {
+            assert_eq!(out, b"before", "a refusal leaves nothing behind");
+            Err(error.to_string())
+        }
+    }
+}

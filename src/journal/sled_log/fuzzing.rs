@@ -1,0 +1,68 @@
+//! The direct reader of sled's file, as the fuzzer drives it.
+
+use std::io;
+use std::path::Path;
+
+use super::crc::Crc;
+use super::messages::{self, Layout};
+use super::segment::Segment;
+
+pub(crate) const CONF: &[u8] = super::folder::CONF_BYTES;
+
+/// Reads a closed segment in one go and frame by frame, unless it would have to be read through sled.
+pub(crate) fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
+    let db = super::folder::open_db(folder)?;
+    if let Layout::Recycled(_) = messages::layout(&db)? {
+        return Err(io::Error::other("recycled"));
+    }
+    let segment = Segment::closed(folder.to_owned());
+    let mut frames = Vec::new();
+    segment.read_all(&mut |index, frame| {
+        frames.push((index, frame.to_vec()));
+        true
+    })?;
+    for (index, frame) in &frames {
+        let again = segment.read(*index)?;
+        assert_eq!(
+            again.as_ref(),
+            Some(frame),
+            "a frame is read as it was found"
+        );
+    }
+    // Stopped early, it must not take what it saw for all there is.
+    let other = Segment::closed(folder.to_owned());
+    other.read_all(&mut |_, _| false)?;
+    let mut again = Vec::new();
+    other.read_all(&mut |index, frame| {
+        again.push((index, frame.to_vec()));
+        true
+    })?;
+    assert_eq!(again, frames, "a scan that stopped early hides nothing");
+    Ok(frames)
+}
+
+/// A block of sled's file: its header, and messages of (kind, page, body, intact).
+pub(crate) fn block(number: u64, messages: &[(u8, u64, Vec<u8>, bool)]) -> Vec<u8> {
+    let lsn = i64::try_from(number * messages::BLOCK_BYTES as u64).unwrap_or(0) ^ i64::MAX;
+    let mut out = vec![0; 4];
+    out.extend_from_slice(&lsn.to_le_bytes());
+    out.extend_from_slice(&lsn.to_le_bytes());
+    let mut crc = Crc::new();
+    crc.update(&out[4..]);
+    out[..4].copy_from_slice(&(!crc.finish()).to_le_bytes());
+    for (kind, page, body, intact) in messages {
+        let mut head = vec![*kind];
+        for value in [body.len() as u64, number, *page] {
+            head.push(255);
+            head.extend_from_slice(&value.to_le_bytes());
+        }
+        let mut crc = Crc::new();
+        crc.update(body);
+        crc.update(&head);
+        let sum = if *intact { !crc.finish() } else { crc.finish() };
+        out.extend_from_slice(&sum.to_le_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(body);
+    }
+    out
+}
