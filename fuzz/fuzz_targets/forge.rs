@@ -334,10 +334,10 @@ fn segment_mut(image: &mut Image, segment: u8) -> Option<&mut SegmentImage> {
 
 /// Runs `act` on the frames of a segment that has any.
 fn with(image: &mut Image, at: At, act: impl FnOnce(&mut Vec<Option<Vec<u8>>>, usize)) {
-    if let Some(segment) = segment_mut(image, at.segment) {
-        if let Some(index) = usize::from(at.frame).checked_rem(segment.frames.len()) {
-            act(&mut segment.frames, index);
-        }
+    if let Some(segment) = segment_mut(image, at.segment)
+        && let Some(index) = usize::from(at.frame).checked_rem(segment.frames.len())
+    {
+        act(&mut segment.frames, index);
     }
 }
 
@@ -373,7 +373,7 @@ fn frame_field(field: FrameField) -> (usize, usize) {
     }
 }
 
-fn marks(slot: &mut Vec<u8>, field: MarksField, value: Number, seal: bool) {
+fn marks(slot: &mut [u8], field: MarksField, value: Number, seal: bool) {
     let (at, bytes) = match field {
         MarksField::Version => (8, 4),
         MarksField::Epoch => (12, 4),

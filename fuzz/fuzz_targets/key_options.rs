@@ -69,6 +69,9 @@ struct AnyOptions {
     parts: Vec<(String, Vec<u8>)>,
 }
 
+/// A call that sets a time.
+type Set<T> = fn(T, Duration) -> T;
+
 /// A time, often one at an edge.
 #[derive(Arbitrary, Debug, Clone, Copy)]
 enum Span {
@@ -215,7 +218,7 @@ fn policy(any: &AnyPolicy) -> Policy {
     } else {
         Policy::at_least_once()
     };
-    let spans: [(_, fn(Policy, Duration) -> Policy); 4] = [
+    let spans: [(_, Set<Policy>); 4] = [
         (any.lease, Policy::lease),
         (any.retention, Policy::retention),
         (any.failed, Policy::failed_retention),
@@ -270,7 +273,7 @@ fn store(any: &AnyStore) {
         Err(error) => return typed(&error, REFUSED),
     };
     let mut options = ClaimOptions::new().metadata(any.options.metadata.clone());
-    let spans: [(_, fn(ClaimOptions, Duration) -> ClaimOptions); 3] = [
+    let spans: [(_, Set<ClaimOptions>); 3] = [
         (any.options.wait, ClaimOptions::wait),
         (any.options.lease, ClaimOptions::lease),
         (any.options.retention, ClaimOptions::retention),
