@@ -15,7 +15,7 @@ use crate::sync::Mutex;
 pub struct MemoryLog {
     medium: Arc<Mutex<Medium>>,
     /// Taken by each sync for as long as it lasts, so that a test can make one hang.
-    #[cfg(test)]
+    #[cfg(all(test, hapax_shuttle))]
     syncing: Arc<Mutex<()>>,
 }
 
@@ -290,7 +290,7 @@ impl Log for MemorySession {
     }
 
     fn sync(&self, segment: u64) -> io::Result<()> {
-        #[cfg(test)]
+        #[cfg(all(test, hapax_shuttle))]
         let _hangs = self.log.syncing.lock();
         self.write(segment, |medium| {
             if let Some(kind) = medium.fail_sync.take() {
