@@ -57,7 +57,7 @@ fn explore(model: fn()) {
         runner.run(model);
         return;
     }
-    let schedules = number("HAPAX_SCHEDULES").unwrap_or(500);
+    let schedules = number("HAPAX_SCHEDULES").unwrap_or(2000);
     let seed = number("HAPAX_SEED").unwrap_or_else(|| {
         use std::hash::{BuildHasher, RandomState};
         RandomState::new().hash_one(0)
