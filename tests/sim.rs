@@ -136,7 +136,7 @@ fn a_store_that_acknowledges_too_early_is_found_out() {
 
 /// Found by a simulation: an at-most-once claim waits until its record is on the medium. When that took
 /// longer than the lease, the key was in doubt by then, and could be resolved; the caller was handed
-/// the lapsed grant all the same, and ran. Nothing had begun, so now the claim is decided anew.
+/// the lapsed grant all the same, and ran. Now the lease begins when the grant is handed out.
 #[test]
 fn a_grant_that_lapses_while_it_is_written_is_not_handed_out() {
     let granted = Rc::new(RefCell::new(0));

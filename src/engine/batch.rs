@@ -46,12 +46,13 @@ impl Undelivered<'_> {
         }
     }
 
-    /// Takes back what was lost while it waited for the log; gives the indexes.
-    fn take_lost(&mut self) -> Vec<usize> {
+    /// Lets the leases begin; takes back what was lost while it waited for the log, and gives the
+    /// indexes.
+    fn start_leases(&mut self) -> Vec<usize> {
         let granted = std::mem::take(&mut self.granted);
         let (good, lost): (Vec<_>, Vec<_>) = granted
             .into_iter()
-            .partition(|(index, token)| !self.engine.is_lost(self.digest(*index), *token));
+            .partition(|(index, token)| self.engine.start_lease(self.digest(*index), *token));
         self.granted = good;
         let withdraw = |(index, token)| {
             self.engine.withdraw(self.digest(index), token);
@@ -141,7 +142,7 @@ impl Engine {
         while rests_on > 0 {
             self.rest(Some(std::mem::take(&mut rests_on))).await?;
             self.check_alive()?;
-            for index in undelivered.take_lost() {
+            for index in undelivered.start_leases() {
                 let (answer, frame) = self.claim_item(namespace, &items[index]).await?;
                 rests_on = rests_on.max(frame.unwrap_or(0));
                 undelivered.note(index, &answer);

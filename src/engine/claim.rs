@@ -183,10 +183,11 @@ impl Engine {
             token,
         };
         self.rest(rests_on).await?;
-        // The commit may have taken longer than the lease: somebody else may have the key by now, or
-        // have settled the doubt that it became.
-        if token.is_some_and(|token| rests_on.is_some() && self.is_lost(named.digest, token)) {
-            return Ok(None);
+        if let (Some(token), Some(_)) = (token, rests_on) {
+            self.check_alive()?;
+            if !self.start_lease(named.digest, token) {
+                return Ok(None);
+            }
         }
         undelivered.token = None;
         Ok(Some(answer))

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::claim::{Answer, Granted, Named, Tried, replaced};
+use super::claim::{Answer, Granted, Named, Tried, held, replaced};
 use super::shards::{EngineShard, Locked};
 use super::{Aftermath, Engine};
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
+use crate::key::{Digest, FencingToken};
 use crate::options::Guarantee;
 use crate::record::{Locator, Record, RecordKind};
 use crate::state::running::{LastRecord, Request};
@@ -79,9 +80,32 @@ impl Engine {
             }
         }
         shard.counters.granted += 1;
+        if granted.rests_on.is_some() {
+            // The lease begins when the grant is handed out; a commit that takes longer than this
+            // poisons the store.
+            let lease_ms = shard.get(at)?.request.lease_ms;
+            let commit_ms = millis(self.options.write_deadline);
+            let latest_ms = now.mono_ms.saturating_add(commit_ms);
+            shard.set_deadline(at, latest_ms.saturating_add(lease_ms));
+        }
         let deadline_ms = shard.get(at)?.deadline_ms;
         self.hint_timer(deadline_ms);
         Some(granted)
+    }
+
+    /// Lets the lease of a grant begin that had to wait for the log; false if it was lost meanwhile.
+    pub(crate) fn start_lease(&self, digest: Digest, token: FencingToken) -> bool {
+        let (mut shard, now) = self.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        let running = at.and_then(|at| Some((at, shard.get(at)?)));
+        let Some((at, running)) = running.filter(|(_, running)| !running.is_lapsed(now)) else {
+            return false;
+        };
+        let deadline_ms = now.mono_ms.saturating_add(running.request.lease_ms);
+        shard.set_deadline(at, deadline_ms);
+        drop(shard);
+        self.hint_timer(deadline_ms);
+        true
     }
 
     /// Writes the claim itself, with the last checkpoint.

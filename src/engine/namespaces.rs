@@ -1,7 +1,6 @@
 //! [`Namespaces`]: names, guarantees and policies, as the manifest has them.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::Engine;
@@ -9,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::key::{NAME_BYTES_MAX, NamespaceId};
 use crate::options::{Guarantee, Policy};
+use crate::sync::Ordering;
 
 /// A namespace that is in use.
 #[derive(Debug)]

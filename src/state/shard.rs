@@ -203,6 +203,15 @@ impl<W> Shard<W> {
         running.timer = Some(self.timers.insert(deadline_ms, Timer::Lease(at)));
     }
 
+    /// Lets the lease of a running key end at another moment.
+    pub(crate) fn set_deadline(&mut self, at: SlabRef, deadline_ms: u64) {
+        if let Some(running) = self.running.get_mut(at) {
+            running.deadline_ms = deadline_ms;
+            let end_ms = running.lease_end_ms();
+            self.arm(at, end_ms);
+        }
+    }
+
     pub(crate) fn arm_wait(&mut self, waiter: W, deadline_ms: u64) -> TimerKey {
         self.timers.insert(deadline_ms, Timer::Wait(waiter))
     }
