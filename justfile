@@ -25,6 +25,36 @@ examples:
     cargo run --example payments
     cargo run --release --example webhooks
 
+# What takes longer than a commit. Each says what it has done, and how to repeat what failed.
+simulate seeds="100000":
+    HAPAX_SIM_SEEDS={{seeds}} cargo test --release --features sim --test sim any_history -- --nocapture
+
+stress seconds="60":
+    cargo run --release --example stress -- --seconds {{seconds}} --history target/history.jsonl
+    cargo run --release -p hapax-check -- target/history.jsonl
+
+soak minutes="10":
+    cargo run --release --example soak -- --minutes {{minutes}}
+
+# As root, with xfsprogs.
+cuts n="30":
+    HAPAX_CUTS={{n}} cargo test --test power_cut -- --nocapture --test-threads=1
+
+crash-points n="all":
+    HAPAX_CRASH_POINTS={{n}} cargo test --test crash_points -- --nocapture
+
+damage:
+    HAPAX_DAMAGE=all cargo test --release --test damage -- --nocapture
+
+races:
+    ci/races
+
+fuzz seconds="600":
+    ci/fuzz {{seconds}}
+
+mutants files="src/state/*.rs":
+    HAPAX_SIM_SEEDS=60 HAPAX_SIM_FIRST=0 cargo mutants -f '{{files}}' --timeout 40 -C=--features=sim -C=--lib -C=--test=sim
+
 # All of it, from a machine with nothing but rustup and a linker.
 ci:
     .ci/run

@@ -2,10 +2,15 @@
 //!
 //! Needs root for a small file system of its own; elsewhere it says loudly that it was skipped.
 
+#[path = "rig/skipped.rs"]
+mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hapax::{Claim, ErrorKind, Limits, Namespace, Policy, Store};
+
+use crate::skipped::skipped;
 
 /// A file system in memory that holds little.
 struct SmallDisk(PathBuf);
@@ -74,9 +79,7 @@ fn check(store: &Store, acknowledged: u32) {
 fn a_full_disk_refuses_and_loses_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 150) else {
-        eprintln!(
-            "**** SKIPPED: a_full_disk_refuses_and_loses_nothing needs root to mount a small file system"
-        );
+        skipped("a_full_disk_refuses_and_loses_nothing needs root to mount a small file system");
         return;
     };
     let path = disk.0.join("store");
@@ -129,8 +132,8 @@ fn wait_for(jobs: &Namespace, part: &str, is_granted: bool) {
 fn at_the_floor_claims_are_refused_and_holders_complete() {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 300) else {
-        eprintln!(
-            "**** SKIPPED: at_the_floor_claims_are_refused_and_holders_complete needs root to mount a small file system"
+        skipped(
+            "at_the_floor_claims_are_refused_and_holders_complete needs root to mount a small file system",
         );
         return;
     };

@@ -58,7 +58,7 @@ fn cuts() -> u64 {
 fn disks(test: &str) -> Vec<Disk> {
     let make = |kind| {
         Disk::make(kind)
-            .inspect_err(|missing| eprintln!("**** SKIPPED: {test} on {kind}: {missing}"))
+            .inspect_err(|missing| rig::skipped::skipped(&format!("{test} on {kind}: {missing}")))
             .ok()
     };
     ["ext4", "xfs"].into_iter().filter_map(make).collect()

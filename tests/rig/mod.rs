@@ -10,6 +10,7 @@ pub(crate) mod child;
 pub(crate) mod disk;
 pub(crate) mod known;
 pub(crate) mod script;
+pub(crate) mod skipped;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) mod tracer;
 pub(crate) mod work;

@@ -109,7 +109,7 @@ pub(crate) fn run(command: &mut Command, store: &Path, at: u64, fault: Fault) ->
     if let Err(error) = seize_all(pid) {
         child.kill().unwrap();
         child.wait().unwrap();
-        eprintln!("**** SKIPPED: this process may not trace its child: {error}");
+        super::skipped::skipped(&format!("this process may not trace its child: {error}"));
         return None;
     }
     let mut tracer = Tracer {
