@@ -410,3 +410,67 @@ proptest! {
         pair.drain();
     }
 }
+
+/// Memory is given back by halves: what stays has room for as much again, so that a wheel whose size
+/// swings does not allocate at every turn.
+#[test]
+fn memory_is_given_back_by_halves() {
+    let mut wheel = Wheel::new(0);
+    let keys: Vec<_> = (0..1024_u64).map(|n| wheel.insert(1000 + n, n)).collect();
+    let full = wheel.slab.entries.capacity();
+    for key in keys[257..].iter().rev() {
+        wheel.cancel(*key);
+    }
+    assert_eq!(wheel.slab.entries.len(), 257);
+    assert_eq!(
+        wheel.slab.entries.capacity(),
+        full,
+        "over a quarter is in use"
+    );
+    wheel.cancel(keys[256]);
+    assert_eq!(wheel.slab.entries.capacity(), 512, "room for as much again");
+    // A small slab keeps its memory, and one of just that size is small.
+    let mut small = Wheel::new(0);
+    small.slab.entries.reserve_exact(SLAB_KEEP);
+    let key = small.insert(1, 0);
+    small.cancel(key);
+    assert_eq!(small.slab.entries.capacity(), SLAB_KEEP);
+    wheel.validate();
+}
+
+/// The tests above bound how many steps a turn takes: that means nothing unless steps are counted.
+#[test]
+fn the_steps_of_a_turn_are_counted() {
+    let mut wheel = Wheel::new(0);
+    wheel.insert(1 << 20, ());
+    wheel.advance(1 << 19, &mut |_, ()| {});
+    let first = wheel.visited;
+    assert!(first > 0);
+    wheel.advance((1 << 20) - 1, &mut |_, ()| {});
+    assert!(wheel.visited > first);
+}
+
+/// Breaks a wheel of three timers, one of them due: `validate` has to notice.
+fn notices(breaks: impl FnOnce(&mut Wheel<char>)) -> bool {
+    let mut wheel = Wheel::new(100);
+    wheel.insert(50, 'a');
+    wheel.insert(200, 'b');
+    wheel.insert(5000, 'c');
+    wheel.validate();
+    breaks(&mut wheel);
+    catch_unwind(AssertUnwindSafe(|| wheel.validate())).is_err()
+}
+
+#[test]
+fn a_broken_wheel_is_noticed() {
+    assert!(!notices(|_| {}));
+    assert!(notices(|wheel| wheel.slab.live += 1));
+    assert!(notices(|wheel| wheel.slab.free = 1));
+    assert!(notices(|wheel| wheel.slab.entries[1].item = None));
+    assert!(notices(|wheel| wheel.slab.entries[1].deadline = 5000));
+    assert!(notices(|wheel| wheel.slab.entries[2].next = 1));
+    assert!(notices(|wheel| wheel.due = super::NIL));
+    assert!(notices(|wheel| wheel.due_from = 51));
+    assert!(notices(|wheel| wheel.now = 250));
+    assert!(notices(|wheel| wheel.levels[1] = None));
+}
