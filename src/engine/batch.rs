@@ -26,12 +26,21 @@ pub(crate) enum ItemAnswer {
     Refused(Error),
 }
 
+/// A grant on its way.
+#[derive(Clone, Copy)]
+struct Grant {
+    /// The index of the item.
+    item: usize,
+    token: FencingToken,
+    /// Its lease has not begun, because it rests on the log.
+    waits: bool,
+}
+
 /// The grants of a batch that has not been acknowledged. Dropped early, they are taken back.
 struct Undelivered<'a> {
     engine: &'a Engine,
     namespace: &'a Arc<NamespaceCore>,
-    /// Indexes of items, and their tokens.
-    granted: Vec<(usize, FencingToken)>,
+    granted: Vec<Grant>,
     items: &'a [BatchItem],
 }
 
@@ -40,23 +49,29 @@ impl Undelivered<'_> {
         self.engine.digest(self.namespace, &self.items[index].key)
     }
 
-    fn note(&mut self, index: usize, answer: &Answer) {
+    fn note(&mut self, item: usize, answer: &Answer, rests_on: Option<u64>) {
         if let Answer::Granted(granted) = answer {
-            self.granted.push((index, granted.token));
+            self.granted.push(Grant {
+                item,
+                token: granted.token,
+                waits: rests_on.is_some(),
+            });
         }
     }
 
-    /// Lets the leases begin; takes back what was lost while it waited for the log, and gives the
-    /// indexes.
+    /// Lets the leases begin, after a wait for the log. Takes back those that were lost before they
+    /// had begun, and gives the indexes of their items.
     fn start_leases(&mut self) -> Vec<usize> {
         let granted = std::mem::take(&mut self.granted);
-        let (good, lost): (Vec<_>, Vec<_>) = granted
-            .into_iter()
-            .partition(|(index, token)| self.engine.start_lease(self.digest(*index), *token));
+        // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
+        let (good, lost): (Vec<_>, Vec<_>) = granted.into_iter().partition(|grant| {
+            let digest = self.digest(grant.item);
+            self.engine.start_lease(digest, grant.token) || !grant.waits
+        });
         self.granted = good;
-        let withdraw = |(index, token)| {
-            self.engine.withdraw(self.digest(index), token);
-            index
+        let withdraw = |grant: Grant| {
+            self.engine.withdraw(self.digest(grant.item), grant.token);
+            grant.item
         };
         lost.into_iter().map(withdraw).collect()
     }
@@ -64,8 +79,8 @@ impl Undelivered<'_> {
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        for (index, token) in std::mem::take(&mut self.granted) {
-            self.engine.withdraw(self.digest(index), token);
+        for grant in std::mem::take(&mut self.granted) {
+            self.engine.withdraw(self.digest(grant.item), grant.token);
         }
     }
 }
@@ -127,7 +142,7 @@ impl Engine {
             match self.claim_item(namespace, item).await {
                 Ok((answer, frame)) => {
                     rests_on = rests_on.max(frame.unwrap_or(0));
-                    undelivered.note(index, &answer);
+                    undelivered.note(index, &answer, frame);
                     answers.push(ItemAnswer::Answer(answer));
                 }
                 // What was granted stays granted, and the rest is told.
@@ -145,7 +160,7 @@ impl Engine {
             for index in undelivered.start_leases() {
                 let (answer, frame) = self.claim_item(namespace, &items[index]).await?;
                 rests_on = rests_on.max(frame.unwrap_or(0));
-                undelivered.note(index, &answer);
+                undelivered.note(index, &answer, frame);
                 answers[index] = ItemAnswer::Answer(answer);
             }
         }
