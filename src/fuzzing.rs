@@ -224,6 +224,7 @@ pub fn manifest_of(store_id: [u8; 16], namespaces: &[(u32, &str)]) -> Vec<u8> {
         seed: [0; 16],
         created_secs: 0,
         backup: false,
+        salvaged: false,
         namespaces: namespaces.iter().map(entry).collect(),
     };
     manifest.encode()

@@ -461,6 +461,10 @@ impl Machine {
         match self.store.attach(&ticket) {
             Ok(lease) => {
                 assert_eq!(lease.token(), ticket.token());
+                // After a restart the ticket makes its bearer the holder again.
+                if !lease.is_lost() && !self.model.is_held(place, lease.token()) {
+                    self.model.renewed(place, lease.token());
+                }
                 self.leases.push((place, lease));
             }
             Err(error) => assert!(!self.model.is_held(place, ticket.token()), "{error}"),
