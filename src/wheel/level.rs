@@ -220,4 +220,14 @@ mod tests {
         assert!(level.is_empty());
         level.validate();
     }
+
+    #[test]
+    #[should_panic(expected = "bit 5 of the bitmap contradicts its list")]
+    fn a_mark_without_a_list_is_noticed() {
+        let mut level = Level::new();
+        level.set_head(5, 1);
+        level.validate();
+        level.heads[5] = NIL;
+        level.validate();
+    }
 }
