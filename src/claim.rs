@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::blob::Blob;
 use crate::engine::doubt::Settlement;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -62,7 +63,7 @@ pub enum BatchClaim {
 pub struct InProgress {
     pub(crate) lease_left: Duration,
     pub(crate) attempt: u32,
-    pub(crate) metadata: Arc<[u8]>,
+    pub(crate) metadata: Blob,
     pub(crate) compared: bool,
 }
 
@@ -120,7 +121,7 @@ macro_rules! stored_answer {
             #[doc = concat!("The bytes of the ", stringify!($body), ", shared and not copied.")]
             #[must_use]
             pub fn into_bytes(self) -> Arc<[u8]> {
-                Arc::clone(&self.record.body)
+                self.record.body.clone().into_shared()
             }
 
             /// Whether the bytes were left out because they were over the limit of the policy.

@@ -27,6 +27,7 @@
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 #[cfg(feature = "json")]
+mod blob;
 mod canonical_json;
 mod clock;
 mod error;

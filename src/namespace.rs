@@ -449,8 +449,8 @@ impl Namespace {
         let granted = Granted {
             token: record.head.token,
             attempt: record.head.attempt,
-            checkpoint: Arc::clone(&record.body),
-            reason: Arc::clone(&record.reason),
+            checkpoint: record.body.clone(),
+            reason: record.reason.clone(),
             first_claimed_at: record.head.first_claimed_at,
             rests_on: None,
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::blob::Blob;
 use crate::clock::NEVER;
 use crate::fingerprint::Fingerprint;
 use crate::key::{FencingToken, NamespaceId};
@@ -69,9 +70,9 @@ pub(crate) struct Record {
     pub(crate) head: Head,
     pub(crate) key: Arc<[u8]>,
     pub(crate) fingerprint: Option<Fingerprint>,
-    pub(crate) metadata: Arc<[u8]>,
-    pub(crate) reason: Arc<[u8]>,
-    pub(crate) body: Arc<[u8]>,
+    pub(crate) metadata: Blob,
+    pub(crate) reason: Blob,
+    pub(crate) body: Blob,
 }
 
 impl Record {

@@ -7,6 +7,7 @@ use super::line::{Undelivered, Waiting};
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
+use crate::blob::Blob;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
@@ -26,8 +27,8 @@ use crate::wheel::TimerKey;
 pub(crate) struct Granted {
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
-    pub(crate) checkpoint: Arc<[u8]>,
-    pub(crate) reason: Arc<[u8]>,
+    pub(crate) checkpoint: Blob,
+    pub(crate) reason: Blob,
     pub(crate) first_claimed_at: u32,
     /// The frame to wait for before it may be handed out.
     pub(crate) rests_on: Option<u64>,
@@ -40,7 +41,7 @@ pub(crate) enum Answer {
     InProgress {
         lease_left_ms: u64,
         attempt: u32,
-        metadata: Arc<[u8]>,
+        metadata: Blob,
         compared: bool,
     },
     Settled {
@@ -306,10 +307,10 @@ impl Engine {
             Verdict::Grant(basis) => return self.take_over_now(shard, at, request, &basis, now),
             Verdict::Exhausted => {
                 let running = shard.get(at).expect("the key is running");
-                let last = running.last_record;
+                let last = running.rest.last_record;
                 let record = Arc::new(
                     Subject::of_running(running)
-                        .record(RecordKind::Released, &running.reason, now)
+                        .record(RecordKind::Released, &running.rest.reason, now)
                         .to_record(),
                 );
                 return self.exhaust(
@@ -336,7 +337,7 @@ impl Engine {
                 Answer::InProgress {
                     lease_left_ms: running.lease_left_ms(now),
                     attempt: running.attempt,
-                    metadata: Arc::clone(&running.request.metadata),
+                    metadata: running.rest.metadata.clone(),
                     compared,
                 }
             }
@@ -374,7 +375,9 @@ impl Engine {
         until_ms: u64,
     ) -> Option<Tried> {
         let limits = &self.options.limits;
-        let in_line = shard.get(at).map_or(0, |running| running.waiters.len());
+        let in_line = shard
+            .get(at)
+            .map_or(0, |running| running.rest.waiters.len());
         if in_line >= limits.waiters_per_key
             || self.waiters.load(Ordering::Relaxed) >= limits.waiters
         {
@@ -384,7 +387,12 @@ impl Engine {
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
-        shard.get_mut(at)?.waiters.push_back(Arc::clone(&waiter));
+        shard
+            .get_mut(at)?
+            .rest
+            .to_mut()
+            .waiters
+            .push_back(Arc::clone(&waiter));
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.waiters.fetch_add(1, Ordering::Relaxed);
         self.hint_timer(until_ms);

@@ -57,7 +57,7 @@ impl Engine {
                         .expect("a slot names a running key that is there");
                     self.check_doubt_running(named, running, token, settlement, force, now)?;
                     let record = Arc::new(doubt_record(running, now));
-                    let last = running.last_record;
+                    let last = running.rest.last_record;
                     return self.settle_doubt(shard, named, &record, last, settlement, parts, now);
                 }
                 Found::Settled(_, settled, locator) => {
@@ -114,7 +114,7 @@ impl Engine {
         }
     }
 
-    fn check_doubt_running<W>(
+    fn check_doubt_running<W: 'static>(
         &self,
         named: Named<'_>,
         running: &crate::state::running::Running<W>,
@@ -288,7 +288,7 @@ impl Engine {
                         return Err(unforced(running.token, force)
                             .with_current(self.running_info(named, running, now)));
                     }
-                    running.last_record
+                    running.rest.last_record
                 }
                 Found::Settled(slot, settled, locator) => {
                     if settled == Settled::InDoubt {

@@ -68,8 +68,8 @@ impl Engine {
         let mut granted = Granted {
             token: running.token,
             attempt: running.attempt,
-            checkpoint: Arc::clone(&running.checkpoint),
-            reason: Arc::clone(&running.reason),
+            checkpoint: running.rest.checkpoint.clone(),
+            reason: running.rest.reason.clone(),
             first_claimed_at: running.first_claimed_at,
             rests_on,
         };
@@ -83,7 +83,7 @@ impl Engine {
         if granted.rests_on.is_some() {
             // The lease begins when the grant is handed out; a commit that takes longer than this
             // poisons the store.
-            let lease_ms = shard.get(at)?.request.lease_ms;
+            let lease_ms = shard.get(at)?.lease_ms;
             let commit_ms = millis(self.options.write_deadline);
             let latest_ms = now.mono_ms.saturating_add(commit_ms);
             shard.set_deadline(at, latest_ms.saturating_add(lease_ms));
@@ -101,7 +101,7 @@ impl Engine {
         let Some((at, running)) = running.filter(|(_, running)| !running.is_lapsed(now)) else {
             return false;
         };
-        let deadline_ms = now.mono_ms.saturating_add(running.request.lease_ms);
+        let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
         shard.set_deadline(at, deadline_ms);
         drop(shard);
         self.hint_timer(deadline_ms);
@@ -117,13 +117,16 @@ impl Engine {
     ) -> Option<Locator> {
         let running = shard.get(at)?;
         let digest = running.digest;
-        let record =
-            Subject::of_running(running).record(RecordKind::InProgress, &running.checkpoint, now);
+        let record = Subject::of_running(running).record(
+            RecordKind::InProgress,
+            &running.rest.checkpoint,
+            now,
+        );
         let guarantee = running.guarantee();
         let locator = self.journal.append(
             &record,
             Vec::new(),
-            replaced(running.last_record),
+            replaced(running.rest.last_record),
             now.mono_ms,
         );
         let head = record.head;
@@ -142,9 +145,7 @@ impl Engine {
         self.check_open()?;
         let mut aftermath = Aftermath::default();
         if let Some(running) = shard.get_mut(at) {
-            aftermath
-                .wakes
-                .extend(std::mem::take(&mut running.watchers));
+            aftermath.wakes.extend(running.rest.take_watchers());
         }
         let granted = self
             .take_over(&mut shard, at, request.clone(), basis, now)?

@@ -6,6 +6,7 @@ use super::claim::{Granted, Named, Read, held, replaced, state_of};
 use super::holder::{not_held, refused};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
+use crate::blob::Blob;
 use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
@@ -31,13 +32,15 @@ impl Engine {
 
     fn take_back(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
         let Some(running) = shard.get(at) else { return };
-        let before = running
-            .previous_record
-            .as_ref()
-            .map_or(0, |record| match record.head.kind {
-                RecordKind::InProgress | RecordKind::Released => record.head.attempt,
-                _ => 0,
-            });
+        let before =
+            running
+                .rest
+                .previous_record
+                .as_ref()
+                .map_or(0, |record| match record.head.kind {
+                    RecordKind::InProgress | RecordKind::Released => record.head.attempt,
+                    _ => 0,
+                });
         let first_grant = running.attempt == before.saturating_add(1);
         if !running.journaled && first_grant {
             if let Some(ended) = shard.restore(at) {
@@ -50,8 +53,9 @@ impl Engine {
         }
         let digest = running.digest;
         let guarantee = running.guarantee();
-        let last = running.last_record;
+        let last = running.rest.last_record;
         let outcome = running
+            .rest
             .previous_record
             .as_ref()
             .filter(|_| first_grant)
@@ -153,7 +157,7 @@ impl Engine {
             token,
             request: Request {
                 fingerprint: record.fingerprint.clone(),
-                metadata: Arc::clone(&record.metadata),
+                metadata: record.metadata.clone(),
                 lease_ms: millis(policy.lease),
                 retention: asked_retention(&record.head),
             },
@@ -167,7 +171,7 @@ impl Engine {
         let at = shard.grant(named.digest, grant, now);
         let running = shard.get_mut(at).expect("the key was just granted");
         running.journaled = true;
-        running.previous = None;
+        running.rest.to_mut().previous = None;
         let granted = granted_of(running);
         let deadline_ms = running.deadline_ms;
         drop(shard);
@@ -177,7 +181,7 @@ impl Engine {
 }
 
 /// The record that undoes a grant: one attempt less, or nothing at all.
-fn undone<W>(running: &Running<W>, now: Now) -> RecordRef<'_> {
+fn undone<W: 'static>(running: &Running<W>, now: Now) -> RecordRef<'_> {
     let subject = Subject::of_running(running);
     if running.attempt <= 1 {
         return subject.record(RecordKind::Forgotten, &[], now);
@@ -186,15 +190,15 @@ fn undone<W>(running: &Running<W>, now: Now) -> RecordRef<'_> {
         attempt: running.attempt - 1,
         ..subject
     };
-    fewer.record(RecordKind::Released, &running.reason, now)
+    fewer.record(RecordKind::Released, &running.rest.reason, now)
 }
 
-fn granted_of<W>(running: &Running<W>) -> Granted {
+fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
     Granted {
         token: running.token,
         attempt: running.attempt,
-        checkpoint: Arc::clone(&running.checkpoint),
-        reason: Arc::clone(&running.reason),
+        checkpoint: running.rest.checkpoint.clone(),
+        reason: running.rest.reason.clone(),
         first_claimed_at: running.first_claimed_at,
         rests_on: None,
     }
@@ -204,8 +208,8 @@ fn granted_of_record(record: &Record) -> Granted {
     Granted {
         token: record.head.token,
         attempt: record.head.attempt,
-        checkpoint: Arc::from([]),
-        reason: Arc::clone(&record.reason),
+        checkpoint: Blob::EMPTY,
+        reason: record.reason.clone(),
         first_claimed_at: record.head.first_claimed_at,
         rests_on: None,
     }

@@ -123,7 +123,9 @@ impl Engine {
                 return Err(refused(refusal, Some(info)));
             }
             // Journaled before, and perhaps not on the medium yet.
-            Ok(Accepted::Done) => return Ok(running.last_record.map(|last| last.locator.frame)),
+            Ok(Accepted::Done) => {
+                return Ok(running.rest.last_record.map(|last| last.locator.frame));
+            }
             Ok(Accepted::Extend) => {
                 self.extend(&mut shard, at, now);
                 drop(shard);
@@ -135,14 +137,14 @@ impl Engine {
         let subject = Subject::of_running(running);
         let mut record = subject.record(kind, said(command, running), now);
         record.head.body_omitted |= matches!(command, Command::CompleteWithout);
-        let last = running.last_record;
-        let shared = (!running.waiters.is_empty()).then(|| Arc::new(record.to_record()));
+        let last = running.rest.last_record;
+        let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
         let locator = self
             .journal
             .append(&record, parts, replaced(last), now.mono_ms);
         let head = record.head;
         if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
-            running.checkpoint = bytes.into();
+            running.rest.to_mut().checkpoint = bytes.into();
         }
         let ended = shard.apply(
             named.digest,
@@ -216,7 +218,7 @@ impl Engine {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
-        let deadline_ms = now.mono_ms.saturating_add(running.request.lease_ms);
+        let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
         running.deadline_ms = running.deadline_ms.max(deadline_ms);
         running.lapse_seen = false;
         let end_ms = running.lease_end_ms();
@@ -235,7 +237,7 @@ impl Engine {
         let (mut shard, now) = self.lock(named.digest);
         let at = held(&shard, named.digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
+            running.rest.to_mut().keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
             let end_ms = running.lease_end_ms();
             shard.arm(at, end_ms);
         }
@@ -270,11 +272,15 @@ impl Engine {
         let Some(running) = running.filter(|_| !self.is_closed()) else {
             return true;
         };
-        let known = running.watchers.iter().any(|other| other.will_wake(&waker));
+        let known = running
+            .rest
+            .watchers
+            .iter()
+            .any(|other| other.will_wake(&waker));
         let spare = if known {
             Some(waker)
         } else {
-            running.watchers.push(waker);
+            running.rest.to_mut().watchers.push(waker);
             None
         };
         drop(shard);
@@ -317,10 +323,12 @@ impl Engine {
         let at = held(&shard, digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
             running.guard_alive = false;
-            let one_lease_ms = now.mono_ms.saturating_add(running.request.lease_ms);
-            let renewed_ms = running.keep_alive_until_ms.min(one_lease_ms);
+            let one_lease_ms = now.mono_ms.saturating_add(running.lease_ms);
+            let renewed_ms = running.rest.keep_alive_until_ms.min(one_lease_ms);
             running.deadline_ms = running.deadline_ms.max(renewed_ms);
-            running.keep_alive_until_ms = 0;
+            if let Some(rest) = running.rest.get_mut() {
+                rest.keep_alive_until_ms = 0;
+            }
             let end_ms = running.lease_end_ms();
             shard.arm(at, end_ms);
         }
@@ -357,7 +365,7 @@ impl Engine {
         format!("{derived:032x}")
     }
 
-    pub(crate) fn running_info<W>(
+    pub(crate) fn running_info<W: 'static>(
         &self,
         named: Named<'_>,
         running: &Running<W>,
@@ -369,7 +377,7 @@ impl Engine {
             State::InProgress
         };
         let subject = Subject::of_running(running);
-        let record = subject.record(RecordKind::InProgress, &running.checkpoint, now);
+        let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
         let record = super::waiting::since_claim(running, record);
         self.info(named.namespace, state, Arc::new(record))
     }
@@ -383,7 +391,7 @@ const _: () = assert!(
     "a checkpoint never needs parts, so claims and releases never do"
 );
 
-fn said<'a, W>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
+fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
     match command {
         Command::Complete(said)
         | Command::Fail(said)
@@ -392,7 +400,7 @@ fn said<'a, W>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
         | Command::Checkpoint(said) => said,
         Command::CompleteWithout => &[],
         Command::Abandon => b"the lease was dropped without an outcome",
-        Command::Record | Command::Renew => &running.checkpoint,
+        Command::Record | Command::Renew => &running.rest.checkpoint,
     }
 }
 

@@ -164,7 +164,7 @@ impl Engine {
                 if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
                     return Ok(Inserted::Done(false, None));
                 }
-                (None, running.last_record)
+                (None, running.rest.last_record)
             }
         };
         self.check_open()?;
@@ -263,7 +263,7 @@ impl Engine {
                 .filter(|running| only.is_none_or(|only| only == running.namespace))
             {
                 let subject = Subject::of_running(running);
-                let record = subject.record(RecordKind::InProgress, &running.checkpoint, now);
+                let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
                 let record = super::waiting::since_claim(running, record);
                 let state = if running.is_in_doubt(now) {
                     State::InDoubt

@@ -47,7 +47,11 @@ impl Waiting<'_> {
         shard.disarm(self.timer);
         if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
             if let Some(running) = shard.get_mut(at) {
-                running.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                running
+                    .rest
+                    .to_mut()
+                    .waiters
+                    .retain(|other| !Arc::ptr_eq(other, &waiter));
             }
         }
         engine.waiters.fetch_sub(1, Ordering::Relaxed);

@@ -141,7 +141,7 @@ pub(crate) struct Aftermath {
 
 impl Aftermath {
     fn end(&mut self, mut running: Running<Arc<Waiter>>) {
-        self.wakes.extend(std::mem::take(&mut running.watchers));
+        self.wakes.extend(running.rest.take_watchers());
         self.ended.push(running);
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::namespaces::check_name;
 use super::recovery::{first_marks, random};
 use super::{EPOCH_JUMP, next_epoch};
+use crate::blob::Blob;
 use crate::clock::NEVER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::census::Census;
@@ -361,7 +362,7 @@ fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
         fingerprint: wire.fingerprint().unwrap_or_default(),
         metadata: wire.metadata().into(),
         reason: LOST_BODY.into(),
-        body: Arc::default(),
+        body: Blob::EMPTY,
     }
 }
 

@@ -56,7 +56,7 @@ impl Engine {
         now: Now,
         aftermath: &mut Aftermath,
     ) {
-        let waiters = std::mem::take(&mut ended.waiters);
+        let waiters = ended.rest.take_waiters();
         let policy = Arc::clone(&ended.policy);
         let digest = ended.digest;
         aftermath.end(ended);
@@ -179,7 +179,7 @@ impl Engine {
             return;
         };
         for waiter in rest {
-            let stored = running.request.fingerprint.as_ref();
+            let stored = running.rest.fingerprint.as_ref();
             let comparison = compare(
                 stored,
                 waiter.request.fingerprint.as_ref(),
@@ -188,14 +188,14 @@ impl Engine {
             if matches!(comparison, Comparison::Differs(_)) {
                 deliver(&waiter, Outcome::Again, aftermath);
             } else {
-                running.waiters.push_back(waiter);
+                running.rest.to_mut().waiters.push_back(waiter);
             }
         }
     }
 
     /// The key was removed: whoever waited for it decides again.
     pub(crate) fn wake_all(&self, mut ended: Running<Arc<Waiter>>, aftermath: &mut Aftermath) {
-        for waiter in std::mem::take(&mut ended.waiters) {
+        for waiter in ended.rest.take_waiters() {
             deliver(&waiter, Outcome::Again, aftermath);
         }
         aftermath.end(ended);
@@ -224,9 +224,7 @@ impl Engine {
             return;
         }
         running.lapse_seen = true;
-        aftermath
-            .wakes
-            .extend(std::mem::take(&mut running.watchers));
+        aftermath.wakes.extend(running.rest.take_watchers());
         let keep_ms = crate::clock::millis(running.policy.attempt_retention);
         shard.counters.lapsed += 1;
         match shard.get(at).map(Running::guarantee) {
@@ -251,12 +249,12 @@ impl Engine {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
-        if running.waiters.is_empty() {
+        if running.rest.waiters.is_empty() {
             return;
         }
         let record = Arc::new(doubt_record(running, now));
         let holder_alive = running.guard_alive;
-        for waiter in std::mem::take(&mut running.waiters) {
+        for waiter in running.rest.take_waiters() {
             let outcome = Outcome::InDoubt {
                 record: Arc::clone(&record),
                 locator: None,
@@ -276,7 +274,9 @@ impl Engine {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
-        let mut waiters: VecDeque<_> = std::mem::take(&mut running.waiters)
+        let mut waiters: VecDeque<_> = running
+            .rest
+            .take_waiters()
             .into_iter()
             .filter(|waiter| waiter.mailbox.is_waiting())
             .collect();
@@ -326,14 +326,14 @@ impl Engine {
 }
 
 /// What a lapsed at-most-once key looks like to those who ask.
-pub(crate) fn doubt_record<W>(running: &Running<W>, now: Now) -> Record {
+pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record {
     let reason = b"the lease lapsed without an outcome";
     let record = Subject::of_running(running).record(RecordKind::InDoubt, reason, now);
     since_claim(running, record)
 }
 
 /// What is told of a key that someone runs: its last transition is the claim.
-pub(crate) fn since_claim<W>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
+pub(crate) fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
     record.head.recorded_at = running.claimed_at;
     record.to_record()
 }

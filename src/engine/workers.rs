@@ -225,10 +225,8 @@ impl Engine {
                 let Some(running) = shard.get_mut(at) else {
                     continue;
                 };
-                aftermath
-                    .wakes
-                    .extend(std::mem::take(&mut running.watchers));
-                for waiter in std::mem::take(&mut running.waiters) {
+                aftermath.wakes.extend(running.rest.take_watchers());
+                for waiter in running.rest.take_waiters() {
                     deliver(&waiter, Outcome::Again, &mut aftermath);
                 }
             }

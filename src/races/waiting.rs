@@ -6,6 +6,7 @@ use super::{
     Bench, LONG, SECOND, at_least_once, at_most_once, explore, granted, join, patient, poll_once,
     response, spawn,
 };
+use crate::blob::Blob;
 use crate::engine::claim::Answer;
 use crate::state::running::Request;
 use crate::sync::{AtomicUsize, Ordering, block_on};
@@ -170,7 +171,7 @@ fn a_deadline_ends_a_wait() {
                 let key: Arc<[u8]> = Arc::from(*b"key");
                 let request = Request {
                     fingerprint: None,
-                    metadata: Arc::from([]),
+                    metadata: Blob::EMPTY,
                     lease_ms: 1000,
                     retention: None,
                 };

@@ -7,6 +7,7 @@ use super::running::Request;
 use super::shard::{Found, Grant, Shard};
 use super::table::{Place, Settled, Slot};
 use super::transition::Basis;
+use crate::blob::Blob;
 use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
 use crate::options::{Guarantee, Policy};
@@ -29,7 +30,7 @@ fn grant(shard: &mut Shard<()>, key: u8) {
         token: FencingToken::new(1, u64::from(key)),
         request: Request {
             fingerprint: None,
-            metadata: Arc::from([]),
+            metadata: Blob::EMPTY,
             lease_ms: 60_000,
             retention: Some(Duration::from_secs(60)),
         },
@@ -123,7 +124,7 @@ fn a_key_that_would_go_back_to_an_older_record() {
     grant(&mut shard, 2);
     shard.validate(3);
     let at = running(&shard, 2);
-    shard.get_mut(at).unwrap().previous = Some(settled(2, 1));
+    shard.get_mut(at).unwrap().rest.to_mut().previous = Some(settled(2, 1));
     shard.validate(3);
 }
 

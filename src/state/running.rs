@@ -1,10 +1,12 @@
 //! [`Running`]: a key that someone runs, in full.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::blob::Blob;
 use crate::clock::Now;
 use crate::fingerprint::Fingerprint;
 use crate::key::{Digest, FencingToken, NamespaceId};
@@ -18,10 +20,17 @@ use super::table::Slot;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) fingerprint: Option<Fingerprint>,
-    pub(crate) metadata: Arc<[u8]>,
+    pub(crate) metadata: Blob,
     pub(crate) lease_ms: u64,
     /// How long the outcome is remembered, where the claim says so itself.
     pub(crate) retention: Option<Duration>,
+}
+
+impl Request {
+    /// It says nothing that has to be kept beside the lease.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.fingerprint.is_none() && self.metadata.is_empty() && self.retention.is_none()
+    }
 }
 
 /// The newest record of a key.
@@ -32,49 +41,123 @@ pub(crate) struct LastRecord {
 }
 
 /// A key that someone runs, or ran until the lease lapsed. `W` is whoever waits for it.
+///
+/// Millions of keys can be in progress at once, and most have nothing in `rest`.
 #[derive(Debug)]
 pub(crate) struct Running<W> {
     pub(crate) digest: Digest,
-    pub(crate) namespace: NamespaceId,
-    pub(crate) policy: Arc<Policy>,
     pub(crate) key: Arc<[u8]>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) token: FencingToken,
+    pub(crate) lease_ms: u64,
+    /// When the lease ends, on the monotonic clock.
+    pub(crate) deadline_ms: u64,
+    pub(crate) timer: Option<TimerKey>,
+    pub(crate) namespace: NamespaceId,
     pub(crate) attempt: u32,
     pub(crate) first_claimed_at: u32,
     pub(crate) claimed_at: u32,
-    /// What the holder asked for; the fingerprint is the stored one where the request is the same.
-    pub(crate) request: Request,
-    /// The metadata of the first claim of this request: what is written and answered.
-    pub(crate) first_metadata: Arc<[u8]>,
-    pub(crate) checkpoint: Arc<[u8]>,
-    /// The reason of the last release.
-    pub(crate) reason: Arc<[u8]>,
-    /// When the lease ends, on the monotonic clock.
-    pub(crate) deadline_ms: u64,
-    /// Until then the store itself renews the lease.
-    pub(crate) keep_alive_until_ms: u64,
     /// A guard in this process will give an outcome.
     pub(crate) guard_alive: bool,
     /// The lease has ended, and whoever had to hear of it has.
     pub(crate) lapse_seen: bool,
+    /// The newest record was written under this token.
+    pub(crate) journaled: bool,
+    pub(crate) rest: Rare<W>,
+}
+
+const _: () = assert!(
+    size_of::<Running<Arc<()>>>() <= 128,
+    "a key in progress takes two cache lines, beside its key"
+);
+
+/// What only some running keys have.
+#[derive(Debug)]
+pub(crate) struct Rest<W> {
+    /// The stored one where the request is the same, else what the holder sent.
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// The metadata of the holder.
+    pub(crate) metadata: Blob,
+    /// The metadata of the first claim of this request: what is written and answered.
+    pub(crate) first_metadata: Blob,
+    /// How long the outcome is remembered, where the claim says so itself.
+    pub(crate) retention: Option<Duration>,
+    pub(crate) checkpoint: Blob,
+    /// The reason of the last release.
+    pub(crate) reason: Blob,
+    /// Until then the store itself renews the lease.
+    pub(crate) keep_alive_until_ms: u64,
     /// What the key was before, while its newest record still says so.
     pub(crate) previous: Option<Slot>,
     /// The record that `previous` stood for.
     pub(crate) previous_record: Option<Arc<Record>>,
     /// Invariant: where the newest record of the key lies, kept until a newer one replaces it.
     pub(crate) last_record: Option<LastRecord>,
-    /// The newest record was written under this token.
-    pub(crate) journaled: bool,
     pub(crate) waiters: VecDeque<W>,
     /// Who wants to hear that the lease is lost.
     pub(crate) watchers: Vec<Waker>,
-    pub(crate) timer: Option<TimerKey>,
 }
 
-impl<W> Running<W> {
+impl<W> Rest<W> {
+    const fn new() -> Self {
+        Self {
+            fingerprint: None,
+            metadata: Blob::EMPTY,
+            first_metadata: Blob::EMPTY,
+            retention: None,
+            checkpoint: Blob::EMPTY,
+            reason: Blob::EMPTY,
+            keep_alive_until_ms: 0,
+            previous: None,
+            previous_record: None,
+            last_record: None,
+            waiters: VecDeque::new(),
+            watchers: Vec::new(),
+        }
+    }
+}
+
+/// A [`Rest`] that takes no memory until something is put into it.
+#[derive(Debug)]
+pub(crate) struct Rare<W>(Option<Box<Rest<W>>>);
+
+impl<W> Rare<W> {
+    pub(crate) const EMPTY: Self = Self(None);
+
+    pub(crate) fn to_mut(&mut self) -> &mut Rest<W> {
+        self.0.get_or_insert_with(|| Box::new(Rest::new()))
+    }
+
+    /// What can be taken out, if anything was ever put in.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut Rest<W>> {
+        self.0.as_deref_mut()
+    }
+
+    pub(crate) fn take_waiters(&mut self) -> VecDeque<W> {
+        self.get_mut()
+            .map(|rest| std::mem::take(&mut rest.waiters))
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {
+        self.get_mut()
+            .map(|rest| std::mem::take(&mut rest.watchers))
+            .unwrap_or_default()
+    }
+}
+
+impl<W: 'static> Deref for Rare<W> {
+    type Target = Rest<W>;
+
+    fn deref(&self) -> &Rest<W> {
+        self.0.as_deref().unwrap_or(const { &Rest::new() })
+    }
+}
+
+impl<W: 'static> Running<W> {
     /// When the lease ends, renewals by the store included.
     pub(crate) fn lease_end_ms(&self) -> u64 {
-        self.deadline_ms.max(self.keep_alive_until_ms)
+        self.deadline_ms.max(self.rest.keep_alive_until_ms)
     }
 
     pub(crate) fn is_lapsed(&self, now: Now) -> bool {
@@ -85,7 +168,7 @@ impl<W> Running<W> {
     pub(crate) fn lease_left_ms(&self, now: Now) -> u64 {
         self.lease_end_ms()
             .saturating_sub(now.mono_ms)
-            .min(self.request.lease_ms.max(1))
+            .min(self.lease_ms.max(1))
     }
 
     pub(crate) fn guarantee(&self) -> Guarantee {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::blob::Blob;
 use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{Guarantee, Policy};
@@ -9,7 +10,7 @@ use crate::record::{Head, Locator, Record, RecordKind, State};
 use crate::stats::Counters;
 use crate::wheel::{TimerKey, Wheel};
 
-use super::running::{LastRecord, Request, Running};
+use super::running::{LastRecord, Rare, Request, Running};
 use super::slab::{Slab, SlabRef};
 use super::table::{Place, Settled, Slot, Table};
 use super::transition::{Basis, settled_state};
@@ -59,7 +60,7 @@ pub(crate) struct Shard<W> {
     pub(crate) counters: Counters,
 }
 
-impl<W> Shard<W> {
+impl<W: 'static> Shard<W> {
     pub(crate) fn new(now_ms: u64) -> Self {
         Self {
             table: Table::default(),
@@ -94,40 +95,28 @@ impl<W> Shard<W> {
     pub(crate) fn last_record(&self, digest: Digest) -> Option<LastRecord> {
         let slot = self.table.get(digest)?;
         match slot.place() {
-            Place::Running(at) => self.running.get(at)?.last_record,
-            Place::Settled(Settled::Forgotten, _) => None,
-            Place::Settled(_, locator) => Some(LastRecord {
-                locator,
-                expires_at: slot.expires_at(),
-            }),
+            Place::Running(at) => self.running.get(at)?.rest.last_record,
+            Place::Settled(..) => last_record_of(*slot),
         }
     }
 
     /// Makes someone the holder of a key that nobody runs. In memory only.
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant, now: Now) -> SlabRef {
         let previous = self.table.get(digest).copied();
-        let last_record = self.last_record(digest);
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
             "nobody runs the key"
         );
-        let record = grant.record.as_deref();
-        let empty = || Arc::<[u8]>::from([]);
-        let mut request = grant.request;
-        let (checkpoint, first_metadata) = match record {
-            Some(record) if grant.basis.same_request => {
-                request.fingerprint = record.fingerprint.clone().or(request.fingerprint);
-                (Arc::clone(&record.body), Arc::clone(&record.metadata))
-            }
-            _ => (empty(), Arc::clone(&request.metadata)),
+        let continued = grant.record.as_deref().filter(|_| grant.basis.continues);
+        let first_claimed_at =
+            continued.map_or(now.store_secs, |record| record.head.first_claimed_at);
+        let lease_ms = grant.request.lease_ms;
+        let deadline_ms = now.mono_ms.saturating_add(lease_ms);
+        let rest = if previous.is_none() && grant.record.is_none() && grant.request.is_plain() {
+            Rare::EMPTY
+        } else {
+            grant_rest(&grant.basis, grant.request, grant.record, previous)
         };
-        let (reason, first_claimed_at) = match record {
-            Some(record) if grant.basis.continues => {
-                (Arc::clone(&record.reason), record.head.first_claimed_at)
-            }
-            _ => (empty(), now.store_secs),
-        };
-        let deadline_ms = now.mono_ms.saturating_add(request.lease_ms);
         let at = self.running.insert(Running {
             digest,
             namespace: grant.namespace,
@@ -137,21 +126,13 @@ impl<W> Shard<W> {
             attempt: grant.basis.attempt,
             first_claimed_at,
             claimed_at: now.store_secs,
-            request,
-            first_metadata,
-            checkpoint,
-            reason,
+            lease_ms,
             deadline_ms,
-            keep_alive_until_ms: 0,
             guard_alive: true,
             lapse_seen: false,
-            previous,
-            previous_record: grant.record,
-            last_record,
             journaled: false,
-            waiters: std::collections::VecDeque::new(),
-            watchers: Vec::new(),
             timer: None,
+            rest,
         });
         self.table.put(
             Slot::new(digest, Place::Running(at), NEVER),
@@ -166,7 +147,7 @@ impl<W> Shard<W> {
         &mut self,
         at: SlabRef,
         token: FencingToken,
-        mut request: Request,
+        request: Request,
         basis: &Basis,
         now: Now,
     ) {
@@ -177,15 +158,19 @@ impl<W> Shard<W> {
         running.token = token;
         running.attempt = basis.attempt;
         running.claimed_at = now.store_secs;
+        let rest = running.rest.to_mut();
         if basis.same_request {
-            request.fingerprint = running.request.fingerprint.take().or(request.fingerprint);
+            rest.fingerprint = rest.fingerprint.take().or(request.fingerprint);
         } else {
-            running.checkpoint = Arc::from([]);
-            running.first_metadata = Arc::clone(&request.metadata);
+            rest.fingerprint = request.fingerprint;
+            rest.checkpoint = Blob::EMPTY;
+            rest.first_metadata = request.metadata.clone();
         }
-        running.request = request;
+        rest.metadata = request.metadata;
+        rest.retention = request.retention;
+        rest.keep_alive_until_ms = 0;
+        running.lease_ms = request.lease_ms;
         running.deadline_ms = deadline_ms;
-        running.keep_alive_until_ms = 0;
         running.guard_alive = true;
         running.lapse_seen = false;
         running.journaled = false;
@@ -251,11 +236,12 @@ impl<W> Shard<W> {
         let unfinished =
             entry.filter(|entry| head.kind == RecordKind::InProgress && entry.token == head.token);
         if let Some(entry) = unfinished {
-            entry.last_record = Some(LastRecord {
+            let rest = entry.rest.to_mut();
+            rest.last_record = Some(LastRecord {
                 locator,
                 expires_at: head.expires_at,
             });
-            entry.previous = None;
+            rest.previous = None;
             entry.journaled = true;
             return None;
         }
@@ -278,7 +264,7 @@ impl<W> Shard<W> {
         let entry = self.take(at)?;
         // Without a slot to go back to, the newest record is one of a claim: a ticket's, a counted
         // one, or a checkpoint. What it holds lives on, as it would after a crash.
-        let claimed = entry.last_record.map(|last| {
+        let claimed = entry.rest.last_record.map(|last| {
             let settled = match entry.guarantee() {
                 Guarantee::AtMostOnce => Settled::InDoubt,
                 Guarantee::AtLeastOnce => Settled::Released,
@@ -287,7 +273,7 @@ impl<W> Shard<W> {
             Slot::new(entry.digest, place, last.expires_at)
         });
         // An expired slot counts as absent, and keeps the counts of its segment exact.
-        match entry.previous.or(claimed) {
+        match entry.rest.previous.or(claimed) {
             Some(slot) => self.table.put(slot, self.expired_secs),
             None => {
                 self.table.remove(entry.digest);
@@ -320,7 +306,11 @@ impl<W> Shard<W> {
                 true
             }
             Place::Running(at) => {
-                let Some(entry) = self.running.get_mut(at) else {
+                let rest = self
+                    .running
+                    .get_mut(at)
+                    .and_then(|entry| entry.rest.get_mut());
+                let Some(entry) = rest else {
                     return false;
                 };
                 let Some(last) = entry
@@ -390,7 +380,7 @@ impl<W> Shard<W> {
         settled.chain(
             self.running
                 .iter()
-                .filter_map(|(_, running)| running.last_record),
+                .filter_map(|(_, running)| running.rest.last_record),
         )
     }
 
@@ -419,9 +409,9 @@ impl<W> Shard<W> {
                         "the slot of a running key is that of its digest"
                     );
                     assert!(entry.timer.is_some(), "a running key has a timer");
-                    let before = entry.previous.map(|previous| previous.place());
+                    let before = entry.rest.previous.map(|previous| previous.place());
                     if let (Some(Place::Settled(_, locator)), Some(last)) =
-                        (before, entry.last_record)
+                        (before, entry.rest.last_record)
                     {
                         assert_eq!(
                             locator, last.locator,
@@ -446,4 +436,42 @@ impl<W> Shard<W> {
         self.running.validate();
         self.timers.validate();
     }
+}
+
+/// The newest record of a settled key; none for one that was forgotten.
+fn last_record_of(slot: Slot) -> Option<LastRecord> {
+    match slot.place() {
+        Place::Running(_) | Place::Settled(Settled::Forgotten, _) => None,
+        Place::Settled(_, locator) => Some(LastRecord {
+            locator,
+            expires_at: slot.expires_at(),
+        }),
+    }
+}
+
+/// What a grant keeps beside the plain fields: what the request says, and what the key was before.
+fn grant_rest<W>(
+    basis: &Basis,
+    request: Request,
+    record: Option<Arc<Record>>,
+    previous: Option<Slot>,
+) -> Rare<W> {
+    let mut rare = Rare::EMPTY;
+    let rest = rare.to_mut();
+    rest.first_metadata = request.metadata.clone();
+    rest.fingerprint = request.fingerprint;
+    rest.metadata = request.metadata;
+    rest.retention = request.retention;
+    if let Some(record) = record.as_deref().filter(|_| basis.same_request) {
+        rest.fingerprint = record.fingerprint.clone().or(rest.fingerprint.take());
+        rest.checkpoint = record.body.clone();
+        rest.first_metadata = record.metadata.clone();
+    }
+    if let Some(record) = record.as_deref().filter(|_| basis.continues) {
+        rest.reason = record.reason.clone();
+    }
+    rest.last_record = previous.and_then(last_record_of);
+    rest.previous = previous;
+    rest.previous_record = record;
+    rare
 }

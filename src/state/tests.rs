@@ -1,14 +1,14 @@
 //! Every state against every command: the whole table, written out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::{Request, Running};
+use super::running::{Rare, Running};
 use super::transition::{
     Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, claim_absent,
     claim_running, claim_settled, may_resume, settled_state,
 };
+use crate::blob::Blob;
 use crate::clock::{NEVER, Now};
 use crate::fingerprint::{Fingerprint, Part};
 use crate::key::{Digest, FencingToken, NamespaceId};
@@ -46,6 +46,13 @@ fn print(scheme: u32, body: u128) -> Fingerprint {
 }
 
 fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
+    let mut rest = Rare::EMPTY;
+    let some = rest.to_mut();
+    some.fingerprint = Some(print(1, 7));
+    some.metadata = Blob::from(&b"current"[..]);
+    some.first_metadata = Blob::from(&b"first"[..]);
+    some.checkpoint = Blob::from(&b"half"[..]);
+    some.reason = Blob::from(&b"again"[..]);
     Running {
         digest: Digest {
             words: [1, 2, 3],
@@ -58,26 +65,13 @@ fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
         attempt: 2,
         first_claimed_at: 900,
         claimed_at: 950,
-        request: Request {
-            fingerprint: Some(print(1, 7)),
-            metadata: Arc::from(*b"current"),
-            lease_ms: 60_000,
-            retention: None,
-        },
-        first_metadata: Arc::from(*b"first"),
-        checkpoint: Arc::from(*b"half"),
-        reason: Arc::from(*b"again"),
+        lease_ms: 60_000,
         deadline_ms: lease_end_ms,
-        keep_alive_until_ms: 0,
         guard_alive: true,
         lapse_seen: false,
-        previous: None,
-        previous_record: None,
-        last_record: None,
         journaled: false,
-        waiters: VecDeque::new(),
-        watchers: Vec::new(),
         timer: None,
+        rest,
     }
 }
 
@@ -105,8 +99,8 @@ fn record(kind: RecordKind) -> Record {
         },
         key: Arc::from(*b"key"),
         fingerprint: Some(print(1, 7)),
-        metadata: Arc::from(*b"first"),
-        reason: Arc::from(*b"again"),
+        metadata: Blob::from(&b"first"[..]),
+        reason: Blob::from(&b"again"[..]),
         body: body.into(),
     }
 }
@@ -450,7 +444,7 @@ fn every_command_on_a_settled_key() {
 fn an_outcome_that_was_left_out_is_repeated_by_any_bytes() {
     let mut record = record(Completed);
     record.head.body_omitted = true;
-    record.body = Arc::from([]);
+    record.body = Blob::EMPTY;
     let again = act_settled(&record, token(5), Command::Complete(b"any"), AtLeastOnce);
     assert_eq!(again, DONE);
     let failed = act_settled(&record, token(5), Command::Fail(b"any"), AtLeastOnce);
@@ -535,7 +529,7 @@ fn every_record_as_it_is_written() {
         assert_eq!(record.metadata, b"first", "{at}: that of the first request");
         assert_eq!(record.fingerprint, Some(&print(1, 7)), "{at}");
         // The claim's own retention counts for its outcome alone.
-        running.request.retention = Some(hours(9));
+        running.rest.to_mut().retention = Some(hours(9));
         let own = Subject::of_running(&running).record(kind, b"said", NOW);
         let outcome = matches!(kind, Completed | Failed);
         let expected = if outcome { after(9) } else { expires_at };

@@ -52,13 +52,13 @@ pub(crate) fn claim_absent() -> Verdict {
 }
 
 /// Judges a claim of a key that someone runs, or ran until the lease lapsed.
-pub(crate) fn claim_running<W>(
+pub(crate) fn claim_running<W: 'static>(
     running: &Running<W>,
     sent: Option<&Fingerprint>,
     now: Now,
 ) -> Verdict {
     let compared = match compare(
-        running.request.fingerprint.as_ref(),
+        running.rest.fingerprint.as_ref(),
         sent,
         running.policy.fingerprints,
     ) {
@@ -179,7 +179,7 @@ pub(crate) enum Accepted {
 }
 
 /// Judges what the holder of `token` does to a running key.
-pub(crate) fn act_running<W>(
+pub(crate) fn act_running<W: 'static>(
     running: &Running<W>,
     token: FencingToken,
     command: Command<'_>,
@@ -291,18 +291,18 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn of_running<W>(running: &'a Running<W>) -> Self {
+    pub(crate) fn of_running<W: 'static>(running: &'a Running<W>) -> Self {
         Self {
             namespace: running.namespace,
             key: &running.key,
             token: running.token,
             attempt: running.attempt,
             first_claimed_at: running.first_claimed_at,
-            fingerprint: running.request.fingerprint.as_ref(),
-            metadata: &running.first_metadata,
-            reason: &running.reason,
-            checkpoint: &running.checkpoint,
-            retention: running.request.retention,
+            fingerprint: running.rest.fingerprint.as_ref(),
+            metadata: &running.rest.first_metadata,
+            reason: &running.rest.reason,
+            checkpoint: &running.rest.checkpoint,
+            retention: running.rest.retention,
             policy: &running.policy,
         }
     }

@@ -5,6 +5,7 @@ use crate::check;
 use crate::source::{Source, library, words};
 
 const VALUES: &[&str] = &[
+    "blob",
     "canonical_json",
     "clock",
     "error",
