@@ -256,13 +256,13 @@ impl Doubt {
     /// The key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        &self.held.key
+        self.held.key()
     }
 
     /// The name of its namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.held.namespace.name
+        &self.held.namespace().name
     }
 
     /// The token of the holder that left the doubt.
@@ -351,7 +351,7 @@ impl Doubt {
         let started = self.start(&resolution, false);
         let held = self.held.clone();
         Pending::new(async move {
-            let sync = held.engine().is_sync(&held.namespace);
+            let sync = held.engine().is_sync(held.namespace());
             match started {
                 Ok(frame) => held.engine().acknowledge(sync, Some(frame)).await,
                 Err(error) => Err(held.engine().refuse(error).await),
@@ -364,7 +364,7 @@ impl Doubt {
         let frame = self
             .start(resolution, force)
             .map_err(|error| block_on(engine.refuse(error)))?;
-        block_on(engine.acknowledge(engine.is_sync(&self.held.namespace), Some(frame)))
+        block_on(engine.acknowledge(engine.is_sync(self.held.namespace()), Some(frame)))
     }
 
     /// Carries the resolution out; what is left is to wait for the frame.

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::millis;
@@ -13,32 +14,38 @@ use crate::engine::claim::{Granted, Named};
 use crate::engine::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Digest, FencingToken};
+use crate::namespace::Home;
 use crate::pending::Pending;
 use crate::state::transition::Command;
-use crate::store::StoreInner;
 use crate::sync::block_on;
 
 /// A held key, without the duty to settle it.
 #[derive(Clone)]
 pub(crate) struct Held {
-    pub(crate) store: Arc<StoreInner>,
-    pub(crate) namespace: Arc<NamespaceCore>,
+    pub(crate) home: Arc<CachePadded<Home>>,
     pub(crate) digest: Digest,
-    pub(crate) key: Arc<[u8]>,
     pub(crate) granted: Granted,
 }
 
 impl Held {
     pub(crate) fn named(&self) -> Named<'_> {
         Named {
-            namespace: &self.namespace,
+            namespace: self.namespace(),
             digest: self.digest,
-            key: &self.key,
+            key: self.key(),
         }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.store.engine
+        &self.home.store.engine
+    }
+
+    pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
+        &self.home.core
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.granted.key
     }
 
     fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
@@ -52,7 +59,7 @@ impl Held {
     }
 
     fn is_sync(&self) -> bool {
-        self.engine().is_sync(&self.namespace)
+        self.engine().is_sync(self.namespace())
     }
 
     pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
@@ -80,7 +87,7 @@ impl Held {
 
     pub(crate) fn derived_key(&self, label: &str) -> String {
         self.engine()
-            .derived_key(self.namespace.id, &self.key, label)
+            .derived_key(self.namespace().id, self.key(), label)
     }
 }
 
@@ -134,13 +141,13 @@ impl Lease {
     /// The key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        &self.held.key
+        self.held.key()
     }
 
     /// The name of its namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.held.namespace.name
+        &self.held.namespace().name
     }
 
     /// The fencing token: higher than every one granted before, in the life of the store.
@@ -335,14 +342,15 @@ impl Lease {
     }
 
     fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
-        let (mut lease, frame) = self
+        let (lease, frame) = self
             .start(command)
             .map_err(|refused| block_on(refused.rested()))?;
-        match block_on(lease.held.engine().acknowledge(lease.held.is_sync(), frame)) {
-            Ok(()) => {
-                lease.armed = false;
-                Ok(())
-            }
+        let engine = lease.held.engine();
+        if engine.is_acknowledged(lease.held.is_sync(), frame) {
+            return Ok(());
+        }
+        match block_on(engine.acknowledge(lease.held.is_sync(), frame)) {
+            Ok(()) => Ok(()),
             Err(error) => Err(LeaseError::new(error, lease)),
         }
     }

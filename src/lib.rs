@@ -26,14 +26,15 @@
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
-#[cfg(feature = "json")]
 mod blob;
+#[cfg(feature = "json")]
 mod canonical_json;
 mod clock;
 mod error;
 mod fingerprint;
 mod key;
 mod options;
+mod process;
 mod record;
 mod salvage;
 mod stats;

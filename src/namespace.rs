@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
+
 use crate::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
 };
@@ -13,7 +15,7 @@ use crate::engine::claim::{Answer, Granted};
 use crate::engine::namespaces::NamespaceCore;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FingerprintBuilder};
-use crate::key::{FencingToken, check_key};
+use crate::key::{Digest, FencingToken, check_key};
 use crate::lease::{Held, Lease, LeaseError};
 use crate::options::Policy;
 use crate::pending::Pending;
@@ -27,27 +29,57 @@ use crate::sync::block_on;
 /// Keys under one policy. The same key in two namespaces never meets. Cheap to clone.
 #[derive(Clone)]
 pub struct Namespace {
+    homes: Arc<[Arc<CachePadded<Home>>]>,
+}
+
+/// What a lease holds on to. Each has a count of its own, so that threads which take leases of
+/// different keys do not write to one cache line.
+#[derive(Debug)]
+pub(crate) struct Home {
     pub(crate) store: Arc<StoreInner>,
     pub(crate) core: Arc<NamespaceCore>,
 }
 
+/// Homes of one namespace. Invariant: a power of two.
+const HOMES: u32 = 16;
+
 impl Namespace {
+    pub(crate) fn new(store: &Arc<StoreInner>, core: &Arc<NamespaceCore>) -> Self {
+        let home = |_| {
+            Arc::new(CachePadded::new(Home {
+                store: Arc::clone(store),
+                core: Arc::clone(core),
+            }))
+        };
+        Self {
+            homes: (0..HOMES).map(home).collect(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<StoreInner> {
+        &self.homes[0].store
+    }
+
+    pub(crate) fn core(&self) -> &Arc<NamespaceCore> {
+        &self.homes[0].core
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.core.name
+        &self.core().name
     }
 
     /// Its policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.core.policy
+        &self.core().policy
     }
 
     /// Starts a fingerprint under a scheme: a number of your choice that changes when what you
     /// put into fingerprints changes, so that a deploy does not turn live retries into mismatches.
     pub fn fingerprint(&self, scheme: u32) -> FingerprintBuilder {
-        FingerprintBuilder::new(self.store.engine.seeded.clone(), scheme)
+        FingerprintBuilder::new(self.store().engine.seeded.clone(), scheme)
     }
 
     /// The fingerprint of a request that is one run of bytes.
@@ -76,9 +108,13 @@ impl Namespace {
     /// As for [`claim`](Self::claim), and [`Invalid`](crate::ErrorKind::Invalid) or
     /// [`TooLarge`](crate::ErrorKind::TooLarge) for the options.
     pub fn claim_with(&self, key: impl AsRef<[u8]>, options: ClaimOptions) -> Result<Claim> {
+        let key = key.as_ref();
         let wait = options.wait;
-        let (key, request) = self.prepare(key.as_ref(), options)?;
-        block_on(self.claim_prepared(key, &request, wait))
+        let request = self.prepare(key, options)?;
+        let engine = &self.store().engine;
+        let named = engine.named(self.core(), key);
+        let answer = engine.claim_blocking(named, &request, wait)?;
+        Ok(self.answer(named.digest, answer))
     }
 
     /// As [`claim_with`](Self::claim_with), without blocking: the claim is made when the future is
@@ -89,25 +125,18 @@ impl Namespace {
         options: ClaimOptions,
     ) -> Pending<Result<Claim>> {
         let wait = options.wait;
-        let prepared = self.prepare(key.as_ref(), options);
+        let key = key.as_ref();
+        let prepared = self
+            .prepare(key, options)
+            .map(|request| (Box::<[u8]>::from(key), request));
         let this = self.clone();
         Pending::new(async move {
             let (key, request) = prepared?;
-            this.claim_prepared(key, &request, wait).await
+            let engine = &this.store().engine;
+            let named = engine.named(this.core(), &key);
+            let answer = engine.claim(named, &request, wait).await?;
+            Ok(this.answer(named.digest, answer))
         })
-    }
-
-    async fn claim_prepared(
-        &self,
-        key: Arc<[u8]>,
-        request: &Request,
-        wait: Option<Duration>,
-    ) -> Result<Claim> {
-        let engine = &self.store.engine;
-        let named = engine.named(&self.core, &key);
-        let until_ms = wait.map(|wait| engine.now().mono_ms.saturating_add(millis(wait)));
-        let answer = engine.claim(named, request, until_ms).await?;
-        Ok(self.answer(Arc::clone(&key), answer))
     }
 
     /// Claims many keys in one commit; answers come in the order of the items. It never waits for
@@ -136,9 +165,9 @@ impl Namespace {
     }
 
     async fn claim_prepared_many(&self, items: Vec<BatchItem>) -> Result<Vec<BatchClaim>> {
-        let answers = self.store.engine.claim_many(&self.core, &items).await?;
+        let answers = self.store().engine.claim_many(self.core(), &items).await?;
         let answered = |(item, answer): (BatchItem, ItemAnswer)| match answer {
-            ItemAnswer::Answer(answer) => BatchClaim::Claim(self.answer(item.key, answer)),
+            ItemAnswer::Answer(answer) => BatchClaim::Claim(self.answer(item.digest, answer)),
             ItemAnswer::RepeatOf { index, mismatch } => BatchClaim::RepeatOf { index, mismatch },
             ItemAnswer::Refused(error) => BatchClaim::Refused(error),
         };
@@ -229,21 +258,21 @@ impl Namespace {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Pending<Result<Vec<bool>>> {
-        let engine = &self.store.engine;
+        let engine = &self.store().engine;
         let keys = engine.gather(keys, |_, key| self.key(key.as_ref()));
         let this = self.clone();
         Pending::new(async move {
             let keys = keys?;
-            let engine = &this.store.engine;
+            let engine = &this.store().engine;
             let mut inserted = Vec::with_capacity(keys.len());
             let mut newest = None;
             for key in &keys {
-                let (new, frame) = engine.insert(engine.named(&this.core, key)).await?;
+                let (new, frame) = engine.insert(engine.named(this.core(), key)).await?;
                 inserted.push(new);
                 newest = newest.max(frame);
             }
             engine
-                .acknowledge(engine.is_sync(&this.core), newest)
+                .acknowledge(engine.is_sync(this.core()), newest)
                 .await?;
             Ok(inserted)
         })
@@ -254,9 +283,10 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let key = self.key(key.as_ref())?;
-        let engine = &self.store.engine;
-        block_on(engine.contains(engine.named(&self.core, &key)))
+        let key = key.as_ref();
+        self.check_key(key)?;
+        let engine = &self.store().engine;
+        block_on(engine.contains(engine.named(self.core(), key)))
     }
 
     /// As [`contains`](Self::contains), without blocking.
@@ -265,8 +295,8 @@ impl Namespace {
         let this = self.clone();
         Pending::new(async move {
             let key = key?;
-            let engine = &this.store.engine;
-            engine.contains(engine.named(&this.core, &key)).await
+            let engine = &this.store().engine;
+            engine.contains(engine.named(this.core(), &key)).await
         })
     }
 
@@ -275,9 +305,10 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyInfo>> {
-        let key = self.key(key.as_ref())?;
-        let engine = &self.store.engine;
-        block_on(engine.get(engine.named(&self.core, &key)))
+        let key = key.as_ref();
+        self.check_key(key)?;
+        let engine = &self.store().engine;
+        block_on(engine.get(engine.named(self.core(), key)))
     }
 
     /// As [`get`](Self::get), without blocking.
@@ -286,8 +317,8 @@ impl Namespace {
         let this = self.clone();
         Pending::new(async move {
             let key = key?;
-            let engine = &this.store.engine;
-            engine.get(engine.named(&this.core, &key)).await
+            let engine = &this.store().engine;
+            engine.get(engine.named(this.core(), &key)).await
         })
     }
 
@@ -300,7 +331,7 @@ impl Namespace {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn scan(&self, filter: Filter) -> Result<Scan> {
-        Scan::new(Arc::clone(&self.store), Some(self.core.id), filter)
+        Scan::new(Arc::clone(self.store()), Some(self.core().id), filter)
     }
 
     /// The keys in doubt, oldest first.
@@ -308,7 +339,7 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.store.doubts(Some(self.core.id))
+        self.store().doubts(Some(self.core().id))
     }
 
     /// Removes a key, so that it can run again. False when it was not there.
@@ -335,85 +366,91 @@ impl Namespace {
     /// acknowledgement.
     pub fn forget_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
         let forgotten = self.key(key.as_ref()).and_then(|key| {
-            let engine = &self.store.engine;
-            engine.forget(engine.named(&self.core, &key), None)
+            let engine = &self.store().engine;
+            engine.forget(engine.named(self.core(), &key), None)
         });
         let this = self.clone();
         Pending::new(async move {
-            let engine = &this.store.engine;
+            let engine = &this.store().engine;
             let (there, frame) = match forgotten {
                 Ok(forgotten) => forgotten,
                 Err(error) => return Err(engine.refuse(error).await),
             };
             engine
-                .acknowledge(engine.is_sync(&this.core), frame)
+                .acknowledge(engine.is_sync(this.core()), frame)
                 .await?;
             Ok(there)
         })
     }
 
     fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
-        let key = self.key(key)?;
-        let engine = &self.store.engine;
+        self.check_key(key)?;
+        let engine = &self.store().engine;
         let (there, frame) = engine
-            .forget(engine.named(&self.core, &key), force)
+            .forget(engine.named(self.core(), key), force)
             .map_err(|error| block_on(engine.refuse(error)))?;
-        block_on(engine.acknowledge(engine.is_sync(&self.core), frame))?;
+        block_on(engine.acknowledge(engine.is_sync(self.core()), frame))?;
         Ok(there)
     }
 
-    fn key(&self, key: &[u8]) -> Result<Arc<[u8]>> {
-        check_key(key, self.store.engine.options.limits.key_bytes)?;
+    fn check_key(&self, key: &[u8]) -> Result<()> {
+        check_key(key, self.store().engine.options.limits.key_bytes)
+    }
+
+    fn key(&self, key: &[u8]) -> Result<Box<[u8]>> {
+        self.check_key(key)?;
         Ok(key.into())
     }
 
-    fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<(Arc<[u8]>, Request)> {
-        let key = self.key(key)?;
+    fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
+        self.check_key(key)?;
         options.check(
-            &self.core.policy,
-            self.store.engine.options.limits.metadata_bytes,
+            &self.core().policy,
+            self.store().engine.options.limits.metadata_bytes,
         )?;
-        let request = Request {
+        Ok(Request {
             fingerprint: options.fingerprint,
             metadata: options.metadata.into(),
-            lease_ms: millis(options.lease.unwrap_or(self.core.policy.lease)),
+            lease_ms: millis(options.lease.unwrap_or(self.core().policy.lease)),
             retention: options.retention,
-        };
-        Ok((key, request))
+        })
     }
 
     fn prepare_many(
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Result<Vec<BatchItem>> {
-        self.store.engine.gather(items, |index, item| {
+        self.store().engine.gather(items, |index, item| {
             let item: ClaimItem = item.into();
             let prepared = self.prepare(&item.key, item.options);
-            let (key, request) = prepared.map_err(|error| {
+            let request = prepared.map_err(|error| {
                 Error::new(error.kind(), format!("item {index} of the batch: {error}"))
             })?;
-            Ok(BatchItem { key, request })
+            let digest = self.store().engine.digest(self.core(), &item.key);
+            Ok(BatchItem {
+                digest,
+                key: item.key,
+                request,
+            })
         })
     }
 
-    pub(crate) fn lease(&self, key: Arc<[u8]>, granted: Granted) -> Lease {
-        Lease::new(self.held(key, granted))
+    pub(crate) fn lease(&self, digest: Digest, granted: Granted) -> Lease {
+        Lease::new(self.held(digest, granted))
     }
 
-    fn held(&self, key: Arc<[u8]>, granted: Granted) -> Held {
-        let digest = self.store.engine.digest(&self.core, &key);
+    fn held(&self, digest: Digest, granted: Granted) -> Held {
+        let home = usize::try_from(digest.route % HOMES).expect("it is less than 16");
         Held {
-            store: Arc::clone(&self.store),
-            namespace: Arc::clone(&self.core),
+            home: Arc::clone(&self.homes[home]),
             digest,
-            key,
             granted,
         }
     }
 
-    fn answer(&self, key: Arc<[u8]>, answer: Answer) -> Claim {
+    fn answer(&self, digest: Digest, answer: Answer) -> Claim {
         match answer {
-            Answer::Granted(granted) => Claim::Granted(self.lease(key, granted)),
+            Answer::Granted(granted) => Claim::Granted(self.lease(digest, granted)),
             Answer::InProgress {
                 lease_left_ms,
                 attempt,
@@ -447,6 +484,7 @@ impl Namespace {
 
     pub(crate) fn doubt(&self, record: Arc<Record>, holder_alive: bool, compared: bool) -> Doubt {
         let granted = Granted {
+            key: Arc::clone(&record.key),
             token: record.head.token,
             attempt: record.head.attempt,
             checkpoint: record.body.clone(),
@@ -454,7 +492,8 @@ impl Namespace {
             first_claimed_at: record.head.first_claimed_at,
             rests_on: None,
         };
-        let held = self.held(Arc::clone(&record.key), granted);
+        let digest = self.store().engine.digest(self.core(), &record.key);
+        let held = self.held(digest, granted);
         Doubt {
             held,
             record,
@@ -476,7 +515,7 @@ async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
                 let held = lease.held().clone();
                 let acknowledged = held
                     .engine()
-                    .acknowledge(held.engine().is_sync(&held.namespace), frame)
+                    .acknowledge(held.engine().is_sync(held.namespace()), frame)
                     .await;
                 acknowledged.map_err(|error| LeaseError::new(error, lease))
             }
@@ -489,8 +528,8 @@ async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Namespace")
-            .field("name", &self.core.name)
-            .field("policy", &self.core.policy)
+            .field("name", &self.core().name)
+            .field("policy", &self.core().policy)
             .finish_non_exhaustive()
     }
 }

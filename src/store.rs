@@ -1,5 +1,6 @@
 //! [`Store`]: one directory, open in one process.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use crate::builder::{Builder, Place, open_remains, open_sled};
 use crate::claim::{Doubt, Resolution};
+use crate::engine::namespaces::NamespaceCore;
 use crate::engine::{Engine, backup, salvage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::log::Log;
@@ -18,6 +20,7 @@ use crate::namespace::Namespace;
 use crate::options::Policy;
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
+use crate::record::Record;
 use crate::salvage::{Salvage, SalvageOptions};
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
@@ -39,12 +42,12 @@ impl Drop for StoreInner {
 impl StoreInner {
     pub(crate) fn doubts(self: &Arc<Self>, only: Option<NamespaceId>) -> Result<Vec<Doubt>> {
         let doubts = self.engine.doubts(only)?;
-        let doubt = |(core, record, alive)| {
-            Namespace {
-                store: Arc::clone(self),
-                core,
-            }
-            .doubt(record, alive, false)
+        let mut spaces: HashMap<NamespaceId, Namespace> = HashMap::new();
+        let doubt = |(core, record, alive): (Arc<NamespaceCore>, Arc<Record>, bool)| {
+            let space = spaces.entry(core.id);
+            space
+                .or_insert_with(|| Namespace::new(self, &core))
+                .doubt(record, alive, false)
         };
         Ok(doubts.into_iter().map(doubt).collect())
     }
@@ -200,10 +203,7 @@ impl Store {
     /// was made with another guarantee.
     pub fn namespace(&self, name: &str, policy: Policy) -> Result<Namespace> {
         let core = self.inner.engine.namespace(name, policy)?;
-        Ok(Namespace {
-            store: Arc::clone(&self.inner),
-            core,
-        })
+        Ok(Namespace::new(&self.inner, &core))
     }
 
     /// Gives a namespace another guarantee.
@@ -213,10 +213,7 @@ impl Store {
     /// keys is in progress or in doubt.
     pub fn change_guarantee(&self, name: &str, policy: Policy) -> Result<Namespace> {
         let core = self.inner.engine.change_guarantee(name, policy)?;
-        Ok(Namespace {
-            store: Arc::clone(&self.inner),
-            core,
-        })
+        Ok(Namespace::new(&self.inner, &core))
     }
 
     /// The names of the namespaces, in the order in which they were made.
@@ -249,15 +246,11 @@ impl Store {
                 );
                 Error::new(ErrorKind::NotHeld, text)
             })?;
-        let namespace = Namespace {
-            store: Arc::clone(&self.inner),
-            core,
-        };
-        let key: Arc<[u8]> = ticket.key().into();
+        let named = engine.named(&core, ticket.key());
         let granted = engine
-            .attach(engine.named(&namespace.core, &key), ticket.token())
+            .attach(named, ticket.token())
             .map_err(|error| block_on(engine.refuse(error)))?;
-        Ok(namespace.lease(key, granted))
+        Ok(Namespace::new(&self.inner, &core).lease(named.digest, granted))
     }
 
     /// The keys in doubt, of all namespaces, oldest first.

@@ -6,6 +6,7 @@
 //! Every lock, atomic and thread of the library is named here: with `--cfg hapax_shuttle` the unit
 //! tests get those of shuttle, which tries out the orders in which threads can run.
 
+pub(crate) mod forks;
 #[cfg(not(all(test, hapax_shuttle)))]
 mod native;
 #[cfg(all(test, hapax_shuttle))]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Engine;
-use super::claim::{Answer, Read, Tried};
+use super::claim::{Answer, Named, Read, Tried};
 use super::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
@@ -14,7 +14,8 @@ use crate::state::running::Request;
 /// A claim within a batch.
 #[derive(Debug)]
 pub(crate) struct BatchItem {
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) digest: Digest,
+    pub(crate) key: Vec<u8>,
     pub(crate) request: Request,
 }
 
@@ -39,14 +40,13 @@ struct Grant {
 /// The grants of a batch that has not been acknowledged. Dropped early, they are taken back.
 struct Undelivered<'a> {
     engine: &'a Engine,
-    namespace: &'a Arc<NamespaceCore>,
     granted: Vec<Grant>,
     items: &'a [BatchItem],
 }
 
 impl Undelivered<'_> {
     fn digest(&self, index: usize) -> Digest {
-        self.engine.digest(self.namespace, &self.items[index].key)
+        self.items[index].digest
     }
 
     fn note(&mut self, item: usize, answer: &Answer, rests_on: Option<u64>) {
@@ -126,7 +126,6 @@ impl Engine {
         self.make_room().await?;
         let mut undelivered = Undelivered {
             engine: self,
-            namespace,
             granted: Vec::new(),
             items,
         };
@@ -173,7 +172,11 @@ impl Engine {
         namespace: &Arc<NamespaceCore>,
         item: &BatchItem,
     ) -> Result<(Answer, Option<u64>)> {
-        let named = self.named(namespace, &item.key);
+        let named = Named {
+            namespace,
+            digest: item.digest,
+            key: &item.key,
+        };
         let mut read: Option<Read> = None;
         loop {
             match self.try_claim(named, &item.request, read.as_ref(), None)? {
@@ -195,8 +198,10 @@ impl Engine {
     ) -> ItemAnswer {
         let print = |at: usize| items[at].request.fingerprint.as_ref();
         let comparison = compare(print(first), print(index), namespace.policy.fingerprints);
-        let digest = self.digest(namespace, &items[index].key);
-        self.shards.lock(digest).counters.answered_repeat += 1;
+        self.shards
+            .lock(items[index].digest)
+            .counters
+            .answered_repeat += 1;
         ItemAnswer::RepeatOf {
             index: first,
             mismatch: matches!(comparison, Comparison::Differs(_)),

@@ -1,6 +1,7 @@
 //! Claims: one answer per call, decided under the lock of the key's shard.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use super::line::{Undelivered, Waiting};
@@ -8,7 +9,7 @@ use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
 use crate::blob::Blob;
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
 use crate::journal::tail::Replaced;
@@ -19,12 +20,13 @@ use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
-use crate::sync::{Mailbox, Ordering};
+use crate::sync::{Mailbox, Ordering, block_on};
 use crate::wheel::TimerKey;
 
 /// A grant that is on its way to its holder.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
+    pub(crate) key: Arc<[u8]>,
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
     pub(crate) checkpoint: Blob,
@@ -75,7 +77,7 @@ pub(crate) enum Tried {
 pub(crate) struct Named<'a> {
     pub(crate) namespace: &'a Arc<NamespaceCore>,
     pub(crate) digest: Digest,
-    pub(crate) key: &'a Arc<[u8]>,
+    pub(crate) key: &'a [u8],
 }
 
 /// A record that was read for a decision, and where it lay.
@@ -86,26 +88,69 @@ impl Engine {
         self.hasher.digest(namespace.id, key)
     }
 
-    /// Claims a key; waits for it until `wait_until_ms` where the caller asked for that.
+    /// Claims a key on a thread that may block. Most claims have nothing to wait for, and take no
+    /// future.
+    pub(crate) fn claim_blocking(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<Answer> {
+        self.check_alive()?;
+        if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
+            block_on(self.make_room())?;
+        }
+        let wait_until_ms = self.deadline(wait);
+        let mut tried = self.try_claim(named, request, None, wait_until_ms)?;
+        if let Tried::Read(locator) = tried {
+            let Some(record) = self.journal.read_in_memory(locator)? else {
+                return block_on(self.go_on(named, request, wait_until_ms, tried));
+            };
+            let read = (locator, Arc::new(record));
+            tried = self.try_claim(named, request, Some(&read), wait_until_ms)?;
+        }
+        match tried {
+            Tried::Answer(answer, None) => Ok(answer),
+            tried => block_on(self.go_on(named, request, wait_until_ms, tried)),
+        }
+    }
+
+    /// Claims a key; waits for it for as long as the caller asked for.
     pub(crate) async fn claim(
         &self,
         named: Named<'_>,
         request: &Request,
-        wait_until_ms: Option<u64>,
+        wait: Option<Duration>,
     ) -> Result<Answer> {
         self.check_alive()?;
-        self.make_room_to_claim(named.namespace).await?;
+        if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
+            // It will be journaled, so it waits for room first, as any change does.
+            self.make_room().await?;
+        }
+        let wait_until_ms = self.deadline(wait);
+        let tried = self.try_claim(named, request, None, wait_until_ms)?;
+        self.go_on(named, request, wait_until_ms, tried).await
+    }
+
+    fn deadline(&self, wait: Option<Duration>) -> Option<u64> {
+        wait.map(|wait| self.now().mono_ms.saturating_add(millis(wait)))
+    }
+
+    /// Goes on from a first look until there is an answer that may be given.
+    async fn go_on(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        mut wait_until_ms: Option<u64>,
+        mut tried: Tried,
+    ) -> Result<Answer> {
         let mut read: Option<Read> = None;
-        let mut wait = wait_until_ms;
         loop {
-            match self.try_claim(named, request, read.as_ref(), wait)? {
-                Tried::Answer(answer, rests_on) => {
-                    if let Some(answer) = self.hand_out(named, answer, rests_on).await? {
-                        return Ok(answer);
-                    }
-                }
+            let answered = match tried {
+                Tried::Answer(answer, rests_on) => self.hand_out(named, answer, rests_on).await?,
                 Tried::Read(locator) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
+                    None
                 }
                 Tried::Wait(waiter, timer) => {
                     let waiting = Waiting {
@@ -114,55 +159,63 @@ impl Engine {
                         waiter: Some(waiter),
                         timer,
                     };
-                    match waiting.await {
-                        Some(Outcome::Granted(granted)) => {
-                            let rests_on = granted.rests_on;
-                            let answer = Answer::Granted(granted);
-                            if let Some(answer) = self.hand_out(named, answer, rests_on).await? {
-                                return Ok(answer);
-                            }
-                        }
-                        Some(Outcome::Settled(state, record, locator)) => {
-                            self.rest(self.rests_on(named.namespace, locator)).await?;
-                            let compared = was_compared(&record, request, named.namespace);
-                            self.count_settled(named.digest, state);
-                            return Ok(Answer::Settled {
-                                state,
-                                record,
-                                compared,
-                            });
-                        }
-                        Some(Outcome::InDoubt {
-                            record,
-                            locator,
-                            holder_alive,
-                        }) => {
-                            let rests_on =
-                                locator.and_then(|at| self.rests_on(named.namespace, at));
-                            self.rest(rests_on).await?;
-                            let compared = was_compared(&record, request, named.namespace);
-                            self.count_settled(named.digest, State::InDoubt);
-                            return Ok(Answer::InDoubt {
-                                record,
-                                holder_alive,
-                                compared,
-                            });
-                        }
-                        Some(Outcome::TimedOut) => wait = None,
-                        Some(Outcome::Again) | None => {}
+                    let outcome = waiting.await;
+                    if matches!(outcome, Some(Outcome::TimedOut)) {
+                        wait_until_ms = None;
                     }
-                    self.check_alive()?;
+                    let answered = self.waited(named, request, outcome).await?;
+                    if answered.is_none() {
+                        self.check_alive()?;
+                    }
+                    answered
                 }
+            };
+            if let Some(answer) = answered {
+                return Ok(answer);
             }
+            tried = self.try_claim(named, request, read.as_ref(), wait_until_ms)?;
         }
     }
 
-    /// A claim that will be journaled waits for room first, as any change does.
-    async fn make_room_to_claim(&self, namespace: &NamespaceCore) -> Result<()> {
-        if namespace.policy.guarantee == Guarantee::AtMostOnce {
-            self.make_room().await
-        } else {
-            Ok(())
+    /// What a wait came to; `None` when the key has to be looked at again.
+    async fn waited(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        outcome: Option<Outcome>,
+    ) -> Result<Option<Answer>> {
+        match outcome {
+            Some(Outcome::Granted(granted)) => {
+                let rests_on = granted.rests_on;
+                self.hand_out(named, Answer::Granted(granted), rests_on)
+                    .await
+            }
+            Some(Outcome::Settled(state, record, locator)) => {
+                self.rest(self.rests_on(named.namespace, locator)).await?;
+                let compared = was_compared(&record, request, named.namespace);
+                self.count_settled(named.digest, state);
+                Ok(Some(Answer::Settled {
+                    state,
+                    record,
+                    compared,
+                }))
+            }
+            Some(Outcome::InDoubt {
+                record,
+                locator,
+                holder_alive,
+            }) => {
+                let rests_on = locator.and_then(|at| self.rests_on(named.namespace, at));
+                self.rest(rests_on).await?;
+                let compared = was_compared(&record, request, named.namespace);
+                self.count_settled(named.digest, State::InDoubt);
+                Ok(Some(Answer::InDoubt {
+                    record,
+                    holder_alive,
+                    compared,
+                }))
+            }
+            Some(Outcome::TimedOut | Outcome::Again) | None => Ok(None),
         }
     }
 
@@ -326,6 +379,7 @@ impl Engine {
                 let until_ms = wait_until_ms.filter(|until| *until > now.mono_ms);
                 if until_ms.is_some() {
                     self.check_alive()?;
+                    self.check_can_wait()?;
                 }
                 let enqueued =
                     until_ms.and_then(|until| self.enqueue(&mut shard, at, request, until));

@@ -366,11 +366,7 @@ impl Engine {
     }
 
     /// The name by which calls of this engine mean a key.
-    pub(crate) fn named<'a>(
-        &self,
-        namespace: &'a Arc<NamespaceCore>,
-        key: &'a Arc<[u8]>,
-    ) -> Named<'a> {
+    pub(crate) fn named<'a>(&self, namespace: &'a Arc<NamespaceCore>, key: &'a [u8]) -> Named<'a> {
         let digest: Digest = self.digest(namespace, key);
         Named {
             namespace,

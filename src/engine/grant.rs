@@ -39,7 +39,7 @@ impl Engine {
         let grant = Grant {
             namespace: named.namespace.id,
             policy: Arc::clone(&named.namespace.policy),
-            key: Arc::clone(named.key),
+            key: named.key.into(),
             token: self.next_token()?,
             request: request.clone(),
             basis,
@@ -66,6 +66,7 @@ impl Engine {
         let durable_first = running.guarantee() == Guarantee::AtMostOnce;
         let counted = running.policy.max_attempts.is_some() && running.attempt > 1;
         let mut granted = Granted {
+            key: Arc::clone(&running.key),
             token: running.token,
             attempt: running.attempt,
             checkpoint: running.rest.checkpoint.clone(),

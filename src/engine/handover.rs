@@ -153,7 +153,7 @@ impl Engine {
         let grant = Grant {
             namespace: named.namespace.id,
             policy: Arc::clone(policy),
-            key: Arc::clone(named.key),
+            key: named.key.into(),
             token,
             request: Request {
                 fingerprint: record.fingerprint.clone(),
@@ -195,6 +195,7 @@ fn undone<W: 'static>(running: &Running<W>, now: Now) -> RecordRef<'_> {
 
 fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
     Granted {
+        key: Arc::clone(&running.key),
         token: running.token,
         attempt: running.attempt,
         checkpoint: running.rest.checkpoint.clone(),
@@ -206,6 +207,7 @@ fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
 
 fn granted_of_record(record: &Record) -> Granted {
     Granted {
+        key: Arc::clone(&record.key),
         token: record.head.token,
         attempt: record.head.attempt,
         checkpoint: Blob::EMPTY,

@@ -44,6 +44,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, EPOCH_END, FencingToken, Hasher128};
 use crate::options::{Durability, Limits, Policy};
+use crate::process::Process;
 use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
 use crate::stats::Stats;
@@ -111,8 +112,8 @@ pub(crate) struct Engine {
     disk_is_low: AtomicBool,
     /// As in the manifest: nothing is granted that promises at-most-once.
     salvaged: AtomicBool,
-    /// The process that opened the store; changed only by tests.
-    pid: AtomicU32,
+    /// The process that opened the store.
+    process: Process,
     closed: AtomicBool,
     workers: Mutex<Workers>,
     running_workers: AtomicUsize,
@@ -176,10 +177,20 @@ impl Engine {
         if self.is_closed() {
             return Err(closed());
         }
-        if self.is_forked() {
+        self.check_fork(self.is_forked())
+    }
+
+    /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that
+    /// was forked past the C library, and has none of the threads that would wake it.
+    pub(crate) fn check_can_wait(&self) -> Result<()> {
+        self.check_fork(self.process.has_forked_exactly())
+    }
+
+    fn check_fork(&self, forked: bool) -> Result<()> {
+        if forked {
             let text = format!(
                 "this process is a fork of process {}, which has the store open: open stores after forking",
-                self.pid.load(Ordering::Relaxed)
+                self.process.id()
             );
             return Err(Error::new(ErrorKind::Forked, text));
         }
@@ -196,14 +207,13 @@ impl Engine {
     }
 
     pub(crate) fn is_forked(&self) -> bool {
-        std::process::id() != self.pid.load(Ordering::Relaxed)
+        self.process.has_forked()
     }
 
     /// Makes this look like the copy of a store in a forked child, or like itself again.
     #[cfg(test)]
     pub(crate) fn pretend_forked(&self, forked: bool) {
-        let pid = if forked { 0 } else { std::process::id() };
-        self.pid.store(pid, Ordering::Relaxed);
+        self.process.pretend_forked(forked);
     }
 
     /// The next token, higher than every one before it.
@@ -254,9 +264,17 @@ impl Engine {
     /// Waits for the frame that an answer rests on.
     pub(crate) async fn rest(&self, frame: Option<u64>) -> Result<()> {
         match frame {
-            Some(frame) => self.journal.wait(frame).await,
+            Some(frame) => self.wait(frame).await,
             None => Ok(()),
         }
+    }
+
+    /// Waits until a frame is on the medium.
+    async fn wait(&self, frame: u64) -> Result<()> {
+        if self.journal.durable() < frame {
+            self.check_can_wait()?;
+        }
+        self.journal.wait(frame).await
     }
 
     /// Waits for what a refusal rests on: a power cut must not undo what a holder was told.
@@ -267,11 +285,20 @@ impl Engine {
         }
     }
 
+    /// Whether a change counts as acknowledged without any wait.
+    pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
+        match frame {
+            Some(frame) if sync => self.journal.durable() >= frame,
+            Some(_) => self.journal.congestion(self.now().mono_ms).is_none(),
+            None => true,
+        }
+    }
+
     /// Waits until a change counts as acknowledged.
     pub(crate) async fn acknowledge(&self, sync: bool, frame: Option<u64>) -> Result<()> {
         let Some(frame) = frame else { return Ok(()) };
         if sync {
-            return self.journal.wait(frame).await;
+            return self.wait(frame).await;
         }
         self.make_room().await
     }
@@ -279,7 +306,7 @@ impl Engine {
     /// Waits while more is unwritten, or unsynced for longer, than is allowed.
     pub(crate) async fn make_room(&self) -> Result<()> {
         match self.journal.congestion(self.now().mono_ms) {
-            Some(frame) => self.journal.wait(frame).await,
+            Some(frame) => self.wait(frame).await,
             None => Ok(()),
         }
     }

@@ -24,6 +24,7 @@ use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{FencingToken, Hasher128, NamespaceId};
 use crate::options::Guarantee;
+use crate::process::Process;
 use crate::record::{Head, Locator, RecordKind};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Signal};
 
@@ -98,7 +99,7 @@ impl Engine {
             pins: AtomicUsize::new(0),
             disk_is_low: AtomicBool::new(false),
             salvaged: AtomicBool::new(manifest.salvaged),
-            pid: AtomicU32::new(std::process::id()),
+            process: Process::this(),
             closed: AtomicBool::new(false),
             workers: Mutex::new(Workers::default()),
             running_workers: AtomicUsize::new(0),

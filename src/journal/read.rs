@@ -43,16 +43,8 @@ impl Journal {
     /// May read from disk, so never under a lock.
     pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
         assert_outside_shards("reading");
-        let open = {
-            let tail = self.tail.lock();
-            tail.open_frame(locator.frame).and_then(|payload| {
-                let bytes = payload.get(usize::from(locator.offset)..)?;
-                let (_, taken) = codec::decode_entry(bytes).ok()?;
-                bytes.get(..taken).map(<[u8]>::to_vec)
-            })
-        };
-        if let Some(bytes) = open {
-            return self.decode(&bytes, locator);
+        if let Some(record) = self.read_in_memory(locator)? {
+            return Ok(Some(record));
         }
         let Some(payload) = self.payload(locator.frame)? else {
             return Ok(None);
@@ -61,6 +53,27 @@ impl Journal {
             .get(usize::from(locator.offset)..)
             .ok_or_else(|| malformed(locator))?;
         self.decode(bytes, locator)
+    }
+
+    /// As [`read`](Self::read), where that takes no disk; `None` where it would.
+    pub(crate) fn read_in_memory(&self, locator: Locator) -> Result<Option<Record>> {
+        let (open, sealed) = {
+            let tail = self.tail.lock();
+            let open = tail.open_frame(locator.frame).and_then(|payload| {
+                let bytes = payload.get(usize::from(locator.offset)..)?;
+                let (_, taken) = codec::decode_entry(bytes).ok()?;
+                bytes.get(..taken).map(<[u8]>::to_vec)
+            });
+            (open, tail.in_memory(locator.frame))
+        };
+        match (&open, &sealed) {
+            (Some(bytes), _) => self.decode(bytes, locator),
+            (None, Some(payload)) => {
+                let bytes = payload.get(usize::from(locator.offset)..);
+                self.decode(bytes.ok_or_else(|| malformed(locator))?, locator)
+            }
+            (None, None) => Ok(None),
+        }
     }
 
     fn decode(&self, bytes: &[u8], locator: Locator) -> Result<Option<Record>> {

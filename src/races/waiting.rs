@@ -167,7 +167,7 @@ fn a_deadline_ends_a_wait() {
         let waits = {
             let space = space.clone();
             spawn(move || {
-                let engine = &space.store.engine;
+                let engine = &space.store().engine;
                 let key: Arc<[u8]> = Arc::from(*b"key");
                 let request = Request {
                     fingerprint: None,
@@ -176,7 +176,11 @@ fn a_deadline_ends_a_wait() {
                     retention: None,
                 };
                 // The deadline may have passed before the wait is in line.
-                let claim = engine.claim(engine.named(&space.core, &key), &request, Some(1000));
+                let claim = engine.claim(
+                    engine.named(space.core(), &key),
+                    &request,
+                    Some(std::time::Duration::from_millis(1000)),
+                );
                 block_on(claim).unwrap()
             })
         };

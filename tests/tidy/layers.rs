@@ -13,6 +13,7 @@ const VALUES: &[&str] = &[
     "key",
     "options",
     "pending",
+    "process",
     "record",
     "salvage",
     "stats",
@@ -178,6 +179,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("rustix", &["src/journal/directory.rs"]),
     ("parking_lot", &["src/sync.rs", "src/sync/"]),
     ("atomic", &["src/sync/"]),
+    ("libc", &["src/sync/forks.rs"]),
+    ("unsafe", &["src/sync/forks.rs"]),
     (
         "thread",
         &[
