@@ -239,7 +239,10 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn insert(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        Ok(self.insert_many([key])?.first().copied().unwrap_or(false))
+        let key = key.as_ref();
+        self.check_key(key)?;
+        let engine = &self.store().engine;
+        engine.insert_blocking(engine.named(self.core(), key))
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit.

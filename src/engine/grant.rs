@@ -38,7 +38,7 @@ impl Engine {
         self.check_room(&mut shard, record.is_none())?;
         let grant = Grant {
             namespace: named.namespace.id,
-            policy: Arc::clone(&named.namespace.policy),
+            policy: &named.namespace.policy,
             key: named.key.into(),
             token: self.next_token()?,
             request: request.clone(),
@@ -199,14 +199,14 @@ impl Engine {
         self.check_open()?;
         let limits = &self.options.limits;
         let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
-        if self.shards.running() >= limits.running_keys {
+        if self.shards.has_running(limits.running_keys) {
             return at_capacity(format!(
                 "{} keys are running, which is the limit: complete some, or raise running_keys",
                 limits.running_keys
             ));
         }
         // At the limit, keys of this shard that have expired make room first.
-        let full = is_new && self.shards.keys() >= limits.live_keys;
+        let full = is_new && self.shards.has_keys(limits.live_keys);
         if full && shard.sweep(self.journal.durable()) == 0 {
             return at_capacity(format!(
                 "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",

@@ -152,7 +152,7 @@ impl Engine {
         self.check_salvaged(named.namespace)?;
         let grant = Grant {
             namespace: named.namespace.id,
-            policy: Arc::clone(policy),
+            policy,
             key: named.key.into(),
             token,
             request: Request {

@@ -114,12 +114,39 @@ impl Engine {
     pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(bool, Option<u64>)> {
         self.check_alive()?;
         self.make_room().await?;
-        let mut read: Option<Read> = None;
+        let inserted = self.try_insert(named, None)?;
+        self.go_on_inserting(named, inserted).await
+    }
+
+    /// As [`insert`](Self::insert) and its acknowledgement, on a thread that may block: most have
+    /// nothing to wait for, and take no future.
+    pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<bool> {
+        self.check_alive()?;
+        if self.journal.congestion(self.journal.latest_ms()).is_some() {
+            block_on(self.make_room())?;
+        }
+        let (new, frame) = match self.try_insert(named, None)? {
+            Inserted::Done(new, frame) => (new, frame),
+            inserted @ Inserted::Read(_) => block_on(self.go_on_inserting(named, inserted))?,
+        };
+        let sync = self.is_sync(named.namespace);
+        if !self.is_acknowledged(sync, frame) {
+            block_on(self.acknowledge(sync, frame))?;
+        }
+        Ok(new)
+    }
+
+    async fn go_on_inserting(
+        &self,
+        named: Named<'_>,
+        mut inserted: Inserted,
+    ) -> Result<(bool, Option<u64>)> {
         loop {
-            match self.try_insert(named, read.as_ref())? {
+            match inserted {
                 Inserted::Done(new, frame) => return Ok((new, frame)),
                 Inserted::Read(locator) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record));
+                    let read = self.fetch(locator).await?.map(|record| (locator, record));
+                    inserted = self.try_insert(named, read.as_ref())?;
                 }
             }
         }
@@ -130,7 +157,7 @@ impl Engine {
         let found = shard.find(named.digest, now.store_secs);
         let (subject, last) = match found {
             Found::Absent | Found::Forgotten(_) => {
-                if self.shards.keys() >= self.options.limits.live_keys {
+                if self.shards.has_keys(self.options.limits.live_keys) {
                     let text = format!(
                         "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
                         self.options.limits.live_keys

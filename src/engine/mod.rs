@@ -137,18 +137,20 @@ pub(crate) struct Opened {
 pub(crate) struct Aftermath {
     wakes: Wakes,
     /// Dropped outside of the lock: user code may hang on their wakers.
-    ended: Vec<Running<Arc<Waiter>>>,
+    ended: Option<Running<Arc<Waiter>>>,
+    /// Where one call ends several.
+    more: Vec<Running<Arc<Waiter>>>,
 }
 
 impl Aftermath {
     fn end(&mut self, mut running: Running<Arc<Waiter>>) {
         self.wakes.extend(running.rest.take_watchers());
-        self.ended.push(running);
+        self.more.extend(self.ended.replace(running));
     }
 
     pub(crate) fn carry_out(self) {
         self.wakes.wake();
-        drop(self.ended);
+        drop((self.ended, self.more));
     }
 }
 
@@ -289,7 +291,8 @@ impl Engine {
     pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
         match frame {
             Some(frame) if sync => self.journal.durable() >= frame,
-            Some(_) => self.journal.congestion(self.now().mono_ms).is_none(),
+            // The change itself has told the journal what time it is.
+            Some(_) => self.journal.congestion(self.journal.latest_ms()).is_none(),
             None => true,
         }
     }

@@ -13,13 +13,45 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;
 
-/// The locked parts of the key space, and exact counts over all of them.
+/// The locked parts of the key space, and counts over all of them.
 #[derive(Debug)]
 pub(crate) struct Shards {
     /// Each on cache lines of its own. Invariant: a power of two of them.
-    shards: Box<[CachePadded<Mutex<EngineShard>>]>,
-    keys: AtomicUsize,
-    running: AtomicUsize,
+    parts: Box<[CachePadded<Part>]>,
+    keys: CachePadded<AtomicUsize>,
+    running: CachePadded<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Part {
+    shard: Mutex<EngineShard>,
+    keys: Share,
+    running: Share,
+}
+
+/// A shard's share of a count over all shards. It tells the total only now and then, so that calls
+/// on different shards do not write to one cache line.
+///
+/// Invariant: changed only under the lock of the shard.
+#[derive(Debug, Default)]
+struct Share {
+    count: AtomicUsize,
+    told: AtomicUsize,
+}
+
+/// A share is never further than this from what it has told.
+const UNTOLD_MAX: usize = 32;
+
+impl Share {
+    fn set(&self, count: usize, total: &AtomicUsize) {
+        self.count.store(count, Ordering::Relaxed);
+        let told = self.told.load(Ordering::Relaxed);
+        if count.abs_diff(told) >= UNTOLD_MAX {
+            // Wrapping: a decrease is an addition modulo the word.
+            total.fetch_add(count.wrapping_sub(told), Ordering::Relaxed);
+            self.told.store(count, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A locked shard. The counts over all shards follow when it is released.
@@ -28,36 +60,43 @@ pub(crate) struct Locked<'a> {
     shard: MutexGuard<'a, EngineShard>,
     _scope: ShardScope,
     of: &'a Shards,
+    part: &'a Part,
     keys: usize,
     running: usize,
 }
 
 impl Shards {
     pub(crate) fn new(count: usize, now_ms: u64) -> Self {
-        let shards = (0..count.next_power_of_two())
-            .map(|_| CachePadded::new(Mutex::new(Shard::new(now_ms))))
-            .collect();
+        let part = |_| {
+            CachePadded::new(Part {
+                shard: Mutex::new(Shard::new(now_ms)),
+                keys: Share::default(),
+                running: Share::default(),
+            })
+        };
         Self {
-            shards,
-            keys: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
+            parts: (0..count.next_power_of_two()).map(part).collect(),
+            keys: CachePadded::default(),
+            running: CachePadded::default(),
         }
     }
 
     /// Locks the shard of a key.
     pub(crate) fn lock(&self, digest: Digest) -> Locked<'_> {
         let route = usize::try_from(digest.route).expect("32 bits fit");
-        self.lock_at(route & (self.shards.len() - 1))
+        self.lock_at(route & (self.parts.len() - 1))
     }
 
     pub(crate) fn lock_at(&self, index: usize) -> Locked<'_> {
         let scope = ShardScope::enter();
-        let shard = self.shards[index].lock();
+        let part = &*self.parts[index];
+        let shard = part.shard.lock();
         let (keys, running) = (shard.keys(), shard.running_keys());
         Locked {
             shard,
             _scope: scope,
             of: self,
+            part,
             keys,
             running,
         }
@@ -65,19 +104,35 @@ impl Shards {
 
     /// Every shard in turn, one locked at a time.
     pub(crate) fn all(&self) -> impl Iterator<Item = Locked<'_>> {
-        (0..self.shards.len()).map(|index| self.lock_at(index))
+        (0..self.parts.len()).map(|index| self.lock_at(index))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shards.len()
+        self.parts.len()
     }
 
-    pub(crate) fn keys(&self) -> usize {
-        self.keys.load(Ordering::Relaxed)
+    /// Whether there are so many keys; exact, but for calls that are under way.
+    pub(crate) fn has_keys(&self, limit: usize) -> bool {
+        self.has(limit, &self.keys, |part| &part.keys)
     }
 
-    pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
+    /// Whether so many keys are running; exact, but for calls that are under way.
+    pub(crate) fn has_running(&self, limit: usize) -> bool {
+        self.has(limit, &self.running, |part| &part.running)
+    }
+
+    fn has(&self, limit: usize, told: &AtomicUsize, share: impl Fn(&Part) -> &Share) -> bool {
+        let untold = self.parts.len() * UNTOLD_MAX;
+        let told = told.load(Ordering::Relaxed);
+        // What was told may be off in either direction, and below zero.
+        let near = told.wrapping_add(untold) >= limit || told > usize::MAX / 2;
+        near && {
+            let counts = self.parts.iter().map(|part| &share(part).count);
+            counts
+                .map(|count| count.load(Ordering::Relaxed))
+                .sum::<usize>()
+                >= limit
+        }
     }
 }
 
@@ -97,17 +152,12 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        // Wrapping: a decrease is an addition modulo the word, and the sum is exact.
         let (keys, running) = (self.shard.keys(), self.shard.running_keys());
         if keys != self.keys {
-            self.of
-                .keys
-                .fetch_add(keys.wrapping_sub(self.keys), Ordering::Relaxed);
+            self.part.keys.set(keys, &self.of.keys);
         }
         if running != self.running {
-            self.of
-                .running
-                .fetch_add(running.wrapping_sub(self.running), Ordering::Relaxed);
+            self.part.running.set(running, &self.of.running);
         }
     }
 }

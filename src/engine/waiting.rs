@@ -153,7 +153,7 @@ impl Engine {
         };
         let grant = Grant {
             namespace: record.head.namespace,
-            policy: Arc::clone(policy),
+            policy,
             key: Arc::clone(&record.key),
             token: self.next_token()?,
             request: waiter.request.clone(),

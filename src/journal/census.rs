@@ -65,6 +65,9 @@ pub(crate) struct Census {
     segments: VecDeque<SegmentStats>,
     /// Invariant: the sum over the seconds of a segment, and its records without expiry, is `live`.
     dying: HashMap<(u64, u32), u64>,
+    /// The second that records were counted under last, and how many `dying` does not know of yet:
+    /// most records of a moment die at the same one.
+    latest: ((u64, u32), u64),
     wheel: Wheel<(u64, u32)>,
 }
 
@@ -73,6 +76,7 @@ impl Census {
         Self {
             segments: VecDeque::new(),
             dying: HashMap::new(),
+            latest: ((0, 0), 0),
             wheel: Wheel::new(u64::from(now_secs)),
         }
     }
@@ -128,11 +132,23 @@ impl Census {
         if expires_at == NEVER {
             return;
         }
-        let count = self.dying.entry((segment, expires_at)).or_insert(0);
-        *count += 1;
-        if *count == 1 {
-            self.wheel
-                .insert(u64::from(expires_at), (segment, expires_at));
+        if self.latest.0 != (segment, expires_at) {
+            self.settle_latest();
+            self.dying.entry((segment, expires_at)).or_insert_with(|| {
+                self.wheel
+                    .insert(u64::from(expires_at), (segment, expires_at));
+                0
+            });
+            self.latest = ((segment, expires_at), 0);
+        }
+        self.latest.1 += 1;
+    }
+
+    /// Tells `dying` of what was counted last.
+    fn settle_latest(&mut self) {
+        let (second, counted) = std::mem::replace(&mut self.latest, ((0, 0), 0));
+        if let Some(count) = self.dying.get_mut(&second) {
+            *count += counted;
         }
     }
 
@@ -149,6 +165,9 @@ impl Census {
             .checked_sub(1)
             .expect("a record that dies was counted as live");
         let number = stats.number;
+        if self.latest.0 == (number, expires_at) {
+            self.settle_latest();
+        }
         if let Some(count) = self.dying.get_mut(&(number, expires_at)) {
             // A second that is down to nothing stays until its turn: the wheel holds it anyway.
             *count = count
@@ -159,6 +178,7 @@ impl Census {
 
     /// Lets the records die whose second has come.
     pub(crate) fn advance(&mut self, now_secs: u32) {
+        self.settle_latest();
         let (dying, segments) = (&mut self.dying, &mut self.segments);
         self.wheel
             .advance(u64::from(now_secs), &mut |_, (number, second)| {
@@ -174,6 +194,7 @@ impl Census {
 
     /// Forgets the oldest segment.
     pub(crate) fn drop_oldest(&mut self) {
+        self.settle_latest();
         if let Some(stats) = self.segments.pop_front() {
             self.dying.retain(|(number, _), _| *number != stats.number);
         }
@@ -242,9 +263,15 @@ impl Census {
             );
         }
         for (second, count) in &self.dying {
+            let latest = if self.latest.0 == *second {
+                self.latest.1
+            } else {
+                0
+            };
             let counted = dying.get(second).copied().unwrap_or(0);
             assert_eq!(
-                *count, counted,
+                *count + latest,
+                counted,
                 "records that die at (segment, second) {second:?}"
             );
         }

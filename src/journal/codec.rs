@@ -127,14 +127,28 @@ pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
         + inline
 }
 
+/// The fields of a [`WireRecord`] before its bytes, in the same order.
+#[derive(Encode)]
+struct WireHead {
+    kind: u8,
+    flags: u8,
+    namespace: u32,
+    token: u64,
+    attempt: u32,
+    first_claimed_at: u32,
+    recorded_at: u32,
+    expires_at: u32,
+    retention_secs: u32,
+}
+
 /// Appends a record; `body_frames` frames before it hold the body when it is not zero.
+///
+/// It writes what the derived encoding of a [`WireRecord`] does, in fewer and larger pieces: every
+/// change of a key comes through here.
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut Vec<u8>) {
-    let mut fingerprint = Vec::new();
-    if let Some(print) = record.fingerprint {
-        encode_fingerprint(print, &mut fingerprint);
-    }
     let head = record.head;
-    let wire = WireRecord {
+    out.reserve(record_bytes_max(record));
+    let wire = WireHead {
         kind: kind_byte(head.kind),
         flags: if head.body_omitted {
             FLAG_BODY_OMITTED
@@ -148,15 +162,41 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
         recorded_at: head.recorded_at,
         expires_at: head.expires_at,
         retention_secs: head.retention_secs,
-        key: record.key,
-        fingerprint: &fingerprint,
-        metadata: record.metadata,
-        reason: record.reason,
-        body_frames,
-        body_len: u64::try_from(record.body.len()).expect("a body is under 4 GiB"),
-        body: if body_frames == 0 { record.body } else { &[] },
     };
-    encode_into(&wire, out);
+    put(&wire, out);
+    put_bytes(record.key, out);
+    match record.fingerprint {
+        None => put_bytes(&[], out),
+        Some(print) => {
+            let mut bytes = Vec::with_capacity(fingerprint_bytes(print));
+            encode_fingerprint(print, &mut bytes);
+            put_bytes(&bytes, out);
+        }
+    }
+    put_bytes(record.metadata, out);
+    put_bytes(record.reason, out);
+    let body_len = u64::try_from(record.body.len()).expect("a body is under 4 GiB");
+    put(&(body_frames, body_len), out);
+    put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
+}
+
+/// Appends values of a fixed number of fields, which take few bytes.
+fn put<E: Encode>(value: &E, out: &mut Vec<u8>) {
+    let mut bytes = [0; RECORD_OVERHEAD_MAX];
+    let taken = bincode::encode_into_slice(value, &mut bytes, CONFIG)
+        .expect("the fixed fields of a record fit its overhead");
+    out.extend_from_slice(&bytes[..taken]);
+}
+
+/// Appends bytes after their number.
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let len = u64::try_from(bytes.len()).expect("a length fits 64 bits");
+    // A number of this size is its own varint.
+    match u8::try_from(len) {
+        Ok(small) if small < 251 => out.push(small),
+        _ => put(&len, out),
+    }
+    out.extend_from_slice(bytes);
 }
 
 /// Appends a part of a body.

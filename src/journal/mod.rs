@@ -159,22 +159,35 @@ impl Journal {
         now_ms: u64,
     ) -> Locator {
         let bytes = codec::record_bytes_max(record) + parts.iter().map(Vec::len).sum::<usize>();
-        let locator = self.tail.lock().append(record, parts, replaced);
-        let before = self.unwritten_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.latest_ms.fetch_max(now_ms, Ordering::Relaxed);
-        if before / WAKE_BYTES != (before + bytes) / WAKE_BYTES {
-            self.signal.raise();
-        }
-        let unset = self.unsynced_since_ms.compare_exchange(
-            u64::MAX,
-            now_ms,
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
-        if unset.is_ok() {
+        let mut tail = self.tail.lock();
+        let locator = tail.append(record, parts, replaced);
+        let wake = self.note_unwritten(bytes, now_ms);
+        drop(tail);
+        if wake {
             self.signal.raise();
         }
         locator
+    }
+
+    /// Counts bytes that were appended, and says whether the journal thread has to hear of them.
+    /// Called under the lock of the tail, as is all that changes these: so plain stores will do.
+    fn note_unwritten(&self, bytes: usize, now_ms: u64) -> bool {
+        let before = self.unwritten_bytes.load(Ordering::Relaxed);
+        let after = before + bytes;
+        self.unwritten_bytes.store(after, Ordering::Relaxed);
+        if self.latest_ms.load(Ordering::Relaxed) < now_ms {
+            self.latest_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let first = self.unsynced_since_ms.load(Ordering::Relaxed) == u64::MAX;
+        if first {
+            self.unsynced_since_ms.store(now_ms, Ordering::Release);
+        }
+        first || before / WAKE_BYTES != after / WAKE_BYTES
+    }
+
+    /// The latest moment that the journal has heard of, on the monotonic clock.
+    pub(crate) fn latest_ms(&self) -> u64 {
+        self.latest_ms.load(Ordering::Relaxed)
     }
 
     /// The parts of a body for [`append`](Self::append), made outside of every lock.
@@ -360,8 +373,7 @@ impl Future for CommitWait<'_> {
             return Poll::Ready(result);
         }
         if self.journal.drive.is_inline() {
-            self.journal
-                .commit(self.journal.latest_ms.load(Ordering::Relaxed), true);
+            self.journal.commit(self.journal.latest_ms(), true);
             if let Some(result) = self.settled() {
                 return Poll::Ready(result);
             }

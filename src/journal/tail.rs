@@ -15,6 +15,9 @@ const _: () = assert!(
     "a record with every small field at its limit fits a frame"
 );
 
+/// Frames whose memory is kept for later ones, at most.
+const SPARE_MAX: usize = 64;
+
 /// A frame that is complete and waits for the writer.
 #[derive(Debug)]
 pub(crate) struct SealedFrame {
@@ -51,6 +54,8 @@ pub(crate) struct Tail {
     /// Payloads in memory. Invariant: contiguous, the last is that of `number - 1`.
     window: VecDeque<Arc<Vec<u8>>>,
     window_bytes: usize,
+    /// Memory of full frames that have left the window.
+    spare: Vec<Vec<u8>>,
     /// Frames below this one lie in closed segments, so they may leave the window.
     closed_below: u64,
     appended_bytes: u64,
@@ -77,6 +82,7 @@ impl Tail {
             sealed: VecDeque::new(),
             window: VecDeque::new(),
             window_bytes: 0,
+            spare: Vec::new(),
             closed_below: last + 1,
             appended_bytes: 0,
             census,
@@ -158,11 +164,18 @@ impl Tail {
         if self.records == 0 {
             return;
         }
-        // Frames under one load are of one size, so the next one gets the room of this one.
-        let next = Vec::with_capacity(self.payload.len());
+        let next = self.next_payload();
         let payload = std::mem::replace(&mut self.payload, next);
         let records = std::mem::take(&mut self.records);
         self.push(payload, records);
+    }
+
+    /// Room for the next frame: frames under one load are of one size, and the memory of full ones
+    /// is used again.
+    fn next_payload(&mut self) -> Vec<u8> {
+        let bytes = self.payload.len();
+        let spare = (bytes > PAYLOAD_BYTES_MAX / 2).then(|| self.spare.pop());
+        spare.flatten().unwrap_or_else(|| Vec::with_capacity(bytes))
     }
 
     fn push(&mut self, payload: Vec<u8>, records: u32) {
@@ -199,6 +212,13 @@ impl Tail {
                 return;
             };
             self.window_bytes -= payload.len();
+            if payload.len() > PAYLOAD_BYTES_MAX / 2 && self.spare.len() < SPARE_MAX {
+                // Whoever still reads it keeps it.
+                self.spare.extend(Arc::into_inner(payload).map(|mut bytes| {
+                    bytes.clear();
+                    bytes
+                }));
+            }
         }
     }
 

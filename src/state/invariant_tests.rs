@@ -25,7 +25,7 @@ fn digest(key: u8) -> Digest {
 fn grant(shard: &mut Shard<()>, key: u8) {
     let grant = Grant {
         namespace: NamespaceId(1),
-        policy: Arc::new(Policy::at_least_once()),
+        policy: &Arc::new(Policy::at_least_once()),
         key: Arc::from([key]),
         token: FencingToken::new(1, u64::from(key)),
         request: Request {

@@ -36,9 +36,9 @@ pub(crate) enum Found {
 
 /// A grant to put in place.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub(crate) struct Grant<'a> {
     pub(crate) namespace: NamespaceId,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) policy: &'a Arc<Policy>,
     pub(crate) key: Arc<[u8]>,
     pub(crate) token: FencingToken,
     pub(crate) request: Request,
@@ -57,8 +57,14 @@ pub(crate) struct Shard<W> {
     timers: Wheel<Timer<W>>,
     /// Slots that expired up to here may go; it follows the live counts of the log.
     expired_secs: u32,
+    /// Policies that were granted under lately, each with the copy that this shard's keys share: so
+    /// threads in different shards do not write to one count.
+    policies: Vec<(Arc<Policy>, Arc<Policy>)>,
     pub(crate) counters: Counters,
 }
+
+/// Policies that a shard has a copy of at once. A key keeps the one that it was granted under.
+const POLICIES_MAX: usize = 8;
 
 impl<W: 'static> Shard<W> {
     pub(crate) fn new(now_ms: u64) -> Self {
@@ -67,6 +73,7 @@ impl<W: 'static> Shard<W> {
             running: Slab::new(),
             timers: Wheel::new(now_ms),
             expired_secs: 0,
+            policies: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -101,7 +108,7 @@ impl<W: 'static> Shard<W> {
     }
 
     /// Makes someone the holder of a key that nobody runs. In memory only.
-    pub(crate) fn grant(&mut self, digest: Digest, grant: Grant, now: Now) -> SlabRef {
+    pub(crate) fn grant(&mut self, digest: Digest, grant: Grant<'_>, now: Now) -> SlabRef {
         let previous = self.table.get(digest).copied();
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
@@ -117,10 +124,11 @@ impl<W: 'static> Shard<W> {
         } else {
             grant_rest(&grant.basis, grant.request, grant.record, previous)
         };
+        let policy = self.own_policy(grant.policy);
         let at = self.running.insert(Running {
             digest,
             namespace: grant.namespace,
-            policy: grant.policy,
+            policy,
             key: grant.key,
             token: grant.token,
             attempt: grant.basis.attempt,
@@ -140,6 +148,22 @@ impl<W: 'static> Shard<W> {
         );
         self.arm(at, deadline_ms);
         at
+    }
+
+    fn own_policy(&mut self, policy: &Arc<Policy>) -> Arc<Policy> {
+        let known = self
+            .policies
+            .iter()
+            .find(|(of, own)| Arc::ptr_eq(of, policy) || Arc::ptr_eq(own, policy));
+        if let Some((_, own)) = known {
+            return Arc::clone(own);
+        }
+        if self.policies.len() == POLICIES_MAX {
+            self.policies.remove(0);
+        }
+        let own = Arc::new(Policy::clone(policy));
+        self.policies.push((Arc::clone(policy), Arc::clone(&own)));
+        own
     }
 
     /// Grants a lapsed key, or one that is handed to a waiter, anew under a higher token.
