@@ -16,7 +16,7 @@ use crate::options::Oversize;
 use crate::record::{Head, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
-use crate::state::table::{Place, Settled};
+use crate::state::slot::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
 use crate::sync::block_on;
 

@@ -15,7 +15,7 @@ use crate::options::Guarantee;
 use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
-use crate::state::table::Settled;
+use crate::state::slot::Settled;
 use crate::state::transition::Subject;
 use crate::sync::{Mailbox, block_on};
 

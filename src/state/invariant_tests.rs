@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::running::Request;
 use super::shard::{Found, Grant, Shard};
-use super::table::{Place, Settled, Slot};
+use super::slot::{Place, Settled, Slot};
 use super::transition::Basis;
 use crate::blob::Blob;
 use crate::clock::{NEVER, Now};

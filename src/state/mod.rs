@@ -22,7 +22,8 @@ mod invariant_tests;
 pub(crate) mod running;
 pub(crate) mod shard;
 pub(crate) mod slab;
-pub(crate) mod table;
+pub(crate) mod slot;
+mod table;
 pub(crate) mod transition;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record};
 use crate::wheel::TimerKey;
 
-use super::table::Slot;
+use super::slot::Slot;
 
 /// What a claim asks for, beside the key.
 #[derive(Clone, Debug)]

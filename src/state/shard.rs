@@ -12,7 +12,8 @@ use crate::wheel::{TimerKey, Wheel};
 
 use super::running::{LastRecord, Rare, Request, Running};
 use super::slab::{Slab, SlabRef};
-use super::table::{Place, Settled, Slot, Table};
+use super::slot::{Place, Settled, Slot};
+use super::table::Table;
 use super::transition::{Basis, settled_state};
 
 /// What a timer of a shard stands for.
@@ -78,6 +79,7 @@ impl<W: 'static> Shard<W> {
         }
     }
 
+    #[inline]
     pub(crate) fn find(&self, digest: Digest, store_secs: u32) -> Found {
         let Some(slot) = self.table.get(digest) else {
             return Found::Absent;
@@ -86,7 +88,7 @@ impl<W: 'static> Shard<W> {
             Place::Running(at) => Found::Running(at),
             Place::Settled(Settled::Forgotten, locator) => Found::Forgotten(locator),
             Place::Settled(..) if slot.is_expired(store_secs) => Found::Absent,
-            Place::Settled(settled, locator) => Found::Settled(*slot, settled, locator),
+            Place::Settled(settled, locator) => Found::Settled(slot, settled, locator),
         }
     }
 
@@ -103,13 +105,14 @@ impl<W: 'static> Shard<W> {
         let slot = self.table.get(digest)?;
         match slot.place() {
             Place::Running(at) => self.running.get(at)?.rest.last_record,
-            Place::Settled(..) => last_record_of(*slot),
+            Place::Settled(..) => last_record_of(slot),
         }
     }
 
     /// Makes someone the holder of a key that nobody runs. In memory only.
+    #[inline]
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant<'_>, now: Now) -> SlabRef {
-        let previous = self.table.get(digest).copied();
+        let previous = self.table.get(digest);
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
             "nobody runs the key"
@@ -252,7 +255,7 @@ impl<W: 'static> Shard<W> {
                 .is_none_or(|last| last.locator < locator),
             "the order of the log is the order of a key's transitions"
         );
-        let running = match self.table.get(digest).map(Slot::place) {
+        let running = match self.table.get(digest).map(|slot| slot.place()) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
         };
@@ -316,7 +319,7 @@ impl<W: 'static> Shard<W> {
 
     /// The newest record of a key was copied: it lies at `to` now. False when it was not there.
     pub(crate) fn relocate(&mut self, digest: Digest, from: Locator, to: Locator) -> bool {
-        let Some(slot) = self.table.get(digest).copied() else {
+        let Some(slot) = self.table.get(digest) else {
             return false;
         };
         match slot.place() {
@@ -380,7 +383,7 @@ impl<W: 'static> Shard<W> {
         self.table.memory_bytes()
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.table.iter()
     }
 
@@ -416,6 +419,7 @@ impl<W: 'static> Shard<W> {
 
     /// Recounts everything; panics where an invariant does not hold.
     pub(crate) fn validate(&self, durable_or_pending: u64) {
+        self.table.validate();
         let mut named = 0;
         for slot in self.table.iter() {
             match slot.place() {

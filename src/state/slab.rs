@@ -37,6 +37,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> SlabRef {
         self.generation = (self.generation + 1) & GENERATION_MASK;
         let cell = Cell {
@@ -77,6 +78,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, at: SlabRef) -> Option<T> {
         let cell = self.cells.get_mut(to_usize(at.index))?;
         if cell.generation != at.generation {

@@ -1,252 +1,260 @@
 //! [`Table`]: one compact slot per key.
+//!
+//! Linear probing in the order of the digests: a slot stands at its home, or as little after it as
+//! the ones before allow, so the whole table is sorted. One run of neighbouring cache lines answers a
+//! lookup, of an absent key too; growing and sweeping are passes from front to back that leave
+//! everything in order; nothing is ever marked as deleted. (Ordered hash tables: O. Amble and
+//! D. E. Knuth, The Computer Journal 17(2), 1974.) Digests are pseudo-random under a secret of this
+//! process, so nobody outside can make runs grow.
 
-use hashbrown::HashTable;
-
-use crate::clock::NEVER;
 use crate::key::Digest;
-use crate::record::Locator;
 
-use super::slab::SlabRef;
+use super::slot::{Place, Settled, Slot};
 
-/// What a settled slot says, without reading its record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Settled {
-    Completed,
-    Failed,
-    InDoubt,
-    Released,
-    /// Removed; the slot stays until the removal is on the medium.
-    Forgotten,
-}
+/// A slot as it is stored; all zero where there is none.
+type Words = [u32; 6];
 
-/// Where the state of a key is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
-    /// In the slab: someone runs it.
-    Running(SlabRef),
-    /// In the journal.
-    Settled(Settled, Locator),
-}
-
-/// One key: 24 bytes.
-///
-/// Four bits of state, then either a locator (44 bits of frame, 16 of offset) or a slab reference
-/// (32 bits of index, 28 of generation).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Slot {
-    digest: [u32; 3],
-    place: [u32; 2],
-    expires_at: u32,
-}
-
-const _: () = assert!(size_of::<Slot>() == 24, "a settled key costs 24 bytes");
-
-const RUNNING: u64 = 0;
-const COMPLETED: u64 = 1;
-const FAILED: u64 = 2;
-const IN_DOUBT: u64 = 3;
-const RELEASED: u64 = 4;
-const FORGOTTEN: u64 = 5;
-
-impl Slot {
-    pub(crate) fn new(digest: Digest, place: Place, expires_at: u32) -> Self {
-        Self {
-            digest: digest.words,
-            place: pack(place),
-            expires_at,
-        }
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        unpack(self.place)
-    }
-
-    pub(crate) fn expires_at(&self) -> u32 {
-        self.expires_at
-    }
-
-    pub(crate) fn is_expired(&self, store_secs: u32) -> bool {
-        self.expires_at != NEVER && self.expires_at <= store_secs
-    }
-}
-
-fn pack(place: Place) -> [u32; 2] {
-    let bits = match place {
-        Place::Running(at) => RUNNING | u64::from(at.index) << 4 | u64::from(at.generation) << 36,
-        Place::Settled(settled, locator) => {
-            let state = match settled {
-                Settled::Completed => COMPLETED,
-                Settled::Failed => FAILED,
-                Settled::InDoubt => IN_DOUBT,
-                Settled::Released => RELEASED,
-                Settled::Forgotten => FORGOTTEN,
-            };
-            state | u64::from(locator.offset) << 4 | locator.frame << 20
-        }
-    };
-    let bytes = bits.to_le_bytes();
-    let [a, b, c, d, e, f, g, h] = bytes;
-    [
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-    ]
-}
-
-fn unpack([low, high]: [u32; 2]) -> Place {
-    let bits = u64::from(low) | u64::from(high) << 32;
-    let masked = |shift: u32, mask: u64| bits >> shift & mask;
-    let settled = match bits & 0xf {
-        RUNNING => {
-            let index = u32::try_from(masked(4, 0xffff_ffff)).expect("32 bits");
-            let generation = u32::try_from(masked(36, 0x0fff_ffff)).expect("28 bits");
-            return Place::Running(SlabRef { index, generation });
-        }
-        COMPLETED => Settled::Completed,
-        FAILED => Settled::Failed,
-        IN_DOUBT => Settled::InDoubt,
-        RELEASED => Settled::Released,
-        _ => Settled::Forgotten,
-    };
-    let offset = u16::try_from(masked(4, 0xffff)).expect("16 bits");
-    Place::Settled(
-        settled,
-        Locator {
-            frame: bits >> 20,
-            offset,
-        },
-    )
-}
+const EMPTY: Words = [0; 6];
 
 /// The slots of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    slots: HashTable<Slot>,
+    /// Invariants: what is not empty is sorted by the first word of its digest; between a slot and
+    /// its home nothing is empty; the last one is empty.
+    slots: Vec<Words>,
+    /// Homes: the slots after them take what is pushed beyond the last home.
+    homes: usize,
+    /// Slots that are taken. Invariant: at most [`most`] of the homes.
+    len: usize,
 }
 
-/// The hash for the table: digests are pseudo-random already.
-fn hash([a, b, _]: [u32; 3]) -> u64 {
-    u64::from(a) | u64::from(b) << 32
+/// Slots after the last home: the last run ends there, as good as always.
+const TAIL: usize = 64;
+
+/// A table that grows has so many homes at least.
+const HOMES_MIN: usize = 16;
+
+/// How many of so many homes may be taken: beyond that runs become long.
+const fn most(homes: usize) -> usize {
+    homes / 4 * 3
+}
+
+/// Where a slot belongs: digests are spread over the homes in their order.
+#[inline]
+fn home(word: u32, homes: usize) -> usize {
+    let homes = u64::try_from(homes).expect("a table is in memory");
+    let scaled = (u64::from(word) * homes) >> 32;
+    usize::try_from(scaled).expect("it is less than the homes")
+}
+
+#[inline]
+fn is_taken(words: &Words) -> bool {
+    // The state of a key is never zero.
+    words[3] != 0
+}
+
+/// The next size of a table: not much more, because what is not used is memory all the same, and
+/// moving everything is cheap.
+fn grown(homes: usize) -> usize {
+    (homes + homes / 3).next_multiple_of(4).max(HOMES_MIN)
+}
+
+/// Where a digest is, or would be.
+enum Spot {
+    Taken(usize),
+    Free(usize),
 }
 
 impl Table {
-    pub(crate) fn get(&self, digest: Digest) -> Option<&Slot> {
-        self.slots
-            .find(hash(digest.words), |slot| slot.digest == digest.words)
+    #[inline]
+    fn find(&self, [a, b, c]: [u32; 3]) -> Spot {
+        let mut at = home(a, self.homes);
+        while let Some(words) = self.slots.get(at) {
+            let [x, y, z, ..] = *words;
+            if !is_taken(words) || x > a {
+                return Spot::Free(at);
+            }
+            if [x, y, z] == [a, b, c] {
+                return Spot::Taken(at);
+            }
+            at += 1;
+        }
+        Spot::Free(at)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, digest: Digest) -> Option<Slot> {
+        match self.find(digest.words) {
+            Spot::Taken(at) => Some(Slot::from_words(self.slots[at])),
+            Spot::Free(_) => None,
+        }
     }
 
     /// Puts a slot in, in place of the one of the same digest. A table that would have to grow
     /// lets go of its expired slots first.
+    #[inline]
     pub(crate) fn put(&mut self, slot: Slot, store_secs: u32) {
-        if let Some(there) = self
-            .slots
-            .find_mut(hash(slot.digest), |other| other.digest == slot.digest)
-        {
-            *there = slot;
-            return;
+        let [a, b, c, ..] = slot.words();
+        match self.find([a, b, c]) {
+            Spot::Taken(at) => self.slots[at] = slot.words(),
+            Spot::Free(at) if self.len < most(self.homes) => self.insert(at, slot.words()),
+            Spot::Free(_) => self.put_growing(slot, store_secs),
         }
-        if self.slots.len() == self.slots.capacity() {
-            self.sweep(store_secs, 0);
+    }
+
+    /// Puts a slot where it belongs, and moves what is there up.
+    #[inline]
+    fn insert(&mut self, at: usize, words: Words) {
+        let mut end = at;
+        while self.slots.get(end).is_some_and(is_taken) {
+            end += 1;
         }
-        self.slots
-            .insert_unique(hash(slot.digest), slot, |slot| hash(slot.digest));
+        if end + 1 >= self.slots.len() {
+            self.lengthen();
+        }
+        if end > at {
+            self.slots.copy_within(at..end, at + 1);
+        }
+        self.slots[at] = words;
+        self.len += 1;
+    }
+
+    /// Makes room after the last home, where the last run has come to the end.
+    #[cold]
+    fn lengthen(&mut self) {
+        self.slots.resize(self.slots.len() + TAIL, EMPTY);
+    }
+
+    #[cold]
+    fn put_growing(&mut self, slot: Slot, store_secs: u32) {
+        self.sweep(store_secs, 0);
+        // Unless that made room for a while, else every further slot would sweep everything.
+        if self.len >= most(self.homes) / 8 * 7 {
+            self.rebuild(grown(self.homes));
+        }
+        let [a, b, c, ..] = slot.words();
+        if let Spot::Free(at) = self.find([a, b, c]) {
+            self.insert(at, slot.words());
+        }
+    }
+
+    /// Moves everything to a table of so many homes, in one pass over both.
+    fn rebuild(&mut self, homes: usize) {
+        let old = std::mem::replace(&mut self.slots, vec![EMPTY; homes + TAIL]);
+        self.homes = homes;
+        let mut next = 0;
+        for words in old.iter().filter(|words| is_taken(words)) {
+            let at = home(words[0], homes).max(next);
+            if at + 1 >= self.slots.len() {
+                self.lengthen();
+            }
+            self.slots[at] = *words;
+            next = at + 1;
+        }
     }
 
     pub(crate) fn remove(&mut self, digest: Digest) -> Option<Slot> {
-        let entry = self
+        let Spot::Taken(at) = self.find(digest.words) else {
+            return None;
+        };
+        let removed = Slot::from_words(self.slots[at]);
+        let mut end = at + 1;
+        // What is away from its home moves up.
+        while self
             .slots
-            .find_entry(hash(digest.words), |slot| slot.digest == digest.words);
-        entry.ok().map(|entry| entry.remove().0)
+            .get(end)
+            .is_some_and(|words| is_taken(words) && home(words[0], self.homes) < end)
+        {
+            end += 1;
+        }
+        self.slots.copy_within(at + 1..end, at);
+        self.slots[end - 1] = EMPTY;
+        self.len -= 1;
+        Some(removed)
     }
 
     /// Removes expired slots, and forgotten ones whose removal is durable. Gives their number.
     pub(crate) fn sweep(&mut self, store_secs: u32, durable: u64) -> usize {
-        let before = self.slots.len();
-        self.slots.retain(|slot| match slot.place() {
+        let stays = |slot: Slot| match slot.place() {
             Place::Running(_) => true,
             Place::Settled(Settled::Forgotten, locator) => locator.frame > durable,
             Place::Settled(..) => !slot.is_expired(store_secs),
-        });
-        let removed = before - self.slots.len();
-        // Memory follows the live keys down, but not so closely that it has to grow again at once.
-        if self.slots.capacity() > 1024 && self.slots.len() < self.slots.capacity() / 8 {
-            self.slots
-                .shrink_to(self.slots.len() * 2, |slot| hash(slot.digest));
+        };
+        let before = self.len;
+        let mut next = 0;
+        for at in 0..self.slots.len() {
+            let words = self.slots[at];
+            if !is_taken(&words) {
+                continue;
+            }
+            self.slots[at] = EMPTY;
+            if stays(Slot::from_words(words)) {
+                // Never after where it was: fewer stand before it.
+                let to = home(words[0], self.homes).max(next);
+                self.slots[to] = words;
+                next = to + 1;
+            } else {
+                self.len -= 1;
+            }
         }
-        removed
+        // Memory follows the live keys down, but not so closely that it has to grow again at once.
+        if self.homes > 1024 && self.len < self.homes / 8 {
+            self.rebuild((self.len * 2).next_multiple_of(4).max(HOMES_MIN));
+        }
+        before - self.len
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> {
+        let taken = self.slots.iter().filter(|words| is_taken(words));
+        taken.map(|words| Slot::from_words(*words))
     }
 
     /// Bytes that the table occupies.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.slots.allocation_size()
+        self.slots.capacity() * size_of::<Words>()
+    }
+
+    /// Panics where an invariant does not hold.
+    pub(crate) fn validate(&self) {
+        let taken = self.slots.iter().filter(|words| is_taken(words));
+        assert_eq!(taken.count(), self.len, "slots that are taken");
+        assert!(self.len <= most(self.homes), "so many homes may be taken");
+        assert!(
+            self.slots.last().is_none_or(|words| *words == EMPTY),
+            "the last slot is empty"
+        );
+        let mut before = 0;
+        let mut run_from = 0;
+        for (at, words) in self.slots.iter().enumerate() {
+            if !is_taken(words) {
+                run_from = at + 1;
+                continue;
+            }
+            assert!(before <= words[0], "slots are sorted");
+            before = words[0];
+            let home = home(words[0], self.homes);
+            assert!(
+                run_from <= home && home <= at,
+                "nothing is empty between a slot and its home"
+            );
+        }
     }
 }
 
 #[cfg(test)]
 impl Table {
-    /// Slots that are compared with a digest to find its slot: those of the same hash bits, and the
-    /// slot itself.
+    /// Slots that are looked at to find a digest.
     pub(crate) fn comparisons(&self, digest: Digest) -> usize {
-        let mut compared = 0;
-        let _ = self.slots.find(hash(digest.words), |slot| {
-            compared += 1;
-            slot.digest == digest.words
-        });
-        compared
+        let from = home(digest.words[0], self.homes);
+        match self.find(digest.words) {
+            Spot::Taken(at) | Spot::Free(at) => at - from + 1,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Place, Settled, pack, unpack};
-    use crate::record::Locator;
-    use crate::state::slab::SlabRef;
-
-    #[test]
-    fn a_place_survives_packing_at_its_limits() {
-        for settled in [
-            Settled::Completed,
-            Settled::Failed,
-            Settled::InDoubt,
-            Settled::Released,
-            Settled::Forgotten,
-        ] {
-            for locator in [
-                Locator {
-                    frame: 0,
-                    offset: 0,
-                },
-                Locator {
-                    frame: (1 << 44) - 1,
-                    offset: u16::MAX,
-                },
-                Locator {
-                    frame: 1 << 43,
-                    offset: 1,
-                },
-            ] {
-                let place = Place::Settled(settled, locator);
-                assert_eq!(unpack(pack(place)), place);
-            }
-        }
-        for at in [
-            SlabRef {
-                index: 0,
-                generation: 0,
-            },
-            SlabRef {
-                index: u32::MAX,
-                generation: (1 << 28) - 1,
-            },
-        ] {
-            assert_eq!(unpack(pack(Place::Running(at))), Place::Running(at));
-        }
-    }
-}
+mod tests;

@@ -82,6 +82,7 @@ impl<T> Wheel<T> {
     }
 
     /// Sets a timer; one whose deadline is not after [`Wheel::now`] fires at the next advance.
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, item: T) -> TimerKey {
         let key = self.slab.insert(deadline, item);
         self.link(key.index);
@@ -320,6 +321,7 @@ impl<T> Slab<T> {
     }
 
     /// Fills an entry, which is then a list of its own.
+    #[inline]
     fn insert(&mut self, deadline: u64, item: T) -> TimerKey {
         let generation = self.generation;
         let index = if self.free == NIL {

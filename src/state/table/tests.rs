@@ -1,0 +1,199 @@
+//! The table against a sorted map, and each of its invariants broken on purpose.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{EMPTY, HOMES_MIN, TAIL, Table, most};
+use crate::clock::NEVER;
+use crate::key::Digest;
+use crate::record::Locator;
+use crate::state::slot::{Place, Settled, Slot};
+
+fn digest(a: u32, b: u32) -> Digest {
+    Digest {
+        words: [a, b, 0],
+        route: 0,
+    }
+}
+
+fn slot(digest: Digest, frame: u64, expires_at: u32) -> Slot {
+    let locator = Locator { frame, offset: 0 };
+    Slot::new(
+        digest,
+        Place::Settled(Settled::Completed, locator),
+        expires_at,
+    )
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Put(u32, u32, u32),
+    Remove(u32, u32),
+    Sweep(u32),
+}
+
+/// First words from all over the range, from one home, and from its two ends.
+fn word() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        4 => (0..64_u32).prop_map(|word| word.wrapping_mul(0x0400_0001)),
+        1 => 0x8000_0000..0x8000_0008_u32,
+        1 => Just(0_u32),
+        1 => u32::MAX - 3..=u32::MAX,
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        8 => (word(), 0..3_u32, 1..100_u32).prop_map(|(a, b, at)| Act::Put(a, b, at)),
+        4 => (word(), 0..3_u32).prop_map(|(a, b)| Act::Remove(a, b)),
+        1 => (0..100_u32).prop_map(Act::Sweep),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_table_is_a_map(acts in proptest::collection::vec(act(), 0..400)) {
+        let mut table = Table::default();
+        let mut model: BTreeMap<(u32, u32), Slot> = BTreeMap::new();
+        for (act, frame) in acts.into_iter().zip(1..) {
+            match act {
+                Act::Put(a, b, expires_at) => {
+                    let slot = slot(digest(a, b), frame, expires_at);
+                    // Nothing expires at zero, so growing lets nothing go.
+                    table.put(slot, 0);
+                    model.insert((a, b), slot);
+                }
+                Act::Remove(a, b) => {
+                    prop_assert_eq!(table.remove(digest(a, b)), model.remove(&(a, b)));
+                }
+                Act::Sweep(store_secs) => {
+                    let before = model.len();
+                    model.retain(|_, slot| !slot.is_expired(store_secs));
+                    prop_assert_eq!(table.sweep(store_secs, 0), before - model.len());
+                }
+            }
+            table.validate();
+            prop_assert_eq!(table.len(), model.len());
+        }
+        for (&(a, b), slot) in &model {
+            prop_assert_eq!(table.get(digest(a, b)), Some(*slot));
+        }
+        prop_assert_eq!(table.get(digest(7, 9)), None);
+        let mut listed: Vec<_> = table.iter().map(|slot| slot.words()).collect();
+        let mut expected: Vec<_> = model.values().map(|slot| slot.words()).collect();
+        listed.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(listed, expected);
+    }
+}
+
+/// More keys of one home than fit between it and the end.
+#[test]
+fn keys_of_the_last_home_have_room() {
+    let mut table = Table::default();
+    for b in 0..200 {
+        table.put(slot(digest(u32::MAX, b), 1, NEVER), 0);
+        table.validate();
+    }
+    assert_eq!(table.len(), 200);
+    assert!((0..200).all(|b| table.get(digest(u32::MAX, b)).is_some()));
+}
+
+#[test]
+fn memory_follows_the_keys_down() {
+    let mut table = Table::default();
+    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
+    for n in 0..50_000 {
+        table.put(slot(spread(n), 1, if n < 49_900 { 10 } else { NEVER }), 0);
+    }
+    let full = table.memory_bytes();
+    // Half more than the slots themselves, and a little: what the store promises for a key.
+    assert!(full < 50_000 * 24 * 2, "{full} bytes");
+    assert_eq!(table.sweep(10, 0), 49_900);
+    table.validate();
+    assert_eq!(table.len(), 100);
+    assert!(table.memory_bytes() < full / 64, "{}", table.memory_bytes());
+    assert!((49_900..50_000).all(|n| table.get(spread(n)).is_some()));
+}
+
+/// Expired slots go before a table grows, so a table of short-lived keys does not grow with them.
+#[test]
+fn what_has_expired_makes_room() {
+    let mut table = Table::default();
+    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
+    for n in 0..100_000_u32 {
+        table.put(slot(spread(n), 1, n / 100 + 1), n / 100);
+    }
+    assert!(table.memory_bytes() < 32 * 1024, "{}", table.memory_bytes());
+}
+
+/// A table of two slots in one run, and one apart from them.
+fn whole() -> Table {
+    let mut table = Table::default();
+    for word in [0, 1, u32::MAX / 2] {
+        table.put(slot(digest(word, 0), 1, NEVER), 0);
+    }
+    table.validate();
+    table
+}
+
+#[test]
+#[should_panic(expected = "slots that are taken")]
+fn a_slot_that_nobody_counted() {
+    let mut table = whole();
+    table.slots[5] = table.slots[0];
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "so many homes may be taken")]
+fn a_table_that_is_too_full() {
+    let mut table = whole();
+    for (at, words) in table.slots.iter_mut().take(HOMES_MIN).enumerate() {
+        let word = u32::try_from(at).unwrap() << 28;
+        *words = slot(digest(word, 0), 1, NEVER).words();
+    }
+    table.len = HOMES_MIN;
+    assert!(table.len > most(table.homes));
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "the last slot is empty")]
+fn a_run_that_does_not_end() {
+    let mut table = whole();
+    let last = HOMES_MIN + TAIL - 1;
+    table.slots[last] = slot(digest(u32::MAX, 0), 1, NEVER).words();
+    table.len += 1;
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "slots are sorted")]
+fn slots_out_of_order() {
+    let mut table = whole();
+    table.slots.swap(0, 1);
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "nothing is empty between a slot and its home")]
+fn a_slot_away_from_its_home() {
+    let mut table = whole();
+    table.slots.swap(1, 2);
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "nothing is empty between a slot and its home")]
+fn a_slot_before_its_home() {
+    let mut table = whole();
+    let at = table
+        .slots
+        .iter()
+        .rposition(|words| *words != EMPTY)
+        .unwrap();
+    table.slots.swap(at, at - 1);
+    table.validate();
+}
