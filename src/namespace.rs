@@ -515,12 +515,14 @@ async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
     for started in started {
         results.push(match started {
             Ok((lease, frame)) => {
-                let held = lease.held().clone();
-                let acknowledged = held
-                    .engine()
-                    .acknowledge(held.engine().is_sync(held.namespace()), frame)
-                    .await;
-                acknowledged.map_err(|error| LeaseError::new(error, lease))
+                let held = lease.held();
+                let sync = held.engine().is_sync(held.namespace());
+                if held.engine().is_acknowledged(sync, frame) {
+                    Ok(())
+                } else {
+                    let acknowledged = held.engine().acknowledge(sync, frame).await;
+                    acknowledged.map_err(|error| LeaseError::new(error, lease))
+                }
             }
             Err(refused) => Err(refused.rested().await),
         });

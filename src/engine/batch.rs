@@ -1,6 +1,5 @@
 //! Many keys in one call: results in order, one commit.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Engine;
@@ -9,6 +8,7 @@ use super::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
 use crate::key::{Digest, FencingToken};
+use crate::record::Locator;
 use crate::state::running::Request;
 
 /// A claim within a batch.
@@ -116,7 +116,8 @@ impl Engine {
         Ok(gathered)
     }
 
-    /// Claims many keys, without waiting for any of them.
+    /// Claims many keys, without waiting for any of them: shard by shard, so that each lock is taken
+    /// once for a few keys, and their slots and records are waited for together.
     pub(crate) async fn claim_many(
         &self,
         namespace: &Arc<NamespaceCore>,
@@ -124,47 +125,121 @@ impl Engine {
     ) -> Result<Vec<ItemAnswer>> {
         self.check_alive()?;
         self.make_room().await?;
-        let mut undelivered = Undelivered {
-            engine: self,
-            granted: Vec::new(),
+        let mut batch = Batch {
+            namespace,
             items,
+            answers: std::iter::repeat_with(|| None).take(items.len()).collect(),
+            rests_on: 0,
+            first: None,
+            undelivered: Undelivered {
+                engine: self,
+                granted: Vec::new(),
+                items,
+            },
         };
-        let mut first_of: HashMap<&[u8], usize> = HashMap::with_capacity(items.len());
-        let mut answers = Vec::with_capacity(items.len());
-        let mut rests_on = 0;
-        for (index, item) in items.iter().enumerate() {
-            if let Some(first) = first_of.get(&*item.key) {
-                answers.push(self.repeat(namespace, items, *first, index));
+        let order = self.in_batch_order(items);
+        let mut unread = Vec::new();
+        for run in self.runs(items, &order) {
+            self.claim_run(&mut batch, run, &mut unread)?;
+        }
+        for reads in unread.chunks(RUN_MAX) {
+            self.claim_read(&mut batch, reads)?;
+        }
+        for index in 0..items.len() {
+            if batch.answers[index].is_none() {
+                let claimed = self.claim_item(namespace, &items[index]).await;
+                batch.note(index, claimed)?;
+            }
+        }
+        while batch.rests_on > 0 {
+            self.rest(Some(std::mem::take(&mut batch.rests_on))).await?;
+            self.check_alive()?;
+            for index in batch.undelivered.start_leases() {
+                let claimed = self.claim_item(namespace, &items[index]).await;
+                batch.note(index, claimed)?;
+            }
+        }
+        batch.undelivered.granted.clear();
+        let answer = |answer: Option<ItemAnswer>| answer.expect("every item was answered");
+        Ok(batch.answers.drain(..).map(answer).collect())
+    }
+
+    /// The indexes of items, shard by shard; those of one key stand together, the first one first.
+    fn in_batch_order(&self, items: &[BatchItem]) -> Vec<usize> {
+        let digests = items.iter().map(|item| item.digest);
+        let mut order = self.shards.in_order(digests);
+        let shard_of = |index: usize| self.shards.index(items[index].digest);
+        for shard in order.chunk_by_mut(|a, b| shard_of(*a) == shard_of(*b)) {
+            shard.sort_by_key(|index| items[*index].digest.words);
+        }
+        order
+    }
+
+    /// What is dealt with under one lock: items of one shard, and not too many.
+    fn runs<'b>(
+        &self,
+        items: &'b [BatchItem],
+        order: &'b [usize],
+    ) -> impl Iterator<Item = &'b [usize]> {
+        let shard_of = |index: usize| self.shards.index(items[index].digest);
+        order
+            .chunk_by(move |a, b| shard_of(*a) == shard_of(*b))
+            .flat_map(|run| run.chunks(RUN_MAX))
+    }
+
+    /// Decides what can be decided without reading; the rest goes to `unread`.
+    fn claim_run(
+        &self,
+        batch: &mut Batch<'_>,
+        run: &[usize],
+        unread: &mut Vec<(usize, Locator)>,
+    ) -> Result<()> {
+        let items = batch.items;
+        let mut turn = self.turn_at(self.shards.index(items[run[0]].digest));
+        let digests = run.iter().map(|index| items[*index].digest);
+        turn.shard.touch(digests);
+        let mut result = Ok(());
+        for &index in run {
+            let item = &items[index];
+            let first = batch.first.filter(|first| items[*first].key == item.key);
+            if let Some(first) = first {
+                turn.shard.counters.answered_repeat += 1;
+                batch.answers[index] = Some(batch.repeat(first, index));
                 continue;
             }
-            first_of.insert(&item.key, index);
-            match self.claim_item(namespace, item).await {
-                Ok((answer, frame)) => {
-                    rests_on = rests_on.max(frame.unwrap_or(0));
-                    undelivered.note(index, &answer, frame);
-                    answers.push(ItemAnswer::Answer(answer));
+            batch.first = Some(index);
+            match self.decide(&mut turn, batch.named(index), &item.request, None, None) {
+                Ok(Tried::Read(locator)) => unread.push((index, locator)),
+                Ok(Tried::Wait(..)) => unreachable!("a claim without a deadline does not wait"),
+                Ok(Tried::Answer(answer, frame)) => {
+                    result = batch.note(index, Ok((answer, frame)));
                 }
-                // What was granted stays granted, and the rest is told.
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::AtCapacity | ErrorKind::Salvaged) =>
-                {
-                    answers.push(ItemAnswer::Refused(error));
-                }
-                Err(error) => return Err(error),
+                Err(error) => result = batch.note(index, Err(error)),
+            }
+            if result.is_err() {
+                break;
             }
         }
-        while rests_on > 0 {
-            self.rest(Some(std::mem::take(&mut rests_on))).await?;
-            self.check_alive()?;
-            for index in undelivered.start_leases() {
-                let (answer, frame) = self.claim_item(namespace, &items[index]).await?;
-                rests_on = rests_on.max(frame.unwrap_or(0));
-                undelivered.note(index, &answer, frame);
-                answers[index] = ItemAnswer::Answer(answer);
+        turn.end();
+        result
+    }
+
+    /// Decides by records that are read together. What is not in memory, or has moved meanwhile, is
+    /// left to be decided by itself.
+    fn claim_read(&self, batch: &mut Batch<'_>, reads: &[(usize, Locator)]) -> Result<()> {
+        let locators: Vec<_> = reads.iter().map(|(_, locator)| *locator).collect();
+        let records = self.journal.read_many_in_memory(&locators)?;
+        for ((index, locator), record) in reads.iter().zip(records) {
+            let Some(record) = record else { continue };
+            let read = (*locator, Arc::new(record));
+            let request = &batch.items[*index].request;
+            match self.try_claim(batch.named(*index), request, Some(&read), None) {
+                Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame)))?,
+                Ok(_) => {}
+                Err(error) => batch.note(*index, Err(error))?,
             }
         }
-        undelivered.granted.clear();
-        Ok(answers)
+        Ok(())
     }
 
     async fn claim_item(
@@ -188,20 +263,56 @@ impl Engine {
             }
         }
     }
+}
 
-    fn repeat(
-        &self,
-        namespace: &NamespaceCore,
-        items: &[BatchItem],
-        first: usize,
-        index: usize,
-    ) -> ItemAnswer {
-        let print = |at: usize| items[at].request.fingerprint.as_ref();
-        let comparison = compare(print(first), print(index), namespace.policy.fingerprints);
-        self.shards
-            .lock(items[index].digest)
-            .counters
-            .answered_repeat += 1;
+/// Items that are decided under one lock, or read together, at most.
+const RUN_MAX: usize = 64;
+
+/// A batch on its way.
+struct Batch<'a> {
+    namespace: &'a Arc<NamespaceCore>,
+    items: &'a [BatchItem],
+    /// By item; none where it has not been decided yet.
+    answers: Vec<Option<ItemAnswer>>,
+    /// The newest frame that an answer rests on; 0 for none.
+    rests_on: u64,
+    /// The first item of the key that is dealt with; its repeats stand right behind it.
+    first: Option<usize>,
+    undelivered: Undelivered<'a>,
+}
+
+impl<'a> Batch<'a> {
+    fn named(&self, index: usize) -> Named<'a> {
+        let item = &self.items[index];
+        Named {
+            namespace: self.namespace,
+            digest: item.digest,
+            key: &item.key,
+        }
+    }
+
+    /// Takes down how an item was decided. An error is of the whole batch, unless it is of the item.
+    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) -> Result<()> {
+        let answer = match claimed {
+            Ok((answer, frame)) => {
+                self.rests_on = self.rests_on.max(frame.unwrap_or(0));
+                self.undelivered.note(index, &answer, frame);
+                ItemAnswer::Answer(answer)
+            }
+            // What was granted stays granted, and the rest is told.
+            Err(error) if matches!(error.kind(), ErrorKind::AtCapacity | ErrorKind::Salvaged) => {
+                ItemAnswer::Refused(error)
+            }
+            Err(error) => return Err(error),
+        };
+        self.answers[index] = Some(answer);
+        Ok(())
+    }
+
+    fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
+        let print = |at: usize| self.items[at].request.fingerprint.as_ref();
+        let policy = self.namespace.policy.fingerprints;
+        let comparison = compare(print(first), print(index), policy);
         ItemAnswer::RepeatOf {
             index: first,
             mismatch: matches!(comparison, Comparison::Differs(_)),

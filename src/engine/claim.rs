@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
 use super::line::{Undelivered, Waiting};
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
+use super::{Engine, Turn};
 use crate::blob::Blob;
-use crate::clock::{Now, millis};
+use crate::clock::millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
 use crate::journal::tail::Replaced;
@@ -255,14 +255,28 @@ impl Engine {
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
     ) -> Result<Tried> {
-        let (shard, now) = self.lock(named.digest);
+        let mut turn = self.turn_at(self.shards.index(named.digest));
+        let tried = self.decide(&mut turn, named, request, read, wait_until_ms);
+        turn.end();
+        tried
+    }
+
+    /// As [`try_claim`](Self::try_claim), in a turn at the shard of the key.
+    pub(crate) fn decide(
+        &self,
+        turn: &mut Turn<'_>,
+        named: Named<'_>,
+        request: &Request,
+        read: Option<&Read>,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Tried> {
         let sent = request.fingerprint.as_ref();
         let policy = &*named.namespace.policy;
-        match shard.find(named.digest, now.store_secs) {
-            Found::Absent => self.grant(shard, named, request, claim_absent(), None, None, now),
+        match turn.shard.find(named.digest, turn.now.store_secs) {
+            Found::Absent => self.grant(turn, named, request, claim_absent(), None, None),
             Found::Forgotten(locator) => {
                 let rests_on = self.rests_on(named.namespace, locator);
-                self.grant(shard, named, request, claim_absent(), None, rests_on, now)
+                self.grant(turn, named, request, claim_absent(), None, rests_on)
             }
             Found::Settled(_, _, locator) => {
                 let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
@@ -271,44 +285,40 @@ impl Engine {
                 check_same_key(&record.key, named.key)?;
                 let rests_on = self.rests_on(named.namespace, locator);
                 let verdict = claim_settled(record, sent, policy);
-                self.answer_settled(shard, named, request, verdict, record, rests_on, now)
+                self.answer_settled(turn, named, request, verdict, record, rests_on)
             }
             Found::Running(at) => {
-                let running = shard
+                let running = turn
+                    .shard
                     .get(at)
                     .expect("a slot names a running key that is there");
                 check_same_key(&running.key, named.key)?;
-                let verdict = claim_running(running, sent, now);
-                self.answer_running(shard, at, named, request, verdict, wait_until_ms, now)
+                let verdict = claim_running(running, sent, turn.now);
+                self.answer_running(turn, at, named, request, verdict, wait_until_ms)
             }
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one decision under one lock"
-    )]
     fn answer_settled(
         &self,
-        mut shard: Locked<'_>,
+        turn: &mut Turn<'_>,
         named: Named<'_>,
         request: &Request,
         verdict: Verdict,
         record: &Arc<Record>,
         rests_on: Option<u64>,
-        now: Now,
     ) -> Result<Tried> {
         let answer = match verdict {
             Verdict::Grant(_) => {
-                return self.grant(shard, named, request, verdict, Some(record), rests_on, now);
+                return self.grant(turn, named, request, verdict, Some(record), rests_on);
             }
             Verdict::Exhausted => {
                 let subject = Subject::of_record(record, &named.namespace.policy);
                 let last = LastRecord {
-                    locator: found_at(&shard, named.digest),
+                    locator: found_at(&turn.shard, named.digest),
                     expires_at: record.head.expires_at,
                 };
-                return self.exhaust(shard, named, subject, Some(last), now);
+                return self.exhaust(turn, named, subject, Some(last));
             }
             Verdict::Outcome { compared } => {
                 let failed = record.head.kind == RecordKind::Failed;
@@ -317,7 +327,7 @@ impl Engine {
                 } else {
                     State::Completed
                 };
-                count_settled(&mut shard, state);
+                count_settled(&mut turn.shard, state);
                 Answer::Settled {
                     state,
                     record: Arc::clone(record),
@@ -325,7 +335,7 @@ impl Engine {
                 }
             }
             Verdict::InDoubt { compared } => {
-                shard.counters.answered_in_doubt += 1;
+                turn.shard.counters.answered_in_doubt += 1;
                 Answer::InDoubt {
                     record: Arc::clone(record),
                     holder_alive: false,
@@ -333,7 +343,7 @@ impl Engine {
                 }
             }
             Verdict::Mismatch(labels) => {
-                shard.counters.answered_mismatch += 1;
+                turn.shard.counters.answered_mismatch += 1;
                 let state = state_of(record, named.namespace.policy.guarantee);
                 Answer::Mismatch { labels, state }
             }
@@ -342,63 +352,57 @@ impl Engine {
         Ok(Tried::Answer(answer, rests_on))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one decision under one lock"
-    )]
     fn answer_running(
         &self,
-        mut shard: Locked<'_>,
+        turn: &mut Turn<'_>,
         at: SlabRef,
         named: Named<'_>,
         request: &Request,
         verdict: Verdict,
         wait_until_ms: Option<u64>,
-        now: Now,
     ) -> Result<Tried> {
         let answer = match verdict {
-            Verdict::Grant(basis) => return self.take_over_now(shard, at, request, &basis, now),
+            Verdict::Grant(basis) => return self.take_over_now(turn, at, request, &basis),
             Verdict::Exhausted => {
-                let running = shard.get(at).expect("the key is running");
+                let running = turn.shard.get(at).expect("the key is running");
                 let last = running.rest.last_record;
                 let record = Arc::new(
                     Subject::of_running(running)
-                        .record(RecordKind::Released, &running.rest.reason, now)
+                        .record(RecordKind::Released, &running.rest.reason, turn.now)
                         .to_record(),
                 );
                 return self.exhaust(
-                    shard,
+                    turn,
                     named,
                     Subject::of_record(&record, &named.namespace.policy),
                     last,
-                    now,
                 );
             }
             Verdict::InProgress { compared } => {
                 // Under the lock: `close` wakes whoever is in line before it takes the lock again.
-                let until_ms = wait_until_ms.filter(|until| *until > now.mono_ms);
+                let until_ms = wait_until_ms.filter(|until| *until > turn.now.mono_ms);
                 if until_ms.is_some() {
                     self.check_alive()?;
                     self.check_can_wait()?;
                 }
                 let enqueued =
-                    until_ms.and_then(|until| self.enqueue(&mut shard, at, request, until));
+                    until_ms.and_then(|until| self.enqueue(&mut turn.shard, at, request, until));
                 if let Some(tried) = enqueued {
                     return Ok(tried);
                 }
-                shard.counters.answered_in_progress += 1;
-                let running = shard.get(at).expect("the key is running");
+                turn.shard.counters.answered_in_progress += 1;
+                let running = turn.shard.get(at).expect("the key is running");
                 Answer::InProgress {
-                    lease_left_ms: running.lease_left_ms(now),
+                    lease_left_ms: running.lease_left_ms(turn.now),
                     attempt: running.attempt,
                     metadata: running.rest.metadata.clone(),
                     compared,
                 }
             }
             Verdict::InDoubt { compared } => {
-                shard.counters.answered_in_doubt += 1;
-                let running = shard.get(at).expect("the key is running");
-                let record = Arc::new(doubt_record(running, now));
+                turn.shard.counters.answered_in_doubt += 1;
+                let running = turn.shard.get(at).expect("the key is running");
+                let record = Arc::new(doubt_record(running, turn.now));
                 Answer::InDoubt {
                     record,
                     holder_alive: running.guard_alive,
@@ -406,9 +410,9 @@ impl Engine {
                 }
             }
             Verdict::Mismatch(labels) => {
-                shard.counters.answered_mismatch += 1;
-                let running = shard.get(at).expect("the key is running");
-                let state = if running.is_in_doubt(now) {
+                turn.shard.counters.answered_mismatch += 1;
+                let running = turn.shard.get(at).expect("the key is running");
+                let state = if running.is_in_doubt(turn.now) {
                     State::InDoubt
                 } else {
                     State::InProgress

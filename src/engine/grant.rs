@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::claim::{Answer, Granted, Named, Tried, held, replaced};
 use super::shards::{EngineShard, Locked};
-use super::{Aftermath, Engine};
+use super::{Engine, Turn};
 use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Digest, FencingToken};
@@ -17,25 +17,20 @@ use crate::state::transition::{Basis, Subject, Verdict};
 use crate::sync::Ordering;
 
 impl Engine {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one decision under one lock"
-    )]
     pub(crate) fn grant(
         &self,
-        mut shard: Locked<'_>,
+        turn: &mut Turn<'_>,
         named: Named<'_>,
         request: &Request,
         verdict: Verdict,
         record: Option<&Arc<Record>>,
         rests_on: Option<u64>,
-        now: Now,
     ) -> Result<Tried> {
         let Verdict::Grant(basis) = verdict else {
             unreachable!("only grants come here")
         };
         self.check_salvaged(named.namespace)?;
-        self.check_room(&mut shard, record.is_none())?;
+        self.check_room(&mut turn.shard, record.is_none())?;
         let grant = Grant {
             namespace: named.namespace.id,
             policy: &named.namespace.policy,
@@ -45,11 +40,10 @@ impl Engine {
             basis,
             record: record.cloned(),
         };
-        let at = shard.grant(named.digest, grant, now);
+        let at = turn.shard.grant(named.digest, grant, turn.now);
         let granted = self
-            .finish_grant(&mut shard, at, rests_on, now)
+            .finish_grant(&mut turn.shard, at, rests_on, turn.now)
             .expect("the key was just granted");
-        drop(shard);
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -137,22 +131,18 @@ impl Engine {
 
     pub(crate) fn take_over_now(
         &self,
-        mut shard: Locked<'_>,
+        turn: &mut Turn<'_>,
         at: SlabRef,
         request: &Request,
         basis: &Basis,
-        now: Now,
     ) -> Result<Tried> {
         self.check_open()?;
-        let mut aftermath = Aftermath::default();
-        if let Some(running) = shard.get_mut(at) {
-            aftermath.wakes.extend(running.rest.take_watchers());
+        if let Some(running) = turn.shard.get_mut(at) {
+            turn.aftermath.wakes.extend(running.rest.take_watchers());
         }
         let granted = self
-            .take_over(&mut shard, at, request.clone(), basis, now)?
+            .take_over(&mut turn.shard, at, request.clone(), basis, turn.now)?
             .expect("the key is running");
-        drop(shard);
-        aftermath.carry_out();
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -161,11 +151,10 @@ impl Engine {
     /// the claim is judged by that record.
     pub(crate) fn exhaust(
         &self,
-        mut shard: Locked<'_>,
+        turn: &mut Turn<'_>,
         named: Named<'_>,
         subject: Subject<'_>,
         last: Option<LastRecord>,
-        now: Now,
     ) -> Result<Tried> {
         self.check_open()?;
         let said: &[u8] = if subject.reason.is_empty() {
@@ -173,24 +162,19 @@ impl Engine {
         } else {
             subject.reason
         };
+        let now = turn.now;
         let record = subject.record(RecordKind::Failed, said, now);
         let locator = self
             .journal
             .append(&record, Vec::new(), replaced(last), now.mono_ms);
         let shared = Arc::new(record.to_record());
-        let ended = shard.apply(
-            named.digest,
-            &record.head,
-            named.namespace.policy.guarantee,
-            locator,
-        );
+        let guarantee = named.namespace.policy.guarantee;
+        let shard = &mut turn.shard;
+        let ended = shard.apply(named.digest, &record.head, guarantee, locator);
         shard.counters.failed += 1;
-        let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
-            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
+            self.settle_waiters(shard, ended, &shared, locator, now, &mut turn.aftermath);
         }
-        drop(shard);
-        aftermath.carry_out();
         Ok(Tried::Read(locator))
     }
 

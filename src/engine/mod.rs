@@ -154,7 +154,34 @@ impl Aftermath {
     }
 }
 
+/// A turn at a shard: its lock, the moment, and what is left to do once it has been released.
+#[derive(Debug)]
+#[must_use = "what a turn leaves to do is done by `end`"]
+pub(crate) struct Turn<'a> {
+    pub(crate) shard: Locked<'a>,
+    pub(crate) now: Now,
+    pub(crate) aftermath: Aftermath,
+}
+
+impl Turn<'_> {
+    pub(crate) fn end(self) {
+        drop(self.shard);
+        self.aftermath.carry_out();
+    }
+}
+
 impl Engine {
+    /// Takes a turn at the shard of this number.
+    pub(crate) fn turn_at(&self, index: usize) -> Turn<'_> {
+        let shard = self.shards.lock_at(index);
+        Turn {
+            shard,
+            // As in `lock`, not before.
+            now: self.now(),
+            aftermath: Aftermath::default(),
+        }
+    }
+
     pub(crate) fn now(&self) -> Now {
         Now {
             mono_ms: self.clock.mono_ms(),

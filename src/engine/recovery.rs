@@ -22,10 +22,11 @@ use crate::journal::marks::{LowMark, Marks};
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
-use crate::key::{FencingToken, Hasher128, NamespaceId};
+use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
 use crate::options::Guarantee;
 use crate::process::Process;
 use crate::record::{Head, Locator, RecordKind};
+use crate::state::running::LastRecord;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Signal};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
@@ -139,8 +140,10 @@ fn rebuild(
         // From zero: nothing counts as expired until the store has run for a while.
         census: Census::new(0),
         records: 0,
+        pending: Vec::with_capacity(PENDING_MAX),
     };
     let found = recover(log, marks, &mut builder)?;
+    builder.apply_pending();
     let Builder {
         census, records, ..
     } = builder;
@@ -305,6 +308,59 @@ struct Builder<'a> {
     guarantees: HashMap<NamespaceId, Guarantee>,
     census: Census,
     records: u64,
+    /// Records that are not in the tables yet.
+    pending: Vec<Pending>,
+}
+
+/// A record on its way into the tables.
+struct Pending {
+    segment: u64,
+    head: Head,
+    digest: Digest,
+    guarantee: Guarantee,
+    locator: Locator,
+    bytes: u64,
+}
+
+/// Records that go into the tables at once: a few for each shard, so that they wait for memory
+/// together.
+const PENDING_MAX: usize = 4096;
+
+impl Builder<'_> {
+    /// Applies what is pending, shard by shard; within a shard, and so for each key, in log order.
+    fn apply_pending(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let order = self.shards.in_order(pending.iter().map(|item| item.digest));
+        let mut replaced = vec![None; pending.len()];
+        let shard_of = |number: &usize| self.shards.index(pending[*number].digest);
+        for run in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            let mut shard = self.shards.lock_at(shard_of(&run[0]));
+            shard.touch(run.iter().map(|number| pending[*number].digest));
+            for &number in run {
+                let item = &pending[number];
+                replaced[number] = shard.last_record(item.digest);
+                // Every record counts, expired ones too: an expired completion covers the claim
+                // before it.
+                shard.apply(item.digest, &item.head, item.guarantee, item.locator);
+            }
+        }
+        for (item, replaced) in pending.iter().zip(replaced) {
+            self.count(item, replaced);
+        }
+        self.pending = pending;
+        self.pending.clear();
+    }
+
+    fn count(&mut self, item: &Pending, replaced: Option<LastRecord>) {
+        self.census.written(item.segment, &item.head, item.bytes);
+        if let Some(last) = replaced {
+            self.census.died(last.locator.frame, last.expires_at);
+        }
+        if item.head.kind != RecordKind::Forgotten {
+            self.census.born(item.segment, item.head.expires_at);
+        }
+        self.records += 1;
+    }
 }
 
 impl Visitor for Builder<'_> {
@@ -332,19 +388,18 @@ impl Visitor for Builder<'_> {
             return Err(Error::new(ErrorKind::Damaged, text));
         };
         let digest = self.hasher.digest(head.namespace, record.key);
-        let mut shard = self.shards.lock(digest);
         let key_bytes = super::to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
-        let bytes = key_bytes.saturating_add(record.body_len);
-        self.census.written(segment, &head, bytes);
-        if let Some(last) = shard.last_record(digest) {
-            self.census.died(last.locator.frame, last.expires_at);
+        self.pending.push(Pending {
+            segment,
+            head,
+            digest,
+            guarantee: *guarantee,
+            locator,
+            bytes: key_bytes.saturating_add(record.body_len),
+        });
+        if self.pending.len() == PENDING_MAX {
+            self.apply_pending();
         }
-        if head.kind != RecordKind::Forgotten {
-            self.census.born(segment, head.expires_at);
-        }
-        // Every record counts, expired ones too: an expired completion covers the claim before it.
-        shard.apply(digest, &head, *guarantee, locator);
-        self.records += 1;
         Ok(())
     }
 }

@@ -83,8 +83,34 @@ impl Shards {
 
     /// Locks the shard of a key.
     pub(crate) fn lock(&self, digest: Digest) -> Locked<'_> {
+        self.lock_at(self.index(digest))
+    }
+
+    /// The number of a key's shard.
+    pub(crate) fn index(&self, digest: Digest) -> usize {
         let route = usize::try_from(digest.route).expect("32 bits fit");
-        self.lock_at(route & (self.parts.len() - 1))
+        route & (self.parts.len() - 1)
+    }
+
+    /// The numbers of keys, shard by shard, each shard's in the order in which they came: whoever
+    /// deals with many keys takes each lock once.
+    pub(crate) fn in_order(&self, digests: impl Iterator<Item = Digest> + Clone) -> Vec<usize> {
+        let mut next = vec![0; self.parts.len() + 1];
+        for digest in digests.clone() {
+            next[self.index(digest) + 1] += 1;
+        }
+        let mut sum = 0;
+        for count in &mut next {
+            sum += *count;
+            *count = sum;
+        }
+        let mut order = vec![0; sum];
+        for (number, digest) in digests.enumerate() {
+            let at = &mut next[self.index(digest)];
+            order[*at] = number;
+            *at += 1;
+        }
+        order
     }
 
     pub(crate) fn lock_at(&self, index: usize) -> Locked<'_> {

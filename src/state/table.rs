@@ -90,6 +90,16 @@ impl Table {
         }
     }
 
+    /// Reads where a digest would be, and nothing more: many such reads, one after the other, wait
+    /// for memory once and not each.
+    #[inline]
+    pub(crate) fn touch(&self, digest: Digest) -> u32 {
+        let [a, ..] = digest.words;
+        self.slots
+            .get(home(a, self.homes))
+            .map_or(0, |words| words[0])
+    }
+
     /// Puts a slot in, in place of the one of the same digest. A table that would have to grow
     /// lets go of its expired slots first.
     #[inline]

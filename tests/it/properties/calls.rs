@@ -265,7 +265,13 @@ impl World {
             .claim_many(items.collect::<Vec<_>>())
             .unwrap();
         assert_eq!(answers.len(), keys.len());
-        for (at, (key, answer)) in keys.iter().zip(answers).enumerate() {
+        let mut answers: Vec<_> = keys.iter().zip(answers).enumerate().collect();
+        // The store deals with the items shard by shard: the tokens tell in which order.
+        answers.sort_by_key(|(_, (_, answer))| match answer {
+            BatchClaim::Claim(Claim::Granted(lease)) => lease.token().as_i64(),
+            _ => 0,
+        });
+        for (at, (key, answer)) in answers {
             let first = keys
                 .iter()
                 .position(|other| other == key)
