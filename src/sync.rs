@@ -110,6 +110,37 @@ impl Drive {
     }
 }
 
+/// Items that a [`pipe`] holds at most.
+const PIPE_MAX: usize = 4;
+
+/// Hands what `produce` makes to `consume`, in order: on a thread of its own, where the store has
+/// threads. Everything is consumed on return.
+#[cfg_attr(
+    all(test, hapax_shuttle),
+    expect(unused_variables, reason = "a model has its own threads only")
+)]
+pub(crate) fn pipe<T: Send, R>(
+    drive: Drive,
+    mut consume: impl FnMut(T) + Send,
+    produce: impl FnOnce(&mut dyn FnMut(T)) -> R,
+) -> R {
+    #[cfg(not(all(test, hapax_shuttle)))]
+    if drive == Drive::Threads {
+        return std::thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(PIPE_MAX);
+            let consumer = scope.spawn(move || receiver.into_iter().for_each(consume));
+            // Who cannot send has lost the consumer to a panic, which is passed on below.
+            let result = produce(&mut |item| drop(sender.send(item)));
+            drop(sender);
+            if let Err(panic) = consumer.join() {
+                std::panic::resume_unwind(panic);
+            }
+            result
+        });
+    }
+    produce(&mut consume)
+}
+
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     assert_outside_shards("waiting");

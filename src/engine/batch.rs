@@ -145,9 +145,9 @@ impl Engine {
         for reads in unread.chunks(RUN_MAX) {
             self.claim_read(&mut batch, reads)?;
         }
-        for index in 0..items.len() {
+        for (index, item) in items.iter().enumerate() {
             if batch.answers[index].is_none() {
-                let claimed = self.claim_item(namespace, &items[index]).await;
+                let claimed = self.claim_item(namespace, item).await;
                 batch.note(index, claimed)?;
             }
         }

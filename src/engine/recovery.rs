@@ -27,7 +27,7 @@ use crate::options::Guarantee;
 use crate::process::Process;
 use crate::record::{Head, Locator, RecordKind};
 use crate::state::running::LastRecord;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Signal};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, pipe};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
@@ -46,7 +46,8 @@ impl Engine {
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms);
-        let (found, mut census, records) = rebuild(&*log, &manifest, &marks, &shards, &hasher)?;
+        let (found, mut census, records) =
+            rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
@@ -128,29 +129,34 @@ fn rebuild(
     marks: &Marks,
     shards: &Shards,
     hasher: &Hasher128,
+    drive: Drive,
 ) -> Result<(Found, Census, u64)> {
     let mut builder = Builder {
         shards,
-        hasher,
-        guarantees: manifest
-            .namespaces
-            .iter()
-            .map(|entry| (entry.id, entry.policy.guarantee))
-            .collect(),
         // From zero: nothing counts as expired until the store has run for a while.
         census: Census::new(0),
         records: 0,
-        pending: Vec::with_capacity(PENDING_MAX),
     };
-    let found = recover(log, marks, &mut builder)?;
-    builder.apply_pending();
-    let Builder {
-        census, records, ..
-    } = builder;
+    let guarantees = manifest.namespaces.iter();
+    let guarantees = guarantees
+        .map(|entry| (entry.id, entry.policy.guarantee))
+        .collect();
+    let consume = |batch| builder.apply(batch);
+    let found = pipe(drive, consume, |send| {
+        let mut reader = Reader {
+            hasher,
+            guarantees,
+            batch: Batch::new(),
+            send,
+        };
+        let found = recover(log, marks, &mut reader)?;
+        reader.flush();
+        Ok::<_, Error>(found)
+    })?;
     for mut shard in shards.all() {
         shard.sweep(found.last);
     }
-    Ok((found, census, records))
+    Ok((found, builder.census, builder.records))
 }
 
 /// Where the secrets of a store come from.
@@ -301,15 +307,17 @@ fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Res
     Ok(newest.number - 1)
 }
 
-/// Builds the tables from the records of the log.
-struct Builder<'a> {
-    shards: &'a Shards,
-    hasher: &'a Hasher128,
-    guarantees: HashMap<NamespaceId, Guarantee>,
-    census: Census,
-    records: u64,
-    /// Records that are not in the tables yet.
-    pending: Vec<Pending>,
+/// What was read of the log and is not in the tables yet.
+struct Batch {
+    /// Segments and frames, which count before the records do.
+    places: Vec<Met>,
+    records: Vec<Pending>,
+}
+
+enum Met {
+    Segment(FoundSegment),
+    /// A frame of the newest segment, with the bytes of its records.
+    Frame(usize),
 }
 
 /// A record on its way into the tables.
@@ -324,53 +332,38 @@ struct Pending {
 
 /// Records that go into the tables at once: a few for each shard, so that they wait for memory
 /// together.
-const PENDING_MAX: usize = 4096;
+const BATCH_RECORDS: usize = 4096;
 
-impl Builder<'_> {
-    /// Applies what is pending, shard by shard; within a shard, and so for each key, in log order.
-    fn apply_pending(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        let order = self.shards.in_order(pending.iter().map(|item| item.digest));
-        let mut replaced = vec![None; pending.len()];
-        let shard_of = |number: &usize| self.shards.index(pending[*number].digest);
-        for run in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
-            let mut shard = self.shards.lock_at(shard_of(&run[0]));
-            shard.touch(run.iter().map(|number| pending[*number].digest));
-            for &number in run {
-                let item = &pending[number];
-                replaced[number] = shard.last_record(item.digest);
-                // Every record counts, expired ones too: an expired completion covers the claim
-                // before it.
-                shard.apply(item.digest, &item.head, item.guarantee, item.locator);
-            }
+impl Batch {
+    fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            records: Vec::with_capacity(BATCH_RECORDS),
         }
-        for (item, replaced) in pending.iter().zip(replaced) {
-            self.count(item, replaced);
-        }
-        self.pending = pending;
-        self.pending.clear();
-    }
-
-    fn count(&mut self, item: &Pending, replaced: Option<LastRecord>) {
-        self.census.written(item.segment, &item.head, item.bytes);
-        if let Some(last) = replaced {
-            self.census.died(last.locator.frame, last.expires_at);
-        }
-        if item.head.kind != RecordKind::Forgotten {
-            self.census.born(item.segment, item.head.expires_at);
-        }
-        self.records += 1;
     }
 }
 
-impl Visitor for Builder<'_> {
+/// Reads the records of the log, and hands them on in batches.
+struct Reader<'a> {
+    hasher: &'a Hasher128,
+    guarantees: HashMap<NamespaceId, Guarantee>,
+    batch: Batch,
+    send: &'a mut dyn FnMut(Batch),
+}
+
+impl Reader<'_> {
+    fn flush(&mut self) {
+        (self.send)(std::mem::replace(&mut self.batch, Batch::new()));
+    }
+}
+
+impl Visitor for Reader<'_> {
     fn segment(&mut self, segment: FoundSegment) {
-        self.census
-            .open_segment(segment.number, segment.first_frame);
+        self.batch.places.push(Met::Segment(segment));
     }
 
     fn frame(&mut self, payload_bytes: usize) {
-        self.census.frame(payload_bytes);
+        self.batch.places.push(Met::Frame(payload_bytes));
     }
 
     fn record(
@@ -387,19 +380,68 @@ impl Visitor for Builder<'_> {
             );
             return Err(Error::new(ErrorKind::Damaged, text));
         };
-        let digest = self.hasher.digest(head.namespace, record.key);
         let key_bytes = super::to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
-        self.pending.push(Pending {
+        self.batch.records.push(Pending {
             segment,
             head,
-            digest,
+            digest: self.hasher.digest(head.namespace, record.key),
             guarantee: *guarantee,
             locator,
             bytes: key_bytes.saturating_add(record.body_len),
         });
-        if self.pending.len() == PENDING_MAX {
-            self.apply_pending();
+        if self.batch.records.len() == BATCH_RECORDS {
+            self.flush();
         }
         Ok(())
+    }
+}
+
+/// Builds the tables and the live counts.
+struct Builder<'a> {
+    shards: &'a Shards,
+    census: Census,
+    records: u64,
+}
+
+impl Builder<'_> {
+    /// Applies what was read, shard by shard; within a shard, and so for each key, in log order.
+    fn apply(&mut self, batch: Batch) {
+        for place in batch.places {
+            match place {
+                Met::Segment(segment) => self
+                    .census
+                    .open_segment(segment.number, segment.first_frame),
+                Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
+            }
+        }
+        let records = &batch.records;
+        let order = self.shards.in_order(records.iter().map(|item| item.digest));
+        let mut replaced = vec![None; records.len()];
+        let shard_of = |number: &usize| self.shards.index(records[*number].digest);
+        for run in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            let mut shard = self.shards.lock_at(shard_of(&run[0]));
+            shard.touch(run.iter().map(|number| records[*number].digest));
+            for &number in run {
+                let item = &records[number];
+                replaced[number] = shard.last_record(item.digest);
+                // Every record counts, expired ones too: an expired completion covers the claim
+                // before it.
+                shard.apply(item.digest, &item.head, item.guarantee, item.locator);
+            }
+        }
+        for (item, replaced) in records.iter().zip(replaced) {
+            self.count(item, replaced);
+        }
+    }
+
+    fn count(&mut self, item: &Pending, replaced: Option<LastRecord>) {
+        self.census.written(item.segment, &item.head, item.bytes);
+        if let Some(last) = replaced {
+            self.census.died(last.locator.frame, last.expires_at);
+        }
+        if item.head.kind != RecordKind::Forgotten {
+            self.census.born(item.segment, item.head.expires_at);
+        }
+        self.records += 1;
     }
 }

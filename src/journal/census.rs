@@ -146,7 +146,7 @@ impl Census {
 
     /// Tells `dying` of what was counted last.
     fn settle_latest(&mut self) {
-        let (second, counted) = std::mem::replace(&mut self.latest, ((0, 0), 0));
+        let (second, counted) = std::mem::take(&mut self.latest);
         if let Some(count) = self.dying.get_mut(&second) {
             *count += counted;
         }

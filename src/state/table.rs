@@ -137,7 +137,9 @@ impl Table {
 
     #[cold]
     fn put_growing(&mut self, slot: Slot, store_secs: u32) {
-        self.sweep(store_secs, 0);
+        if store_secs > 0 {
+            self.sweep(store_secs, 0);
+        }
         // Unless that made room for a while, else every further slot would sweep everything.
         if self.len >= most(self.homes) / 8 * 7 {
             self.rebuild(grown(self.homes));

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::crc::Crc;
+use crc32fast::Hasher;
+
 use super::messages::{self, Layout};
 use super::segment::Segment;
 
@@ -47,19 +48,23 @@ pub(crate) fn block(number: u64, messages: &[(u8, u64, Vec<u8>, bool)]) -> Vec<u
     let mut out = vec![0; 4];
     out.extend_from_slice(&lsn.to_le_bytes());
     out.extend_from_slice(&lsn.to_le_bytes());
-    let mut crc = Crc::new();
+    let mut crc = Hasher::new();
     crc.update(&out[4..]);
-    out[..4].copy_from_slice(&(!crc.finish()).to_le_bytes());
+    out[..4].copy_from_slice(&(!crc.finalize()).to_le_bytes());
     for (kind, page, body, intact) in messages {
         let mut head = vec![*kind];
         for value in [body.len() as u64, number, *page] {
             head.push(255);
             head.extend_from_slice(&value.to_le_bytes());
         }
-        let mut crc = Crc::new();
+        let mut crc = Hasher::new();
         crc.update(body);
         crc.update(&head);
-        let sum = if *intact { !crc.finish() } else { crc.finish() };
+        let sum = if *intact {
+            !crc.finalize()
+        } else {
+            crc.finalize()
+        };
         out.extend_from_slice(&sum.to_le_bytes());
         out.extend_from_slice(&head);
         out.extend_from_slice(body);

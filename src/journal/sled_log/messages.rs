@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::crc::Crc;
+use crc32fast::Hasher;
 
 /// Bytes of one of sled's own segments.
 pub(super) const BLOCK_BYTES: usize = 512 * 1024;
@@ -143,9 +143,9 @@ fn each_in_block(
 /// The log position in a block's header, if the header is whole.
 fn block_lsn(block: &[u8]) -> Option<u64> {
     let header = block.get(..HEADER_BYTES)?;
-    let mut crc = Crc::new();
+    let mut crc = Hasher::new();
     crc.update(&header[4..]);
-    if !header.starts_with(&(!crc.finish()).to_le_bytes()) {
+    if !header.starts_with(&(!crc.finalize()).to_le_bytes()) {
         return None;
     }
     let lsn = i64::from_le_bytes(header[4..12].try_into().ok()?) ^ i64::MAX;
@@ -189,10 +189,10 @@ impl<'a> Message<'a> {
     }
 
     fn is_intact(&self) -> bool {
-        let mut crc = Crc::new();
+        let mut crc = Hasher::new();
         crc.update(&self.bytes[self.body_at..]);
         crc.update(&self.bytes[4..self.body_at]);
-        self.bytes.starts_with(&(!crc.finish()).to_le_bytes())
+        self.bytes.starts_with(&(!crc.finalize()).to_le_bytes())
     }
 }
 

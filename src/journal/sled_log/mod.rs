@@ -12,7 +12,6 @@
 //! store or a full disk either. Only a folder that sled has recycled (it must not, and sealing
 //! refuses one that it has) is read through sled.
 
-mod crc;
 mod folder;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
