@@ -8,6 +8,7 @@ use super::{EMPTY, HOMES_MIN, TAIL, Table, most};
 use crate::clock::NEVER;
 use crate::key::Digest;
 use crate::record::Locator;
+use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
 
 fn digest(a: u32, b: u32) -> Digest {
@@ -195,5 +196,46 @@ fn a_slot_before_its_home() {
         .rposition(|words| *words != EMPTY)
         .unwrap();
     table.slots.swap(at, at - 1);
+    table.validate();
+}
+
+#[test]
+fn a_slot_expires_on_its_second_or_never() {
+    let at = |expires_at| slot(digest(1, 0), 1, expires_at);
+    assert!(!at(100).is_expired(99));
+    assert!(at(100).is_expired(100) && at(100).is_expired(101));
+    assert!(!at(NEVER).is_expired(NEVER));
+}
+
+#[test]
+fn a_sweep_takes_what_expired_and_what_is_durably_forgotten() {
+    let completed = Place::Settled(
+        Settled::Completed,
+        Locator {
+            frame: 1,
+            offset: 0,
+        },
+    );
+    let forgotten = |frame| Place::Settled(Settled::Forgotten, Locator { frame, offset: 0 });
+    let running = Place::Running(SlabRef {
+        index: 0,
+        generation: 1,
+    });
+    let mut table = Table::default();
+    for (word, place, expires_at) in [
+        (0, completed, 100),
+        (1, completed, 101),
+        (2, completed, NEVER),
+        (3, forgotten(7), NEVER),
+        (4, forgotten(8), NEVER),
+        // Expiry is no business of one that is running.
+        (5, running, 1),
+    ] {
+        table.put(Slot::new(digest(word, 0), place, expires_at), 0);
+    }
+    assert_eq!(table.sweep(100, 7), 2);
+    let left = table.iter().map(|slot| slot.words()[0]);
+    assert_eq!(left.collect::<Vec<u32>>(), [1, 2, 4, 5]);
+    assert_eq!((table.len(), table.sweep(100, 7)), (4, 0));
     table.validate();
 }
