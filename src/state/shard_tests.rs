@@ -1,6 +1,7 @@
 //! What a shard does to the slots and the entries beneath it, one call at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::running::{LastRecord, Request, Running};
 use super::shard::{Found, Grant, Shard, Timer};
@@ -395,4 +396,75 @@ fn slots_go_when_the_live_counts_have_let_them() {
     // Never back.
     shard.let_expire(499);
     assert_eq!((shard.sweep(9), shard.keys()), (1, 0));
+}
+
+/// Grants a key of its own to each request, under this policy.
+fn grant_under(shard: &mut Shard<u8>, key: u8, policy: &Arc<Policy>, request: Request) -> SlabRef {
+    let grant = Grant {
+        namespace: NamespaceId(1),
+        policy,
+        key: Arc::from([key]),
+        token: token(2),
+        request,
+        basis: basis(false, false),
+        record: None,
+    };
+    shard.grant(digest(key), grant, NOW)
+}
+
+fn plain() -> Request {
+    Request {
+        fingerprint: None,
+        ..request(0, b"")
+    }
+}
+
+#[test]
+fn a_plain_grant_has_nothing_beside_its_lease() {
+    let policy = Arc::new(Policy::at_least_once());
+    let mut shard = Shard::new(NOW.mono_ms);
+    let others = [
+        request(7, b""),
+        Request {
+            metadata: Blob::from(&b"m"[..]),
+            ..plain()
+        },
+        Request {
+            retention: Some(Duration::from_secs(1)),
+            ..plain()
+        },
+    ];
+    for (key, request) in (10..).zip(others) {
+        let at = grant_under(&mut shard, key, &policy, request);
+        assert!(shard.get_mut(at).unwrap().rest.get_mut().is_some(), "{key}");
+    }
+    let at = grant_under(&mut shard, 2, &policy, plain());
+    assert!(shard.get_mut(at).unwrap().rest.get_mut().is_none());
+    // What the key was before is kept too.
+    shard.put_for_test(settled(Settled::Released, 3, 5000));
+    let at = grant_under(&mut shard, 1, &policy, plain());
+    assert_eq!(shard.get(at).unwrap().rest.last_record, Some(last(3, 5000)));
+}
+
+#[test]
+fn the_keys_of_a_shard_share_its_copy_of_a_policy() {
+    let policies: Vec<_> = (0..9).map(|_| Arc::new(Policy::at_least_once())).collect();
+    let mut shard = Shard::new(NOW.mono_ms);
+    let mut key = 0;
+    let mut copy = |policy: &Arc<Policy>| {
+        key += 1;
+        let at = grant_under(&mut shard, key, policy, plain());
+        Arc::clone(&shard.get(at).unwrap().policy)
+    };
+    let copies: Vec<_> = policies[..8].iter().map(&mut copy).collect();
+    for (policy, own) in policies.iter().zip(&copies) {
+        assert!(!Arc::ptr_eq(policy, own), "a copy");
+        assert!(Arc::ptr_eq(&copy(policy), own), "the same one");
+        assert!(Arc::ptr_eq(&copy(own), own), "its own is no other policy");
+    }
+    // There is room for eight: the oldest goes, and no other.
+    copy(&policies[8]);
+    assert!(Arc::ptr_eq(&copy(&policies[1]), &copies[1]));
+    assert!(Arc::ptr_eq(&copy(&policies[7]), &copies[7]));
+    assert!(!Arc::ptr_eq(&copy(&policies[0]), &copies[0]));
 }
