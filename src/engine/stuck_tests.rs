@@ -363,3 +363,33 @@ fn a_slow_sync_makes_callers_wait_instead_of_the_window_grow() {
     answer(&held);
     assert_eq!(journal.congestion(began_ms + 5000), None, "it is durable");
 }
+
+/// The deadline is for a medium that gives no answer, not for a slow one, nor for an idle store.
+#[test]
+fn only_a_write_that_takes_longer_than_the_deadline_poisons_the_store() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let store = bench.open(Clock::Manual(clock), Durability::Sync);
+    let [least, _] = spaces(&store);
+    let engine = store.engine();
+    let began_ms = engine.now().mono_ms;
+    let limit_ms = crate::clock::millis(DEADLINE);
+    engine.journal.watch(began_ms + 60_000, DEADLINE);
+    for (key, late_ms, poisons) in [("1", 0, false), ("2", 1, true)] {
+        bench.gate.set(true);
+        let least = least.clone();
+        let held = aside(move || complete(&least, key));
+        bench.gate.wait_for_one();
+        engine
+            .journal
+            .watch(began_ms + limit_ms + late_ms, DEADLINE);
+        assert_eq!(engine.journal.is_poisoned(), poisons, "{key}");
+        bench.gate.set(false);
+        // What became durable after all is acknowledged.
+        answer(&held).unwrap();
+    }
+    assert_eq!(
+        complete(&least, "3").unwrap_err().kind(),
+        ErrorKind::Poisoned
+    );
+}
