@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{CanonicalJsonError, DEPTH_MAX, canonicalize};
 
 /// Characters of a long body; an interpreter takes its time for each.
-const MANY: usize = if cfg!(miri) { 5000 } else { 1_000_000 };
+const MANY: usize = if cfg!(miri) { 200 } else { 1_000_000 };
 
 fn canonical(body: impl AsRef<[u8]>) -> Result<String, CanonicalJsonError> {
     let mut out = Vec::new();
@@ -185,7 +185,7 @@ fn powers_of_ten_reach_as_far_as_an_i64() {
     check_refused("[0.1e-9223372036854775808]", 1, reason);
     check_refused("[1,-1e9223372036854775808]", 3, reason);
     check_refused("0e99999999999999999999", 0, reason);
-    check_refused(format!("1e-{}", "9".repeat(MANY / 10)), 0, reason);
+    check_refused(format!("1e-{}", "9".repeat(MANY)), 0, reason);
 }
 
 #[test]
@@ -339,9 +339,9 @@ fn nesting_has_a_limit() {
     let nested = format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
     check(&nested, &nested);
     check_refused(format!("[{nested}]"), DEPTH_MAX, reason);
-    check_refused("[".repeat(MANY / 10), DEPTH_MAX, reason);
-    check_refused("{\"a\":".repeat(MANY / 10), 5 * DEPTH_MAX, reason);
-    check_refused("[{\"\":".repeat(MANY / 10), 5 * DEPTH_MAX / 2, reason);
+    check_refused("[".repeat(10 * DEPTH_MAX), DEPTH_MAX, reason);
+    check_refused("{\"a\":".repeat(10 * DEPTH_MAX), 5 * DEPTH_MAX, reason);
+    check_refused("[{\"\":".repeat(10 * DEPTH_MAX), 5 * DEPTH_MAX / 2, reason);
 }
 
 #[test]
