@@ -349,11 +349,13 @@ fn a_slow_sync_makes_callers_wait_instead_of_the_window_grow() {
     let store = bench.open(Clock::Manual(clock.clone()), Durability::Interval(SECOND));
     let [least, _] = spaces(&store);
     complete(&least, "1").unwrap();
+    let journal = &store.engine().journal;
+    let began_ms = 0;
+    let due_ms = journal.due_ms();
+    assert_eq!(due_ms, Some(began_ms + 500), "half of the window");
     bench.gate.set(true);
     let held = aside(move || clock.advance(SECOND / 2));
     bench.gate.wait_for_one();
-    let journal = &store.engine().journal;
-    let began_ms = 0;
     assert_eq!(journal.congestion(began_ms + 999), None);
     assert!(
         journal.congestion(began_ms + 1000).is_some(),
