@@ -349,11 +349,13 @@ fn a_slow_sync_makes_callers_wait_instead_of_the_window_grow() {
     let store = bench.open(Clock::Manual(clock.clone()), Durability::Interval(SECOND));
     let [least, _] = spaces(&store);
     complete(&least, "1").unwrap();
+    let journal = &store.engine().journal;
+    let began_ms = 0;
+    let due_ms = journal.due_ms();
+    assert_eq!(due_ms, Some(began_ms + 500), "half of the window");
     bench.gate.set(true);
     let held = aside(move || clock.advance(SECOND / 2));
     bench.gate.wait_for_one();
-    let journal = &store.engine().journal;
-    let began_ms = 0;
     assert_eq!(journal.congestion(began_ms + 999), None);
     assert!(
         journal.congestion(began_ms + 1000).is_some(),
@@ -362,4 +364,34 @@ fn a_slow_sync_makes_callers_wait_instead_of_the_window_grow() {
     bench.gate.set(false);
     answer(&held);
     assert_eq!(journal.congestion(began_ms + 5000), None, "it is durable");
+}
+
+/// The deadline is for a medium that gives no answer, not for a slow one, nor for an idle store.
+#[test]
+fn only_a_write_that_takes_longer_than_the_deadline_poisons_the_store() {
+    let bench = Bench::new();
+    let clock = ManualClock::new();
+    let store = bench.open(Clock::Manual(clock), Durability::Sync);
+    let [least, _] = spaces(&store);
+    let engine = store.engine();
+    let began_ms = engine.now().mono_ms;
+    let limit_ms = crate::clock::millis(DEADLINE);
+    engine.journal.watch(began_ms + 60_000, DEADLINE);
+    for (key, late_ms, poisons) in [("1", 0, false), ("2", 1, true)] {
+        bench.gate.set(true);
+        let least = least.clone();
+        let held = aside(move || complete(&least, key));
+        bench.gate.wait_for_one();
+        engine
+            .journal
+            .watch(began_ms + limit_ms + late_ms, DEADLINE);
+        assert_eq!(engine.journal.is_poisoned(), poisons, "{key}");
+        bench.gate.set(false);
+        // What became durable after all is acknowledged.
+        answer(&held).unwrap();
+    }
+    assert_eq!(
+        complete(&least, "3").unwrap_err().kind(),
+        ErrorKind::Poisoned
+    );
 }

@@ -21,6 +21,8 @@ mod flood_tests;
 mod invariant_tests;
 pub(crate) mod running;
 pub(crate) mod shard;
+#[cfg(test)]
+mod shard_tests;
 pub(crate) mod slab;
 pub(crate) mod slot;
 mod table;

@@ -124,3 +124,67 @@ impl<T> Slab<T> {
 fn to_usize(index: u32) -> usize {
     usize::try_from(index).expect("an index of 32 bits fits")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GENERATION_MASK, Slab, SlabRef};
+
+    #[test]
+    fn a_reference_finds_its_value_and_no_later_one() {
+        let mut slab = Slab::new();
+        let (a, b) = (slab.insert('a'), slab.insert('b'));
+        assert_eq!((slab.get(a), slab.get(b)), (Some(&'a'), Some(&'b')));
+        assert_eq!(slab.remove(a), Some('a'));
+        assert_eq!(slab.get(a), None);
+        assert_eq!(slab.remove(a), None);
+        let c = slab.insert('c');
+        assert_eq!(c.index, a.index, "the place is used again");
+        assert_eq!(slab.get(a), None);
+        assert_eq!(slab.get_mut(a), None);
+        assert_eq!(slab.remove(a), None);
+        *slab.get_mut(c).unwrap() = 'd';
+        assert_eq!(slab.len(), 2);
+        let all: Vec<(SlabRef, char)> = slab.iter().map(|(at, value)| (at, *value)).collect();
+        assert_eq!(all, [(c, 'd'), (b, 'b')]);
+        slab.validate();
+    }
+
+    #[test]
+    fn generations_are_28_bits_and_wrap() {
+        let mut slab = Slab::new();
+        slab.generation = (1 << 28) - 2;
+        let (last, first) = (slab.insert('a'), slab.insert('b'));
+        assert_eq!((last.generation, first.generation), ((1 << 28) - 1, 0));
+        assert_eq!(slab.insert('c').generation, 1);
+        assert_eq!(GENERATION_MASK, 0x0fff_ffff);
+    }
+
+    /// Fills a slab, empties it but for `left`, and answers the room that it keeps.
+    fn kept(values: usize, left: usize) -> usize {
+        let mut slab = Slab::new();
+        let all: Vec<SlabRef> = (0..values).map(|value| slab.insert(value)).collect();
+        for at in &all[left..] {
+            slab.remove(*at);
+        }
+        slab.validate();
+        assert_eq!(slab.len(), left);
+        slab.cells.capacity()
+    }
+
+    #[test]
+    fn a_large_slab_that_is_empty_gives_its_memory_back() {
+        assert_eq!(kept(1025, 0), 0);
+        assert!(kept(1024, 0) >= 1024, "a small one keeps it");
+        assert!(kept(1025, 1) >= 1025, "references would lose their values");
+    }
+
+    #[test]
+    #[should_panic(expected = "the free list names every empty cell")]
+    fn an_empty_cell_that_is_not_free_is_noticed() {
+        let mut slab = Slab::new();
+        let at = slab.insert('a');
+        slab.remove(at);
+        slab.free.clear();
+        slab.validate();
+    }
+}

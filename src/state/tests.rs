@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::running::{Rare, Running};
 use super::transition::{
-    Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, claim_absent,
-    claim_running, claim_settled, may_resume, settled_state,
+    Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, asked_retention,
+    claim_absent, claim_running, claim_settled, may_resume, settled_state,
 };
 use crate::blob::Blob;
 use crate::clock::{NEVER, Now};
@@ -449,6 +449,39 @@ fn an_outcome_that_was_left_out_is_repeated_by_any_bytes() {
     assert_eq!(again, DONE);
     let failed = act_settled(&record, token(5), Command::Fail(b"any"), AtLeastOnce);
     assert_eq!(failed, NOT);
+    // Again without it is the same; a whole one is not.
+    let without = Command::CompleteWithout;
+    assert_eq!(act_settled(&record, token(5), without, AtLeastOnce), DONE);
+    record.head.body_omitted = false;
+    assert_eq!(act_settled(&record, token(5), without, AtLeastOnce), NOT);
+    let doubt = super::tests::record(InDoubt);
+    let settles = act_settled(&doubt, token(5), without, AtMostOnce);
+    assert_eq!(settles, w(Completed));
+}
+
+#[test]
+fn an_asked_retention_is_written_in_whole_seconds_rounded_up() {
+    let mut running = running(policy(AtLeastOnce), LIVE);
+    for (asked_ms, secs) in [
+        (1, 1),
+        (1000, 1),
+        (1001, 2),
+        (90_000, 90),
+        (u64::MAX, u32::MAX),
+    ] {
+        let asked = Some(Duration::from_millis(asked_ms));
+        running.rest.to_mut().retention = asked;
+        let record = Subject::of_running(&running).record(Completed, b"", NOW);
+        assert_eq!(record.head.retention_secs, secs, "{asked_ms} ms");
+        let read = asked_retention(&record.head);
+        assert_eq!(read, Some(Duration::from_secs(u64::from(secs))));
+    }
+    running.rest.to_mut().retention = None;
+    let record = Subject::of_running(&running).record(Completed, b"", NOW);
+    assert_eq!(
+        (record.head.retention_secs, asked_retention(&record.head)),
+        (0, None)
+    );
 }
 
 // What records mean, and what is written.

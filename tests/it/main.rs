@@ -27,6 +27,7 @@ mod properties;
 mod reconciler;
 mod refusals;
 mod refused_lease;
+mod run_once;
 mod run_replay;
 mod salvage;
 mod scan;

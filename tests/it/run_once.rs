@@ -1,0 +1,191 @@
+//! Every outcome of `run_once`, blocking and async.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use hapax::{ClaimOptions, Failure, Guarantee, Policy, Ran, Run, RunError, State};
+
+use crate::contract_support::{DAY, World, both, claim, completed, print, state, with_print};
+
+type Outcome = Result<Ran<Vec<u8>>, RunError<String>>;
+
+/// The two forms, which must not differ.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Blocking,
+    Async,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::Blocking, Self::Async];
+
+    fn run(
+        self,
+        namespace: &hapax::Namespace,
+        options: ClaimOptions,
+        work: impl FnOnce(Run) -> Result<Vec<u8>, Failure<String>>,
+    ) -> Outcome {
+        match self {
+            Self::Blocking => namespace.run_once_with("key", options, work),
+            Self::Async => {
+                let work = |run| std::future::ready(work(run));
+                let mut ran = pin!(namespace.run_once_async("key", options, work));
+                match ran.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => panic!("on a manual clock nothing is waited for"),
+                }
+            }
+        }
+    }
+
+    fn plain(
+        self,
+        namespace: &hapax::Namespace,
+        work: impl FnOnce(Run) -> Result<Vec<u8>, Failure<String>>,
+    ) -> Outcome {
+        self.run(namespace, ClaimOptions::new(), work)
+    }
+}
+
+fn never(_: Run) -> Result<Vec<u8>, Failure<String>> {
+    panic!("this work must not run")
+}
+
+#[test]
+fn every_failure_leaves_the_key_as_it_says() {
+    use Guarantee::{AtLeastOnce, AtMostOnce};
+    type Fails = fn(String) -> Failure<String>;
+    #[rustfmt::skip]
+    let table: [(Guarantee, Fails, State); 8] = [
+        (AtLeastOnce, Failure::Final,       State::Failed),
+        (AtLeastOnce, Failure::Retry,       State::Released),
+        (AtLeastOnce, Failure::Unknown,     State::InDoubt),
+        (AtLeastOnce, Failure::ByGuarantee, State::Released),
+        (AtMostOnce,  Failure::Final,       State::Failed),
+        (AtMostOnce,  Failure::Retry,       State::Released),
+        (AtMostOnce,  Failure::Unknown,     State::InDoubt),
+        (AtMostOnce,  Failure::ByGuarantee, State::InDoubt),
+    ];
+    for form in Form::ALL {
+        for (guarantee, fails, expected) in table {
+            let at = format!("{form:?} {guarantee:?} {:?}", fails(String::new()));
+            let world = World::new();
+            let jobs = world.namespace(match guarantee {
+                AtMostOnce => Policy::at_most_once(),
+                _ => Policy::at_least_once(),
+            });
+            let failed = form.plain(&jobs, |_| Err(fails("why".to_owned())));
+            let Err(RunError::Work(error)) = failed else {
+                panic!("{at}: {failed:?}")
+            };
+            assert_eq!(error, "why", "{at}");
+            assert_eq!(state(&jobs, "key"), Some(expected), "{at}");
+            let again = form.plain(&jobs, |run| {
+                assert_eq!((run.attempt(), run.last_reason()), (2, &b"why"[..]), "{at}");
+                Ok(b"done".to_vec())
+            });
+            match (expected, again.unwrap()) {
+                (State::Failed, Ran::Failed(answer)) => assert_eq!(answer.error(), b"why"),
+                (State::Released, Ran::Executed(value)) => assert_eq!(value, b"done"),
+                (State::InDoubt, Ran::InDoubt(doubt)) => assert_eq!(doubt.reason(), b"why"),
+                (_, other) => panic!("{at}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn work_runs_once_and_whoever_comes_later_is_told() {
+    for form in Form::ALL {
+        for policy in both() {
+            let world = World::new();
+            let jobs = world.namespace(policy);
+            let ran = form.run(&jobs, with_print(&jobs, "a"), |_| {
+                let busy = form.plain(&jobs, never);
+                assert!(matches!(busy, Ok(Ran::InProgress(_))), "{form:?}");
+                Ok(b"done".to_vec())
+            });
+            assert!(matches!(ran, Ok(Ran::Executed(value)) if value == b"done"));
+            let again = form.run(&jobs, with_print(&jobs, "a"), never);
+            assert!(matches!(again, Ok(Ran::Replayed(value)) if value == b"done"));
+            let other = ClaimOptions::new().fingerprint(print(&jobs, "b"));
+            let other = form.run(&jobs, other, never);
+            assert!(matches!(other, Ok(Ran::Mismatch(_))), "{form:?}");
+        }
+    }
+}
+
+#[test]
+fn work_goes_on_from_the_checkpoint_of_the_attempt_before() {
+    for form in Form::ALL {
+        let world = World::new();
+        let jobs = world.namespace(Policy::at_least_once());
+        let mut first = None;
+        let failed = form.plain(&jobs, |run| {
+            assert_eq!((run.attempt(), run.last_checkpoint()), (1, &b""[..]));
+            run.checkpoint(b"half").unwrap();
+            assert!(!run.is_lost());
+            first = Some((run.token(), run.derived_key("psp")));
+            Err(Failure::Retry("again".to_owned()))
+        });
+        assert!(matches!(failed, Err(RunError::Work(_))));
+        let (token, derived) = first.unwrap();
+        let ran = form.plain(&jobs, |run| {
+            assert_eq!((run.attempt(), run.last_checkpoint()), (2, &b"half"[..]));
+            assert!(run.token() > token);
+            assert_eq!(run.derived_key("psp"), derived, "{form:?}");
+            assert_ne!(run.derived_key("other"), derived);
+            Ok(Vec::new())
+        });
+        assert!(matches!(ran, Ok(Ran::Executed(_))));
+    }
+}
+
+/// The work has run, so its caller gets what came of it; the key is somebody else's.
+#[test]
+fn work_that_lost_its_key_keeps_its_value() {
+    for form in Form::ALL {
+        for fails in [false, true] {
+            let world = World::new();
+            let jobs = world.namespace(Policy::at_least_once());
+            let ran = form.plain(&jobs, |run| {
+                // The store keeps the lease alive for so long, and no longer.
+                world.clock.advance(DAY * 30);
+                claim(&jobs, "key").complete("theirs").unwrap();
+                assert!(run.is_lost());
+                match fails {
+                    true => Err(Failure::Final("mine".to_owned())),
+                    false => Ok(b"mine".to_vec()),
+                }
+            });
+            match ran {
+                Ok(Ran::Superseded(value)) => assert!(!fails && value == b"mine"),
+                Err(RunError::Work(error)) => assert!(fails && error == "mine"),
+                other => panic!("{form:?} {fails}: {other:?}"),
+            }
+            let stored = completed(jobs.claim("key").unwrap());
+            assert_eq!(stored.response(), b"theirs");
+        }
+    }
+}
+
+#[test]
+fn a_long_error_is_cut_where_a_character_ends() {
+    for form in Form::ALL {
+        let world = World::new();
+        let jobs = world.namespace(Policy::at_least_once());
+        let long = format!("x{}", "\u{e9}".repeat(1000));
+        let failed = form.plain(&jobs, |_| Err(Failure::Retry(long.clone())));
+        let Err(RunError::Work(error)) = failed else {
+            panic!("{failed:?}")
+        };
+        assert_eq!(error, long, "the caller gets all of it");
+        let ran = form.plain(&jobs, |run| {
+            // 1024 bytes would end within a character.
+            assert_eq!(run.last_reason(), &long.as_bytes()[..1023]);
+            Ok(Vec::new())
+        });
+        assert!(matches!(ran, Ok(Ran::Executed(_))));
+    }
+}
