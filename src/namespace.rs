@@ -151,7 +151,7 @@ impl Namespace {
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Result<Vec<BatchClaim>> {
         let items = self.prepare_many(items)?;
-        block_on(self.claim_prepared_many(items))
+        block_on(self.claim_prepared_many(items, true))
     }
 
     /// As [`claim_many`](Self::claim_many), without blocking.
@@ -161,11 +161,19 @@ impl Namespace {
     ) -> Pending<Result<Vec<BatchClaim>>> {
         let items = self.prepare_many(items);
         let this = self.clone();
-        Pending::new(async move { this.claim_prepared_many(items?).await })
+        Pending::new(async move { this.claim_prepared_many(items?, false).await })
     }
 
-    async fn claim_prepared_many(&self, items: Vec<BatchItem>) -> Result<Vec<BatchClaim>> {
-        let answers = self.store().engine.claim_many(self.core(), &items).await?;
+    async fn claim_prepared_many(
+        &self,
+        items: Vec<BatchItem>,
+        may_block: bool,
+    ) -> Result<Vec<BatchClaim>> {
+        let answers = self
+            .store()
+            .engine
+            .claim_many(self.core(), &items, may_block)
+            .await?;
         let answered = |(item, answer): (BatchItem, ItemAnswer)| match answer {
             ItemAnswer::Answer(answer) => BatchClaim::Claim(self.answer(item.digest, answer)),
             ItemAnswer::RepeatOf { index, mismatch } => BatchClaim::RepeatOf { index, mismatch },

@@ -116,12 +116,13 @@ impl Engine {
         Ok(gathered)
     }
 
-    /// Claims many keys, without waiting for any of them: shard by shard, so that each lock is taken
+    /// Claims many keys, without waiting for any of them, and without blocking unless it may: shard by shard, so that each lock is taken
     /// once for a few keys, and their slots and records are waited for together.
     pub(crate) async fn claim_many(
         &self,
         namespace: &Arc<NamespaceCore>,
         items: &[BatchItem],
+        may_block: bool,
     ) -> Result<Vec<ItemAnswer>> {
         self.check_alive()?;
         self.make_room().await?;
@@ -142,8 +143,10 @@ impl Engine {
         for run in self.runs(items, &order) {
             self.claim_run(&mut batch, run, &mut unread)?;
         }
+        // A frame that lies on disk is read once.
+        unread.sort_unstable_by_key(|(_, locator)| *locator);
         for reads in unread.chunks(RUN_MAX) {
-            self.claim_read(&mut batch, reads)?;
+            self.claim_read(&mut batch, reads, may_block)?;
         }
         for (index, item) in items.iter().enumerate() {
             if batch.answers[index].is_none() {
@@ -224,12 +227,21 @@ impl Engine {
         result
     }
 
-    /// Decides by records that are read together. What is not in memory, or has moved meanwhile, is
-    /// left to be decided by itself.
-    fn claim_read(&self, batch: &mut Batch<'_>, reads: &[(usize, Locator)]) -> Result<()> {
+    /// Decides by records that are read together. What is on disk where that may not block, or has
+    /// moved meanwhile, is left to be decided by itself.
+    fn claim_read(
+        &self,
+        batch: &mut Batch<'_>,
+        reads: &[(usize, Locator)],
+        may_block: bool,
+    ) -> Result<()> {
         let locators: Vec<_> = reads.iter().map(|(_, locator)| *locator).collect();
         let records = self.journal.read_many_in_memory(&locators)?;
         for ((index, locator), record) in reads.iter().zip(records) {
+            let record = match record {
+                None if may_block => self.read(*locator)?,
+                record => record,
+            };
             let Some(record) = record else { continue };
             let read = (*locator, Arc::new(record));
             let request = &batch.items[*index].request;

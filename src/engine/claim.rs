@@ -103,7 +103,8 @@ impl Engine {
         let wait_until_ms = self.deadline(wait);
         let mut tried = self.try_claim(named, request, None, wait_until_ms)?;
         if let Tried::Read(locator) = tried {
-            let Some(record) = self.journal.read_in_memory(locator)? else {
+            // From disk too, if need be: the thread has nothing else to do.
+            let Some(record) = self.read(locator)? else {
                 return block_on(self.go_on(named, request, wait_until_ms, tried));
             };
             let read = (locator, Arc::new(record));
