@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::args::Args;
 use crate::child;
-use crate::engine::{Entry, Outcome};
+use crate::engine::{Entry, Kind, Outcome};
 use crate::row::{Measured, Row, Scale};
 use crate::stopwatch::Stopwatch;
 
@@ -50,7 +50,9 @@ pub fn compare(args: &Args, tell: &mut dyn FnMut(&str)) -> Outcome<Cells> {
     for row in &args.rows {
         for entry in &args.engines {
             let cell = cells.entry((row.name, entry.name)).or_default();
-            cell.absent = row.without(entry);
+            cell.absent = row
+                .without(entry)
+                .or_else(|| without_when_quick(args, row, entry));
         }
         runs.extend(turns(args, row));
     }
@@ -79,6 +81,13 @@ pub fn compare(args: &Args, tell: &mut dyn FnMut(&str)) -> Outcome<Cells> {
         }
     }
     Ok(cells)
+}
+
+/// A server takes longer to start than `--quick` has for a row.
+fn without_when_quick(args: &Args, row: &Row, entry: &Entry) -> Option<String> {
+    let few = ["pair", "sync-8"].contains(&row.name);
+    let left_out = args.quick && entry.kind == Kind::Server && !few;
+    left_out.then(|| "left out by --quick: its server takes long to start".to_owned())
 }
 
 /// The measurements of a row: in each round every engine has its turn, and not always after the

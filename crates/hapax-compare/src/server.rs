@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+
 use crate::engine::Outcome;
 use crate::stopwatch::Stopwatch;
 
@@ -15,15 +18,20 @@ use crate::stopwatch::Stopwatch;
 const START_MAX: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How long a server may take to end in its own way.
+const END_MAX: Duration = Duration::from_secs(10);
+
 /// A server that runs; dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     socket: PathBuf,
+    end: Signal,
 }
 
 impl Server {
-    /// Starts one, and waits until `answers` is true of its socket.
+    /// Starts one, and waits until `answers` is true of its socket. `end` is the signal that ends it
+    /// at once, with the processes that it has started.
     ///
     /// # Errors
     /// When it cannot be started, ends early, or does not answer in time.
@@ -31,6 +39,7 @@ impl Server {
         mut command: Command,
         socket: PathBuf,
         log: &Path,
+        end: Signal,
         answers: impl Fn(&Path) -> bool,
     ) -> Outcome<Self> {
         let log_file = File::create(log)?;
@@ -39,7 +48,7 @@ impl Server {
             .stdout(log_file.try_clone()?)
             .stderr(log_file)
             .spawn()?;
-        let mut server = Self { child, socket };
+        let mut server = Self { child, socket, end };
         let watch = Stopwatch::start();
         while !answers(&server.socket) {
             let ended = server.child.try_wait()?;
@@ -66,7 +75,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that is gone already needs no end.
+        // A server that is gone already needs no end, and one that does not listen is killed.
+        if let Some(process) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(process, self.end);
+        }
+        let watch = Stopwatch::start();
+        while matches!(self.child.try_wait(), Ok(None)) && watch.elapsed() < END_MAX {
+            std::thread::park_timeout(LOOK_AGAIN);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

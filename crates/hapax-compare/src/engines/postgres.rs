@@ -7,7 +7,7 @@ use postgres::{Client, Config, NoTls, Statement};
 
 use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session};
 use crate::keys::{Key, claim_record, response};
-use crate::server::{Server, User, find_program};
+use crate::server::{Server, Signal, User, find_program};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "postgres",
@@ -105,9 +105,9 @@ fn serve(dir: &Path, durability: Durability) -> Outcome<Server> {
     ] {
         serving.args(["-c", setting]);
     }
-    Server::start(serving, home, &dir.join("postgres.log"), |home| {
-        connect(home).is_ok()
-    })
+    // Its immediate end: a kill would leave its processes and its shared memory behind.
+    let (log, end) = (dir.join("postgres.log"), Signal::QUIT);
+    Server::start(serving, home, &log, end, |home| connect(home).is_ok())
 }
 
 fn connect(home: &Path) -> Outcome<Client> {

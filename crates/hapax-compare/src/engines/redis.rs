@@ -10,7 +10,7 @@ use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, Pipeline, Va
 
 use crate::engine::{Durability, Engine, Entry, Kind, Outcome, Place, Role, Session};
 use crate::keys::{Key, claim_record, is_response, response};
-use crate::server::{Server, find_program};
+use crate::server::{Server, Signal, find_program};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "redis",
@@ -57,10 +57,17 @@ fn serve(dir: &Path, durability: Durability) -> Outcome<Server> {
     command.arg(&socket).arg("--dir").arg(dir);
     command.args(["--appendonly", "yes", "--appendfsync", appendfsync]);
     command.args(["--save", ""]);
-    Server::start(command, socket, &dir.join("redis.log"), |socket| {
-        connect(socket)
-            .is_ok_and(|mut connection| redis::cmd("PING").query::<String>(&mut connection).is_ok())
-    })
+    Server::start(
+        command,
+        socket,
+        &dir.join("redis.log"),
+        Signal::KILL,
+        |socket| {
+            connect(socket).is_ok_and(|mut connection| {
+                redis::cmd("PING").query::<String>(&mut connection).is_ok()
+            })
+        },
+    )
 }
 
 fn connect(socket: &Path) -> Outcome<Connection> {
