@@ -109,7 +109,7 @@ fn compare(args: &[OsString]) -> Outcome<Command> {
     let (mut quick, mut rounds, mut json) = (false, None, None);
     let mut rows: Vec<&Row> = ROWS.iter().collect();
     let mut engines: Vec<&Entry> = ENTRIES.iter().collect();
-    let mut changes: Vec<Box<dyn FnOnce(&mut Scale)>> = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
     let (mut dir, mut out) = (std::env::temp_dir(), PathBuf::from("target/compare"));
     while let Some(arg) = parser.next()? {
         match arg {
@@ -148,8 +148,11 @@ fn compare(args: &[OsString]) -> Outcome<Command> {
     }))
 }
 
+/// What an option does to the scale, once it is known which.
+type Change = Box<dyn FnOnce(&mut Scale)>;
+
 /// An option that changes the scale, whatever the order of the options.
-fn change(name: &str, parser: &mut Parser) -> Outcome<Box<dyn FnOnce(&mut Scale)>> {
+fn change(name: &str, parser: &mut Parser) -> Outcome<Change> {
     if name == "seconds" {
         let seconds: f64 = parser.value()?.parse()?;
         return Ok(Box::new(move |scale| scale.seconds = seconds));

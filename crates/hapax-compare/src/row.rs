@@ -61,8 +61,10 @@ pub const RATIO: Unit = Unit {
 /// What hapax is held against.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Against {
-    /// The best of its peers that were measured.
+    /// The best of its peers that were measured, in memory only left out.
     BestPeer,
+    /// The best of those that run in the caller's process, and have no more callers than hapax.
+    BestEmbedded,
     /// One engine, by its name.
     Engine(&'static str),
     /// A number of its own.

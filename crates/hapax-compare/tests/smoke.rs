@@ -1,5 +1,7 @@
 //! Every engine that runs in this process really deduplicates, and the program measures them all.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Barrier;

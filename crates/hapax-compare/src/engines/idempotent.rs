@@ -54,7 +54,7 @@ fn open(_: &Place) -> Outcome<Box<dyn Engine>> {
 
 impl Idempotent {
     async fn claim(&self, key: &Key) -> Outcome<Option<IdempotencyEntry<Processing>>> {
-        let entry = IdempotencyEntry::new(self.fingerprint.clone(), DAY);
+        let entry = IdempotencyEntry::new(self.fingerprint, DAY);
         let claimed = self.store.try_insert(&name(key)?, entry.clone()).await?;
         Ok(matches!(claimed, InsertResult::Claimed { .. }).then_some(entry))
     }
@@ -139,7 +139,7 @@ impl Session for Caller<'_> {
         self.0.runtime.block_on(async {
             let mut answered = 0;
             for key in keys {
-                let entry = IdempotencyEntry::new(self.0.fingerprint.clone(), DAY);
+                let entry = IdempotencyEntry::new(self.0.fingerprint, DAY);
                 let known = self.0.store.try_insert(&name(key)?, entry).await?;
                 if let InsertResult::Exists(ExistingEntry::Completed(entry)) = known {
                     answered += usize::from(is_response(key, &entry.response().body));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::args::Args;
 use crate::compare::Cells;
-use crate::engine::{Entry, Outcome, Role};
+use crate::engine::{Entry, Kind, Outcome, Role};
 use crate::machine::Machine;
 use crate::row::{Against, Figure, Goal, Row};
 use crate::statistics::Spread;
@@ -165,7 +165,8 @@ fn judge(figure: &Figure, goal: &Goal, values: &[Value]) -> Verdict {
             let spread = found.and_then(|value| value.spread);
             (spread.map(|spread| spread.median), name)
         }
-        Against::BestPeer => best_peer(figure, values),
+        Against::BestPeer => best(figure, values, |kind| kind != Kind::Memory),
+        Against::BestEmbedded => best(figure, values, |kind| kind == Kind::Embedded),
     };
     let (sign, factor) = (
         if figure.unit.more_is_better {
@@ -179,6 +180,12 @@ fn judge(figure: &Figure, goal: &Goal, values: &[Value]) -> Verdict {
         Against::Nothing => format!("{sign} {} {}", number(factor), figure.unit.text),
         Against::Engine(_) => format!("{sign} {} x {name}", number(factor)),
         Against::BestPeer => format!("{sign} {} x the best peer ({name})", number(factor)),
+        Against::BestEmbedded => {
+            format!(
+                "{sign} {} x the best embedded peer ({name})",
+                number(factor)
+            )
+        }
     };
     let own = of(values, Role::Hapax).and_then(|own| Some((own.spread?.median, own.keys)));
     let (Some((own, keys)), Some(other)) = (own, other) else {
@@ -209,9 +216,10 @@ fn judge(figure: &Figure, goal: &Goal, values: &[Value]) -> Verdict {
     }
 }
 
-/// The best median of a peer, and whose it is.
-fn best_peer(figure: &Figure, values: &[Value]) -> (Option<f64>, &'static str) {
-    let peers = values.iter().filter(|value| value.entry.role == Role::Peer);
+/// The best median of a peer of some kinds, and whose it is.
+fn best(figure: &Figure, values: &[Value], fits: fn(Kind) -> bool) -> (Option<f64>, &'static str) {
+    let peer = |value: &&Value| value.entry.role == Role::Peer && fits(value.entry.kind);
+    let peers = values.iter().filter(peer);
     let medians = peers.filter_map(|peer| Some((peer.spread?.median, peer.entry.name)));
     let better = |a: &(f64, &str), b: &(f64, &str)| {
         let order = a.0.total_cmp(&b.0);

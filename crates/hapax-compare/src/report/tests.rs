@@ -101,7 +101,7 @@ fn goals_are_judged_by_ratios() {
     assert!(
         verdicts[0]
             .text
-            .contains("the best peer (lmdb): 5, NOT MET"),
+            .contains("the best embedded peer (lmdb): 5, NOT MET"),
         "{}",
         verdicts[0].text
     );
@@ -154,7 +154,7 @@ fn the_table_tells_spread_keys_and_what_is_missing() {
         "{table}"
     );
     assert!(
-        table.contains("goal >= 10 x the best peer (fjall): 10, met"),
+        table.contains("goal >= 10 x the best embedded peer (fjall): 10, met"),
         "{table}"
     );
 }

@@ -10,7 +10,7 @@ pub(super) const CLAIM: Row = Row {
         title: "claim, Interval, one caller, distinct keys",
         unit: KEYS,
         goals: &[
-            Goal::new(Against::BestPeer, 10.0),
+            Goal::new(Against::BestEmbedded, 10.0),
             Goal::new(Against::Engine("file"), 0.8),
         ],
     }],

@@ -53,9 +53,9 @@ impl Record {
 
     /// The record that these bytes begin with; `None` for the end of the chunk, or of what is whole.
     fn read(from: &[u8]) -> Option<Self> {
-        let len = match from.first()? {
-            &CLAIM => HEAD + KEY_BYTES + CLAIM_BYTES,
-            &COMPLETION => HEAD + KEY_BYTES + RESPONSE_BYTES,
+        let len = match *from.first()? {
+            CLAIM => HEAD + KEY_BYTES + CLAIM_BYTES,
+            COMPLETION => HEAD + KEY_BYTES + RESPONSE_BYTES,
             _ => return None,
         };
         let found = from.get(..len)?;
@@ -83,6 +83,9 @@ fn checksum(bytes: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
+/// The number of a full chunk, and its bytes.
+type Full = (u64, Vec<u8>);
+
 /// The chunk that is being filled.
 struct Current {
     number: u64,
@@ -95,7 +98,7 @@ pub(super) struct Log {
     file: File,
     current: Mutex<Current>,
     /// The last chunks that are full; chunk n lies at n modulo the length.
-    window: Box<[RwLock<(u64, Vec<u8>)>]>,
+    window: Box<[RwLock<Full>]>,
     /// Held by whoever writes, so that what a sync covers has no gap.
     writing: Mutex<()>,
     commit: GroupCommit,
@@ -188,7 +191,7 @@ impl Log {
         Ok(self.file.write_all_at(&slot.1[written..], offset)?)
     }
 
-    fn slot(&self, number: u64) -> &RwLock<(u64, Vec<u8>)> {
+    fn slot(&self, number: u64) -> &RwLock<Full> {
         &self.window[usize::try_from(number % WINDOW as u64).unwrap_or(0)]
     }
 
