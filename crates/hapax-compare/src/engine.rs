@@ -200,7 +200,7 @@ impl<K: KeyValue> Session for K {
 pub enum Role {
     /// The one that all ratios are taken to.
     Hapax,
-    /// hapax again, otherwise set.
+    /// hapax again, with other promises or another log.
     Variant,
     /// As fast as it can be made.
     Limit,

@@ -32,7 +32,6 @@ pub(super) const TWO_RECORDS: Entry = Entry {
 pub(super) const ONE_RECORD: Entry = Entry {
     name: "file-1",
     label: "table + file, one record a pair",
-    role: Role::Variant,
     waits_per_pair: 1,
     pair_bytes: (KEY_BYTES + RESPONSE_BYTES) as u64,
     interval: "64 KiB writes, never synced; a claim is kept in memory only",
