@@ -23,7 +23,8 @@ pub fn measure(part: &Part) -> Outcome<()> {
 /// # Errors
 /// Whatever the engine reports.
 pub fn fill(part: &Part) -> Outcome<()> {
-    rows::recovery::fill(&task(part, Durability::Interval)?).map(drop)
+    let row = rows::find(&part.row).ok_or("there is no such row")?;
+    rows::recovery::fill(&task(part, row.durability)?).map(drop)
 }
 
 /// Reads what a measurement has printed.

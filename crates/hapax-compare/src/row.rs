@@ -37,6 +37,11 @@ pub const MICROS: Unit = Unit {
     text: "us",
     more_is_better: false,
 };
+/// Microseconds for each key.
+pub const KEY_MICROS: Unit = Unit {
+    text: "us/key",
+    more_is_better: false,
+};
 /// Seconds.
 pub const SECONDS: Unit = Unit {
     text: "s",

@@ -113,7 +113,7 @@ mod built {
                     granted += 1;
                 }
             }
-            self.0.db.write_opt(&batch, &self.0.writes)?;
+            self.0.db.write_opt(batch, &self.0.writes)?;
             Ok(granted)
         }
 
@@ -122,7 +122,7 @@ mod built {
             for key in keys {
                 batch.put(key, response(key));
             }
-            Ok(self.0.db.write_opt(&batch, &self.0.writes)?)
+            Ok(self.0.db.write_opt(batch, &self.0.writes)?)
         }
     }
 }

@@ -31,6 +31,7 @@ pub static ROWS: &[Row] = &[
     written::SYNC_64,
     written::SYNC_512,
     recovery::ROW,
+    recovery::SMALL,
 ];
 
 /// The row of this name.
