@@ -18,6 +18,7 @@ pub static ROWS: &[Row] = &[
     pair::ONE,
     pair::TWO,
     batch::CLAIM_MANY,
+    batch::CLAIM_MANY_OLD,
     batch::INSERT_MANY,
     durable::BATCH,
     durable::ONE,
