@@ -184,11 +184,11 @@ impl Scale {
     };
     /// To see that it runs.
     pub const QUICK: Self = Self {
-        keys: 200_000,
-        fill: 50_000,
-        memory: 200_000,
-        recovery: 50_000,
-        seconds: 0.08,
+        keys: 100_000,
+        fill: 20_000,
+        memory: 100_000,
+        recovery: 20_000,
+        seconds: 0.04,
     };
 }
 
