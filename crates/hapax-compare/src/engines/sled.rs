@@ -1,7 +1,9 @@
 //! sled 0.34.7, one record per key: the design that hapax does not have.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use sled::{Batch, Config, Db};
 
@@ -11,6 +13,7 @@ use crate::engine::{
     Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
 };
 use crate::keys::{Key, claim_record, response};
+use crate::stopwatch::Stopwatch;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "sled",
@@ -27,6 +30,9 @@ pub(super) const ENTRY: Entry = Entry {
     open,
     serve: None,
 };
+
+/// How long a lock is waited for.
+const LOCKED_MAX: Duration = Duration::from_secs(5);
 
 struct Sled {
     db: Db,
@@ -49,9 +55,20 @@ fn open(place: &Place) -> Outcome<Box<dyn Engine>> {
     }))
 }
 
+/// A sled that was dropped holds its lock for a moment longer, so this one is asked for again.
 fn open_db(path: &Path, waits: bool) -> Outcome<Db> {
     let flusher = if waits { None } else { Some(1000) };
-    Ok(Config::new().path(path).flush_every_ms(flusher).open()?)
+    let watch = Stopwatch::start();
+    loop {
+        match Config::new().path(path).flush_every_ms(flusher).open() {
+            Err(sled::Error::Io(error))
+                if error.kind() == ErrorKind::WouldBlock && watch.elapsed() < LOCKED_MAX =>
+            {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 impl Sled {
