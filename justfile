@@ -5,17 +5,17 @@ format:
     cargo fmt --all --check
 
 lint:
-    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    cargo clippy --workspace --exclude hapax-compare --all-targets --all-features -- -D warnings
 
 test:
-    cargo test --workspace --all-features
+    cargo test --workspace --exclude hapax-compare --all-features
 
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude hapax-compare --no-deps --all-features
 
 # Licences, duplicate bans and sources; the advisories are listed in deny.toml.
 deny:
-    cargo deny --all-features check licenses bans sources
+    cargo deny --workspace --all-features check licenses bans sources
 
 examples:
     cargo run --example basic
@@ -54,6 +54,15 @@ fuzz seconds="600":
 
 mutants files="src/state/*.rs":
     HAPAX_SIM_SEEDS=60 HAPAX_SIM_FIRST=0 cargo mutants -f '{{files}}' --timeout 40 -C=--features=sim -C=--lib -C=--test=sim
+
+# The peers are compiled here and nowhere else, which takes minutes the first time.
+compare *options:
+    cargo run --release -p hapax-compare -- {{options}}
+
+# After a change of crates/hapax-compare.
+check-compare:
+    cargo clippy -p hapax-compare --all-targets -- -D warnings
+    cargo test -p hapax-compare
 
 # All of it, from a machine with nothing but rustup and a linker.
 ci:
