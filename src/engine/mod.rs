@@ -34,6 +34,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
+
 use self::compaction::{Janitor, ReadRequest};
 use self::namespaces::{NamespaceCore, Namespaces};
 use self::shards::{Locked, Shards};
@@ -90,7 +92,7 @@ pub(crate) struct Engine {
     /// Draws fingerprints and derived keys; its seed lies in the manifest.
     pub(crate) seeded: Hasher128,
     /// The next token as a number; a counter that runs out carries into the epoch.
-    next_token: AtomicU64,
+    next_token: CachePadded<AtomicU64>,
     /// The last epoch that is on the medium.
     durable_epoch: AtomicU32,
     store_time: Mutex<StoreTime>,

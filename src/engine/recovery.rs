@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::compaction::Janitor;
@@ -81,7 +82,7 @@ impl Engine {
             journal,
             seeded: Hasher128::new(manifest.seed),
             namespaces,
-            next_token: AtomicU64::new(next_token),
+            next_token: CachePadded::new(AtomicU64::new(next_token)),
             durable_epoch: AtomicU32::new(epoch),
             options,
             shards,

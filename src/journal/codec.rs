@@ -127,6 +127,69 @@ pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
         + inline
 }
 
+/// What a record is encoded into.
+pub(crate) trait Sink {
+    fn extend(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn extend(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// A record as bytes, on the stack if it is a small one: so it is encoded before the lock of the
+/// tail is taken, which every change of every key goes through.
+pub(crate) struct Encoded {
+    small: [u8; ENCODED_SMALL],
+    len: usize,
+    /// Everything, once it is more than the stack takes.
+    large: Vec<u8>,
+}
+
+/// Bytes of a record that take no allocation.
+const ENCODED_SMALL: usize = 256;
+
+impl Encoded {
+    pub(crate) fn new(record: &RecordRef<'_>, body_frames: u32) -> Self {
+        let mut encoded = Self {
+            small: [0; ENCODED_SMALL],
+            len: 0,
+            large: Vec::new(),
+        };
+        let bound = record_bytes_max(record);
+        if bound > ENCODED_SMALL {
+            encoded.large.reserve(bound);
+        }
+        encode_record(record, body_frames, &mut encoded);
+        encoded
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.large.is_empty() {
+            &self.small[..self.len]
+        } else {
+            &self.large
+        }
+    }
+}
+
+impl Sink for Encoded {
+    fn extend(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        match self.small.get_mut(self.len..end) {
+            Some(room) if self.large.is_empty() => room.copy_from_slice(bytes),
+            _ => {
+                if self.large.is_empty() {
+                    self.large.extend_from_slice(&self.small[..self.len]);
+                }
+                self.large.extend_from_slice(bytes);
+            }
+        }
+        self.len = end;
+    }
+}
+
 /// The fields of a [`WireRecord`] before its bytes, in the same order.
 #[derive(Encode)]
 struct WireHead {
@@ -145,9 +208,8 @@ struct WireHead {
 ///
 /// It writes what the derived encoding of a [`WireRecord`] does, in fewer and larger pieces: every
 /// change of a key comes through here.
-pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut Vec<u8>) {
+pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     let head = record.head;
-    out.reserve(record_bytes_max(record));
     let wire = WireHead {
         kind: kind_byte(head.kind),
         flags: if head.body_omitted {
@@ -181,22 +243,22 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
 }
 
 /// Appends values of a fixed number of fields, which take few bytes.
-fn put<E: Encode>(value: &E, out: &mut Vec<u8>) {
+fn put<E: Encode>(value: &E, out: &mut impl Sink) {
     let mut bytes = [0; RECORD_OVERHEAD_MAX];
     let taken = bincode::encode_into_slice(value, &mut bytes, CONFIG)
         .expect("the fixed fields of a record fit its overhead");
-    out.extend_from_slice(&bytes[..taken]);
+    out.extend(&bytes[..taken]);
 }
 
 /// Appends bytes after their number.
-fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+fn put_bytes(bytes: &[u8], out: &mut impl Sink) {
     let len = u64::try_from(bytes.len()).expect("a length fits 64 bits");
     // A number of this size is its own varint.
     match u8::try_from(len) {
-        Ok(small) if small < 251 => out.push(small),
+        Ok(small) if small < 251 => out.extend(&[small]),
         _ => put(&len, out),
     }
-    out.extend_from_slice(bytes);
+    out.extend(bytes);
 }
 
 /// Appends a part of a body.

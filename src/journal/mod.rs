@@ -37,6 +37,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{collections::BTreeMap, io};
 
+use crossbeam_utils::CachePadded;
+
+use self::codec::Encoded;
 use self::log::Log;
 use self::read::ColdFrames;
 use self::tail::{Replaced, Tail, split_body};
@@ -60,7 +63,9 @@ pub(crate) struct Journal {
     /// Bytes that may wait to be written before callers have to wait.
     unwritten_limit: usize,
     drive: Drive,
-    tail: Mutex<Tail>,
+    /// On cache lines of its own, as `unsynced` is: whoever only reads the others is not disturbed.
+    tail: CachePadded<Mutex<Tail>>,
+    unsynced: CachePadded<Unsynced>,
     /// Held while writing to the log: the writer is one at a time.
     writer: Mutex<Writer>,
     cold: Mutex<ColdFrames>,
@@ -68,16 +73,9 @@ pub(crate) struct Journal {
     durable: AtomicU64,
     /// Someone waits for this frame.
     wanted: AtomicU64,
-    unwritten_bytes: AtomicUsize,
-    /// When the oldest change was made that is not on the medium; `u64::MAX` for none.
-    unsynced_since_ms: AtomicU64,
-    /// As before, of the changes that are being synced.
-    syncing_since_ms: AtomicU64,
     /// When the writer began what it is doing; `u64::MAX` while it does nothing.
     busy_since_ms: AtomicU64,
     store_ms: AtomicU64,
-    /// The latest moment that the journal has heard of, on the monotonic clock.
-    latest_ms: AtomicU64,
     waiters: Mutex<CommitWaiters>,
     poison: OnceLock<Poison>,
     poisoned: AtomicBool,
@@ -86,6 +84,18 @@ pub(crate) struct Journal {
     pub(crate) signal: Signal,
     /// Wakes the janitor: a segment is full.
     pub(crate) janitor: Signal,
+}
+
+/// What every change notes beside the tail, and every call looks at.
+#[derive(Debug)]
+struct Unsynced {
+    unwritten_bytes: AtomicUsize,
+    /// When the oldest change was made that is not on the medium; `u64::MAX` for none.
+    unsynced_since_ms: AtomicU64,
+    /// As before, of the changes that are being synced.
+    syncing_since_ms: AtomicU64,
+    /// The latest moment that the journal has heard of, on the monotonic clock.
+    latest_ms: AtomicU64,
 }
 
 /// Why nothing is acknowledged any more.
@@ -126,17 +136,19 @@ impl Journal {
             durability: start.durability,
             unwritten_limit: start.unwritten_limit,
             drive: start.drive,
-            tail: Mutex::new(start.tail),
+            tail: CachePadded::new(Mutex::new(start.tail)),
             writer: Mutex::new(Writer::new(start.writer)),
             cold: Mutex::new(ColdFrames::default()),
             durable: AtomicU64::new(durable),
             wanted: AtomicU64::new(0),
-            unwritten_bytes: AtomicUsize::new(0),
-            unsynced_since_ms: AtomicU64::new(u64::MAX),
-            syncing_since_ms: AtomicU64::new(u64::MAX),
+            unsynced: CachePadded::new(Unsynced {
+                unwritten_bytes: AtomicUsize::new(0),
+                unsynced_since_ms: AtomicU64::new(u64::MAX),
+                syncing_since_ms: AtomicU64::new(u64::MAX),
+                latest_ms: AtomicU64::new(0),
+            }),
             busy_since_ms: AtomicU64::new(u64::MAX),
             store_ms: AtomicU64::new(start.store_ms),
-            latest_ms: AtomicU64::new(0),
             waiters: Mutex::new(CommitWaiters::default()),
             poison: OnceLock::new(),
             poisoned: AtomicBool::new(false),
@@ -158,9 +170,16 @@ impl Journal {
         replaced: Option<Replaced>,
         now_ms: u64,
     ) -> Locator {
-        let bytes = codec::record_bytes_max(record) + parts.iter().map(Vec::len).sum::<usize>();
+        let body_frames = u32::try_from(parts.len()).expect("a body has few parts");
+        let encoded = Encoded::new(record, body_frames);
+        let encoded = encoded.bytes();
+        debug_assert!(
+            encoded.len() <= codec::record_bytes_max(record),
+            "the bound of a record holds"
+        );
+        let bytes = encoded.len() + parts.iter().map(Vec::len).sum::<usize>();
         let mut tail = self.tail.lock();
-        let locator = tail.append(record, parts, replaced);
+        let locator = tail.append(record, encoded, parts, replaced);
         let wake = self.note_unwritten(bytes, now_ms);
         drop(tail);
         if wake {
@@ -172,22 +191,26 @@ impl Journal {
     /// Counts bytes that were appended, and says whether the journal thread has to hear of them.
     /// Called under the lock of the tail, as is all that changes these: so plain stores will do.
     fn note_unwritten(&self, bytes: usize, now_ms: u64) -> bool {
-        let before = self.unwritten_bytes.load(Ordering::Relaxed);
+        let before = self.unsynced.unwritten_bytes.load(Ordering::Relaxed);
         let after = before + bytes;
-        self.unwritten_bytes.store(after, Ordering::Relaxed);
-        if self.latest_ms.load(Ordering::Relaxed) < now_ms {
-            self.latest_ms.store(now_ms, Ordering::Relaxed);
+        self.unsynced
+            .unwritten_bytes
+            .store(after, Ordering::Relaxed);
+        if self.unsynced.latest_ms.load(Ordering::Relaxed) < now_ms {
+            self.unsynced.latest_ms.store(now_ms, Ordering::Relaxed);
         }
-        let first = self.unsynced_since_ms.load(Ordering::Relaxed) == u64::MAX;
+        let first = self.unsynced.unsynced_since_ms.load(Ordering::Relaxed) == u64::MAX;
         if first {
-            self.unsynced_since_ms.store(now_ms, Ordering::Release);
+            self.unsynced
+                .unsynced_since_ms
+                .store(now_ms, Ordering::Release);
         }
         first || before / WAKE_BYTES != after / WAKE_BYTES
     }
 
     /// The latest moment that the journal has heard of, on the monotonic clock.
     pub(crate) fn latest_ms(&self) -> u64 {
-        self.latest_ms.load(Ordering::Relaxed)
+        self.unsynced.latest_ms.load(Ordering::Relaxed)
     }
 
     /// The parts of a body for [`append`](Self::append), made outside of every lock.
@@ -197,12 +220,12 @@ impl Journal {
 
     /// The frame to wait for before another change may be made; `None` when there is room.
     pub(crate) fn congestion(&self, now_ms: u64) -> Option<u64> {
-        let over = self.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
+        let over = self.unsynced.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
         let late = match self.durability {
             Durability::Interval(window) => {
                 // In this order: a commit has set the second when it clears the first.
-                let unsynced = self.unsynced_since_ms.load(Ordering::Acquire);
-                let since = unsynced.min(self.syncing_since_ms.load(Ordering::Acquire));
+                let unsynced = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
+                let since = unsynced.min(self.unsynced.syncing_since_ms.load(Ordering::Acquire));
                 // Milliseconds are cut off, so that "equal" may be a little more.
                 since.saturating_add(crate::clock::millis(window)) <= now_ms
             }
@@ -318,7 +341,7 @@ impl Journal {
 
     /// A moment at which the journal thread has something to do, on the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        let since = self.unsynced_since_ms.load(Ordering::Relaxed);
+        let since = self.unsynced.unsynced_since_ms.load(Ordering::Relaxed);
         let commit = match self.durability {
             _ if since == u64::MAX => None,
             Durability::Sync => Some(since),

@@ -89,18 +89,19 @@ impl Tail {
         }
     }
 
-    /// Appends a record, and moves the live counts from the record that it replaces.
+    /// Appends a record in its encoded form, after the parts of its body, and moves the live counts
+    /// from the record that it replaces.
     pub(crate) fn append(
         &mut self,
         record: &RecordRef<'_>,
+        encoded: &[u8],
         parts: Vec<Vec<u8>>,
         replaced: Option<Replaced>,
     ) -> Locator {
-        let bound = codec::record_bytes_max(record);
-        let body_frames = u32::try_from(parts.len()).expect("a body has few parts");
-        if body_frames > 0 {
+        let has_parts = !parts.is_empty();
+        if has_parts {
             self.append_parts(parts);
-        } else if self.payload.len() + bound > PAYLOAD_BYTES_MAX {
+        } else if self.payload.len() + encoded.len() > PAYLOAD_BYTES_MAX {
             self.seal();
         }
         if self.records == 0 {
@@ -111,17 +112,12 @@ impl Tail {
             frame: self.number,
             offset,
         };
-        codec::encode_record(record, body_frames, &mut self.payload);
-        debug_assert!(
-            self.payload.len() <= usize::from(offset) + bound,
-            "the bound of a record holds"
-        );
+        self.payload.extend_from_slice(encoded);
         self.records += 1;
-        let taken = self.payload.len() - usize::from(offset);
-        let bytes = if body_frames > 0 {
-            taken + record.body.len()
+        let bytes = if has_parts {
+            encoded.len() + record.body.len()
         } else {
-            taken
+            encoded.len()
         };
         let bytes = u64::try_from(bytes).expect("a record is at most 16 MiB");
         self.appended_bytes += bytes;

@@ -146,12 +146,19 @@ impl Journal {
                 tail.seal();
                 // From here on a change counts towards the next commit; the others are as old as they
                 // are until this one has ended.
-                let since = self.unsynced_since_ms.load(Ordering::Acquire);
-                self.syncing_since_ms.fetch_min(since, Ordering::AcqRel);
-                let since = self.unsynced_since_ms.swap(u64::MAX, Ordering::AcqRel);
-                self.syncing_since_ms.fetch_min(since, Ordering::AcqRel);
+                let since = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
+                self.unsynced
+                    .syncing_since_ms
+                    .fetch_min(since, Ordering::AcqRel);
+                let since = self
+                    .unsynced
+                    .unsynced_since_ms
+                    .swap(u64::MAX, Ordering::AcqRel);
+                self.unsynced
+                    .syncing_since_ms
+                    .fetch_min(since, Ordering::AcqRel);
             }
-            self.unwritten_bytes.store(0, Ordering::Relaxed);
+            self.unsynced.unwritten_bytes.store(0, Ordering::Relaxed);
             tail.take_sealed()
         };
         for frame in frames {
@@ -161,7 +168,9 @@ impl Journal {
         if due {
             self.sync_writer(writer, now_ms, wakes)
                 .map_err(|error| ("syncing the log", error))?;
-            self.syncing_since_ms.store(u64::MAX, Ordering::Release);
+            self.unsynced
+                .syncing_since_ms
+                .store(u64::MAX, Ordering::Release);
         } else if writer.unflushed_bytes >= FLUSH_BYTES {
             if let Some(segment) = writer.segment {
                 self.log
@@ -188,7 +197,7 @@ impl Journal {
     }
 
     fn commit_is_due(&self, now_ms: u64) -> bool {
-        let since = self.unsynced_since_ms.load(Ordering::Acquire);
+        let since = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
         let wanted = self.wanted.load(Ordering::Acquire) > self.durable();
         let aged = match self.durability {
             Durability::Sync => since != u64::MAX,
