@@ -8,7 +8,7 @@ mod skipped;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hapax::{Claim, ErrorKind, Limits, Namespace, Policy, Store};
+use hapax::{Claim, ErrorKind, Limits, LogKind, Namespace, Policy, Store};
 
 use crate::skipped::skipped;
 
@@ -75,8 +75,14 @@ fn check(store: &Store, acknowledged: u32) {
     }
 }
 
+const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
+
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
+    LOGS.map(fill_disk);
+}
+
+fn fill_disk(log: LogKind) {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 150) else {
         skipped("a_full_disk_refuses_and_loses_nothing needs root to mount a small file system");
@@ -86,6 +92,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
     // The floor out of the way, so that writes meet the end of the disk itself.
     let open = || {
         Store::builder(&path)
+            .log_kind(log)
             .limits(Limits::new().free_disk_bytes(1))
             .open()
     };
@@ -130,6 +137,10 @@ fn wait_for(jobs: &Namespace, part: &str, is_granted: bool) {
 
 #[test]
 fn at_the_floor_claims_are_refused_and_holders_complete() {
+    LOGS.map(come_to_the_floor);
+}
+
+fn come_to_the_floor(log: LogKind) {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 300) else {
         skipped(
@@ -138,6 +149,7 @@ fn at_the_floor_claims_are_refused_and_holders_complete() {
         return;
     };
     let store = Store::builder(disk.0.join("store"))
+        .log_kind(log)
         .limits(Limits::new().free_disk_bytes(60 << 20))
         .open()
         .expect("there is room at first");
