@@ -109,6 +109,9 @@ impl Bench {
             runs: template.runs,
             ..Self::new(template.log)
         };
+        if !template.path.exists() {
+            return copy;
+        }
         let copied = Command::new("cp")
             .arg("--archive")
             .args([&template.path, &copy.path])
@@ -469,7 +472,7 @@ fn fail_dropping(log: LogKind) {
     };
     plain.check();
     let calls = u64::try_from(run.calls.len()).unwrap();
-    let mut dropping = 0;
+    let (mut dropping, mut early) = (0, 0);
     // The last call of all comes first; the work before it is not this test's.
     for at in (1..=calls).rev() {
         let mut bench = Bench::new(log);
@@ -487,7 +490,9 @@ fn fail_dropping(log: LogKind) {
             bench.check();
         });
         dropping += u64::from(is_late);
-        if run.met.is_some() && !is_late {
+        // Where a call stands in a run differs a little from run to run.
+        early += u64::from(run.met.is_some() && !is_late);
+        if early > 2 {
             break;
         }
     }

@@ -167,7 +167,7 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
     if Orders::read().is_some() {
         return;
     }
-    child::LOGS.map(fork_with_log);
+    child::LOGS.into_iter().for_each(fork_with_log);
 }
 
 fn fork_with_log(log: LogKind) {
