@@ -434,9 +434,9 @@ fn a_move_survives_a_kill_and_one_failed_call_at_every_call() {
         assert_eq!(run.code, Some(0), "{:?}", run.said);
         let calls = run.calls.len();
         let faults = [
-            (Fault::Kill, 16),
-            (Fault::Error(Errno::EIO), 6),
-            (Fault::Error(Errno::ENOSPC), 6),
+            (Fault::Kill, 8),
+            (Fault::Error(Errno::EIO), 4),
+            (Fault::Error(Errno::ENOSPC), 3),
         ];
         for (fault, sample) in faults {
             let met = Points::of(calls, sample, draw).each(|at| {

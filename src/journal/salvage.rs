@@ -201,7 +201,7 @@ impl Piece {
 /// numbers again, and runs have ascending epochs.
 fn choose(mut pieces: Vec<Piece>, marks: Option<&Marks>, void_frames: &mut u64) -> Vec<Piece> {
     let before = marks.map_or(0, |marks| marks.low.before);
-    // What lies below the low mark is dead: a crash came before its folder was removed.
+    // What lies below the low mark is dead: a crash came before its segment was removed.
     pieces.retain(|piece| piece.number > before);
     pieces.sort_unstable_by_key(|piece| (piece.number, piece.checksum, piece.place));
     pieces.dedup_by_key(|piece| (piece.number, piece.checksum));
