@@ -267,7 +267,8 @@ fn a_segment_whose_header_is_lost_is_left_alone() {
     drop(filled(root.path(), &frames(3)));
     let path = segment_file(root.path());
     let whole = fs::read(&path).unwrap();
-    let bad: [&dyn Fn(&mut Vec<u8>); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let bad: [Change<'_>; 5] = [
         &|bytes| bytes[..HEADER_BYTES].fill(0),
         &|bytes| bytes[20] ^= 1,
         &|bytes| bytes.truncate(551),
