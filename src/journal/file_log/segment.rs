@@ -115,9 +115,14 @@ impl Segment {
         })
     }
 
-    /// Nothing to do: a write has handed it to the operating system.
+    /// A write has handed everything to the operating system already; this lets it begin.
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.failure.guard(|| self.with_writing(|_| Ok(())))
+        self.failure.guard(|| {
+            self.with_writing(|writing| {
+                writing.start_writing();
+                Ok(())
+            })
+        })
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
@@ -134,6 +139,9 @@ impl Segment {
             let Some(writing) = self.writing.write().take() else {
                 return Ok(None);
             };
+            if let Some(places) = self.places.lock().as_mut() {
+                places.offsets.shrink_to_fit();
+            }
             let bytes = writing.bytes();
             writing.finish().map(|()| Some(bytes))
         })
@@ -228,6 +236,7 @@ impl Segment {
         .map_err(|error| self.explain(&error))?;
         if let Some(used) = used {
             places.used = used;
+            places.offsets.shrink_to_fit();
             *self.places.lock() = Some(places);
         }
         Ok(())

@@ -17,6 +17,9 @@ pub(super) const FIRST_BYTES: u64 = 1 << 20;
 /// Most bytes by which a file grows at once; up to there it doubles.
 const GROWTH_BYTES_MAX: u64 = 8 << 20;
 
+/// A page that will be written to again is not written early.
+const PAGE_BYTES: u64 = 4096;
+
 /// A file, open for writing. One thread at a time appends; any may sync meanwhile.
 #[derive(Debug)]
 pub(super) struct Writing {
@@ -35,6 +38,8 @@ struct End {
     next: u64,
     /// The length of the file: what is behind `next` is zeros, allocated already.
     allocated: u64,
+    /// Up to here the system was asked to write.
+    started: u64,
 }
 
 impl Writing {
@@ -67,6 +72,7 @@ impl Writing {
             end: Mutex::new(End {
                 next: HEADER_BYTES as u64,
                 allocated: bytes,
+                started: HEADER_BYTES as u64,
             }),
         })
     }
@@ -105,6 +111,18 @@ impl Writing {
         let offset = end.next;
         end.next = next;
         Ok(offset)
+    }
+
+    /// Asks the system to begin to write what was appended, without waiting for it: a sync that
+    /// comes much later then finds less to do.
+    pub(super) fn start_writing(&self) {
+        let mut end = self.end.lock();
+        let (from, until) = (end.started, end.next - end.next % PAGE_BYTES);
+        if from < until {
+            end.started = until;
+            drop(end);
+            write_back(&self.file, from, until);
+        }
     }
 
     /// Makes what was appended durable.
@@ -153,6 +171,18 @@ fn allocate(file: &File, from: u64, until: u64) -> io::Result<()> {
         };
     }
 }
+
+/// Begins to write a part of a file. Linux does so with pages that are said not to be needed any
+/// more, and those of a segment are not: its frames stay in memory until it is sealed. Only advice,
+/// so that a failure is none; what is lost while writing is told by the next sync.
+#[cfg(target_os = "linux")]
+fn write_back(file: &File, from: u64, until: u64) {
+    let bytes = std::num::NonZeroU64::new(until - from);
+    let _ = rustix::fs::fadvise(file, from, bytes, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_back(_: &File, _: u64, _: u64) {}
 
 /// Writes some parts one after the other, in one call if the system takes them all.
 fn write_all(mut file: &File, parts: [&[u8]; 3]) -> io::Result<()> {
