@@ -10,12 +10,17 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
+#![cfg(target_os = "linux")]
 
 mod rig;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use std::process::Child;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use hapax::{Claim, Durability, ErrorKind, LogKind, Namespace, Policy, State, Store};
 
@@ -80,6 +85,31 @@ fn with_each_log(disks: Vec<Disk>) -> impl Iterator<Item = (Disk, LogKind)> {
     })
 }
 
+/// Stops a child where it is, as the power would: what it is told after the cut is told to nobody.
+///
+/// It used to go on until it was killed. A `fdatasync` that was under way could then return success
+/// although the file system had been shut down before it had noted that the data is there, and the
+/// child acknowledged what was lost. A thread that is within such a call stops on its way out of it.
+fn freeze(child: &Child) {
+    let pid = i32::try_from(child.id()).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let is_frozen = || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        threads.map(|thread| thread.unwrap().path()).all(|thread| {
+            // One that has just ended says nothing any more.
+            let stat = std::fs::read_to_string(thread.join("stat")).unwrap_or_default();
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
+            state.is_none_or(|state| "TDZX".contains(state))
+        })
+    };
+    while !is_frozen() {
+        std::thread::yield_now();
+    }
+}
+
 /// Lets a child work, cuts the power once it has said `lines`, and gives all that it said.
 fn cut_at(
     disk: &mut Disk,
@@ -94,8 +124,8 @@ fn cut_at(
         said.push(line);
         if said.len() as u64 == lines {
             (0..draw.below(2_000_000)).for_each(|_| std::hint::spin_loop());
+            freeze(&child);
             disk.cut();
-            // It gets errors now. What it said before, and what it says until it is gone, counts.
             child.kill().unwrap();
         }
     }
