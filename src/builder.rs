@@ -8,11 +8,11 @@ use crate::clock::{Clock, ManualClock};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::directory::{DirectoryOptions, OpenFailure};
+use crate::journal::kind::{self, OpenLog};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::memory_log::MemoryLog;
-use crate::journal::sled_log::SledLog;
-use crate::journal::sled_log::remains::{self, Remains};
-use crate::options::{Durability, Limits, check_durability};
+use crate::journal::remains::{self, Remains};
+use crate::options::{Durability, Limits, LogKind, check_durability};
 use crate::store::{Store, StoreInner};
 #[cfg(feature = "sim")]
 use crate::sync::Drive;
@@ -40,6 +40,7 @@ pub struct Builder {
     place: Place,
     clock: Option<ManualClock>,
     durability: Durability,
+    log_kind: Option<LogKind>,
     limits: Limits,
     shards: usize,
     create: bool,
@@ -57,6 +58,7 @@ impl Builder {
             place,
             clock: None,
             durability: Durability::Sync,
+            log_kind: None,
             limits: Limits::default(),
             shards: SHARDS,
             create: true,
@@ -72,6 +74,30 @@ impl Builder {
     /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// The kind of log that a new store gets; [`LogKind::Sled`] if not said otherwise.
+    ///
+    /// A store that is there has its own, and is opened with it unless another one is named here:
+    /// that is [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] takes it to the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{ErrorKind, LogKind, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::builder(&path).log_kind(LogKind::Files).open()?;
+    /// store.close()?;
+    /// assert_eq!(Store::open(&path)?.log_kind(), Some(LogKind::Files));
+    /// let error = Store::builder(&path).log_kind(LogKind::Sled).open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::LogConflict);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn log_kind(mut self, kind: LogKind) -> Self {
+        self.log_kind = Some(kind);
         self
     }
 
@@ -156,15 +182,17 @@ impl Builder {
     /// Opens the store.
     ///
     /// # Errors
-    /// As for [`Store::open`], and [`Invalid`](ErrorKind::Invalid) for options that contradict
-    /// each other.
+    /// As for [`Store::open`], [`Invalid`](ErrorKind::Invalid) for options that contradict each
+    /// other, and [`LogConflict`](ErrorKind::LogConflict) for a store in another log than
+    /// [`log_kind`](Self::log_kind) names.
     pub fn open(self) -> Result<Store> {
         self.check()?;
+        let mut on_disk = None;
         let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
-            Place::Directory(path) => (
-                Arc::new(open_sled(path, self.create, self.wait_for_lock)?),
-                false,
-            ),
+            Place::Directory(path) => {
+                let found = self.open_directory(path)?;
+                (Arc::clone(&on_disk.insert(found).log), false)
+            }
             Place::Memory(log, ephemeral) => {
                 let session = log.session().map_err(|_| {
                     Error::new(
@@ -197,9 +225,29 @@ impl Builder {
             secrets,
         };
         let engine = Engine::open(log, clock, options)?;
+        if let Some(found) = on_disk {
+            // It is whole, so what a move has left of the other log can go; if that fails, it stays
+            // void, and the next open tries again.
+            let _ = found.discard_void();
+        }
         let inner = Arc::new(StoreInner { engine });
         inner.engine.start()?;
         Ok(Store::of(inner))
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<OpenLog> {
+        let found = open_log(path, self.create, self.wait_for_lock, self.log_kind)?;
+        match self.log_kind {
+            Some(wanted) if wanted != found.kind => {
+                let text = format!(
+                    "{} lies in a log of the kind {:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
+                    path.display(),
+                    found.kind
+                );
+                Err(Error::new(ErrorKind::LogConflict, text))
+            }
+            _ => Ok(found),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -219,17 +267,28 @@ impl Builder {
         if self.first_counter >= crate::key::COUNTER_END {
             return Err(Error::invalid("the counter of a token has 40 bits"));
         }
+        if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {
+            return Err(Error::invalid(
+                "a store in memory has no kind of log: name none",
+            ));
+        }
         Ok(())
     }
 }
 
-pub(crate) fn open_sled(path: &Path, create: bool, wait_for_lock: Duration) -> Result<SledLog> {
+/// Opens the log in a directory; one in a new directory is of the kind `new`.
+pub(crate) fn open_log(
+    path: &Path,
+    create: bool,
+    wait_for_lock: Duration,
+    new: Option<LogKind>,
+) -> Result<OpenLog> {
     let options = DirectoryOptions {
         create,
         wait_for_lock,
         reserve_bytes: RESERVE_BYTES,
     };
-    SledLog::open(path, options).map_err(|failure| explain(path, failure))
+    kind::open(path, options, new).map_err(|failure| explain(path, failure))
 }
 
 /// Opens what is left of a store, to read it and no more.

@@ -64,6 +64,9 @@ pub enum ErrorKind {
     /// The namespace exists with another policy or guarantee: use the same one, or change it with
     /// the call made for that.
     PolicyConflict,
+    /// The store lies in the other kind of log than the one asked for: open it without naming one,
+    /// or move it with [`Store::move_log`](crate::Store::move_log).
+    LogConflict,
     /// Another process, or another handle of this one, has the store open: the text names it.
     Locked,
     /// The directory is not a store, or not one that this call may use: check the path.
@@ -145,6 +148,7 @@ impl Error {
         let kind = match source.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Damaged,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::AtCapacity,
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
             _ => ErrorKind::Io,
         };
         Self::new(kind, format!("{doing}: {source}")).with_source(source)

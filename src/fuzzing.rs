@@ -12,7 +12,7 @@ use crate::journal::frame::{FrameHeader, open_frame};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::journal::marks::{Link, Marks};
 use crate::journal::memory_log::MemoryLog;
-use crate::journal::sled_log;
+use crate::journal::{file_log, sled_log};
 use crate::key::{FencingToken, NamespaceId};
 use crate::options::Policy;
 use crate::record::{Head, RecordKind, RecordRef};
@@ -247,6 +247,27 @@ pub fn sled_block(number: u64, messages: &[(u8, u64, Vec<u8>, bool)]) -> Vec<u8>
 
 /// What the folder of a segment holds beside sled's file.
 pub const CONF: &[u8] = sled_log::fuzzing::CONF;
+
+/// The frames that are found in the file of a segment, read in one go, again, and one by one. `None`
+/// for a file that is no segment.
+///
+/// # Errors
+/// Whatever the reader answers with.
+pub fn read_file_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u32, Vec<u8>)>>> {
+    file_log::fuzzing::read_segment(path, number)
+}
+
+/// The block at the front of a segment's file; of no bytes for a link that is too long.
+#[must_use]
+pub fn file_header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
+    file_log::fuzzing::header(number, salt, link)
+}
+
+/// What stands before a frame of so many bytes in a segment's file.
+#[must_use]
+pub fn file_lead(number: u64, salt: u64, index: u32, bytes: u32) -> Vec<u8> {
+    file_log::fuzzing::lead(number, salt, index, bytes)
+}
 
 /// The canonical form of a JSON body, or where and why it has none.
 ///

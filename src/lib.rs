@@ -81,8 +81,8 @@ pub use key::{FencingToken, KEY_BYTES_MAX, Key, NAME_BYTES_MAX};
 pub use lease::{Lease, LeaseError, Ticket};
 pub use namespace::Namespace;
 pub use options::{
-    Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, OnChange, Oversize, Policy,
-    RESPONSE_BYTES_MAX, RETENTION_MAX,
+    Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, LogKind, OnChange, Oversize,
+    Policy, RESPONSE_BYTES_MAX, RETENTION_MAX,
 };
 pub use pending::Pending;
 pub use reconcile::{Reconciled, Reconciler};
@@ -91,7 +91,7 @@ pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 pub use salvage::{Salvage, SalvageOptions};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
-pub use store::{Store, VerifyReport};
+pub use store::{Moved, Store, VerifyReport};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 

@@ -60,6 +60,29 @@ pub enum Durability {
     Interval(Duration),
 }
 
+/// What a store in a directory writes its log with.
+///
+/// Both keep the same promises, and the same frames under the same numbers:
+/// [`Store::move_log`](crate::Store::move_log) takes a store from one to the other.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
+pub enum LogKind {
+    /// A sled database for each segment. The default.
+    #[default]
+    Sled,
+    /// A plain file for each segment, allocated ahead and written from front to back.
+    Files,
+}
+
+impl LogKind {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Sled => Self::Files,
+            Self::Files => Self::Sled,
+        }
+    }
+}
+
 /// The rules of a namespace.
 ///
 /// | knob | default |

@@ -6,18 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::builder::{Builder, Place, open_remains, open_sled};
+use crate::builder::{Builder, Place, open_log, open_remains};
 use crate::claim::{Doubt, Resolution};
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::{Engine, backup, salvage};
+use crate::engine::{Engine, backup, moving, salvage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::log::Log;
 use crate::journal::memory_log::MemoryLog;
-use crate::journal::sled_log::SledLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
 use crate::namespace::Namespace;
-use crate::options::Policy;
+use crate::options::{LogKind, Policy};
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
 use crate::record::Record;
@@ -104,21 +103,58 @@ impl Store {
         Builder::new(Place::Memory(MemoryLog::new(), true))
     }
 
-    /// Makes a store in a new directory out of a backup. Tokens jump far ahead, so that none that
-    /// the original has granted since the backup is granted again.
+    /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
+    /// ahead, so that none that the original has granted since the backup is granted again.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<()> {
-        let from = open_sled(backup.as_ref(), false, Duration::ZERO)?;
-        let to = open_sled(into.as_ref(), true, Duration::ZERO)?;
-        check_empty(&to, into.as_ref())?;
-        backup::restore(&from, &to)?;
-        close_log(&from)?;
-        close_log(&to)
+        let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
+        let to = empty_log(into.as_ref(), from.kind)?;
+        backup::restore(&*from.log, &*to)?;
+        close_log(&*from.log)?;
+        close_log(&*to)
     }
 
-    /// Saves what is left of a damaged store into a new directory.
+    /// Moves a store that is not open into the other kind of log, where it lies.
+    ///
+    /// Every frame is copied as it is, under its number, so that keys, tokens, namespaces and
+    /// everything else stay what they were. What was written is read back and checked before the
+    /// store changes over, in one step; then the old log is removed. Until then the disk has to
+    /// hold both. Wherever this is cut short, the store lies whole in one of them, the next open
+    /// finds out in which, and the same call again goes on. One that lies there already stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{LogKind, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// # Store::open(&path)?.close()?;
+    /// let moved = Store::move_log(&path, LogKind::Files)?;
+    /// println!("{} frames in {} segments", moved.frames(), moved.segments());
+    /// assert_eq!(Store::open(&path)?.log_kind(), Some(LogKind::Files));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
+    /// store that is not whole: it then lies where it was, as it was. [`Locked`](ErrorKind::Locked)
+    /// while it is open, [`NotAStore`](ErrorKind::NotAStore), [`Unsupported`](ErrorKind::Unsupported),
+    /// [`Io`](ErrorKind::Io).
+    pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<Moved> {
+        let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
+        let copied = moving::move_log(&found, to)?;
+        close_log(&*found.log)?;
+        Ok(Moved {
+            segments: copied.segments,
+            frames: copied.frames,
+            bytes: copied.bytes,
+        })
+    }
+
+    /// Saves what is left of a damaged store into a new directory, in the same kind of log.
     ///
     /// Every frame that is still whole is read, past gaps, missing segments and damaged marks; the
     /// newest record of each key goes into a new store, under tokens far ahead. The original is
@@ -175,9 +211,7 @@ impl Store {
     ) -> Result<Salvage> {
         let remains = open_remains(from.as_ref())?;
         check_outside(from.as_ref(), into.as_ref())?;
-        let to = open_sled(into.as_ref(), true, Duration::ZERO)?;
-        check_empty(&to, into.as_ref())?;
-        let to: Arc<dyn Log> = Arc::new(to);
+        let to = empty_log(into.as_ref(), remains.kind())?;
         salvage::salvage(&remains, &to, &options)
     }
 
@@ -297,6 +331,12 @@ impl Store {
         self.inner.engine.stats()
     }
 
+    /// The kind of log that the store lies in; `None` for one in memory.
+    #[must_use]
+    pub fn log_kind(&self) -> Option<LogKind> {
+        self.inner.engine.journal.log().kind()
+    }
+
     /// Waits until everything that was done before is on the medium.
     ///
     /// # Errors
@@ -344,17 +384,16 @@ impl Store {
     }
 
     /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
-    /// a store of.
+    /// a store of, in the same kind of log.
     ///
     /// # Errors
     /// [`NotAStore`](ErrorKind::NotAStore) for a directory that holds something,
     /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
     /// store that cannot be read back, and whatever keeps the store from answering.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
-        let to = open_sled(path.as_ref(), true, Duration::ZERO)?;
-        check_empty(&to, path.as_ref())?;
-        self.inner.engine.backup(&to)?;
-        close_log(&to)
+        let to = empty_log(path.as_ref(), self.log_kind().unwrap_or_default())?;
+        self.inner.engine.backup(&*to)?;
+        close_log(&*to)
     }
 
     /// Closes the store: every lease ends, everything is made durable, and the directory is free.
@@ -412,7 +451,37 @@ impl VerifyReport {
     }
 }
 
-fn check_empty(log: &SledLog, path: &Path) -> Result<()> {
+/// What [`Store::move_log`] copied; nothing where the store was there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    segments: u64,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Moved {
+    /// Segments of the log.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// Frames of all segments.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of all frames.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// Opens the log of a new store; refuses a directory that holds one.
+fn empty_log(path: &Path, kind: LogKind) -> Result<Arc<dyn Log>> {
+    let log = open_log(path, true, Duration::ZERO, Some(kind))?.log;
     let doing = format!("looking into {}", path.display());
     let manifest = log
         .read_manifest()
@@ -425,7 +494,7 @@ fn check_empty(log: &SledLog, path: &Path) -> Result<()> {
         );
         return Err(Error::new(ErrorKind::NotAStore, text));
     }
-    Ok(())
+    Ok(log)
 }
 
 /// Refuses a target within the directory of which nothing may be changed.
@@ -442,7 +511,7 @@ fn check_outside(from: &Path, into: &Path) -> Result<()> {
     Ok(())
 }
 
-fn close_log(log: &SledLog) -> Result<()> {
+fn close_log(log: &dyn Log) -> Result<()> {
     log.close()
         .map_err(|error| Error::io("closing the log", error))
 }

@@ -31,7 +31,7 @@ pub(crate) use self::threads::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, JoinHandle, Mutex, MutexGuard, Ordering,
     panicking,
 };
-/// Only sled's part of the log has these, which shuttle cannot run.
+/// Only the logs on a disk have these, which shuttle cannot run.
 pub(crate) use parking_lot::RwLock;
 
 #[cfg(debug_assertions)]

@@ -13,13 +13,14 @@ mod rig;
 
 use std::path::Path;
 
-use hapax::Store;
+use hapax::LogKind;
 
 use rig::Draw;
 use rig::child::{self, Orders, say};
 use rig::known::Known;
 
-const ROUNDS: u64 = 60;
+/// Of each kind of log.
+const ROUNDS: u64 = 30;
 /// A full check takes a moment, so that only some of the kills are followed by one.
 const CHECK_EVERY: u64 = 5;
 
@@ -30,13 +31,13 @@ fn child() {
         return;
     };
     say("start");
-    let store = Store::open(orders.directory).unwrap();
+    let store = orders.store().open().unwrap();
     rig::work::work(&store, orders.seed, false);
 }
 
 /// Reads what the child says until it has said `lines`, kills it, and reads the rest.
-fn round(directory: &Path, known: &mut Known, draw: &mut Draw) {
-    let (mut child, mut out) = child::spawn(directory, "work", draw.below(1 << 30));
+fn round(directory: &Path, log: LogKind, known: &mut Known, draw: &mut Draw) {
+    let (mut child, mut out) = child::spawn(directory, "work", log, draw.below(1 << 30));
     // The first line comes before the store is opened, the second one after.
     let lines = match draw.below(5) {
         0 => 1,
@@ -61,7 +62,16 @@ fn round(directory: &Path, known: &mut Known, draw: &mut Draw) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_by_kill_9() {
+fn nothing_acknowledged_is_lost_by_kill_9_with_sled() {
+    rounds(LogKind::Sled);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_by_kill_9_with_files() {
+    rounds(LogKind::Files);
+}
+
+fn rounds(log: LogKind) {
     if Orders::read().is_some() {
         return;
     }
@@ -70,13 +80,13 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     let path = directory.path().join("store");
     let mut known = Known::default();
     for number in 1..=ROUNDS {
-        round(&path, &mut known, &mut draw);
+        round(&path, log, &mut known, &mut draw);
         if number % CHECK_EVERY == 0 {
             known.check(&path);
         }
     }
     println!(
-        "{} acknowledgements, {} completed",
+        "{log:?}: {} acknowledgements, {} completed",
         known.acknowledged,
         known.completed.len()
     );

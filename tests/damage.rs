@@ -21,6 +21,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use hapax::LogKind;
 use harm::{Harm, Spot};
 use judge::{Counts, judge};
 use stores::Base;
@@ -119,39 +120,70 @@ fn run(base: &Base, other: &Base, per_file: u64) {
     check_memory();
 }
 
+const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
+
+/// Of each kind of log, a store of this sort; foreign files come from one of another sort.
+fn run_each(sort: fn(LogKind) -> Base, other: fn(LogKind) -> Base, per_file: u64) {
+    for log in LOGS {
+        println!("{log:?}");
+        run(&sort(log), &other(log), per_file);
+    }
+}
+
 #[test]
 fn a_small_store_that_was_never_reopened() {
-    run(&stores::small(), &stores::reopened(), 10);
+    run_each(stores::small, stores::reopened, 7);
 }
 
 #[test]
 fn a_store_of_several_runs_with_large_bodies() {
-    run(&stores::reopened(), &stores::small(), 5);
+    run_each(stores::reopened, stores::small, 4);
 }
 
 #[test]
 fn a_store_whose_process_was_killed() {
-    run(&stores::killed(), &stores::small(), 10);
+    run_each(stores::killed, stores::small, 7);
 }
 
 #[test]
 fn a_store_whose_oldest_segment_is_being_removed() {
-    run(&stores::compacting(), &stores::small(), 7);
+    run_each(stores::compacting, stores::small, 5);
 }
 
 #[test]
 fn a_store_of_full_segments() {
-    run(&stores::rolled(), &stores::small(), 1);
+    run_each(stores::rolled, stores::small, 1);
+}
+
+/// Foreign files are those of the log that it came from.
+#[test]
+fn a_store_that_was_moved_to_the_other_log() {
+    run(
+        &stores::moved(LogKind::Files),
+        &stores::small(LogKind::Files),
+        4,
+    );
+    run(
+        &stores::moved(LogKind::Sled),
+        &stores::moved(LogKind::Files),
+        4,
+    );
 }
 
 #[test]
 fn an_image_that_nobody_harms_is_complete() {
-    for base in [
-        stores::small(),
-        stores::reopened(),
-        stores::killed(),
-        stores::compacting(),
-    ] {
+    let sorts = [
+        stores::small,
+        stores::reopened,
+        stores::killed,
+        stores::compacting,
+        stores::moved,
+    ];
+    for (sort, log) in sorts
+        .into_iter()
+        .flat_map(|sort| LOGS.map(|log| (sort, log)))
+    {
+        let base: Base = sort(log);
         let counts = sweep(&base, vec![Harm::None]);
         assert_eq!((counts.complete, counts.whole), (1, 1), "{counts:?}");
     }
@@ -159,7 +191,11 @@ fn an_image_that_nobody_harms_is_complete() {
 
 #[test]
 fn verify_finds_damage_that_came_while_the_store_was_open() {
-    let base = stores::reopened();
+    LOGS.into_iter().for_each(verify_finds_damage);
+}
+
+fn verify_finds_damage(log: LogKind) {
+    let base = stores::reopened(log);
     let image = base.image();
     let store = base.open(image.path()).unwrap();
     store.verify().unwrap();
@@ -168,8 +204,9 @@ fn verify_finds_damage_that_came_while_the_store_was_open() {
     let error = store.verify().unwrap_err();
     assert_eq!(error.kind(), hapax::ErrorKind::Damaged);
     let text = error.to_string();
-    assert!(
-        text.contains("0000000000000001") && text.contains("frame 0"),
-        "{error}"
-    );
+    let place = match log {
+        LogKind::Files => "frame 1 is missing or damaged",
+        _ => "0000000000000001 has another frame 0",
+    };
+    assert!(text.contains(place), "{error}");
 }

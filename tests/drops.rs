@@ -1,6 +1,6 @@
 //! The last handle goes at a bad moment: no panic, no deadlock, and what was acknowledged is there.
 //!
-//! All of it on a directory; whoever waits for longer than [`PATIENCE`] has found a deadlock.
+//! All of it on a directory, with each kind of log in turn; whoever waits for longer than [`PATIENCE`] has found a deadlock.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,13 +9,13 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, State, Store};
+use hapax::{Claim, ErrorKind, Lease, LogKind, Namespace, Policy, State, Store};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -33,31 +33,43 @@ fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
 
 struct Bench {
     _directory: tempfile::TempDir,
+    place: Place,
+}
+
+/// Where a store lies, and in which kind of log.
+#[derive(Clone)]
+struct Place {
     path: PathBuf,
+    log: LogKind,
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(round: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
+        let log = match round % 2 {
+            0 => LogKind::Sled,
+            _ => LogKind::Files,
+        };
         Self {
             _directory: directory,
-            path,
+            place: Place { path, log },
         }
     }
 
     /// Opens the store again: its directory is free as soon as the last handle has gone.
     fn reopen(&self) -> (Store, [Namespace; 2]) {
-        let (store, spaces) = open(&self.path);
+        let (store, spaces) = open(&self.place);
         store.validate();
         store.verify().unwrap();
         (store, spaces)
     }
 }
 
-fn open(path: &Path) -> (Store, [Namespace; 2]) {
+fn open(place: &Place) -> (Store, [Namespace; 2]) {
     // A thread that is just ending may hold the directory for a moment.
-    let store = Store::builder(path).wait_for_lock(PATIENCE).open().unwrap();
+    let builder = Store::builder(&place.path).log_kind(place.log);
+    let store = builder.wait_for_lock(PATIENCE).open().unwrap();
     let least = store.namespace("least", Policy::at_least_once()).unwrap();
     let most = store.namespace("most", Policy::at_most_once()).unwrap();
     (store, [least, most])
@@ -77,10 +89,10 @@ fn state(space: &Namespace, key: &str) -> Option<State> {
 #[test]
 fn while_commits_are_in_flight() {
     for round in 0..20_u32 {
-        let bench = Bench::new();
-        let path = bench.path.clone();
+        let bench = Bench::new(round / 2);
+        let place = bench.place.clone();
         let acknowledged = ends(move || {
-            let (store, spaces) = open(&path);
+            let (store, spaces) = open(&place);
             grant(&spaces[0], "before").complete("done").unwrap();
             let mut context = Context::from_waker(Waker::noop());
             let mut acknowledged = Vec::new();
@@ -122,10 +134,10 @@ fn while_commits_are_in_flight() {
 #[test]
 fn while_compaction_runs() {
     for round in 0..4 {
-        let bench = Bench::new();
-        let path = bench.path.clone();
+        let bench = Bench::new(round);
+        let place = bench.place.clone();
         ends(move || {
-            let (store, spaces) = open(&path);
+            let (store, spaces) = open(&place);
             grant(&spaces[0], "before").complete("done").unwrap();
             drop(grant(&spaces[1], "doubted"));
             // A full segment of what is dead: the janitor closes it, carries, and removes it.
@@ -148,12 +160,12 @@ fn while_compaction_runs() {
 
 #[test]
 fn while_a_panic_unwinds() {
-    for _ in 0..5 {
-        let bench = Bench::new();
-        let path = bench.path.clone();
+    for round in 0..6 {
+        let bench = Bench::new(round);
+        let place = bench.place.clone();
         let told = ends(move || {
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                let (store, spaces) = open(&path);
+                let (store, spaces) = open(&place);
                 grant(&spaces[0], "before").complete("done").unwrap();
                 let leases = [grant(&spaces[0], "held"), grant(&spaces[1], "held")];
                 let mut pending = Box::pin(grant(&spaces[1], "late").complete_async("late"));
@@ -199,11 +211,11 @@ impl Wake for LastHandle {
 
 #[test]
 fn on_a_thread_of_the_store_inside_a_waker() {
-    for _ in 0..5 {
-        let bench = Bench::new();
-        let path = bench.path.clone();
+    for round in 0..6 {
+        let bench = Bench::new(round);
+        let place = bench.place.clone();
         let (woken, wakes) = mpsc::channel();
-        let (store, spaces) = open(&path);
+        let (store, spaces) = open(&place);
         grant(&spaces[0], "before").complete("done").unwrap();
         let lease = grant(&spaces[0], "key");
         let last = Arc::new(LastHandle {
@@ -229,9 +241,9 @@ fn on_a_thread_of_the_store_inside_a_waker() {
 /// Others are still at it: each gets an outcome or an error, and none waits for ever.
 #[test]
 fn while_other_threads_use_the_store() {
-    for _ in 0..3 {
-        let bench = Bench::new();
-        let (store, spaces) = open(&bench.path);
+    for round in 0..4 {
+        let bench = Bench::new(round);
+        let (store, spaces) = open(&bench.place);
         let (begun, begins) = mpsc::channel();
         let work = |thread: usize| {
             let (space, begun) = (spaces[thread % 2].clone(), begun.clone());

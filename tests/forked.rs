@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, Namespace, Policy, Store, Ticket,
+    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, LogKind, Namespace, Policy, Store,
+    Ticket,
 };
 use hapax_fork::{Ended, fork_with};
 
@@ -24,7 +25,8 @@ use rig::child::{self, Orders, say, spaces};
 use rig::known::Known;
 use rig::work::granted;
 
-const FORKS: u32 = 40;
+/// With each kind of log.
+const FORKS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a fork gets a copy of.
@@ -113,7 +115,7 @@ fn child() {
     let Some(orders) = Orders::read() else {
         return;
     };
-    let store = Store::open(orders.directory).unwrap();
+    let store = orders.store().open().unwrap();
     let spaces = spaces(&store).unwrap();
     complete(0, "before", grant(0, &spaces[0], "before"));
     let over = AtomicBool::new(false);
@@ -165,9 +167,13 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
     if Orders::read().is_some() {
         return;
     }
+    child::LOGS.into_iter().for_each(fork_with_log);
+}
+
+fn fork_with_log(log: LogKind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let (mut child, mut out) = child::spawn(&path, "fork", 0);
+    let (mut child, mut out) = child::spawn(&path, "fork", log, 0);
     let mut known = Known::default();
     let mut last = None;
     while let Some(line) = child::next_line(&mut out) {
@@ -190,7 +196,7 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
     }
     assert!(!store.namespaces().contains(&"forked".to_owned()));
     println!(
-        "{FORKS} forks beside {} acknowledgements",
+        "{log:?}: {FORKS} forks beside {} acknowledgements",
         known.acknowledged
     );
 }

@@ -8,7 +8,7 @@ mod skipped;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hapax::{Claim, ErrorKind, Limits, Namespace, Policy, Store};
+use hapax::{Claim, ErrorKind, Limits, LogKind, Namespace, Policy, Store};
 
 use crate::skipped::skipped;
 
@@ -36,13 +36,13 @@ impl Drop for SmallDisk {
 }
 
 /// Claims and completes keys until the store has no room; gives how many were acknowledged.
-fn fill(store: &Store) -> (u32, Vec<ErrorKind>) {
+fn fill(store: &Store, most: u32) -> (u32, Vec<ErrorKind>) {
     let jobs = store
         .namespace("jobs", Policy::at_most_once())
         .expect("a namespace");
     let mut refusals = Vec::new();
     let mut acknowledged = 0;
-    for key in 0..100_000_u32 {
+    for key in 0..most {
         let lease = match jobs.claim(key.to_string()) {
             Ok(Claim::Granted(lease)) => lease,
             Ok(other) => panic!("{key} is new: {other:?}"),
@@ -75,8 +75,14 @@ fn check(store: &Store, acknowledged: u32) {
     }
 }
 
+const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
+
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
+    LOGS.into_iter().for_each(fill_disk);
+}
+
+fn fill_disk(log: LogKind) {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 150) else {
         skipped("a_full_disk_refuses_and_loses_nothing needs root to mount a small file system");
@@ -86,11 +92,12 @@ fn a_full_disk_refuses_and_loses_nothing() {
     // The floor out of the way, so that writes meet the end of the disk itself.
     let open = || {
         Store::builder(&path)
+            .log_kind(log)
             .limits(Limits::new().free_disk_bytes(1))
             .open()
     };
     let store = open().expect("there is room at first");
-    let (acknowledged, refusals) = fill(&store);
+    let (acknowledged, refusals) = fill(&store, 100_000);
     assert!(acknowledged > 100, "{acknowledged} keys fit the disk");
     let expected = [ErrorKind::AtCapacity, ErrorKind::Poisoned];
     assert!(
@@ -130,6 +137,10 @@ fn wait_for(jobs: &Namespace, part: &str, is_granted: bool) {
 
 #[test]
 fn at_the_floor_claims_are_refused_and_holders_complete() {
+    LOGS.into_iter().for_each(come_to_the_floor);
+}
+
+fn come_to_the_floor(log: LogKind) {
     let dir = tempfile::tempdir().expect("a directory");
     let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 300) else {
         skipped(
@@ -138,6 +149,7 @@ fn at_the_floor_claims_are_refused_and_holders_complete() {
         return;
     };
     let store = Store::builder(disk.0.join("store"))
+        .log_kind(log)
         .limits(Limits::new().free_disk_bytes(60 << 20))
         .open()
         .expect("there is room at first");
@@ -173,4 +185,42 @@ fn at_the_floor_claims_are_refused_and_holders_complete() {
         assert!(matches!(answer, Claim::Completed(_)), "{answer:?}");
     }
     store.close().expect("all of it is durable");
+}
+
+/// A disk that holds a store once, not twice: it stays where it was, and moves once there is room.
+#[test]
+fn a_move_that_finds_no_room_leaves_the_store_where_it_was() {
+    for (from, to) in [(LOGS[0], LOGS[1]), (LOGS[1], LOGS[0])] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let Some(disk) = SmallDisk::mount(&dir.path().join("disk"), 200) else {
+            skipped("a_move_that_finds_no_room needs root to mount a small file system");
+            return;
+        };
+        let path = disk.0.join("store");
+        let open = || {
+            let builder = Store::builder(&path).log_kind(from);
+            builder.limits(Limits::new().free_disk_bytes(1)).open()
+        };
+        let store = open().expect("there is room at first");
+        let (acknowledged, _) = fill(&store, 1000);
+        assert_eq!(acknowledged, 1000, "they fit the disk");
+        store.close().expect("all of it is durable");
+        let ballast = disk.0.join("ballast");
+        std::fs::write(&ballast, vec![1; 80 << 20]).expect("there is room for it");
+
+        let error = Store::move_log(&path, to).expect_err("there is no room for two");
+        assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}");
+        let store = open().expect("it lies where it was");
+        check(&store, acknowledged);
+        store.verify().expect("every byte is as it was");
+        store.close().expect("all of it is durable");
+        drop(store);
+
+        std::fs::remove_file(&ballast).expect("it is there");
+        Store::move_log(&path, to).expect("there is room now");
+        let store = Store::open(&path).expect("it is whole");
+        assert_eq!(store.log_kind(), Some(to));
+        check(&store, acknowledged);
+        store.verify().expect("every byte is as it was");
+    }
 }

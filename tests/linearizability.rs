@@ -28,7 +28,7 @@ mod worker;
 
 use std::time::Duration;
 
-use hapax::Durability;
+use hapax::{Durability, LogKind};
 use hapax_check::history::{Answer, Op};
 use hapax_check::{History, check};
 
@@ -59,10 +59,11 @@ fn record(plan: &Plan) -> History {
     history
 }
 
-fn explained(durability: Durability, reopen_every: Duration) {
+fn explained(log: LogKind, durability: Durability, reopen_every: Duration) {
     let plan = Plan {
         lasting: Duration::from_secs(3),
         calls: 60_000,
+        log,
         durability,
         reopen_every,
         seed: seed(),
@@ -88,13 +89,22 @@ fn explained(durability: Durability, reopen_every: Duration) {
 
 #[test]
 fn a_history_under_sync_is_explained() {
-    explained(Durability::Sync, Duration::from_millis(400));
+    explained(LogKind::Sled, Durability::Sync, Duration::from_millis(400));
+}
+
+#[test]
+fn a_history_on_plain_files_is_explained() {
+    explained(LogKind::Files, Durability::Sync, Duration::from_millis(400));
 }
 
 #[test]
 fn a_history_under_interval_is_explained() {
     let window = Duration::from_millis(20);
-    explained(Durability::Interval(window), Duration::from_millis(200));
+    explained(
+        LogKind::Sled,
+        Durability::Interval(window),
+        Duration::from_millis(200),
+    );
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn soak(args: &Args) -> Vec<Sample> {
 /// Nothing is dropped in the first two minutes after open, so until then live keys do grow.
 #[test]
 fn growth_is_found_and_told() {
-    let args = args("--minutes 0.15 --interval 1 --warm-up 1 --retention 2 --rate 4000");
+    let args =
+        args("--minutes 0.15 --interval 1 --warm-up 1 --retention 2 --rate 4000 --log files");
     let samples = soak(&args);
     for sample in &samples {
         assert!(

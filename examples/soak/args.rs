@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hapax::Durability;
+use hapax::{Durability, LogKind};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
@@ -24,6 +24,7 @@ usage: cargo run --release --example soak -- [options]
   --warm-up S        seconds that are not judged (default 160 and the retention:
                      nothing is dropped in the first 120 after open)
   --dir DIR          keep the store in DIR (default: a temporary directory)
+  --log L            sled (default) or files, of a new store
   --durability D     interval (default), with a window of 50 ms, or sync
   --seed N           (default 1)
   --json             each line, and the verdict, as a JSON object
@@ -55,6 +56,7 @@ pub(crate) struct Args {
     pub(crate) warm_up: Duration,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) durability: Durability,
+    pub(crate) log: LogKind,
     pub(crate) seed: u64,
     pub(crate) json: bool,
 }
@@ -71,6 +73,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
         warm_up: Duration::ZERO,
         dir: None,
         durability: Durability::Interval(Duration::from_millis(50)),
+        log: LogKind::Sled,
         seed: 1,
         json: false,
     };
@@ -87,6 +90,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("interval") => args.interval = seconds("interval", &mut parser)?,
             Arg::Long("warm-up") => warm_up = Some(seconds("warm-up", &mut parser)?),
             Arg::Long("dir") => args.dir = Some(parser.value()?.into()),
+            Arg::Long("log") => args.log = log(&parser.value()?.string()?)?,
             Arg::Long("durability") => args.durability = durability(&parser.value()?.string()?)?,
             Arg::Long("seed") => args.seed = parser.value()?.parse()?,
             Arg::Long("json") => args.json = true,
@@ -116,5 +120,13 @@ fn durability(text: &str) -> Result<Durability, Failure> {
         "sync" => Ok(Durability::Sync),
         "interval" => Ok(Durability::Interval(Duration::from_millis(50))),
         _ => Err(format!("--durability is {text:?}: give it sync or interval").into()),
+    }
+}
+
+fn log(text: &str) -> Result<LogKind, Failure> {
+    match text {
+        "sled" => Ok(LogKind::Sled),
+        "files" => Ok(LogKind::Files),
+        _ => Err(format!("--log is {text:?}: give it sled or files").into()),
     }
 }

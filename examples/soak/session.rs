@@ -27,6 +27,7 @@ pub(crate) type Tell<'a> = &'a mut dyn FnMut(&Sample, usize) -> io::Result<()>;
 
 pub(crate) fn run(args: &Args, dir: &Path, tell: Tell<'_>) -> Result<Soaked, Failure> {
     let store = Store::builder(dir.join("store"))
+        .log_kind(args.log)
         .durability(args.durability)
         .open()?;
     let policy = Policy::at_least_once()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hapax::Durability;
+use hapax::{Durability, LogKind};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
@@ -25,6 +25,7 @@ usage: cargo run --release --example stress -- [options]
   --keys N           of each of the three namespaces (default 6)
   --seed N           of everything that is drawn (default 1)
   --dir DIR          keep the store in DIR (default: a temporary directory)
+  --log L            sled (default) or files, of a new store
   --durability D     sync (default) or interval, with a window of 20 ms
   --reopen-ms N      between two reopenings (default 900); 0 for none
   --no-check         record only
@@ -77,6 +78,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("keys") => plan.keys = bounded("keys", &mut parser, 100_000)?,
             Arg::Long("seed") => plan.seed = parser.value()?.parse()?,
             Arg::Long("dir") => args.dir = Some(parser.value()?.into()),
+            Arg::Long("log") => plan.log = log(&parser.value()?.string()?)?,
             Arg::Long("durability") => plan.durability = durability(&parser.value()?.string()?)?,
             Arg::Long("reopen-ms") => {
                 let every_ms: u64 = parser.value()?.parse()?;
@@ -106,5 +108,13 @@ fn durability(text: &str) -> Result<Durability, Failure> {
         "sync" => Ok(Durability::Sync),
         "interval" => Ok(Durability::Interval(Duration::from_millis(20))),
         _ => Err(format!("--durability is {text:?}: give it sync or interval").into()),
+    }
+}
+
+fn log(text: &str) -> Result<LogKind, Failure> {
+    match text {
+        "sled" => Ok(LogKind::Sled),
+        "files" => Ok(LogKind::Files),
+        _ => Err(format!("--log is {text:?}: give it sled or files").into()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
-use hapax::{Durability, Namespace, Policy, Store};
+use hapax::{Durability, LogKind, Namespace, Policy, Store};
 use hapax_check::History;
 use hapax_check::history::{FORMAT, Meta, Rules};
 
@@ -24,6 +24,7 @@ pub(crate) struct Plan {
     pub(crate) keys: u64,
     pub(crate) seed: u64,
     pub(crate) durability: Durability,
+    pub(crate) log: LogKind,
     /// Zero for never.
     pub(crate) reopen_every: Duration,
     pub(crate) fault: Option<Fault>,
@@ -40,6 +41,7 @@ impl Default for Plan {
             keys: 6,
             seed: 1,
             durability: Durability::Sync,
+            log: LogKind::Sled,
             reopen_every: Duration::from_millis(900),
             fault: None,
             progress: false,
@@ -124,6 +126,7 @@ fn meta(plan: &Plan) -> Meta {
 
 fn open(plan: &Plan, dir: &Path, generation: u64) -> Result<Arc<Open>, Failure> {
     let store = Store::builder(dir.join("store"))
+        .log_kind(plan.log)
         .durability(plan.durability)
         .open()?;
     let namespaces = policies()

@@ -224,7 +224,7 @@ fn copy_segments(from: &dyn Log, to: &dyn Log, found: &Found, store_id: &[u8; 16
 }
 
 /// Recovery for the sake of its checks alone.
-struct Unseen;
+pub(super) struct Unseen;
 
 impl Visitor for Unseen {
     fn segment(&mut self, _: FoundSegment) {}

@@ -21,6 +21,7 @@ pub(crate) mod holder;
 mod hostile_tests;
 pub(crate) mod inspect;
 pub(crate) mod line;
+pub(crate) mod moving;
 pub(crate) mod namespaces;
 pub(crate) mod recovery;
 pub(crate) mod salvage;

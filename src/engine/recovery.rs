@@ -274,7 +274,7 @@ pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks)
         .map_err(|error| Error::io("making the store", error))
 }
 
-fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
+pub(super) fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
     let slots = log
         .read_marks()
         .map_err(|error| Error::io("reading the marks", error))?;

@@ -16,8 +16,8 @@ use crate::journal::frame::{HEADER_BYTES, open_any};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::journal::marks::Marks;
+use crate::journal::remains::Remains;
 use crate::journal::salvage::{Found, Piece, Survey, survey};
-use crate::journal::sled_log::remains::Remains;
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{Hasher128, NamespaceId};
@@ -222,7 +222,7 @@ impl Saving<'_> {
         let piece = self.found.pieces[at];
         let bytes = self
             .remains
-            .read(piece.segment, piece.offset, piece.bytes)
+            .read(piece.place, piece.offset, piece.bytes)
             .map_err(|error| Error::io("reading what is left", error))?;
         let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
         if !is_same {

@@ -6,6 +6,7 @@
 //!   MANIFEST   replaced as a whole
 //!   MARKS      two slots of 4096 bytes: u16 length, bytes
 //!   RESERVE    space for recovery on a full disk
+//!   LOGKIND    which kind of log it has; absent: sled
 //!   segments/  the log's own
 //! ```
 
@@ -14,12 +15,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::Errno;
 
+use super::first_failure::FirstFailure;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
 const LOCK: &str = "LOCK";
@@ -27,6 +28,8 @@ const MANIFEST: &str = "MANIFEST";
 const MANIFEST_NEW: &str = "MANIFEST.new";
 const MARKS: &str = "MARKS";
 const RESERVE: &str = "RESERVE";
+const LOGKIND: &str = "LOGKIND";
+const LOGKIND_NEW: &str = "LOGKIND.new";
 const SEGMENTS: &str = "segments";
 
 /// What a file system puts into an empty directory by itself.
@@ -139,12 +142,17 @@ impl Directory {
     }
 
     pub(crate) fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
-        let path = self.path.join(MANIFEST);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(named(&error, "read", &path)),
-        }
+        read_if_there(&self.path.join(MANIFEST))
+    }
+
+    pub(crate) fn read_log_kind(&self) -> io::Result<Option<Vec<u8>>> {
+        read_if_there(&self.path.join(LOGKIND))
+    }
+
+    /// Replaces what says which kind of log the store has, as the manifest is replaced.
+    pub(crate) fn write_log_kind(&self, bytes: &[u8]) -> io::Result<()> {
+        self.check()?;
+        replace_file(&self.path, LOGKIND_NEW, LOGKIND, bytes)
     }
 
     pub(crate) fn write_manifest(&self, bytes: &[u8]) -> io::Result<()> {
@@ -270,6 +278,10 @@ impl Untouched {
         read_manifest_of(&self.path)
     }
 
+    pub(crate) fn read_log_kind(&self) -> io::Result<Option<Vec<u8>>> {
+        read_if_there(&self.path.join(LOGKIND))
+    }
+
     /// Both slots of the marks; one that cannot be read is empty.
     pub(crate) fn read_marks(&self) -> [Vec<u8>; 2] {
         let file = File::open(self.path.join(MARKS));
@@ -278,6 +290,26 @@ impl Untouched {
             read_slot(file, slot).ok()
         };
         [0, 1].map(|at| slot(at).unwrap_or_default())
+    }
+}
+
+fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(named(&error, "read", path)),
+    }
+}
+
+/// The number in the name of a segment.
+pub(crate) fn parse_number(name: &str) -> Option<u64> {
+    let plain = name
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if name.len() == 16 && plain {
+        u64::from_str_radix(name, 16).ok()
+    } else {
+        None
     }
 }
 
@@ -302,31 +334,6 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // Whoever wants to hear of an error calls `release`.
         let _ = self.release();
-    }
-}
-
-/// The first failure of a file or segment, final once it is there.
-///
-/// The kernel reports a lost write once; whoever tries again is told that all is well.
-#[derive(Debug, Default)]
-pub(crate) struct FirstFailure(OnceLock<(ErrorKind, String)>);
-
-impl FirstFailure {
-    /// Runs `act` unless something failed before, and remembers its failure.
-    pub(crate) fn guard<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.check()?;
-        act().inspect_err(|error| {
-            // Two threads may fail at once; either of their errors is a first one.
-            let _ = self.0.set((error.kind(), error.to_string()));
-        })
-    }
-
-    /// Answers the first failure, if there was one.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        match self.0.get() {
-            None => Ok(()),
-            Some((kind, message)) => Err(io::Error::new(*kind, message.clone())),
-        }
     }
 }
 
@@ -430,8 +437,16 @@ fn find_or_create(path: &Path, create: bool) -> Result<PathBuf, OpenFailure> {
 
 /// Refuses a directory that has something else in it.
 fn check_entries(path: &Path, create: bool) -> Result<(), OpenFailure> {
-    let is_ours =
-        |name: &str| [LOCK, MANIFEST, MANIFEST_NEW, MARKS, RESERVE, SEGMENTS].contains(&name);
+    let ours = [
+        LOCK,
+        MANIFEST,
+        MANIFEST_NEW,
+        MARKS,
+        RESERVE,
+        LOGKIND,
+        LOGKIND_NEW,
+        SEGMENTS,
+    ];
     if path.join(MANIFEST).is_file() && path.join(SEGMENTS).is_dir() {
         return Ok(());
     }
@@ -444,7 +459,7 @@ fn check_entries(path: &Path, create: bool) -> Result<(), OpenFailure> {
             .map_err(|error| named(&error, "list", path))?
             .file_name();
         let name = name.to_string_lossy();
-        if !is_ours(&name) && name != LOST_AND_FOUND {
+        if !ours.contains(&&*name) && name != LOST_AND_FOUND {
             let reason = format!("{} is no store: it holds {name}", path.display());
             return Err(OpenFailure::NotAStore(reason));
         }
@@ -558,7 +573,7 @@ fn take_reserve(path: &Path, bytes: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::io;
 
+use crate::options::LogKind;
+
 /// Most bytes of one frame, header included: eight of them fill one of sled's own segments.
 pub(crate) const FRAME_BYTES_MAX: usize = 65_440;
 
@@ -26,6 +28,11 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// - The first error of a write or a sync is final for that segment: later calls must fail too.
 /// - No method may lose what an earlier [`sync`](Log::sync) of the same segment made durable.
 pub(crate) trait Log: Send + Sync + Debug + 'static {
+    /// Which kind of log it is; `None` for one that is on no disk.
+    fn kind(&self) -> Option<LogKind> {
+        None
+    }
+
     /// Reads the manifest; `None` when there is none yet.
     ///
     /// # Errors

@@ -16,15 +16,19 @@
 pub(crate) mod census;
 pub(crate) mod codec;
 pub(crate) mod directory;
+pub(crate) mod file_log;
+mod first_failure;
 pub(crate) mod frame;
 #[cfg(test)]
 mod golden;
+pub(crate) mod kind;
 pub(crate) mod log;
 pub(crate) mod manifest;
 pub(crate) mod marks;
 pub(crate) mod memory_log;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod remains;
 pub(crate) mod salvage;
 pub(crate) mod sled_log;
 pub(crate) mod tail;

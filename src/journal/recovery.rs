@@ -91,7 +91,7 @@ pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -
         );
         return Err(damaged("the end of the log", &what));
     }
-    // Only now: in a damaged store, what lies in a dead folder may be what is missing elsewhere.
+    // Only now: in a damaged store, what lies in a dead segment may be what is missing elsewhere.
     for number in dead {
         log.remove(number)
             .map_err(|error| Error::io("removing a dead segment", error))?;

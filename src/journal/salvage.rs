@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::frame::{BadFrame, FrameView};
 use super::marks::{Link, Marks};
-use super::sled_log::remains::{Remain, Remains};
+use super::remains::{Remain, Remains, SegmentPlace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::salvage::Places;
 
@@ -21,7 +21,7 @@ pub(crate) struct Piece {
     durable: u64,
     pub(crate) checksum: u64,
     pub(crate) previous: u64,
-    pub(crate) segment: u64,
+    pub(crate) place: SegmentPlace,
     pub(crate) offset: u64,
     pub(crate) bytes: u32,
 }
@@ -65,16 +65,17 @@ pub(crate) fn survey(remains: &Remains) -> Result<Survey> {
     let segments = remains
         .segments()
         .map_err(|error| Error::io("reading the segments", error))?;
-    for segment in segments {
-        survey.link(remains, segment);
-        survey.segment(remains, segment)?;
+    for place in segments {
+        survey.link(remains, place);
+        survey.segment(remains, place)?;
     }
     Ok(survey)
 }
 
 impl Survey {
-    fn link(&mut self, remains: &Remains, segment: u64) {
-        let link = remains.link(segment);
+    fn link(&mut self, remains: &Remains, place: SegmentPlace) {
+        let segment = place.number;
+        let link = remains.link(place);
         match link.ok().and_then(|bytes| Link::decode(&bytes)) {
             Some(link) if link.segment == segment => self.links.push(link),
             Some(link) => {
@@ -91,29 +92,29 @@ impl Survey {
         }
     }
 
-    fn segment(&mut self, remains: &Remains, segment: u64) -> Result<()> {
+    fn segment(&mut self, remains: &Remains, place: SegmentPlace) -> Result<()> {
         let mut newer = None;
-        let scanned = remains.scan(segment, &mut |offset, remain| match remain {
+        let scanned = remains.scan(place, &mut |offset, remain| match remain {
             Remain::Frame(view, bytes) => {
                 let pieces = self.pieces.entry(view.header.store_id).or_default();
-                pieces.push(Piece::new(view, segment, offset, *bytes));
+                pieces.push(Piece::new(view, place, offset, *bytes));
             }
             Remain::Bad(BadFrame::NewerFormat) => newer = Some(offset),
-            Remain::Bad(_) => self.places.add(format!(
-                "segment {segment:016x}, db at {offset}: a frame that is damaged"
-            )),
-            Remain::Unreadable(error) => self.places.add(format!(
-                "segment {segment:016x}, db at {offset}: cannot be read: {error}"
-            )),
+            Remain::Bad(_) => self
+                .places
+                .add(format!("{place} at {offset}: a frame that is damaged")),
+            Remain::Unreadable(error) => self
+                .places
+                .add(format!("{place} at {offset}: cannot be read: {error}")),
         });
         if let Some(offset) = newer {
             let text = format!(
-                "segment {segment:016x}, db at {offset}: a frame was written by a newer version of hapax: salvage with that version"
+                "{place} at {offset}: a frame was written by a newer version of hapax: salvage with that version"
             );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         if let Err(error) = scanned {
-            self.places.add(format!("segment {segment:016x}: {error}"));
+            self.places.add(format!("{place}: {error}"));
         }
         Ok(())
     }
@@ -175,7 +176,7 @@ impl Survey {
 }
 
 impl Piece {
-    fn new(view: &FrameView<'_>, segment: u64, offset: u64, bytes: u32) -> Self {
+    fn new(view: &FrameView<'_>, place: SegmentPlace, offset: u64, bytes: u32) -> Self {
         let header = &view.header;
         Self {
             number: header.number,
@@ -184,7 +185,7 @@ impl Piece {
             durable: header.durable,
             checksum: view.checksum,
             previous: header.previous,
-            segment,
+            place,
             offset,
             bytes,
         }
@@ -200,9 +201,9 @@ impl Piece {
 /// numbers again, and runs have ascending epochs.
 fn choose(mut pieces: Vec<Piece>, marks: Option<&Marks>, void_frames: &mut u64) -> Vec<Piece> {
     let before = marks.map_or(0, |marks| marks.low.before);
-    // What lies below the low mark is dead: a crash came before its folder was removed.
+    // What lies below the low mark is dead: a crash came before its segment was removed.
     pieces.retain(|piece| piece.number > before);
-    pieces.sort_unstable_by_key(|piece| (piece.number, piece.checksum, piece.segment));
+    pieces.sort_unstable_by_key(|piece| (piece.number, piece.checksum, piece.place));
     pieces.dedup_by_key(|piece| (piece.number, piece.checksum));
     let all = pieces.len();
     let (mut epoch, mut at) = (0, 0);
@@ -287,8 +288,8 @@ fn contradictions(
     for pair in pieces.windows(2) {
         if pair[0].number + 1 == pair[1].number && !pair[0].precedes(&pair[1]) {
             contradict(format!(
-                "segment {:016x}, db at {}: frame {} does not follow the frame {} that is left",
-                pair[1].segment, pair[1].offset, pair[1].number, pair[0].number
+                "{} at {}: frame {} does not follow the frame {} that is left",
+                pair[1].place, pair[1].offset, pair[1].number, pair[0].number
             ));
         }
     }

@@ -7,8 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hapax::LogKind;
+
 use crate::Draw;
-use crate::stores::{Base, extents};
+use crate::stores::{Base, extents, segment_path};
 
 /// A change within a file.
 #[derive(Clone, Copy, Debug)]
@@ -109,17 +111,21 @@ fn whole_files(base: &Base, other: &Base) -> Vec<Harm> {
             harms.push(Harm::Foreign(name.clone(), Hidden(Arc::new(bytes.clone()))));
         }
     }
-    let folder = |number: u64| PathBuf::from(format!("segments/{number:016x}"));
+    let place = |number: u64| segment_path(base.log, number);
     let segments = base.segments();
-    harms.extend(segments.iter().map(|at| Harm::DeleteFolder(folder(*at))));
+    let is_sled = base.log == LogKind::Sled;
+    if is_sled {
+        harms.extend(segments.iter().map(|at| Harm::DeleteFolder(place(*at))));
+    }
     for pair in segments.windows(2) {
-        let (one, next) = (folder(pair[0]), folder(pair[1]));
-        for file in ["db", "ready"] {
+        let (one, next) = (place(pair[0]), place(pair[1]));
+        let files = if is_sled { &["db", "ready"][..] } else { &[] };
+        for file in files {
             harms.push(Harm::Swap(one.join(file), next.join(file)));
         }
         harms.push(Harm::Swap(one, next));
     }
-    for (name, bytes) in base.dbs() {
+    for (name, bytes) in base.segment_files() {
         let frames = extents(bytes);
         let pair = frames.iter().enumerate().find_map(|(at, one)| {
             let same = frames[at + 1..]

@@ -6,7 +6,9 @@ use std::path::Path;
 use hapax::{Error, ErrorKind, Filter, Salvage, SalvageOptions, State, Store};
 
 use crate::harm::Harm;
-use crate::stores::{Base, Name, Truth, extents, files, mail, number_of, pay, spaces};
+use crate::stores::{
+    Base, Name, Truth, extents, files, holds_frames, mail, number_of, pay, spaces,
+};
 
 /// What came of an image.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +88,7 @@ pub(crate) fn judge(base: &Base, harm: &Harm) -> Verdict {
 fn intact(base: &Base, image: &Path) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     let files = files(image);
-    for bytes in files.iter().filter(|(name, _)| name.ends_with("db")) {
+    for bytes in files.iter().filter(|(name, _)| holds_frames(name)) {
         for extent in extents(bytes.1) {
             let frame = &bytes.1[extent];
             let number = number_of(frame);
@@ -108,7 +110,7 @@ fn check_refusal(error: &Error) {
     assert!(kinds.contains(&error.kind()), "{error:?}");
     let text = error.to_string();
     let places = [
-        "segment", "frame", "manifest", "marks", "log", "holds", "key-", "db", "conf",
+        "segment", "frame", "manifest", "marks", "log", "holds", "key-", "db", "conf", "LOGKIND",
     ];
     assert!(places.iter().any(|place| text.contains(place)), "{text}");
 }

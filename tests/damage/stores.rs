@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hapax::{Claim, Error, ManualClock, Namespace, Policy, State, Store, Ticket};
+use hapax::{Claim, Error, LogKind, ManualClock, Namespace, Policy, State, Store, Ticket};
 use tempfile::TempDir;
 
 /// Bytes of a body in one part; larger than [`INLINE`] it lies in parts.
@@ -25,6 +25,7 @@ pub(crate) type Truth = (State, Vec<u8>);
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) name: &'static str,
+    pub(crate) log: LogKind,
     pub(crate) clock: ManualClock,
     /// Everything that was acknowledged.
     pub(crate) keys: Arc<BTreeMap<Name, Truth>>,
@@ -58,6 +59,7 @@ pub(crate) fn pay() -> Policy {
 
 /// Builds a store, and remembers what was true.
 struct Building {
+    log: LogKind,
     clock: ManualClock,
     root: TempDir,
     keys: BTreeMap<Name, Truth>,
@@ -67,8 +69,9 @@ struct Building {
 }
 
 impl Building {
-    fn new() -> Self {
+    fn new(log: LogKind) -> Self {
         Self {
+            log,
             clock: ManualClock::new(),
             root: tempfile::tempdir().unwrap(),
             keys: BTreeMap::new(),
@@ -84,6 +87,7 @@ impl Building {
 
     fn open(&self) -> Store {
         Store::builder(self.path())
+            .log_kind(self.log)
             .clock(&self.clock)
             .open()
             .unwrap()
@@ -165,6 +169,7 @@ impl Building {
     fn done(self, name: &'static str, was_closed: bool, store: &Path) -> Base {
         let base = Base {
             name,
+            log: self.log,
             clock: self.clock,
             keys: Arc::new(self.keys),
             history: Arc::new(self.history),
@@ -176,7 +181,7 @@ impl Building {
         };
         let low = base.low_mark();
         let mut frames = BTreeMap::new();
-        for bytes in base.dbs().map(|(_, bytes)| bytes) {
+        for bytes in base.segment_files().map(|(_, bytes)| bytes) {
             for extent in extents(bytes) {
                 let frame = &bytes[extent];
                 let number = number_of(frame);
@@ -196,8 +201,8 @@ impl Building {
 }
 
 /// One run, closed, never opened again.
-pub(crate) fn small() -> Base {
-    let mut building = Building::new();
+pub(crate) fn small(log: LogKind) -> Base {
+    let mut building = Building::new(log);
     let store = building.open();
     building.mixed(&store, 5, 0);
     store.close().unwrap();
@@ -206,8 +211,8 @@ pub(crate) fn small() -> Base {
 }
 
 /// Three runs, each a segment, with bodies in parts.
-pub(crate) fn reopened() -> Base {
-    let mut building = Building::new();
+pub(crate) fn reopened(log: LogKind) -> Base {
+    let mut building = Building::new(log);
     for large in [200_000, 30_000, 70_000] {
         let store = building.open();
         building.mixed(&store, 2, large);
@@ -218,8 +223,8 @@ pub(crate) fn reopened() -> Base {
 }
 
 /// Copied while open, with the marks behind: the last keys are vouched for by frames alone.
-pub(crate) fn killed() -> Base {
-    let mut building = Building::new();
+pub(crate) fn killed(log: LogKind) -> Base {
+    let mut building = Building::new(log);
     let store = building.open();
     let [mail, _] = spaces(&store);
     for _ in 0..20 {
@@ -234,8 +239,8 @@ pub(crate) fn killed() -> Base {
 }
 
 /// The oldest segment is dead and the low mark above it, but a crash left its folder.
-pub(crate) fn compacting() -> Base {
-    let mut building = Building::new();
+pub(crate) fn compacting(log: LogKind) -> Base {
+    let mut building = Building::new(log);
     let store = building.open();
     let [mail, _] = spaces(&store);
     let kept = building.complete(&mail, 100);
@@ -250,8 +255,11 @@ pub(crate) fn compacting() -> Base {
     }
     store.close().unwrap();
     drop((store, mail));
-    let oldest = building.path().join("segments/0000000000000001");
-    let saved = files(&oldest);
+    let oldest = building.path().join(segment_path(log, 1));
+    let saved = match log {
+        LogKind::Files => BTreeMap::from([(PathBuf::new(), fs::read(&oldest).unwrap())]),
+        _ => files(&oldest),
+    };
     let store = building.open();
     building.mixed(&store, 3, 70_000);
     building.clock.advance(Duration::from_secs(130));
@@ -262,17 +270,22 @@ pub(crate) fn compacting() -> Base {
     );
     assert!(!oldest.exists() && spaces(&store)[0].contains(&kept).unwrap());
     store.close().unwrap();
-    fs::create_dir_all(oldest.join("blobs")).unwrap();
     for (name, bytes) in saved {
-        fs::write(oldest.join(name), bytes).unwrap();
+        let path = if name == PathBuf::new() {
+            oldest.clone()
+        } else {
+            fs::create_dir_all(oldest.join("blobs")).unwrap();
+            oldest.join(name)
+        };
+        fs::write(path, bytes).unwrap();
     }
     let path = building.path();
     building.done("compacting", true, &path)
 }
 
 /// More than a segment takes in one run.
-pub(crate) fn rolled() -> Base {
-    let mut building = Building::new();
+pub(crate) fn rolled(log: LogKind) -> Base {
+    let mut building = Building::new(log);
     let store = building.open();
     building.mixed(&store, 1, 0);
     let [mail, _] = spaces(&store);
@@ -284,6 +297,38 @@ pub(crate) fn rolled() -> Base {
     store.close().unwrap();
     let path = building.path();
     building.done("rolled", true, &path)
+}
+
+/// More than one segment, moved from the other log; and of the same files, as a kill just before
+/// the old log was removed would have left them.
+pub(crate) fn moved(log: LogKind) -> Base {
+    let from = match log {
+        LogKind::Sled => LogKind::Files,
+        _ => LogKind::Sled,
+    };
+    let mut building = Building::new(from);
+    for large in [70_000, 0] {
+        let store = building.open();
+        building.mixed(&store, 2, large);
+        store.close().unwrap();
+    }
+    let path = building.path();
+    Store::move_log(&path, log).unwrap();
+    building.log = log;
+    building.done("moved", true, &path)
+}
+
+/// Where a segment lies: a folder or a file.
+pub(crate) fn segment_path(log: LogKind, number: u64) -> PathBuf {
+    PathBuf::from(match log {
+        LogKind::Files => format!("segments/{number:016x}.seg"),
+        _ => format!("segments/{number:016x}"),
+    })
+}
+
+/// Whether frames lie in a file.
+pub(crate) fn holds_frames(name: &Path) -> bool {
+    name.ends_with("db") || name.extension().is_some_and(|suffix| suffix == "seg")
 }
 
 /// Every file below a directory, by its path within it. The reserve holds nothing.
@@ -354,15 +399,22 @@ impl Base {
         !self.was_closed || files(&store) == *self.files
     }
 
-    pub(crate) fn dbs(&self) -> impl Iterator<Item = (&PathBuf, &Vec<u8>)> {
-        self.files.iter().filter(|(name, _)| name.ends_with("db"))
+    pub(crate) fn segment_files(&self) -> impl Iterator<Item = (&PathBuf, &Vec<u8>)> {
+        self.files.iter().filter(|(name, _)| holds_frames(name))
     }
 
     /// The numbers of the segments there are.
     pub(crate) fn segments(&self) -> Vec<u64> {
-        let folder = |name: &PathBuf| name.parent()?.file_name()?.to_str().map(str::to_owned);
-        self.dbs()
-            .map(|(name, _)| u64::from_str_radix(&folder(name).unwrap(), 16).unwrap())
+        let digits = |name: &PathBuf| {
+            let path = if name.ends_with("db") {
+                name.parent()?
+            } else {
+                name
+            };
+            path.file_stem()?.to_str().map(str::to_owned)
+        };
+        self.segment_files()
+            .map(|(name, _)| u64::from_str_radix(&digits(name).unwrap(), 16).unwrap())
             .collect()
     }
 
@@ -370,7 +422,11 @@ impl Base {
         &self,
         number: u64,
     ) -> impl Iterator<Item = (PathBuf, Range<usize>)> {
-        let file = PathBuf::from(format!("segments/{number:016x}/db"));
+        let path = segment_path(self.log, number);
+        let file = match self.log {
+            LogKind::Files => path,
+            _ => path.join("db"),
+        };
         extents(&self.files[&file])
             .into_iter()
             .map(move |extent| (file.clone(), extent))

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use hapax::{Claim, Error, ErrorKind, Namespace, Policy, Store};
+use hapax::{Claim, Error, ErrorKind, LogKind, Namespace, Policy, Store};
+
+use crate::logs::KINDS;
 
 fn spaces(store: &Store) -> (Namespace, Namespace) {
     let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
@@ -29,8 +31,9 @@ fn kind(result: Result<impl Sized, Error>) -> ErrorKind {
 }
 
 /// A store with every kind of key, over more than one segment, and a backup of it.
-fn backed_up(root: &Path) -> (Store, Vec<u8>, i64) {
-    let store = Store::open(root.join("store")).unwrap();
+fn backed_up(root: &Path, log: LogKind) -> (Store, Vec<u8>, i64) {
+    let builder = Store::builder(root.join("store"));
+    let store = builder.log_kind(log).open().unwrap();
     let (mail, pay) = spaces(&store);
     let large: Vec<u8> = (0..700_000_u32).map(|at| (at % 251) as u8).collect();
     complete(&mail, "small", b"sent");
@@ -58,50 +61,55 @@ fn backed_up(root: &Path) -> (Store, Vec<u8>, i64) {
 
 #[test]
 fn what_was_backed_up_comes_back_and_no_token_twice() {
-    let root = tempfile::tempdir().unwrap();
-    let (store, large, highest) = backed_up(root.path());
-    let restored = root.path().join("restored");
-    Store::restore(root.path().join("backup"), &restored).unwrap();
-    let copy = Store::open(&restored).unwrap();
-    let (mail, pay) = spaces(&copy);
-    assert_eq!(answer(&mail, "small"), b"sent");
-    for key in (0..60).filter(|key| *key != 7) {
-        assert_eq!(answer(&mail, &format!("large-{key}")), large);
-    }
-    assert!(mail.get("large-7").unwrap().is_none(), "it was forgotten");
-    assert!(mail.get("after the backup").unwrap().is_none());
-    for key in ["doubted", "running"] {
+    for log in KINDS {
+        let root = tempfile::tempdir().unwrap();
+        let (store, large, highest) = backed_up(root.path(), log);
+        let restored = root.path().join("restored");
+        Store::restore(root.path().join("backup"), &restored).unwrap();
+        let copy = Store::open(&restored).unwrap();
+        assert_eq!(copy.log_kind(), Some(log));
+        let (mail, pay) = spaces(&copy);
+        assert_eq!(answer(&mail, "small"), b"sent");
+        for key in (0..60).filter(|key| *key != 7) {
+            assert_eq!(answer(&mail, &format!("large-{key}")), large);
+        }
+        assert!(mail.get("large-7").unwrap().is_none(), "it was forgotten");
+        assert!(mail.get("after the backup").unwrap().is_none());
+        for key in ["doubted", "running"] {
+            assert!(
+                matches!(pay.claim(key).unwrap(), Claim::InDoubt(_)),
+                "{key}"
+            );
+        }
+        let Claim::Granted(lease) = mail.claim("new").unwrap() else {
+            panic!("granted")
+        };
+        assert!(lease.token().as_i64() > highest);
         assert!(
-            matches!(pay.claim(key).unwrap(), Claim::InDoubt(_)),
-            "{key}"
+            lease.token().as_i64() >> 40 > 1 << 16,
+            "the epoch jumps ahead"
         );
+        copy.verify().unwrap();
+        copy.validate();
+        // Fingerprints and derived keys are those of the original.
+        let original = spaces(&store).0;
+        let print = |space: &Namespace| space.fingerprint_of("body").unwrap();
+        assert_eq!(print(&original), print(&mail));
     }
-    let Claim::Granted(lease) = mail.claim("new").unwrap() else {
-        panic!("granted")
-    };
-    assert!(lease.token().as_i64() > highest);
-    assert!(
-        lease.token().as_i64() >> 40 > 1 << 16,
-        "the epoch jumps ahead"
-    );
-    copy.verify().unwrap();
-    copy.validate();
-    // Fingerprints and derived keys are those of the original.
-    let original = spaces(&store).0;
-    let print = |space: &Namespace| space.fingerprint_of("body").unwrap();
-    assert_eq!(print(&original), print(&mail));
 }
 
 #[test]
 fn a_backup_is_no_store_a_store_no_backup_and_neither_is_written_over() {
-    let root = tempfile::tempdir().unwrap();
-    let (store, _, _) = backed_up(root.path());
-    let (backup, other) = (root.path().join("backup"), root.path().join("other"));
-    assert_eq!(kind(Store::open(&backup)), ErrorKind::NotAStore);
-    assert_eq!(kind(store.backup(&backup)), ErrorKind::NotAStore);
-    store.close().unwrap();
-    let path = root.path().join("store");
-    assert_eq!(kind(Store::restore(&path, &other)), ErrorKind::NotAStore);
-    assert_eq!(kind(Store::restore(&backup, &path)), ErrorKind::NotAStore);
-    Store::open(&path).unwrap().verify().unwrap();
+    for log in KINDS {
+        let root = tempfile::tempdir().unwrap();
+        let (store, _, _) = backed_up(root.path(), log);
+        let (backup, other) = (root.path().join("backup"), root.path().join("other"));
+        assert_eq!(kind(Store::open(&backup)), ErrorKind::NotAStore);
+        assert_eq!(kind(store.backup(&backup)), ErrorKind::NotAStore);
+        store.close().unwrap();
+        let path = root.path().join("store");
+        assert_eq!(kind(Store::restore(&path, &other)), ErrorKind::NotAStore);
+        assert_eq!(kind(Store::restore(&backup, &path)), ErrorKind::NotAStore);
+        Store::open(&path).unwrap().verify().unwrap();
+    }
 }

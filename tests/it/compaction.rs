@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hapax::{Claim, Durability, ManualClock, MemoryLog, Namespace, Policy, Store};
 
+use crate::logs::KINDS;
+
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(121);
 
@@ -173,27 +175,31 @@ fn nothing_is_dropped_by_expiry_in_the_first_minutes_after_open() {
 
 #[test]
 fn disk_space_really_comes_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = ManualClock::new();
-    let builder = Store::builder(dir.path().join("store")).clock(&clock);
-    let store = builder
-        .durability(Durability::Interval(Duration::from_secs(1)))
-        .open()
-        .unwrap();
-    let jobs = store
-        .namespace("jobs", Policy::at_least_once().retention(HOUR))
-        .unwrap();
-    for key in 0..2000 {
-        complete(&jobs, &format!("{key}"), &[1; 60_000]);
+    for log in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new();
+        let builder = Store::builder(dir.path().join("store"))
+            .log_kind(log)
+            .clock(&clock);
+        let store = builder
+            .durability(Durability::Interval(Duration::from_secs(1)))
+            .open()
+            .unwrap();
+        let jobs = store
+            .namespace("jobs", Policy::at_least_once().retention(HOUR))
+            .unwrap();
+        for key in 0..2000 {
+            complete(&jobs, &format!("{key}"), &[1; 60_000]);
+        }
+        store.sync().unwrap();
+        let full = store.stats().disk_bytes();
+        assert!(full > 100 * 1024 * 1024, "{full}");
+        clock.advance(HOUR * 2);
+        complete(&jobs, "one more", b"");
+        clock.advance(Duration::from_secs(2));
+        clock.advance(Duration::from_secs(2));
+        let after = store.stats().disk_bytes();
+        assert!(after < full / 3, "{after} of {full} bytes are left");
+        store.validate();
     }
-    store.sync().unwrap();
-    let full = store.stats().disk_bytes();
-    assert!(full > 100 * 1024 * 1024, "{full}");
-    clock.advance(HOUR * 2);
-    complete(&jobs, "one more", b"");
-    clock.advance(Duration::from_secs(2));
-    clock.advance(Duration::from_secs(2));
-    let after = store.stats().disk_bytes();
-    assert!(after < full / 3, "{after} of {full} bytes are left");
-    store.validate();
 }

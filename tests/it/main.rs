@@ -21,6 +21,7 @@ mod hostile_spans;
 mod lapse;
 mod limits;
 mod lock_order;
+mod logs;
 mod model;
 mod processes;
 mod properties;

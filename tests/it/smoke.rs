@@ -4,60 +4,66 @@ use std::time::Duration;
 
 use hapax::{Claim, Durability, ManualClock, MemoryLog, Policy, Store};
 
+use crate::logs::KINDS;
+
 #[test]
 fn a_key_goes_through_once_and_its_answer_survives_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store");
-    let store = Store::open(&path).unwrap();
-    let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
-    let Claim::Granted(lease) = mail.claim("user-7").unwrap() else {
-        panic!("granted")
-    };
-    assert!(matches!(
-        mail.claim("user-7").unwrap(),
-        Claim::InProgress(_)
-    ));
-    lease.complete("sent").unwrap();
-    let Claim::Completed(answer) = mail.claim("user-7").unwrap() else {
-        panic!("completed")
-    };
-    assert_eq!(answer.response(), b"sent");
-    store.validate();
-    store.close().unwrap();
-    drop((store, mail));
+    for log in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = Store::builder(&path).log_kind(log).open().unwrap();
+        let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
+        let Claim::Granted(lease) = mail.claim("user-7").unwrap() else {
+            panic!("granted")
+        };
+        assert!(matches!(
+            mail.claim("user-7").unwrap(),
+            Claim::InProgress(_)
+        ));
+        lease.complete("sent").unwrap();
+        let Claim::Completed(answer) = mail.claim("user-7").unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.response(), b"sent");
+        store.validate();
+        store.close().unwrap();
+        drop((store, mail));
 
-    let store = Store::open(&path).unwrap();
-    let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
-    let Claim::Completed(answer) = mail.claim("user-7").unwrap() else {
-        panic!("completed")
-    };
-    assert_eq!(answer.response(), b"sent");
-    store.validate();
-    store.verify().unwrap();
+        let store = Store::open(&path).unwrap();
+        let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
+        let Claim::Completed(answer) = mail.claim("user-7").unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.response(), b"sent");
+        store.validate();
+        store.verify().unwrap();
+    }
 }
 
 #[test]
 fn a_large_response_is_stored_in_parts_and_given_back_whole() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store");
-    let store = Store::open(&path).unwrap();
-    let jobs = store.namespace("jobs", Policy::at_most_once()).unwrap();
-    let body: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
-    let Claim::Granted(lease) = jobs.claim("big").unwrap() else {
-        panic!("granted")
-    };
-    lease.complete(&body).unwrap();
-    let Claim::Completed(answer) = jobs.claim("big").unwrap() else {
-        panic!("completed")
-    };
-    assert_eq!(answer.response(), body);
-    drop((store, jobs));
-    let store = Store::open(&path).unwrap();
-    let jobs = store.namespace("jobs", Policy::at_most_once()).unwrap();
-    let Claim::Completed(answer) = jobs.claim("big").unwrap() else {
-        panic!("completed")
-    };
-    assert_eq!(answer.response(), body);
+    for log in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let store = Store::builder(&path).log_kind(log).open().unwrap();
+        let jobs = store.namespace("jobs", Policy::at_most_once()).unwrap();
+        let body: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let Claim::Granted(lease) = jobs.claim("big").unwrap() else {
+            panic!("granted")
+        };
+        lease.complete(&body).unwrap();
+        let Claim::Completed(answer) = jobs.claim("big").unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.response(), body);
+        drop((store, jobs));
+        let store = Store::open(&path).unwrap();
+        let jobs = store.namespace("jobs", Policy::at_most_once()).unwrap();
+        let Claim::Completed(answer) = jobs.claim("big").unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.response(), body);
+    }
 }
 
 #[test]

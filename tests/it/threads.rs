@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use hapax::{Claim, ClaimOptions, Durability, Lease, Namespace, Policy, Resolution, Store};
 
+use crate::logs::KINDS;
+
 const THREADS: usize = 64;
 const KEYS: usize = 10_000;
 
@@ -92,29 +94,32 @@ fn sixty_four_threads_are_granted_each_of_ten_thousand_keys_once_in_memory() {
 
 #[test]
 fn sixty_four_threads_are_granted_each_of_ten_thousand_keys_once_in_a_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    let interval = Durability::Interval(Duration::from_millis(50));
-    let open = || {
-        Store::builder(dir.path().join("store"))
-            .durability(interval)
-            .open()
-            .unwrap()
-    };
-    let store = open();
-    let space = store.namespace("keys", Policy::at_least_once()).unwrap();
-    check(&store, &space);
-    store.close().unwrap();
-    drop((space, store));
-    let store = open();
-    let space = store.namespace("keys", Policy::at_least_once()).unwrap();
-    let again = claim_all(&space);
-    assert!(
-        again
-            .iter()
-            .all(|grants| grants.load(Ordering::Relaxed) == 0),
-        "all of them are answered"
-    );
-    store.validate();
+    for log in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let interval = Durability::Interval(Duration::from_millis(50));
+        let open = || {
+            Store::builder(dir.path().join("store"))
+                .log_kind(log)
+                .durability(interval)
+                .open()
+                .unwrap()
+        };
+        let store = open();
+        let space = store.namespace("keys", Policy::at_least_once()).unwrap();
+        check(&store, &space);
+        store.close().unwrap();
+        drop((space, store));
+        let store = open();
+        let space = store.namespace("keys", Policy::at_least_once()).unwrap();
+        let again = claim_all(&space);
+        assert!(
+            again
+                .iter()
+                .all(|grants| grants.load(Ordering::Relaxed) == 0),
+            "all of them are answered"
+        );
+        store.validate();
+    }
 }
 
 /// What the threads of the storm have seen.
@@ -177,55 +182,58 @@ fn settle(store: &Store, lease: Lease, how: u64) {
 
 #[test]
 fn a_storm_of_claims_releases_and_lapses_leaves_the_state_whole() {
-    let mut draw = Draw(seed());
-    let dir = tempfile::tempdir().unwrap();
-    let interval = Durability::Interval(Duration::from_millis(20));
-    let store = Store::builder(dir.path().join("store"))
-        .durability(interval)
-        .shards(4)
-        .open()
-        .unwrap();
-    let at_least = store
-        .namespace("at-least", Policy::at_least_once().max_attempts(5))
-        .unwrap();
-    let at_most = store.namespace("at-most", Policy::at_most_once()).unwrap();
-    let seen = Seen::default();
-    std::thread::scope(|scope| {
-        for thread in 0..16 {
-            let draw = Draw(draw.below(u64::MAX >> 33) << 8 | thread);
-            let space = if thread % 2 == 0 { &at_least } else { &at_most };
-            let (store, seen) = (&store, &seen);
-            scope.spawn(move || storm(store, space, draw, seen));
-        }
-    });
-    store.sync().unwrap();
-    store.validate();
-    store.verify().unwrap();
-    let stats = store.stats();
-    assert_eq!(stats.waiters(), 0, "nobody waits any more");
-    assert!(
-        stats.granted() >= seen.grants.load(Ordering::Relaxed),
-        "{stats:?}"
-    );
-    let doubts = store.in_doubt().unwrap().len();
-    store.close().unwrap();
-    drop((at_least, at_most, store));
+    for log in KINDS {
+        let mut draw = Draw(seed());
+        let dir = tempfile::tempdir().unwrap();
+        let interval = Durability::Interval(Duration::from_millis(20));
+        let store = Store::builder(dir.path().join("store"))
+            .log_kind(log)
+            .durability(interval)
+            .shards(4)
+            .open()
+            .unwrap();
+        let at_least = store
+            .namespace("at-least", Policy::at_least_once().max_attempts(5))
+            .unwrap();
+        let at_most = store.namespace("at-most", Policy::at_most_once()).unwrap();
+        let seen = Seen::default();
+        std::thread::scope(|scope| {
+            for thread in 0..16 {
+                let draw = Draw(draw.below(u64::MAX >> 33) << 8 | thread);
+                let space = if thread % 2 == 0 { &at_least } else { &at_most };
+                let (store, seen) = (&store, &seen);
+                scope.spawn(move || storm(store, space, draw, seen));
+            }
+        });
+        store.sync().unwrap();
+        store.validate();
+        store.verify().unwrap();
+        let stats = store.stats();
+        assert_eq!(stats.waiters(), 0, "nobody waits any more");
+        assert!(
+            stats.granted() >= seen.grants.load(Ordering::Relaxed),
+            "{stats:?}"
+        );
+        let doubts = store.in_doubt().unwrap().len();
+        store.close().unwrap();
+        drop((at_least, at_most, store));
 
-    let store = Store::open(dir.path().join("store")).unwrap();
-    store.validate();
-    assert!(
-        store.in_doubt().unwrap().len() >= doubts,
-        "a doubt outlives the process"
-    );
-    let at_least = store
-        .namespace("at-least", Policy::at_least_once().max_attempts(5))
-        .unwrap();
-    let Claim::Granted(lease) = at_least.claim("a new key").unwrap() else {
-        panic!("granted")
-    };
-    let token = u64::try_from(lease.token().as_i64()).unwrap();
-    assert!(
-        token > seen.highest.load(Ordering::Relaxed),
-        "tokens rise across a restart"
-    );
+        let store = Store::open(dir.path().join("store")).unwrap();
+        store.validate();
+        assert!(
+            store.in_doubt().unwrap().len() >= doubts,
+            "a doubt outlives the process"
+        );
+        let at_least = store
+            .namespace("at-least", Policy::at_least_once().max_attempts(5))
+            .unwrap();
+        let Claim::Granted(lease) = at_least.claim("a new key").unwrap() else {
+            panic!("granted")
+        };
+        let token = u64::try_from(lease.token().as_i64()).unwrap();
+        assert!(
+            token > seen.highest.load(Ordering::Relaxed),
+            "tokens rise across a restart"
+        );
+    }
 }

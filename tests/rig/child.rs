@@ -4,16 +4,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use hapax::{Namespace, Policy, Store};
+use hapax::{Builder, LogKind, Namespace, Policy, Store};
 
 /// Where the child works; it does nothing without.
 const DIRECTORY: &str = "HAPAX_CHILD_DIRECTORY";
 /// What the child does, in words of the test that starts it.
 const TASK: &str = "HAPAX_CHILD_TASK";
+/// Which kind of log the child's store has, or is to have.
+const LOG: &str = "HAPAX_CHILD_LOG";
 pub(crate) const SEED: &str = "HAPAX_SEED";
 
 /// The namespaces of every test here: the first at-least-once, the second at-most-once.
 pub(crate) const SPACES: [&str; 2] = ["at-least", "at-most"];
+
+/// Every test here runs on both.
+pub(crate) const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 
 pub(crate) fn spaces(store: &Store) -> Result<[Namespace; 2], hapax::Error> {
     Ok([
@@ -51,6 +56,7 @@ pub(crate) fn heard(line: &str) -> Option<&str> {
 pub(crate) struct Orders {
     pub(crate) directory: PathBuf,
     pub(crate) task: String,
+    pub(crate) log: LogKind,
     pub(crate) seed: u64,
 }
 
@@ -59,13 +65,22 @@ impl Orders {
         let directory = PathBuf::from(std::env::var_os(DIRECTORY)?);
         let seed = std::env::var(SEED).unwrap().parse().unwrap();
         let task = std::env::var(TASK).unwrap();
+        let log = std::env::var(LOG).unwrap();
+        let is_it = |kind: &LogKind| format!("{kind:?}") == log;
+        let log = LOGS.into_iter().find(is_it).unwrap();
         // The harness has begun a line, which would hide the first one of ours.
         std::io::stdout().lock().write_all(b"\n").unwrap();
         Some(Self {
             directory,
             task,
+            log,
             seed,
         })
+    }
+
+    /// The store that it is to work on.
+    pub(crate) fn store(&self) -> Builder {
+        Store::builder(&self.directory).log_kind(self.log)
     }
 
     /// Waits until the parent says so.
@@ -77,20 +92,26 @@ impl Orders {
 }
 
 /// The test called `child` of this program, as a child.
-pub(crate) fn command(directory: &Path, task: &str, seed: u64) -> Command {
+pub(crate) fn command(directory: &Path, task: &str, log: LogKind, seed: u64) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, directory)
         .env(TASK, task)
+        .env(LOG, format!("{log:?}"))
         .env(SEED, seed.to_string())
         .env("RUST_BACKTRACE", "0");
     command
 }
 
 /// Starts a child that talks through a pipe.
-pub(crate) fn spawn(directory: &Path, task: &str, seed: u64) -> (Child, BufReader<ChildStdout>) {
-    let mut child = command(directory, task, seed)
+pub(crate) fn spawn(
+    directory: &Path,
+    task: &str,
+    log: LogKind,
+    seed: u64,
+) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command(directory, task, log, seed)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -42,7 +42,7 @@ impl Known {
         let mut words = line.split(' ');
         let (verb, first) = (words.next().unwrap(), words.next());
         let Some(first) = first else { return };
-        if verb == "error" || verb == "dropped" {
+        if ["error", "dropped", "moved"].contains(&verb) {
             return;
         }
         self.acknowledged += 1;

@@ -176,7 +176,13 @@ const KEPT: &[(&str, &[&str])] = &[
     ("Instant", &["src/clock.rs", "src/sync.rs"]),
     ("SystemTime", &["src/clock.rs"]),
     ("UNIX_EPOCH", &["src/clock.rs"]),
-    ("rustix", &["src/journal/directory.rs"]),
+    (
+        "rustix",
+        &[
+            "src/journal/directory.rs",
+            "src/journal/file_log/writing.rs",
+        ],
+    ),
     ("parking_lot", &["src/sync.rs", "src/sync/"]),
     ("atomic", &["src/sync/"]),
     ("libc", &["src/sync/forks.rs"]),

@@ -1,14 +1,15 @@
 //! What every [`Log`] must do, checked against each of them.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use crate::journal::log::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
 
 /// Opens the log, again and again: each time, the one before has been dropped or closed.
-type Open<'a> = &'a dyn Fn() -> Box<dyn Log>;
+type Open<'a> = &'a dyn Fn() -> Arc<dyn Log>;
 
 /// Runs the whole suite; `fresh` makes a medium and answers how to open it.
-pub(crate) fn run<'a>(fresh: &dyn Fn() -> Box<dyn Fn() -> Box<dyn Log> + 'a>) {
+pub(crate) fn run<'a>(fresh: &dyn Fn() -> Box<dyn Fn() -> Arc<dyn Log> + 'a>) {
     manifest_and_marks(&*fresh());
     segments_and_links(&*fresh());
     frames_survive(&*fresh());

@@ -24,7 +24,7 @@ fn frames(count: u32) -> Vec<Vec<u8>> {
 fn conforms() {
     conformance::run(&|| {
         let log = MemoryLog::new();
-        Box::new(move || Box::new(log.session().unwrap()))
+        Box::new(move || Arc::new(log.session().unwrap()))
     });
 }
 

@@ -11,7 +11,7 @@ use crate::journal::log::SEGMENT_FRAMES_MAX;
 use super::messages::{self, Layout};
 
 /// sled's log.
-pub(super) const DB: &str = "db";
+pub(crate) const DB: &str = "db";
 
 const CONF: &str = "conf";
 const BLOBS: &str = "blobs";
@@ -250,7 +250,7 @@ pub(super) fn write_link(path: &Path, link: &[u8]) -> io::Result<()> {
 }
 
 /// Reads the marker.
-pub(super) fn read_link(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_link(path: &Path) -> io::Result<Vec<u8>> {
     let ready = path.join(READY);
     fs::read(&ready).map_err(|error| named(&error, "read", &ready))
 }

@@ -16,7 +16,6 @@ mod folder;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod messages;
-pub(crate) mod remains;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -27,14 +26,16 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::journal::directory::{self, Directory, named, sync_directory};
+use crate::journal::directory::{self, Directory, named, parse_number, sync_directory};
 use crate::journal::log::Log;
+use crate::options::LogKind;
 use crate::sync::{Mutex, RwLock};
 
 use self::folder::Folder;
 use self::segment::Segment;
 
-pub(crate) use crate::journal::directory::{DirectoryOptions as SledLogOptions, OpenFailure};
+/// sled's log in the folder of a segment, which holds the frames.
+pub(crate) use self::folder::{DB, read_link};
 
 const DEAD: &str = "dead-";
 
@@ -46,21 +47,21 @@ pub(crate) struct SledLog {
     /// Made but not yet activated. Held while one is being made, so that whoever activates it
     /// waits for it; appending never takes it.
     prepared: Mutex<BTreeMap<u64, Folder>>,
-    directory: Directory,
+    directory: Arc<Directory>,
 }
 
 impl SledLog {
-    /// Opens or creates the log in the directory at `path`.
-    pub(crate) fn open(path: &Path, options: SledLogOptions) -> Result<Self, OpenFailure> {
-        Ok(Self {
-            directory: Directory::open(path, options)?,
+    /// The log of this directory.
+    pub(crate) fn over(directory: Arc<Directory>) -> Self {
+        Self {
+            directory,
             segments: RwLock::default(),
             prepared: Mutex::default(),
-        })
+        }
     }
 
     fn folder(&self, segment: u64) -> PathBuf {
-        self.directory.segments().join(format!("{segment:016x}"))
+        self.directory.segments().join(folder_name(segment))
     }
 
     fn segment(&self, segment: u64) -> io::Result<Arc<Segment>> {
@@ -106,6 +107,10 @@ impl SledLog {
 }
 
 impl Log for SledLog {
+    fn kind(&self) -> Option<LogKind> {
+        Some(LogKind::Sled)
+    }
+
     fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
         self.directory.read_manifest()
     }
@@ -165,7 +170,7 @@ impl Log for SledLog {
     }
 
     fn read_link(&self, segment: u64) -> io::Result<Vec<u8>> {
-        folder::read_link(self.segment(segment)?.path())
+        read_link(self.segment(segment)?.path())
     }
 
     fn append(&self, segment: u64, index: u32, frame: &[u8]) -> io::Result<()> {
@@ -237,14 +242,12 @@ impl Log for SledLog {
     }
 }
 
-/// The number in the name of a segment's folder.
-fn parse_number(name: &str) -> Option<u64> {
-    let plain = name
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if name.len() == 16 && plain {
-        u64::from_str_radix(name, 16).ok()
-    } else {
-        None
-    }
+/// The name of a segment's folder.
+pub(crate) fn folder_name(segment: u64) -> String {
+    format!("{segment:016x}")
+}
+
+/// Whether an entry of the directory of segments is of this log, a dead one included.
+pub(crate) fn is_name(name: &str) -> bool {
+    parse_number(name.strip_prefix(DEAD).unwrap_or(name)).is_some()
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::directory::{FirstFailure, named};
+use crate::journal::directory::named;
+use crate::journal::first_failure::FirstFailure;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 

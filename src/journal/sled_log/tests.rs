@@ -10,17 +10,18 @@ use tempfile::TempDir;
 use super::folder::{DB, Folder};
 use super::messages::{self, BLOCK_BYTES, Layout};
 use super::*;
+use crate::journal::directory::DirectoryOptions;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
-use crate::journal::memory_log::conformance::{self, check_frames, frame};
+use crate::journal::memory_log::conformance::{check_frames, frame};
 
-const OPTIONS: SledLogOptions = SledLogOptions {
+const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
-    reserve_bytes: 3 << 20,
+    reserve_bytes: 0,
 };
 
 fn open(path: &Path) -> SledLog {
-    SledLog::open(path, OPTIONS).unwrap()
+    SledLog::over(Arc::new(Directory::open(path, OPTIONS).unwrap()))
 }
 
 /// A log with one segment, number 1, of these frames.
@@ -44,111 +45,6 @@ fn frames(count: u32) -> Vec<Vec<u8>> {
 
 fn segment_folder(path: &Path) -> PathBuf {
     path.join("segments/0000000000000001")
-}
-
-fn names(path: &Path) -> Vec<String> {
-    let entries = fs::read_dir(path).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-#[test]
-fn conforms() {
-    let root = TempDir::new().unwrap();
-    let stores = std::cell::Cell::new(0);
-    conformance::run(&|| {
-        stores.set(stores.get() + 1);
-        let path = root.path().join(format!("a/b/store-{}", stores.get()));
-        Box::new(move || Box::new(open(&path)))
-    });
-}
-
-#[test]
-fn a_second_open_is_told_who_has_it() {
-    let root = TempDir::new().unwrap();
-    let log = open(root.path());
-    let patient = SledLogOptions {
-        wait_for_lock: Duration::from_millis(15),
-        ..OPTIONS
-    };
-    match SledLog::open(root.path(), patient) {
-        Err(OpenFailure::Locked { pid }) => assert_eq!(pid, Some(std::process::id())),
-        other => panic!("{other:?}"),
-    }
-    drop(log);
-    open(root.path());
-}
-
-#[test]
-fn other_directories_are_left_alone() {
-    let root = TempDir::new().unwrap();
-    let check = |entries: &[&str], create| {
-        let path = root.path().join("other");
-        fs::create_dir(&path).unwrap();
-        for entry in entries {
-            File::create(path.join(entry)).unwrap();
-        }
-        let result = SledLog::open(&path, SledLogOptions { create, ..OPTIONS });
-        assert!(
-            matches!(result, Err(OpenFailure::NotAStore(_))),
-            "{entries:?}: {result:?}"
-        );
-        assert_eq!(names(&path), entries);
-        fs::remove_dir_all(&path).unwrap();
-    };
-    check(&["photo.jpeg"], true);
-    check(&["CURRENT", "LOCK", "MANIFEST-000001"], true);
-    check(&["LOCK", "MANIFEST", "segments"], false);
-    check(&[], false);
-
-    let file = root.path().join("file");
-    File::create(&file).unwrap();
-    assert!(matches!(
-        SledLog::open(&file, OPTIONS),
-        Err(OpenFailure::NotAStore(_))
-    ));
-    let missing = root.path().join("missing");
-    let options = SledLogOptions {
-        create: false,
-        ..OPTIONS
-    };
-    assert!(matches!(
-        SledLog::open(&missing, options),
-        Err(OpenFailure::NotAStore(_))
-    ));
-    assert!(!missing.exists());
-    fs::create_dir_all(missing.join("lost+found")).unwrap();
-    open(&missing).write_manifest(b"m").unwrap();
-    File::create(missing.join("notes.txt")).unwrap();
-    SledLog::open(
-        &missing,
-        SledLogOptions {
-            create: false,
-            ..OPTIONS
-        },
-    )
-    .unwrap();
-}
-
-#[test]
-fn leftovers_of_a_crash_are_discarded() {
-    let root = TempDir::new().unwrap();
-    let log = filled(root.path(), &frames(3));
-    log.prepare(2).unwrap();
-    drop(log);
-    let segments = root.path().join("segments");
-    fs::create_dir_all(segments.join("dead-0000000000000000/blobs")).unwrap();
-    fs::create_dir_all(segments.join("0000000000000003")).unwrap();
-    fs::create_dir_all(segments.join("not ours")).unwrap();
-    assert_eq!(names(&segments).len(), 5);
-
-    let log = open(root.path());
-    assert_eq!(log.segments().unwrap(), [1]);
-    assert_eq!(names(&segments), ["0000000000000001", "not ours"]);
-    check_frames(&log, 1, &frames(3));
 }
 
 /// Opening took a folder without its marker for one that was never used, and deleted it, frames
@@ -445,106 +341,4 @@ fn sealing_finds_a_broken_layout() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("0000000000000001"), "{error}");
     check_frames(&log, 1, &frames(10));
-}
-
-#[test]
-fn the_reserve_is_really_there() {
-    let root = TempDir::new().unwrap();
-    let log = open(root.path());
-    let reserve = root.path().join("RESERVE");
-    for _ in 0..2 {
-        log.hold_reserve(true).unwrap();
-        assert!(directory::disk_bytes(&reserve).unwrap() >= OPTIONS.reserve_bytes);
-    }
-    log.hold_reserve(false).unwrap();
-    log.hold_reserve(false).unwrap();
-    assert!(!reserve.exists());
-    assert!(log.free_bytes().unwrap().unwrap() > 0);
-}
-
-#[test]
-fn marks_with_a_wrong_length_are_still_read() {
-    let root = TempDir::new().unwrap();
-    let log = open(root.path());
-    log.write_marks(0, b"zero").unwrap();
-    let file = File::options()
-        .write(true)
-        .open(root.path().join("MARKS"))
-        .unwrap();
-    file.write_all_at(&[0xFF; 2], 4096).unwrap();
-    let marks = log.read_marks().unwrap();
-    assert_eq!(marks[0], b"zero");
-    assert!(!marks[1].is_empty());
-}
-
-#[test]
-fn a_forked_child_is_refused() {
-    let root = TempDir::new().unwrap();
-    let log = filled(root.path(), &frames(2));
-    log.directory.pretend_forked();
-    let refused = |result: io::Result<()>| {
-        assert!(result.unwrap_err().to_string().contains("forked"));
-    };
-    refused(log.append(1, 2, b"x"));
-    refused(log.flush(1));
-    refused(log.sync(1));
-    refused(log.seal(1));
-    refused(log.prepare(2));
-    refused(log.activate(2, b""));
-    refused(log.remove(1));
-    refused(log.write_manifest(b""));
-    refused(log.write_marks(0, b""));
-    refused(log.hold_reserve(true));
-    refused(log.close());
-    drop(log);
-    // The lock went with the handle, here: there is no parent that still has it.
-    check_frames(
-        &{
-            let log = open(root.path());
-            log.segments().unwrap();
-            log
-        },
-        1,
-        &frames(2),
-    );
-}
-
-#[test]
-fn dropping_survives_a_vanished_directory() {
-    let root = TempDir::new().unwrap();
-    let log = filled(root.path(), &frames(2));
-    log.prepare(2).unwrap();
-    fs::remove_dir_all(root.path()).unwrap();
-    assert!(log.seal(1).is_err());
-    assert!(log.remove(1).is_err());
-    drop(log);
-}
-
-#[test]
-fn segments_are_read_prepared_and_written_at_once() {
-    let root = TempDir::new().unwrap();
-    let all = frames(300);
-    let log = filled(root.path(), &all);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for _ in 0..5 {
-                check_frames(&log, 1, &all);
-            }
-        });
-        scope.spawn(|| {
-            log.prepare(3).unwrap();
-            log.seal(1).unwrap();
-        });
-        log.activate(2, b"").unwrap();
-        for (index, frame) in (0..).zip(&all) {
-            log.append(2, index, frame).unwrap();
-            if index % 20 == 0 {
-                log.sync(2).unwrap();
-            }
-        }
-        log.activate(3, b"").unwrap();
-    });
-    check_frames(&log, 1, &all);
-    check_frames(&log, 2, &all);
-    log.close().unwrap();
 }

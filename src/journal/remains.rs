@@ -1,19 +1,20 @@
 //! [`Remains`]: the segments that are left in a directory, read without changing a byte of it.
 //!
-//! Frames lie verbatim and in one piece in sled's file, so they are found by their magic and
-//! believed by their checksum, whatever has become of the bytes around them.
+//! Frames lie verbatim and in one piece in the file of a segment, of either kind of log, so they are
+//! found by their magic and believed by their checksum, whatever has become of the bytes around them.
 
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::journal::directory::{Untouched, named};
-use crate::journal::frame::{self, BadFrame, FrameView};
-use crate::journal::log::FRAME_BYTES_MAX;
-
-use super::folder::{self, DB};
-use super::parse_number;
+use super::directory::{OpenFailure, Untouched, named, parse_number};
+use super::file_log;
+use super::frame::{self, BadFrame, FrameView};
+use super::log::FRAME_BYTES_MAX;
+use super::sled_log;
+use crate::options::LogKind;
 
 /// Bytes of a file that are looked through at once.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -29,6 +30,20 @@ pub(crate) enum Remain<'a> {
     Unreadable(io::Error),
 }
 
+/// A segment, by the log in which it lies: a move leaves some in both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct SegmentPlace {
+    pub(crate) number: u64,
+    is_file: bool,
+}
+
+impl Display for SegmentPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = if self.is_file { "seg" } else { "db" };
+        write!(f, "segment {:016x}, {file}", self.number)
+    }
+}
+
 /// What is left of the segments of a store.
 #[derive(Debug)]
 pub(crate) struct Remains {
@@ -36,34 +51,48 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// The numbers in the names of the folders, ascending. Those that were being removed are left
+    /// The segments by their names, ascending by number. Those that were being removed are left
     /// out: the low mark was above them first.
-    pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
+    pub(crate) fn segments(&self) -> io::Result<Vec<SegmentPlace>> {
         let path = self.directory.segments();
         let entries = match fs::read_dir(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             result => result.map_err(|error| named(&error, "list", &path))?,
         };
-        let mut numbers = Vec::new();
+        let mut places = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|error| named(&error, "list", &path))?;
-            numbers.extend(parse_number(&entry.file_name().to_string_lossy()));
+            let name = entry
+                .map_err(|error| named(&error, "list", &path))?
+                .file_name();
+            let name = name.to_string_lossy();
+            let of = |is_file| move |number| SegmentPlace { number, is_file };
+            places.extend(parse_number(&name).map(of(false)));
+            places.extend(file_log::parse_name(&name).map(of(true)));
         }
-        numbers.sort_unstable();
-        Ok(numbers)
+        places.sort_unstable();
+        Ok(places)
     }
 
-    pub(crate) fn link(&self, segment: u64) -> io::Result<Vec<u8>> {
-        folder::read_link(&self.folder(segment))
+    /// The kind of log in which the store lies, as far as that is still known.
+    pub(crate) fn kind(&self) -> LogKind {
+        super::kind::recognise(&self.directory)
+    }
+
+    pub(crate) fn link(&self, place: SegmentPlace) -> io::Result<Vec<u8>> {
+        if place.is_file {
+            file_log::read_link(&self.file(place), place.number)
+        } else {
+            sled_log::read_link(&self.folder(place))
+        }
     }
 
     /// Shows everything in a segment that looks like a frame, with its offset.
     pub(crate) fn scan(
         &self,
-        segment: u64,
+        place: SegmentPlace,
         visit: &mut dyn FnMut(u64, &Remain<'_>),
     ) -> io::Result<()> {
-        let path = self.db(segment);
+        let path = self.file(place);
         let look = || -> io::Result<(File, u64)> {
             let file = File::open(&path)?;
             let length = file.metadata()?.len();
@@ -80,8 +109,8 @@ impl Remains {
     }
 
     /// Reads a frame that [`scan`](Self::scan) has found.
-    pub(crate) fn read(&self, segment: u64, offset: u64, bytes: u32) -> io::Result<Vec<u8>> {
-        let path = self.db(segment);
+    pub(crate) fn read(&self, place: SegmentPlace, offset: u64, bytes: u32) -> io::Result<Vec<u8>> {
+        let path = self.file(place);
         let mut frame = vec![0; bytes as usize];
         File::open(&path)
             .and_then(|file| file.read_exact_at(&mut frame, offset))
@@ -89,12 +118,19 @@ impl Remains {
         Ok(frame)
     }
 
-    fn folder(&self, segment: u64) -> PathBuf {
-        self.directory.segments().join(format!("{segment:016x}"))
+    fn folder(&self, place: SegmentPlace) -> PathBuf {
+        let folder = sled_log::folder_name(place.number);
+        self.directory.segments().join(folder)
     }
 
-    fn db(&self, segment: u64) -> PathBuf {
-        self.folder(segment).join(DB)
+    /// The file that holds the frames.
+    fn file(&self, place: SegmentPlace) -> PathBuf {
+        if place.is_file {
+            let name = file_log::file_name(place.number);
+            self.directory.segments().join(name)
+        } else {
+            self.folder(place).join(sled_log::DB)
+        }
     }
 }
 
@@ -153,7 +189,7 @@ fn look_through(window: &[u8], from: u64, visit: &mut dyn FnMut(u64, &Remain<'_>
 }
 
 /// Opens what is left of a store, for reading only.
-pub(crate) fn open(path: &Path) -> Result<Remains, super::OpenFailure> {
+pub(crate) fn open(path: &Path) -> Result<Remains, OpenFailure> {
     Ok(Remains {
         directory: Untouched::open(path)?,
     })
