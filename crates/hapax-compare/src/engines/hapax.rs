@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hapax::{BatchClaim, Claim, Lease, Namespace, Policy, Store};
+use hapax::{BatchClaim, Claim, Lease, LogKind, Namespace, Policy, Store};
 
 use crate::engine::{self, Engine, Entry, Kind, Outcome, Place, Role, Session, present};
 use crate::keys::{KEY_BYTES, Key, RESPONSE_BYTES, is_response, response};
 
-/// As it comes. To measure another log, give a third entry another `open`.
+/// As it comes.
 pub(super) const AT_LEAST_ONCE: Entry = Entry {
     name: "hapax",
     label: "hapax",
@@ -20,7 +20,7 @@ pub(super) const AT_LEAST_ONCE: Entry = Entry {
     only: &[],
     callers: 1,
     missing: present,
-    open: |place| open(place, Policy::at_least_once()),
+    open: |place| open(place, LogKind::Sled, Policy::at_least_once()),
     serve: None,
 };
 
@@ -34,7 +34,16 @@ pub(super) const AT_MOST_ONCE: Entry = Entry {
     interval: "not measured: its claims are durable at every level",
     sync: "Sync; at-most-once, so a pair waits for the claim and for the completion",
     only: &["sync-1", "sync-8", "sync-64", "sync-batch"],
-    open: |place| open(place, Policy::at_most_once()),
+    open: |place| open(place, LogKind::Sled, Policy::at_most_once()),
+    ..AT_LEAST_ONCE
+};
+
+/// On plain files.
+pub(super) const FILES: Entry = Entry {
+    name: "hapax-files",
+    label: "hapax, plain files",
+    role: Role::Variant,
+    open: |place| open(place, LogKind::Files, Policy::at_least_once()),
     ..AT_LEAST_ONCE
 };
 
@@ -43,13 +52,14 @@ struct Hapax {
     jobs: Namespace,
 }
 
-fn open(place: &Place, policy: Policy) -> Outcome<Box<dyn Engine>> {
+fn open(place: &Place, log: LogKind, policy: Policy) -> Outcome<Box<dyn Engine>> {
     let durability = match place.durability {
         engine::Durability::Interval => hapax::Durability::Interval(Duration::from_secs(1)),
         engine::Durability::Sync => hapax::Durability::Sync,
     };
     let store = Store::builder(place.dir.join("store"))
         .durability(durability)
+        .log_kind(log)
         .open()?;
     let jobs = store.namespace("jobs", policy)?;
     Ok(Box::new(Hapax { store, jobs }))

@@ -23,6 +23,7 @@ const PAIR_BYTES: u64 = (2 * KEY_BYTES + CLAIM_BYTES + RESPONSE_BYTES) as u64;
 /// All of them, in the order of the table.
 pub static ENTRIES: &[Entry] = &[
     hapax::AT_LEAST_ONCE,
+    hapax::FILES,
     hapax::AT_MOST_ONCE,
     file::TWO_RECORDS,
     file::ONE_RECORD,
