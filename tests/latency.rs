@@ -132,8 +132,7 @@ fn a_steady_load_is_measured_in_both_forms() {
 
 #[test]
 fn growth_is_measured_beside_the_quiet() {
-    let line =
-        "--seconds 1 --callers 4 --scenario growth --rate 1000 --keys 5000 --durability sync";
+    let line = "--seconds 1 --callers 4 --scenario growth --rate 1000 --keys 25000";
     let rows = measure(&args(line));
     let during: Vec<_> = rows.iter().map(|row| row.during).collect();
     assert_eq!(during, ["quiet", "growth", "quiet", "growth"]);

@@ -17,8 +17,9 @@ usage: cargo run --release --example capacity -- --keys N [options]
                      completed with 64 bytes, under interval of 100 ms
   --batch N          keys of one call while it is filled (default 1024); 1 for
                      claim and complete one by one
-  --samples N        keys that are claimed at full size, and at most so many
-                     answers that are replayed (default 200000, at most --keys)
+  --samples N        keys that are claimed at full size, and answers that are
+                     replayed, but for 20 s at most (default 200000, at most
+                     --keys)
   --dir DIR          the store lies in DIR meanwhile (default: a temporary
                      directory); it has to have 150 bytes a key free, and 1 GiB
   --plot FILE.svg    one run after the other, each in a process of its own, and

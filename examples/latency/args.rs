@@ -30,14 +30,14 @@ scenarios:
   steady       ever new keys, each claimed and completed; nothing else
   expiry       and all keys of the event expire within a second or two
   compaction   the same, but every fourth of them lives on and has to be carried
-  growth       and the keys of the event, four times as many, come as fast as
-               --seconds tells: the tables grow from empty
+  growth       and the keys of the event, four times as many, come at 400000 a
+               second from another thread: the tables grow from empty
 
 The load is open: each caller has a schedule, whatever the calls take. A claim that
 is late because the call before it took long counts from when it was due, so that
 no pause is measured by one call only. What the system adds when it wakes a caller
-that has nothing to do is not counted: the schedule moves with it. A complete
-counts from the answer to its claim.
+that has nothing to do is not counted: the schedule moves with it, so one caller
+alone offers less than --rate. A complete counts from the answer to its claim.
 
 In the rows of an event, the callers go on while it lasts. Nothing is dropped in
 the first two minutes after open, so expiry and compaction begin with a wait.

@@ -22,8 +22,10 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const FILL: u64 = 4096;
 const SMALL_FILL: u64 = 256;
 
-/// Keys that come during growth, for each one of the event.
+/// Keys that come during growth, for each one of the event, and how many in a second: a load that
+/// leaves room for the callers, so that growth is measured, and not a log that is full.
 const GROWTH: u64 = 4;
+const GROWTH_RATE: u64 = 400_000;
 
 /// One in so many outlives the others in the compaction scenario, so that every segment has some
 /// to carry, and most of it is dead.
@@ -88,22 +90,21 @@ pub(crate) fn steady_then_growth(
     };
     if scenario == Scenario::Growth {
         phases.enter(Phase::Event);
-        grow(quiet, keys * GROWTH, on, phases)?;
+        grow(keys * GROWTH, on, phases)?;
         lasted.event = instant() - event_start;
     }
     Ok(lasted)
 }
 
-/// Brings so many keys within `lasting`, or as fast as it goes.
-fn grow(lasting: Duration, keys: u64, on: &Namespace, phases: &Phases) -> Result<(), Failure> {
+/// Brings so many keys at their rate, or as fast as it goes.
+fn grow(keys: u64, on: &Namespace, phases: &Phases) -> Result<(), Failure> {
     let from = instant();
     let mut done = 0;
     while done < keys && phases.now() != Phase::Over {
         let end = (done + SMALL_FILL).min(keys);
         complete(on, on.claim_many((done..end).map(key))?)?;
         done = end;
-        #[expect(clippy::cast_precision_loss, reason = "a share needs few digits")]
-        let due = from + lasting.mul_f64(done as f64 / keys as f64);
+        let due = from + Duration::from_nanos(done.saturating_mul(1_000_000_000) / GROWTH_RATE);
         std::thread::park_timeout(due.saturating_duration_since(instant()));
     }
     Ok(())
