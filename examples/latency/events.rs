@@ -32,7 +32,7 @@ const GROWTH_RATE: u64 = 400_000;
 const LONG_LIVED_ONE_IN: u64 = 4;
 
 /// Keys a second that a slow machine fills in.
-const FILL_RATE_LEAST: u64 = 200_000;
+const FILL_RATE_LEAST: u64 = 100_000;
 
 /// An event that takes longer has not happened.
 const EVENT_MOST: Duration = Duration::from_secs(120);
