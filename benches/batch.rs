@@ -3,7 +3,7 @@
 mod rig;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use rig::{Sized, complete, granted, group, key, timed, usual_size};
+use rig::{Sized, complete, granted, group, timed, usual_size};
 
 /// Keys of a call.
 const CALLS: [u64; 3] = [64, 1024, 4096];
@@ -11,50 +11,47 @@ const CALLS: [u64; 3] = [64, 1024, 4096];
 fn new_keys(c: &mut Criterion) {
     let mut sized = Sized::new(usual_size());
     for keys in CALLS {
-        group(c, "claim_many", keys).bench_function(BenchmarkId::from_parameter(keys), |b| {
-            b.iter_custom(|rounds| {
-                sized.rounds(rounds, keys, |rig, fresh| {
-                    rig.jobs.claim_many(fresh).expect("answers")
-                })
+        let id = || BenchmarkId::from_parameter(keys);
+        group(c, "claim_many", keys).bench_function(id(), |b| {
+            sized.measure(b, keys, |rig, fresh| {
+                rig.jobs.claim_many(fresh).expect("answers")
             });
         });
-        group(c, "claim_many + complete_many", keys).bench_function(
-            BenchmarkId::from_parameter(keys),
-            |b| {
-                b.iter_custom(|rounds| {
-                    sized.rounds(rounds, keys, |rig, fresh| {
-                        let answers = rig.jobs.claim_many(fresh).expect("answers");
-                        complete(&rig.jobs, granted(answers));
-                    })
-                });
-            },
-        );
-        group(c, "insert_many", keys).bench_function(BenchmarkId::from_parameter(keys), |b| {
-            b.iter_custom(|rounds| {
-                sized.rounds(rounds, keys, |rig, fresh| {
-                    rig.jobs.insert_many(fresh).expect("answers")
-                })
+        group(c, "claim_many + complete_many", keys).bench_function(id(), |b| {
+            sized.measure(b, keys, |rig, fresh| {
+                let answers = rig.jobs.claim_many(fresh).expect("answers");
+                complete(&rig.jobs, granted(answers));
+            });
+        });
+        group(c, "insert_many", keys).bench_function(id(), |b| {
+            sized.measure(b, keys, |rig, fresh| {
+                rig.jobs.insert_many(fresh).expect("answers")
             });
         });
     }
 }
 
-/// Every other key was completed before.
+/// Every other key was completed in the batch before.
 fn mixed(c: &mut Criterion) {
     let mut sized = Sized::new(usual_size());
     for keys in CALLS {
         let mut group = group(c, "claim_many, half of it settled", keys);
         group.bench_function(BenchmarkId::from_parameter(keys), |b| {
-            let mut settled = 0;
+            let rig = sized.rig();
+            let mut settled = rig.fresh(keys / 2);
+            for &key in &settled {
+                rig.claim_and_complete(key);
+            }
             b.iter_custom(|rounds| {
                 let round = |_| {
-                    let rig = sized.rig();
-                    let mut batch = rig.fresh(keys / 2);
-                    for _ in 0..keys / 2 {
-                        settled = (settled + 7919) % usual_size();
-                        batch.push(key(settled));
-                    }
-                    timed(|| rig.jobs.claim_many(batch).expect("answers"))
+                    let fresh = rig.fresh(keys / 2);
+                    let old = std::mem::replace(&mut settled, fresh.clone());
+                    let batch = fresh.into_iter().zip(old).flat_map(|(new, old)| [new, old]);
+                    let (mut answers, batch) = (Vec::new(), batch.collect::<Vec<_>>());
+                    let taken = timed(|| answers = rig.jobs.claim_many(batch).expect("answers"));
+                    // Every other answer is a grant.
+                    complete(&rig.jobs, granted(answers.into_iter().step_by(2).collect()));
+                    taken
                 };
                 (0..rounds).map(round).sum()
             });

@@ -16,26 +16,20 @@ use rig::{BATCH, Sized, group, key, sizes, sizes_and_large, together, usual_size
 fn new_keys(c: &mut Criterion) {
     for keys in sizes_and_large() {
         let mut sized = Sized::new(keys);
-        group(c, "claim", BATCH).bench_function(BenchmarkId::from_parameter(keys), |b| {
-            b.iter_custom(|rounds| {
-                sized.rounds(rounds, BATCH, |rig, fresh| {
-                    let claims = fresh.into_iter().map(|key| rig.claim(key));
-                    claims.collect::<Vec<_>>()
-                })
+        let id = || BenchmarkId::from_parameter(keys);
+        group(c, "claim", BATCH).bench_function(id(), |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                let claims = fresh.into_iter().map(|key| rig.claim(key));
+                claims.collect::<Vec<_>>()
             });
         });
-        group(c, "claim + complete", BATCH).bench_function(
-            BenchmarkId::from_parameter(keys),
-            |b| {
-                b.iter_custom(|rounds| {
-                    sized.rounds(rounds, BATCH, |rig, fresh| {
-                        fresh
-                            .into_iter()
-                            .for_each(|key| rig.claim_and_complete(key));
-                    })
-                });
-            },
-        );
+        group(c, "claim + complete", BATCH).bench_function(id(), |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                fresh
+                    .into_iter()
+                    .for_each(|key| rig.claim_and_complete(key));
+            });
+        });
     }
 }
 
@@ -47,6 +41,7 @@ fn threads(c: &mut Criterion) {
     for threads in [2, 4, 8] {
         let mut group = group(c, "claim + complete, threads", BATCH * threads);
         group.bench_function(BenchmarkId::from_parameter(threads), |b| {
+            sized.rig();
             b.iter_custom(|rounds| {
                 let part = |from: u64| {
                     let keys = (rounds - from).min(ROUNDS_MOST) * BATCH;
@@ -74,11 +69,15 @@ fn replay(c: &mut Criterion) {
     };
     for keys in sizes() {
         let mut sized = Sized::new(keys);
+        let mut recent = None;
         let mut group = group(c, "replay", 1);
         group.bench_function(BenchmarkId::new("recent", keys), |b| {
             let rig = sized.rig();
-            let recent = key(rig.take(1));
-            rig.claim_and_complete(recent);
+            let recent = *recent.get_or_insert_with(|| {
+                let recent = key(rig.take(1));
+                rig.claim_and_complete(recent);
+                recent
+            });
             b.iter(|| replayed(rig.claim(recent)));
         });
         group.bench_function(BenchmarkId::new("any", keys), |b| {
@@ -95,13 +94,18 @@ fn replay(c: &mut Criterion) {
 
 fn renew(c: &mut Criterion) {
     for keys in sizes() {
+        let (mut sized, mut leases) = (Sized::new(keys), None);
         group(c, "renew", BATCH).bench_function(BenchmarkId::from_parameter(keys), |b| {
-            let mut sized = Sized::new(keys);
-            let rig = sized.rig();
-            let fresh = rig.fresh(BATCH);
-            let leases: Vec<_> = fresh.into_iter().map(|key| rig.lease(key)).collect();
+            let leases = leases.get_or_insert_with(|| {
+                let rig = sized.rig();
+                let fresh = rig.fresh(BATCH);
+                fresh
+                    .into_iter()
+                    .map(|key| rig.lease(key))
+                    .collect::<Vec<_>>()
+            });
             b.iter(|| {
-                for lease in &leases {
+                for lease in &*leases {
                     lease.renew().expect("it has not lapsed");
                 }
             });

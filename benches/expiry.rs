@@ -5,9 +5,9 @@ mod rig;
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use hapax::{ManualClock, Policy};
-use rig::{BATCH, Rig, group, key, sizes, timed};
+use rig::{BATCH, Rig, group, group_of_few, key, sizes, timed};
 
 const RETENTION: Duration = Duration::from_secs(2);
 
@@ -25,12 +25,15 @@ fn open(clock: &ManualClock) -> Rig {
 /// All keys of the store expire within one call: their counts, their slots, their segments.
 fn at_once(c: &mut Criterion) {
     for keys in sizes() {
-        let mut group = group(c, "expiry at once", keys);
-        group.sample_size(10).sampling_mode(SamplingMode::Flat);
+        let mut group = group_of_few(c, "expiry at once", keys);
+        let mut opened = None;
         group.bench_function(BenchmarkId::from_parameter(keys), |b| {
-            let clock = ManualClock::new();
-            let mut rig = open(&clock);
-            clock.advance(GRACE);
+            let (clock, rig) = opened.get_or_insert_with(|| {
+                let clock = ManualClock::new();
+                let rig = open(&clock);
+                clock.advance(GRACE);
+                (clock, rig)
+            });
             b.iter_custom(|rounds| {
                 let round = |_| {
                     rig.fill(keys);
@@ -84,9 +87,10 @@ impl Expired {
 /// The claim of a key that has expired finds it absent, whether the table has let go of it or not.
 fn expired_keys(c: &mut Criterion) {
     for keys in sizes() {
+        let mut expired: Option<Expired> = None;
         let mut group = group(c, "claim + complete of expired keys", BATCH.min(keys));
         group.bench_function(BenchmarkId::from_parameter(keys), |b| {
-            let mut expired: Option<Expired> = None;
+            expired.get_or_insert_with(|| Expired::new(keys));
             b.iter_custom(|rounds| {
                 let mut taken = Duration::ZERO;
                 for _ in 0..rounds {

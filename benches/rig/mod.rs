@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput};
+use criterion::{Bencher, BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use hapax::{BatchClaim, Builder, Claim, Durability, Lease, Namespace, Policy, Store};
 use tempfile::TempDir;
 
@@ -69,6 +69,21 @@ pub(crate) fn group<'a>(
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .throughput(Throughput::Elements(calls));
+    group
+}
+
+/// A group for rounds that take long, or have to be prepared one by one.
+pub(crate) fn group_of_few<'a>(
+    c: &'a mut Criterion,
+    name: &str,
+    keys: u64,
+) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = group(c, name, keys);
+    let secs = if keys > 100_000 { 30 } else { 2 };
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .measurement_time(Duration::from_secs(secs));
     group
 }
 
@@ -196,19 +211,23 @@ impl Sized {
         self.rig.get_or_insert_with(|| Rig::of(self.keys))
     }
 
-    /// Rounds of `work` on new keys; what it returns is dropped when the clock has stopped.
-    pub(crate) fn rounds<R>(
+    /// Measures rounds of `work` on new keys; what it returns is dropped when the clock has stopped.
+    pub(crate) fn measure<R>(
         &mut self,
-        rounds: u64,
+        b: &mut Bencher<'_>,
         keys: u64,
         work: impl Fn(&Rig, Vec<[u8; 16]>) -> R,
-    ) -> Duration {
-        let round = |_| {
-            let rig = self.rig();
-            let fresh = rig.fresh(keys);
-            timed(|| work(rig, fresh))
-        };
-        (0..rounds).map(round).sum()
+    ) {
+        // Made before criterion looks at the clock, to see how many rounds there is time for.
+        self.rig();
+        b.iter_custom(|rounds| {
+            let round = |_| {
+                let rig = self.rig();
+                let fresh = rig.fresh(keys);
+                timed(|| work(rig, fresh))
+            };
+            (0..rounds).map(round).sum()
+        });
     }
 }
 
