@@ -67,7 +67,7 @@ pub(crate) fn group<'a>(
     group
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        .measurement_time(Duration::from_secs(3))
         .throughput(Throughput::Elements(calls));
     group
 }
