@@ -16,7 +16,6 @@ mod executor;
 mod histogram;
 #[path = "../examples/latency/load.rs"]
 mod load;
-#[allow(dead_code, reason = "a test prints no table")]
 #[path = "../examples/latency/row.rs"]
 mod row;
 #[path = "../examples/latency/schedule.rs"]
@@ -102,10 +101,16 @@ fn measure(args: &Args) -> Vec<Row> {
 
 fn check(row: &Row) {
     assert!(row.pairs > 0 && row.lasted > Duration::ZERO, "{row:?}");
-    for [p50, p99, p999, max] in [row.claim, row.complete] {
+    for [p50, p99, p999, max] in [row.claim, row.claim_call, row.complete] {
         assert!(Duration::ZERO < p50, "{row:?}");
         assert!(p50 <= p99 && p99 <= p999 && p999 <= max, "{row:?}");
     }
+    assert!(
+        row.claim_call[3] <= row.claim[3],
+        "it is due before: {row:?}"
+    );
+    let columns = Row::head().lines().nth(1).unwrap().len();
+    assert!(row.line().len() >= columns, "{}", row.line());
     assert_eq!(row.json()["pairs"], row.pairs);
 }
 

@@ -37,7 +37,8 @@ The load is open: each caller has a schedule, whatever the calls take. A claim t
 is late because the call before it took long counts from when it was due, so that
 no pause is measured by one call only. What the system adds when it wakes a caller
 that has nothing to do is not counted: the schedule moves with it, so one caller
-alone offers less than --rate. A complete counts from the answer to its claim.
+alone offers less than --rate. What the call of a claim took by itself is beside
+it. A complete counts from the answer to its claim.
 
 In the rows of an event, the callers go on while it lasts. Nothing is dropped in
 the first two minutes after open, so expiry and compaction begin with a wait.

@@ -48,8 +48,20 @@ impl Phases {
 /// How long the calls of one phase took.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// From when the claim was due.
     pub(crate) claims: Histogram,
+    /// From when it was called.
+    pub(crate) claim_calls: Histogram,
     pub(crate) completes: Histogram,
+}
+
+/// The moments of one pair.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    due: Instant,
+    called: Instant,
+    claimed: Instant,
+    completed: Instant,
 }
 
 /// What the callers of a thread, or of a run, have measured.
@@ -60,14 +72,15 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    fn add(&mut self, phase: Phase, claim: Duration, complete: Duration) {
+    fn add(&mut self, phase: Phase, pair: Pair) {
         let tally = match phase {
             Phase::Quiet => &mut self.quiet,
             Phase::Event => &mut self.event,
             Phase::WarmUp | Phase::Over => return,
         };
-        tally.claims.add(claim);
-        tally.completes.add(complete);
+        tally.claims.add(pair.claimed - pair.due);
+        tally.claim_calls.add(pair.claimed - pair.called);
+        tally.completes.add(pair.completed - pair.claimed);
     }
 
     fn append(&mut self, other: &Self) {
@@ -76,6 +89,7 @@ impl Measured {
             (&mut self.event, &other.event),
         ] {
             all.claims.append(&more.claims);
+            all.claim_calls.append(&more.claim_calls);
             all.completes.append(&more.completes);
         }
     }
@@ -165,16 +179,20 @@ impl Load<'_> {
             if self.phases.is_over() {
                 break;
             }
-            let counts_from = schedule.take(idle);
+            let (due, called) = (schedule.take(idle), instant());
             let claim = self.on.claim(key(number, serial))?;
             let claimed = instant();
             let Claim::Granted(lease) = claim else {
                 return Err(not_granted(&claim));
             };
             lease.complete(RESPONSE)?;
-            let end = instant();
-            let phase = self.phases.now();
-            measured.add(phase, claimed - counts_from, end - claimed);
+            let pair = Pair {
+                due,
+                called,
+                claimed,
+                completed: instant(),
+            };
+            measured.add(self.phases.now(), pair);
         }
         Ok(measured)
     }
@@ -227,7 +245,7 @@ impl Load<'_> {
             if self.phases.is_over() {
                 break;
             }
-            let counts_from = schedule.take(idle);
+            let (due, called) = (schedule.take(idle), instant());
             let options = ClaimOptions::new();
             let claim = self.on.claim_async(key(number, serial), options).await?;
             let claimed = instant();
@@ -235,10 +253,13 @@ impl Load<'_> {
                 return Err(not_granted(&claim));
             };
             lease.complete_async(RESPONSE).await?;
-            let end = instant();
-            let phase = self.phases.now();
-            let mut measured = measured.borrow_mut();
-            measured.add(phase, claimed - counts_from, end - claimed);
+            let pair = Pair {
+                due,
+                called,
+                claimed,
+                completed: instant(),
+            };
+            measured.borrow_mut().add(self.phases.now(), pair);
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ fn run() -> Result<(), Failure> {
         Command::Run(args) => args,
     };
     let scratch = Scratch::new("latency", args.dir.clone())?;
-    writeln!(io::stdout(), "{}", Row::HEAD)?;
+    writeln!(io::stdout(), "{}", Row::head())?;
     let mut told = Vec::new();
     session::run(&args, scratch.path(), &mut |rows| {
         tell(&args, &mut told, rows)

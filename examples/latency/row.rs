@@ -17,7 +17,10 @@ pub(crate) struct Row {
     pub(crate) during: &'static str,
     pub(crate) lasted: Duration,
     pub(crate) pairs: u64,
+    /// From when it was due.
     pub(crate) claim: [Duration; 4],
+    /// From when it was called.
+    pub(crate) claim_call: [Duration; 4],
     pub(crate) complete: [Duration; 4],
 }
 
@@ -49,13 +52,29 @@ impl Row {
             lasted,
             pairs: tally.claims.count(),
             claim: percentiles(&tally.claims),
+            claim_call: percentiles(&tally.claim_calls),
             complete: percentiles(&tally.completes),
         }
     }
 
-    pub(crate) const HEAD: &'static str = "\
-scenario   form     callers during     seconds   pairs/s | claim us    p50      p99    p99.9       max \
-| complete us p50      p99    p99.9       max";
+    /// Two lines: what the groups of columns are, and the columns.
+    pub(crate) fn head() -> String {
+        let us = format!("{:>8} {:>8} {:>8} {:>9}", "p50", "p99", "p99.9", "max");
+        let group = |name| format!("{name:36}");
+        format!(
+            "{:57} | {} | {} | {}\n{:10} {:8} {:>7} {:10} {:>7} {:>9}  | {us} | {us} | {us}",
+            "",
+            group("claim, us from when it was due"),
+            group("claim, us from the call"),
+            group("complete, us from the call"),
+            "scenario",
+            "form",
+            "callers",
+            "during",
+            "seconds",
+            "pairs/s",
+        )
+    }
 
     fn pairs_per_second(&self) -> u64 {
         let millis = u64::try_from(self.lasted.as_millis()).unwrap_or(u64::MAX);
@@ -68,7 +87,7 @@ scenario   form     callers during     seconds   pairs/s | claim us    p50      
             format!("{p50:8.1} {p99:8.1} {p999:8.1} {max:9.0}")
         };
         format!(
-            "{:10} {:8} {:7} {:10} {:7.1} {:9} |       {} |         {}",
+            "{:10} {:8} {:7} {:10} {:7.1} {:9}  | {} | {} | {}",
             self.scenario,
             self.form,
             self.callers,
@@ -76,6 +95,7 @@ scenario   form     callers during     seconds   pairs/s | claim us    p50      
             self.lasted.as_secs_f64(),
             self.pairs_per_second(),
             us(self.claim),
+            us(self.claim_call),
             us(self.complete),
         )
     }
@@ -89,6 +109,7 @@ scenario   form     callers during     seconds   pairs/s | claim us    p50      
             "seconds": self.lasted.as_secs_f64(),
             "pairs": self.pairs,
             "pairs_per_second": self.pairs_per_second(),
+            "claim_call_us_p50_p99_p999_max": micros(self.claim_call),
             "claim_us_p50_p99_p999_max": micros(self.claim),
             "complete_us_p50_p99_p999_max": micros(self.complete),
         })
