@@ -145,32 +145,34 @@ fn growth_is_measured_beside_the_quiet() {
 }
 
 /// A claim that is kept waiting by the one before it counts from when it was due; one whose thread
-/// overslept, from when that woke. Only sleep moves the schedule.
+/// overslept, from when that woke. Only sleep takes claims off the schedule.
 #[test]
 fn no_pause_is_left_out() {
     let start = instant();
     let at = |millis| start + Duration::from_millis(millis);
-    // Two callers share 200 a second, so each has one every ten milliseconds.
-    let mut second = Schedule::new(start, 200, 2, 1);
-    assert_eq!(second.due(), at(5));
-    assert_eq!(second.take(None), at(5), "busy");
     let idle = |from, until| {
         Some(Idle {
             from: at(from),
             until: at(until),
         })
     };
+    // Two callers share 200 a second, so each has one every ten milliseconds.
+    let mut second = Schedule::new(start, 200, 2, 1);
+    assert_eq!(second.due(), at(5));
+    assert_eq!(second.take(None), at(5), "busy");
     assert_eq!(
         second.take(idle(0, 9)),
         at(15),
-        "it was idle before, and is late"
+        "it slept before, and is late"
     );
     assert_eq!(second.take(idle(20, 27)), at(27), "it overslept");
-    assert_eq!(second.due(), at(37), "the schedule moves with it");
+    assert_eq!(second.due(), at(35), "the next one stays where it was");
     // After a pause of a hundred milliseconds, ten claims are late, each less than the last.
     for late in 0..10 {
-        assert_eq!(second.take(None), at(37 + late * 10));
+        assert_eq!(second.take(None), at(35 + late * 10));
     }
+    assert_eq!(second.take(idle(130, 158)), at(158), "two more fell due");
+    assert_eq!(second.due(), at(165), "and are left out");
 }
 
 #[test]

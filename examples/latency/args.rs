@@ -36,9 +36,9 @@ scenarios:
 The load is open: each caller has a schedule, whatever the calls take. A claim that
 is late because the call before it took long counts from when it was due, so that
 no pause is measured by one call only. What the system adds when it wakes a caller
-that has nothing to do is not counted: the schedule moves with it, so one caller
-alone offers less than --rate. What the call of a claim took by itself is beside
-it. A complete counts from the answer to its claim.
+that has nothing to do is not counted, and what falls due meanwhile is left out, so
+one caller alone offers less than --rate. What the call of a claim took by itself is
+beside it. A complete counts from the answer to its claim.
 
 In the rows of an event, the callers go on while it lasts. Nothing is dropped in
 the first two minutes after open, so expiry and compaction begin with a wait.

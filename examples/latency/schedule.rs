@@ -31,12 +31,18 @@ impl Schedule {
     }
 
     /// Takes the next claim off the schedule; gives the moment from which its latency counts: when
-    /// it was due, or when its thread woke, if that was idle then. Only in that case the schedule
-    /// moves, so nothing that the store does takes a claim off it.
+    /// it was due, or when its thread woke, if that slept then. Only claims that fell due in such a
+    /// sleep are left out, so nothing that the store does takes one off the schedule; and the ones
+    /// after it stay where they were, so that callers who wake together do not stay together.
     pub(crate) fn take(&mut self, idle: Option<Idle>) -> Instant {
-        let overslept = idle.filter(|idle| idle.from <= self.due && self.due <= idle.until);
-        let counts_from = overslept.map_or(self.due, |idle| idle.until);
-        self.due = counts_from + self.distance;
-        counts_from
+        let due = self.due;
+        self.due += self.distance;
+        let Some(idle) = idle.filter(|idle| idle.from <= due && due <= idle.until) else {
+            return due;
+        };
+        while self.due <= idle.until {
+            self.due += self.distance;
+        }
+        idle.until
     }
 }
