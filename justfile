@@ -36,6 +36,16 @@ stress seconds="60":
 soak minutes="10":
     cargo run --release --example soak -- --minutes {{minutes}}
 
+# What it costs here.
+bench *options:
+    cargo bench {{options}}
+
+latency *options:
+    cargo run --release --example latency -- {{options}}
+
+capacity keys="1000000":
+    cargo run --release --example capacity -- --keys {{keys}}
+
 # As root, with xfsprogs.
 cuts n="30":
     HAPAX_CUTS={{n}} cargo test --test power_cut -- --nocapture --test-threads=1

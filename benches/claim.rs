@@ -1,127 +1,117 @@
-//! What a claim, a completion, a replay and a batch cost, on a real directory under `Interval`.
+//! What a claim, a completion, a replay and a renewal cost, on a real directory under `Interval`,
+//! beside so many keys that are remembered.
 //!
 //! `cargo bench`, or `cargo bench -- --test` to see only that it runs. The keys of a run are never
-//! used twice, so the tables grow as they do in service.
+//! used twice, so the tables grow as they do in service; one that has doubled is made anew.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+mod rig;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hapax::{Claim, Durability, Namespace, Policy, Store};
-use tempfile::TempDir;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use hapax::Claim;
 
-const BATCH: u64 = 1024;
-const RESPONSE: [u8; 64] = [7; 64];
+use rig::{BATCH, Sized, group, key, sizes, sizes_and_large, together, usual_size};
 
-/// A store in a directory that goes with it.
-struct Bench {
-    jobs: Namespace,
-    next: u64,
-    _dir: TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let store = Store::builder(dir.path().join("store"))
-            .durability(Durability::Interval(Duration::from_millis(100)))
-            .open()
-            .expect("the store opens");
-        let jobs = store
-            .namespace("jobs", Policy::at_least_once())
-            .expect("a policy that holds");
-        Self {
-            jobs,
-            next: 0,
-            _dir: dir,
-        }
-    }
-
-    /// A key that was not used before, spread as a UUID is.
-    fn key(&mut self) -> [u8; 16] {
-        self.next += 1;
-        let spread = self.next.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((u128::from(spread) << 64) | u128::from(self.next)).to_be_bytes()
-    }
-
-    fn keys(&mut self) -> Vec<[u8; 16]> {
-        (0..BATCH).map(|_| self.key()).collect()
-    }
-
-    fn claim(&self, key: [u8; 16]) -> Claim {
-        self.jobs.claim(key).expect("an answer")
-    }
-
-    fn claim_and_complete(&self, key: [u8; 16]) {
-        let Claim::Granted(lease) = self.claim(key) else {
-            panic!("a new key is granted")
-        };
-        lease.complete(RESPONSE).expect("it is stored");
-    }
-}
-
-/// Measures what `work` does with a batch of new keys; what it returns is dropped after that.
-fn measure<R>(c: &mut Criterion, name: &str, work: impl Fn(&Bench, Vec<[u8; 16]>) -> R) {
-    let mut bench = Bench::new();
-    let mut group = c.benchmark_group("1024 new keys");
-    group.throughput(Throughput::Elements(BATCH));
-    group.bench_function(name, |b| {
-        b.iter_custom(|rounds| {
-            let round = |_| {
-                let keys = bench.keys();
-                timed(|| work(&bench, keys))
-            };
-            (0..rounds).map(round).sum()
+/// Claims alone, and the whole life of a key. Dropping the leases of the first releases them, so
+/// nothing that runs piles up.
+fn new_keys(c: &mut Criterion) {
+    for keys in sizes_and_large() {
+        let mut sized = Sized::new(keys);
+        let id = || BenchmarkId::from_parameter(keys);
+        group(c, "claim", BATCH).bench_function(id(), |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                let claims = fresh.into_iter().map(|key| rig.claim(key));
+                claims.collect::<Vec<_>>()
+            });
         });
-    });
-    group.finish();
+        group(c, "claim + complete", BATCH).bench_function(id(), |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                fresh
+                    .into_iter()
+                    .for_each(|key| rig.claim_and_complete(key));
+            });
+        });
+    }
 }
 
-/// Claims alone. Dropping the leases releases them, so nothing piles up between the rounds.
-fn claim(c: &mut Criterion) {
-    measure(c, "claim", |bench, keys| {
-        let claims = keys.into_iter().map(|key| bench.claim(key));
-        claims.collect::<Vec<_>>()
-    });
+/// Rounds of a thread between two looks at the size of the store.
+const ROUNDS_MOST: u64 = 64;
+
+fn threads(c: &mut Criterion) {
+    let mut sized = Sized::new(usual_size());
+    for threads in [2, 4, 8] {
+        let mut group = group(c, "claim + complete, threads", BATCH * threads);
+        group.bench_function(BenchmarkId::from_parameter(threads), |b| {
+            sized.rig();
+            b.iter_custom(|rounds| {
+                let part = |from: u64| {
+                    let keys = (rounds - from).min(ROUNDS_MOST) * BATCH;
+                    let rig = sized.rig();
+                    let first = rig.take(keys * threads);
+                    together(threads, |number| {
+                        let first = first + number * keys;
+                        (first..first + keys)
+                            .for_each(|serial| rig.claim_and_complete(key(serial)));
+                    })
+                };
+                let step = usize::try_from(ROUNDS_MOST).expect("it is small");
+                (0..rounds).step_by(step).map(part).sum()
+            });
+        });
+    }
 }
 
-/// The whole life of a key.
-fn claim_complete(c: &mut Criterion) {
-    measure(c, "claim + complete", |bench, keys| {
-        for key in keys {
-            bench.claim_and_complete(key);
-        }
-    });
-}
-
-/// All of them in one call.
-fn claim_many(c: &mut Criterion) {
-    measure(c, "claim_many", |bench, keys| {
-        bench.jobs.claim_many(keys).expect("answers")
-    });
-}
-
-/// The answer to a retry that follows the original closely.
+/// The answer to a retry: one that follows the original closely, and any of those remembered, whose
+/// records are read from the log.
 fn replay(c: &mut Criterion) {
-    let mut bench = Bench::new();
-    let key = bench.key();
-    bench.claim_and_complete(key);
-    c.bench_function("replay of a recent answer", |b| {
-        b.iter(|| match bench.claim(black_box(key)) {
-            Claim::Completed(answer) => answer,
-            other => panic!("completed, not {other:?}"),
+    let replayed = |claim| match claim {
+        Claim::Completed(answer) => answer,
+        other => panic!("completed, not {other:?}"),
+    };
+    for keys in sizes() {
+        let mut sized = Sized::new(keys);
+        let mut recent = None;
+        let mut group = group(c, "replay", 1);
+        group.bench_function(BenchmarkId::new("recent", keys), |b| {
+            let rig = sized.rig();
+            let recent = *recent.get_or_insert_with(|| {
+                let recent = key(rig.take(1));
+                rig.claim_and_complete(recent);
+                recent
+            });
+            b.iter(|| replayed(rig.claim(recent)));
         });
-    });
+        group.bench_function(BenchmarkId::new("any", keys), |b| {
+            let rig = sized.rig();
+            let mut serial = 0;
+            b.iter(|| {
+                // A prime stride meets all of them, and no two neighbours in a row.
+                serial = (serial + 7919) % keys;
+                replayed(rig.claim(key(serial)))
+            });
+        });
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the real time")]
-fn timed<R>(work: impl FnOnce() -> R) -> Duration {
-    let start = Instant::now();
-    let result = black_box(work());
-    let taken = start.elapsed();
-    drop(result);
-    taken
+fn renew(c: &mut Criterion) {
+    for keys in sizes() {
+        let (mut sized, mut leases) = (Sized::new(keys), None);
+        group(c, "renew", BATCH).bench_function(BenchmarkId::from_parameter(keys), |b| {
+            let leases = leases.get_or_insert_with(|| {
+                let rig = sized.rig();
+                let fresh = rig.fresh(BATCH);
+                fresh
+                    .into_iter()
+                    .map(|key| rig.lease(key))
+                    .collect::<Vec<_>>()
+            });
+            b.iter(|| {
+                for lease in &*leases {
+                    lease.renew().expect("it has not lapsed");
+                }
+            });
+        });
+    }
 }
 
-criterion_group!(benches, claim, claim_complete, claim_many, replay);
+criterion_group!(benches, new_keys, threads, replay, renew);
 criterion_main!(benches);

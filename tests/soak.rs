@@ -13,6 +13,8 @@ mod args;
 mod histogram;
 #[path = "../examples/soak/load.rs"]
 mod load;
+#[path = "../examples/soak/process.rs"]
+mod process;
 #[allow(dead_code, reason = "the example `stress` draws more kinds of chance")]
 #[path = "../examples/stress/random.rs"]
 mod random;

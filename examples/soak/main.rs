@@ -8,6 +8,7 @@
 mod args;
 mod histogram;
 mod load;
+mod process;
 #[path = "../stress/random.rs"]
 #[allow(dead_code, reason = "the example `stress` draws more kinds of chance")]
 mod random;

@@ -1,12 +1,12 @@
 //! One line of the table: what the process and the store hold, and what was done.
 
-use std::fs;
 use std::time::Duration;
 
 use hapax::Store;
 use serde_json::{Value, json};
 
 use crate::load::Tally;
+use crate::process::{number_in, resident_bytes};
 
 /// What is measured over an interval, and at its end.
 #[derive(Clone, Debug)]
@@ -43,13 +43,6 @@ impl Totals {
     }
 }
 
-/// The number after a name in a file of `/proc`.
-fn number_in(file: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 fn percentiles(of: &crate::histogram::Histogram) -> [Duration; 4] {
     [
         of.per_mille(500),
@@ -76,7 +69,7 @@ impl Sample {
             elapsed,
             pairs_per_second: tally.completes.count() * 1000 / millis,
             replays: tally.replays,
-            memory_bytes: number_in("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024,
+            memory_bytes: resident_bytes(),
             disk_bytes: stats.disk_bytes(),
             segments: stats.segments(),
             live_keys: stats.keys(),

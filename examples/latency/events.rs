@@ -1,0 +1,222 @@
+//! What happens beside the callers: keys that come, expire, or have to be carried.
+
+use std::time::{Duration, Instant};
+
+use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Lease, Namespace, Store};
+
+use crate::Failure;
+use crate::args::Scenario;
+use crate::histogram::instant;
+use crate::load::{Phase, Phases};
+
+/// How long the phases of a run were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lasted {
+    pub(crate) quiet: Duration,
+    pub(crate) event: Duration,
+}
+
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Keys of one call of a filler: in the hurry before a run, and beside the callers.
+const FILL: u64 = 4096;
+const SMALL_FILL: u64 = 256;
+
+/// Keys that come during growth, for each one of the event, and how many in a second: a load that
+/// leaves room for the callers, so that growth is measured, and not a log that is full.
+const GROWTH: u64 = 4;
+const GROWTH_RATE: u64 = 400_000;
+
+/// One in so many outlives the others in the compaction scenario, so that every segment has some
+/// to carry, and most of it is dead.
+const LONG_LIVED_ONE_IN: u64 = 4;
+
+/// Keys a second that a slow machine fills in.
+const FILL_RATE_LEAST: u64 = 100_000;
+
+/// An event that takes longer has not happened.
+const EVENT_MOST: Duration = Duration::from_secs(120);
+
+/// Carrying has ended when nothing was carried for so long.
+const CALM: Duration = Duration::from_secs(2);
+
+/// The keys of the callers have small numbers in their upper half.
+fn key(serial: u64) -> [u8; 16] {
+    ((u128::from(u64::MAX) << 64) | u128::from(serial)).to_be_bytes()
+}
+
+fn complete(on: &Namespace, claims: Vec<BatchClaim>) -> Result<(), Failure> {
+    let lease = |claim| match claim {
+        BatchClaim::Claim(Claim::Granted(lease)) => Ok((lease, b"filled")),
+        other => Err(format!(
+            "a new key is granted, but the answer was {other:?}"
+        )),
+    };
+    let leases: Vec<(Lease, _)> = claims.into_iter().map(lease).collect::<Result<_, _>>()?;
+    for result in on.complete_many(leases) {
+        result?;
+    }
+    Ok(())
+}
+
+/// An event is looked at this often: the counts take the lock of each shard.
+const LOOK: Duration = Duration::from_millis(200);
+
+fn park(lasting: Duration, phases: &Phases) {
+    let until = instant() + lasting;
+    let mut now = instant();
+    while now < until && phases.now() != Phase::Over {
+        std::thread::park_timeout((until - now).min(Duration::from_millis(50)));
+        now = instant();
+    }
+}
+
+/// Nothing happens; then, for the growth scenario, the event's keys come.
+pub(crate) fn steady_then_growth(
+    scenario: Scenario,
+    quiet: Duration,
+    keys: u64,
+    on: &Namespace,
+    phases: &Phases,
+) -> Result<Lasted, Failure> {
+    park(WARM_UP.min(quiet), phases);
+    let start = instant();
+    phases.enter(Phase::Quiet);
+    park(quiet, phases);
+    let event_start = instant();
+    let mut lasted = Lasted {
+        quiet: event_start - start,
+        event: Duration::ZERO,
+    };
+    if scenario == Scenario::Growth {
+        phases.enter(Phase::Event);
+        grow(keys * GROWTH, on, phases)?;
+        lasted.event = instant() - event_start;
+    }
+    Ok(lasted)
+}
+
+/// Brings so many keys at their rate, or as fast as it goes.
+fn grow(keys: u64, on: &Namespace, phases: &Phases) -> Result<(), Failure> {
+    let from = instant();
+    let mut done = 0;
+    while done < keys && phases.now() != Phase::Over {
+        let end = (done + SMALL_FILL).min(keys);
+        complete(on, on.claim_many((done..end).map(key))?)?;
+        done = end;
+        let due = from + Duration::from_nanos(done.saturating_mul(1_000_000_000) / GROWTH_RATE);
+        std::thread::park_timeout(due.saturating_duration_since(instant()));
+    }
+    Ok(())
+}
+
+/// Keys that are to expire at one second of store time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expiring {
+    keys: u64,
+    at_secs: u64,
+}
+
+impl Expiring {
+    /// Fills the store with keys that expire when there was time to fill, and for the quiet.
+    pub(crate) fn fill(
+        scenario: Scenario,
+        quiet: Duration,
+        keys: u64,
+        store: &Store,
+        on: &Namespace,
+    ) -> Result<Self, Failure> {
+        let filling = keys / FILL_RATE_LEAST + 3;
+        let at_secs = store.stats().store_secs() + filling + quiet.as_secs() + 2;
+        let mut done = 0;
+        while done < keys {
+            let end = (done + FILL).min(keys);
+            let left = at_secs.saturating_sub(store.stats().store_secs());
+            if left <= quiet.as_secs() {
+                let text = "it takes too long to fill the store here: give it fewer --keys";
+                return Err(text.into());
+            }
+            let retention = Duration::from_secs(left);
+            let dies = ClaimOptions::new()
+                .lease(retention / 2)
+                .retention(retention);
+            let item = |serial| {
+                let lives = scenario == Scenario::Compaction && serial % LONG_LIVED_ONE_IN == 0;
+                let options = if lives {
+                    ClaimOptions::new()
+                } else {
+                    dies.clone()
+                };
+                ClaimItem::new(key(serial)).options(options)
+            };
+            complete(on, on.claim_many((done..end).map(item))?)?;
+            done = end;
+        }
+        Ok(Self { keys, at_secs })
+    }
+
+    /// Quiet until just before they expire, then the event until it has passed.
+    pub(crate) fn watch(
+        self,
+        scenario: Scenario,
+        quiet: Duration,
+        store: &Store,
+        phases: &Phases,
+    ) -> Result<Lasted, Failure> {
+        let left = |store: &Store| {
+            let secs = self.at_secs.saturating_sub(store.stats().store_secs());
+            // From a second before it: the watch must not be late.
+            Duration::from_secs(secs.saturating_sub(1))
+        };
+        park(left(store).saturating_sub(quiet), phases);
+        let start = instant();
+        phases.enter(Phase::Quiet);
+        park(left(store), phases);
+        let event_start = instant();
+        phases.enter(Phase::Event);
+        match scenario {
+            Scenario::Compaction => carried(store, event_start, phases)?,
+            _ => self.swept(store, event_start, phases)?,
+        }
+        Ok(Lasted {
+            quiet: event_start - start,
+            event: instant() - event_start,
+        })
+    }
+
+    /// Waits until the tables have let go of them.
+    fn swept(self, store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
+        let before = store.stats();
+        let swept = || {
+            let now = store.stats();
+            let come = now.completed().saturating_sub(before.completed());
+            (before.keys() + come).saturating_sub(now.keys())
+        };
+        while phases.now() != Phase::Over && swept() < self.keys / 100 * 99 {
+            check_time(from, "the keys have not expired")?;
+            park(LOOK, phases);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until records were carried, and none are any more.
+fn carried(store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
+    let (mut carried, mut since) = (0, instant());
+    while phases.now() != Phase::Over && (carried == 0 || instant() - since < CALM) {
+        check_time(from, "compaction has carried nothing, or does not end")?;
+        let now = store.stats().records_carried();
+        if now != carried {
+            (carried, since) = (now, instant());
+        }
+        park(LOOK, phases);
+    }
+    Ok(())
+}
+
+fn check_time(from: Instant, what: &str) -> Result<(), Failure> {
+    if instant() - from > EVENT_MOST {
+        return Err(format!("{what} within {EVENT_MOST:?}: give it other --keys").into());
+    }
+    Ok(())
+}
