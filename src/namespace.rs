@@ -140,7 +140,8 @@ impl Namespace {
     }
 
     /// Claims many keys in one commit; answers come in the order of the items. It never waits for
-    /// a key.
+    /// a key. The tokens of its grants are higher than every one granted before, but among each other
+    /// they do not follow the order of the items.
     ///
     /// # Errors
     /// As for [`claim_with`](Self::claim_with), before anything is claimed when an item is at
