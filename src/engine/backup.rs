@@ -15,7 +15,7 @@ use crate::sync::{Ordering, block_on};
 
 /// Keeps compaction away from the log while something reads all of it.
 #[derive(Debug)]
-struct Pin<'a>(&'a Engine);
+pub(super) struct Pin<'a>(pub(super) &'a Engine);
 
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
