@@ -123,12 +123,21 @@ impl Engine {
         request: &Request,
         wait: Option<Duration>,
     ) -> Result<Answer> {
+        self.claim_until(named, request, self.deadline(wait)).await
+    }
+
+    /// As [`claim`](Self::claim), with the moment at which the wait ends.
+    pub(crate) async fn claim_until(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Answer> {
         self.check_alive()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
             // It will be journaled, so it waits for room first, as any change does.
             self.make_room().await?;
         }
-        let wait_until_ms = self.deadline(wait);
         let tried = self.try_claim(named, request, None, wait_until_ms)?;
         self.go_on(named, request, wait_until_ms, tried).await
     }

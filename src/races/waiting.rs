@@ -176,11 +176,8 @@ fn a_deadline_ends_a_wait() {
                     retention: None,
                 };
                 // The deadline may have passed before the wait is in line.
-                let claim = engine.claim(
-                    engine.named(space.core(), &key),
-                    &request,
-                    Some(std::time::Duration::from_millis(1000)),
-                );
+                let named = engine.named(space.core(), &key);
+                let claim = engine.claim_until(named, &request, Some(1000));
                 block_on(claim).unwrap()
             })
         };
