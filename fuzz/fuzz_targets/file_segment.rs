@@ -32,9 +32,16 @@ enum Input {
 #[derive(Arbitrary, Debug)]
 enum Part {
     /// A frame as the log writes it, under any index.
-    Frame { index: u16, frame: Vec<u8> },
+    Frame {
+        index: u16,
+        frame: Vec<u8>,
+    },
     /// The lead of another file, or one that promises other bytes than there are.
-    Lead { salt: u8, index: u32, bytes: u32 },
+    Lead {
+        salt: u8,
+        index: u32,
+        bytes: u32,
+    },
     Bytes(Vec<u8>),
     Zeros(u8),
 }
