@@ -277,7 +277,14 @@ impl Machine {
         let answers = self.namespaces[namespace].claim_many(&keys);
         let answers = answers.expect("a small batch");
         assert_eq!(answers.len(), keys.len());
-        for (at, answer) in answers.into_iter().enumerate() {
+        let mut answers: Vec<_> = answers.into_iter().enumerate().collect();
+        // The store deals with the items shard by shard: the tokens tell in which order.
+        answers.sort_by_key(|(_, answer)| match answer {
+            BatchClaim::Claim(Claim::Granted(lease)) => (0, lease.token().as_i64()),
+            BatchClaim::Claim(_) => (0, 0),
+            _ => (1, 0),
+        });
+        for (at, answer) in answers {
             let first = keys.iter().position(|key| *key == keys[at]);
             match answer {
                 BatchClaim::Claim(claim) => {
