@@ -10,8 +10,8 @@ use crate::sync::{AtomicU32, Ordering, forks};
 /// The process that something belongs to.
 #[derive(Debug)]
 pub(crate) struct Process {
-    id: u32,
-    /// Changed only by tests.
+    /// Changed only by tests, as `forks` is.
+    id: AtomicU32,
     forks: AtomicU32,
     /// Forks of this process are counted.
     counted: bool,
@@ -23,14 +23,14 @@ impl Process {
         static WATCHED: OnceLock<bool> = OnceLock::new();
         let counted = *WATCHED.get_or_init(forks::watch);
         Self {
-            id: std::process::id(),
+            id: AtomicU32::new(std::process::id()),
             forks: AtomicU32::new(forks::count()),
             counted,
         }
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.id
+        self.id.load(Ordering::Relaxed)
     }
 
     /// Whether this runs in a forked child of it. A child that was made past the C library is seen
@@ -43,7 +43,7 @@ impl Process {
     /// As [`has_forked`](Self::has_forked), by asking the system: for whoever is about to wait, which
     /// costs far more.
     pub(crate) fn has_forked_exactly(&self) -> bool {
-        std::process::id() != self.id || forks::count() != self.forks.load(Ordering::Relaxed)
+        std::process::id() != self.id() || forks::count() != self.forks.load(Ordering::Relaxed)
     }
 
     /// Makes this look like a forked child, or like itself again.
@@ -51,5 +51,11 @@ impl Process {
     pub(crate) fn pretend_forked(&self, forked: bool) {
         let forks = forks::count().wrapping_sub(u32::from(forked));
         self.forks.store(forks, Ordering::Relaxed);
+    }
+
+    /// Makes this look like a child that was forked past the C library, and so was not counted.
+    #[cfg(test)]
+    pub(crate) fn pretend_forked_uncounted(&self) {
+        self.id.store(0, Ordering::Relaxed);
     }
 }

@@ -15,7 +15,14 @@ use crate::sync::{Ordering, block_on};
 
 /// Keeps compaction away from the log while something reads all of it.
 #[derive(Debug)]
-pub(super) struct Pin<'a>(pub(super) &'a Engine);
+pub(super) struct Pin<'a>(&'a Engine);
+
+impl<'a> Pin<'a> {
+    pub(super) fn hold(engine: &'a Engine) -> Self {
+        engine.hold_pin();
+        Self(engine)
+    }
+}
 
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
@@ -39,8 +46,7 @@ impl Engine {
     /// Copies everything up to now into an empty log, as a backup.
     pub(crate) fn backup(&self, target: &dyn Log) -> Result<u64> {
         self.check_alive()?;
-        self.hold_pin();
-        let _pin = Pin(self);
+        let _pin = Pin::hold(self);
         let last = self.journal.last_used();
         block_on(self.journal.wait(last))?;
         let manifest = Manifest {

@@ -98,7 +98,7 @@ impl Engine {
     ) -> Result<Answer> {
         self.check_alive()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
-            block_on(self.make_room())?;
+            self.make_room_blocking()?;
         }
         let wait_until_ms = self.deadline(wait);
         let mut tried = self.try_claim(named, request, None, wait_until_ms)?;

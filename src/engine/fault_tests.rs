@@ -11,7 +11,8 @@ use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::Marks;
 use crate::{
-    Claim, Durability, Error, ErrorKind, ManualClock, MemoryLog, Namespace, Policy, Store,
+    Claim, ClaimOptions, Durability, Error, ErrorKind, ManualClock, MemoryLog, Namespace, Policy,
+    Store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -513,6 +514,28 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
     store.engine().pretend_forked(false);
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     store.close().unwrap();
+}
+
+/// A raw system call forks without a word to the C library, so nothing is counted. Nobody would wake
+/// what waits in such a child: it hears why instead.
+#[test]
+fn a_child_that_was_not_counted_is_refused_where_it_would_wait() {
+    let bench = Bench::new();
+    let store = bench.open().unwrap();
+    let space = at_least(&store);
+    complete(&space, 1);
+    let [lease, _held] = ["2", "held"].map(|key| match space.claim(key).unwrap() {
+        Claim::Granted(lease) => lease,
+        other => panic!("{other:?}"),
+    });
+    store.engine().pretend_forked_uncounted();
+    let error = lease.complete("done").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
+    let error = space.insert("3").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
+    let wait = ClaimOptions::new().wait(Duration::from_secs(1));
+    let error = space.claim_with("held", wait).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
 }
 
 /// The bug: compaction had copied an old outcome to the end of the log when a write failed. The key

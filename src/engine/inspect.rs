@@ -122,9 +122,7 @@ impl Engine {
     /// nothing to wait for, and take no future.
     pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<bool> {
         self.check_alive()?;
-        if self.journal.congestion(self.journal.latest_ms()).is_some() {
-            block_on(self.make_room())?;
-        }
+        self.make_room_blocking()?;
         let (new, frame) = match self.try_insert(named, None)? {
             Inserted::Done(new, frame) => (new, frame),
             inserted @ Inserted::Read(_) => block_on(self.go_on_inserting(named, inserted))?,

@@ -53,7 +53,7 @@ use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::running::Running;
 use crate::stats::Stats;
 use crate::sync::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
 };
 
 /// Epochs that a restore or a salvage jumps over, so that no token of the original is granted again.
@@ -249,6 +249,12 @@ impl Engine {
         self.process.pretend_forked(forked);
     }
 
+    /// As before, of a child that was forked past the C library.
+    #[cfg(test)]
+    pub(crate) fn pretend_forked_uncounted(&self) {
+        self.process.pretend_forked_uncounted();
+    }
+
     /// The next token, higher than every one before it.
     pub(crate) fn next_token(&self) -> Result<FencingToken> {
         let token = FencingToken::from_u64(self.next_token.fetch_add(1, Ordering::Relaxed));
@@ -345,6 +351,14 @@ impl Engine {
         }
     }
 
+    /// As [`make_room`](Self::make_room), on a thread that may block.
+    pub(crate) fn make_room_blocking(&self) -> Result<()> {
+        match self.journal.congestion(self.now().mono_ms) {
+            Some(frame) => block_on(self.wait(frame)),
+            None => Ok(()),
+        }
+    }
+
     /// Looks again at the timers at `at_ms`, or earlier.
     fn hint_timer(&self, at_ms: u64) {
         if at_ms < self.next_timer_ms.load(Ordering::Relaxed) {
@@ -402,8 +416,7 @@ impl Engine {
     /// Meant for tests and fuzzers, at a moment when nothing else uses the store.
     pub(crate) fn validate(&self) {
         // Compaction is nobody's call: it would move records between one count and the next.
-        self.hold_pin();
-        let _pin = Pin(self);
+        let _pin = Pin::hold(self);
         let mut live = Vec::new();
         let last_used = self.journal.last_used();
         for shard in self.shards.all() {

@@ -46,17 +46,9 @@ pub(crate) enum Entry<'a> {
 }
 
 /// A record in a frame. Field order is the format.
-#[derive(Clone, Copy, Debug, Encode, BorrowDecode)]
+#[derive(Clone, Copy, Debug, BorrowDecode)]
 pub(crate) struct WireRecord<'a> {
-    kind: u8,
-    flags: u8,
-    namespace: u32,
-    token: u64,
-    attempt: u32,
-    first_claimed_at: u32,
-    recorded_at: u32,
-    expires_at: u32,
-    retention_secs: u32,
+    head: WireHead,
     pub(crate) key: &'a [u8],
     fingerprint: &'a [u8],
     metadata: &'a [u8],
@@ -66,6 +58,20 @@ pub(crate) struct WireRecord<'a> {
     /// Bytes of the body, wherever it lies.
     pub(crate) body_len: u64,
     body: &'a [u8],
+}
+
+/// The fields of a [`WireRecord`] that have a fixed size.
+#[derive(Clone, Copy, Debug, Encode, bincode::Decode)]
+struct WireHead {
+    kind: u8,
+    flags: u8,
+    namespace: u32,
+    token: u64,
+    attempt: u32,
+    first_claimed_at: u32,
+    recorded_at: u32,
+    expires_at: u32,
+    retention_secs: u32,
 }
 
 /// A piece of a body that is larger than a frame.
@@ -190,24 +196,10 @@ impl Sink for Encoded {
     }
 }
 
-/// The fields of a [`WireRecord`] before its bytes, in the same order.
-#[derive(Encode)]
-struct WireHead {
-    kind: u8,
-    flags: u8,
-    namespace: u32,
-    token: u64,
-    attempt: u32,
-    first_claimed_at: u32,
-    recorded_at: u32,
-    expires_at: u32,
-    retention_secs: u32,
-}
-
 /// Appends a record; `body_frames` frames before it hold the body when it is not zero.
 ///
-/// It writes what the derived encoding of a [`WireRecord`] does, in fewer and larger pieces: every
-/// change of a key comes through here.
+/// The fields of a [`WireRecord`] in their order, written in few and large pieces: every change of a
+/// key comes through here.
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     let head = record.head;
     let wire = WireHead {
@@ -339,16 +331,17 @@ impl<'a> WireRecord<'a> {
     }
 
     pub(crate) fn head(&self) -> Result<Head, BadRecord> {
+        let head = &self.head;
         Ok(Head {
-            kind: kind_of(self.kind)?,
-            namespace: NamespaceId(self.namespace),
-            token: FencingToken::from_u64(self.token).ok_or(BadRecord::Malformed)?,
-            attempt: self.attempt,
-            first_claimed_at: self.first_claimed_at,
-            recorded_at: self.recorded_at,
-            expires_at: self.expires_at,
-            retention_secs: self.retention_secs,
-            body_omitted: self.flags & FLAG_BODY_OMITTED != 0,
+            kind: kind_of(head.kind)?,
+            namespace: NamespaceId(head.namespace),
+            token: FencingToken::from_u64(head.token).ok_or(BadRecord::Malformed)?,
+            attempt: head.attempt,
+            first_claimed_at: head.first_claimed_at,
+            recorded_at: head.recorded_at,
+            expires_at: head.expires_at,
+            retention_secs: head.retention_secs,
+            body_omitted: head.flags & FLAG_BODY_OMITTED != 0,
         })
     }
 

@@ -413,6 +413,9 @@ proptest! {
         let mut bytes = Vec::new();
         codec::encode_record(&record.as_ref(), 0, &mut bytes);
         prop_assert!(bytes.len() <= codec::record_bytes_max(&record.as_ref()));
+        // On the stack or, beyond its room, off it: the same bytes.
+        let encoded = codec::Encoded::new(&record.as_ref(), 0);
+        prop_assert_eq!(encoded.bytes(), &bytes[..]);
         let whole = bytes.len();
         bytes.extend_from_slice(b"the next one");
         let Ok((Entry::Record(wire), taken)) = codec::decode_entry(&bytes) else { panic!("a record") };

@@ -117,6 +117,14 @@ impl Made {
     }
 }
 
+fn other_than(kind: LogKind) -> LogKind {
+    if kind == LogKind::Sled {
+        LogKind::Files
+    } else {
+        LogKind::Sled
+    }
+}
+
 fn check(path: &Path, made: &Made) {
     let store = made.open(path);
     store.validate();
@@ -142,11 +150,7 @@ fn check(path: &Path, made: &Made) {
 #[test]
 fn a_store_moves_from_one_log_to_the_other_and_back() {
     for first in KINDS {
-        let other = if first == LogKind::Sled {
-            LogKind::Files
-        } else {
-            LogKind::Sled
-        };
+        let other = other_than(first);
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("store");
         let made = make(&path, first);
@@ -191,11 +195,7 @@ fn a_store_that_is_open_missing_or_damaged_does_not_move() {
     );
     assert!(!path.exists());
     for first in KINDS {
-        let to = if first == LogKind::Sled {
-            LogKind::Files
-        } else {
-            LogKind::Sled
-        };
+        let to = other_than(first);
         let path = root.path().join(format!("{first:?}"));
         let store = make(&path, first).open(&path);
         assert_eq!(kind(Store::move_log(&path, to)), ErrorKind::Locked);
@@ -263,11 +263,7 @@ fn a_store_in_memory_has_no_kind_of_log() {
 #[test]
 fn what_a_move_has_left_goes_with_the_next_open() {
     for first in KINDS {
-        let to = if first == LogKind::Sled {
-            LogKind::Files
-        } else {
-            LogKind::Sled
-        };
+        let to = other_than(first);
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("store");
         let made = make(&path, first);
