@@ -10,6 +10,8 @@
 mod args;
 #[path = "../examples/capacity/figures.rs"]
 mod figures;
+#[path = "../examples/capacity/log_kind.rs"]
+mod log_kind;
 #[path = "../examples/capacity/plot.rs"]
 mod plot;
 #[allow(dead_code, reason = "the example `soak` asks for more")]
@@ -44,7 +46,9 @@ fn arguments_are_checked() {
     let one = fill("--keys 5 --batch 1 --samples 7 --dir here");
     assert_eq!((one.keys, one.batch, one.samples), (5, 1, 7));
     assert!(matches!(parse("--help"), Ok(Command::Help)));
-    for option in ["keys", "batch", "samples", "dir", "plot", "from", "to"] {
+    for option in [
+        "keys", "batch", "samples", "log", "dir", "plot", "from", "to",
+    ] {
         assert!(args::USAGE.contains(&format!("--{option} ")), "{option}");
     }
     let Command::Plot(row) = parse("--plot a.svg --from 10 --to 1000 --batch 64").unwrap() else {
@@ -59,6 +63,7 @@ fn arguments_are_checked() {
         ("--plot a.svg --keys 10", "give the plot --from and --to"),
         ("--plot a.png", "a name in .svg"),
         ("--plot a.svg --from 10 --to 9", "a larger --to"),
+        ("--log redb", "give it sled or files"),
         ("--fast", "try --help"),
     ] {
         let error = parse(line).unwrap_err().to_string();
@@ -70,7 +75,7 @@ fn arguments_are_checked() {
 fn ten_thousand_keys_are_filled_in_and_measured() {
     for (line, batches) in [
         ("--keys 10000 --samples 500", 3),
-        ("--keys 5000 --samples 1 --batch 1", 2),
+        ("--keys 5000 --samples 1 --batch 1 --log files", 2),
     ] {
         let (fill, dir) = (fill(line), tempfile::tempdir().unwrap());
         let (told, calls) = (Cell::new(0), Cell::new(0));

@@ -16,6 +16,9 @@ mod executor;
 mod histogram;
 #[path = "../examples/latency/load.rs"]
 mod load;
+#[allow(dead_code, reason = "the example `capacity` asks for more")]
+#[path = "../examples/capacity/log_kind.rs"]
+mod log_kind;
 #[path = "../examples/latency/row.rs"]
 mod row;
 #[path = "../examples/latency/schedule.rs"]
@@ -67,6 +70,7 @@ fn arguments_are_checked() {
         "durability",
         "rate",
         "keys",
+        "log",
         "dir",
         "json",
     ] {
@@ -79,6 +83,7 @@ fn arguments_are_checked() {
         ("--scenario storm", "give it steady"),
         ("--form both,", "give it blocking"),
         ("--durability memory", "give it sync or interval"),
+        ("--log redb", "give it sled or files"),
         ("--quick", "try --help"),
     ] {
         let error = parse(line).unwrap_err().to_string();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{Bencher, BenchmarkGroup, Criterion, SamplingMode, Throughput};
-use hapax::{BatchClaim, Builder, Claim, Durability, Lease, Namespace, Policy, Store};
+use hapax::{BatchClaim, Builder, Claim, Durability, Lease, LogKind, Namespace, Policy, Store};
 use tempfile::TempDir;
 
 /// Keys of one round of most benches.
@@ -173,6 +173,16 @@ impl Rig {
 pub(crate) fn builder(dir: &TempDir) -> Builder {
     Store::builder(dir.path().join("store"))
         .durability(Durability::Interval(Duration::from_millis(100)))
+        .log_kind(log_kind())
+}
+
+/// `HAPAX_BENCH_LOG=files` measures plain files in place of sled.
+fn log_kind() -> LogKind {
+    match std::env::var("HAPAX_BENCH_LOG").as_deref() {
+        Err(_) | Ok("sled") => LogKind::Sled,
+        Ok("files") => LogKind::Files,
+        Ok(other) => panic!("HAPAX_BENCH_LOG is {other:?}: give it sled or files"),
+    }
 }
 
 pub(crate) fn granted(answers: Vec<BatchClaim>) -> Vec<Lease> {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use hapax::LogKind;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
+use crate::log_kind;
 
 pub(crate) const USAGE: &str = "\
 Fills a store with distinct keys, and tells what that many take: memory, disk, the
@@ -20,6 +22,7 @@ usage: cargo run --release --example capacity -- --keys N [options]
   --samples N        keys that are claimed at full size, and answers that are
                      replayed, but for 20 s at most (default 200000, at most
                      --keys)
+  --log KIND         sled (default) or files
   --dir DIR          the store lies in DIR meanwhile (default: a temporary
                      directory); it has to have 150 bytes a key free, and 1 GiB
   --plot FILE.svg    one run after the other, each in a process of its own, and
@@ -58,6 +61,7 @@ pub(crate) struct Fill {
     pub(crate) keys: u64,
     pub(crate) batch: u64,
     pub(crate) samples: u64,
+    pub(crate) log: LogKind,
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -78,6 +82,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
         keys: 1_000_000,
         batch: 1024,
         samples: 200_000,
+        log: LogKind::default(),
         dir: None,
     };
     let (mut plot, mut keys, mut from, mut to) = (None, None, None, None);
@@ -86,6 +91,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("keys") => keys = Some(bounded("keys", &mut parser, KEYS_MOST)?),
             Arg::Long("batch") => fill.batch = bounded("batch", &mut parser, 8192)?,
             Arg::Long("samples") => fill.samples = bounded("samples", &mut parser, 100_000_000)?,
+            Arg::Long("log") => fill.log = log_kind::parse(&parser.value()?.string()?)?,
             Arg::Long("dir") => fill.dir = Some(parser.value()?.into()),
             Arg::Long("plot") => plot = Some(PathBuf::from(parser.value()?)),
             Arg::Long("from") => from = Some(bounded("from", &mut parser, KEYS_MOST)?),

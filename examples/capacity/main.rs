@@ -6,6 +6,7 @@
 
 mod args;
 mod figures;
+mod log_kind;
 mod plot;
 #[path = "../soak/process.rs"]
 #[allow(dead_code, reason = "the example `soak` asks for more")]

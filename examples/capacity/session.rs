@@ -45,7 +45,7 @@ pub(crate) fn run(fill: &Fill, dir: &Path, tell: Tell<'_>) -> Result<Figures, Fa
 fn measure(fill: &Fill, path: &Path, tell: Tell<'_>) -> Result<Figures, Failure> {
     let samples = fill.samples.min(fill.keys);
     let mut figures = Figures::default();
-    let (store, jobs) = open(path)?;
+    let (store, jobs) = open(fill, path)?;
     let before = resident_bytes();
     let (filled, taken) = timed(|| fill_up(fill, &store, &jobs, tell));
     filled?;
@@ -56,7 +56,7 @@ fn measure(fill: &Fill, path: &Path, tell: Tell<'_>) -> Result<Figures, Failure>
     let (closed, taken) = timed(|| store.close());
     closed?;
     figures.close_seconds = taken.as_secs_f64();
-    let (opened, taken) = timed(|| open(path));
+    let (opened, taken) = timed(|| open(fill, path));
     let (store, jobs) = opened?;
     figures.reopen_seconds = taken.as_secs_f64();
     let there = store.stats().keys();
@@ -87,8 +87,9 @@ fn check_disk(keys: u64, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(path: &Path) -> hapax::Result<(Store, Namespace)> {
+fn open(fill: &Fill, path: &Path) -> hapax::Result<(Store, Namespace)> {
     let store = Store::builder(path)
+        .log_kind(fill.log)
         .durability(Durability::Interval(Duration::from_millis(100)))
         .open()?;
     let jobs = store.namespace("jobs", Policy::at_least_once())?;

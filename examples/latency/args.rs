@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hapax::Durability;
+use hapax::{Durability, LogKind};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
+use crate::log_kind;
 
 pub(crate) const USAGE: &str = "\
 How long claim and complete take: p50, p99, p99.9 and the maximum, under a steady
@@ -22,6 +23,7 @@ usage: cargo run --release --example latency -- [options]
   --rate N           claims and completions offered a second, by all callers
                      together (default 20000; with sync, at most 1000 a caller)
   --keys N           of the event of a scenario (default 1000000)
+  --log KIND         sled (default) or files
   --dir DIR          keep the stores in DIR (default: a temporary directory)
   --json FILE        the table as JSON too
   --help             this text
@@ -104,6 +106,7 @@ pub(crate) struct Args {
     pub(crate) scenarios: Vec<Scenario>,
     pub(crate) forms: Vec<Form>,
     pub(crate) durability: Durability,
+    pub(crate) log: LogKind,
     pub(crate) rate: u64,
     pub(crate) keys: u64,
     pub(crate) dir: Option<PathBuf>,
@@ -130,6 +133,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
         scenarios: Scenario::ALL.to_vec(),
         forms: Form::ALL.to_vec(),
         durability: Durability::Interval(Duration::from_millis(50)),
+        log: LogKind::default(),
         rate: 20_000,
         keys: 1_000_000,
         dir: None,
@@ -151,6 +155,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("keys") => {
                 args.keys = bounded("keys", parser.value()?.parse()?, 100_000_000)?;
             }
+            Arg::Long("log") => args.log = log_kind::parse(&parser.value()?.string()?)?,
             Arg::Long("dir") => args.dir = Some(parser.value()?.into()),
             Arg::Long("json") => args.json = Some(parser.value()?.into()),
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),

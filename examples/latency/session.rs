@@ -66,7 +66,10 @@ impl Run {
             let text = format!("{} is there already: name another --dir", path.display());
             return Err(text.into());
         }
-        let store = Store::builder(path).durability(args.durability).open()?;
+        let store = Store::builder(path)
+            .durability(args.durability)
+            .log_kind(args.log)
+            .open()?;
         let on = store.namespace("latency", Policy::at_least_once())?;
         Ok(Self {
             scenario,
