@@ -268,19 +268,3 @@ pub fn file_header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
 pub fn file_lead(number: u64, salt: u64, index: u32, bytes: u32) -> Vec<u8> {
     file_log::fuzzing::lead(number, salt, index, bytes)
 }
-
-/// The canonical form of a JSON body, or where and why it has none.
-///
-/// # Errors
-/// The refusal, as text.
-#[cfg(feature = "json")]
-pub fn canonical_json(body: &[u8]) -> Result<Vec<u8>, String> {
-    let mut out = b"before".to_vec();
-    match crate::canonical_json::canonicalize(body, &mut out) {
-        Ok(()) => Ok(out.split_off(6)),
-        Err(error) => {
-            assert_eq!(out, b"before", "a refusal leaves nothing behind");
-            Err(error.to_string())
-        }
-    }
-}

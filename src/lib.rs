@@ -22,7 +22,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `json` | no | `Namespace::typed`: values instead of bytes; `FingerprintBuilder::json`; brings `serde_json` |
+//! | `json` | no | `Namespace::typed`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
@@ -68,6 +68,8 @@ mod store;
 mod typed;
 
 pub use builder::Builder;
+#[cfg(feature = "json")]
+pub use canonical_json::{CanonicalJson, CanonicalJsonError};
 pub use claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
     Resolution,

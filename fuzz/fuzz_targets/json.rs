@@ -1,7 +1,7 @@
 //! JSON values in many spellings: one canonical form for each value, and for no two the same.
 
 use arbitrary::Arbitrary;
-use hapax::fuzzing::canonical_json;
+use hapax::{CanonicalJson, CanonicalJsonError};
 use serde_json::Value;
 
 #[derive(Arbitrary, Debug, Clone)]
@@ -17,10 +17,10 @@ pub enum Json {
 }
 
 /// Chooses between spellings, from bytes of the fuzzer.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
+pub struct Choices<'a>(pub std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
-    fn next(&mut self) -> u8 {
+    pub fn next(&mut self) -> u8 {
         self.0.next().copied().unwrap_or(0)
     }
 
@@ -31,14 +31,28 @@ impl Choices<'_> {
     }
 }
 
+fn canonical_json(body: &[u8]) -> Result<Vec<u8>, CanonicalJsonError> {
+    CanonicalJson::new().canonicalize(body)
+}
+
+fn strict_json(body: &[u8]) -> Result<Vec<u8>, CanonicalJsonError> {
+    CanonicalJson::new().strict_rfc8785().canonicalize(body)
+}
+
 impl Json {
     /// Holds two spellings of the value, one plain, one chosen, against each other.
     pub fn check(&self, spelling: &[u8]) {
-        let (mut plain, mut other) = (String::new(), String::new());
-        self.write(&mut Choices([].iter()), &mut plain);
-        self.write(&mut Choices(spelling.iter()), &mut other);
+        let (plain, other) = (self.spelt(&[]), self.spelt(spelling));
+        let strict = strict_json(plain.as_bytes());
+        match (&strict, strict_json(other.as_bytes())) {
+            (Ok(strict), Ok(other)) => assert_eq!(*strict, other, "{self:?}"),
+            (Err(_), Err(_)) => {}
+            (strict, other) => panic!("{self:?}: {strict:?} and {other:?}"),
+        }
         let plain = canonical_json(plain.as_bytes());
         assert_eq!(plain.is_err(), self.is_refused(0), "{self:?}: {plain:?}");
+        // No number is as far from 1 as an f64 cannot be.
+        assert_eq!(strict.is_err(), plain.is_err(), "{self:?}: {strict:?}");
         let other = canonical_json(other.as_bytes());
         match (&plain, &other) {
             (Ok(plain), Ok(other)) => assert_eq!(plain, other, "{self:?}"),
@@ -52,6 +66,13 @@ impl Json {
                 "it is its own form"
             );
         }
+    }
+
+    /// The value, in a way to spell it that the fuzzer chooses.
+    pub fn spelt(&self, spelling: &[u8]) -> String {
+        let mut out = String::new();
+        self.write(&mut Choices(spelling.iter()), &mut out);
+        out
     }
 
     fn is_refused(&self, depth: usize) -> bool {
@@ -160,8 +181,13 @@ fn text(value: &str, choices: &mut Choices<'_>, out: &mut String) {
 pub fn check_bytes(bytes: &[u8]) {
     let parsed = serde_json::from_slice::<Value>(bytes);
     let Ok(canonical) = canonical_json(bytes) else {
+        // A power of ten beyond an i64 may be a zero, or near enough to one.
+        if let (Ok(_), Err(error)) = (strict_json(bytes), parsed) {
+            assert_no_room(&error);
+        }
         return;
     };
+    check_strict(bytes, &canonical);
     assert_eq!(canonical_json(&canonical).as_ref(), Ok(&canonical));
     assert!(
         canonical.len() <= bytes.len() * 6 + 24,
@@ -169,12 +195,31 @@ pub fn check_bytes(bytes: &[u8]) {
     );
     match (parsed, serde_json::from_slice::<Value>(&canonical)) {
         (Ok(before), Ok(after)) => assert!(alike(&before, &after), "{before} and {after}"),
-        // Numbers and depths that the other reader has no room for.
-        (Err(error), _) | (_, Err(error)) => {
-            let text = error.to_string();
-            let known = ["out of range", "recursion limit"];
-            assert!(known.iter().any(|known| text.contains(known)), "{text}");
+        (Err(error), _) | (_, Err(error)) => assert_no_room(&error),
+    }
+}
+
+/// The other reader has no room for some numbers and depths.
+fn assert_no_room(error: &serde_json::Error) {
+    let text = error.to_string();
+    let known = ["out of range", "recursion limit"];
+    assert!(known.iter().any(|known| text.contains(known)), "{text}");
+}
+
+/// The strict form of a body is that of its exact form, and means the same but for its numbers.
+fn check_strict(body: &[u8], exact: &[u8]) {
+    let strict = match strict_json(body) {
+        Ok(strict) => strict,
+        Err(error) => {
+            assert!(error.to_string().contains("than any f64"), "{error}");
+            return assert!(strict_json(exact).is_err(), "{error}");
         }
+    };
+    assert_eq!(strict_json(&strict).as_ref(), Ok(&strict));
+    assert_eq!(strict_json(exact).as_ref(), Ok(&strict));
+    let exact = serde_json::from_slice::<Value>(exact);
+    if let (Ok(exact), Ok(strict)) = (exact, serde_json::from_slice::<Value>(&strict)) {
+        assert!(alike(&exact, &strict), "{exact} and {strict}");
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod bounded;
 mod json;
+mod picks;
 
 use std::time::Duration;
 
@@ -124,7 +125,10 @@ fuzz_target!(|input: Input| match input {
     Input::Token(value, text) => token(value, &text),
     Input::Ticket(text) => ticket(&text),
     Input::Store(any) => store(&any),
-    Input::Json(value, spelling) => value.check(&spelling),
+    Input::Json(value, spelling) => {
+        value.check(&spelling);
+        picks::check(&value, &spelling);
+    }
     Input::JsonBytes(bytes) => json::check_bytes(&bytes),
 });
 

@@ -6,6 +6,8 @@ mod asked_retention;
 mod backup;
 #[cfg(feature = "bytes")]
 mod bytes;
+#[cfg(feature = "json")]
+mod canonical_json;
 mod closing;
 mod compaction;
 mod contract_claim;
