@@ -22,8 +22,9 @@ examples:
     cargo run --example batch_consumer
     cargo run --example job_ledger
     cargo run --example remediation_guard
-    cargo run --example payments
+    cargo run --example at_most_once
     cargo run --release --example webhooks
+    cargo run --release -p hapax-http --example payments
 
 # What takes longer than a commit. Each says what it has done, and how to repeat what failed.
 simulate seeds="100000":

@@ -161,7 +161,40 @@ impl CanonicalJsonError {
     pub fn offset(&self) -> usize {
         self.offset
     }
+
+    /// Whether the body may be JSON and still means other things to other readers, or is more than is
+    /// read: a member twice, a lone surrogate, a number out of range, too deep. Everything else is no
+    /// JSON to anybody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::CanonicalJson;
+    ///
+    /// let refused = |body: &str| CanonicalJson::new().canonicalize(body.as_bytes()).unwrap_err();
+    /// assert!(refused(r#"{"a":1,"a":2}"#).is_ambiguous());
+    /// assert!(!refused("{not json").is_ambiguous());
+    /// ```
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        AMBIGUOUS.contains(&self.reason)
+    }
 }
+
+/// Reasons that refuse what follows the grammar.
+const AMBIGUOUS: [&str; 5] = [
+    SECOND_MEMBER,
+    LONE_SURROGATE,
+    OUT_OF_RANGE,
+    BEYOND_F64,
+    TOO_DEEP,
+];
+
+const SECOND_MEMBER: &str = "the object has a member of this name already";
+const LONE_SURROGATE: &str = "a surrogate is not one of a pair";
+const OUT_OF_RANGE: &str = "the power of ten of a number is out of range";
+const BEYOND_F64: &str = "a number is larger than any f64";
+const TOO_DEEP: &str = "arrays and objects are nested more than 128 deep";
 
 impl fmt::Display for CanonicalJsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -228,6 +228,18 @@ impl Policy {
         self.guarantee
     }
 
+    /// How long a completion is remembered under it: what [`retention`](Self::retention) was given.
+    #[must_use]
+    pub fn completed_retention(&self) -> Duration {
+        self.retention
+    }
+
+    /// Most bytes of a response under it: what [`max_response`](Self::max_response) was given.
+    #[must_use]
+    pub fn max_response_bytes(&self) -> usize {
+        self.max_response_bytes
+    }
+
     pub(crate) fn failed_retention_or_default(&self) -> Duration {
         self.failed_retention.unwrap_or(self.retention)
     }

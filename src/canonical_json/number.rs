@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::CanonicalJsonError;
+use super::{BEYOND_F64, CanonicalJsonError, OUT_OF_RANGE};
 
 /// The form of numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +45,7 @@ impl Number<'_> {
     }
 
     fn write_exact(&self, out: &mut Vec<u8>) -> Result<(), CanonicalJsonError> {
-        let too_far = "the power of ten of a number is out of range";
+        let too_far = OUT_OF_RANGE;
         if i64::try_from(self.exponent).is_err() {
             return Err(self.refuse(too_far));
         }
@@ -71,7 +71,7 @@ impl Number<'_> {
         let magnitude = self.magnitude(out);
         out.truncate(start);
         if magnitude.is_infinite() {
-            return Err(self.refuse("a number is larger than any f64"));
+            return Err(self.refuse(BEYOND_F64));
         }
         // A zero has no sign, also one that was rounded.
         if self.is_negative && magnitude != 0.0 {

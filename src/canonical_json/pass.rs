@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::number::{Number, Numbers};
 use super::pick::{Picks, Scope, Step, Walk};
-use super::{CanonicalJsonError, DEPTH_MAX};
+use super::{CanonicalJsonError, DEPTH_MAX, LONE_SURROGATE, SECOND_MEMBER, TOO_DEEP};
 
 type Result<T, E = CanonicalJsonError> = std::result::Result<T, E>;
 
@@ -70,9 +70,7 @@ impl<'a> Pass<'a> {
     fn value(&mut self, depth: usize, scope: Scope) -> Result<bool> {
         self.skip_white_space();
         match self.peek() {
-            Some(b'{' | b'[') if depth == DEPTH_MAX => {
-                Err(self.refuse("arrays and objects are nested more than 128 deep"))
-            }
+            Some(b'{' | b'[') if depth == DEPTH_MAX => Err(self.refuse(TOO_DEEP)),
             Some(b'{') => return self.object(depth, scope),
             Some(b'[') => return self.array(depth, scope),
             Some(b'"') => {
@@ -204,7 +202,7 @@ impl<'a> Pass<'a> {
             .map(|pair| pair[1].offset)
             .min();
         if let Some(offset) = second {
-            let reason = "the object has a member of this name already";
+            let reason = SECOND_MEMBER;
             return Err(CanonicalJsonError { offset, reason });
         }
         self.moved.clear();
@@ -272,7 +270,7 @@ impl<'a> Pass<'a> {
         if let Some(character) = char::from_u32(u32::from(high)) {
             return Ok(character);
         }
-        let reason = "a surrogate is not one of a pair";
+        let reason = LONE_SURROGATE;
         let lone = CanonicalJsonError { offset, reason };
         if !self.body[self.at..].starts_with("\\u") {
             return Err(lone);

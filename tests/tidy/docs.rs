@@ -80,9 +80,16 @@ fn paths_in_documents_exist() {
     check(&faults);
 }
 
+/// Of the root package, or of the one over HTTP.
 fn is_example(name: &str) -> bool {
-    let folder = root().join("examples");
-    folder.join(format!("{name}.rs")).is_file() || folder.join(name).join("main.rs").is_file()
+    let folders = ["examples", "crates/hapax-http/examples"];
+    folders
+        .map(|folder| root().join(folder))
+        .iter()
+        .any(|folder| {
+            folder.join(format!("{name}.rs")).is_file()
+                || folder.join(name).join("main.rs").is_file()
+        })
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! At-most-once payments: the provider times out after taking the money, or before. Nobody is
 //! charged twice: what is not known is left in doubt, and a reconciler asks the provider.
 //!
-//! `cargo run --example payments`
+//! `cargo run --example at_most_once`
 
 use std::collections::BTreeSet;
 use std::error::Error;

@@ -1,0 +1,213 @@
+//! The responses that the layer makes itself: refusals as problem details (RFC 9457), and replays.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hapax::Completed;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LINK, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::layer::Config;
+use crate::outcome::Outcome;
+use crate::refusal::{Reason, Refusal};
+use crate::stored::StoredResponse;
+
+/// What a problem links to where the service names no page of its own: what the statuses mean.
+const DRAFT: &str = "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7";
+
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const FALSE: HeaderValue = HeaderValue::from_static("false");
+
+/// RFC 9457 section 3, and members of our own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    differs: &'a [String],
+}
+
+impl Config {
+    /// Counts and renders a refusal.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
+        self.counters.refused(refusal.reason()).one_more();
+        let answer = self.problem(&refusal);
+        let mut answer = match &self.render {
+            Some(render) => render(&refusal, answer),
+            None => answer,
+        };
+        answer.extensions_mut().insert(Outcome::Refused(refusal));
+        answer
+    }
+
+    fn problem(&self, refusal: &Refusal) -> Response<Bytes> {
+        let reason = refusal.reason();
+        let status = self.status_of(reason);
+        let kind = match &self.documentation {
+            Some(url) => format!("{url}#{}", reason.code()),
+            None => DRAFT.to_owned(),
+        };
+        let retry_after_seconds = refusal.retry_hint().map(whole_seconds);
+        let problem = Problem {
+            r#type: &kind,
+            title: reason.title(),
+            status: status.as_u16(),
+            detail: refusal.detail(),
+            code: reason.code(),
+            retryable: reason.is_retryable(),
+            retry_after_seconds,
+            differs: refusal.differs(),
+        };
+        let body = serde_json::to_vec(&problem).expect("strings and numbers");
+        let mut answer = Response::new(Bytes::from(body));
+        *answer.status_mut() = status;
+        let headers = answer.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(link) = HeaderValue::try_from(format!("<{kind}>; rel=\"describedby\"")) {
+            headers.insert(LINK, link);
+        }
+        if let Some(seconds) = retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        answer
+    }
+
+    fn status_of(&self, reason: Reason) -> StatusCode {
+        let told = self.statuses.iter().rev().find(|told| told.0 == reason);
+        told.map_or(reason.status(), |told| told.1)
+    }
+
+    /// A stored answer, as a response with the marks of a replay.
+    pub(crate) fn replay(&self, answer: &Completed) -> Result<Response<Bytes>, Refusal> {
+        let outcome = Outcome::Replayed {
+            token: answer.token(),
+            attempts: answer.attempts(),
+            settled_at: answer.settled_at(),
+            expires_at: answer.expires_at(),
+            first_request_id: request_id_of(answer.metadata()),
+        };
+        if answer.response_omitted() {
+            return Err(not_kept(None));
+        }
+        let stored = StoredResponse::from_bytes(Bytes::from(answer.clone()));
+        let mut response = self.replay_of(stored.ok(), answer.expires_at())?;
+        response.extensions_mut().insert(outcome);
+        Ok(response)
+    }
+
+    /// As [`replay`](Self::replay), of what is known of the answer.
+    pub(crate) fn replay_of(
+        &self,
+        stored: Option<StoredResponse>,
+        expires_at: u64,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let Some(stored) = stored else {
+            return Err(not_kept(None));
+        };
+        let Some(body) = stored.body() else {
+            return Err(not_kept(Some(stored.status())));
+        };
+        let mut response = Response::new(body.clone());
+        *response.status_mut() = stored.status();
+        *response.headers_mut() = stored.headers().clone();
+        let headers = response.headers_mut();
+        headers.insert(self.replayed_header.clone(), TRUE);
+        self.mark_stored(headers, Some(expires_at));
+        Ok(response)
+    }
+
+    /// Says whether the response is stored, and until when.
+    pub(crate) fn mark_stored(&self, headers: &mut HeaderMap, expires_at: Option<u64>) {
+        let Some(expires_at) = expires_at else {
+            headers.insert(self.stored_header.clone(), FALSE);
+            return;
+        };
+        headers.insert(self.stored_header.clone(), TRUE);
+        let date = UNIX_EPOCH.checked_add(Duration::from_secs(expires_at));
+        let date = date.filter(|date| *date < latest());
+        let text = date.map(httpdate::fmt_http_date);
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(self.expires_header.clone(), value);
+        }
+    }
+
+    /// When a response that is stored now is forgotten, in seconds since 1970.
+    pub(crate) fn expiry(&self) -> u64 {
+        let retention = self.namespace.policy().completed_retention();
+        let expiry = now() + retention;
+        // Rounded up, as the store does: a replay is not told another second.
+        expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0)
+    }
+
+    /// What is stored of a response: some of its headers and its body, as the hook leaves them.
+    pub(crate) fn stored(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> StoredResponse {
+        let mut kept = self.stored_headers.kept(headers);
+        let mut body = body.clone();
+        if let Some(redact) = &self.redact {
+            let before = body.len();
+            redact(&mut kept, &mut body);
+            if body.len() != before {
+                // It would tell the length of another body.
+                kept.remove(CONTENT_LENGTH);
+            }
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = kept;
+        StoredResponse::new(response)
+    }
+}
+
+fn not_kept(status: Option<StatusCode>) -> Refusal {
+    let detail = match status {
+        Some(status) => format!(
+            "it was answered with status {}, and the body was not stored; look the result up, and do not send it again",
+            status.as_u16()
+        ),
+        None => "look the result up, and do not send it again".to_owned(),
+    };
+    Refusal::new(Reason::AnswerNotKept, detail)
+}
+
+/// The id of the first request, which is all the metadata that the layer gives a claim.
+fn request_id_of(metadata: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(metadata).ok()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn whole_seconds(after: Duration) -> u64 {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    seconds.max(1)
+}
+
+/// The form has four digits for the year.
+fn latest() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(253_402_300_799)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the header tells clients a time of their own clocks; nothing is decided by it"
+)]
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}

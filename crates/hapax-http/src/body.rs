@@ -1,0 +1,187 @@
+//! [`ReplyBody`]: the body of a response that came through the layer; and reading up to a limit.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use pin_project_lite::pin_project;
+use tokio::sync::mpsc;
+
+/// What goes wrong in a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A part of a body on its way from the task of a handler to its client; `None` is its end.
+pub(crate) type Piece = Option<Result<Frame<Bytes>, BoxError>>;
+
+pin_project! {
+    /// The body of a response that came through the layer.
+    pub struct ReplyBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindOf]
+    enum Kind<B> {
+        Whole { #[pin] body: Full<Bytes> },
+        Stream { pieces: mpsc::Receiver<Piece>, hint: SizeHint, ended: bool },
+        Passed { #[pin] body: B },
+    }
+}
+
+impl<B> ReplyBody<B> {
+    pub(crate) fn whole(body: Bytes) -> Self {
+        let body = Full::new(body);
+        Self {
+            kind: Kind::Whole { body },
+        }
+    }
+
+    pub(crate) fn stream(pieces: mpsc::Receiver<Piece>, hint: SizeHint) -> Self {
+        Self {
+            kind: Kind::Stream {
+                pieces,
+                hint,
+                ended: false,
+            },
+        }
+    }
+
+    pub(crate) fn passed(body: B) -> Self {
+        Self {
+            kind: Kind::Passed { body },
+        }
+    }
+}
+
+impl<B> Body for ReplyBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project().kind.project() {
+            KindOf::Whole { body } => body.poll_frame(context).map_err(|never| match never {}),
+            KindOf::Passed { body } => body.poll_frame(context).map_err(Into::into),
+            KindOf::Stream { ended: true, .. } => Poll::Ready(None),
+            KindOf::Stream {
+                pieces,
+                ended,
+                hint,
+            } => {
+                let piece = ready!(pieces.poll_recv(context));
+                *ended = !matches!(piece, Some(Some(Ok(_))));
+                Poll::Ready(match piece {
+                    Some(Some(Ok(frame))) => {
+                        let bytes = frame.data_ref().map_or(0, Bytes::len);
+                        *hint = less(hint, bytes);
+                        Some(Ok(frame))
+                    }
+                    Some(Some(Err(error))) => Some(Err(error)),
+                    Some(None) => None,
+                    // An end that nobody announced must not look like one.
+                    None => Some(Err("the handler's task ended within the response".into())),
+                })
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Whole { body } => body.is_end_stream(),
+            Kind::Stream { ended, .. } => *ended,
+            Kind::Passed { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole { body } => body.size_hint(),
+            Kind::Stream { hint, .. } => *hint,
+            Kind::Passed { body } => body.size_hint(),
+        }
+    }
+}
+
+fn less(hint: &SizeHint, bytes: usize) -> SizeHint {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let mut rest = SizeHint::new();
+    if let Some(upper) = hint.upper() {
+        rest.set_upper(upper.saturating_sub(bytes));
+    }
+    rest.set_lower(hint.lower().saturating_sub(bytes));
+    rest
+}
+
+impl<B> fmt::Debug for ReplyBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Whole { .. } => "ReplyBody::Whole",
+            Kind::Stream { .. } => "ReplyBody::Stream",
+            Kind::Passed { .. } => "ReplyBody::Passed",
+        })
+    }
+}
+
+/// What reading a body up to a limit came to.
+pub(crate) enum Read<B> {
+    Whole(Bytes),
+    /// There is more than that: what was read, and the rest.
+    Longer {
+        start: Bytes,
+        rest: Pin<Box<B>>,
+    },
+    Broken,
+}
+
+/// Reads a body to its end, or until more than `limit` bytes are there. Trailers are left out.
+pub(crate) async fn read_up_to<B>(body: B, limit: usize) -> Read<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut body = Box::pin(body);
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    loop {
+        let data = match next_frame(&mut body).await {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(_)) => return Read::Broken,
+            None => return Read::Whole(first.unwrap_or_else(|| all.freeze())),
+        };
+        // One frame, which is how most bodies come, is not copied.
+        match first.take() {
+            None if all.is_empty() => first = Some(data),
+            before => {
+                all.extend_from_slice(&before.unwrap_or_default());
+                all.extend_from_slice(&data);
+            }
+        }
+        let read = first.as_ref().map_or(all.len(), Bytes::len);
+        if read > limit {
+            let start = first.unwrap_or_else(|| all.freeze());
+            return Read::Longer { start, rest: body };
+        }
+    }
+}
+
+/// The next frame of a body.
+pub(crate) async fn next_frame<B>(body: &mut Pin<Box<B>>) -> Option<Result<Frame<Bytes>, BoxError>>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let frame = poll_fn(|context| body.as_mut().poll_frame(context));
+    pin!(frame).await.map(|frame| frame.map_err(Into::into))
+}

@@ -1,0 +1,231 @@
+//! From a request to a claim: everything that is refused before anything runs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hapax::{Claim, ClaimOptions, Doubt, ErrorKind, Failed, InProgress, Key, Lease, Mismatch};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::body::{BoxError, Read, ReplyBody, read_up_to};
+use crate::header::{ClientKey, key_of};
+use crate::layer::{Config, KeyUse};
+use crate::life;
+use crate::outcome::Outcome;
+use crate::refusal::{Reason, Refusal};
+use crate::scope;
+
+/// Most bytes of a request id that its duplicates are told.
+const REQUEST_ID_BYTES_MAX: usize = 200;
+
+/// What the head of a request says of its key.
+pub(crate) enum Entry {
+    /// Passed on as it is.
+    Pass,
+    Guard(ClientKey),
+    Refuse(Refusal),
+}
+
+impl Config {
+    /// Looks at the head alone.
+    pub(crate) fn enter(&self, parts: &Parts) -> Entry {
+        if self.key_use == KeyUse::Ignored || !self.methods.contains(&parts.method) {
+            self.counters.uncovered.one_more();
+            return Entry::Pass;
+        }
+        match key_of(&parts.headers, &self.key_header, self.syntax) {
+            Ok(Some(key)) => match self.rule.check(&key) {
+                Ok(()) => Entry::Guard(key),
+                Err(refused) => {
+                    Entry::Refuse(Refusal::new(Reason::RefusedKey, refused.to_string()))
+                }
+            },
+            Ok(None) if self.key_use == KeyUse::Optional => {
+                self.counters.unkeyed.one_more();
+                Entry::Pass
+            }
+            Ok(None) => {
+                let detail = format!("send {}: \"<a UUID of your own>\"", self.key_header);
+                Entry::Refuse(Refusal::new(Reason::MissingKey, detail))
+            }
+            Err(malformed) => {
+                Entry::Refuse(Refusal::new(Reason::MalformedKey, malformed.to_string()))
+            }
+        }
+    }
+
+    fn store_key(&self, parts: &Parts, key: &ClientKey) -> Result<Key, Refusal> {
+        let whose = match &self.scope {
+            None => String::new(),
+            Some(scope) => scope(parts).ok_or_else(|| {
+                let detail = "the service has not told whose request this is, so it was not run";
+                Refusal::new(Reason::MissingScope, detail)
+            })?,
+        };
+        scope::key(&whose, &(self.operation)(parts), &self.rule.canonical(key))
+    }
+
+    async fn body<B>(&self, body: B) -> Result<Bytes, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let limit = self.request_bytes_max;
+        let too_large = || {
+            let detail = format!("the limit of this route is {limit} bytes");
+            Refusal::new(Reason::BodyTooLarge, detail)
+        };
+        // What says that it is too long is not read at all.
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(too_large());
+        }
+        match read_up_to(body, limit).await {
+            Read::Whole(body) => Ok(body),
+            Read::Longer { .. } => Err(too_large()),
+            Read::Broken => {
+                let detail = "the body ended before its end; nothing was run";
+                Err(Refusal::new(Reason::BodyUnreadable, detail))
+            }
+        }
+    }
+
+    fn options(&self, parts: &Parts, body: &Bytes) -> Result<ClaimOptions, Refusal> {
+        let fingerprint = self.fingerprint.of(&self.namespace, parts, body)?;
+        let mut options = ClaimOptions::new().fingerprint(fingerprint);
+        if let Some(wait) = self.wait {
+            options = options.wait(wait);
+        }
+        let id = parts.headers.get(&self.request_id_header);
+        let id = id.map(HeaderValue::as_bytes).unwrap_or_default();
+        if id.len() <= REQUEST_ID_BYTES_MAX {
+            options = options.metadata(id);
+        }
+        Ok(options)
+    }
+
+    fn unavailable(&self, error: hapax::Error) -> Refusal {
+        let detail = match error.kind() {
+            ErrorKind::AtCapacity => "the store of this service is full; try again later",
+            _ => "the store of this service cannot answer; try again later",
+        };
+        Refusal::new(Reason::Unavailable, detail)
+            .retry_after(self.retry_after)
+            .because(error)
+    }
+
+    fn in_progress(&self, busy: &InProgress) -> Refusal {
+        let after = self.retry_after.min(busy.lease_left());
+        let detail = "send the same request again, under the same key";
+        Refusal::new(Reason::InProgress, detail).retry_after(after)
+    }
+
+    fn in_doubt(&self, _: &Doubt) -> Refusal {
+        let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
+                      and then the same request gets its answer";
+        Refusal::new(Reason::InDoubt, detail).retry_after(self.doubt_retry_after)
+    }
+}
+
+fn mismatch(other: &Mismatch) -> Refusal {
+    let differs = other.labels();
+    let detail = if differs.is_empty() {
+        "take a new key for a new request".to_owned()
+    } else {
+        format!(
+            "other: {}; take a new key for a new request",
+            differs.join(", ")
+        )
+    };
+    Refusal::new(Reason::Mismatch, detail).differing(differs)
+}
+
+fn failed(failed: &Failed) -> Refusal {
+    let detail = format!(
+        "it was tried {} times; take a new key to try it again",
+        failed.attempts()
+    );
+    Refusal::new(Reason::FailedForGood, detail)
+}
+
+/// What a covered request came to before it ran.
+enum Guarded {
+    Run(Lease, Bytes),
+    Answer(Response<Bytes>),
+    Unprotected(Bytes),
+}
+
+async fn claim<B>(
+    config: &Config,
+    parts: &Parts,
+    body: B,
+    key: &ClientKey,
+) -> Result<Guarded, Refusal>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let key = config.store_key(parts, key)?;
+    let body = config.body(body).await?;
+    let screened = config
+        .screen
+        .as_ref()
+        .and_then(|screen| screen(parts, &body));
+    if let Some(mut answer) = screened {
+        config.counters.screened.one_more();
+        answer.extensions_mut().insert(Outcome::Screened);
+        return Ok(Guarded::Answer(answer));
+    }
+    let options = config.options(parts, &body)?;
+    match config.namespace.claim_async(key, options).await {
+        Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, body)),
+        Ok(Claim::Completed(answer)) => {
+            let answer = config.replay(&answer)?;
+            config.counters.replayed.one_more();
+            Ok(Guarded::Answer(answer))
+        }
+        Ok(Claim::InProgress(busy)) => Err(config.in_progress(&busy)),
+        Ok(Claim::Mismatch(other)) => Err(mismatch(&other)),
+        Ok(Claim::InDoubt(doubt)) => Err(config.in_doubt(&doubt)),
+        Ok(Claim::Failed(answer)) => Err(failed(&answer)),
+        Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),
+        Err(error) => Err(config.unavailable(error)),
+    }
+}
+
+/// Answers a request that has a key.
+pub(crate) async fn guard<S, Q, B>(
+    config: Arc<Config>,
+    mut inner: S,
+    parts: Parts,
+    body: Q,
+    key: ClientKey,
+) -> Result<Response<ReplyBody<B>>, S::Error>
+where
+    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    Q: Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    Q::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    match claim(&config, &parts, body, &key).await {
+        Ok(Guarded::Run(lease, body)) => {
+            let request = Request::from_parts(parts, Q::from(body));
+            life::run(config, inner, request, lease).await
+        }
+        Ok(Guarded::Answer(answer)) => Ok(answer.map(ReplyBody::whole)),
+        Ok(Guarded::Unprotected(body)) => {
+            config.counters.unprotected.one_more();
+            let mut answer = inner
+                .call(Request::from_parts(parts, Q::from(body)))
+                .await?;
+            config.mark_stored(answer.headers_mut(), None);
+            answer.extensions_mut().insert(Outcome::Unprotected);
+            Ok(answer.map(ReplyBody::passed))
+        }
+        Err(refusal) => Ok(config.refuse(refusal).map(ReplyBody::whole)),
+    }
+}

@@ -1,0 +1,393 @@
+//! [`IdempotencyLayer`]: what to wrap a service in, and its options.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hapax::Namespace;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use tokio_util::task::TaskTracker;
+use tower_layer::Layer;
+
+use crate::counters::{Counters, HttpStats};
+use crate::disposition::{Disposition, by_status};
+use crate::fingerprint::RequestFingerprint;
+use crate::header::KeySyntax;
+use crate::headers::HeaderRules;
+use crate::key_rule::KeyRule;
+use crate::refusal::{Reason, Refusal};
+use crate::scope;
+use crate::service::Idempotency;
+
+/// Whether a covered request has to have a key.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum KeyUse {
+    /// Without one it is refused.
+    #[default]
+    Required,
+    /// Without one it is passed on as it is.
+    Optional,
+    /// The header is not even read, and everything is passed on as it is.
+    Ignored,
+}
+
+type Scope = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+type Operation = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
+type Screen = Arc<dyn Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync>;
+type Decide = Arc<dyn Fn(StatusCode) -> Disposition + Send + Sync>;
+type Redact = Arc<dyn Fn(&mut HeaderMap, &mut Bytes) + Send + Sync>;
+type Render = Arc<dyn Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync>;
+
+/// The options of a layer.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) namespace: Namespace,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) key_use: KeyUse,
+    pub(crate) key_header: HeaderName,
+    pub(crate) syntax: KeySyntax,
+    pub(crate) rule: KeyRule,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) operation: Operation,
+    pub(crate) screen: Option<Screen>,
+    pub(crate) fingerprint: RequestFingerprint,
+    pub(crate) request_bytes_max: usize,
+    pub(crate) response_bytes_max: usize,
+    pub(crate) collects_streams: bool,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) retry_after: Duration,
+    pub(crate) doubt_retry_after: Duration,
+    pub(crate) run_ceiling: Duration,
+    pub(crate) decide: Decide,
+    pub(crate) on_panic: Disposition,
+    pub(crate) stored_headers: HeaderRules,
+    pub(crate) redact: Option<Redact>,
+    pub(crate) fails_open: bool,
+    pub(crate) statuses: Vec<(Reason, StatusCode)>,
+    pub(crate) documentation: Option<String>,
+    pub(crate) render: Option<Render>,
+    pub(crate) replayed_header: HeaderName,
+    pub(crate) stored_header: HeaderName,
+    pub(crate) expires_header: HeaderName,
+    pub(crate) request_id_header: HeaderName,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) runs: TaskTracker,
+}
+
+/// Makes a service idempotent under the `Idempotency-Key` header of its requests.
+///
+/// A layer is a handle: its clones share their counters and the list of what runs, so routes that
+/// want other options take a clone and change it.
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`methods`](Self::methods) | `POST` and `PATCH` |
+/// | [`key`](Self::key) | [`KeyUse::Required`] |
+/// | [`key_header`](Self::key_header) | `Idempotency-Key` |
+/// | [`syntax`](Self::syntax) | [`KeySyntax::Lenient`] |
+/// | [`key_rule`](Self::key_rule) | 1 to 255 bytes |
+/// | [`scope`](Self::scope) | one scope for everybody |
+/// | [`operation`](Self::operation) | method and route |
+/// | [`fingerprint`](Self::fingerprint) | method, path, query and body |
+/// | [`request_bytes_max`](Self::request_bytes_max) | 1 MiB |
+/// | [`response_bytes_max`](Self::response_bytes_max) | what the policy of the namespace allows |
+/// | [`wait`](Self::wait) | duplicates do not wait |
+/// | [`retry_after`](Self::retry_after) | 1 s |
+/// | [`run_ceiling`](Self::run_ceiling) | 1 hour |
+/// | [`disposition`](Self::disposition) | [`by_status`] |
+/// | [`on_panic`](Self::on_panic) | [`Disposition::ByGuarantee`] |
+/// | [`stored_headers`](Self::stored_headers) | all but secrets and those of one connection |
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use hapax::{Policy, Store};
+/// use hapax_http::IdempotencyLayer;
+///
+/// let store = Store::in_memory().open()?;
+/// let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let app: Router = Router::new()
+///     .route("/payments", post(|| async { "paid" }))
+///     .layer(IdempotencyLayer::new(payments));
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct IdempotencyLayer {
+    config: Arc<Config>,
+}
+
+impl IdempotencyLayer {
+    /// With the defaults, on a namespace of a store. The policy of the namespace has the lease, the
+    /// retention, and what happens when a process dies in the middle of a run.
+    ///
+    /// # Panics
+    /// When the policy allows responses of less than 64 bytes: even what is stored of a response that
+    /// is left out takes 14.
+    pub fn new(namespace: Namespace) -> Self {
+        let response_bytes_max = namespace.policy().max_response_bytes();
+        assert!(
+            response_bytes_max >= 64,
+            "the policy of namespace {:?} allows responses of {response_bytes_max} bytes: give it at least 64",
+            namespace.name()
+        );
+        let config = Config {
+            namespace,
+            methods: vec![Method::POST, Method::PATCH],
+            key_use: KeyUse::default(),
+            key_header: HeaderName::from_static("idempotency-key"),
+            syntax: KeySyntax::default(),
+            rule: KeyRule::any(),
+            scope: None,
+            operation: Arc::new(scope::operation),
+            screen: None,
+            fingerprint: RequestFingerprint::new(),
+            request_bytes_max: 1024 * 1024,
+            response_bytes_max,
+            collects_streams: false,
+            wait: None,
+            retry_after: Duration::from_secs(1),
+            doubt_retry_after: Duration::from_secs(60),
+            run_ceiling: Duration::from_secs(60 * 60),
+            decide: Arc::new(by_status),
+            on_panic: Disposition::ByGuarantee,
+            stored_headers: HeaderRules::new(),
+            redact: None,
+            fails_open: false,
+            statuses: Vec::new(),
+            documentation: None,
+            render: None,
+            replayed_header: HeaderName::from_static("idempotent-replayed"),
+            stored_header: HeaderName::from_static("idempotency-stored"),
+            expires_header: HeaderName::from_static("idempotency-expires"),
+            request_id_header: HeaderName::from_static("x-request-id"),
+            counters: Arc::default(),
+            runs: TaskTracker::new(),
+        };
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+
+    /// The methods that are covered; requests with others are passed on as they are.
+    pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.with(|config| config.methods = methods.into_iter().collect())
+    }
+
+    /// Whether a covered request has to have a key.
+    pub fn key(self, key_use: KeyUse) -> Self {
+        self.with(|config| config.key_use = key_use)
+    }
+
+    /// The header that the key comes in.
+    pub fn key_header(self, name: HeaderName) -> Self {
+        self.with(|config| config.key_header = name)
+    }
+
+    /// Whether a key may come without its quotes.
+    pub fn syntax(self, syntax: KeySyntax) -> Self {
+        self.with(|config| config.syntax = syntax)
+    }
+
+    /// What a key has to look like.
+    ///
+    /// # Panics
+    /// When the rule contradicts itself: [`KeyRule::validate`] says how.
+    pub fn key_rule(self, rule: KeyRule) -> Self {
+        if let Err(error) = rule.validate() {
+            panic!("{error}");
+        }
+        self.with(|config| config.rule = rule)
+    }
+
+    /// Whose request it is: a tenant or principal, up to 255 bytes, that whoever authenticates further
+    /// out has put among the extensions. The same key in two scopes never meets, and no answer tells
+    /// one that the other has it. A request without a scope is refused, not let through.
+    pub fn scope(self, scope: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.with(|config| config.scope = Some(Arc::new(scope)))
+    }
+
+    /// The operation that a request asks for, up to 500 bytes: the same key in two operations never
+    /// meets.
+    pub fn operation(self, name: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
+        self.with(|config| config.operation = Arc::new(name))
+    }
+
+    /// Looks at a request before anything is claimed, and answers it if it is not to run: validation
+    /// that a client mends under the same key. `None` lets it go on. What refuses requests further
+    /// out, such as authentication, needs no hook.
+    pub fn screen(
+        self,
+        screen: impl Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.screen = Some(Arc::new(screen)))
+    }
+
+    /// What of a request has to be the same when its key comes again.
+    pub fn fingerprint(self, fingerprint: RequestFingerprint) -> Self {
+        self.with(|config| config.fingerprint = fingerprint)
+    }
+
+    /// Most bytes of a request's body; one that is longer is refused before anything is claimed.
+    pub fn request_bytes_max(self, bytes: usize) -> Self {
+        self.with(|config| config.request_bytes_max = bytes)
+    }
+
+    /// Most bytes of a response's body that are stored. A longer one is passed through, and a retry is
+    /// told that it ran.
+    pub fn response_bytes_max(self, bytes: usize) -> Self {
+        self.with(|config| config.response_bytes_max = bytes)
+    }
+
+    /// Reads bodies of unknown length to their end, or the limit, before it answers, so that they can
+    /// be stored. Without it they are passed through as they come, and not stored.
+    pub fn collect_streams(self) -> Self {
+        self.with(|config| config.collects_streams = true)
+    }
+
+    /// Lets a duplicate wait for the first request, for at most this long, before it is told that it
+    /// is still running.
+    pub fn wait(self, wait: Duration) -> Self {
+        self.with(|config| config.wait = Some(wait))
+    }
+
+    /// What a duplicate of a running request is told in `Retry-After`, unless its lease ends before.
+    pub fn retry_after(self, after: Duration) -> Self {
+        self.with(|config| config.retry_after = after)
+    }
+
+    /// What a duplicate of a request in doubt is told in `Retry-After`; 60 s by default.
+    pub fn doubt_retry_after(self, after: Duration) -> Self {
+        self.with(|config| config.doubt_retry_after = after)
+    }
+
+    /// How long the lease of a run is renewed; a handler that takes longer loses its key when the
+    /// lease lapses.
+    pub fn run_ceiling(self, ceiling: Duration) -> Self {
+        self.with(|config| config.run_ceiling = ceiling)
+    }
+
+    /// What becomes of a key when its handler has answered with a status.
+    pub fn disposition(
+        self,
+        decide: impl Fn(StatusCode) -> Disposition + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.decide = Arc::new(decide))
+    }
+
+    /// What becomes of a key when its handler has panicked. There is no response to store, so
+    /// [`Store`](Disposition::Store) stores that it ran.
+    pub fn on_panic(self, disposition: Disposition) -> Self {
+        self.with(|config| config.on_panic = disposition)
+    }
+
+    /// Which headers of a response are stored.
+    pub fn stored_headers(self, rules: HeaderRules) -> Self {
+        self.with(|config| config.stored_headers = rules)
+    }
+
+    /// Changes headers and body before they are stored; the first answer is not changed.
+    pub fn redact(
+        self,
+        redact: impl Fn(&mut HeaderMap, &mut Bytes) + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.redact = Some(Arc::new(redact)))
+    }
+
+    /// Runs handlers without protection while the store cannot answer; they are counted as
+    /// [`unprotected`](HttpStats::unprotected). Without it such requests are refused.
+    pub fn fail_open(self) -> Self {
+        self.with(|config| config.fails_open = true)
+    }
+
+    /// The status that a refusal is answered with, in place of [`Reason::status`].
+    pub fn status(self, reason: Reason, status: StatusCode) -> Self {
+        self.with(|config| config.statuses.push((reason, status)))
+    }
+
+    /// Where the keys of this service are documented. Problems link to it, with their code as the
+    /// fragment.
+    pub fn documentation(self, url: impl Into<String>) -> Self {
+        self.with(|config| config.documentation = Some(url.into()))
+    }
+
+    /// Gives a refusal another form; it is handed the response that would be sent.
+    pub fn render(
+        self,
+        render: impl Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.render = Some(Arc::new(render)))
+    }
+
+    /// The headers that mark a replay, tell whether a response is stored, and until when; by default
+    /// `Idempotent-Replayed`, `Idempotency-Stored` and `Idempotency-Expires`.
+    pub fn reply_headers(
+        self,
+        replayed: HeaderName,
+        stored: HeaderName,
+        expires: HeaderName,
+    ) -> Self {
+        self.with(|config| {
+            config.replayed_header = replayed;
+            config.stored_header = stored;
+            config.expires_header = expires;
+        })
+    }
+
+    /// The header with the id of a request, which its duplicates are told of in their
+    /// [`Outcome`](crate::Outcome); by default `X-Request-Id`.
+    pub fn request_id_header(self, name: HeaderName) -> Self {
+        self.with(|config| config.request_id_header = name)
+    }
+
+    /// What this layer and its clones did.
+    #[must_use]
+    pub fn stats(&self) -> HttpStats {
+        self.config.counters.snapshot()
+    }
+
+    /// Handlers that run now, whether or not their clients are still there.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.config.runs.len()
+    }
+
+    /// Ends when no handler runs: wait for it between the shutdown of a server and the close of its
+    /// store, because a handler outlives its connection.
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
+        let runs = self.config.runs.clone();
+        async move {
+            // It only marks that one waits: what comes meanwhile still runs, and is waited for.
+            runs.close();
+            runs.wait().await;
+        }
+    }
+}
+
+impl<S> Layer<S> for IdempotencyLayer {
+    type Service = Idempotency<S>;
+
+    fn layer(&self, inner: S) -> Idempotency<S> {
+        Idempotency::new(inner, Arc::clone(&self.config))
+    }
+}
+
+impl fmt::Debug for IdempotencyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyLayer")
+            .field("namespace", &self.config.namespace.name())
+            .field("key", &self.config.key_use)
+            .field("running", &self.running())
+            .finish_non_exhaustive()
+    }
+}

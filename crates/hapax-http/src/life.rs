@@ -1,0 +1,371 @@
+//! The life of a run: a task of its own, so that a client that goes away takes nothing with it.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hapax::{ErrorKind, Guarantee, Lease, LeaseError, State};
+use http::response::Parts;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::{mpsc, oneshot};
+use tower_service::Service;
+
+use crate::body::{BoxError, Piece, Read, ReplyBody, next_frame, read_up_to};
+use crate::disposition::Disposition;
+use crate::layer::Config;
+use crate::outcome::Outcome;
+use crate::refusal::{Reason, Refusal};
+use crate::run::Held;
+use crate::stored::StoredResponse;
+
+/// Pieces of a body that wait for a slow client before its handler has to.
+const PIECES_MAX: usize = 8;
+
+type Answer<B, E> = Result<Response<ReplyBody<B>>, E>;
+
+/// What the task of a handler hands to whoever waits for it.
+enum Told<B, E> {
+    Answer(Response<ReplyBody<B>>),
+    Refusal(Refusal),
+    Error(E),
+}
+
+/// Runs the handler under its lease, and waits for its answer. Whoever stops waiting stops nothing.
+pub(crate) async fn run<S, Q, B>(
+    config: Arc<Config>,
+    inner: S,
+    mut request: Request<Q>,
+    lease: Lease,
+) -> Answer<B, S::Error>
+where
+    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    Q: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    if let Err(error) = lease.keep_alive(config.run_ceiling) {
+        // Nothing has run: under at-most-once as well, it may be tried again.
+        let _ = lease.release_async("the lease could not be kept").await;
+        let detail = "the store of this service cannot hold the key; try again later";
+        let refusal = Refusal::new(Reason::Unavailable, detail)
+            .retry_after(config.retry_after)
+            .because(error);
+        return Ok(config.refuse(refusal).map(ReplyBody::whole));
+    }
+    let held = Held::new(lease);
+    request.extensions_mut().insert(held.run().clone());
+    let (sender, answer) = oneshot::channel();
+    let life = Life {
+        config: Arc::clone(&config),
+        held,
+        client: Client(Some(sender)),
+    };
+    config.runs.spawn(life.live(inner, request));
+    // Counted here: what nobody waits for is no answer to a request.
+    let refusal = match answer.await {
+        Ok(Told::Answer(answer)) => {
+            config.counters.executed.one_more();
+            return Ok(answer);
+        }
+        Ok(Told::Error(error)) => {
+            config.counters.inner_errors.one_more();
+            return Err(error);
+        }
+        Ok(Told::Refusal(refusal)) => refusal,
+        Err(_) => handler_failed(),
+    };
+    Ok(config.refuse(refusal).map(ReplyBody::whole))
+}
+
+fn handler_failed() -> Refusal {
+    let detail = "the handler ended without an answer; the same request under the same key tells what became of it";
+    Refusal::new(Reason::HandlerFailed, detail)
+}
+
+/// Where the answer goes.
+struct Client<B, E>(Option<oneshot::Sender<Told<B, E>>>);
+
+struct Life<B, E> {
+    config: Arc<Config>,
+    held: Held,
+    client: Client<B, E>,
+}
+
+/// What settling a key came to.
+enum Settled {
+    /// As asked.
+    Done,
+    /// Another holder has won; this is its response, where there is one.
+    Lost(Option<(StoredResponse, u64)>),
+    /// The store did not take it.
+    Not,
+}
+
+impl<B, E> Life<B, E>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Send,
+{
+    async fn live<S, Q>(mut self, mut inner: S, request: Request<Q>)
+    where
+        S: Service<Request<Q>, Response = Response<B>, Error = E>,
+    {
+        match caught(|| inner.call(request)).await {
+            Ok(Ok(response)) => self.answer(response).await,
+            Ok(Err(error)) => {
+                let disposition = Disposition::ByGuarantee;
+                self.give_up(disposition, "the service failed").await;
+                self.send(Told::Error(error));
+            }
+            Err(Panicked) => {
+                self.config.counters.runs_panicked.one_more();
+                let disposition = self.config.on_panic;
+                self.give_up(disposition, "the handler panicked").await;
+                self.refuse(handler_failed());
+            }
+        }
+    }
+
+    async fn answer(&mut self, response: Response<B>) {
+        let (mut parts, body) = response.into_parts();
+        let told = parts.extensions.remove::<Disposition>();
+        let disposition = told.unwrap_or_else(|| (self.config.decide)(parts.status));
+        match disposition {
+            Disposition::Store if self.is_collected(&body.size_hint()) => {
+                match read_up_to(body, self.config.response_bytes_max).await {
+                    Read::Whole(body) => self.store(parts, body).await,
+                    Read::Longer { start, rest } => self.stream(parts, start, rest).await,
+                    Read::Broken => {
+                        let disposition = Disposition::ByGuarantee;
+                        self.give_up(disposition, "the response broke off").await;
+                        let detail = "the same request under the same key tells what became of it";
+                        self.refuse(Refusal::new(Reason::AnswerBroken, detail));
+                    }
+                }
+            }
+            Disposition::Store | Disposition::Omit => {
+                self.stream(parts, Bytes::new(), Box::pin(body)).await;
+            }
+            _ => {
+                let reason = format!("answered with status {}", parts.status.as_u16());
+                self.give_up(disposition, &reason).await;
+                self.pass(parts, ReplyBody::passed(body), None);
+            }
+        }
+    }
+
+    /// Whether a body is read before anything of it is sent.
+    fn is_collected(&self, hint: &SizeHint) -> bool {
+        let limit = u64::try_from(self.config.response_bytes_max).unwrap_or(u64::MAX);
+        match hint.exact() {
+            Some(bytes) => bytes <= limit,
+            None => self.config.collects_streams,
+        }
+    }
+
+    /// Stores a response, then sends it.
+    async fn store(&mut self, parts: Parts, body: Bytes) {
+        let stored = self.config.stored(parts.status, &parts.headers, &body);
+        let bytes = stored.to_bytes();
+        let Some(lease) = self.held.take() else {
+            return;
+        };
+        if bytes.len() > self.config.namespace.policy().max_response_bytes() {
+            self.omit(lease, parts.status, stored.body_bytes()).await;
+            return self.pass(parts, ReplyBody::whole(body), None);
+        }
+        let settled = settled(lease.complete_async(&bytes).await);
+        let counters = &self.config.counters;
+        match settled {
+            Settled::Done => {
+                counters.runs_stored.one_more();
+                let expires_at = self.config.expiry();
+                self.pass(parts, ReplyBody::whole(body), Some(expires_at));
+            }
+            Settled::Lost(winner) => {
+                counters.runs_lost.one_more();
+                self.answer_of_winner(winner, parts, body);
+            }
+            Settled::Not => {
+                counters.runs_unstored.one_more();
+                self.pass(parts, ReplyBody::whole(body), None);
+            }
+        }
+    }
+
+    /// Everybody gets the answer that is stored, the run that came too late as well.
+    fn answer_of_winner(
+        &mut self,
+        winner: Option<(StoredResponse, u64)>,
+        parts: Parts,
+        body: Bytes,
+    ) {
+        let replay =
+            winner.map(|(stored, expires_at)| self.config.replay_of(Some(stored), expires_at));
+        match replay {
+            Some(Ok(mut response)) => {
+                let outcome = self.outcome(false);
+                response.extensions_mut().insert(outcome);
+                self.send(Told::Answer(response.map(ReplyBody::whole)));
+            }
+            _ => self.pass(parts, ReplyBody::whole(body), None),
+        }
+    }
+
+    /// Sends a response as it comes, and stores that it ran when it has ended.
+    async fn stream(&mut self, parts: Parts, start: Bytes, mut rest: Pin<Box<B>>) {
+        let status = parts.status;
+        let (pieces, receiver) = mpsc::channel(PIECES_MAX);
+        let hint = longer(&rest.size_hint(), start.len());
+        self.pass(parts, ReplyBody::stream(receiver, hint), None);
+        let mut sent = 0;
+        let mut client = Some(pieces);
+        if !start.is_empty() {
+            sent += length(&start);
+            send_piece(&mut client, Some(Ok(Frame::data(start)))).await;
+        }
+        loop {
+            match next_frame(&mut rest).await {
+                Some(Ok(frame)) => {
+                    sent += frame.data_ref().map_or(0, length);
+                    send_piece(&mut client, Some(Ok(frame))).await;
+                }
+                Some(Err(error)) => {
+                    let disposition = Disposition::ByGuarantee;
+                    self.give_up(disposition, "the response broke off").await;
+                    return send_piece(&mut client, Some(Err(error))).await;
+                }
+                None => break,
+            }
+        }
+        if let Some(lease) = self.held.take() {
+            self.omit(lease, status, sent).await;
+        }
+        send_piece(&mut client, None).await;
+    }
+
+    /// Stores that it ran, and how it answered, without the answer.
+    async fn omit(&self, lease: Lease, status: StatusCode, bytes: u64) {
+        let stored = StoredResponse::without_body(status, bytes).to_bytes();
+        let counters = &self.config.counters;
+        match settled(lease.complete_async(stored).await) {
+            Settled::Done => counters.runs_omitted.one_more(),
+            Settled::Lost(_) => counters.runs_lost.one_more(),
+            Settled::Not => counters.runs_unstored.one_more(),
+        }
+    }
+
+    /// Settles a key without a response.
+    async fn give_up(&self, disposition: Disposition, reason: &str) {
+        let Some(lease) = self.held.take() else {
+            return;
+        };
+        let guarantee = self.config.namespace.policy().guarantee();
+        let counters = &self.config.counters;
+        let (settled_as, count) = match (disposition, guarantee) {
+            (Disposition::Store | Disposition::Omit, _) => {
+                return self.omit(lease, StatusCode::INTERNAL_SERVER_ERROR, 0).await;
+            }
+            (Disposition::Release, _) | (Disposition::ByGuarantee, Guarantee::AtLeastOnce) => {
+                (lease.release_async(reason).await, &counters.runs_released)
+            }
+            (Disposition::Doubt | Disposition::ByGuarantee, _) => {
+                (lease.doubt_async(reason).await, &counters.runs_in_doubt)
+            }
+        };
+        match settled(settled_as) {
+            Settled::Done => count.one_more(),
+            Settled::Lost(_) => counters.runs_lost.one_more(),
+            Settled::Not => counters.runs_unstored.one_more(),
+        }
+    }
+
+    fn outcome(&self, stored: bool) -> Outcome {
+        let run = self.held.run();
+        Outcome::Executed {
+            stored,
+            token: run.token(),
+            attempt: run.attempt(),
+        }
+    }
+
+    fn pass(&mut self, mut parts: Parts, body: ReplyBody<B>, expires_at: Option<u64>) {
+        self.config.mark_stored(&mut parts.headers, expires_at);
+        parts.extensions.insert(self.outcome(expires_at.is_some()));
+        self.send(Told::Answer(Response::from_parts(parts, body)));
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.send(Told::Refusal(refusal));
+    }
+
+    fn send(&mut self, answer: Told<B, E>) {
+        let client = self.client.0.take();
+        if client.is_none_or(|client| client.send(answer).is_err()) {
+            self.config.counters.runs_without_client.one_more();
+        }
+    }
+}
+
+fn settled(result: Result<(), LeaseError>) -> Settled {
+    let Err(error) = result else {
+        return Settled::Done;
+    };
+    match error.kind() {
+        ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
+            let current = error.error().current();
+            let winner = current.filter(|current| current.state() == State::Completed);
+            Settled::Lost(winner.and_then(|winner| {
+                let body = Bytes::copy_from_slice(winner.body());
+                let stored = StoredResponse::from_bytes(body).ok()?;
+                Some((stored, winner.expires_at().unwrap_or_default()))
+            }))
+        }
+        _ => Settled::Not,
+    }
+}
+
+/// A client that has gone away is not waited for again.
+async fn send_piece(client: &mut Option<mpsc::Sender<Piece>>, piece: Piece) {
+    if let Some(open) = client {
+        if open.send(piece).await.is_err() {
+            *client = None;
+        }
+    }
+}
+
+fn length(bytes: &Bytes) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn longer(rest: &SizeHint, bytes: usize) -> SizeHint {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let mut hint = SizeHint::new();
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(upper.saturating_add(bytes));
+    }
+    hint.set_lower(rest.lower().saturating_add(bytes));
+    hint
+}
+
+struct Panicked;
+
+/// Runs a call to its end, or its panic.
+async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
+    let begun = catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)?;
+    let mut begun = pin!(begun);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| begun.as_mut().poll(context)));
+        match polled {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => std::task::Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
+}

@@ -1,0 +1,217 @@
+//! [`StoredResponse`]: the bytes that a response is remembered as.
+//!
+//! Format 1, integers little-endian: a byte 1; a byte 0 when the body follows whole, or 1 when it
+//! was left out; the status (`u16`); the number of header lines (`u16`); each line as the length of
+//! its name (`u16`), its name, the length of its value (`u32`), its value; then the body, or its
+//! length (`u64`) where it was left out.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+const FORMAT: u8 = 1;
+const WHOLE: u8 = 0;
+const LEFT_OUT: u8 = 1;
+
+/// Most header lines of a response that can be stored; what is over it is as a body over its limit.
+const LINES_MAX: usize = u16::MAX as usize;
+
+/// A response as a store remembers it.
+///
+/// The layer makes and reads these by itself. Whoever settles a key in doubt makes one, so that
+/// retries get a proper answer:
+///
+/// ```
+/// use hapax_http::StoredResponse;
+/// use http::{Response, StatusCode};
+///
+/// let answer = Response::builder()
+///     .status(StatusCode::CREATED)
+///     .header("content-type", "application/json")
+///     .body(bytes::Bytes::from_static(br#"{"id":"ch_1"}"#))?;
+/// let bytes = StoredResponse::new(answer).to_bytes();
+/// // doubt.resolve(hapax::Resolution::Happened(bytes.to_vec()))?;
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredResponse {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: StoredBody,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum StoredBody {
+    Whole(Bytes),
+    LeftOut { bytes: u64 },
+}
+
+impl StoredResponse {
+    /// Of a response with its whole body; every header is kept.
+    #[must_use]
+    pub fn new(response: http::Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: StoredBody::Whole(body),
+        }
+    }
+
+    /// Of a response whose body is not kept; `bytes` is how long it was.
+    #[must_use]
+    pub fn without_body(status: StatusCode, bytes: u64) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: StoredBody::LeftOut { bytes },
+        }
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers, in the order in which the response had them.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body; `None` where it was left out.
+    #[must_use]
+    pub fn body(&self) -> Option<&Bytes> {
+        match &self.body {
+            StoredBody::Whole(body) => Some(body),
+            StoredBody::LeftOut { .. } => None,
+        }
+    }
+
+    /// How many bytes the body has, or had.
+    #[must_use]
+    pub fn body_bytes(&self) -> u64 {
+        match &self.body {
+            StoredBody::Whole(body) => u64::try_from(body.len()).unwrap_or(u64::MAX),
+            StoredBody::LeftOut { bytes } => *bytes,
+        }
+    }
+
+    /// The bytes to store. A response of more than 65,535 header lines, or with a value of 4 GiB, is
+    /// stored without its body and headers.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        out.push(FORMAT);
+        if self.encode_into(&mut out).is_none() {
+            return Self::without_body(self.status, self.body_bytes()).to_bytes();
+        }
+        out.into()
+    }
+
+    fn encoded_len(&self) -> usize {
+        let lines = self.headers.iter();
+        let lines: usize = lines
+            .map(|(name, value)| 6 + name.as_str().len() + value.len())
+            .sum();
+        14 + lines + self.body().map_or(0, Bytes::len)
+    }
+
+    fn encode_into(&self, out: &mut Vec<u8>) -> Option<()> {
+        out.push(match self.body {
+            StoredBody::Whole(_) => WHOLE,
+            StoredBody::LeftOut { .. } => LEFT_OUT,
+        });
+        out.extend_from_slice(&self.status.as_u16().to_le_bytes());
+        let lines = u16::try_from(self.headers.len().min(LINES_MAX + 1)).ok()?;
+        out.extend_from_slice(&lines.to_le_bytes());
+        for (name, value) in &self.headers {
+            out.extend_from_slice(&u16::try_from(name.as_str().len()).ok()?.to_le_bytes());
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(&u32::try_from(value.len()).ok()?.to_le_bytes());
+            out.extend_from_slice(value.as_bytes());
+        }
+        match &self.body {
+            StoredBody::Whole(body) => out.extend_from_slice(body),
+            StoredBody::LeftOut { bytes } => out.extend_from_slice(&bytes.to_le_bytes()),
+        }
+        Some(())
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote; the body is shared, not copied.
+    ///
+    /// # Errors
+    /// [`NotAResponse`] for anything else.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, NotAResponse> {
+        Self::decode(bytes).ok_or(NotAResponse(()))
+    }
+
+    fn decode(mut bytes: Bytes) -> Option<Self> {
+        let [format, form] = take(&mut bytes)?;
+        let status = StatusCode::from_u16(u16::from_le_bytes(take(&mut bytes)?)).ok()?;
+        let lines = u16::from_le_bytes(take(&mut bytes)?);
+        let mut headers = HeaderMap::new();
+        for _ in 0..lines {
+            let length = u16::from_le_bytes(take(&mut bytes)?);
+            let name = slice(&mut bytes, usize::from(length))?;
+            let length = u32::from_le_bytes(take(&mut bytes)?);
+            let value = slice(&mut bytes, usize::try_from(length).ok()?)?;
+            let name = HeaderName::from_bytes(&name).ok()?;
+            headers
+                .try_append(name, HeaderValue::from_maybe_shared(value).ok()?)
+                .ok()?;
+        }
+        let body = match (format, form) {
+            (FORMAT, WHOLE) => StoredBody::Whole(bytes),
+            (FORMAT, LEFT_OUT) => {
+                let length = take(&mut bytes)?;
+                if !bytes.is_empty() {
+                    return None;
+                }
+                StoredBody::LeftOut {
+                    bytes: u64::from_le_bytes(length),
+                }
+            }
+            _ => return None,
+        };
+        Some(Self {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+fn take<const N: usize>(bytes: &mut Bytes) -> Option<[u8; N]> {
+    slice(bytes, N)?.as_ref().try_into().ok()
+}
+
+fn slice(bytes: &mut Bytes, length: usize) -> Option<Bytes> {
+    (length <= bytes.len()).then(|| bytes.split_to(length))
+}
+
+impl fmt::Debug for StoredResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes that no [`StoredResponse`] was written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotAResponse(());
+
+impl fmt::Display for NotAResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "these bytes are not a stored response: make them with StoredResponse::to_bytes",
+        )
+    }
+}
+
+impl std::error::Error for NotAResponse {}

@@ -1,0 +1,429 @@
+//! The life of a request: clients that leave, handlers that panic or take long, leases that are lost.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::post;
+use hapax::{ManualClock, Namespace, Policy, Store};
+use hapax_http::{CheckpointError, Disposition, IdempotencyLayer, Outcome, Run};
+use http::{Request, StatusCode};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tower::{ServiceExt, service_fn};
+use tower_layer::Layer;
+
+use crate::rig::{self, Runs, at_least_once, namespace, serve};
+
+/// Two points at which a handler and its test meet.
+#[derive(Clone, Default)]
+struct Meeting {
+    begun: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+impl Meeting {
+    async fn handler(&self) {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+fn waiting(layer: &IdempotencyLayer) -> (Router, Meeting, Runs) {
+    let (meeting, runs) = (Meeting::default(), Runs::default());
+    let (meets, counted) = (meeting.clone(), runs.clone());
+    let handler = move || async move {
+        let run = counted.one_more();
+        meets.handler().await;
+        format!("run {run}")
+    };
+    let app = Router::new()
+        .route("/pay", post(handler))
+        .layer(layer.clone());
+    (app, meeting, runs)
+}
+
+#[tokio::test]
+async fn a_client_that_disconnects_neither_cancels_the_effect_nor_loses_the_answer() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let (app, meeting, runs) = waiting(&layer);
+    let address = serve(app.clone()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request =
+        b"POST /pay HTTP/1.1\r\nhost: a\r\nidempotency-key: k\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    meeting.begun.notified().await;
+    drop(stream);
+    // The server notices at its own pace; until then the key is running, and after that as well.
+    while layer.stats().abandoned() == 0 {
+        assert_eq!(
+            rig::post("/pay").key("k").send(&app).await.code(),
+            "in-progress"
+        );
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(layer.running(), 1);
+    meeting.go_on.notify_one();
+    layer.drained().await;
+    let retry = rig::post("/pay").key("k").send(&app).await;
+    assert_eq!((retry.text(), retry.is_replay()), ("run 1", true));
+    assert_eq!((runs.count(), layer.stats().runs_without_client()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_its_body_claims_nothing() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let (app, meeting, runs) = waiting(&layer);
+    let address = serve(app.clone()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request =
+        b"POST /pay HTTP/1.1\r\nhost: a\r\nidempotency-key: k\r\ncontent-length: 10\r\n\r\nhalf";
+    stream.write_all(request).await.unwrap();
+    drop(stream);
+    let stats = || layer.stats();
+    while stats().abandoned() + stats().refusals() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(runs.count(), 0);
+    meeting.go_on.notify_one();
+    assert_eq!(
+        rig::post("/pay")
+            .key("k")
+            .body("whole")
+            .send(&app)
+            .await
+            .text(),
+        "run 1"
+    );
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_runs() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let (app, meeting, _) = waiting(&layer);
+    let sent = tokio::spawn({
+        let app = app.clone();
+        async move { rig::post("/pay").key("k").send(&app).await }
+    });
+    meeting.begun.notified().await;
+    sent.abort();
+    assert!(sent.await.unwrap_err().is_cancelled());
+    let drained = tokio::spawn(layer.drained());
+    tokio::task::yield_now().await;
+    assert!(!drained.is_finished());
+    meeting.go_on.notify_one();
+    drained.await.unwrap();
+    assert_eq!(layer.running(), 0);
+    assert!(rig::post("/pay").key("k").send(&app).await.is_replay());
+}
+
+#[tokio::test]
+async fn a_panic_releases_or_leaves_in_doubt_by_guarantee_and_by_policy() {
+    let cases = [
+        (Policy::at_least_once(), None, 2, None),
+        (Policy::at_most_once(), None, 1, Some("in-doubt")),
+        (
+            Policy::at_least_once(),
+            Some(Disposition::Doubt),
+            1,
+            Some("in-doubt"),
+        ),
+        (Policy::at_most_once(), Some(Disposition::Release), 2, None),
+        (
+            Policy::at_least_once(),
+            Some(Disposition::Store),
+            1,
+            Some("answer-not-kept"),
+        ),
+    ];
+    for (policy, on_panic, runs_wanted, code) in cases {
+        let mut layer = IdempotencyLayer::new(namespace(policy));
+        if let Some(on_panic) = on_panic {
+            layer = layer.on_panic(on_panic);
+        }
+        let runs = Runs::default();
+        let counted = runs.clone();
+        let handler = move || async move {
+            assert!(counted.one_more() > 1, "planted");
+            "second"
+        };
+        let app = Router::new()
+            .route("/pay", post(handler))
+            .layer(layer.clone());
+        let first = rig::post("/pay").key("k").send(&app).await;
+        assert_eq!(
+            (first.status.as_u16(), first.code()),
+            (500, "handler-failed".to_owned())
+        );
+        let second = rig::post("/pay").key("k").send(&app).await;
+        assert_eq!(runs.count(), runs_wanted);
+        match code {
+            Some(code) => assert_eq!(second.code(), code),
+            None => assert_eq!(second.text(), "second"),
+        }
+        assert_eq!(layer.stats().runs_panicked(), 1);
+    }
+}
+
+/// A service may panic before it has a future, too.
+#[tokio::test]
+async fn a_call_that_panics_is_a_handler_that_failed() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let service = layer.layer(service_fn(
+        |_: Request<Body>| -> std::future::Ready<Result<Response, std::convert::Infallible>> {
+            panic!("planted")
+        },
+    ));
+    let request = Request::post("/")
+        .header("idempotency-key", "k")
+        .body(Body::empty())
+        .unwrap();
+    let answer = service.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(layer.stats().runs_released(), 1);
+}
+
+#[tokio::test]
+async fn an_error_of_the_inner_service_is_handed_on_and_the_key_released() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let service = layer.layer(service_fn(|_: Request<Body>| async {
+        Err::<Response, _>("down")
+    }));
+    for _ in 0..2 {
+        let request = Request::post("/")
+            .header("idempotency-key", "k")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap_err(), "down");
+    }
+    let stats = layer.stats();
+    assert_eq!((stats.inner_errors(), stats.runs_released()), (2, 2));
+}
+
+#[tokio::test]
+async fn the_handler_is_handed_its_token_attempt_and_checkpoint() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = seen.clone();
+    let handler = move |request: Request<Body>| async move {
+        let run = request.extensions().get::<Run>().unwrap().clone();
+        let checkpoint = run.last_checkpoint().to_vec();
+        sees.lock().unwrap().push((
+            run.token(),
+            run.attempt(),
+            checkpoint,
+            run.derived_key("bank"),
+        ));
+        if run.attempt() == 1 {
+            run.checkpoint("reserved").await.unwrap();
+            return Response::builder().status(503).body(Body::empty()).unwrap();
+        }
+        Response::new(Body::from("paid"))
+    };
+    let layer = IdempotencyLayer::new(at_least_once());
+    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    rig::post("/pay").key("k").send(&app).await;
+    let second = rig::post("/pay").key("k").send(&app).await;
+    let seen = seen.lock().unwrap();
+    let [first, retry] = &seen[..] else {
+        panic!("two runs")
+    };
+    assert!(first.0 < retry.0);
+    assert_eq!((first.1, retry.1), (1, 2));
+    assert_eq!((&first.2[..], &retry.2[..]), (&b""[..], &b"reserved"[..]));
+    assert_eq!(first.3, retry.3, "a downstream system sees one request");
+    let Some(Outcome::Executed {
+        attempt: 2,
+        stored: true,
+        ..
+    }) = second.outcome
+    else {
+        panic!("{:?}", second.outcome)
+    };
+}
+
+#[tokio::test]
+async fn what_a_handler_leaves_behind_does_not_hold_the_key() {
+    let left = Arc::new(Mutex::new(None));
+    let leaves = left.clone();
+    let handler = move |request: Request<Body>| async move {
+        *leaves.lock().unwrap() = request.extensions().get::<Run>().cloned();
+        "paid"
+    };
+    let layer = IdempotencyLayer::new(at_least_once());
+    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    rig::post("/pay").key("k").send(&app).await;
+    let run = left.lock().unwrap().take().unwrap();
+    assert!(matches!(
+        run.checkpoint("late").await,
+        Err(CheckpointError::Answered)
+    ));
+    assert!(!run.is_lost() && run.derived_key("bank").is_none());
+    run.lost().await;
+}
+
+/// A store whose time the test moves.
+fn clocked(policy: Policy) -> (Namespace, ManualClock) {
+    let clock = ManualClock::new();
+    let store = Store::in_memory()
+        .clock(&clock)
+        .allow_at_most_once()
+        .open()
+        .unwrap();
+    (store.namespace("http", policy).unwrap(), clock)
+}
+
+#[tokio::test]
+async fn a_long_handler_keeps_its_lease() {
+    let (jobs, clock) = clocked(Policy::at_least_once().lease(Duration::from_secs(10)));
+    let layer = IdempotencyLayer::new(jobs);
+    let (app, meeting, runs) = waiting(&layer);
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { rig::post("/pay").key("k").send(&app).await }
+    });
+    meeting.begun.notified().await;
+    for _ in 0..100 {
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(
+            rig::post("/pay").key("k").send(&app).await.code(),
+            "in-progress"
+        );
+    }
+    meeting.go_on.notify_one();
+    assert_eq!(first.await.unwrap().text(), "run 1");
+    assert_eq!(runs.count(), 1);
+}
+
+/// T-19: a heartbeat that fails in silence. The handler is told, and everybody gets one answer.
+#[tokio::test]
+async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everybodys() {
+    let policy = Policy::at_least_once().lease(Duration::from_secs(10));
+    let (jobs, clock) = clocked(policy);
+    let layer = IdempotencyLayer::new(jobs).run_ceiling(Duration::from_secs(15));
+    let runs = Runs::default();
+    let (counted, begun, go_on) = (
+        runs.clone(),
+        Arc::new(Notify::new()),
+        Arc::new(Notify::new()),
+    );
+    let (begins, waits) = (begun.clone(), go_on.clone());
+    let handler = move |request: Request<Body>| async move {
+        let run = request.extensions().get::<Run>().unwrap().clone();
+        let number = counted.one_more();
+        if number == 1 {
+            begins.notify_one();
+            run.lost().await;
+            assert!(run.is_lost());
+            waits.notified().await;
+        }
+        format!("run {number} of {}", run.attempt())
+    };
+    let app = Router::new()
+        .route("/pay", post(handler))
+        .layer(layer.clone());
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { rig::post("/pay").key("k").send(&app).await }
+    });
+    begun.notified().await;
+    for _ in 0..20 {
+        clock.advance(Duration::from_secs(2));
+    }
+    let second = rig::post("/pay").key("k").send(&app).await;
+    assert_eq!(second.text(), "run 2 of 2");
+    go_on.notify_one();
+    let first = first.await.unwrap();
+    assert_eq!(
+        first.text(),
+        "run 2 of 2",
+        "not another answer than the stored one"
+    );
+    assert!(first.is_replay());
+    let stats = layer.stats();
+    assert_eq!((stats.runs_lost(), stats.runs_stored()), (1, 1));
+}
+
+/// T-10: the effect happened and storing its outcome failed. The client gets the answer, and is told
+/// that it is not stored.
+#[tokio::test]
+async fn an_answer_that_cannot_be_stored_is_still_given() {
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs);
+    let (app, meeting, _) = waiting(&layer);
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { rig::post("/pay").key("k").send(&app).await }
+    });
+    meeting.begun.notified().await;
+    store.close().unwrap();
+    meeting.go_on.notify_one();
+    let first = first.await.unwrap();
+    assert_eq!(
+        (first.text(), first.header("idempotency-stored")),
+        ("run 1", Some("false"))
+    );
+    assert_eq!(layer.stats().runs_unstored(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_fails_closed_and_open_only_by_choice() {
+    for opens in [false, true] {
+        let store = Store::in_memory().open().unwrap();
+        let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+        let mut layer = IdempotencyLayer::new(jobs);
+        if opens {
+            layer = layer.fail_open();
+        }
+        let (app, meeting, runs) = waiting(&layer);
+        store.close().unwrap();
+        meeting.go_on.notify_one();
+        let reply = rig::post("/pay").key("k").send(&app).await;
+        if opens {
+            assert_eq!(
+                (reply.text(), reply.header("idempotency-stored")),
+                ("run 1", Some("false"))
+            );
+            assert!(matches!(reply.outcome, Some(Outcome::Unprotected)));
+        } else {
+            assert_eq!(
+                (reply.status.as_u16(), reply.code()),
+                (503, "unavailable".to_owned())
+            );
+            assert_eq!(reply.header("retry-after"), Some("1"));
+        }
+        assert_eq!(runs.count(), u32::from(opens));
+        assert_eq!(layer.stats().unprotected(), u64::from(opens));
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_before_the_handler_leaves_the_key_alone() {
+    let layer = IdempotencyLayer::new(at_least_once()).screen(|parts, body| {
+        if parts.headers.contains_key("authorization") && body.len() > 2 {
+            return None;
+        }
+        let refused = Response::builder().status(401).body("who are you?".into());
+        Some(refused.unwrap())
+    });
+    let (app, meeting, runs) = waiting(&layer);
+    let send = |call: rig::Call| async { call.key("k").send(&app).await };
+    assert_eq!(
+        send(rig::post("/pay").body("paid")).await.status.as_u16(),
+        401
+    );
+    assert_eq!(
+        send(rig::post("/pay").header("authorization", "a").body("p"))
+            .await
+            .status
+            .as_u16(),
+        401
+    );
+    assert_eq!((runs.count(), layer.stats().screened()), (0, 2));
+    meeting.go_on.notify_one();
+    let mended = send(rig::post("/pay").header("authorization", "a").body("paid")).await;
+    assert_eq!((mended.text(), mended.is_replay()), ("run 1", false));
+}

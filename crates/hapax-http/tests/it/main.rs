@@ -1,0 +1,17 @@
+//! The layer, through its public API: as a service that is called, and over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+mod draft;
+mod fingerprint;
+mod life;
+mod replay;
+mod rig;
+mod scope;
+mod stats;
+mod stored;
+mod streams;
+mod traps;

@@ -1,0 +1,156 @@
+//! Whose key it is.
+
+use axum::Router;
+use axum::routing::post;
+use hapax_http::{IdempotencyLayer, Outcome};
+use http::StatusCode;
+
+use crate::rig::{self, Runs, at_least_once};
+
+#[derive(Clone)]
+struct Tenant(String);
+
+fn app(layer: IdempotencyLayer) -> (Router, Runs) {
+    let runs = Runs::default();
+    let counted = runs.clone();
+    let handler = move || async move { format!("run {}", counted.one_more()) };
+    let app = Router::new()
+        .route(
+            "/payments/{id}/capture",
+            post(handler.clone()).patch(handler.clone()),
+        )
+        .route("/refunds", post(handler))
+        .layer(layer);
+    (app, runs)
+}
+
+fn by_tenant() -> IdempotencyLayer {
+    let scope = |parts: &http::request::Parts| {
+        let tenant = parts.extensions.get::<Tenant>();
+        tenant.map(|tenant| tenant.0.clone())
+    };
+    IdempotencyLayer::new(at_least_once()).scope(scope)
+}
+
+#[tokio::test]
+async fn one_key_in_two_scopes_never_meets_and_nobody_learns_of_it() {
+    let (app, runs) = app(by_tenant());
+    let send = |tenant: &str, body: &'static str| {
+        let call = rig::post("/refunds")
+            .key("k")
+            .extension(Tenant(tenant.into()))
+            .body(body);
+        let app = app.clone();
+        async move { call.send(&app).await }
+    };
+    let [first, other] = [send("a", "x").await, send("b", "y").await];
+    assert_eq!((first.text(), other.text()), ("run 1", "run 2"));
+    // But for its time, an answer in a scope of its own is that of a new key.
+    let names = |reply: &rig::Reply| reply.headers.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&other));
+    assert!(!other.is_replay());
+    assert_eq!(send("a", "x").await.text(), "run 1");
+    assert_eq!(send("b", "y").await.text(), "run 2");
+    assert_eq!(runs.count(), 2);
+}
+
+#[tokio::test]
+async fn parts_of_the_key_never_run_into_each_other() {
+    let (app, runs) = app(by_tenant());
+    for (tenant, key) in [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("", "abc"),
+        ("abc", "x"),
+        ("abcx", "y"),
+    ] {
+        let call = rig::post("/refunds")
+            .key(key)
+            .extension(Tenant(tenant.into()));
+        assert!(!call.send(&app).await.is_replay());
+    }
+    assert_eq!(runs.count(), 5);
+}
+
+/// T-27: a layer whose own dependency is missing must not let requests through.
+#[tokio::test]
+async fn a_request_without_a_scope_is_refused() {
+    let (app, runs) = app(by_tenant());
+    let reply = rig::post("/refunds").key("k").send(&app).await;
+    assert_eq!(
+        (reply.status, reply.code()),
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "missing-scope".to_owned()
+        )
+    );
+    let long = Tenant("t".repeat(256));
+    let reply = rig::post("/refunds")
+        .key("k")
+        .extension(long)
+        .send(&app)
+        .await;
+    assert_eq!(reply.code(), "missing-scope");
+    assert_eq!(runs.count(), 0);
+}
+
+#[tokio::test]
+async fn method_and_route_are_part_of_the_key() {
+    let (app, runs) = app(IdempotencyLayer::new(at_least_once()));
+    rig::post("/refunds").key("k").send(&app).await;
+    rig::post("/payments/1/capture").key("k").send(&app).await;
+    rig::call(http::Method::PATCH, "/payments/1/capture")
+        .key("k")
+        .send(&app)
+        .await;
+    assert_eq!(runs.count(), 3);
+    // Where the route is known the path is compared; where it is not, it is part of the key.
+    let other = rig::post("/payments/2/capture").key("k").send(&app).await;
+    if cfg!(feature = "axum") {
+        assert_eq!(
+            (other.code(), other.problem("differs")),
+            ("mismatch".into(), serde_json::json!(["path"]))
+        );
+    } else {
+        assert_eq!(other.text(), "run 4");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_of_hundreds_of_bytes_is_refused_and_can_be_named() {
+    let long = format!("/payments/{}/capture", "1".repeat(600));
+    let (plain, _) = app(IdempotencyLayer::new(at_least_once()));
+    let reply = rig::post(&long).key("k").send(&plain).await;
+    if cfg!(feature = "axum") {
+        assert_eq!(reply.text(), "run 1", "its template is short");
+    } else {
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::URI_TOO_LONG, "operation-too-long".to_owned())
+        );
+    }
+    let (named, _) = app(IdempotencyLayer::new(at_least_once()).operation(|_| "capture".into()));
+    assert_eq!(rig::post(&long).key("k").send(&named).await.text(), "run 1");
+}
+
+#[tokio::test]
+async fn duplicates_are_told_the_id_of_the_first_request() {
+    let (app, _) = app(IdempotencyLayer::new(at_least_once()));
+    rig::post("/refunds")
+        .key("k")
+        .header("x-request-id", "req-1")
+        .send(&app)
+        .await;
+    let second = rig::post("/refunds")
+        .key("k")
+        .header("x-request-id", "req-2")
+        .send(&app)
+        .await;
+    let Some(Outcome::Replayed {
+        first_request_id, ..
+    }) = second.outcome
+    else {
+        panic!()
+    };
+    assert_eq!(first_request_id.as_deref(), Some("req-1"));
+}

@@ -1,0 +1,94 @@
+//! The sum of the answers is the number of the requests.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hapax_http::{HttpStats, IdempotencyLayer, KeyUse, Outcome, Reason};
+use proptest::prelude::*;
+
+use crate::rig::{self, at_least_once};
+
+fn answers(stats: &HttpStats) -> u64 {
+    stats.uncovered()
+        + stats.unkeyed()
+        + stats.screened()
+        + stats.executed()
+        + stats.replayed()
+        + stats.unprotected()
+        + stats.abandoned()
+        + stats.inner_errors()
+        + stats.refusals()
+}
+
+fn app() -> (Router, IdempotencyLayer) {
+    let layer = IdempotencyLayer::new(at_least_once())
+        .key(KeyUse::Optional)
+        .request_bytes_max(8);
+    let handler = |body: String| async move {
+        assert_ne!(body, "panic", "planted");
+        let status = if body == "busy" { 503 } else { 200 };
+        Response::builder()
+            .status(status)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let app = Router::new().fallback(handler).layer(layer.clone());
+    (app, layer)
+}
+
+proptest! {
+    #[test]
+    fn every_request_is_counted_once_and_as_its_outcome_says(
+        calls in prop::collection::vec((0..3_u8, 0..6_u8, 0..6_u8), 1..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (app, layer) = app();
+        let mut told: BTreeMap<String, u64> = BTreeMap::new();
+        for (method, key, body) in &calls {
+            let method = [http::Method::POST, http::Method::PATCH, http::Method::GET][usize::from(*method)].clone();
+            let body = ["a", "b", "busy", "panic", "toolongbody", ""][usize::from(*body)];
+            // What is passed on is not caught: a panic there is the server's.
+            let is_passed = method == http::Method::GET || *key == 0;
+            let body = if is_passed && body == "panic" { "a" } else { body };
+            let mut call = rig::call(method, "/pay").body(body);
+            match key {
+                0 => {}
+                1 => call = call.header("idempotency-key", "a, b"),
+                key => call = call.key(&key.to_string()),
+            }
+            let reply = runtime.block_on(call.send(&app));
+            let name = match reply.outcome {
+                None => "passed".to_owned(),
+                Some(Outcome::Executed { .. }) => "executed".to_owned(),
+                Some(Outcome::Replayed { .. }) => "replayed".to_owned(),
+                Some(Outcome::Refused(refusal)) => refusal.reason().code().to_owned(),
+                Some(other) => panic!("{other:?}"),
+            };
+            *told.entry(name).or_default() += 1;
+        }
+        let stats = layer.stats();
+        prop_assert_eq!(stats.requests(), u64::try_from(calls.len()).unwrap());
+        prop_assert_eq!(answers(&stats), stats.requests());
+        let of = |name: &str| told.get(name).copied().unwrap_or(0);
+        prop_assert_eq!(stats.uncovered() + stats.unkeyed(), of("passed"));
+        prop_assert_eq!((stats.executed(), stats.replayed()), (of("executed"), of("replayed")));
+        for reason in Reason::ALL {
+            prop_assert_eq!(stats.refused(reason), of(reason.code()));
+        }
+        let runs = stats.runs_stored() + stats.runs_omitted() + stats.runs_released() + stats.runs_in_doubt();
+        prop_assert_eq!(runs, stats.executed() + of("handler-failed"));
+    }
+}
+
+#[test]
+fn reasons_have_codes_of_their_own_and_errors_as_statuses() {
+    let codes: std::collections::BTreeSet<_> =
+        Reason::ALL.iter().map(|reason| reason.code()).collect();
+    assert_eq!(codes.len(), Reason::ALL.len());
+    for reason in Reason::ALL {
+        assert!(reason.status().is_client_error() || reason.status().is_server_error());
+        assert!(!reason.title().is_empty());
+    }
+}

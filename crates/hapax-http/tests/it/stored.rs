@@ -1,0 +1,92 @@
+//! The bytes that a response is stored as.
+
+use bytes::Bytes;
+use hapax_http::StoredResponse;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use proptest::prelude::*;
+
+#[test]
+fn the_format_is_pinned() {
+    let answer = Response::builder()
+        .status(201)
+        .header("a", "b")
+        .body(Bytes::from("c"))
+        .unwrap();
+    let bytes = StoredResponse::new(answer).to_bytes();
+    assert_eq!(
+        bytes,
+        &b"\x01\x00\xc9\x00\x01\x00\x01\x00a\x01\x00\x00\x00bc"[..]
+    );
+    let short = StoredResponse::without_body(StatusCode::OK, 258).to_bytes();
+    assert_eq!(
+        short,
+        &b"\x01\x01\xc8\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00"[..]
+    );
+}
+
+#[test]
+fn bytes_that_were_cut_or_changed_are_no_response_or_another_one() {
+    let answer = Response::builder()
+        .status(201)
+        .header("a", "b")
+        .body(Bytes::new())
+        .unwrap();
+    let bytes = StoredResponse::new(answer).to_bytes();
+    for end in 0..bytes.len() {
+        assert!(
+            StoredResponse::from_bytes(bytes.slice(..end)).is_err(),
+            "{end}"
+        );
+    }
+    for version in [0, 2, 255] {
+        let mut other = bytes.to_vec();
+        other[0] = version;
+        assert!(StoredResponse::from_bytes(other.into()).is_err());
+    }
+    let mut status = bytes.to_vec();
+    status[2..4].copy_from_slice(&99_u16.to_le_bytes());
+    assert!(StoredResponse::from_bytes(status.into()).is_err());
+}
+
+#[test]
+fn more_header_lines_than_can_be_counted_are_left_out() {
+    let mut answer = Response::new(Bytes::from("body"));
+    // A map takes 24,576 names at most, and any number of values for one.
+    for value in 0..=u16::MAX {
+        answer.headers_mut().append("x", value.into());
+    }
+    let bytes = StoredResponse::new(answer).to_bytes();
+    let read = StoredResponse::from_bytes(bytes).unwrap();
+    assert_eq!(
+        (read.body(), read.body_bytes(), read.headers().len()),
+        (None, 4, 0)
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(
+        status in 100..1000_u16,
+        lines in prop::collection::vec(("[a-z][a-z0-9_-]{0,30}", "[ -~]{0,40}"), 0..20),
+        body in prop::collection::vec(any::<u8>(), 0..500),
+    ) {
+        let mut answer = Response::new(Bytes::from(body));
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in &lines {
+            let name: HeaderName = name.parse().unwrap();
+            answer.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let stored = StoredResponse::new(answer);
+        let read = StoredResponse::from_bytes(stored.to_bytes()).unwrap();
+        prop_assert!(read.headers().iter().eq(stored.headers().iter()), "in their order");
+        prop_assert_eq!(read, stored);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(read) = StoredResponse::from_bytes(bytes.into()) {
+            let again = StoredResponse::from_bytes(read.to_bytes()).unwrap();
+            prop_assert_eq!(again, read);
+        }
+    }
+}
