@@ -137,8 +137,11 @@ where
         let told = parts.extensions.remove::<Disposition>();
         let disposition = told.unwrap_or_else(|| (self.config.decide)(parts.status));
         match disposition {
-            Disposition::Store if self.is_collected(&body.size_hint()) => {
+            Disposition::Store | Disposition::Omit if self.is_collected(&body.size_hint()) => {
                 match read_up_to(body, self.config.response_bytes_max).await {
+                    Read::Whole(body) if disposition == Disposition::Omit => {
+                        self.leave_out(parts, body).await;
+                    }
                     Read::Whole(body) => self.store(parts, body).await,
                     Read::Longer { start, rest } => self.stream(parts, start, rest).await,
                     Read::Broken => {
@@ -199,6 +202,14 @@ where
         }
     }
 
+    /// Stores that it ran, then sends the response.
+    async fn leave_out(&mut self, parts: Parts, body: Bytes) {
+        if let Some(lease) = self.held.take() {
+            self.omit(lease, parts.status, length(&body)).await;
+        }
+        self.pass(parts, ReplyBody::whole(body), None);
+    }
+
     /// Everybody gets the answer that is stored, the run that came too late as well.
     fn answer_of_winner(
         &mut self,
@@ -219,33 +230,42 @@ where
     }
 
     /// Sends a response as it comes, and stores that it ran when it has ended.
+    ///
+    /// A client that knows the length takes the last byte for the end, so what follows a piece has to
+    /// be known before that piece is sent. A stream of unknown length is not held up: its end is
+    /// sent when it is stored.
     async fn stream(&mut self, parts: Parts, start: Bytes, mut rest: Pin<Box<B>>) {
         let status = parts.status;
         let (pieces, receiver) = mpsc::channel(PIECES_MAX);
         let hint = longer(&rest.size_hint(), start.len());
+        let is_held_up = hint.exact().is_some();
         self.pass(parts, ReplyBody::stream(receiver, hint), None);
-        let mut sent = 0;
-        let mut client = Some(pieces);
-        if !start.is_empty() {
-            sent += length(&start);
-            send_piece(&mut client, Some(Ok(Frame::data(start)))).await;
-        }
-        loop {
-            match next_frame(&mut rest).await {
-                Some(Ok(frame)) => {
-                    sent += frame.data_ref().map_or(0, length);
-                    send_piece(&mut client, Some(Ok(frame))).await;
-                }
-                Some(Err(error)) => {
+        let (mut sent, mut client) = (length(&start), Some(pieces));
+        let mut last = (!start.is_empty()).then(|| Frame::data(start));
+        while let Some(next) = next_frame(&mut rest).await {
+            if let Some(frame) = last.take() {
+                send_piece(&mut client, Some(Ok(frame))).await;
+            }
+            let frame = match next {
+                Ok(frame) => frame,
+                Err(error) => {
                     let disposition = Disposition::ByGuarantee;
                     self.give_up(disposition, "the response broke off").await;
                     return send_piece(&mut client, Some(Err(error))).await;
                 }
-                None => break,
+            };
+            sent += frame.data_ref().map_or(0, length);
+            if is_held_up {
+                last = Some(frame);
+            } else {
+                send_piece(&mut client, Some(Ok(frame))).await;
             }
         }
         if let Some(lease) = self.held.take() {
             self.omit(lease, status, sent).await;
+        }
+        if let Some(frame) = last {
+            send_piece(&mut client, Some(Ok(frame))).await;
         }
         send_piece(&mut client, None).await;
     }

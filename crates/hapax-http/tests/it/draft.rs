@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::post;
-use hapax_http::{IdempotencyLayer, KeyRule, KeySyntax, KeyUse, Reason};
+use hapax::{Policy, Store};
+use hapax_http::{Disposition, IdempotencyLayer, KeyRule, KeySyntax, KeyUse, Reason};
 use http::StatusCode;
 use tokio::sync::Notify;
 
@@ -319,3 +322,70 @@ async fn a_duplicate_waits_up_to_the_bound_and_then_gets_the_answer() {
         assert_eq!((duplicate.text(), duplicate.is_replay()), ("done", true));
     }
 }
+
+/// What the draft has no section for: the other refusals, to the byte.
+#[tokio::test]
+async fn every_other_refusal_is_a_problem_with_its_code() {
+    let store = Store::in_memory().allow_at_most_once().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_most_once()).unwrap();
+    let handler = |body: String| async move {
+        assert_ne!(body, "panic", "planted");
+        let omitted = Response::builder().status(201).extension(Disposition::Omit);
+        omitted.body(Body::from(body)).unwrap()
+    };
+    let layer = IdempotencyLayer::new(jobs).request_bytes_max(8);
+    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    let address = serve(app).await;
+    let send = |key: &str, body: &str| {
+        let request = request(&format!("idempotency-key: {key}\r\n"), body);
+        async move { talk(address, &request).await }
+    };
+    let detail = "the limit of this route is 8 bytes";
+    let wanted = refusal(
+        "413 Payload Too Large",
+        "",
+        Reason::BodyTooLarge,
+        detail,
+        NO,
+    );
+    assert_eq!(send("a", "nine char").await, wanted);
+    let detail = "the handler ended without an answer; the same request under the same key tells what became of it";
+    let wanted = refusal(
+        "500 Internal Server Error",
+        "",
+        Reason::HandlerFailed,
+        detail,
+        YES,
+    );
+    assert_eq!(send("b", "panic").await, wanted);
+    let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
+                  and then the same request gets its answer";
+    let later = r#""retryable":true,"retryAfterSeconds":60"#;
+    let wanted = refusal(
+        "409 Conflict",
+        "retry-after: 60\r\n",
+        Reason::InDoubt,
+        detail,
+        later,
+    );
+    assert_eq!(send("b", "panic").await, wanted);
+    assert!(send("c", "once").await.ends_with("\r\n\r\nonce"));
+    let detail = "it was answered with status 201, and the body was not stored; look the result up, \
+                  and do not send it again";
+    let wanted = refusal("410 Gone", "", Reason::AnswerNotKept, detail, NO);
+    assert_eq!(send("c", "once").await, wanted);
+    store.close().unwrap();
+    let detail = "the store of this service cannot answer; try again later";
+    let later = r#""retryable":true,"retryAfterSeconds":1"#;
+    let wanted = refusal(
+        "503 Service Unavailable",
+        "retry-after: 1\r\n",
+        Reason::Unavailable,
+        detail,
+        later,
+    );
+    assert_eq!(send("d", "late").await, wanted);
+}
+
+const NO: &str = r#""retryable":false"#;
+const YES: &str = r#""retryable":true"#;

@@ -253,3 +253,33 @@ async fn empty_frames_change_nothing() {
         .await;
     assert_eq!(same.text(), "ab");
 }
+
+/// A client that knows the length has the whole answer with its last byte. By then it must be stored
+/// that it ran: a retry right after it is not run again.
+#[tokio::test]
+async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
+    for (bytes, limit) in [(10, 4), (10, 100)] {
+        let layer = IdempotencyLayer::new(at_least_once())
+            .response_bytes_max(limit)
+            .disposition(|_| hapax_http::Disposition::Omit);
+        let runs = Runs::default();
+        let counted = runs.clone();
+        let handler = move || async move {
+            counted.one_more();
+            Response::new(Body::from(vec![7; bytes]))
+        };
+        let app: Router = Router::new().route("/pay", post(handler)).layer(layer);
+        let request = || {
+            let request = http::Request::post("/pay").header("idempotency-key", "k");
+            request.body(Body::empty()).unwrap()
+        };
+        let mut body = app.clone().oneshot(request()).await.unwrap().into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.len(), bytes);
+        let retry = rig::post("/pay").key("k").send(&app).await;
+        assert_eq!(
+            (retry.code(), runs.count()),
+            ("answer-not-kept".to_owned(), 1)
+        );
+    }
+}
