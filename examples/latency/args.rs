@@ -22,7 +22,8 @@ usage: cargo run --release --example latency -- [options]
   --durability D     interval (default), with a window of 50 ms, or sync
   --rate N           claims and completions offered a second, by all callers
                      together (default 20000; with sync, at most 1000 a caller)
-  --keys N           of the event of a scenario (default 1000000)
+  --keys N           of the event of a scenario (default 1000000; compaction
+                     takes more, so that the keys of the callers are fewer)
   --log KIND         sled (default) or files
   --dir DIR          keep the stores in DIR (default: a temporary directory)
   --json FILE        the table as JSON too

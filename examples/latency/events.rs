@@ -34,6 +34,13 @@ const LONG_LIVED_ONE_IN: u64 = 4;
 /// Keys a second that a slow machine fills in.
 const FILL_RATE_LEAST: u64 = 100_000;
 
+/// Keys that the event of the compaction scenario needs beyond `keys`, so that most of the log is dead
+/// although the callers' own keys live: compaction carries nothing before that.
+pub(crate) fn outnumber(rate: u64, quiet: Duration, keys: u64) -> u64 {
+    let seconds = quiet.as_secs() + keys / FILL_RATE_LEAST + 10;
+    LONG_LIVED_ONE_IN * rate * seconds
+}
+
 /// An event that takes longer has not happened.
 const EVENT_MOST: Duration = Duration::from_secs(120);
 

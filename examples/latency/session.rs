@@ -99,7 +99,10 @@ impl Run {
             rate: args.rate_of(self.callers),
             phases: &phases,
         };
-        let (quiet, keys) = (args.quiet, args.keys);
+        let (quiet, mut keys) = (args.quiet, args.keys);
+        if self.scenario == Scenario::Compaction {
+            keys += events::outnumber(load.rate, quiet, keys);
+        }
         let (measured, lasted) = match self.scenario {
             scenario @ (Scenario::Steady | Scenario::Growth) => {
                 load.run(|| events::steady_then_growth(scenario, quiet, keys, &self.on, &phases))?
