@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use crate::refusal::{Reason, Refusal};
+use crate::scope;
 
 type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 
@@ -130,10 +131,10 @@ impl RequestFingerprint {
             builder = builder.part("method", parts.method.as_str());
         }
         if self.path {
-            builder = builder.part("path", parts.uri.path());
+            builder = builder.part("path", scope::uri(parts).path());
         }
         if self.query {
-            builder = builder.part("query", parts.uri.query().unwrap_or(""));
+            builder = builder.part("query", scope::uri(parts).query().unwrap_or(""));
         }
         for name in &self.headers {
             let values = framed(parts.headers.get_all(name).iter().map(AsRef::as_ref));

@@ -38,7 +38,10 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `axum` | no | [`Run`] as an extractor; the route's template, not its path, is the operation |
+//! | `axum` | no | [`Run`] as an extractor; the route's template, not its path, is the operation; nested routers |
+//!
+//! With axum, take it: axum takes the prefix of a nested router off the path, and without the feature a layer
+//! within that router takes requests at two prefixes for one.
 
 mod answer;
 mod body;

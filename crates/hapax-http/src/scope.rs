@@ -1,6 +1,7 @@
 //! The key of the store: whose request, of which operation, under which key of the client.
 
 use hapax::Key;
+use http::Uri;
 use http::request::Parts;
 
 use crate::refusal::{Reason, Refusal};
@@ -31,10 +32,22 @@ pub(crate) fn operation(parts: &Parts) -> String {
 #[cfg(feature = "axum")]
 fn route(parts: &Parts) -> &str {
     let matched = parts.extensions.get::<axum::extract::MatchedPath>();
-    matched.map_or(parts.uri.path(), |matched| matched.as_str())
+    matched.map_or(uri(parts).path(), |matched| matched.as_str())
 }
 
 #[cfg(not(feature = "axum"))]
 fn route(parts: &Parts) -> &str {
-    parts.uri.path()
+    uri(parts).path()
+}
+
+/// What was asked for: a router that is nested in another finds its prefix taken off the head.
+#[cfg(feature = "axum")]
+pub(crate) fn uri(parts: &Parts) -> &Uri {
+    let original = parts.extensions.get::<axum::extract::OriginalUri>();
+    original.map_or(&parts.uri, |original| &original.0)
+}
+
+#[cfg(not(feature = "axum"))]
+pub(crate) fn uri(parts: &Parts) -> &Uri {
+    &parts.uri
 }

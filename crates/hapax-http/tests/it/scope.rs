@@ -116,6 +116,34 @@ async fn method_and_route_are_part_of_the_key() {
     }
 }
 
+/// axum takes the prefix of a nested router off the path that the layers within see. What was compared was
+/// that rest, so a payment of one account was answered with the stored payment of another.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn what_a_nested_router_takes_off_the_path_counts() {
+    let layer = IdempotencyLayer::new(at_least_once());
+    let runs = Runs::default();
+    let counted = runs.clone();
+    let handler = move || async move { format!("run {}", counted.one_more()) };
+    let nested = || {
+        Router::new()
+            .route("/pay", post(handler.clone()))
+            .layer(layer.clone())
+    };
+    let app = Router::new()
+        .nest("/accounts/{account}", nested())
+        .nest("/refunds", nested());
+    let send = |path: &'static str| rig::post(path).key("k").send(&app);
+    assert_eq!(send("/accounts/1/pay").await.text(), "run 1");
+    let other = send("/accounts/2/pay").await;
+    assert_eq!(
+        (other.code(), other.problem("differs")),
+        ("mismatch".into(), serde_json::json!(["path"]))
+    );
+    assert_eq!(send("/refunds/pay").await.text(), "run 2");
+    assert!(send("/accounts/1/pay").await.is_replay());
+}
+
 #[tokio::test]
 async fn an_operation_of_hundreds_of_bytes_is_refused_and_can_be_named() {
     let long = format!("/payments/{}/capture", "1".repeat(600));
