@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{Claim, ClaimOptions, Doubt, ErrorKind, Failed, InProgress, Key, Lease, Mismatch};
+use hapax::{
+    Claim, ClaimOptions, Doubt, ErrorKind, Failed, Fingerprint, InProgress, Key, Lease, Mismatch,
+};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -91,8 +93,7 @@ impl Config {
         }
     }
 
-    fn options(&self, parts: &Parts, body: &Bytes) -> Result<ClaimOptions, Refusal> {
-        let fingerprint = self.fingerprint.of(&self.namespace, parts, body)?;
+    fn options(&self, parts: &Parts, fingerprint: Fingerprint) -> ClaimOptions {
         let mut options = ClaimOptions::new().fingerprint(fingerprint);
         if let Some(wait) = self.wait {
             options = options.wait(wait);
@@ -102,7 +103,7 @@ impl Config {
         if id.len() <= REQUEST_ID_BYTES_MAX {
             options = options.metadata(id);
         }
-        Ok(options)
+        options
     }
 
     fn unavailable(&self, error: hapax::Error) -> Refusal {
@@ -151,7 +152,7 @@ fn failed(failed: &Failed) -> Refusal {
 
 /// What a covered request came to before it ran.
 enum Guarded {
-    Run(Lease, Bytes),
+    Run(Lease, Fingerprint, Bytes),
     Answer(Response<Bytes>),
     Unprotected(Bytes),
 }
@@ -177,9 +178,10 @@ where
         answer.extensions_mut().insert(Outcome::Screened);
         return Ok(Guarded::Answer(answer));
     }
-    let options = config.options(parts, &body)?;
+    let fingerprint = config.fingerprint.of(&config.namespace, parts, &body)?;
+    let options = config.options(parts, fingerprint.clone());
     match config.namespace.claim_async(key, options).await {
-        Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, body)),
+        Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, fingerprint, body)),
         Ok(Claim::Completed(answer)) => {
             let answer = config.replay(&answer)?;
             config.counters.replayed.one_more();
@@ -212,9 +214,9 @@ where
     B::Error: Into<BoxError>,
 {
     match claim(&config, &parts, body, &key).await {
-        Ok(Guarded::Run(lease, body)) => {
+        Ok(Guarded::Run(lease, fingerprint, body)) => {
             let request = Request::from_parts(parts, Q::from(body));
-            life::run(config, inner, request, lease).await
+            life::run(config, inner, request, lease, fingerprint).await
         }
         Ok(Guarded::Answer(answer)) => Ok(answer.map(ReplyBody::whole)),
         Ok(Guarded::Unprotected(body)) => {

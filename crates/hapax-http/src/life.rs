@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{ErrorKind, Guarantee, Lease, LeaseError, State};
+use hapax::{ErrorKind, Fingerprint, Guarantee, Lease, LeaseError, State};
 use http::response::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -39,6 +39,7 @@ pub(crate) async fn run<S, Q, B>(
     inner: S,
     mut request: Request<Q>,
     lease: Lease,
+    fingerprint: Fingerprint,
 ) -> Answer<B, S::Error>
 where
     S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
@@ -63,6 +64,7 @@ where
     let life = Life {
         config: Arc::clone(&config),
         held,
+        fingerprint,
         client: Client(Some(sender)),
     };
     config.runs.spawn(life.live(inner, request));
@@ -93,6 +95,8 @@ struct Client<B, E>(Option<oneshot::Sender<Told<B, E>>>);
 struct Life<B, E> {
     config: Arc<Config>,
     held: Held,
+    /// Of the request that runs.
+    fingerprint: Fingerprint,
     client: Client<B, E>,
 }
 
@@ -100,7 +104,7 @@ struct Life<B, E> {
 enum Settled {
     /// As asked.
     Done,
-    /// Another holder has won; this is its response, where there is one.
+    /// Another holder has won; this is its response, where there is one and it ran the same request.
     Lost(Option<(StoredResponse, u64)>),
     /// The store did not take it.
     Not,
@@ -183,7 +187,7 @@ where
             self.omit(lease, parts.status, stored.body_bytes()).await;
             return self.pass(parts, ReplyBody::whole(body), None);
         }
-        let settled = settled(lease.complete_async(&bytes).await);
+        let settled = self.settled(lease.complete_async(&bytes).await);
         let counters = &self.config.counters;
         match settled {
             Settled::Done => {
@@ -274,7 +278,7 @@ where
     async fn omit(&self, lease: Lease, status: StatusCode, bytes: u64) {
         let stored = StoredResponse::without_body(status, bytes).to_bytes();
         let counters = &self.config.counters;
-        match settled(lease.complete_async(stored).await) {
+        match self.settled(lease.complete_async(stored).await) {
             Settled::Done => counters.runs_omitted.one_more(),
             Settled::Lost(_) => counters.runs_lost.one_more(),
             Settled::Not => counters.runs_unstored.one_more(),
@@ -299,10 +303,31 @@ where
                 (lease.doubt_async(reason).await, &counters.runs_in_doubt)
             }
         };
-        match settled(settled_as) {
+        match self.settled(settled_as) {
             Settled::Done => count.one_more(),
             Settled::Lost(_) => counters.runs_lost.one_more(),
             Settled::Not => counters.runs_unstored.one_more(),
+        }
+    }
+
+    fn settled(&self, result: Result<(), LeaseError>) -> Settled {
+        let Err(error) = result else {
+            return Settled::Done;
+        };
+        match error.kind() {
+            ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
+                // Once a key is released, another request may run under it.
+                let winner = error.error().current().filter(|current| {
+                    current.state() == State::Completed
+                        && current.fingerprint() == Some(&self.fingerprint)
+                });
+                Settled::Lost(winner.and_then(|winner| {
+                    let body = Bytes::copy_from_slice(winner.body());
+                    let stored = StoredResponse::from_bytes(body).ok()?;
+                    Some((stored, winner.expires_at().unwrap_or_default()))
+                }))
+            }
+            _ => Settled::Not,
         }
     }
 
@@ -330,24 +355,6 @@ where
         if client.is_none_or(|client| client.send(answer).is_err()) {
             self.config.counters.runs_without_client.one_more();
         }
-    }
-}
-
-fn settled(result: Result<(), LeaseError>) -> Settled {
-    let Err(error) = result else {
-        return Settled::Done;
-    };
-    match error.kind() {
-        ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
-            let current = error.error().current();
-            let winner = current.filter(|current| current.state() == State::Completed);
-            Settled::Lost(winner.and_then(|winner| {
-                let body = Bytes::copy_from_slice(winner.body());
-                let stored = StoredResponse::from_bytes(body).ok()?;
-                Some((stored, winner.expires_at().unwrap_or_default()))
-            }))
-        }
-        _ => Settled::Not,
     }
 }
 

@@ -346,6 +346,45 @@ async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everyb
     assert_eq!((stats.runs_lost(), stats.runs_stored()), (1, 1));
 }
 
+/// A run that had lost its key was answered with whatever was stored under it by then. When the run that
+/// took over gave the key back, that was another request, of another amount.
+#[tokio::test]
+async fn a_handler_that_lost_its_key_to_another_request_gives_its_own_answer() {
+    let policy = Policy::at_least_once().lease(Duration::from_secs(10));
+    let (jobs, clock) = clocked(policy);
+    let layer = IdempotencyLayer::new(jobs).run_ceiling(Duration::from_secs(15));
+    let (meeting, runs) = (Meeting::default(), Runs::default());
+    let (meets, counted) = (meeting.clone(), runs.clone());
+    let handler = move |body: String| async move {
+        match counted.one_more() {
+            1 => meets.handler().await,
+            2 => return Response::builder().status(503).body(Body::empty()).unwrap(),
+            _ => {}
+        }
+        Response::new(Body::from(format!("paid {body}")))
+    };
+    let app = Router::new()
+        .route("/pay", post(handler))
+        .layer(layer.clone());
+    let send = |body: &'static str| {
+        let app = app.clone();
+        tokio::spawn(async move { rig::post("/pay").key("k").body(body).send(&app).await })
+    };
+    let first = send("10 EUR");
+    meeting.begun.notified().await;
+    for _ in 0..20 {
+        clock.advance(Duration::from_secs(2));
+    }
+    let second = send("10 EUR").await.unwrap();
+    assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(send("99 EUR").await.unwrap().text(), "paid 99 EUR");
+    meeting.go_on.notify_one();
+    let first = first.await.unwrap();
+    assert_eq!((first.text(), first.is_replay()), ("paid 10 EUR", false));
+    assert_eq!(first.header("idempotency-stored"), Some("false"));
+    assert_eq!(layer.stats().runs_lost(), 1);
+}
+
 /// T-10: the effect happened and storing its outcome failed. The client gets the answer, and is told
 /// that it is not stored.
 #[tokio::test]
