@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hapax::{ErrorKind, Fingerprint, Guarantee, Lease, LeaseError, State};
+use http::header::CONTENT_LENGTH;
 use http::response::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 use tower_service::Service;
@@ -235,32 +236,42 @@ where
 
     /// Sends a response as it comes, and stores that it ran when it has ended.
     ///
-    /// A client that knows the length takes the last byte for the end, so what follows a piece has to
-    /// be known before that piece is sent. A stream of unknown length is not held up: its end is
-    /// sent when it is stored.
+    /// A client that knows the length takes the last byte for the end, so that byte is sent when the end
+    /// is stored. A stream of unknown length is not held up: its end is sent when it is stored.
     async fn stream(&mut self, parts: Parts, start: Bytes, mut rest: Pin<Box<B>>) {
         let status = parts.status;
         let (pieces, receiver) = mpsc::channel(PIECES_MAX);
         let hint = longer(&rest.size_hint(), start.len());
-        let is_held_up = hint.exact().is_some();
+        let whole = told_length(&parts.headers).or(hint.exact());
         self.pass(parts, ReplyBody::stream(receiver, hint), None);
-        let (mut sent, mut client) = (length(&start), Some(pieces));
-        let mut last = (!start.is_empty()).then(|| Frame::data(start));
-        while let Some(next) = next_frame(&mut rest).await {
-            if let Some(frame) = last.take() {
-                send_piece(&mut client, Some(Ok(frame))).await;
-            }
+        let (mut sent, mut client) = (0, Some(pieces));
+        let mut held: Vec<Frame<Bytes>> = Vec::new();
+        let mut start = Some(Frame::data(start));
+        loop {
+            let next = match start.take() {
+                Some(start) => Some(Ok(start)),
+                None => next_frame(&mut rest).await,
+            };
             let frame = match next {
-                Ok(frame) => frame,
-                Err(error) => {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
                     let disposition = Disposition::ByGuarantee;
                     self.give_up(disposition, "the response broke off").await;
                     return send_piece(&mut client, Some(Err(error))).await;
                 }
+                None => break,
             };
-            sent += frame.data_ref().map_or(0, length);
-            if is_held_up {
-                last = Some(frame);
+            // A piece without bytes tells nothing, and is not the end.
+            if frame.data_ref().is_some_and(Bytes::is_empty) {
+                continue;
+            }
+            if let Some(data) = frame.data_ref() {
+                sent += length(data);
+                // What comes after the length that was told is not waited for, so nothing is held for it.
+                send_all(&mut client, held.drain(..)).await;
+            }
+            if whole.is_some_and(|whole| sent >= whole) {
+                held.push(frame);
             } else {
                 send_piece(&mut client, Some(Ok(frame))).await;
             }
@@ -268,9 +279,7 @@ where
         if let Some(lease) = self.held.take() {
             self.omit(lease, status, sent).await;
         }
-        if let Some(frame) = last {
-            send_piece(&mut client, Some(Ok(frame))).await;
-        }
+        send_all(&mut client, held.into_iter()).await;
         send_piece(&mut client, None).await;
     }
 
@@ -365,6 +374,20 @@ async fn send_piece(client: &mut Option<mpsc::Sender<Piece>>, piece: Piece) {
             *client = None;
         }
     }
+}
+
+async fn send_all(
+    client: &mut Option<mpsc::Sender<Piece>>,
+    frames: impl Iterator<Item = Frame<Bytes>>,
+) {
+    for frame in frames {
+        send_piece(client, Some(Ok(frame))).await;
+    }
+}
+
+/// The length that the head tells, of a body that may not know it.
+fn told_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn length(bytes: &Bytes) -> u64 {

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::Body;
@@ -11,8 +12,8 @@ use axum::routing::post;
 use bytes::Bytes;
 use hapax::Policy;
 use hapax_http::{BoxError, IdempotencyLayer};
-use http::StatusCode;
-use http_body::Frame;
+use http::{HeaderMap, StatusCode};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -33,10 +34,30 @@ impl http_body::Body for Told {
         self.0.poll_recv(context).map(|told| {
             told.map(|told| match told {
                 Ok("panic") => panic!("the body panics"),
+                Ok("trailers") => Ok(Frame::trailers(HeaderMap::new())),
                 Ok(text) => Ok(Frame::data(Bytes::from_static(text.as_bytes()))),
                 Err(text) => Err(text.into()),
             })
         })
+    }
+}
+
+/// The same, of a length that it knows.
+struct Known(Told, u64);
+
+impl http_body::Body for Known {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.0).poll_frame(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.1)
     }
 }
 
@@ -148,7 +169,7 @@ async fn a_body_that_panics_never_looks_like_its_end() {
 #[tokio::test]
 async fn a_client_that_leaves_within_a_stream_loses_no_outcome() {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(Body::new(Told(receiver)))));
+    let body = Arc::new(Mutex::new(Some(Body::new(Told(receiver)))));
     let handler = move || {
         let body = body.lock().unwrap().take().unwrap();
         async move { Response::new(body) }
@@ -280,6 +301,71 @@ async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
         assert_eq!(
             (retry.code(), runs.count()),
             ("answer-not-kept".to_owned(), 1)
+        );
+    }
+}
+
+/// Answers once with this, and gives the body of the answer before anything of it is read.
+async fn answered_with(response: Response) -> (Router, Body) {
+    let response = Arc::new(Mutex::new(Some(response)));
+    let handler = move || {
+        let response = response.lock().unwrap().take().unwrap();
+        async move { response }
+    };
+    let layer = IdempotencyLayer::new(namespace(Policy::at_most_once())).response_bytes_max(4);
+    let app: Router = Router::new().route("/pay", post(handler)).layer(layer);
+    let request = http::Request::post("/pay").header("idempotency-key", "k");
+    let request = request.body(Body::empty()).unwrap();
+    let body = app.clone().oneshot(request).await.unwrap().into_body();
+    (app, body)
+}
+
+/// The error was known, and the last piece was sent all the same: the client had the whole length, and
+/// took for a success what a retry was told to be in doubt.
+#[tokio::test]
+async fn a_body_that_breaks_at_its_full_length_is_not_sent_whole() {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    for part in [Ok("ten "), Ok("bytes!"), Err("cut")] {
+        sender.send(part).unwrap();
+    }
+    let body = Body::new(Known(Told(receiver), 10));
+    let (app, mut body) = answered_with(Response::new(body)).await;
+    let first = body.frame().await.unwrap().unwrap();
+    assert_eq!(first.into_data().unwrap(), "ten ");
+    assert!(body.frame().await.unwrap().is_err());
+    assert_eq!(
+        rig::post("/pay").key("k").send(&app).await.code(),
+        "in-doubt"
+    );
+}
+
+/// The last piece was held until something followed it, be it a piece without bytes or trailers, and not
+/// held at all where the length was told by the head alone.
+#[tokio::test]
+async fn the_piece_that_completes_the_length_is_the_last_to_be_sent() {
+    for (follows, knows) in [("", true), ("trailers", true), ("", false)] {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        sender.send(Ok("ten bytes!")).unwrap();
+        sender.send(Ok(follows)).unwrap();
+        let body = if knows {
+            Body::new(Known(Told(receiver), 10))
+        } else {
+            Body::new(Told(receiver))
+        };
+        let response = Response::builder().header("content-length", "10");
+        let (app, mut body) = answered_with(response.body(body).unwrap()).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut context);
+            assert!(polled.is_pending(), "{follows:?} {knows}");
+        }
+        drop(sender);
+        let whole = body.frame().await.unwrap().unwrap();
+        assert_eq!(whole.into_data().unwrap(), "ten bytes!");
+        assert_eq!(
+            rig::post("/pay").key("k").send(&app).await.code(),
+            "answer-not-kept"
         );
     }
 }
