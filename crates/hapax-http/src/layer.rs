@@ -285,8 +285,9 @@ impl IdempotencyLayer {
         self.with(|config| config.decide = Arc::new(decide))
     }
 
-    /// What becomes of a key when its handler has panicked. There is no response to store, so
-    /// [`Store`](Disposition::Store) stores that it ran.
+    /// What becomes of a key when its handler has panicked, or the body of its response, or the hooks
+    /// [`disposition`](Self::disposition) and [`redact`](Self::redact). There is no response to store,
+    /// so [`Store`](Disposition::Store) stores that it ran.
     pub fn on_panic(self, disposition: Disposition) -> Self {
         self.with(|config| config.on_panic = disposition)
     }

@@ -122,18 +122,29 @@ where
         S: Service<Request<Q>, Response = Response<B>, Error = E>,
     {
         match caught(|| inner.call(request)).await {
-            Ok(Ok(response)) => self.answer(response).await,
+            Ok(Ok(response)) => {
+                let answered = self.answer(response);
+                if caught(|| answered).await.is_err() {
+                    self.panicked().await;
+                }
+            }
             Ok(Err(error)) => {
                 let disposition = Disposition::ByGuarantee;
                 self.give_up(disposition, "the service failed").await;
                 self.send(Told::Error(error));
             }
-            Err(Panicked) => {
-                self.config.counters.runs_panicked.one_more();
-                let disposition = self.config.on_panic;
-                self.give_up(disposition, "the handler panicked").await;
-                self.refuse(handler_failed());
-            }
+            Err(Panicked) => self.panicked().await,
+        }
+    }
+
+    /// The handler panicked, or the body of its response, or a hook that looks at that.
+    async fn panicked(&mut self) {
+        self.config.counters.runs_panicked.one_more();
+        let disposition = self.config.on_panic;
+        self.give_up(disposition, "the handler panicked").await;
+        // Within a stream, its client sees that it broke off.
+        if self.client.0.is_some() {
+            self.refuse(handler_failed());
         }
     }
 

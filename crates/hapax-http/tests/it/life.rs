@@ -7,9 +7,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
 use hapax::{ManualClock, Namespace, Policy, Store};
 use hapax_http::{CheckpointError, Disposition, IdempotencyLayer, Outcome, Run};
 use http::{Request, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -165,6 +168,47 @@ async fn a_panic_releases_or_leaves_in_doubt_by_guarantee_and_by_policy() {
             None => assert_eq!(second.text(), "second"),
         }
         assert_eq!(layer.stats().runs_panicked(), 1);
+    }
+}
+
+/// What panicked after the handler had answered, a hook or the body, was not caught: the key was released
+/// although `on_panic` said otherwise, so the effect ran again, and the run was in no count.
+#[tokio::test]
+async fn a_panic_after_the_handler_has_answered_is_one_too() {
+    let store = || IdempotencyLayer::new(at_least_once()).on_panic(Disposition::Store);
+    let layers = [
+        store().disposition(|_| panic!("planted")),
+        store().redact(|_, _| panic!("planted")),
+        store().collect_streams(),
+        store(),
+    ];
+    for (at, layer) in layers.into_iter().enumerate() {
+        let runs = Runs::default();
+        let counted = runs.clone();
+        let handler = move || async move {
+            counted.one_more();
+            if at < 2 {
+                return Response::new(Body::from("paid"));
+            }
+            let broken = Full::new(Bytes::from("paid"))
+                .map_frame(|_: Frame<Bytes>| -> Frame<Bytes> { panic!("planted") });
+            let stream = http_body_util::BodyStream::new(broken);
+            Response::new(Body::new(http_body_util::StreamBody::new(stream)))
+        };
+        let app = Router::new()
+            .route("/pay", post(handler))
+            .layer(layer.clone());
+        let first = rig::post("/pay").key("k").send(&app).await;
+        if at < 3 {
+            assert_eq!(first.code(), "handler-failed");
+        } else {
+            assert!(first.broken, "the client sees that it broke");
+        }
+        let retry = rig::post("/pay").key("k").send(&app).await;
+        assert_eq!((retry.code(), runs.count()), ("answer-not-kept".into(), 1));
+        let stats = layer.stats();
+        assert_eq!((stats.runs_panicked(), stats.runs_omitted()), (1, 1));
+        assert_eq!(stats.runs_without_client(), 0);
     }
 }
 
