@@ -182,6 +182,8 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    // A body that is always ready must not keep its thread from everything else.
+    tokio::task::coop::consume_budget().await;
     let frame = poll_fn(|context| body.as_mut().poll_frame(context));
     pin!(frame).await.map(|frame| frame.map_err(Into::into))
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -58,6 +59,23 @@ impl http_body::Body for Known {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.1)
+    }
+}
+
+/// So many pieces, each ready at once.
+struct Ready(Arc<AtomicU32>);
+
+impl http_body::Body for Ready {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let left = self.0.load(Ordering::SeqCst);
+        self.0.store(left.saturating_sub(1), Ordering::SeqCst);
+        Poll::Ready((left > 0).then(|| Ok(Frame::data(Bytes::from_static(b"and on ")))))
     }
 }
 
@@ -303,6 +321,19 @@ async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
             ("answer-not-kept".to_owned(), 1)
         );
     }
+}
+
+/// A body that was always ready was read to its end at once after its client had gone: a long one stopped
+/// everything else on its thread meanwhile, an endless one for ever.
+#[tokio::test]
+async fn a_body_that_is_always_ready_leaves_time_for_others() {
+    let left = Arc::new(AtomicU32::new(100_000));
+    let (_, body) = answered_with(Response::new(Body::new(Ready(left.clone())))).await;
+    drop(body);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(left.load(Ordering::SeqCst) > 0);
 }
 
 /// Answers once with this, and gives the body of the answer before anything of it is read.
