@@ -129,6 +129,11 @@ impl Config {
     }
 }
 
+fn over_a_limit(error: hapax::Error) -> Refusal {
+    let detail = "the key, the route or the request id is over a limit of the store of this service; send a shorter one";
+    Refusal::new(Reason::RefusedKey, detail).because(error)
+}
+
 fn mismatch(other: &Mismatch) -> Refusal {
     let differs = other.labels();
     let detail = if differs.is_empty() {
@@ -191,6 +196,8 @@ where
         Ok(Claim::Mismatch(other)) => Err(mismatch(&other)),
         Ok(Claim::InDoubt(doubt)) => Err(config.in_doubt(&doubt)),
         Ok(Claim::Failed(answer)) => Err(failed(&answer)),
+        // That is an answer of the store: a client must not get past it by sending more.
+        Err(error) if error.kind() == ErrorKind::TooLarge => Err(over_a_limit(error)),
         Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),
         Err(error) => Err(config.unavailable(error)),
     }

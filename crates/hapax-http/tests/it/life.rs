@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
-use hapax::{ManualClock, Namespace, Policy, Store};
+use hapax::{Limits, ManualClock, Namespace, Policy, Store};
 use hapax_http::{CheckpointError, Disposition, IdempotencyLayer, Outcome, Run};
 use http::{Request, StatusCode};
 use http_body::Frame;
@@ -481,6 +481,35 @@ async fn a_store_that_cannot_answer_fails_closed_and_open_only_by_choice() {
         assert_eq!(runs.count(), u32::from(opens));
         assert_eq!(layer.stats().unprotected(), u64::from(opens));
     }
+}
+
+/// A store with limits under what the layer sends refuses a long key, or a long request id. That was taken for
+/// a store that cannot answer, so under `fail_open` whoever sent more ran without protection.
+#[tokio::test]
+async fn what_is_over_a_limit_of_the_store_is_refused_and_never_let_through() {
+    let limits = Limits::new().key_bytes(100).metadata_bytes(36);
+    let store = Store::in_memory().limits(limits).open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs).fail_open();
+    let runs = Runs::default();
+    let counted = runs.clone();
+    let handler = move || async move { format!("run {}", counted.one_more()) };
+    let app = Router::new()
+        .route("/pay", post(handler))
+        .layer(layer.clone());
+    let long_key = rig::post("/pay").key(&"k".repeat(100));
+    let long_id = rig::post("/pay")
+        .key("k")
+        .header("x-request-id", &"i".repeat(37));
+    for call in [long_key, long_id] {
+        let reply = call.send(&app).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code()),
+            (400, "refused-key".to_owned())
+        );
+        assert_eq!(reply.problem("retryable"), false);
+    }
+    assert_eq!((runs.count(), layer.stats().unprotected()), (0, 0));
 }
 
 #[tokio::test]
