@@ -38,12 +38,12 @@ struct Problem<'a> {
 impl Config {
     /// Counts and renders a refusal.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
-        self.counters.refused(refusal.reason()).one_more();
         let answer = self.problem(&refusal);
         let mut answer = match &self.render {
             Some(render) => render(&refusal, answer),
             None => answer,
         };
+        self.counters.refused(refusal.reason()).one_more();
         answer.extensions_mut().insert(Outcome::Refused(refusal));
         answer
     }

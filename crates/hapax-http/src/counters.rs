@@ -1,5 +1,6 @@
 //! [`HttpStats`]: what the layer did, in numbers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::refusal::Reason;
@@ -50,8 +51,8 @@ counts! {
     screened: "Answered by the hook `screen`, before anything was claimed.",
     executed: "Answered by their handler, run for them.",
     replayed: "Answered with a stored response.",
-    unprotected: "Passed on because the store could not answer and the layer fails open.",
-    abandoned: "Whose client went away before they were answered; what ran for them went on.",
+    unprotected: "Passed on because the store could not answer and the layer fails open, whatever came of them.",
+    abandoned: "Whose client went away before they were answered, or for which a hook panicked; what ran for them went on.",
     inner_errors: "Answered with an error of the inner service.",
     runs_stored: "Runs whose response is stored.",
     runs_omitted: "Runs of which it is stored that they ran, and no response.",
@@ -80,6 +81,34 @@ impl HttpStats {
 impl Counters {
     pub(crate) fn refused(&self, reason: Reason) -> &Count {
         &self.refused[index(reason)]
+    }
+}
+
+/// Counts a request that ends before it is counted: its client went away, or a hook panicked.
+pub(crate) struct Watch {
+    counters: Arc<Counters>,
+    counted: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(counters: &Arc<Counters>) -> Self {
+        Self {
+            counters: Arc::clone(counters),
+            counted: false,
+        }
+    }
+
+    /// From here on it counts among the answers.
+    pub(crate) fn counted(mut self) {
+        self.counted = true;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.counted {
+            self.counters.abandoned.one_more();
+        }
     }
 }
 

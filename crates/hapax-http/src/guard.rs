@@ -12,6 +12,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::body::{BoxError, Read, ReplyBody, read_up_to};
+use crate::counters::Watch;
 use crate::header::{ClientKey, key_of};
 use crate::layer::{Config, KeyUse};
 use crate::life;
@@ -210,6 +211,7 @@ pub(crate) async fn guard<S, Q, B>(
     parts: Parts,
     body: Q,
     key: ClientKey,
+    watch: Watch,
 ) -> Result<Response<ReplyBody<B>>, S::Error>
 where
     S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
@@ -223,11 +225,18 @@ where
     match claim(&config, &parts, body, &key).await {
         Ok(Guarded::Run(lease, fingerprint, body)) => {
             let request = Request::from_parts(parts, Q::from(body));
-            life::run(config, inner, request, lease, fingerprint).await
+            let answer = life::run(config, inner, request, lease, fingerprint).await;
+            watch.counted();
+            answer
         }
-        Ok(Guarded::Answer(answer)) => Ok(answer.map(ReplyBody::whole)),
+        Ok(Guarded::Answer(answer)) => {
+            watch.counted();
+            Ok(answer.map(ReplyBody::whole))
+        }
         Ok(Guarded::Unprotected(body)) => {
+            // At once: nobody is to run unprotected and in no count of it.
             config.counters.unprotected.one_more();
+            watch.counted();
             let mut answer = inner
                 .call(Request::from_parts(parts, Q::from(body)))
                 .await?;
@@ -235,6 +244,10 @@ where
             answer.extensions_mut().insert(Outcome::Unprotected);
             Ok(answer.map(ReplyBody::passed))
         }
-        Err(refusal) => Ok(config.refuse(refusal).map(ReplyBody::whole)),
+        Err(refusal) => {
+            let answer = config.refuse(refusal);
+            watch.counted();
+            Ok(answer.map(ReplyBody::whole))
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{BoxError, ReplyBody};
+use crate::counters::Watch;
 use crate::guard::{Entry, guard};
 use crate::layer::Config;
 
@@ -57,44 +58,24 @@ where
             Entry::Pass => Kind::Passed {
                 future: self.inner.call(Request::from_parts(parts, body)),
             },
-            Entry::Refuse(refusal) => Kind::Refused {
-                answer: Some(self.config.refuse(refusal)),
-            },
+            Entry::Refuse(refusal) => {
+                let watch = Watch::new(&self.config.counters);
+                let answer = Some(self.config.refuse(refusal));
+                watch.counted();
+                Kind::Refused { answer }
+            }
             Entry::Guard(key) => {
                 // The clone that is left behind has yet to become ready; this one is.
                 let next = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, next);
-                let guarded = guard(Arc::clone(&self.config), ready, parts, body, key);
+                let watch = Watch::new(&self.config.counters);
+                let guarded = guard(Arc::clone(&self.config), ready, parts, body, key, watch);
                 Kind::Guarded {
                     future: Box::pin(guarded),
-                    watch: Watch::new(&self.config),
                 }
             }
         };
         ResponseFuture { kind }
-    }
-}
-
-/// Counts a request whose future is dropped before it has ended.
-struct Watch {
-    config: Arc<Config>,
-    ended: bool,
-}
-
-impl Watch {
-    fn new(config: &Arc<Config>) -> Self {
-        Self {
-            config: Arc::clone(config),
-            ended: false,
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.config.counters.abandoned.one_more();
-        }
     }
 }
 
@@ -121,7 +102,7 @@ pin_project! {
     enum Kind<F, B, E> {
         Passed { #[pin] future: F },
         Refused { answer: Option<Response<Bytes>> },
-        Guarded { future: Guarded<B, E>, watch: Watch },
+        Guarded { future: Guarded<B, E> },
     }
 }
 
@@ -140,11 +121,7 @@ where
                 let answer = answer.take().expect("a future is not polled after its end");
                 Poll::Ready(Ok(answer.map(ReplyBody::whole)))
             }
-            KindOf::Guarded { future, watch } => {
-                let answer = ready!(future.as_mut().poll(context));
-                watch.ended = true;
-                Poll::Ready(answer)
-            }
+            KindOf::Guarded { future } => future.as_mut().poll(context),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use hapax::{Policy, Store};
 use hapax_http::{HttpStats, IdempotencyLayer, KeyUse, Outcome, Reason};
 use proptest::prelude::*;
 
@@ -80,6 +81,47 @@ proptest! {
         let runs = stats.runs_stored() + stats.runs_omitted() + stats.runs_released() + stats.runs_in_doubt();
         prop_assert_eq!(runs, stats.executed() + of("handler-failed"));
     }
+}
+
+/// A request that ran unprotected and whose client left, and one whose refusal could not be rendered, counted
+/// twice: the sums did not hold.
+#[tokio::test]
+async fn a_request_whose_client_leaves_or_whose_hook_panics_counts_once() {
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs)
+        .fail_open()
+        .screen(|_, body| {
+            assert_ne!(body, "screen", "planted");
+            None
+        })
+        .render(|_, _| panic!("planted"));
+    let app = Router::new()
+        .fallback(std::future::pending::<String>)
+        .layer(layer.clone());
+    store.close().unwrap();
+    let send = |key: &str, body: &'static str| {
+        let (app, call) = (app.clone(), rig::post("/pay").key(key).body(body));
+        tokio::spawn(async move { call.send(&app).await })
+    };
+    let unprotected = send("k", "");
+    while layer.stats().unprotected() == 0 {
+        tokio::task::yield_now().await;
+    }
+    unprotected.abort();
+    assert!(unprotected.await.unwrap_err().is_cancelled());
+    let scopeless = layer.clone().scope(|_| None);
+    let refusing = Router::new().fallback(|| async {}).layer(scopeless);
+    let refused = tokio::spawn(async move { rig::post("/pay").key("k").send(&refusing).await });
+    assert!(refused.await.unwrap_err().is_panic());
+    assert!(send("", "").await.unwrap_err().is_panic());
+    assert!(send("k", "screen").await.unwrap_err().is_panic());
+    let stats = layer.stats();
+    assert_eq!(
+        (stats.requests(), stats.unprotected(), stats.abandoned()),
+        (4, 1, 3)
+    );
+    assert_eq!(answers(&stats), stats.requests());
 }
 
 #[test]
