@@ -130,17 +130,13 @@ impl Config {
 
     /// Says whether the response is stored, and until when.
     pub(crate) fn mark_stored(&self, headers: &mut HeaderMap, expires_at: Option<u64>) {
-        let Some(expires_at) = expires_at else {
-            headers.insert(self.stored_header.clone(), FALSE);
-            return;
+        let stored = if expires_at.is_some() { TRUE } else { FALSE };
+        headers.insert(self.stored_header.clone(), stored);
+        match expires_at.and_then(http_date) {
+            Some(date) => headers.insert(self.expires_header.clone(), date),
+            // What a handler passes on of another such service speaks of that one's store.
+            None => headers.remove(&self.expires_header),
         };
-        headers.insert(self.stored_header.clone(), TRUE);
-        let date = UNIX_EPOCH.checked_add(Duration::from_secs(expires_at));
-        let date = date.filter(|date| *date < latest());
-        let text = date.map(httpdate::fmt_http_date);
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.insert(self.expires_header.clone(), value);
-        }
     }
 
     /// When a response that is stored now is forgotten, in seconds since 1970.
@@ -195,6 +191,12 @@ fn request_id_of(metadata: &[u8]) -> Option<String> {
 fn whole_seconds(after: Duration) -> u64 {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     seconds.max(1)
+}
+
+fn http_date(secs: u64) -> Option<HeaderValue> {
+    let date = UNIX_EPOCH.checked_add(Duration::from_secs(secs));
+    let date = date.filter(|date| *date < latest())?;
+    HeaderValue::try_from(httpdate::fmt_http_date(date)).ok()
 }
 
 /// The form has four digits for the year.

@@ -107,6 +107,23 @@ async fn empty_null_and_binary_bodies_are_answers_too() {
     }
 }
 
+/// A handler that passed on the answer of another such service told that one's expiry beside
+/// `Idempotency-Stored: false`.
+#[tokio::test]
+async fn what_is_not_stored_has_no_expiry() {
+    let (app, _) = answering(IdempotencyLayer::new(at_least_once()), || {
+        Response::builder()
+            .status(503)
+            .header("idempotency-stored", "true")
+            .header("idempotency-expires", "Fri, 31 Dec 9999 23:59:59 GMT")
+            .body(Body::empty())
+            .unwrap()
+    });
+    let [first, _] = twice(&app).await;
+    assert_eq!(first.header("idempotency-stored"), Some("false"));
+    assert_eq!(first.header("idempotency-expires"), None);
+}
+
 #[tokio::test]
 async fn too_many_requests_and_server_errors_are_released() {
     for status in [429, 500, 502, 503, 504] {
