@@ -2,8 +2,8 @@
 //!
 //! Format 1, integers little-endian: a byte 1; a byte 0 when the body follows whole, or 1 when it
 //! was left out; the status (`u16`); the number of header lines (`u16`); each line as the length of
-//! its name (`u16`), its name, the length of its value (`u32`), its value; then the body, or its
-//! length (`u64`) where it was left out.
+//! its name (`u16`), its name, the length of its value (`u32`, whose highest bit says that the value is
+//! sensitive), its value; then the body, or its length (`u64`) where it was left out.
 
 use std::fmt;
 
@@ -13,6 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 const FORMAT: u8 = 1;
 const WHOLE: u8 = 0;
 const LEFT_OUT: u8 = 1;
+
+/// Of the length of a value: whoever made it said that it is sensitive.
+const SENSITIVE: u32 = 1 << 31;
 
 /// Most header lines of a response that can be stored; what is over it is as a body over its limit.
 const LINES_MAX: usize = u16::MAX as usize;
@@ -99,7 +102,7 @@ impl StoredResponse {
         }
     }
 
-    /// The bytes to store. A response of more than 65,535 header lines, or with a value of 4 GiB, is
+    /// The bytes to store. A response of more than 65,535 header lines, or with a value of 2 GiB, is
     /// stored without its body and headers.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
@@ -130,7 +133,10 @@ impl StoredResponse {
         for (name, value) in &self.headers {
             out.extend_from_slice(&u16::try_from(name.as_str().len()).ok()?.to_le_bytes());
             out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(&u32::try_from(value.len()).ok()?.to_le_bytes());
+            let length = u32::try_from(value.len()).ok();
+            let length = length.filter(|length| length & SENSITIVE == 0)?;
+            let sensitive = [0, SENSITIVE][usize::from(value.is_sensitive())];
+            out.extend_from_slice(&(length | sensitive).to_le_bytes());
             out.extend_from_slice(value.as_bytes());
         }
         match &self.body {
@@ -157,11 +163,11 @@ impl StoredResponse {
             let length = u16::from_le_bytes(take(&mut bytes)?);
             let name = slice(&mut bytes, usize::from(length))?;
             let length = u32::from_le_bytes(take(&mut bytes)?);
-            let value = slice(&mut bytes, usize::try_from(length).ok()?)?;
+            let value = slice(&mut bytes, usize::try_from(length & !SENSITIVE).ok()?)?;
+            let mut value = HeaderValue::from_maybe_shared(value).ok()?;
+            value.set_sensitive(length & SENSITIVE != 0);
             let name = HeaderName::from_bytes(&name).ok()?;
-            headers
-                .try_append(name, HeaderValue::from_maybe_shared(value).ok()?)
-                .ok()?;
+            headers.try_append(name, value).ok()?;
         }
         let body = match (format, form) {
             (FORMAT, WHOLE) => StoredBody::Whole(bytes),

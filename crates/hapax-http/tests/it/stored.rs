@@ -48,6 +48,27 @@ fn bytes_that_were_cut_or_changed_are_no_response_or_another_one() {
     assert!(StoredResponse::from_bytes(status.into()).is_err());
 }
 
+/// A value that its handler marked as sensitive came back without the mark: it was shown in debug texts, and
+/// HTTP/2 put it into the tables that a connection shares.
+#[test]
+fn a_sensitive_value_stays_sensitive() {
+    let mut secret = HeaderValue::from_static("s");
+    secret.set_sensitive(true);
+    let answer = Response::builder()
+        .header("a", secret)
+        .header("b", "c")
+        .body(Bytes::new())
+        .unwrap();
+    let bytes = StoredResponse::new(answer).to_bytes();
+    assert_eq!(
+        bytes,
+        &b"\x01\x00\xc8\x00\x02\x00\x01\x00a\x01\x00\x00\x80s\x01\x00b\x01\x00\x00\x00c"[..]
+    );
+    let read = StoredResponse::from_bytes(bytes).unwrap();
+    let sensitive = read.headers().values().map(HeaderValue::is_sensitive);
+    assert!(sensitive.eq([true, false]));
+}
+
 #[test]
 fn more_header_lines_than_can_be_counted_are_left_out() {
     let mut answer = Response::new(Bytes::from("body"));
