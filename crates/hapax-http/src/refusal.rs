@@ -46,7 +46,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &'static [Self] = &[
         Self::MissingKey,
         Self::MalformedKey,
         Self::RefusedKey,

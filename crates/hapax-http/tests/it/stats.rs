@@ -75,7 +75,7 @@ proptest! {
         let of = |name: &str| told.get(name).copied().unwrap_or(0);
         prop_assert_eq!(stats.uncovered() + stats.unkeyed(), of("passed"));
         prop_assert_eq!((stats.executed(), stats.replayed()), (of("executed"), of("replayed")));
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             prop_assert_eq!(stats.refused(reason), of(reason.code()));
         }
         let runs = stats.runs_stored() + stats.runs_omitted() + stats.runs_released() + stats.runs_in_doubt();
@@ -129,7 +129,7 @@ fn reasons_have_codes_of_their_own_and_errors_as_statuses() {
     let codes: std::collections::BTreeSet<_> =
         Reason::ALL.iter().map(|reason| reason.code()).collect();
     assert_eq!(codes.len(), Reason::ALL.len());
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         assert!(reason.status().is_client_error() || reason.status().is_server_error());
         assert!(!reason.title().is_empty());
     }
