@@ -306,7 +306,8 @@ impl IdempotencyLayer {
     }
 
     /// Runs handlers without protection while the store cannot answer; they are counted as
-    /// [`unprotected`](HttpStats::unprotected). Without it such requests are refused.
+    /// [`unprotected`](HttpStats::unprotected). Without it such requests are refused. There is no
+    /// [`Run`](crate::Run) then, so handlers take it as an `Option`; and a retry runs again.
     pub fn fail_open(self) -> Self {
         self.with(|config| config.fails_open = true)
     }
