@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hapax::Completed;
+use hapax::{Completed, Failed};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LINK, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -105,6 +105,20 @@ impl Config {
         let mut response = self.replay_of(stored.ok(), answer.expires_at())?;
         response.extensions_mut().insert(outcome);
         Ok(response)
+    }
+
+    /// A final failure as a response, where somebody settled it with one.
+    pub(crate) fn replay_failure(&self, answer: &Failed) -> Option<Response<Bytes>> {
+        let stored = StoredResponse::from_bytes(Bytes::from(answer.clone())).ok()?;
+        let mut response = self.replay_of(Some(stored), answer.expires_at()).ok()?;
+        response.extensions_mut().insert(Outcome::Replayed {
+            token: answer.token(),
+            attempts: answer.attempts(),
+            settled_at: answer.settled_at(),
+            expires_at: answer.expires_at(),
+            first_request_id: request_id_of(answer.metadata()),
+        });
+        Some(response)
     }
 
     /// As [`replay`](Self::replay), of what is known of the answer.

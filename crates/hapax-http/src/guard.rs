@@ -196,7 +196,12 @@ where
         Ok(Claim::InProgress(busy)) => Err(config.in_progress(&busy)),
         Ok(Claim::Mismatch(other)) => Err(mismatch(&other)),
         Ok(Claim::InDoubt(doubt)) => Err(config.in_doubt(&doubt)),
-        Ok(Claim::Failed(answer)) => Err(failed(&answer)),
+        Ok(Claim::Failed(answer)) => {
+            let replayed = config.replay_failure(&answer);
+            let replayed = replayed.ok_or_else(|| failed(&answer))?;
+            config.counters.replayed.one_more();
+            Ok(Guarded::Answer(replayed))
+        }
         // That is an answer of the store: a client must not get past it by sending more.
         Err(error) if error.kind() == ErrorKind::TooLarge => Err(over_a_limit(error)),
         Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),

@@ -199,12 +199,14 @@ where
             self.omit(lease, parts.status, stored.body_bytes()).await;
             return self.pass(parts, ReplyBody::whole(body), None);
         }
+        // From before it is stored: the store counts from when it has the outcome, not from when that
+        // is on the medium.
+        let expires_at = self.config.expiry();
         let settled = self.settled(lease.complete_async(&bytes).await);
         let counters = &self.config.counters;
         match settled {
             Settled::Done => {
                 counters.runs_stored.one_more();
-                let expires_at = self.config.expiry();
                 self.pass(parts, ReplyBody::whole(body), Some(expires_at));
             }
             Settled::Lost(winner) => {

@@ -99,6 +99,8 @@ fn keys_of_the_last_home_have_room() {
     }
     assert_eq!(table.len(), 200);
     assert!((0..200).all(|b| table.get(digest(u32::MAX, b)).is_some()));
+    // The end moved by a few slots at a time, however long the run.
+    assert!(table.memory_bytes() < 32 * 1024, "{}", table.memory_bytes());
 }
 
 #[test]
@@ -133,6 +135,34 @@ fn what_has_expired_makes_room() {
         table.put(slot(spread(n), 1, n / 100 + 1), n / 100);
     }
     assert!(table.memory_bytes() < 32 * 1024, "{}", table.memory_bytes());
+}
+
+/// A put is quick where there is room: nothing is swept for it.
+#[test]
+fn what_has_expired_stays_while_there_is_room() {
+    let mut table = Table::default();
+    table.put(slot(digest(1, 0), 1, 10), 0);
+    table.put(slot(digest(2, 0), 1, 10), 5);
+    table.put(slot(digest(3, 0), 1, 99), 50);
+    assert_eq!(table.len(), 3);
+}
+
+/// When a sweep has made enough room, the table stays as large as it is.
+#[test]
+fn a_table_that_was_swept_does_not_grow_as_well() {
+    let mut table = Table::default();
+    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
+    let mut keys = 0;
+    while table.homes < 256 || table.len() < most(table.homes) {
+        table.put(
+            slot(spread(keys), 1, if keys % 2 == 0 { 10 } else { NEVER }),
+            0,
+        );
+        keys += 1;
+    }
+    let (homes, full) = (table.homes, table.len());
+    table.put(slot(spread(keys), 1, NEVER), 10);
+    assert_eq!((table.homes, table.len()), (homes, full / 2 + 1));
 }
 
 /// A table of two slots in one run, and one apart from them.

@@ -418,6 +418,26 @@ async fn an_operator_settles_a_doubt_with_a_response() {
     assert_eq!(runs.count(), 1);
 }
 
+/// "It was declined" is an answer as well as "it was paid" is.
+#[tokio::test]
+async fn an_operator_settles_a_doubt_with_a_response_that_says_no() {
+    let jobs = namespace(Policy::at_most_once());
+    let (app, runs) = answering(IdempotencyLayer::new(jobs.clone()), || {
+        Response::builder().status(500).body(Body::empty()).unwrap()
+    });
+    twice(&app).await;
+    let declined = http::Response::builder().status(402);
+    let stored = StoredResponse::new(declined.body(Bytes::from("declined")).unwrap());
+    let doubt = jobs.in_doubt().unwrap().remove(0);
+    doubt
+        .resolve(hapax::Resolution::Failed(stored.to_bytes().to_vec()))
+        .unwrap();
+    let reply = rig::post("/pay").key("k").send(&app).await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (402, "declined"));
+    assert!(reply.is_replay());
+    assert_eq!(runs.count(), 1);
+}
+
 #[tokio::test]
 async fn bytes_that_are_no_response_are_told_as_an_answer_that_was_not_kept() {
     let jobs = namespace(Policy::at_most_once());
