@@ -115,6 +115,7 @@ fn memory_follows_the_keys_down() {
     let full = table.memory_bytes();
     // Half more than the slots themselves, and a little: what the store promises for a key.
     assert!(full < keys as usize * 24 * 2, "{full} bytes");
+    assert!(full > keys as usize * 24, "{full} bytes");
     assert_eq!(table.sweep(10, 0), gone as usize);
     table.validate();
     assert_eq!(table.len(), 100);
@@ -163,6 +164,35 @@ fn a_table_that_was_swept_does_not_grow_as_well() {
     let (homes, full) = (table.homes, table.len());
     table.put(slot(spread(keys), 1, NEVER), 10);
     assert_eq!((table.homes, table.len()), (homes, full / 2 + 1));
+}
+
+/// Memory is given back by large tables that have become nearly empty, and by no others.
+#[test]
+fn a_sweep_that_frees_little_leaves_the_table_as_large_as_it_is() {
+    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
+    for (keys, stay) in [(400_u32, 1), (1600, 1200), (1600, 400)] {
+        let mut table = Table::default();
+        for n in 0..keys {
+            table.put(slot(spread(n), 1, if n < stay { NEVER } else { 10 }), 0);
+        }
+        let homes = table.homes;
+        table.sweep(10, 0);
+        table.validate();
+        assert_eq!(table.homes, homes, "{stay} of {keys} stay");
+    }
+}
+
+/// The last run ends one slot before the end, also where a table was moved.
+#[test]
+fn a_table_that_is_moved_has_room_after_its_last_run() {
+    for keys in TAIL..TAIL + 4 {
+        let mut table = Table::default();
+        for b in (0..).take(keys) {
+            table.put(slot(digest(u32::MAX, b), 1, NEVER), 0);
+        }
+        table.rebuild(400);
+        table.validate();
+    }
 }
 
 /// A table of two slots in one run, and one apart from them.
