@@ -1,5 +1,7 @@
 //! The knobs: [`Policy`] of a namespace, [`Durability`] and [`Limits`] of a store.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,40 @@ pub enum LogKind {
     Sled,
     /// A plain file for each segment, allocated ahead and written from front to back.
     Files,
+}
+
+/// `sled` or `files`, as [`FromStr`] reads it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::LogKind;
+///
+/// assert_eq!("files".parse::<LogKind>()?, LogKind::Files);
+/// assert_eq!(LogKind::Sled.to_string(), "sled");
+/// # Ok::<(), hapax::Error>(())
+/// ```
+impl fmt::Display for LogKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sled => "sled",
+            Self::Files => "files",
+        })
+    }
+}
+
+impl FromStr for LogKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = [Self::Sled, Self::Files].into_iter();
+        let mut named = named.filter(|kind| kind.to_string() == text);
+        named.next().ok_or_else(|| {
+            Error::invalid(format!(
+                "there is no kind of log {text:?}: give it sled or files"
+            ))
+        })
+    }
 }
 
 impl LogKind {

@@ -10,8 +10,6 @@
 mod args;
 #[path = "../examples/capacity/figures.rs"]
 mod figures;
-#[path = "../examples/capacity/log_kind.rs"]
-mod log_kind;
 #[path = "../examples/capacity/plot.rs"]
 mod plot;
 #[allow(dead_code, reason = "the example `soak` asks for more")]

@@ -16,9 +16,6 @@ mod executor;
 mod histogram;
 #[path = "../examples/latency/load.rs"]
 mod load;
-#[allow(dead_code, reason = "the example `capacity` asks for more")]
-#[path = "../examples/capacity/log_kind.rs"]
-mod log_kind;
 #[path = "../examples/latency/row.rs"]
 mod row;
 #[path = "../examples/latency/schedule.rs"]
@@ -89,6 +86,26 @@ fn arguments_are_checked() {
         let error = parse(line).unwrap_err().to_string();
         assert!(error.contains(says), "{line}: {error}");
     }
+}
+
+/// The keys of 512 callers once outlived those of the event in number, so that nothing was carried and
+/// the run ended without its row.
+#[test]
+fn the_dead_of_an_event_outnumber_whatever_lives() {
+    for rate in [1, 1000, 20_000, 25_000] {
+        for secs in [1, 4, 10, 60, 3600] {
+            let quiet = Duration::from_secs(secs);
+            let keys = events::keys_to_carry(rate, quiet).unwrap();
+            let lived = rate * (keys / 100_000 + secs + 5);
+            let (dead, living) = (keys / 4 * 3, keys / 4 + lived);
+            assert!(
+                dead > living,
+                "{rate} a second, {secs} s: {dead} of {living}"
+            );
+        }
+    }
+    let error = events::keys_to_carry(25_001, Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("at most 25000"), "{error}");
 }
 
 fn measure(args: &Args) -> Vec<Row> {

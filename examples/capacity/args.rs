@@ -6,7 +6,6 @@ use hapax::LogKind;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
-use crate::log_kind;
 
 pub(crate) const USAGE: &str = "\
 Fills a store with distinct keys, and tells what that many take: memory, disk, the
@@ -91,7 +90,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("keys") => keys = Some(bounded("keys", &mut parser, KEYS_MOST)?),
             Arg::Long("batch") => fill.batch = bounded("batch", &mut parser, 8192)?,
             Arg::Long("samples") => fill.samples = bounded("samples", &mut parser, 100_000_000)?,
-            Arg::Long("log") => fill.log = log_kind::parse(&parser.value()?.string()?)?,
+            Arg::Long("log") => fill.log = parser.value()?.parse()?,
             Arg::Long("dir") => fill.dir = Some(parser.value()?.into()),
             Arg::Long("plot") => plot = Some(PathBuf::from(parser.value()?)),
             Arg::Long("from") => from = Some(bounded("from", &mut parser, KEYS_MOST)?),

@@ -6,7 +6,6 @@
 
 mod args;
 mod figures;
-mod log_kind;
 mod plot;
 #[path = "../soak/process.rs"]
 #[allow(dead_code, reason = "the example `soak` asks for more")]

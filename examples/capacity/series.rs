@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use crate::Failure;
 use crate::args::{Fill, Plot};
 use crate::figures::Figures;
-use crate::log_kind;
 use crate::plot;
 
 /// Each ten times the one before it; the last is the largest that was asked for.
@@ -49,7 +48,7 @@ fn child(fill: &Fill, keys: u64, dir: &Path) -> Result<Figures, Failure> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--keys", &keys.to_string()])
         .args(["--batch", &batch, "--samples", &samples])
-        .args(["--log", log_kind::name(fill.log)])
+        .args(["--log", &fill.log.to_string()])
         .arg("--dir")
         .arg(&dir)
         .stderr(Stdio::inherit())

@@ -7,7 +7,6 @@ use hapax::{Durability, LogKind};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::Failure;
-use crate::log_kind;
 
 pub(crate) const USAGE: &str = "\
 How long claim and complete take: p50, p99, p99.9 and the maximum, under a steady
@@ -156,7 +155,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             Arg::Long("keys") => {
                 args.keys = bounded("keys", parser.value()?.parse()?, 100_000_000)?;
             }
-            Arg::Long("log") => args.log = log_kind::parse(&parser.value()?.string()?)?,
+            Arg::Long("log") => args.log = parser.value()?.parse()?,
             Arg::Long("dir") => args.dir = Some(parser.value()?.into()),
             Arg::Long("json") => args.json = Some(parser.value()?.into()),
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),

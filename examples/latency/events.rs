@@ -34,12 +34,27 @@ const LONG_LIVED_ONE_IN: u64 = 4;
 /// Keys a second that a slow machine fills in.
 const FILL_RATE_LEAST: u64 = 100_000;
 
-/// Keys that the event of the compaction scenario needs beyond `keys`, so that most of the log is dead
-/// although the callers' own keys live: compaction carries nothing before that.
-pub(crate) fn outnumber(rate: u64, quiet: Duration, keys: u64) -> u64 {
-    let seconds = quiet.as_secs() + keys / FILL_RATE_LEAST + 10;
-    LONG_LIVED_ONE_IN * rate * seconds
+/// The callers' own keys live on while those of the event are filled in and die. This many of the
+/// event, at least, and most of the log is dead: before that compaction carries nothing.
+pub(crate) fn keys_to_carry(rate: u64, quiet: Duration) -> Result<u64, Failure> {
+    // Of each four keys three die, so every second one outnumbers a caller's; and each takes time to
+    // fill in, in which the callers bring more.
+    let most = FILL_RATE_LEAST / 4;
+    if rate > most {
+        let text = format!("--rate is {rate}: for compaction give it at most {most}");
+        return Err(text.into());
+    }
+    let waiting = filling_seconds(0) + quiet.as_secs() + SPARE_SECONDS;
+    Ok(rate * waiting * 2 * FILL_RATE_LEAST / (FILL_RATE_LEAST - 2 * rate) * 3 / 2)
 }
+
+/// How long a fill may take.
+fn filling_seconds(keys: u64) -> u64 {
+    keys / FILL_RATE_LEAST + 3
+}
+
+/// Between the fill and the quiet.
+const SPARE_SECONDS: u64 = 2;
 
 /// An event that takes longer has not happened.
 const EVENT_MOST: Duration = Duration::from_secs(120);
@@ -133,8 +148,8 @@ impl Expiring {
         store: &Store,
         on: &Namespace,
     ) -> Result<Self, Failure> {
-        let filling = keys / FILL_RATE_LEAST + 3;
-        let at_secs = store.stats().store_secs() + filling + quiet.as_secs() + 2;
+        let lasting = filling_seconds(keys) + quiet.as_secs() + SPARE_SECONDS;
+        let at_secs = store.stats().store_secs() + lasting;
         let mut done = 0;
         while done < keys {
             let end = (done + FILL).min(keys);

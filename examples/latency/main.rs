@@ -10,9 +10,6 @@ mod executor;
 #[path = "../soak/histogram.rs"]
 mod histogram;
 mod load;
-#[path = "../capacity/log_kind.rs"]
-#[allow(dead_code, reason = "the example `capacity` asks for more")]
-mod log_kind;
 mod row;
 mod schedule;
 #[path = "../stress/scratch.rs"]

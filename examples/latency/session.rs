@@ -101,7 +101,7 @@ impl Run {
         };
         let (quiet, mut keys) = (args.quiet, args.keys);
         if self.scenario == Scenario::Compaction {
-            keys += events::outnumber(load.rate, quiet, keys);
+            keys = keys.max(events::keys_to_carry(load.rate, quiet)?);
         }
         let (measured, lasted) = match self.scenario {
             scenario @ (Scenario::Steady | Scenario::Growth) => {

@@ -35,6 +35,19 @@ struct Problem<'a> {
     differs: &'a [String],
 }
 
+/// What a completion and a final failure tell alike.
+macro_rules! replayed {
+    ($answer:ident) => {
+        Outcome::Replayed {
+            token: $answer.token(),
+            attempts: $answer.attempts(),
+            settled_at: $answer.settled_at(),
+            expires_at: $answer.expires_at(),
+            first_request_id: request_id_of($answer.metadata()),
+        }
+    };
+}
+
 impl Config {
     /// Counts and renders a refusal.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
@@ -90,52 +103,37 @@ impl Config {
     }
 
     /// A stored answer, as a response with the marks of a replay.
-    pub(crate) fn replay(&self, answer: &Completed) -> Result<Response<Bytes>, Refusal> {
-        let outcome = Outcome::Replayed {
-            token: answer.token(),
-            attempts: answer.attempts(),
-            settled_at: answer.settled_at(),
-            expires_at: answer.expires_at(),
-            first_request_id: request_id_of(answer.metadata()),
-        };
+    pub(crate) fn replay(&self, answer: Completed) -> Result<Response<Bytes>, Refusal> {
         if answer.response_omitted() {
             return Err(not_kept(None));
         }
-        let stored = StoredResponse::from_bytes(Bytes::from(answer.clone()));
-        let mut response = self.replay_of(stored.ok(), answer.expires_at())?;
+        let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
+        let stored = StoredResponse::from_bytes(answer.into()).map_err(|_| not_kept(None))?;
+        let mut response = self.replay_of(stored, expires_at)?;
         response.extensions_mut().insert(outcome);
         Ok(response)
     }
 
-    /// A final failure as a response, where somebody settled it with one.
-    pub(crate) fn replay_failure(&self, answer: &Failed) -> Option<Response<Bytes>> {
-        let stored = StoredResponse::from_bytes(Bytes::from(answer.clone())).ok()?;
-        let mut response = self.replay_of(Some(stored), answer.expires_at()).ok()?;
-        response.extensions_mut().insert(Outcome::Replayed {
-            token: answer.token(),
-            attempts: answer.attempts(),
-            settled_at: answer.settled_at(),
-            expires_at: answer.expires_at(),
-            first_request_id: request_id_of(answer.metadata()),
-        });
-        Some(response)
+    /// A final failure, as a response where somebody settled it with one.
+    pub(crate) fn replay_failure(&self, answer: Failed) -> Result<Response<Bytes>, Refusal> {
+        let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
+        let refusal = failed(&answer);
+        let Ok(stored) = StoredResponse::from_bytes(answer.into()) else {
+            return Err(refusal);
+        };
+        let mut response = self.replay_of(stored, expires_at)?;
+        response.extensions_mut().insert(outcome);
+        Ok(response)
     }
 
-    /// As [`replay`](Self::replay), of what is known of the answer.
+    /// As [`replay`](Self::replay), without what the store tells of the answer.
     pub(crate) fn replay_of(
         &self,
-        stored: Option<StoredResponse>,
+        stored: StoredResponse,
         expires_at: u64,
     ) -> Result<Response<Bytes>, Refusal> {
-        let Some(stored) = stored else {
-            return Err(not_kept(None));
-        };
-        let Some(body) = stored.body() else {
-            return Err(not_kept(Some(stored.status())));
-        };
-        let mut response = Response::new(body.clone());
-        *response.status_mut() = stored.status();
-        *response.headers_mut() = stored.headers().clone();
+        let response = stored.into_response();
+        let mut response = response.map_err(|status| not_kept(Some(status)))?;
         let headers = response.headers_mut();
         headers.insert(self.replayed_header.clone(), TRUE);
         self.mark_stored(headers, Some(expires_at));
@@ -183,6 +181,14 @@ impl Config {
         *response.headers_mut() = kept;
         StoredResponse::new(response)
     }
+}
+
+fn failed(failed: &Failed) -> Refusal {
+    let detail = format!(
+        "it was tried {} times; take a new key to try it again",
+        failed.attempts()
+    );
+    Refusal::new(Reason::FailedForGood, detail)
 }
 
 fn not_kept(status: Option<StatusCode>) -> Refusal {

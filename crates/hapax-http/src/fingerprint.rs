@@ -187,7 +187,7 @@ fn framed<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     out
 }
 
-/// `application/json`, or anything with the suffix `+json` (RFC 6839 section 3.1).
+/// `application/json`, `text/json`, or anything with the suffix `+json` (RFC 6839 section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers
         .get(CONTENT_TYPE)

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{
-    Claim, ClaimOptions, Doubt, ErrorKind, Failed, Fingerprint, InProgress, Key, Lease, Mismatch,
-};
+use hapax::{Claim, ClaimOptions, ErrorKind, Fingerprint, InProgress, Key, Lease, Mismatch};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -107,7 +105,7 @@ impl Config {
         options
     }
 
-    fn unavailable(&self, error: hapax::Error) -> Refusal {
+    pub(crate) fn unavailable(&self, error: hapax::Error) -> Refusal {
         let detail = match error.kind() {
             ErrorKind::AtCapacity => "the store of this service is full; try again later",
             _ => "the store of this service cannot answer; try again later",
@@ -123,7 +121,7 @@ impl Config {
         Refusal::new(Reason::InProgress, detail).retry_after(after)
     }
 
-    fn in_doubt(&self, _: &Doubt) -> Refusal {
+    fn in_doubt(&self) -> Refusal {
         let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
                       and then the same request gets its answer";
         Refusal::new(Reason::InDoubt, detail).retry_after(self.doubt_retry_after)
@@ -146,14 +144,6 @@ fn mismatch(other: &Mismatch) -> Refusal {
         )
     };
     Refusal::new(Reason::Mismatch, detail).differing(differs)
-}
-
-fn failed(failed: &Failed) -> Refusal {
-    let detail = format!(
-        "it was tried {} times; take a new key to try it again",
-        failed.attempts()
-    );
-    Refusal::new(Reason::FailedForGood, detail)
 }
 
 /// What a covered request came to before it ran.
@@ -186,22 +176,17 @@ where
     }
     let fingerprint = config.fingerprint.of(&config.namespace, parts, &body)?;
     let options = config.options(parts, fingerprint.clone());
+    let replayed = |answer| {
+        config.counters.replayed.one_more();
+        Guarded::Answer(answer)
+    };
     match config.namespace.claim_async(key, options).await {
         Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, fingerprint, body)),
-        Ok(Claim::Completed(answer)) => {
-            let answer = config.replay(&answer)?;
-            config.counters.replayed.one_more();
-            Ok(Guarded::Answer(answer))
-        }
+        Ok(Claim::Completed(answer)) => config.replay(answer).map(replayed),
+        Ok(Claim::Failed(answer)) => config.replay_failure(answer).map(replayed),
         Ok(Claim::InProgress(busy)) => Err(config.in_progress(&busy)),
         Ok(Claim::Mismatch(other)) => Err(mismatch(&other)),
-        Ok(Claim::InDoubt(doubt)) => Err(config.in_doubt(&doubt)),
-        Ok(Claim::Failed(answer)) => {
-            let replayed = config.replay_failure(&answer);
-            let replayed = replayed.ok_or_else(|| failed(&answer))?;
-            config.counters.replayed.one_more();
-            Ok(Guarded::Answer(replayed))
-        }
+        Ok(Claim::InDoubt(_)) => Err(config.in_doubt()),
         // That is an answer of the store: a client must not get past it by sending more.
         Err(error) if error.kind() == ErrorKind::TooLarge => Err(over_a_limit(error)),
         Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),

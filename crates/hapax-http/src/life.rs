@@ -53,10 +53,7 @@ where
     if let Err(error) = lease.keep_alive(config.run_ceiling) {
         // Nothing has run: under at-most-once as well, it may be tried again.
         let _ = lease.release_async("the lease could not be kept").await;
-        let detail = "the store of this service cannot hold the key; try again later";
-        let refusal = Refusal::new(Reason::Unavailable, detail)
-            .retry_after(config.retry_after)
-            .because(error);
+        let refusal = config.unavailable(error);
         return Ok(config.refuse(refusal).map(ReplyBody::whole));
     }
     let held = Held::new(lease);
@@ -66,7 +63,7 @@ where
         config: Arc::clone(&config),
         held,
         fingerprint,
-        client: Client(Some(sender)),
+        client: Some(sender),
     };
     config.runs.spawn(life.live(inner, request));
     // Counted here: what nobody waits for is no answer to a request.
@@ -90,15 +87,13 @@ fn handler_failed() -> Refusal {
     Refusal::new(Reason::HandlerFailed, detail)
 }
 
-/// Where the answer goes.
-struct Client<B, E>(Option<oneshot::Sender<Told<B, E>>>);
-
 struct Life<B, E> {
     config: Arc<Config>,
     held: Held,
     /// Of the request that runs.
     fingerprint: Fingerprint,
-    client: Client<B, E>,
+    /// Where the answer goes, until it has gone.
+    client: Option<oneshot::Sender<Told<B, E>>>,
 }
 
 /// What settling a key came to.
@@ -143,7 +138,7 @@ where
         let disposition = self.config.on_panic;
         self.give_up(disposition, "the handler panicked").await;
         // Within a stream, its client sees that it broke off.
-        if self.client.0.is_some() {
+        if self.client.is_some() {
             self.refuse(handler_failed());
         }
     }
@@ -235,8 +230,7 @@ where
         parts: Parts,
         body: Bytes,
     ) {
-        let replay =
-            winner.map(|(stored, expires_at)| self.config.replay_of(Some(stored), expires_at));
+        let replay = winner.map(|(stored, expires_at)| self.config.replay_of(stored, expires_at));
         match replay {
             Some(Ok(mut response)) => {
                 let outcome = self.outcome(false);
@@ -373,7 +367,7 @@ where
     }
 
     fn send(&mut self, answer: Told<B, E>) {
-        let client = self.client.0.take();
+        let client = self.client.take();
         if client.is_none_or(|client| client.send(answer).is_err()) {
             self.config.counters.runs_without_client.one_more();
         }

@@ -72,6 +72,20 @@ impl StoredResponse {
         }
     }
 
+    /// The response again.
+    ///
+    /// # Errors
+    /// Its status, where the body was left out.
+    pub fn into_response(self) -> Result<http::Response<Bytes>, StatusCode> {
+        let StoredBody::Whole(body) = self.body else {
+            return Err(self.status);
+        };
+        let mut response = http::Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        Ok(response)
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

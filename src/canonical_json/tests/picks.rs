@@ -1,5 +1,6 @@
 //! What counts, against a model that walks a value by paths.
 
+use super::spelling::{Json, Spelling, json, leaves, text};
 use super::*;
 
 /// A step to a member or an element.

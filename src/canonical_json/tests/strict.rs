@@ -1,5 +1,6 @@
 //! The form of RFC 8785, number by number.
 
+use super::spelling::{Spelling, json};
 use super::*;
 
 fn strict(body: impl AsRef<[u8]>) -> Result<String, CanonicalJsonError> {
@@ -8,12 +9,7 @@ fn strict(body: impl AsRef<[u8]>) -> Result<String, CanonicalJsonError> {
 
 #[track_caller]
 fn check(body: &str, expected: &str) {
-    assert_eq!(strict(body).as_deref(), Ok(expected), "form of {body}");
-    assert_eq!(
-        strict(expected).as_deref(),
-        Ok(expected),
-        "idempotence on {body}"
-    );
+    check_as(&CanonicalJson::new().strict_rfc8785(), body, expected);
 }
 
 #[track_caller]

@@ -1,7 +1,6 @@
 //! The rules of draft-ietf-httpapi-idempotency-key-header-07 that a server has to keep, over a real
 //! socket, to the byte. The numbers are those of its sections.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,9 +10,8 @@ use axum::routing::post;
 use hapax::{Policy, Store};
 use hapax_http::{Disposition, IdempotencyLayer, KeyRule, KeySyntax, KeyUse, Reason};
 use http::StatusCode;
-use tokio::sync::Notify;
 
-use crate::rig::{self, Runs, at_least_once, serve, talk};
+use crate::rig::{self, Runs, at_least_once, serve, talk, waiting};
 
 /// Counts its runs, and answers with their number.
 fn counting(layer: IdempotencyLayer) -> (Router, Runs) {
@@ -163,22 +161,14 @@ async fn section_2_7_another_payload_under_the_key_is_422() {
 
 #[tokio::test]
 async fn section_2_7_a_retry_of_a_running_request_is_409_and_then_gets_its_answer() {
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begins, waits) = (begun.clone(), go_on.clone());
-    let handler = move || async move {
-        begins.notify_one();
-        waits.notified().await;
-        "done"
-    };
-    let layer = IdempotencyLayer::new(at_least_once());
-    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    let (app, meeting, runs) = waiting(&IdempotencyLayer::new(at_least_once()));
     let address = serve(app).await;
     let request = request("idempotency-key: \"k\"\r\n", "");
     let first = tokio::spawn({
         let request = request.clone();
         async move { talk(address, &request).await }
     });
-    begun.notified().await;
+    meeting.begun.notified().await;
     let answer = talk(address, &request).await;
     let wanted = refusal(
         "409 Conflict",
@@ -188,12 +178,13 @@ async fn section_2_7_a_retry_of_a_running_request_is_409_and_then_gets_its_answe
         r#""retryable":true,"retryAfterSeconds":1"#,
     );
     assert_eq!(answer, wanted);
-    go_on.notify_one();
-    assert!(first.await.unwrap().ends_with("done"));
+    meeting.go_on.notify_one();
+    assert!(first.await.unwrap().ends_with("run 1"));
     assert!(
-        talk(address, &request).await.ends_with("done"),
+        talk(address, &request).await.ends_with("run 1"),
         "nothing needed correcting"
     );
+    assert_eq!(runs.count(), 1);
 }
 
 #[tokio::test]
@@ -299,28 +290,27 @@ async fn a_key_can_be_optional_or_ignored_and_other_methods_are_not_covered() {
 
 #[tokio::test]
 async fn a_duplicate_waits_up_to_the_bound_and_then_gets_the_answer() {
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begins, waits) = (begun.clone(), go_on.clone());
-    let handler = move || async move {
-        begins.notify_one();
-        waits.notified().await;
-        "done"
-    };
     let layer = IdempotencyLayer::new(at_least_once()).wait(Duration::from_secs(600));
-    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    let (app, meeting, runs) = waiting(&layer);
     let send = || {
         let app = app.clone();
         tokio::spawn(async move { rig::post("/pay").key("k").send(&app).await })
     };
     let first = send();
-    begun.notified().await;
+    meeting.begun.notified().await;
     let duplicates = [send(), send()];
-    go_on.notify_one();
+    while layer.stats().requests() < 3 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    assert!(!duplicates.iter().any(|duplicate| duplicate.is_finished()));
+    meeting.go_on.notify_one();
     assert!(!first.await.unwrap().is_replay());
     for duplicate in duplicates {
         let duplicate = duplicate.await.unwrap();
-        assert_eq!((duplicate.text(), duplicate.is_replay()), ("done", true));
+        assert_eq!((duplicate.text(), duplicate.is_replay()), ("run 1", true));
     }
+    assert_eq!(runs.count(), 1);
 }
 
 /// What the draft has no section for: the other refusals, to the byte.
@@ -389,3 +379,44 @@ async fn every_other_refusal_is_a_problem_with_its_code() {
 
 const NO: &str = r#""retryable":false"#;
 const YES: &str = r#""retryable":true"#;
+
+#[tokio::test]
+async fn methods_and_the_times_of_retries_can_be_chosen() {
+    let store = Store::in_memory().allow_at_most_once().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_most_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs)
+        .methods([http::Method::PUT])
+        .doubt_retry_after(Duration::from_secs(7));
+    let (waits, meeting, _) = waiting(&layer);
+    let panics = || async {
+        if true {
+            panic!("planted")
+        }
+    };
+    let app = Router::new()
+        .route("/doubt", axum::routing::put(panics))
+        .layer(layer.clone())
+        .merge(waits);
+    let post = rig::post("/pay").send(&app);
+    meeting.go_on.notify_one();
+    assert_eq!(
+        post.await.text(),
+        "run 1",
+        "not covered, so no key is asked for"
+    );
+    let put = || rig::call(http::Method::PUT, "/doubt").key("k").send(&app);
+    assert_eq!(put().await.code(), "handler-failed");
+    assert_eq!(put().await.header("retry-after"), Some("7"));
+    let layer = IdempotencyLayer::new(at_least_once()).retry_after(Duration::from_millis(2500));
+    let (app, meeting, _) = waiting(&layer);
+    let first = tokio::spawn({
+        let app = app.clone();
+        async move { rig::post("/pay").key("k").send(&app).await }
+    });
+    meeting.begun.notified().await;
+    let busy = rig::post("/pay").key("k").send(&app).await;
+    assert_eq!(busy.header("retry-after"), Some("3"), "rounded up");
+    assert_eq!(busy.problem("retryAfterSeconds"), 3);
+    meeting.go_on.notify_one();
+    assert_eq!(first.await.unwrap().text(), "run 1");
+}

@@ -15,39 +15,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
 
-use crate::rig::{self, Runs, at_least_once, namespace, serve};
-
-/// Two points at which a handler and its test meet.
-#[derive(Clone, Default)]
-struct Meeting {
-    begun: Arc<Notify>,
-    go_on: Arc<Notify>,
-}
-
-impl Meeting {
-    async fn handler(&self) {
-        self.begun.notify_one();
-        self.go_on.notified().await;
-    }
-}
-
-fn waiting(layer: &IdempotencyLayer) -> (Router, Meeting, Runs) {
-    let (meeting, runs) = (Meeting::default(), Runs::default());
-    let (meets, counted) = (meeting.clone(), runs.clone());
-    let handler = move || async move {
-        let run = counted.one_more();
-        meets.handler().await;
-        format!("run {run}")
-    };
-    let app = Router::new()
-        .route("/pay", post(handler))
-        .layer(layer.clone());
-    (app, meeting, runs)
-}
+use crate::rig::{self, Meeting, Runs, at_least_once, namespace, serve, waiting};
 
 #[tokio::test]
 async fn a_client_that_disconnects_neither_cancels_the_effect_nor_loses_the_answer() {
@@ -348,20 +319,16 @@ async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everyb
     let (jobs, clock) = clocked(policy);
     let layer = IdempotencyLayer::new(jobs).run_ceiling(Duration::from_secs(15));
     let runs = Runs::default();
-    let (counted, begun, go_on) = (
-        runs.clone(),
-        Arc::new(Notify::new()),
-        Arc::new(Notify::new()),
-    );
-    let (begins, waits) = (begun.clone(), go_on.clone());
+    let (meeting, counted) = (Meeting::default(), runs.clone());
+    let meets = meeting.clone();
     let handler = move |request: Request<Body>| async move {
         let run = request.extensions().get::<Run>().unwrap().clone();
         let number = counted.one_more();
         if number == 1 {
-            begins.notify_one();
+            meets.begun.notify_one();
             run.lost().await;
             assert!(run.is_lost());
-            waits.notified().await;
+            meets.go_on.notified().await;
         }
         format!("run {number} of {}", run.attempt())
     };
@@ -372,13 +339,13 @@ async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everyb
         let app = app.clone();
         async move { rig::post("/pay").key("k").send(&app).await }
     });
-    begun.notified().await;
+    meeting.begun.notified().await;
     for _ in 0..20 {
         clock.advance(Duration::from_secs(2));
     }
     let second = rig::post("/pay").key("k").send(&app).await;
     assert_eq!(second.text(), "run 2 of 2");
-    go_on.notify_one();
+    meeting.go_on.notify_one();
     let first = first.await.unwrap();
     assert_eq!(
         first.text(),
@@ -538,4 +505,23 @@ async fn what_is_refused_before_the_handler_leaves_the_key_alone() {
     meeting.go_on.notify_one();
     let mended = send(rig::post("/pay").header("authorization", "a").body("paid")).await;
     assert_eq!((mended.text(), mended.is_replay()), ("run 1", false));
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_run_is_an_extractor_and_optional_where_the_key_is() {
+    let layer = IdempotencyLayer::new(at_least_once()).key(hapax_http::KeyUse::Optional);
+    let needs = |run: Run| async move { format!("attempt {}", run.attempt()) };
+    let takes = |run: Option<Run>| async move { format!("{:?}", run.map(|run| run.attempt())) };
+    let app = Router::new()
+        .route("/needs", post(needs))
+        .route("/takes", post(takes))
+        .layer(layer);
+    let send = |call: rig::Call| async { call.send(&app).await };
+    assert_eq!(send(rig::post("/needs").key("k")).await.text(), "attempt 1");
+    assert_eq!(send(rig::post("/takes").key("k")).await.text(), "Some(1)");
+    assert_eq!(send(rig::post("/takes")).await.text(), "None");
+    let without = send(rig::post("/needs")).await;
+    assert_eq!(without.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(without.text().contains("put the layer around its route"));
 }

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::body::Body;
+use axum::routing;
 use hapax::{Namespace, Policy, Store};
-use hapax_http::Outcome;
+use hapax_http::{IdempotencyLayer, Outcome};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 /// A namespace of a store that is gone with the test.
@@ -37,6 +39,36 @@ impl Runs {
     pub(crate) fn count(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
+}
+
+/// Two points at which a handler and its test meet.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Meeting {
+    pub(crate) begun: Arc<Notify>,
+    pub(crate) go_on: Arc<Notify>,
+}
+
+impl Meeting {
+    /// What a handler does there.
+    pub(crate) async fn handler(&self) {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+/// A service whose handler is met, and its runs.
+pub(crate) fn waiting(layer: &IdempotencyLayer) -> (Router, Meeting, Runs) {
+    let (meeting, runs) = (Meeting::default(), Runs::default());
+    let (meets, counted) = (meeting.clone(), runs.clone());
+    let handler = move || async move {
+        let run = counted.one_more();
+        meets.handler().await;
+        format!("run {run}")
+    };
+    let app = Router::new()
+        .route("/pay", routing::post(handler))
+        .layer(layer.clone());
+    (app, meeting, runs)
 }
 
 /// A request in the making.

@@ -17,7 +17,10 @@ fn the_format_is_pinned() {
         bytes,
         &b"\x01\x00\xc9\x00\x01\x00\x01\x00a\x01\x00\x00\x00bc"[..]
     );
-    let short = StoredResponse::without_body(StatusCode::OK, 258).to_bytes();
+    let short = StoredResponse::without_body(StatusCode::OK, 258);
+    let status = short.clone().into_response().unwrap_err();
+    assert_eq!((status, short.body_bytes()), (StatusCode::OK, 258));
+    let short = short.to_bytes();
     assert_eq!(
         short,
         &b"\x01\x01\xc8\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00"[..]
@@ -100,7 +103,9 @@ proptest! {
         let stored = StoredResponse::new(answer);
         let read = StoredResponse::from_bytes(stored.to_bytes()).unwrap();
         prop_assert!(read.headers().iter().eq(stored.headers().iter()), "in their order");
-        prop_assert_eq!(read, stored);
+        prop_assert_eq!(&read, &stored);
+        let response = read.into_response().unwrap();
+        prop_assert_eq!(StoredResponse::new(response), stored);
     }
 
     #[test]

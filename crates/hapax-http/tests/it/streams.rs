@@ -21,8 +21,11 @@ use tower::ServiceExt;
 
 use crate::rig::{self, Runs, at_least_once, namespace};
 
-/// A body of unknown length that says what it is told, and breaks at an `Err`.
-struct Told(mpsc::UnboundedReceiver<Result<&'static str, &'static str>>);
+/// A body that says what it is told, and breaks at an `Err`; of a length that it may know.
+struct Told(
+    mpsc::UnboundedReceiver<Result<&'static str, &'static str>>,
+    Option<u64>,
+);
 
 impl http_body::Body for Told {
     type Data = Bytes;
@@ -41,24 +44,9 @@ impl http_body::Body for Told {
             })
         })
     }
-}
-
-/// The same, of a length that it knows.
-struct Known(Told, u64);
-
-impl http_body::Body for Known {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(context)
-    }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.1)
+        self.1.map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }
 
@@ -84,7 +72,7 @@ fn told(parts: &[Result<&'static str, &'static str>]) -> Body {
     for part in parts {
         sender.send(*part).unwrap();
     }
-    Body::new(Told(receiver))
+    Body::new(Told(receiver, None))
 }
 
 fn streaming(
@@ -187,7 +175,7 @@ async fn a_body_that_panics_never_looks_like_its_end() {
 #[tokio::test]
 async fn a_client_that_leaves_within_a_stream_loses_no_outcome() {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let body = Arc::new(Mutex::new(Some(Body::new(Told(receiver)))));
+    let body = Arc::new(Mutex::new(Some(Body::new(Told(receiver, None)))));
     let handler = move || {
         let body = body.lock().unwrap().take().unwrap();
         async move { Response::new(body) }
@@ -359,7 +347,7 @@ async fn a_body_that_breaks_at_its_full_length_is_not_sent_whole() {
     for part in [Ok("ten "), Ok("bytes!"), Err("cut")] {
         sender.send(part).unwrap();
     }
-    let body = Body::new(Known(Told(receiver), 10));
+    let body = Body::new(Told(receiver, Some(10)));
     let (app, mut body) = answered_with(Response::new(body)).await;
     let first = body.frame().await.unwrap().unwrap();
     assert_eq!(first.into_data().unwrap(), "ten ");
@@ -379,9 +367,9 @@ async fn the_piece_that_completes_the_length_is_the_last_to_be_sent() {
         sender.send(Ok("ten bytes!")).unwrap();
         sender.send(Ok(follows)).unwrap();
         let body = if knows {
-            Body::new(Known(Told(receiver), 10))
+            Body::new(Told(receiver, Some(10)))
         } else {
-            Body::new(Told(receiver))
+            Body::new(Told(receiver, None))
         };
         let response = Response::builder().header("content-length", "10");
         let (app, mut body) = answered_with(response.body(body).unwrap()).await;
@@ -399,4 +387,22 @@ async fn the_piece_that_completes_the_length_is_the_last_to_be_sent() {
             "answer-not-kept"
         );
     }
+}
+
+#[tokio::test]
+async fn trailers_go_through_in_streams_and_are_no_part_of_a_request() {
+    let handler = |body: Body| async move {
+        let request = body.collect().await.unwrap();
+        assert!(request.trailers().is_none());
+        assert_eq!(request.to_bytes(), "asked");
+        Response::new(told(&[Ok("one "), Ok("trailers")]))
+    };
+    let layer = IdempotencyLayer::new(at_least_once());
+    let app: Router = Router::new().route("/pay", post(handler)).layer(layer);
+    let request = http::Request::post("/pay").header("idempotency-key", "k");
+    let request = request.body(told(&[Ok("asked"), Ok("trailers")])).unwrap();
+    let answer = app.oneshot(request).await.unwrap().into_body();
+    let answer = answer.collect().await.unwrap();
+    assert!(answer.trailers().is_some());
+    assert_eq!(answer.to_bytes(), "one ");
 }

@@ -2,16 +2,13 @@
 //! test elsewhere are named there: T-10, T-19 and T-27 in `life` and `scope`, T-18 and T-12 in
 //! `replay`, T-24 to T-26 in `fingerprint`.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::post;
 use hapax_http::{Disposition, IdempotencyLayer};
-use tokio::sync::Notify;
 
-use crate::rig::{self, Runs, at_least_once};
+use crate::rig::{self, Runs, at_least_once, waiting};
 
 /// T-05: read, run, write without a claim. T-11: a lost race answered without looking again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -47,24 +44,14 @@ async fn of_many_concurrent_duplicates_one_runs_and_all_get_its_answer() {
 /// T-04: a waiter that gives up removes what the owner runs under.
 #[tokio::test]
 async fn a_waiter_that_gives_up_leaves_the_first_request_alone() {
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begins, waits) = (begun.clone(), go_on.clone());
-    let runs = Runs::default();
-    let counted = runs.clone();
-    let handler = move || async move {
-        counted.one_more();
-        begins.notify_one();
-        waits.notified().await;
-        "done"
-    };
     let layer = IdempotencyLayer::new(at_least_once()).wait(std::time::Duration::from_millis(5));
-    let app = Router::new().route("/pay", post(handler)).layer(layer);
+    let (app, meeting, runs) = waiting(&layer);
     let send = || {
         let app = app.clone();
         tokio::spawn(async move { rig::post("/pay").key("k").send(&app).await })
     };
     let first = send();
-    begun.notified().await;
+    meeting.begun.notified().await;
     assert_eq!(
         send().await.unwrap().code(),
         "in-progress",
@@ -74,9 +61,9 @@ async fn a_waiter_that_gives_up_leaves_the_first_request_alone() {
     tokio::task::yield_now().await;
     dropped.abort();
     assert_eq!(send().await.unwrap().code(), "in-progress");
-    go_on.notify_one();
-    assert_eq!(first.await.unwrap().text(), "done");
-    assert_eq!(send().await.unwrap().text(), "done");
+    meeting.go_on.notify_one();
+    assert_eq!(first.await.unwrap().text(), "run 1");
+    assert_eq!(send().await.unwrap().text(), "run 1");
     assert_eq!(runs.count(), 1);
 }
 
