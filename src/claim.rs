@@ -8,7 +8,7 @@ use crate::blob::Blob;
 use crate::engine::doubt::Settlement;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::key::FencingToken;
+use crate::key::{FencingToken, KeyDigest};
 use crate::lease::{Held, Lease};
 use crate::options::{check_lease, check_retention};
 use crate::pending::Pending;
@@ -263,6 +263,15 @@ impl Doubt {
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.held.namespace().name
+    }
+
+    /// What stands for the key in logs and audits.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        let engine = self.held.engine();
+        engine
+            .seeded
+            .key_digest(self.held.namespace().id, self.key())
     }
 
     /// The token of the holder that left the doubt.

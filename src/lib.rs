@@ -79,7 +79,7 @@ pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
 pub use journal::memory_log::MemoryLog;
-pub use key::{FencingToken, KEY_BYTES_MAX, Key, NAME_BYTES_MAX};
+pub use key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
 pub use lease::{Lease, LeaseError, Ticket};
 pub use namespace::Namespace;
 pub use options::{

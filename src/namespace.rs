@@ -15,7 +15,7 @@ use crate::engine::claim::{Answer, Granted};
 use crate::engine::namespaces::NamespaceCore;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FingerprintBuilder};
-use crate::key::{Digest, FencingToken, check_key};
+use crate::key::{Digest, FencingToken, KeyDigest, check_key};
 use crate::lease::{Held, Lease, LeaseError};
 use crate::options::Policy;
 use crate::pending::Pending;
@@ -88,6 +88,13 @@ impl Namespace {
     /// None that depends on the bytes.
     pub fn fingerprint_of(&self, body: impl AsRef<[u8]>) -> Result<Fingerprint> {
         self.fingerprint(0).part("body", body).build()
+    }
+
+    /// What stands for a key of this namespace in logs, traces and audits.
+    #[must_use]
+    pub fn key_digest(&self, key: impl AsRef<[u8]>) -> KeyDigest {
+        let engine = &self.store().engine;
+        engine.seeded.key_digest(self.core().id, key.as_ref())
     }
 
     /// Claims a key: asks to be the one that runs.

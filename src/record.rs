@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::blob::Blob;
 use crate::clock::NEVER;
 use crate::fingerprint::Fingerprint;
-use crate::key::{FencingToken, NamespaceId};
+use crate::key::{FencingToken, KeyDigest, NamespaceId};
 
 /// What a record says the key is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,6 +133,7 @@ impl fmt::Display for State {
 #[derive(Clone, Debug)]
 pub struct KeyInfo {
     pub(crate) namespace: Arc<str>,
+    pub(crate) digest: KeyDigest,
     pub(crate) state: State,
     pub(crate) record: Arc<Record>,
 }
@@ -148,6 +149,12 @@ impl KeyInfo {
     #[must_use]
     pub fn key(&self) -> &[u8] {
         &self.record.key
+    }
+
+    /// What stands for the key in logs and audits.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        self.digest
     }
 
     /// What it is.

@@ -374,6 +374,7 @@ impl Engine {
     ) -> KeyInfo {
         KeyInfo {
             namespace: Arc::clone(&namespace.name),
+            digest: self.seeded.key_digest(namespace.id, &record.key),
             state,
             record,
         }
