@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::Action;
 use crate::blob::Blob;
 use crate::engine::doubt::Settlement;
 use crate::error::{Error, Result};
@@ -342,7 +343,7 @@ impl Doubt {
     /// [holder is alive](Self::holder_alive), [`TooLarge`](crate::ErrorKind::TooLarge), and
     /// whatever keeps the store from answering.
     pub fn resolve(&self, resolution: Resolution) -> Result<()> {
-        self.settle(&resolution, false)
+        self.settle(&resolution, false, None)
     }
 
     /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
@@ -351,13 +352,13 @@ impl Doubt {
     /// # Errors
     /// As for [`resolve`](Self::resolve).
     pub fn resolve_forced(&self, resolution: Resolution) -> Result<()> {
-        self.settle(&resolution, true)
+        self.settle(&resolution, true, None)
     }
 
     /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
     /// acknowledgement.
     pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {
-        let started = self.start(&resolution, false);
+        let started = self.start(&resolution, false, None);
         let held = self.held.clone();
         Pending::new(async move {
             let sync = held.engine().is_sync(held.namespace());
@@ -368,16 +369,21 @@ impl Doubt {
         })
     }
 
-    fn settle(&self, resolution: &Resolution, force: bool) -> Result<()> {
+    pub(crate) fn settle(
+        &self,
+        resolution: &Resolution,
+        force: bool,
+        by: Option<&Action>,
+    ) -> Result<()> {
         let engine = self.held.engine();
         let frame = self
-            .start(resolution, force)
+            .start(resolution, force, by)
             .map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(self.held.namespace()), Some(frame)))
     }
 
     /// Carries the resolution out; what is left is to wait for the frame.
-    fn start(&self, resolution: &Resolution, force: bool) -> Result<u64> {
+    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Action>) -> Result<u64> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
@@ -385,7 +391,7 @@ impl Doubt {
         };
         self.held
             .engine()
-            .resolve(self.held.named(), self.token(), settlement, force)
+            .resolve(self.held.named(), self.token(), settlement, force, by)
     }
 }
 

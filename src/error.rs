@@ -61,6 +61,8 @@ pub enum ErrorKind {
     /// Refused while the key is running, in doubt, or its holder is alive in this process: wait,
     /// or force it where the call allows that.
     InUse,
+    /// There is no namespace of this name: the text names those that there are.
+    NoNamespace,
     /// The namespace exists with another policy or guarantee: use the same one, or change it with
     /// the call made for that.
     PolicyConflict,

@@ -26,6 +26,7 @@
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
+mod action;
 mod blob;
 #[cfg(feature = "json")]
 mod canonical_json;
@@ -57,6 +58,7 @@ mod claim;
 pub mod fuzzing;
 mod lease;
 mod namespace;
+mod operator;
 mod pending;
 mod reconcile;
 mod run;
@@ -67,6 +69,7 @@ mod store;
 #[cfg(feature = "json")]
 mod typed;
 
+pub use action::{ACTOR_BYTES_MAX, Action};
 pub use builder::Builder;
 #[cfg(feature = "json")]
 pub use canonical_json::{CanonicalJson, CanonicalJsonError};
@@ -82,6 +85,7 @@ pub use journal::memory_log::MemoryLog;
 pub use key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
 pub use lease::{Lease, LeaseError, Ticket};
 pub use namespace::Namespace;
+pub use operator::Operator;
 pub use options::{
     Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, LogKind, OnChange, Oversize,
     Policy, RESPONSE_BYTES_MAX, RETENTION_MAX,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
+use crate::action::Action;
 use crate::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
 };
@@ -369,7 +370,7 @@ impl Namespace {
     /// As for [`claim`](Self::claim), and [`InUse`](crate::ErrorKind::InUse) for a key in progress
     /// or in doubt.
     pub fn forget(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.forget_as(key.as_ref(), None)
+        self.forget_by(key.as_ref(), None, None)
     }
 
     /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
@@ -378,7 +379,7 @@ impl Namespace {
     /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the
     /// token is not current.
     pub fn forget_forced(&self, key: impl AsRef<[u8]>, token: FencingToken) -> Result<bool> {
-        self.forget_as(key.as_ref(), Some(token))
+        self.forget_by(key.as_ref(), Some(token), None)
     }
 
     /// As [`forget`](Self::forget); it takes effect at once, and the future only waits for the
@@ -386,7 +387,7 @@ impl Namespace {
     pub fn forget_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
         let forgotten = self.key(key.as_ref()).and_then(|key| {
             let engine = &self.store().engine;
-            engine.forget(engine.named(self.core(), &key), None)
+            engine.forget(engine.named(self.core(), &key), None, None)
         });
         let this = self.clone();
         Pending::new(async move {
@@ -402,11 +403,16 @@ impl Namespace {
         })
     }
 
-    fn forget_as(&self, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
+    pub(crate) fn forget_by(
+        &self,
+        key: &[u8],
+        force: Option<FencingToken>,
+        by: Option<&Action>,
+    ) -> Result<bool> {
         self.check_key(key)?;
         let engine = &self.store().engine;
         let (there, frame) = engine
-            .forget(engine.named(self.core(), key), force)
+            .forget(engine.named(self.core(), key), force, by)
             .map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(self.core()), frame))?;
         Ok(there)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::Action;
 use crate::builder::{Builder, Place, open_log, open_remains};
 use crate::claim::{Doubt, Resolution};
 use crate::engine::namespaces::NamespaceCore;
@@ -16,6 +17,7 @@ use crate::journal::memory_log::MemoryLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
 use crate::namespace::Namespace;
+use crate::operator::Operator;
 use crate::options::{LogKind, Policy};
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
@@ -238,6 +240,22 @@ impl Store {
     pub fn namespace(&self, name: &str, policy: Policy) -> Result<Namespace> {
         let core = self.inner.engine.namespace(name, policy)?;
         Ok(Namespace::new(&self.inner, &core))
+    }
+
+    /// A namespace that was made before, under the policy that is stored.
+    ///
+    /// # Errors
+    /// [`NoNamespace`](ErrorKind::NoNamespace) when there is none of this name, and
+    /// [`Closed`](ErrorKind::Closed).
+    pub fn open_namespace(&self, name: &str) -> Result<Namespace> {
+        let core = self.inner.engine.existing(name)?;
+        Ok(Namespace::new(&self.inner, &core))
+    }
+
+    /// What people and tools do to the store: each action under a name and a reason.
+    #[must_use]
+    pub fn operator(&self, by: Action) -> Operator {
+        Operator::new(&self.inner, by)
     }
 
     /// Gives a namespace another guarantee.

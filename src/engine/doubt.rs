@@ -8,6 +8,7 @@ use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::doubt_record;
 use super::{Aftermath, Engine};
+use crate::action::Action;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
@@ -39,6 +40,7 @@ impl Engine {
         token: FencingToken,
         settlement: Settlement<'_>,
         force: bool,
+        _by: Option<&Action>,
     ) -> Result<u64> {
         self.check_alive()?;
         let parts = self.split_settlement(named, settlement)?;
@@ -88,7 +90,7 @@ impl Engine {
         }
     }
 
-    fn split_settlement(
+    pub(super) fn split_settlement(
         &self,
         named: Named<'_>,
         settlement: Settlement<'_>,
@@ -272,6 +274,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         force: Option<FencingToken>,
+        _by: Option<&Action>,
     ) -> Result<(bool, Option<u64>)> {
         self.check_alive()?;
         let mut read: Option<Read> = None;

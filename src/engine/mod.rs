@@ -23,6 +23,7 @@ pub(crate) mod inspect;
 pub(crate) mod line;
 pub(crate) mod moving;
 pub(crate) mod namespaces;
+pub(crate) mod operate;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
 pub(crate) mod shards;

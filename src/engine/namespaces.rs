@@ -10,6 +10,9 @@ use crate::key::{NAME_BYTES_MAX, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::sync::Ordering;
 
+/// Namespaces that an error names.
+const NAMED_MAX: usize = 16;
+
 /// A namespace that is in use.
 #[derive(Debug)]
 pub(crate) struct NamespaceCore {
@@ -220,6 +223,29 @@ impl Engine {
                 format!("the manifest lacks namespace {}: restore a backup", id.0),
             )
         })
+    }
+
+    /// The namespace of this name, under the policy that is stored.
+    pub(crate) fn existing(&self, name: &str) -> Result<Arc<NamespaceCore>> {
+        self.check_alive()?;
+        if let Some(core) = self.namespace_by_name(name) {
+            return Ok(core);
+        }
+        let namespaces = self.namespaces.lock();
+        let names = namespaces.manifest.namespaces.iter();
+        let names: Vec<_> = names.map(|entry| format!("{:?}", entry.name)).collect();
+        let there = match names.len() {
+            0 => "the store has none".to_owned(),
+            count if count > NAMED_MAX => {
+                format!(
+                    "there are {count}, {} among them",
+                    names[..NAMED_MAX].join(", ")
+                )
+            }
+            _ => format!("there are {}", names.join(", ")),
+        };
+        let text = format!("there is no namespace {name:?}: {there}");
+        Err(Error::new(ErrorKind::NoNamespace, text))
     }
 
     /// The namespace of this name, if it was made before.

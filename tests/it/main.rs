@@ -25,6 +25,7 @@ mod limits;
 mod lock_order;
 mod logs;
 mod model;
+mod operator;
 mod processes;
 mod properties;
 mod reconciler;

@@ -5,6 +5,7 @@ use crate::check;
 use crate::source::{Source, library, words};
 
 const VALUES: &[&str] = &[
+    "action",
     "blob",
     "canonical_json",
     "clock",
@@ -24,6 +25,7 @@ const PUBLIC: &[&str] = &[
     "claim",
     "lease",
     "namespace",
+    "operator",
     "reconcile",
     "run",
     "scan",

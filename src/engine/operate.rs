@@ -1,0 +1,170 @@
+//! What operators do to a key that somebody holds.
+
+use std::sync::Arc;
+
+use super::claim::{Named, Read, replaced, state_of};
+use super::doubt::Settlement;
+use super::holder::{not_held, refused};
+use super::shards::Locked;
+use super::{Aftermath, Engine};
+use crate::action::Action;
+use crate::clock::Now;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::FencingToken;
+use crate::options::Guarantee;
+use crate::record::{Record, RecordKind, State};
+use crate::state::shard::Found;
+use crate::state::slab::SlabRef;
+use crate::state::transition::{Refusal, Subject};
+
+/// What is done to a key in progress in its holder's place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation<'a> {
+    Release,
+    Doubt,
+    Fail(&'a [u8]),
+}
+
+impl Engine {
+    /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is
+    /// superseded. Gives the frame that the acknowledgement waits for.
+    pub(crate) fn operate(
+        &self,
+        named: Named<'_>,
+        token: FencingToken,
+        operation: Operation<'_>,
+        by: &Action,
+    ) -> Result<u64> {
+        self.check_alive()?;
+        let parts = match operation {
+            Operation::Fail(error) => self.split_settlement(named, Settlement::Failed(error))?,
+            Operation::Release | Operation::Doubt => Vec::new(),
+        };
+        let said = by.line();
+        let mut read: Option<Read> = None;
+        loop {
+            let (shard, now) = self.lock(named.digest);
+            let locator = match shard.find(named.digest, now.store_secs) {
+                Found::Absent => return Err(not_held()),
+                Found::Forgotten(locator) => {
+                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                }
+                Found::Running(at) => {
+                    let kind = self.check_operation(&shard, at, named, token, operation, now)?;
+                    let said = match operation {
+                        Operation::Fail(error) => error,
+                        Operation::Release | Operation::Doubt => said.as_bytes(),
+                    };
+                    return self.end_hold(shard, at, named, kind, said, parts, now);
+                }
+                Found::Settled(_, _, locator) => locator,
+            };
+            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
+                let error = self.refuse_settled(named, record, token);
+                return Err(error.resting_on(self.rests_on(named.namespace, locator)));
+            }
+            drop(shard);
+            read = self
+                .read(locator)?
+                .map(|record| (locator, Arc::new(record)));
+        }
+    }
+
+    /// The kind of record that the operation leads to.
+    fn check_operation(
+        &self,
+        shard: &Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        token: FencingToken,
+        operation: Operation<'_>,
+        now: Now,
+    ) -> Result<RecordKind> {
+        let running = shard
+            .get(at)
+            .expect("a slot names a running key that is there");
+        let info = || self.running_info(named, running, now);
+        if running.token != token {
+            return Err(refused(Refusal::Superseded, Some(info())));
+        }
+        if running.is_in_doubt(now) {
+            return Err(in_doubt().with_current(info()));
+        }
+        match operation {
+            Operation::Release if running.guarantee() == Guarantee::AtMostOnce => {
+                let text = "the namespace promises at-most-once, and nobody knows whether the effect of this key has \
+                            happened: put it in doubt with Operator::doubt, then resolve the doubt";
+                Err(Error::new(ErrorKind::InUse, text).with_current(info()))
+            }
+            Operation::Release if running.is_exhausted() => Ok(RecordKind::Failed),
+            Operation::Release => Ok(RecordKind::Released),
+            Operation::Doubt => Ok(RecordKind::InDoubt),
+            Operation::Fail(_) => Ok(RecordKind::Failed),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn end_hold(
+        &self,
+        mut shard: Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        kind: RecordKind,
+        said: &[u8],
+        parts: Vec<Vec<u8>>,
+        now: Now,
+    ) -> Result<u64> {
+        self.check_open()?;
+        let running = shard
+            .get(at)
+            .expect("a slot names a running key that is there");
+        let last = running.rest.last_record;
+        // A higher token, so that the holder hears that it was superseded.
+        let subject = Subject {
+            token: self.next_token()?,
+            ..Subject::of_running(running)
+        };
+        let written = subject.record(kind, said, now);
+        let shared = Arc::new(written.to_record());
+        let head = written.head;
+        let locator = self
+            .journal
+            .append(&written, parts, replaced(last), now.mono_ms);
+        let guarantee = named.namespace.policy.guarantee;
+        let ended = shard.apply(named.digest, &head, guarantee, locator);
+        match kind {
+            RecordKind::Failed => shard.counters.failed += 1,
+            RecordKind::InDoubt => shard.counters.doubted += 1,
+            _ => shard.counters.released += 1,
+        }
+        let mut aftermath = Aftermath::default();
+        if let Some(ended) = ended {
+            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(locator.frame)
+    }
+
+    fn refuse_settled(&self, named: Named<'_>, record: &Arc<Record>, token: FencingToken) -> Error {
+        let state = state_of(record, named.namespace.policy.guarantee);
+        let info = self.info(named.namespace, state, Arc::clone(record));
+        if record.head.token != token {
+            return refused(Refusal::Superseded, Some(info));
+        }
+        if state == State::InDoubt {
+            return in_doubt().with_current(info);
+        }
+        refused(Refusal::AlreadySettled, Some(info))
+    }
+}
+
+fn in_doubt() -> Error {
+    Error::new(
+        ErrorKind::InUse,
+        "the key is in doubt: settle it with Operator::resolve",
+    )
+}

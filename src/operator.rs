@@ -1,0 +1,188 @@
+//! [`Operator`]: what people and tools do to a store, each action under a name and a reason.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::action::Action;
+use crate::claim::{Doubt, Resolution};
+use crate::engine::operate::Operation;
+use crate::error::{Error, Result};
+use crate::key::{FencingToken, check_key};
+use crate::namespace::Namespace;
+use crate::store::StoreInner;
+use crate::sync::block_on;
+
+/// What people and tools do to a store, each action under a name and a reason.
+///
+/// Namespaces are meant by name, under the policy that is stored; none is made or changed.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Action, Claim, Policy, Resolution, Store};
+///
+/// let store = Store::in_memory().allow_at_most_once().open()?;
+/// let pay = store.namespace("pay", Policy::at_most_once())?;
+/// let Claim::Granted(lease) = pay.claim("order-42")? else { unreachable!() };
+/// lease.doubt("the provider timed out")?;
+///
+/// let operator = store.operator(Action::new("alice", "INC-42: the provider confirmed")?);
+/// for doubt in store.in_doubt()? {
+///     operator.resolve(&doubt, Resolution::Happened(b"receipt".to_vec()))?;
+/// }
+/// assert!(pay.contains("order-42")?);
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Operator {
+    store: Arc<StoreInner>,
+    by: Action,
+}
+
+impl Operator {
+    pub(crate) fn new(store: &Arc<StoreInner>, by: Action) -> Self {
+        Self {
+            store: Arc::clone(store),
+            by,
+        }
+    }
+
+    /// Who acts, and why.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.by
+    }
+
+    /// Settles a doubt, as [`Doubt::resolve`] does.
+    ///
+    /// # Errors
+    /// As for [`Doubt::resolve`], and [`Invalid`](crate::ErrorKind::Invalid) for a doubt of another
+    /// store.
+    pub fn resolve(&self, doubt: &Doubt, resolution: Resolution) -> Result<()> {
+        self.settle(doubt, &resolution, false)
+    }
+
+    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
+    /// makes sure that it has stopped.
+    ///
+    /// # Errors
+    /// As for [`resolve`](Self::resolve).
+    pub fn resolve_forced(&self, doubt: &Doubt, resolution: Resolution) -> Result<()> {
+        self.settle(doubt, &resolution, true)
+    }
+
+    fn settle(&self, doubt: &Doubt, resolution: &Resolution, force: bool) -> Result<()> {
+        if !std::ptr::eq(doubt.held.engine(), &*self.store.engine) {
+            return Err(Error::invalid(
+                "the doubt is of another store than the operator: take both from one",
+            ));
+        }
+        doubt.settle(resolution, force, Some(&self.by))
+    }
+
+    /// Frees a key that somebody holds under `token`, as if the holder had released it: the holder
+    /// is [`Superseded`](crate::ErrorKind::Superseded), and the key can be claimed again. The last
+    /// attempt that the policy allows is a final failure instead.
+    ///
+    /// # Errors
+    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
+    /// [in doubt](Self::doubt) instead, and for a key in doubt;
+    /// [`Superseded`](crate::ErrorKind::Superseded) when the token is not current,
+    /// [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
+    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when nobody holds it any more,
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    pub fn release(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+    ) -> Result<()> {
+        self.end_hold(namespace, key.as_ref(), token, Operation::Release)
+    }
+
+    /// Puts a key that somebody holds under `token` into doubt; the holder is superseded.
+    ///
+    /// # Errors
+    /// As for [`release`](Self::release), but under either guarantee.
+    pub fn doubt(&self, namespace: &str, key: impl AsRef<[u8]>, token: FencingToken) -> Result<()> {
+        self.end_hold(namespace, key.as_ref(), token, Operation::Doubt)
+    }
+
+    /// Fails a key for good that somebody holds under `token`; the holder is superseded.
+    ///
+    /// Under at-most-once this says that the effect has not happened and will not: where nobody
+    /// knows, put the key [in doubt](Self::doubt).
+    ///
+    /// # Errors
+    /// As for [`doubt`](Self::doubt), and [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub fn fail(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+        error: impl AsRef<[u8]>,
+    ) -> Result<()> {
+        let operation = Operation::Fail(error.as_ref());
+        self.end_hold(namespace, key.as_ref(), token, operation)
+    }
+
+    fn end_hold(
+        &self,
+        namespace: &str,
+        key: &[u8],
+        token: FencingToken,
+        operation: Operation<'_>,
+    ) -> Result<()> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        check_key(key, engine.options.limits.key_bytes)?;
+        let frame = engine
+            .operate(engine.named(&core, key), token, operation, &self.by)
+            .map_err(|error| block_on(engine.refuse(error)))?;
+        block_on(engine.acknowledge(engine.is_sync(&core), Some(frame)))
+    }
+
+    /// Removes a key, as [`Namespace::forget`] does. False when it was not there.
+    ///
+    /// # Errors
+    /// As for [`Namespace::forget`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    pub fn forget(&self, namespace: &str, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.forget_as(namespace, key.as_ref(), None)
+    }
+
+    /// Removes a key also while it is in progress or in doubt under this token, as
+    /// [`Namespace::forget_forced`] does.
+    ///
+    /// # Errors
+    /// As for [`Namespace::forget_forced`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    pub fn forget_forced(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+    ) -> Result<bool> {
+        self.forget_as(namespace, key.as_ref(), Some(token))
+    }
+
+    fn forget_as(&self, namespace: &str, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
+        let core = self.store.engine.existing(namespace)?;
+        Namespace::new(&self.store, &core).forget_by(key, force, Some(&self.by))
+    }
+
+    /// Lets a store that was salvaged with losses grant again, as
+    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does.
+    ///
+    /// # Errors
+    /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
+    pub fn accept_salvage(&self) -> Result<()> {
+        self.store.engine.accept_salvage()
+    }
+}
+
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator")
+            .field("by", &self.by)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! What operators do: each action under a name and a reason.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+use hapax::{
+    ACTOR_BYTES_MAX, Action, Claim, ClaimOptions, ErrorKind, Lease, Operator, Policy, Resolution,
+    State,
+};
+
+use crate::contract_support::{MINUTE, World, both, claim, completed, failed, in_doubt};
+
+fn operator(world: &World) -> Operator {
+    let by = Action::new("alice", "INC-42: it hangs").unwrap();
+    world.store.operator(by)
+}
+
+fn refused(lease: Lease) -> ErrorKind {
+    lease.complete("late").unwrap_err().error().kind()
+}
+
+#[test]
+fn who_acts_and_why_has_to_fit_a_line() {
+    let most = "x".repeat(ACTOR_BYTES_MAX);
+    let by = Action::new(most.clone(), most.clone()).unwrap();
+    assert_eq!((by.actor(), by.reason()), (&*most, &*most));
+    assert_eq!(Action::new("bob", "").unwrap().reason(), "");
+    let over = format!("{most}x");
+    for (actor, reason, kind) in [
+        ("", "why", ErrorKind::Invalid),
+        ("a\nb", "why", ErrorKind::Invalid),
+        ("bob", "why\u{7}", ErrorKind::Invalid),
+        (&*over, "why", ErrorKind::TooLarge),
+        ("bob", &*over, ErrorKind::TooLarge),
+    ] {
+        assert_eq!(Action::new(actor, reason).unwrap_err().kind(), kind);
+    }
+}
+
+#[test]
+fn a_namespace_is_opened_under_the_policy_that_is_stored() {
+    let mut world = World::new();
+    let none = world.store.open_namespace("work").unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::NoNamespace);
+    let policy = Policy::at_least_once().lease(MINUTE * 7);
+    world.namespace(policy.clone()).insert("a").unwrap();
+    world.crash();
+    let opened = world.store.open_namespace("work").unwrap();
+    assert_eq!(*opened.policy(), policy);
+    assert!(opened.contains("a").unwrap());
+    let other = world.store.open_namespace("wrok").unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::NoNamespace);
+    assert!(other.to_string().contains("\"work\""), "{other}");
+    let operator = operator(&world);
+    let token = claim(&opened, "b").token();
+    for error in [
+        operator.release("wrok", "b", token).unwrap_err(),
+        operator.forget("wrok", "b").map(drop).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NoNamespace);
+    }
+    assert_eq!(
+        operator.fail("work", "", token, "x").unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[test]
+fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded() {
+    let mut world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    let (token, operator) = (lease.token(), operator(&world));
+    operator.release("work", "key", token).unwrap();
+    assert!(lease.is_lost());
+    assert_eq!(refused(lease), ErrorKind::Superseded);
+    let info = work.get("key").unwrap().unwrap();
+    assert_eq!(info.state(), State::Released);
+    assert_eq!(info.reason(), b"alice: INC-42: it hangs");
+    assert!(info.token() > token);
+    let again = operator.release("work", "key", token).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Superseded);
+    let idle = operator.release("work", "key", info.token()).unwrap_err();
+    assert_eq!(idle.kind(), ErrorKind::AlreadySettled);
+    let none = operator.release("work", "none", token).unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::NotHeld);
+    drop((work, operator));
+    world.crash();
+    let work = world.namespace(Policy::at_least_once());
+    let next = claim(&work, "key");
+    assert_eq!(next.attempt(), 2);
+    assert_eq!(next.last_reason(), b"alice: INC-42: it hangs");
+}
+
+#[test]
+fn the_last_attempt_that_is_released_is_a_failure() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once().max_attempts(1));
+    let lease = claim(&work, "key");
+    operator(&world)
+        .release("work", "key", lease.token())
+        .unwrap();
+    assert_eq!(refused(lease), ErrorKind::Superseded);
+    let failed = failed(work.claim("key").unwrap());
+    assert_eq!(failed.error(), b"alice: INC-42: it hangs");
+}
+
+#[test]
+fn whoever_waits_hears_of_what_an_operator_did() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let lease = claim(&work, "key");
+        let mut waiting = work.claim_async("key", ClaimOptions::new().wait(MINUTE));
+        assert!(crate::contract_support::poll(&mut waiting).is_pending());
+        operator(&world)
+            .fail("work", "key", lease.token(), "given up")
+            .unwrap();
+        match crate::contract_support::poll(&mut waiting) {
+            std::task::Poll::Ready(Ok(Claim::Failed(failed))) => {
+                assert_eq!(failed.error(), b"given up");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(refused(lease), ErrorKind::Superseded);
+    }
+}
+
+#[test]
+fn what_promises_at_most_once_is_put_in_doubt_and_resolved() {
+    let mut world = World::with(hapax::Builder::allow_at_most_once);
+    let work = world.namespace(Policy::at_most_once());
+    let lease = claim(&work, "key");
+    let token = lease.token();
+    let by = operator(&world);
+    let refusal = by.release("work", "key", token).unwrap_err();
+    assert_eq!(refusal.kind(), ErrorKind::InUse);
+    assert_eq!(refusal.current().unwrap().state(), State::InProgress);
+    by.doubt("work", "key", token).unwrap();
+    assert_eq!(refused(lease), ErrorKind::Superseded);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    assert_eq!(doubt.reason(), b"alice: INC-42: it hangs");
+    for refusal in [
+        by.doubt("work", "key", doubt.token()).unwrap_err(),
+        by.fail("work", "key", doubt.token(), "x").unwrap_err(),
+    ] {
+        assert_eq!(refusal.kind(), ErrorKind::InUse);
+    }
+    let elsewhere = World::new();
+    let foreign = operator(&elsewhere).resolve(&doubt, Resolution::NeverHappened);
+    assert_eq!(foreign.unwrap_err().kind(), ErrorKind::Invalid);
+    by.resolve(&doubt, Resolution::Happened(b"yes".to_vec()))
+        .unwrap();
+    drop((work, by, doubt));
+    world.log.crash();
+    world.store = world.builder().allow_at_most_once().open().unwrap();
+    let work = world.namespace(Policy::at_most_once());
+    assert_eq!(completed(work.claim("key").unwrap()).response(), b"yes");
+}
+
+#[test]
+fn a_lapsed_key_in_doubt_is_resolved_by_force_while_its_holder_lives() {
+    let world = World::with(hapax::Builder::allow_at_most_once);
+    let work = world.namespace(Policy::at_most_once().lease(MINUTE));
+    let lease = claim(&work, "key");
+    world.clock.advance(MINUTE);
+    let by = operator(&world);
+    let lapsed = by.doubt("work", "key", lease.token()).unwrap_err();
+    assert_eq!(lapsed.kind(), ErrorKind::InUse);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    let alive = by.resolve(&doubt, Resolution::NeverHappened).unwrap_err();
+    assert_eq!(alive.kind(), ErrorKind::InUse);
+    by.resolve_forced(&doubt, Resolution::NeverHappened)
+        .unwrap();
+    assert_eq!(refused(lease), ErrorKind::Superseded);
+    assert_eq!(claim(&work, "key").attempt(), 2);
+}
+
+#[test]
+fn operators_forget_keys() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let by = operator(&world);
+    claim(&work, "done").complete("x").unwrap();
+    assert!(by.forget("work", "done").unwrap());
+    assert!(!by.forget("work", "done").unwrap());
+    let lease = claim(&work, "held");
+    let held = by.forget("work", "held").unwrap_err();
+    assert_eq!(held.kind(), ErrorKind::InUse);
+    assert!(by.forget_forced("work", "held", lease.token()).unwrap());
+    assert_eq!(refused(lease), ErrorKind::NotHeld);
+    by.accept_salvage().unwrap();
+}
