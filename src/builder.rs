@@ -11,6 +11,7 @@ use crate::journal::directory::{DirectoryOptions, OpenFailure};
 use crate::journal::kind::{self, OpenLog};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::memory_log::MemoryLog;
+use crate::journal::read_only;
 use crate::journal::remains::{self, Remains};
 use crate::options::{Durability, Limits, LogKind, check_durability};
 use crate::store::{Store, StoreInner};
@@ -50,6 +51,7 @@ pub struct Builder {
     allow_at_most_once: bool,
     first_counter: u64,
     segment_frames: u32,
+    read_only: bool,
 }
 
 impl Builder {
@@ -68,7 +70,41 @@ impl Builder {
             allow_at_most_once: false,
             first_counter: 0,
             segment_frames: SEGMENT_FRAMES_MAX,
+            read_only: false,
         }
+    }
+
+    /// Opens a store to read it: not a byte on disk is changed.
+    ///
+    /// `get`, `contains`, `scan`, `in_doubt`, `stats`, `verify` and `backup` answer what they would
+    /// after an open to write: what such an open takes from a holder that died, the keys in
+    /// progress of at-most-once namespaces, is in doubt. Claims, and everything else that changes
+    /// something, are refused with [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is
+    /// new, or is named with another policy than the stored one.
+    ///
+    /// Several may read at once, also from a directory that they cannot write to. Meanwhile nobody
+    /// can open the store to write, and while it is open to write nobody can read it: that is
+    /// [`Locked`](ErrorKind::Locked). A backup can be read too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{ErrorKind, Policy, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::open(&path)?;
+    /// store.namespace("mail", Policy::at_least_once())?.insert("user-7")?;
+    /// store.close()?;
+    /// let reader = Store::builder(&path).read_only().open()?;
+    /// let mail = reader.namespace("mail", Policy::at_least_once())?;
+    /// assert!(mail.contains("user-7")?);
+    /// assert_eq!(mail.claim("user-8").unwrap_err().kind(), ErrorKind::ReadOnly);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
     }
 
     /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
@@ -189,6 +225,7 @@ impl Builder {
         self.check()?;
         let mut on_disk = None;
         let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
+            Place::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
             Place::Directory(path) => {
                 let found = self.open_directory(path)?;
                 (Arc::clone(&on_disk.insert(found).log), false)
@@ -237,16 +274,27 @@ impl Builder {
 
     fn open_directory(&self, path: &Path) -> Result<OpenLog> {
         let found = open_log(path, self.create, self.wait_for_lock, self.log_kind)?;
-        match self.log_kind {
-            Some(wanted) if wanted != found.kind => {
+        self.check_kind(path, Some(found.kind))?;
+        Ok(found)
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
+        let log = read_only::open(path, self.wait_for_lock);
+        let log = log.map_err(|failure| explain(path, failure))?;
+        self.check_kind(path, log.kind())?;
+        Ok(Arc::new(log))
+    }
+
+    fn check_kind(&self, path: &Path, found: Option<LogKind>) -> Result<()> {
+        match (self.log_kind, found) {
+            (Some(wanted), Some(found)) if wanted != found => {
                 let text = format!(
-                    "{} lies in a log of the kind {:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
+                    "{} lies in a log of the kind {found:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
                     path.display(),
-                    found.kind
                 );
                 Err(Error::new(ErrorKind::LogConflict, text))
             }
-            _ => Ok(found),
+            _ => Ok(()),
         }
     }
 
@@ -270,6 +318,11 @@ impl Builder {
         if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory has no kind of log: name none",
+            ));
+        }
+        if self.read_only && !matches!(self.place, Place::Directory(_)) {
+            return Err(Error::invalid(
+                "a store in memory holds nothing before it is opened to write: open it without read_only()",
             ));
         }
         Ok(())
@@ -309,6 +362,13 @@ fn explain(path: &Path, failure: OpenFailure) -> Error {
             );
             Error::new(ErrorKind::Locked, text)
         }
+        OpenFailure::BeingRead => Error::new(
+            ErrorKind::Locked,
+            format!(
+                "somebody has {} open to read it: wait until they are done, or with wait_for_lock()",
+                path.display()
+            ),
+        ),
         OpenFailure::NotAStore(reason) => Error::new(
             ErrorKind::NotAStore,
             format!("{reason}: name the directory of a store, or a new one"),

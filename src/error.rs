@@ -71,6 +71,9 @@ pub enum ErrorKind {
     LogConflict,
     /// Another process, or another handle of this one, has the store open: the text names it.
     Locked,
+    /// The store is open to be read only: open it without
+    /// [`read_only`](crate::Builder::read_only) to change it.
+    ReadOnly,
     /// The directory is not a store, or not one that this call may use: check the path.
     NotAStore,
     /// The store was written by a newer version, or by one that is no longer read.

@@ -82,6 +82,7 @@ fn rounds(log: LogKind) {
     for number in 1..=ROUNDS {
         round(&path, log, &mut known, &mut draw);
         if number % CHECK_EVERY == 0 {
+            rig::reading::check(&path);
             known.check(&path);
         }
     }

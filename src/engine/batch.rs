@@ -124,7 +124,7 @@ impl Engine {
         items: &[BatchItem],
         may_block: bool,
     ) -> Result<Vec<ItemAnswer>> {
-        self.check_alive()?;
+        self.check_change()?;
         self.make_room().await?;
         let mut batch = Batch {
             namespace,

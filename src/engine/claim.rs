@@ -96,7 +96,7 @@ impl Engine {
         request: &Request,
         wait: Option<Duration>,
     ) -> Result<Answer> {
-        self.check_alive()?;
+        self.check_change()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
             self.make_room_blocking()?;
         }
@@ -133,7 +133,7 @@ impl Engine {
         request: &Request,
         wait_until_ms: Option<u64>,
     ) -> Result<Answer> {
-        self.check_alive()?;
+        self.check_change()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
             // It will be journaled, so it waits for room first, as any change does.
             self.make_room().await?;

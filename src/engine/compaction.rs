@@ -120,7 +120,7 @@ impl Engine {
     /// One step of the janitor. True when there is more to do at once.
     pub(crate) fn step_janitor(&self) -> bool {
         self.serve_reads();
-        if self.journal.is_poisoned() || self.check_alive().is_err() {
+        if self.journal.is_poisoned() || self.check_change().is_err() {
             return false;
         }
         let mut janitor = self.janitor.lock();

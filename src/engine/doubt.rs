@@ -42,7 +42,7 @@ impl Engine {
         force: bool,
         _by: Option<&Action>,
     ) -> Result<u64> {
-        self.check_alive()?;
+        self.check_change()?;
         let parts = self.split_settlement(named, settlement)?;
         let mut read: Option<Read> = None;
         loop {
@@ -276,7 +276,7 @@ impl Engine {
         force: Option<FencingToken>,
         _by: Option<&Action>,
     ) -> Result<(bool, Option<u64>)> {
-        self.check_alive()?;
+        self.check_change()?;
         let mut read: Option<Read> = None;
         loop {
             let (shard, now) = self.lock(named.digest);

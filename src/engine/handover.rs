@@ -77,7 +77,7 @@ impl Engine {
 
     /// Turns a ticket into the right to settle its key again.
     pub(crate) fn attach(&self, named: Named<'_>, token: FencingToken) -> Result<Granted> {
-        self.check_alive()?;
+        self.check_change()?;
         self.journal.check()?;
         let mut read: Option<Read> = None;
         loop {

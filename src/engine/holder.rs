@@ -25,7 +25,7 @@ impl Engine {
         token: FencingToken,
         command: Command<'_>,
     ) -> Result<Option<u64>> {
-        self.check_alive()?;
+        self.check_change()?;
         self.check_command(named, command)?;
         let parts = match command {
             Command::Complete(body) | Command::Fail(body)

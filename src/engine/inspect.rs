@@ -112,7 +112,7 @@ impl Engine {
     /// Completes a key that nobody runs and that has no outcome, in one step. Gives whether it
     /// did, and the frame that the answer waits for.
     pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(bool, Option<u64>)> {
-        self.check_alive()?;
+        self.check_change()?;
         self.make_room().await?;
         let inserted = self.try_insert(named, None)?;
         self.go_on_inserting(named, inserted).await
@@ -121,7 +121,7 @@ impl Engine {
     /// As [`insert`](Self::insert) and its acknowledgement, on a thread that may block: most have
     /// nothing to wait for, and take no future.
     pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<bool> {
-        self.check_alive()?;
+        self.check_change()?;
         self.make_room_blocking()?;
         let (new, frame) = match self.try_insert(named, None)? {
             Inserted::Done(new, frame) => (new, frame),

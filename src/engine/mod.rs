@@ -88,6 +88,8 @@ pub(crate) struct Engine {
     pub(crate) journal: Journal,
     pub(crate) namespaces: Mutex<Namespaces>,
     pub(crate) options: EngineOptions,
+    /// Nothing may be changed.
+    pub(crate) read_only: bool,
     shards: Shards,
     clock: Clock,
     /// Draws digests of keys; its seed is of this process only.
@@ -237,7 +239,23 @@ impl Engine {
         if self.is_closed() {
             return Err(closed());
         }
+        self.check_writable()?;
         self.journal.check()
+    }
+
+    /// Refuses a change before any work is done for it.
+    pub(crate) fn check_change(&self) -> Result<()> {
+        self.check_alive()?;
+        self.check_writable()
+    }
+
+    /// As [`check_change`](Self::check_change), of a store that is known to be alive.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            let text = "the store is open read-only, and nothing of it may change: open it without read_only(), once nobody else has it open";
+            return Err(Error::new(ErrorKind::ReadOnly, text));
+        }
+        Ok(())
     }
 
     pub(crate) fn is_forked(&self) -> bool {

@@ -114,7 +114,7 @@ impl Engine {
         name: &str,
         policy: Policy,
     ) -> Result<Arc<NamespaceCore>> {
-        self.check_alive()?;
+        self.check_change()?;
         policy.check(self.options.durability)?;
         self.check_ephemeral(&policy)?;
         let mut namespaces = self.namespaces.lock();
@@ -167,6 +167,7 @@ impl Engine {
     }
 
     fn write_manifest(&self, namespaces: &mut Namespaces, manifest: Manifest) -> Result<()> {
+        self.check_writable()?;
         self.journal.check()?;
         let written = self.journal.log().write_manifest(&manifest.encode());
         written.map_err(|error| Error::io("writing the manifest", error))?;
@@ -190,7 +191,7 @@ impl Engine {
 
     /// Lets a salvaged store grant again, for good.
     pub(crate) fn accept_salvage(&self) -> Result<()> {
-        self.check_alive()?;
+        self.check_change()?;
         let mut namespaces = self.namespaces.lock();
         if namespaces.manifest.salvaged {
             let manifest = Manifest {

@@ -41,9 +41,14 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Arc<Self>> {
         let began_ms = clock.mono_ms();
-        free_reserve_on_full_disk(&*log)?;
+        let read_only = log.is_read_only();
         let mut secrets = Secrets::new(options.secrets);
-        let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
+        let manifest = if read_only {
+            find_manifest(&*log)?
+        } else {
+            free_reserve_on_full_disk(&*log)?;
+            load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?
+        };
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms);
@@ -53,8 +58,19 @@ impl Engine {
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        let epoch = next_epoch(found.epoch, 1)?;
-        check_frames_left(found.last)?;
+        let epoch = if read_only {
+            found.epoch
+        } else {
+            check_frames_left(found.last)?;
+            next_epoch(found.epoch, 1)?
+        };
+        // Without a writer of its own, whoever waits for the log does its work: there is none.
+        let drive = if read_only {
+            Drive::Clock
+        } else {
+            options.drive
+        };
+        let options = EngineOptions { drive, ..options };
         let journal = Journal::new(JournalStart {
             log,
             writer: WriterStart {
@@ -66,10 +82,12 @@ impl Engine {
             tail: Tail::new(found.last, last_segment, options.segment_frames, census),
             durability: options.durability,
             unwritten_limit: options.limits.unwritten_bytes,
-            drive: options.drive,
+            drive,
             store_ms: time.store_ms(),
         });
-        journal.raise_epoch(epoch)?;
+        if !read_only {
+            journal.raise_epoch(epoch)?;
+        }
         let opened = Opened {
             recovered_records: records,
             torn_frames: found.torn_frames,
@@ -85,6 +103,7 @@ impl Engine {
             next_token: CachePadded::new(AtomicU64::new(next_token)),
             durable_epoch: AtomicU32::new(epoch),
             options,
+            read_only,
             shards,
             clock,
             hasher,
@@ -208,19 +227,47 @@ pub(super) fn random() -> Result<[u8; 16]> {
     Ok(bytes)
 }
 
+/// The manifest of a store that is opened to write; makes one where there is none.
 fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<Manifest> {
+    match read_manifest(log)? {
+        Some(manifest) if manifest.backup => {
+            let text =
+                "this is a backup: bring it back with Store::restore, which takes a new directory";
+            return Err(Error::new(ErrorKind::NotAStore, text));
+        }
+        Some(manifest) => return Ok(manifest),
+        None => {}
+    }
+    let manifest = Manifest {
+        store_id: secrets.draw()?,
+        seed: secrets.draw()?,
+        created_secs: now_secs,
+        backup: false,
+        salvaged: false,
+        namespaces: Vec::new(),
+    };
+    write_new_store(log, &manifest, &first_marks(manifest.store_id))?;
+    Ok(manifest)
+}
+
+/// The manifest of a store, or of a backup, of which nothing is changed.
+fn find_manifest(log: &dyn Log) -> Result<Manifest> {
+    read_manifest(log)?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotAStore,
+            "a store was begun in this directory and never made: open it without read_only()",
+        )
+    })
+}
+
+/// `None` where there is no store yet.
+fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     let doing = "reading the manifest";
     if let Some(bytes) = log
         .read_manifest()
         .map_err(|error| Error::io(doing, error))?
     {
-        let manifest = Manifest::decode(&bytes)?;
-        if manifest.backup {
-            let text =
-                "this is a backup: bring it back with Store::restore, which takes a new directory";
-            return Err(Error::new(ErrorKind::NotAStore, text));
-        }
-        return Ok(manifest);
+        return Manifest::decode(&bytes).map(Some);
     }
     let segments = log
         .segments()
@@ -236,16 +283,7 @@ fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<
             "the manifest is missing, but there is a store: restore a backup, or save what is left with Store::salvage_with",
         ));
     }
-    let manifest = Manifest {
-        store_id: secrets.draw()?,
-        seed: secrets.draw()?,
-        created_secs: now_secs,
-        backup: false,
-        salvaged: false,
-        namespaces: Vec::new(),
-    };
-    write_new_store(log, &manifest, &first_marks(manifest.store_id))?;
-    Ok(manifest)
+    Ok(None)
 }
 
 /// The marks of a store that holds nothing.

@@ -17,7 +17,7 @@ use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::journal::marks::Marks;
 use crate::journal::remains::Remains;
-use crate::journal::salvage::{Found, Piece, Survey, survey};
+use crate::journal::salvage::{Found, Inventory, Piece, take_inventory};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{Hasher128, NamespaceId};
@@ -38,9 +38,9 @@ pub(crate) fn salvage(
     target: &Arc<dyn Log>,
     options: &SalvageOptions,
 ) -> Result<Salvage> {
-    let mut survey = survey(remains)?;
-    let (manifest, seed_is_lost) = find_manifest(remains, &mut survey, options)?;
-    let (found, places) = survey.arrange(&manifest.store_id);
+    let mut inventory = take_inventory(remains)?;
+    let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
+    let (found, places) = inventory.arrange(&manifest.store_id);
     let mut saving = Saving {
         remains,
         report: Salvage {
@@ -76,23 +76,25 @@ pub(crate) fn salvage(
 /// The manifest of the store, or one in its place; and whether its seed is lost.
 fn find_manifest(
     remains: &Remains,
-    survey: &mut Survey,
+    inventory: &mut Inventory,
     options: &SalvageOptions,
 ) -> Result<(Manifest, bool)> {
     let read = remains.directory.read_manifest();
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
     let own = read
+        .and_then(|bytes| bytes.ok_or_else(missing))
         .map_err(|error| Error::io("the manifest", error))
         .and_then(|bytes| Manifest::decode(&bytes))
-        .and_then(|manifest| check_store(manifest, survey));
+        .and_then(|manifest| check_store(manifest, inventory));
     let error = match own {
         Ok(manifest) => return Ok((manifest, false)),
         Err(error) => error,
     };
-    survey.places.add(format!("MANIFEST: {error}"));
+    inventory.places.add(format!("MANIFEST: {error}"));
     if let Some(directory) = &options.manifest_of {
         let doing = "reading the manifest to take instead";
         let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
-        let manifest = check_store(Manifest::decode(&bytes)?, survey)?;
+        let manifest = check_store(Manifest::decode(&bytes)?, inventory)?;
         return Ok((with_namespaces(manifest, options)?, false));
     }
     if options.namespaces.is_empty() {
@@ -102,7 +104,7 @@ fn find_manifest(
         return Err(Error::new(ErrorKind::Damaged, text).with_source(error));
     }
     let manifest = Manifest {
-        store_id: survey.likely_store().unwrap_or_default(),
+        store_id: inventory.likely_store().unwrap_or_default(),
         seed: random()?,
         created_secs: 0,
         backup: false,
@@ -113,8 +115,8 @@ fn find_manifest(
 }
 
 /// Refuses a manifest that describes another store than all that is left.
-fn check_store(manifest: Manifest, survey: &Survey) -> Result<Manifest> {
-    if survey.knows(&manifest.store_id) {
+fn check_store(manifest: Manifest, inventory: &Inventory) -> Result<Manifest> {
+    if inventory.knows(&manifest.store_id) {
         return Ok(manifest);
     }
     Err(Error::new(

@@ -41,6 +41,9 @@ impl Engine {
             let engine: Arc<dyn Observer> = Arc::clone(self) as Arc<dyn Observer>;
             clock.observe(Arc::downgrade(&engine));
         }
+        if self.read_only {
+            return self.start_reading();
+        }
         if self.options.drive != Drive::Threads {
             return Ok(());
         }
@@ -54,6 +57,15 @@ impl Engine {
         workers
             .handles
             .push(self.spawn("hapax-janitor", Self::run_janitor)?);
+        Ok(())
+    }
+
+    /// A store that is only read has none that writes; time goes on for it.
+    fn start_reading(self: &Arc<Self>) -> Result<()> {
+        if let crate::clock::Clock::System(_) = &self.clock {
+            let timer = self.spawn("hapax-timer", Self::run_timer)?;
+            self.workers.lock().handles.push(timer);
+        }
         Ok(())
     }
 
@@ -146,7 +158,8 @@ impl Engine {
     /// Lets one shard let go of its expired keys, so that a sweep never stops the store.
     fn sweep_one(&self, mono_ms: u64) {
         let mut workers = self.workers.lock();
-        if mono_ms.saturating_sub(workers.marks_touched_ms) >= IDLE_MARKS_MS {
+        let marks_are_due = mono_ms.saturating_sub(workers.marks_touched_ms) >= IDLE_MARKS_MS;
+        if marks_are_due && !self.read_only {
             workers.marks_touched_ms = mono_ms;
             self.journal.touch_marks(mono_ms);
         }

@@ -23,14 +23,14 @@ use rustix::io::Errno;
 use super::first_failure::FirstFailure;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
-const LOCK: &str = "LOCK";
-const MANIFEST: &str = "MANIFEST";
+pub(super) const LOCK: &str = "LOCK";
+pub(super) const MANIFEST: &str = "MANIFEST";
 const MANIFEST_NEW: &str = "MANIFEST.new";
-const MARKS: &str = "MARKS";
+pub(super) const MARKS: &str = "MARKS";
 const RESERVE: &str = "RESERVE";
-const LOGKIND: &str = "LOGKIND";
+pub(super) const LOGKIND: &str = "LOGKIND";
 const LOGKIND_NEW: &str = "LOGKIND.new";
-const SEGMENTS: &str = "segments";
+pub(super) const SEGMENTS: &str = "segments";
 
 /// What a file system puts into an empty directory by itself.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -66,6 +66,8 @@ pub(crate) enum OpenFailure {
         /// Who says that it holds the lock.
         pid: Option<u32>,
     },
+    /// Somebody has it open to read it, and a writer would change it under them.
+    BeingRead,
     /// The path is something else; nothing in it was changed.
     NotAStore(String),
     /// Anything else.
@@ -225,75 +227,7 @@ impl Directory {
     }
 }
 
-/// A directory that holds what is left of a store, of which nothing is changed.
-#[derive(Debug)]
-pub(crate) struct Untouched {
-    path: PathBuf,
-    /// Held for life; `None` where there is no file to lock.
-    _lock: Option<File>,
-}
-
-impl Untouched {
-    /// Takes the lock, if it is there to be taken, without writing to it.
-    pub(crate) fn open(path: &Path) -> Result<Self, OpenFailure> {
-        let found = path
-            .canonicalize()
-            .ok()
-            .filter(|path| path.is_dir())
-            .ok_or_else(|| OpenFailure::NotAStore(format!("{} is no directory", path.display())))?;
-        if ![MANIFEST, MARKS, SEGMENTS]
-            .iter()
-            .any(|name| found.join(name).exists())
-        {
-            let reason = format!("{} holds nothing of a store", path.display());
-            return Err(OpenFailure::NotAStore(reason));
-        }
-        let path = found.join(LOCK);
-        let lock = match File::open(&path) {
-            Ok(file) => Some(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(named(&error, "open", &path).into()),
-        };
-        match lock
-            .as_ref()
-            .map(|file| flock(file, FlockOperation::NonBlockingLockExclusive))
-        {
-            Some(Err(Errno::WOULDBLOCK)) => Err(OpenFailure::Locked {
-                pid: read_pid(&path),
-            }),
-            Some(Err(error)) => Err(named(&error.into(), "lock", &path).into()),
-            _ => Ok(Self {
-                path: found,
-                _lock: lock,
-            }),
-        }
-    }
-
-    /// The folder that belongs to the log.
-    pub(crate) fn segments(&self) -> PathBuf {
-        self.path.join(SEGMENTS)
-    }
-
-    pub(crate) fn read_manifest(&self) -> io::Result<Vec<u8>> {
-        read_manifest_of(&self.path)
-    }
-
-    pub(crate) fn read_log_kind(&self) -> io::Result<Option<Vec<u8>>> {
-        read_if_there(&self.path.join(LOGKIND))
-    }
-
-    /// Both slots of the marks; one that cannot be read is empty.
-    pub(crate) fn read_marks(&self) -> [Vec<u8>; 2] {
-        let file = File::open(self.path.join(MARKS));
-        let slot = |slot: usize| {
-            let file = file.as_ref().ok()?;
-            read_slot(file, slot).ok()
-        };
-        [0, 1].map(|at| slot(at).unwrap_or_default())
-    }
-}
-
-fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -320,7 +254,7 @@ pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// One slot of the marks, as long as it says that it is.
-fn read_slot(marks: &File, slot: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read_slot(marks: &File, slot: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 2 + MARKS_BYTES_MAX];
     marks.read_exact_at(&mut bytes, (slot * SLOT_BYTES) as u64)?;
     let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
@@ -348,6 +282,7 @@ impl Display for OpenFailure {
         match self {
             Self::Locked { pid: Some(pid) } => write!(f, "the store is open in process {pid}"),
             Self::Locked { pid: None } => write!(f, "the store is open elsewhere"),
+            Self::BeingRead => write!(f, "the store is open elsewhere, to be read"),
             Self::NotAStore(reason) => f.write_str(reason),
             Self::Io(error) => error.fmt(f),
         }
@@ -503,17 +438,24 @@ fn lock(store: &Path, wait: Duration) -> Result<File, OpenFailure> {
                 return Ok(file);
             }
             Ok(()) | Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if rounds == 0 => {
-                return Err(OpenFailure::Locked {
-                    pid: read_pid(&path),
-                });
-            }
+            Err(Errno::WOULDBLOCK) if rounds == 0 => return Err(locked(&file, &path)),
             Err(Errno::WOULDBLOCK) => {
                 rounds -= 1;
                 std::thread::park_timeout(LOCK_ROUND);
             }
             Err(error) => return Err(named(&error.into(), "lock", &path).into()),
         }
+    }
+}
+
+/// Why the lock is not to be had. The process that the file names is the last one that wrote:
+/// where only readers hold the lock, it has gone.
+pub(super) fn locked(file: &File, path: &Path) -> OpenFailure {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => OpenFailure::BeingRead,
+        Err(_) => OpenFailure::Locked {
+            pid: read_pid(path),
+        },
     }
 }
 
@@ -529,7 +471,7 @@ fn write_pid(file: &File) -> io::Result<()> {
     file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)
 }
 
-fn read_pid(path: &Path) -> Option<u32> {
+pub(super) fn read_pid(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::directory::{
-    Directory, DirectoryOptions, OpenFailure, Untouched, named, sync_directory,
-};
+use super::directory::{Directory, DirectoryOptions, OpenFailure, named, sync_directory};
 use super::file_log::{self, FileLog};
 use super::frame::Fields;
 use super::log::Log;
 use super::sled_log::{self, SledLog};
+use super::untouched::Untouched;
 use crate::options::LogKind;
 
 const MAGIC: [u8; 8] = *b"hapaxlog";
@@ -114,38 +113,54 @@ fn log_over(directory: &Arc<Directory>, kind: LogKind) -> Arc<dyn Log> {
 
 /// Says which kind of log the store has; where there is no store yet, decides it durably.
 fn choose(directory: &Directory, new: Option<LogKind>) -> io::Result<Note> {
-    let noted = match directory.read_log_kind()? {
-        Some(bytes) => Some(Note::decode(&bytes).map_err(explain)?),
-        None => None,
-    };
+    let noted = read_note(directory.read_log_kind()?)?;
     let segments = directory.segments();
     let found = |kind| Ok::<_, io::Error>(!entries(&segments, kind)?.is_empty());
     let is_new =
         directory.read_manifest()?.is_none() && !found(LogKind::Sled)? && !found(LogKind::Files)?;
-    let there = noted.unwrap_or(Note {
-        kind: LogKind::Sled,
-        has_void: false,
-    });
     if is_new {
         // A crash may have cut an earlier creation short, of another kind.
-        let kind = new.unwrap_or(there.kind);
+        let kind = new.unwrap_or(noted.kind);
         let note = Note {
             kind,
             has_void: false,
         };
-        if note != there {
+        if note != noted {
             directory.write_log_kind(&note.encode())?;
         }
         return Ok(note);
     }
-    if !there.has_void && found(there.kind.other())? {
-        let what = format!(
-            "{} holds segments of the other kind of log than LOGKIND says, which is missing or damaged; nothing was changed: restore a backup, or save what is left with Store::salvage",
-            segments.display()
-        );
-        return Err(io::Error::new(ErrorKind::InvalidData, what));
+    check_segments(noted, &segments)?;
+    Ok(noted)
+}
+
+/// As [`choose`], of a store that is there and of which nothing is changed.
+pub(super) fn find(directory: &Untouched) -> io::Result<LogKind> {
+    let noted = read_note(directory.read_log_kind()?)?;
+    check_segments(noted, &directory.segments())?;
+    Ok(noted.kind)
+}
+
+fn read_note(bytes: Option<Vec<u8>>) -> io::Result<Note> {
+    let by_default = Note {
+        kind: LogKind::Sled,
+        has_void: false,
+    };
+    bytes.map_or(Ok(by_default), |bytes| {
+        Note::decode(&bytes).map_err(explain)
+    })
+}
+
+/// Refuses segments of the other kind that are not void.
+fn check_segments(noted: Note, segments: &Path) -> io::Result<()> {
+    if noted.has_void || entries(segments, noted.kind.other())?.is_empty() {
+        return Ok(());
     }
-    Ok(there)
+    let what = format!(
+        "{} holds segments of the other kind of log than LOGKIND says, which is missing or damaged; nothing was changed: restore a backup, or save what is left with Store::salvage",
+        segments.display()
+    );
+    Err(io::Error::new(ErrorKind::InvalidData, what))
 }
 
 fn explain(bad: BadNote) -> io::Error {
@@ -236,7 +251,11 @@ fn entries(segments: &Path, kind: LogKind) -> io::Result<Vec<String>> {
         }
         Ok(names)
     };
-    let mut names = list().map_err(|error| named(&error, "list", segments))?;
+    let mut names = match list() {
+        // Which an open to write makes, and one to read cannot.
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        result => result.map_err(|error| named(&error, "list", segments))?,
+    };
     names.retain(|name| match kind {
         LogKind::Sled => sled_log::is_name(name),
         LogKind::Files => file_log::parse_name(name).is_some(),

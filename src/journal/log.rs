@@ -33,6 +33,11 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
         None
     }
 
+    /// Whether it refuses every change.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Reads the manifest; `None` when there is none yet.
     ///
     /// # Errors

@@ -27,11 +27,13 @@ pub(crate) mod manifest;
 pub(crate) mod marks;
 pub(crate) mod memory_log;
 pub(crate) mod read;
+pub(crate) mod read_only;
 pub(crate) mod recovery;
 pub(crate) mod remains;
 pub(crate) mod salvage;
 pub(crate) mod sled_log;
 pub(crate) mod tail;
+pub(crate) mod untouched;
 mod writer;
 
 use std::future::Future;

@@ -9,11 +9,12 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::directory::{OpenFailure, Untouched, named, parse_number};
+use super::directory::{OpenFailure, named, parse_number};
 use super::file_log;
 use super::frame::{self, BadFrame, FrameView};
 use super::log::FRAME_BYTES_MAX;
 use super::sled_log;
+use super::untouched::Untouched;
 use crate::options::LogKind;
 
 /// Bytes of a file that are looked through at once.

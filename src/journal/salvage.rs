@@ -28,7 +28,7 @@ pub(crate) struct Piece {
 
 /// Everything that is left, before anything is known of which store it is.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct Inventory {
     /// The frames of each store.
     pieces: BTreeMap<[u8; 16], Vec<Piece>>,
     links: Vec<Link>,
@@ -52,12 +52,13 @@ pub(crate) struct Found {
 }
 
 /// Looks through everything that is left.
-pub(crate) fn survey(remains: &Remains) -> Result<Survey> {
-    let mut survey = Survey::default();
-    for (slot, bytes) in remains.directory.read_marks().iter().enumerate() {
-        match Marks::decode(bytes) {
-            Some(marks) => survey.marks.push(marks),
-            None => survey
+pub(crate) fn take_inventory(remains: &Remains) -> Result<Inventory> {
+    let mut inventory = Inventory::default();
+    for slot in 0..2 {
+        let bytes = remains.directory.read_marks(slot).unwrap_or_default();
+        match Marks::decode(&bytes) {
+            Some(marks) => inventory.marks.push(marks),
+            None => inventory
                 .places
                 .add(format!("MARKS: slot {slot} is missing or damaged")),
         }
@@ -66,13 +67,13 @@ pub(crate) fn survey(remains: &Remains) -> Result<Survey> {
         .segments()
         .map_err(|error| Error::io("reading the segments", error))?;
     for place in segments {
-        survey.link(remains, place);
-        survey.segment(remains, place)?;
+        inventory.link(remains, place);
+        inventory.segment(remains, place)?;
     }
-    Ok(survey)
+    Ok(inventory)
 }
 
-impl Survey {
+impl Inventory {
     fn link(&mut self, remains: &Remains, place: SegmentPlace) {
         let segment = place.number;
         let link = remains.link(place);

@@ -399,7 +399,7 @@ impl Journal {
         self.commit(now_ms, true);
         let poisoned = self.check();
         let mut writer = self.writer.lock();
-        let marked = if poisoned.is_ok() {
+        let marked = if poisoned.is_ok() && !self.log.is_read_only() {
             let marks = self.current_marks(&writer);
             writer.write_marks(&*self.log, marks)
         } else {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "../rig/reading.rs"]
+mod reading;
+
 mod asked_retention;
 mod backup;
 #[cfg(feature = "bytes")]
@@ -28,6 +31,7 @@ mod model;
 mod operator;
 mod processes;
 mod properties;
+mod read_only;
 mod reconciler;
 mod refusals;
 mod refused_lease;

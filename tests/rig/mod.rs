@@ -9,6 +9,7 @@
 pub(crate) mod child;
 pub(crate) mod disk;
 pub(crate) mod known;
+pub(crate) mod reading;
 pub(crate) mod script;
 pub(crate) mod skipped;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

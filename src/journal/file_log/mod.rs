@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::journal::directory::{self, Directory, named, sync_directory};
 use crate::journal::log::Log;
+use crate::journal::read_only::Frames;
 use crate::options::LogKind;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 
@@ -265,6 +266,14 @@ pub(crate) fn read_link(path: &Path, number: u64) -> io::Result<Vec<u8>> {
             format!("{} was never used", path.display()),
         )),
     }
+}
+
+/// A segment that is only read, of which not a byte is changed; `None` for what is none.
+pub(crate) fn read_only(path: &Path, number: u64) -> io::Result<Option<Box<dyn Frames>>> {
+    Ok(match look_at(path, number)? {
+        Kind::Segment(header) => Some(Box::new(Segment::closed(path.to_owned(), header))),
+        Kind::Unused => None,
+    })
 }
 
 /// Deletes what an earlier try has left; refuses what is a segment.

@@ -11,6 +11,7 @@ use super::writing::Writing;
 use crate::journal::directory::named;
 use crate::journal::first_failure::FirstFailure;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::read_only::Frames;
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 /// A segment that has been activated.
@@ -287,6 +288,20 @@ impl Segment {
         };
         let error = named(error, "read", &self.path);
         io::Error::new(kind, error)
+    }
+}
+
+impl Frames for Segment {
+    fn link(&self) -> io::Result<Vec<u8>> {
+        Ok(Self::link(self).to_vec())
+    }
+
+    fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
+        Self::read(self, index)
+    }
+
+    fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
+        Self::read_all(self, visit)
     }
 }
 

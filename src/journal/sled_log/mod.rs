@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use crate::journal::directory::{self, Directory, named, parse_number, sync_directory};
 use crate::journal::log::Log;
+use crate::journal::read_only::Frames;
 use crate::options::LogKind;
 use crate::sync::{Mutex, RwLock};
 
@@ -91,15 +92,8 @@ impl SledLog {
             }
             return Ok(None);
         };
-        if folder::is_ready(&path) {
+        if is_segment(&path)? {
             return Ok(Some(number));
-        }
-        if folder::holds_values(&path)? {
-            let what = format!(
-                "{} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage",
-                path.display()
-            );
-            return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
         folder::discard(&path)?;
         Ok(None)
@@ -240,6 +234,27 @@ impl Log for SledLog {
         }
         result.and(self.directory.release())
     }
+}
+
+/// Whether a folder is a segment; refuses one that was, and is not whole any more.
+fn is_segment(path: &Path) -> io::Result<bool> {
+    if folder::is_ready(path) {
+        return Ok(true);
+    }
+    if folder::holds_values(path)? {
+        let what = format!(
+            "{} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage",
+            path.display()
+        );
+        return Err(io::Error::new(ErrorKind::InvalidData, what));
+    }
+    Ok(false)
+}
+
+/// A segment that is only read, of which not a byte is changed; `None` for what is none.
+pub(crate) fn read_only(path: &Path) -> io::Result<Option<Box<dyn Frames>>> {
+    let found = is_segment(path)?;
+    Ok(found.then(|| Box::new(Segment::untouched(path.to_owned())) as Box<dyn Frames>))
 }
 
 /// The name of a segment's folder.

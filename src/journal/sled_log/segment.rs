@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::journal::directory::named;
 use crate::journal::first_failure::FirstFailure;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::read_only::Frames;
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 use super::folder::{self, DB, Folder};
@@ -29,6 +30,8 @@ pub(super) struct Segment {
     index: RwLock<Option<Arc<Index>>>,
     /// Held while sled has a closed folder open, and while the folder is renamed.
     reopening: Mutex<()>,
+    /// sled must not open it, as that writes.
+    is_untouched: bool,
     removed: AtomicBool,
     failure: FirstFailure,
 }
@@ -59,8 +62,17 @@ impl Segment {
             written: Mutex::default(),
             index: RwLock::new(None),
             reopening: Mutex::new(()),
+            is_untouched: false,
             removed: AtomicBool::new(false),
             failure: FirstFailure::default(),
+        }
+    }
+
+    /// As before, of which not a byte is to be changed.
+    pub(super) fn untouched(path: PathBuf) -> Self {
+        Self {
+            is_untouched: true,
+            ..Self::closed(path)
         }
     }
 
@@ -317,6 +329,13 @@ impl Segment {
 
     /// Opens the closed folder through sled for a moment.
     fn reopened<T>(&self, act: impl FnOnce(&Folder) -> io::Result<T>) -> io::Result<T> {
+        if self.is_untouched {
+            let what = format!(
+                "{} can only be read through sled, which writes to it: open the store without read_only(), or a copy of it",
+                self.path.display()
+            );
+            return Err(io::Error::new(ErrorKind::Unsupported, what));
+        }
         let _guard = self.reopening.lock();
         let folder = Folder::open(&self.path).map_err(|error| self.explain(error))?;
         let result = act(&folder)?;
@@ -332,6 +351,20 @@ impl Segment {
             kind => kind,
         };
         io::Error::new(kind, error)
+    }
+}
+
+impl Frames for Segment {
+    fn link(&self) -> io::Result<Vec<u8>> {
+        folder::read_link(&self.path)
+    }
+
+    fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
+        Self::read(self, index)
+    }
+
+    fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
+        Self::read_all(self, visit)
     }
 }
 

@@ -1,0 +1,192 @@
+//! [`ReadOnlyLog`]: the log of a store of which not a byte is changed, of either kind.
+//!
+//! The segments are read as they are when a store is opened to write: by the same readers, with the
+//! same refusals. What such an open would discard is left out, and stays where it is.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::directory::{self, OpenFailure, named, parse_number};
+use super::file_log;
+use super::kind;
+use super::log::Log;
+use super::sled_log;
+use super::untouched::Untouched;
+use crate::options::LogKind;
+use crate::sync::{AtomicBool, Ordering, RwLock};
+
+/// The frames of a segment that nobody writes to.
+pub(crate) trait Frames: Send + Sync + Debug {
+    /// The marker of the segment.
+    fn link(&self) -> io::Result<Vec<u8>>;
+
+    /// As [`Log::read`].
+    fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>>;
+
+    /// As [`Log::read_all`].
+    fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()>;
+}
+
+/// A [`Log`] that refuses every change.
+#[derive(Debug)]
+pub(crate) struct ReadOnlyLog {
+    kind: LogKind,
+    segments: RwLock<BTreeMap<u64, Arc<dyn Frames>>>,
+    closed: AtomicBool,
+    directory: Untouched,
+}
+
+/// Opens the log of the store at `path`, beside others who read it.
+pub(crate) fn open(path: &Path, wait_for_lock: Duration) -> Result<ReadOnlyLog, OpenFailure> {
+    let directory = Untouched::share(path, wait_for_lock)?;
+    Ok(ReadOnlyLog {
+        kind: kind::find(&directory)?,
+        segments: RwLock::default(),
+        closed: AtomicBool::new(false),
+        directory,
+    })
+}
+
+impl ReadOnlyLog {
+    fn check(&self) -> io::Result<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the store is closed"));
+        }
+        Ok(())
+    }
+
+    fn segment(&self, segment: u64) -> io::Result<Arc<dyn Frames>> {
+        self.check()?;
+        let found = self.segments.read().get(&segment).cloned();
+        found.ok_or_else(|| {
+            let what = format!("segment {segment:016x} is not there");
+            io::Error::new(ErrorKind::NotFound, what)
+        })
+    }
+
+    fn look_at(&self, name: &str) -> io::Result<Option<(u64, Arc<dyn Frames>)>> {
+        let path = self.directory.segments().join(name);
+        let number = match self.kind {
+            LogKind::Sled => parse_number(name),
+            LogKind::Files => file_log::parse_name(name),
+        };
+        let Some(number) = number else {
+            return Ok(None);
+        };
+        let found = match self.kind {
+            LogKind::Sled => sled_log::read_only(&path)?,
+            LogKind::Files => file_log::read_only(&path, number)?,
+        };
+        Ok(found.map(|frames| (number, Arc::from(frames))))
+    }
+}
+
+fn refused<T>() -> io::Result<T> {
+    let what = "the store is open read-only";
+    Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, what))
+}
+
+impl Log for ReadOnlyLog {
+    fn kind(&self) -> Option<LogKind> {
+        Some(self.kind)
+    }
+
+    fn is_read_only(&self) -> bool {
+        true
+    }
+
+    fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
+        self.directory.read_manifest()
+    }
+
+    fn write_manifest(&self, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn read_marks(&self) -> io::Result<[Vec<u8>; 2]> {
+        Ok([self.directory.read_marks(0)?, self.directory.read_marks(1)?])
+    }
+
+    fn write_marks(&self, _: usize, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn segments(&self) -> io::Result<Vec<u64>> {
+        let path = self.directory.segments();
+        let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
+        let entries = match list() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            result => result.map_err(|error| named(&error, "list", &path))?,
+        };
+        let mut segments = self.segments.write();
+        for entry in entries {
+            segments.extend(self.look_at(&entry.file_name().to_string_lossy())?);
+        }
+        Ok(segments.keys().copied().collect())
+    }
+
+    fn prepare(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
+    fn activate(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn read_link(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.segment(segment)?.link()
+    }
+
+    fn append(&self, _: u64, _: u32, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn flush(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
+    fn sync(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
+    fn seal(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
+    fn read(&self, segment: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
+        self.segment(segment)?.read(index)
+    }
+
+    fn read_all(&self, segment: u64, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
+        self.segment(segment)?.read_all(visit)
+    }
+
+    /// Leaves it out from here on, as what recovery removes counts for nothing.
+    fn remove(&self, segment: u64) -> io::Result<()> {
+        self.segments.write().remove(&segment);
+        Ok(())
+    }
+
+    fn disk_bytes(&self) -> io::Result<u64> {
+        directory::disk_bytes(&self.directory.segments())
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        self.directory.free_bytes().map(Some)
+    }
+
+    fn hold_reserve(&self, _: bool) -> io::Result<()> {
+        refused()
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.check()?;
+        self.closed.store(true, Ordering::Relaxed);
+        self.directory.release()
+    }
+}

@@ -1,0 +1,247 @@
+//! A store that is opened to be read: it answers what an open to write would, and stays as it is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use hapax::{
+    Claim, Error, ErrorKind, LogKind, ManualClock, Policy, Resolution, State, Store, Ticket,
+};
+
+use crate::logs::KINDS;
+use crate::reading;
+
+fn kind<T>(result: Result<T, Error>) -> ErrorKind {
+    result.map(drop).unwrap_err().kind()
+}
+
+fn policy() -> Policy {
+    Policy::at_most_once().lease(Duration::from_secs(30))
+}
+
+/// Every kind of key, in three segments; what two holders had is left as a process leaves it that
+/// is killed: copied while the store is open.
+fn killed(path: &Path, log: LogKind) -> Ticket {
+    let place = tempfile::tempdir().unwrap();
+    let alive = place.path().join("alive");
+    let builder = Store::builder(&alive).log_kind(log).segment_frames(8);
+    let store = builder.clone().open().unwrap();
+    let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
+    let pay = store.namespace("pay", policy()).unwrap();
+    for key in 0..12_u8 {
+        mail.insert([key]).unwrap();
+    }
+    let grant = |key: &str| match pay.claim(key).unwrap() {
+        Claim::Granted(lease) => lease,
+        other => panic!("{key}: {other:?}"),
+    };
+    grant("large").complete(vec![7; 300_000]).unwrap();
+    grant("failed").fail("no such account").unwrap();
+    grant("later").release("busy").unwrap();
+    grant("unknown").doubt("timed out").unwrap();
+    grant("gone").complete("").unwrap();
+    assert!(pay.forget("gone").unwrap());
+    store.close().unwrap();
+    drop((mail, pay));
+    let store = builder.open().unwrap();
+    let pay = store.namespace("pay", policy()).unwrap();
+    let Claim::Granted(held) = pay.claim("held").unwrap() else {
+        panic!("it is free")
+    };
+    held.checkpoint("half way").unwrap();
+    let Claim::Granted(lease) = pay.claim("ticket").unwrap() else {
+        panic!("it is free")
+    };
+    let ticket = lease.detach().unwrap();
+    store.sync().unwrap();
+    reading::copy(&alive, path);
+    ticket
+}
+
+#[test]
+fn it_answers_what_an_open_would_and_changes_no_byte() {
+    for log in KINDS {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        let ticket = killed(&path, log);
+        reading::check(&path);
+
+        let before = reading::fingerprint(&path);
+        let store = Store::builder(&path).read_only().open().unwrap();
+        let pay = store.namespace("pay", policy()).unwrap();
+        let state = |key: &str| pay.get(key).unwrap().map(|info| info.state());
+        assert_eq!(state("held"), Some(State::InDoubt), "its holder is gone");
+        assert_eq!(state("ticket"), Some(State::InDoubt));
+        assert_eq!(
+            (state("later"), state("gone")),
+            (Some(State::Released), None)
+        );
+        let large = pay.get("large").unwrap().unwrap();
+        assert_eq!(large.body(), vec![7; 300_000]);
+        assert!(pay.contains("large").unwrap() && !pay.contains("failed").unwrap());
+        let doubts = store.in_doubt().unwrap();
+        assert_eq!(doubts.len(), 3);
+        let refused = ErrorKind::ReadOnly;
+        assert_eq!(kind(pay.claim("new")), refused);
+        assert_eq!(kind(pay.claim("large")), refused, "settled keys too");
+        assert_eq!(kind(pay.claim_many(["new", "large"])), refused);
+        assert_eq!(kind(pay.insert("new")), refused);
+        assert_eq!(kind(pay.forget("large")), refused);
+        assert_eq!(kind(store.attach(&ticket)), refused);
+        assert_eq!(kind(doubts[0].resolve(Resolution::NeverHappened)), refused);
+        assert_eq!(kind(store.accept_salvage()), refused);
+        assert_eq!(kind(store.namespace("new", policy())), refused);
+        assert_eq!(kind(store.change_guarantee("mail", policy())), refused);
+        let longer = Policy::at_least_once().retention(Duration::from_secs(3600 * 48));
+        assert_eq!(kind(store.namespace("mail", longer)), refused);
+        assert_eq!(
+            kind(store.namespace("mail", policy())),
+            ErrorKind::PolicyConflict
+        );
+        let error = pay.claim("new").unwrap_err();
+        assert!(error.to_string().contains("read_only()"), "{error}");
+        store.sync().unwrap();
+        store.close().unwrap();
+        assert_eq!(kind(pay.get("large")), ErrorKind::Closed);
+        assert!(reading::fingerprint(&path) == before);
+    }
+}
+
+#[test]
+fn several_read_and_nobody_writes_meanwhile() {
+    for log in KINDS {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        killed(&path, log);
+        let reader = || Store::builder(&path).read_only();
+        let first = reader().open().unwrap();
+        let second = reader().open().unwrap();
+        let error = Store::open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        // The process that LOCK names is the last one that wrote, and has nothing to do with it.
+        let text = error.to_string();
+        assert!(
+            text.contains("to read it") && !text.contains("process"),
+            "{text}"
+        );
+        drop(first);
+        assert_eq!(kind(Store::open(&path)), ErrorKind::Locked);
+        second.close().unwrap();
+        let writer = Store::open(&path).unwrap();
+        let error = reader().open().unwrap_err();
+        let pid = format!("process {}", std::process::id());
+        assert!(error.to_string().contains(&pid), "{error}");
+        writer.close().unwrap();
+        reader().open().unwrap();
+    }
+}
+
+/// As root the permissions count for nothing: the test then shows no more than the one above.
+#[test]
+fn a_directory_that_cannot_be_written_to_can_be_read() {
+    for log in KINDS {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        killed(&path, log);
+        let mut paths: Vec<_> = reading::fingerprint(&path).into_keys().collect();
+        paths.push(path.clone());
+        let allow = |file: u32, folder: u32| {
+            for path in &paths {
+                let mode = if path.is_dir() { folder } else { file };
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        };
+        allow(0o444, 0o555);
+        let store = Store::builder(&path).read_only().open().unwrap();
+        assert_eq!(store.in_doubt().unwrap().len(), 3);
+        store.close().unwrap();
+        allow(0o644, 0o755);
+    }
+}
+
+#[test]
+fn what_is_no_store_or_is_damaged_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let read = |path: &Path| kind(Store::builder(path).read_only().open());
+    let absent = place.path().join("absent");
+    assert_eq!(read(&absent), ErrorKind::NotAStore);
+    assert!(!absent.exists());
+    assert_eq!(read(place.path()), ErrorKind::NotAStore);
+    let memory = Store::in_memory().read_only().open();
+    assert_eq!(kind(memory), ErrorKind::Invalid);
+    for log in KINDS {
+        let path = place.path().join(log.to_string());
+        killed(&path, log);
+        let other = Store::builder(&path).read_only().log_kind(match log {
+            LogKind::Sled => LogKind::Files,
+            _ => LogKind::Sled,
+        });
+        assert_eq!(kind(other.open()), ErrorKind::LogConflict);
+        for file in ["MARKS", "MANIFEST"] {
+            let (hurt, twin) = (path.join(file), place.path().join("twin"));
+            let bytes = fs::read(&hurt).unwrap();
+            fs::remove_file(&hurt).unwrap();
+            let before = reading::fingerprint(&path);
+            let error = Store::builder(&path).read_only().open().unwrap_err();
+            assert!(reading::fingerprint(&path) == before);
+            reading::copy(&path, &twin);
+            let opened = Store::open(&twin).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+            assert_eq!(error.to_string(), opened.to_string());
+            fs::remove_dir_all(&twin).unwrap();
+            fs::write(&hurt, bytes).unwrap();
+        }
+        assert!(Store::builder(&path).read_only().open().is_ok());
+    }
+}
+
+#[test]
+fn a_backup_is_taken_from_it_and_can_be_read_itself() {
+    for log in KINDS {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        killed(&path, log);
+        let before = reading::fingerprint(&path);
+        let store = Store::builder(&path).read_only().open().unwrap();
+        let backup = place.path().join("backup");
+        store.backup(&backup).unwrap();
+        assert!(reading::fingerprint(&path) == before);
+        let taken = reading::fingerprint(&backup);
+        let reader = Store::builder(&backup).read_only().open().unwrap();
+        assert_eq!(reader.in_doubt().unwrap().len(), 3);
+        reader.close().unwrap();
+        assert!(reading::fingerprint(&backup) == taken);
+        let back = place.path().join("back");
+        Store::restore(&backup, &back).unwrap();
+        assert_eq!(Store::open(&back).unwrap().in_doubt().unwrap().len(), 3);
+    }
+}
+
+/// Time goes on for who reads: an answer is not given after its retention.
+#[test]
+fn an_answer_expires_while_it_is_read() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("store");
+    let clock = ManualClock::new();
+    let policy = || Policy::at_least_once().retention(Duration::from_secs(3600));
+    let store = Store::builder(&path).clock(&clock).open().unwrap();
+    store
+        .namespace("mail", policy())
+        .unwrap()
+        .insert("a")
+        .unwrap();
+    store.close().unwrap();
+    let before = reading::fingerprint(&path);
+    let store = Store::builder(&path)
+        .clock(&clock)
+        .read_only()
+        .open()
+        .unwrap();
+    let mail = store.namespace("mail", policy()).unwrap();
+    assert!(mail.contains("a").unwrap());
+    clock.advance(Duration::from_secs(3700));
+    assert!(!mail.contains("a").unwrap());
+    store.close().unwrap();
+    assert!(reading::fingerprint(&path) == before);
+}

@@ -1,0 +1,96 @@
+//! What a store says when it is opened to be read, beside what a copy of it says when it is opened.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use hapax::{Filter, Store};
+
+/// The bytes, sizes and times of all files beneath a directory, by their paths.
+pub(crate) fn fingerprint(path: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let about = fs::metadata(&path).unwrap();
+            let bytes = if about.is_dir() {
+                folders.push(path.clone());
+                0
+            } else {
+                hash(&fs::read(&path).unwrap())
+            };
+            let said = (bytes, about.len(), about.mtime(), about.mtime_nsec());
+            found.insert(path, said);
+        }
+    }
+    found
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Everything that a store answers.
+pub(crate) fn answers(store: &Store) -> Vec<String> {
+    let mut said = vec![
+        format!("{:?}", store.namespaces()),
+        format!("{:?}", store.verify().unwrap()),
+        format!("{:?}", store.log_kind()),
+    ];
+    let all = store.scan(Filter::new()).unwrap();
+    said.extend(all.map(|info| {
+        let info = info.unwrap();
+        let times = (info.recorded_at(), info.expires_at());
+        let about = (info.state(), info.token(), info.attempt(), times);
+        let key = (info.namespace().to_owned(), info.key().escape_ascii());
+        let told = [info.body(), info.metadata(), info.reason()];
+        format!("{key:?} {about:?} {:?}", told.map(hash))
+    }));
+    let doubts = store.in_doubt().unwrap();
+    said.extend(doubts.iter().map(|doubt| format!("{doubt:?}")));
+    let stats = store.stats();
+    let counts = (
+        (stats.keys(), stats.live_records(), stats.segments()),
+        (stats.torn_frames(), stats.recovered_records()),
+    );
+    said.push(format!("{counts:?}"));
+    store.validate();
+    said
+}
+
+/// Opens a store to read it, and holds it to what an open of a copy gives, and to leave every byte
+/// as it was.
+pub(crate) fn check(path: &Path) {
+    let before = fingerprint(path);
+    let reader = Store::builder(path).read_only().open().unwrap();
+    let read = answers(&reader);
+    reader.close().unwrap();
+    assert!(fingerprint(path) == before, "reading changes nothing");
+    let place = tempfile::tempdir().unwrap();
+    let twin = place.path().join("copy");
+    copy(path, &twin);
+    let store = Store::open(&twin).unwrap();
+    let opened = answers(&store);
+    assert_eq!(read.len(), opened.len());
+    for (read, opened) in read.iter().zip(opened) {
+        assert_eq!(*read, opened, "as an open to write would answer");
+    }
+}
