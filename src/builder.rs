@@ -349,6 +349,11 @@ pub(crate) fn open_remains(path: &Path) -> Result<Remains> {
     remains::open(path).map_err(|failure| explain(path, failure))
 }
 
+/// Looks at a store beside whoever has it open.
+pub(crate) fn beside(path: &Path) -> Result<Remains> {
+    remains::beside(path).map_err(|failure| explain(path, failure))
+}
+
 fn explain(path: &Path, failure: OpenFailure) -> Error {
     match failure {
         OpenFailure::Locked { pid } => {

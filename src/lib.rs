@@ -36,6 +36,7 @@ mod fingerprint;
 mod key;
 mod options;
 mod process;
+mod progress;
 mod record;
 mod salvage;
 mod stats;
@@ -66,8 +67,10 @@ mod scan;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod store;
+mod survey;
 #[cfg(feature = "json")]
 mod typed;
+mod upkeep;
 
 pub use action::{ACTOR_BYTES_MAX, Action};
 pub use builder::Builder;
@@ -91,15 +94,18 @@ pub use options::{
     Policy, RESPONSE_BYTES_MAX, RETENTION_MAX,
 };
 pub use pending::Pending;
+pub use progress::{Progress, ProgressUnit};
 pub use reconcile::{Reconciled, Reconciler};
 pub use record::{KeyInfo, State};
 pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 pub use salvage::{Salvage, SalvageOptions};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;
-pub use store::{Moved, Store, VerifyReport};
+pub use store::Store;
+pub use survey::{Survey, SurveyedNamespace, SurveyedSegment};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
+pub use upkeep::{Compacted, Moved, VerifyReport};
 
 /// Compiles the examples of the README.
 #[doc = include_str!("../README.md")]

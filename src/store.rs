@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::builder::{Builder, Place, open_log, open_remains};
+use crate::builder::{Builder, Place};
 use crate::claim::{Doubt, Resolution};
+use crate::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::{Engine, backup, moving, salvage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::log::Log;
 use crate::journal::memory_log::MemoryLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
@@ -22,7 +21,6 @@ use crate::options::{LogKind, Policy};
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
 use crate::record::Record;
-use crate::salvage::{Salvage, SalvageOptions};
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
 use crate::sync::block_on;
@@ -103,118 +101,6 @@ impl Store {
     /// A store of which nothing survives; for tests, and where that is enough.
     pub fn in_memory() -> Builder {
         Builder::new(Place::Memory(MemoryLog::new(), true))
-    }
-
-    /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
-    /// ahead, so that none that the original has granted since the backup is granted again.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<()> {
-        let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
-        let to = empty_log(into.as_ref(), from.kind)?;
-        backup::restore(&*from.log, &*to)?;
-        close_log(&*from.log)?;
-        close_log(&*to)
-    }
-
-    /// Moves a store that is not open into the other kind of log, where it lies.
-    ///
-    /// Every frame is copied as it is, under its number, so that keys, tokens, namespaces and
-    /// everything else stay what they were. What was written is read back and checked before the
-    /// store changes over, in one step; then the old log is removed. Until then the disk has to
-    /// hold both. Wherever this is cut short, the store lies whole in one of them, the next open
-    /// finds out in which, and the same call again goes on. One that lies there already stays.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax::{LogKind, Store};
-    ///
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # let path = dir.path().join("dedup");
-    /// # Store::open(&path)?.close()?;
-    /// let moved = Store::move_log(&path, LogKind::Files)?;
-    /// println!("{} frames in {} segments", moved.frames(), moved.segments());
-    /// assert_eq!(Store::open(&path)?.log_kind(), Some(LogKind::Files));
-    /// # Ok::<(), hapax::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
-    /// store that is not whole: it then lies where it was, as it was. [`Locked`](ErrorKind::Locked)
-    /// while it is open, [`NotAStore`](ErrorKind::NotAStore), [`Unsupported`](ErrorKind::Unsupported),
-    /// [`Io`](ErrorKind::Io).
-    pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<Moved> {
-        let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
-        let copied = moving::move_log(&found, to)?;
-        close_log(&*found.log)?;
-        Ok(Moved {
-            segments: copied.segments,
-            frames: copied.frames,
-            bytes: copied.bytes,
-        })
-    }
-
-    /// Saves what is left of a damaged store into a new directory, in the same kind of log.
-    ///
-    /// Every frame that is still whole is read, past gaps, missing segments and damaged marks; the
-    /// newest record of each key goes into a new store, under tokens far ahead. The original is
-    /// read only: not a byte of it is changed, and it is locked meanwhile, where it has its lock
-    /// file. The report says what could not be saved.
-    ///
-    /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
-    ///   One of which an older record is left is what that record says.
-    /// - A key with an outcome whose bytes are lost is in doubt.
-    /// - Unless the report [`is_whole`](Salvage::is_whole), namespaces that promise at-most-once
-    ///   answer what they know and refuse to grant, insert or attach anything else, with
-    ///   [`Salvaged`](ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax::{Policy, Store};
-    ///
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # let (broken, rescued) = (dir.path().join("broken"), dir.path().join("rescued"));
-    /// # Store::open(&broken)?.namespace("pay", Policy::at_most_once())?.insert("order-42")?;
-    /// # std::fs::remove_file(broken.join("MARKS")).unwrap();
-    /// let salvage = Store::salvage(&broken, &rescued)?;
-    /// println!("{salvage}");
-    /// let store = Store::open(&rescued)?;
-    /// if !salvage.is_whole() {
-    ///     // Once a person has looked up what was under way:
-    ///     store.accept_salvage()?;
-    /// }
-    /// # assert!(!salvage.is_whole());
-    /// # assert!(store.namespace("pay", Policy::at_most_once())?.contains("order-42")?);
-    /// # Ok::<(), hapax::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Damaged`](ErrorKind::Damaged) when the manifest is lost, so that
-    /// [`salvage_with`](Self::salvage_with) is needed; [`Locked`](ErrorKind::Locked) while the
-    /// store is open, [`NotAStore`](ErrorKind::NotAStore) for a target that holds something,
-    /// [`Unsupported`](ErrorKind::Unsupported) for frames of a newer version,
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Io`](ErrorKind::Io).
-    pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Salvage> {
-        Self::salvage_with(from, into, SalvageOptions::new())
-    }
-
-    /// As [`salvage`](Self::salvage), told what the manifest would have told.
-    ///
-    /// # Errors
-    /// As for [`salvage`](Self::salvage), and [`Invalid`](ErrorKind::Invalid) for options that
-    /// contradict each other.
-    pub fn salvage_with(
-        from: impl AsRef<Path>,
-        into: impl AsRef<Path>,
-        options: SalvageOptions,
-    ) -> Result<Salvage> {
-        let remains = open_remains(from.as_ref())?;
-        check_outside(from.as_ref(), into.as_ref())?;
-        let to = empty_log(into.as_ref(), remains.kind())?;
-        salvage::salvage(&remains, &to, &options)
     }
 
     /// Lets a store that was salvaged with losses grant again what promises at-most-once, for
@@ -376,20 +262,6 @@ impl Store {
         })
     }
 
-    /// Reads the whole log back and checks it against its checksums.
-    ///
-    /// # Errors
-    /// [`Damaged`](ErrorKind::Damaged) with the place.
-    pub fn verify(&self) -> Result<VerifyReport> {
-        let verified = self.inner.engine.verify()?;
-        Ok(VerifyReport {
-            segments: verified.segments,
-            frames: verified.frames,
-            records: verified.records,
-            live_records: verified.live_records,
-        })
-    }
-
     /// Recounts every invariant of the state in memory; panics where one does not hold. For tests
     /// and fuzzers, while nothing else uses the store.
     #[doc(hidden)]
@@ -399,19 +271,6 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
-    }
-
-    /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
-    /// a store of, in the same kind of log.
-    ///
-    /// # Errors
-    /// [`NotAStore`](ErrorKind::NotAStore) for a directory that holds something,
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
-    /// store that cannot be read back, and whatever keeps the store from answering.
-    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
-        let to = empty_log(path.as_ref(), self.log_kind().unwrap_or_default())?;
-        self.inner.engine.backup(&*to)?;
-        close_log(&*to)
     }
 
     /// Closes the store: every lease ends, everything is made durable, and the directory is free.
@@ -432,104 +291,4 @@ impl fmt::Debug for Store {
             .field("namespaces", &self.namespaces())
             .finish_non_exhaustive()
     }
-}
-
-/// What [`Store::verify`] read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct VerifyReport {
-    segments: u64,
-    frames: u64,
-    records: u64,
-    live_records: u64,
-}
-
-impl VerifyReport {
-    /// Segments of the log.
-    #[must_use]
-    pub fn segments(&self) -> u64 {
-        self.segments
-    }
-
-    /// Frames that were read.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// Records that were read.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Records that are the newest of their key.
-    #[must_use]
-    pub fn live_records(&self) -> u64 {
-        self.live_records
-    }
-}
-
-/// What [`Store::move_log`] copied; nothing where the store was there already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Moved {
-    segments: u64,
-    frames: u64,
-    bytes: u64,
-}
-
-impl Moved {
-    /// Segments of the log.
-    #[must_use]
-    pub fn segments(&self) -> u64 {
-        self.segments
-    }
-
-    /// Frames of all segments.
-    #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// Bytes of all frames.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-/// Opens the log of a new store; refuses a directory that holds one.
-fn empty_log(path: &Path, kind: LogKind) -> Result<Arc<dyn Log>> {
-    let log = open_log(path, true, Duration::ZERO, Some(kind))?.log;
-    let doing = format!("looking into {}", path.display());
-    let manifest = log
-        .read_manifest()
-        .map_err(|error| Error::io(&doing, error))?;
-    let segments = log.segments().map_err(|error| Error::io(&doing, error))?;
-    if manifest.is_some() || !segments.is_empty() {
-        let text = format!(
-            "{} holds a store already: name a new directory",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::NotAStore, text));
-    }
-    Ok(log)
-}
-
-/// Refuses a target within the directory of which nothing may be changed.
-fn check_outside(from: &Path, into: &Path) -> Result<()> {
-    let doing = |error| Error::io("looking for the directories", error);
-    let from = from.canonicalize().map_err(doing)?;
-    let into = std::path::absolute(into).map_err(doing)?;
-    let there = into.ancestors().find_map(|path| path.canonicalize().ok());
-    if there.is_some_and(|path| path.starts_with(&from)) {
-        return Err(Error::invalid(
-            "the new directory lies within the damaged one, which must stay as it is: name one beside it",
-        ));
-    }
-    Ok(())
-}
-
-fn close_log(log: &dyn Log) -> Result<()> {
-    log.close()
-        .map_err(|error| Error::io("closing the log", error))
 }

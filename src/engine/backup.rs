@@ -10,6 +10,7 @@ use crate::journal::manifest::Manifest;
 use crate::journal::marks::{Link, Marks};
 use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::progress::Meter;
 use crate::record::{Head, Locator};
 use crate::sync::{Ordering, block_on};
 
@@ -44,7 +45,7 @@ impl Engine {
     }
 
     /// Copies everything up to now into an empty log, as a backup.
-    pub(crate) fn backup(&self, target: &dyn Log) -> Result<u64> {
+    pub(crate) fn backup(&self, target: &dyn Log, meter: &mut Meter<'_>) -> Result<u64> {
         self.check_alive()?;
         let _pin = Pin::hold(self);
         let last = self.journal.last_used();
@@ -70,6 +71,7 @@ impl Engine {
             .filter(|segment| segment.number >= marks.low.segment)
             .collect();
         let mut copied = marks.low.before;
+        meter.expect(last.saturating_sub(copied));
         for (at, segment) in segments.iter().enumerate() {
             if segment.first_frame > last {
                 break;
@@ -101,6 +103,7 @@ impl Engine {
                     self.now().store_secs,
                 )?;
                 copied = frame;
+                meter.add(1);
             }
             target.sync(segment.number).map_err(failed)?;
             target.seal(segment.number).map_err(failed)?;
@@ -157,7 +160,7 @@ fn count_entries(frame: u64, payload: &[u8]) -> Result<u32> {
 }
 
 /// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
-pub(crate) fn restore(backup: &dyn Log, target: &dyn Log) -> Result<u64> {
+pub(crate) fn restore(backup: &dyn Log, target: &dyn Log, meter: &mut Meter<'_>) -> Result<u64> {
     let doing = "reading the backup";
     let bytes = backup
         .read_manifest()
@@ -186,8 +189,11 @@ pub(crate) fn restore(backup: &dyn Log, target: &dyn Log) -> Result<u64> {
         .0
         .filter(|marks| marks.store_id == manifest.store_id)
         .ok_or_else(damaged)?;
-    let found = recover(backup, &marks, &mut Unseen)?;
-    copy_segments(backup, target, &found, &manifest.store_id)?;
+    // Each frame is read twice: everything is checked before anything is written.
+    meter.expect(2 * marks.durable.saturating_sub(marks.low.before));
+    let found = recover(backup, &marks, &mut Counted(meter))?;
+    meter.expect(2 * meter.done());
+    copy_segments(backup, target, &found, &manifest.store_id, meter)?;
     let epoch = next_epoch(found.epoch, EPOCH_JUMP)?;
     write_new_store(
         target,
@@ -204,7 +210,13 @@ pub(crate) fn restore(backup: &dyn Log, target: &dyn Log) -> Result<u64> {
     Ok(found.last)
 }
 
-fn copy_segments(from: &dyn Log, to: &dyn Log, found: &Found, store_id: &[u8; 16]) -> Result<()> {
+fn copy_segments(
+    from: &dyn Log,
+    to: &dyn Log,
+    found: &Found,
+    store_id: &[u8; 16],
+    meter: &mut Meter<'_>,
+) -> Result<()> {
     let failed = |error| Error::io("restoring the backup", error);
     for segment in &found.segments {
         to.activate(
@@ -218,6 +230,7 @@ fn copy_segments(from: &dyn Log, to: &dyn Log, found: &Found, store_id: &[u8; 16
                 open_frame(bytes, store_id).is_ok_and(|view| view.header.number <= found.last);
             if counts {
                 result = to.append(segment.number, index, bytes);
+                meter.add(1);
             }
             counts && result.is_ok()
         });
@@ -227,6 +240,21 @@ fn copy_segments(from: &dyn Log, to: &dyn Log, found: &Found, store_id: &[u8; 16
             .map_err(failed)?;
     }
     Ok(())
+}
+
+/// As [`Unseen`], and counts.
+struct Counted<'a, 'b>(&'a mut Meter<'b>);
+
+impl Visitor for Counted<'_, '_> {
+    fn segment(&mut self, _: FoundSegment) {}
+
+    fn frame(&mut self, _: usize) {
+        self.0.add(1);
+    }
+
+    fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Recovery for the sake of its checks alone.

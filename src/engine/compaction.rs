@@ -45,6 +45,15 @@ pub(crate) struct Janitor {
     holds_reserve: bool,
 }
 
+impl Janitor {
+    /// Frames of the oldest segment that were looked at.
+    pub(super) fn looked_at(&self, first_frame: u64) -> u64 {
+        self.carrying.map_or(0, |carrying| {
+            carrying.next_frame.saturating_sub(first_frame)
+        })
+    }
+}
+
 /// The oldest segment, whose records are looked at one after the other.
 #[derive(Clone, Copy, Debug)]
 struct Carrying {
@@ -72,6 +81,8 @@ pub(crate) struct View<'a> {
     pub(crate) disk_bytes: u64,
     /// Records that expire up to here count as dead.
     pub(crate) expired_secs: u32,
+    /// Somebody asked for the segments up to this one to go, however much in them lives.
+    pub(crate) asked: u64,
 }
 
 /// What compaction does next.
@@ -100,6 +111,9 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
             Plan::Carry(head.number)
         };
     }
+    if head.number <= view.asked {
+        return Plan::Carry(head.number);
+    }
     let closed = view
         .segments
         .iter()
@@ -123,18 +137,20 @@ impl Engine {
         if self.journal.is_poisoned() || self.check_change().is_err() {
             return false;
         }
-        let mut janitor = self.janitor.lock();
-        match self.janitor_round(&mut janitor) {
-            Ok(more) => more,
-            Err(error) => {
-                self.journal
-                    .poison("compaction", &std::io::Error::other(error));
-                false
-            }
-        }
+        self.compaction_step(0).unwrap_or(false)
     }
 
-    fn janitor_round(&self, janitor: &mut Janitor) -> Result<bool> {
+    /// One step of compaction, on behalf of whoever asked for segments up to one to go.
+    pub(super) fn compaction_step(&self, asked: u64) -> Result<bool> {
+        let mut janitor = self.janitor.lock();
+        self.janitor_round(&mut janitor, asked)
+            .inspect_err(|error| {
+                let failed = std::io::Error::other(error.to_string());
+                self.journal.poison("compaction", &failed);
+            })
+    }
+
+    fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
         let durable = self.journal.durable();
         self.copies.lock().retain(|copy| copy.frame > durable);
         let sealed = self.close_full()?;
@@ -155,7 +171,7 @@ impl Engine {
         if let Some(carrying) = janitor.carrying {
             return self.carry_some(janitor, carrying);
         }
-        match self.plan()? {
+        match self.plan(asked)? {
             Plan::Nothing => Ok(sealed),
             Plan::Drop(segment) => {
                 janitor.dying = Some(Dying {
@@ -224,7 +240,7 @@ impl Engine {
         Ok(())
     }
 
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self, asked: u64) -> Result<Plan> {
         let disk_bytes = self
             .journal
             .log()
@@ -239,6 +255,7 @@ impl Engine {
                 open_segment,
                 disk_bytes,
                 expired_secs,
+                asked,
             })
         }))
     }
@@ -411,6 +428,7 @@ mod tests {
             open_segment,
             disk_bytes: 0,
             expired_secs,
+            asked: 0,
         })
     }
 
@@ -494,7 +512,26 @@ mod tests {
             open_segment: 2,
             disk_bytes: SMALL_DISK_BYTES + 1,
             expired_secs: 0,
+            asked: 0,
         };
         assert_eq!(choose(view), Plan::Carry(1));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_carried_though_it_lives_and_no_more() {
+        let segments = [segment(1, 10, 10), segment(2, 10, 9), segment(3, 10, 10)];
+        let asked = |segments, asked| {
+            choose(View {
+                segments,
+                open_segment: 3,
+                disk_bytes: 0,
+                expired_secs: 0,
+                asked,
+            })
+        };
+        assert_eq!(asked(&segments, 2), Plan::Carry(1));
+        assert_eq!(asked(&segments[1..], 2), Plan::Carry(2));
+        assert_eq!(asked(&segments[2..], 3), Plan::Nothing, "it is open");
+        assert_eq!(asked(&segments[1..], 1), Plan::Nothing);
     }
 }

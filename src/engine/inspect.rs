@@ -12,6 +12,7 @@ use crate::journal::frame::open_frame;
 use crate::journal::read::{lost, records};
 use crate::key::NamespaceId;
 use crate::options::Guarantee;
+use crate::progress::Meter;
 use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
@@ -311,24 +312,24 @@ impl Engine {
     }
 
     /// Reads the whole log back and compares it with what is in memory.
-    pub(crate) fn verify(&self) -> Result<Verified> {
+    pub(crate) fn verify(&self, meter: &mut Meter<'_>) -> Result<Verified> {
         self.check_alive()?;
         let segments: Vec<_> = self
             .journal
             .with_tail(|tail| tail.census.segments().copied().collect());
         let mut verified = Verified::default();
         let durable = self.journal.durable();
+        let frames = segments.iter().map(|segment| u64::from(segment.frames));
+        meter.expect(frames.sum());
         for segment in &segments {
             verified.segments += 1;
-            let end = segment.first_frame + u64::from(segment.frames);
-            // What the writer has not got to yet is read from memory below.
-            self.verify_segment(segment.number, segment.first_frame, end.min(durable + 1))?;
-        }
-        for segment in &segments {
             let next = segment.first_frame + u64::from(segment.frames);
+            // What the writer has not got to yet is read from memory below.
+            self.verify_segment(segment.number, segment.first_frame, next.min(durable + 1))?;
             verified.frames += next - segment.first_frame;
             for frame in segment.first_frame..next {
                 self.verify_frame(frame, &mut verified)?;
+                meter.add(1);
             }
         }
         Ok(verified)

@@ -35,7 +35,7 @@ impl Engine {
         operation: Operation<'_>,
         by: &Action,
     ) -> Result<u64> {
-        self.check_alive()?;
+        self.check_change()?;
         let parts = match operation {
             Operation::Fail(error) => self.split_settlement(named, Settlement::Failed(error))?,
             Operation::Release | Operation::Doubt => Vec::new(),

@@ -43,12 +43,8 @@ impl Engine {
         let began_ms = clock.mono_ms();
         let read_only = log.is_read_only();
         let mut secrets = Secrets::new(options.secrets);
-        let manifest = if read_only {
-            find_manifest(&*log)?
-        } else {
-            free_reserve_on_full_disk(&*log)?;
-            load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?
-        };
+        free_reserve_on_full_disk(&*log)?;
+        let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms);
@@ -58,12 +54,6 @@ impl Engine {
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        let epoch = if read_only {
-            found.epoch
-        } else {
-            check_frames_left(found.last)?;
-            next_epoch(found.epoch, 1)?
-        };
         // Without a writer of its own, whoever waits for the log does its work: there is none.
         let drive = if read_only {
             Drive::Clock
@@ -71,23 +61,15 @@ impl Engine {
             options.drive
         };
         let options = EngineOptions { drive, ..options };
-        let journal = Journal::new(JournalStart {
-            log,
-            writer: WriterStart {
-                marks,
-                marks_slot: slot,
-                last: found.last,
-                checksum: found.checksum,
-            },
-            tail: Tail::new(found.last, last_segment, options.segment_frames, census),
-            durability: options.durability,
-            unwritten_limit: options.limits.unwritten_bytes,
-            drive,
-            store_ms: time.store_ms(),
-        });
-        if !read_only {
-            journal.raise_epoch(epoch)?;
-        }
+        let writer = WriterStart {
+            marks,
+            marks_slot: slot,
+            last: found.last,
+            checksum: found.checksum,
+        };
+        let tail = Tail::new(found.last, last_segment, options.segment_frames, census);
+        let journal = journal(log, writer, tail, &options, time.store_ms());
+        let epoch = take_first_epoch(&journal, &found)?;
         let opened = Opened {
             recovered_records: records,
             torn_frames: found.torn_frames,
@@ -131,11 +113,41 @@ impl Engine {
     }
 }
 
+fn journal(
+    log: Arc<dyn Log>,
+    writer: WriterStart,
+    tail: Tail,
+    options: &EngineOptions,
+    store_ms: u64,
+) -> Journal {
+    Journal::new(JournalStart {
+        log,
+        writer,
+        tail,
+        durability: options.durability,
+        unwritten_limit: options.limits.unwritten_bytes,
+        drive: options.drive,
+        store_ms,
+    })
+}
+
+/// The epoch of this run, durable on return: above every one before it. A run that only reads
+/// grants nothing, and takes none.
+fn take_first_epoch(journal: &Journal, found: &Found) -> Result<u32> {
+    if journal.log().is_read_only() {
+        return Ok(found.epoch);
+    }
+    let epoch = next_epoch(found.epoch, 1)?;
+    check_frames_left(found.last)?;
+    journal.raise_epoch(epoch)?;
+    Ok(epoch)
+}
+
 fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
     let free = log
         .free_bytes()
         .map_err(|error| Error::io("looking at the free disk space", error))?;
-    if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) {
+    if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) && !log.is_read_only() {
         log.hold_reserve(false)
             .map_err(|error| Error::io("giving up the disk reserve", error))?;
     }
@@ -227,8 +239,11 @@ pub(super) fn random() -> Result<[u8; 16]> {
     Ok(bytes)
 }
 
-/// The manifest of a store that is opened to write; makes one where there is none.
+/// The manifest of a store; makes one where there is none.
 fn load_manifest(log: &dyn Log, now_secs: u64, secrets: &mut Secrets) -> Result<Manifest> {
+    if log.is_read_only() {
+        return find_manifest(log);
+    }
     match read_manifest(log)? {
         Some(manifest) if manifest.backup => {
             let text =

@@ -22,6 +22,7 @@ use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{Hasher128, NamespaceId};
 use crate::options::Durability;
+use crate::progress::Meter;
 use crate::record::{Head, Record, RecordKind};
 use crate::salvage::{Salvage, SalvageOptions};
 use crate::sync::Drive;
@@ -37,8 +38,9 @@ pub(crate) fn salvage(
     remains: &Remains,
     target: &Arc<dyn Log>,
     options: &SalvageOptions,
+    meter: &mut Meter<'_>,
 ) -> Result<Salvage> {
-    let mut inventory = take_inventory(remains)?;
+    let mut inventory = take_inventory(remains, meter)?;
     let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
     let (found, places) = inventory.arrange(&manifest.store_id);
     let mut saving = Saving {
@@ -60,9 +62,12 @@ pub(crate) fn salvage(
         epoch: found.epoch,
         found,
     };
-    saving.find_newest(&manifest)?;
+    let pieces = saving.found.pieces.iter();
+    let bytes: u64 = pieces.map(|piece| u64::from(piece.bytes)).sum();
+    meter.expect(meter.done() + 2 * bytes);
+    saving.find_newest(&manifest, meter)?;
     let journal = saving.start(target)?;
-    saving.write(&journal)?;
+    saving.write(&journal, meter)?;
     let manifest = Manifest {
         store_id: *journal.store_id(),
         backup: false,
@@ -159,11 +164,12 @@ struct Saving<'a> {
 
 impl Saving<'_> {
     /// Finds the newest record of each key.
-    fn find_newest(&mut self, manifest: &Manifest) -> Result<()> {
+    fn find_newest(&mut self, manifest: &Manifest, meter: &mut Meter<'_>) -> Result<()> {
         let known: BTreeSet<u32> = manifest.namespaces.iter().map(|entry| entry.id.0).collect();
         let mut unknown = BTreeSet::new();
         for at in 0..self.found.pieces.len() {
             let payload = self.payload(at)?;
+            meter.add(u64::from(self.found.pieces[at].bytes));
             for entry in entries(&payload) {
                 let Some((offset, head, wire)) = self.record(at, entry)? else {
                     continue;
@@ -260,10 +266,11 @@ impl Saving<'_> {
     }
 
     /// Writes the newest record of each key, oldest first.
-    fn write(&mut self, journal: &Journal) -> Result<()> {
+    fn write(&mut self, journal: &Journal, meter: &mut Meter<'_>) -> Result<()> {
         let mut unwritten = 0;
         for at in 0..self.found.pieces.len() {
             let payload = self.payload(at)?;
+            meter.add(u64::from(self.found.pieces[at].bytes));
             // A malformed record was told of on the first way through.
             for (offset, entry) in entries(&payload).flatten() {
                 let Entry::Record(wire) = entry else { continue };

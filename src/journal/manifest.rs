@@ -95,6 +95,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The version that bytes which decode are of.
+    pub(crate) fn version_of(bytes: &[u8]) -> u32 {
+        let version = bytes.get(8..12).and_then(|bytes| bytes.try_into().ok());
+        version.map_or(0, u32::from_le_bytes)
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<&NamespaceEntry> {
         self.namespaces.iter().find(|entry| entry.name == name)
     }

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::directory::{OpenFailure, named, parse_number};
+use super::directory::{OpenFailure, disk_bytes, named, parse_number};
 use super::file_log;
 use super::frame::{self, BadFrame, FrameView};
 use super::log::FRAME_BYTES_MAX;
@@ -35,7 +35,7 @@ pub(crate) enum Remain<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct SegmentPlace {
     pub(crate) number: u64,
-    is_file: bool,
+    pub(crate) is_file: bool,
 }
 
 impl Display for SegmentPlace {
@@ -77,6 +77,24 @@ impl Remains {
     /// The kind of log in which the store lies, as far as that is still known.
     pub(crate) fn kind(&self) -> LogKind {
         super::kind::recognise(&self.directory)
+    }
+
+    /// Bytes of the file that holds the frames; 0 where that cannot be told.
+    pub(crate) fn bytes(&self, place: SegmentPlace) -> u64 {
+        fs::metadata(self.file(place)).map_or(0, |about| about.len())
+    }
+
+    /// Bytes of the medium that a segment takes.
+    pub(crate) fn disk_bytes(&self, place: SegmentPlace) -> io::Result<u64> {
+        let path = self.folder(place);
+        disk_bytes(
+            if place.is_file {
+                self.file(place)
+            } else {
+                path
+            }
+            .as_path(),
+        )
     }
 
     pub(crate) fn link(&self, place: SegmentPlace) -> io::Result<Vec<u8>> {
@@ -187,6 +205,13 @@ fn look_through(window: &[u8], from: u64, visit: &mut dyn FnMut(u64, &Remain<'_>
         }
     }
     end.max(at) as u64
+}
+
+/// Looks at a store beside whoever has it open.
+pub(crate) fn beside(path: &Path) -> Result<Remains, OpenFailure> {
+    Ok(Remains {
+        directory: Untouched::beside(path)?,
+    })
 }
 
 /// Opens what is left of a store, for reading only.

@@ -10,6 +10,7 @@ use super::frame::{BadFrame, FrameView};
 use super::marks::{Link, Marks};
 use super::remains::{Remain, Remains, SegmentPlace};
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Meter;
 use crate::salvage::Places;
 
 /// A frame that is whole, and where it lies.
@@ -52,7 +53,7 @@ pub(crate) struct Found {
 }
 
 /// Looks through everything that is left.
-pub(crate) fn take_inventory(remains: &Remains) -> Result<Inventory> {
+pub(crate) fn take_inventory(remains: &Remains, meter: &mut Meter<'_>) -> Result<Inventory> {
     let mut inventory = Inventory::default();
     for slot in 0..2 {
         let bytes = remains.directory.read_marks(slot).unwrap_or_default();
@@ -66,9 +67,13 @@ pub(crate) fn take_inventory(remains: &Remains) -> Result<Inventory> {
     let segments = remains
         .segments()
         .map_err(|error| Error::io("reading the segments", error))?;
+    let bytes = |place: &SegmentPlace| remains.bytes(*place);
+    // What is saved is read twice more.
+    meter.expect(3 * segments.iter().map(bytes).sum::<u64>());
     for place in segments {
         inventory.link(remains, place);
         inventory.segment(remains, place)?;
+        meter.add(remains.bytes(place));
     }
     Ok(inventory)
 }

@@ -43,3 +43,4 @@ mod smoke;
 mod threads;
 #[cfg(feature = "json")]
 mod typed;
+mod upkeep;

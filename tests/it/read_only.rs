@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hapax::{
-    Claim, Error, ErrorKind, LogKind, ManualClock, Policy, Resolution, State, Store, Ticket,
+    Action, Claim, Error, ErrorKind, LogKind, ManualClock, Policy, Resolution, State, Store, Ticket,
 };
 
 use crate::logs::KINDS;
@@ -99,6 +99,10 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
             kind(store.namespace("mail", policy())),
             ErrorKind::PolicyConflict
         );
+        let by = store.operator(Action::new("ann", "to see").unwrap());
+        assert_eq!(kind(by.doubt("pay", "large", ticket.token())), refused);
+        assert_eq!(kind(by.forget("pay", "large")), refused);
+        let pay = store.open_namespace("pay").unwrap();
         let error = pay.claim("new").unwrap_err();
         assert!(error.to_string().contains("read_only()"), "{error}");
         store.sync().unwrap();

@@ -15,6 +15,7 @@ const VALUES: &[&str] = &[
     "options",
     "pending",
     "process",
+    "progress",
     "record",
     "salvage",
     "stats",
@@ -31,7 +32,9 @@ const PUBLIC: &[&str] = &[
     "scan",
     "sim",
     "store",
+    "survey",
     "typed",
+    "upkeep",
     "compile_fail",
     "fuzzing",
 ];

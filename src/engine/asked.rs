@@ -1,0 +1,101 @@
+//! Compaction that somebody asked for: the same steps, until nothing dead is left that can go.
+
+use super::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Meter;
+use crate::sync::{Ordering, block_on};
+
+/// What a compaction came to.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Freed {
+    pub(crate) segments: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Engine {
+    /// Carries what lives out of every segment that holds something dead, and drops it.
+    ///
+    /// Only the oldest segment can go, so those before such a one are carried too, however much
+    /// of them lives. What was appended since is left: no end would be in sight.
+    pub(crate) fn compact(&self, meter: &mut Meter<'_>) -> Result<Freed> {
+        self.check_change()?;
+        self.check_can_wait()?;
+        self.expire_now();
+        let asked = self.newest_with_dead();
+        let before = self.counts()?;
+        meter.expect(self.frames_up_to(asked));
+        let frames = self.frames_up_to(asked);
+        let mut idle = 0;
+        // The first round without work may have waited for what the last one appended.
+        while idle < 2 && self.frames_up_to(asked) > 0 {
+            self.check_open()?;
+            self.check_pins()?;
+            let more = self.compaction_step(asked)?;
+            // A few frames for each commit, so that claims find the log as empty as ever.
+            block_on(self.journal.wait(self.journal.last_used()))?;
+            idle = if more { 0 } else { idle + 1 };
+            meter.reach(frames.saturating_sub(self.frames_up_to(asked)));
+        }
+        let after = self.counts()?;
+        Ok(Freed {
+            segments: after.segments - before.segments,
+            records: after.records - before.records,
+            bytes: before.bytes.saturating_sub(after.bytes),
+        })
+    }
+
+    /// Counts as dead what has expired, in the first minutes after open too: whoever asks for
+    /// compaction vouches for the clock.
+    fn expire_now(&self) {
+        let store_secs = self.store_secs.load(Ordering::Relaxed);
+        self.journal.with_tail(|tail| {
+            let census = &mut tail.census;
+            census.advance(store_secs.max(census.now_secs()));
+        });
+    }
+
+    /// The newest segment in which something is dead, and which takes no frames now; 0 for none.
+    fn newest_with_dead(&self) -> u64 {
+        let open = self.journal.open_segment();
+        self.journal.with_tail(|tail| {
+            let closed = tail.census.segments();
+            let closed = closed.filter(|segment| open.is_none_or(|open| segment.number < open));
+            closed
+                .filter(|segment| segment.live < segment.records)
+                .map(|segment| segment.number)
+                .max()
+                .unwrap_or(0)
+        })
+    }
+
+    /// Frames in the segments up to one that have not been looked at.
+    fn frames_up_to(&self, asked: u64) -> u64 {
+        let janitor = self.janitor.lock();
+        self.journal.with_tail(|tail| {
+            let left = tail.census.segments();
+            let left = left.take_while(|segment| segment.number <= asked);
+            let frames: u64 = left.map(|segment| u64::from(segment.frames)).sum();
+            let head = tail.census.oldest();
+            let looked_at = head.map_or(0, |head| janitor.looked_at(head.first_frame));
+            frames.saturating_sub(looked_at)
+        })
+    }
+
+    fn check_pins(&self) -> Result<()> {
+        if self.pins.load(Ordering::Acquire) > 0 {
+            let text = "a scan or a backup is under way, which reads what compaction would drop: end it first";
+            return Err(Error::new(ErrorKind::InUse, text));
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> Result<Freed> {
+        let bytes = self.journal.log().disk_bytes();
+        Ok(Freed {
+            segments: self.segments_dropped.load(Ordering::Relaxed),
+            records: self.records_carried.load(Ordering::Relaxed),
+            bytes: bytes.map_err(|error| Error::io("looking at the disk space in use", error))?,
+        })
+    }
+}
