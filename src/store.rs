@@ -11,10 +11,12 @@ use crate::claim::{Doubt, Resolution};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::{Engine, backup, moving, salvage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::health::Health;
 use crate::journal::log::Log;
 use crate::journal::memory_log::MemoryLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
+use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::options::{LogKind, Policy};
 use crate::pending::Pending;
@@ -329,6 +331,21 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.engine.stats()
+    }
+
+    /// Everything that the store counts and measures, at this moment, for Prometheus and the like.
+    ///
+    /// Takes the lock of each shard in turn: meant to be called every few seconds, not for each
+    /// request. `docs/metrics.md` says what each number means.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.inner.engine.metrics()
+    }
+
+    /// Whether the store serves, and what troubles it. Cheap, and waits for nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.engine.health()
     }
 
     /// The kind of log that the store lies in; `None` for one in memory.

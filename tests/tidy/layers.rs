@@ -10,7 +10,9 @@ const VALUES: &[&str] = &[
     "clock",
     "error",
     "fingerprint",
+    "health",
     "key",
+    "metrics",
     "options",
     "pending",
     "process",
@@ -21,6 +23,7 @@ const VALUES: &[&str] = &[
 ];
 const PUBLIC: &[&str] = &[
     "builder",
+    "call",
     "claim",
     "lease",
     "namespace",
