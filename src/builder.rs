@@ -52,6 +52,7 @@ pub struct Builder {
     first_counter: u64,
     segment_frames: u32,
     read_only: bool,
+    metrics: bool,
 }
 
 impl Builder {
@@ -71,6 +72,7 @@ impl Builder {
             first_counter: 0,
             segment_frames: SEGMENT_FRAMES_MAX,
             read_only: false,
+            metrics: true,
         }
     }
 
@@ -215,6 +217,13 @@ impl Builder {
         self
     }
 
+    /// Whether calls are counted and timed, which they are; without, a bench sees what that costs.
+    #[doc(hidden)]
+    pub fn metrics(mut self, metrics: bool) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Opens the store.
     ///
     /// # Errors
@@ -259,6 +268,7 @@ impl Builder {
             first_counter: self.first_counter,
             segment_frames: self.segment_frames,
             drive,
+            counts: self.metrics,
             secrets,
         };
         let engine = Engine::open(log, clock, options)?;

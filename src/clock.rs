@@ -70,6 +70,22 @@ impl Clock {
         }
     }
 
+    /// As [`mono_ms`](Self::mono_ms), in nanoseconds: to measure, not to decide.
+    #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]
+    pub(crate) fn mono_ns(&self) -> u64 {
+        match self {
+            Self::System(start) => {
+                let elapsed = Instant::now().saturating_duration_since(*start);
+                let nanos = u64::from(elapsed.subsec_nanos());
+                elapsed
+                    .as_secs()
+                    .saturating_mul(1_000_000_000)
+                    .saturating_add(nanos)
+            }
+            Self::Manual(clock) => clock.shared.lock().mono_ms.saturating_mul(1_000_000),
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]
     pub(crate) fn wall_ms(&self) -> u64 {
         match self {

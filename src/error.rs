@@ -99,6 +99,37 @@ pub enum ErrorKind {
     Io,
 }
 
+impl ErrorKind {
+    /// Its name in metrics and logs: words with underscores.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::AtCapacity => "at_capacity",
+            Self::Superseded => "superseded",
+            Self::NotHeld => "not_held",
+            Self::AlreadySettled => "already_settled",
+            Self::InUse => "in_use",
+            Self::NoNamespace => "no_namespace",
+            Self::ReadOnly => "read_only",
+            Self::PolicyConflict => "policy_conflict",
+            Self::LogConflict => "log_conflict",
+            Self::Locked => "locked",
+            Self::NotAStore => "not_a_store",
+            Self::Unsupported => "unsupported",
+            Self::Damaged => "damaged",
+            Self::Salvaged => "salvaged",
+            Self::ClockJump => "clock_jump",
+            Self::Poisoned => "poisoned",
+            Self::Closed => "closed",
+            Self::Forked => "forked",
+            Self::Decode => "decode",
+            Self::Io => "io",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self {

@@ -342,31 +342,42 @@ impl Lease {
     }
 
     fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
+        let began_ns = self.held.engine().begin_settlement(self.held.named());
         let (lease, frame) = self
             .start(command)
             .map_err(|refused| block_on(refused.rested()))?;
         let engine = lease.held.engine();
         if engine.is_acknowledged(lease.held.is_sync(), frame) {
+            engine.end_settlement(lease.held.named(), began_ns);
             return Ok(());
         }
+        // What waits for the medium is timed, whether it is one of the sample or not.
+        let began_ns = began_ns.or_else(|| engine.clock_ns());
         match block_on(engine.acknowledge(lease.held.is_sync(), frame)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                engine.end_settlement(lease.held.named(), began_ns);
+                Ok(())
+            }
             Err(error) => Err(LeaseError::new(error, lease)),
         }
     }
 
     fn settle_async(self, command: Command<'_>) -> Pending<Result<(), LeaseError>> {
+        let engine = self.held.engine();
+        let sampled_ns = engine.begin_settlement(self.held.named());
+        let is_sync = self.held.is_sync();
+        let began_ns = sampled_ns.or_else(|| engine.clock_ns().filter(|_| is_sync));
         let started = self.start(command);
         Pending::new(async move {
             let (lease, frame) = match started {
                 Ok(started) => started,
                 Err(refused) => return Err(refused.rested().await),
             };
-            let acknowledged = lease
-                .held
-                .engine()
-                .acknowledge(lease.held.is_sync(), frame)
-                .await;
+            let engine = lease.held.engine();
+            let acknowledged = engine.acknowledge(is_sync, frame).await;
+            if acknowledged.is_ok() {
+                engine.end_settlement(lease.held.named(), began_ns);
+            }
             acknowledged.map_err(|error| LeaseError::new(error, lease))
         })
     }

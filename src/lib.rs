@@ -33,7 +33,9 @@ mod canonical_json;
 mod clock;
 mod error;
 mod fingerprint;
+mod health;
 mod key;
+mod metrics;
 mod options;
 mod process;
 mod progress;
@@ -53,6 +55,7 @@ mod engine;
 mod races;
 
 mod builder;
+mod call;
 mod claim;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -84,9 +87,13 @@ pub use clock::ManualClock;
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
+pub use health::{Health, Trouble};
 pub use journal::memory_log::MemoryLog;
 pub use key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
 pub use lease::{Lease, LeaseError, Ticket};
+pub use metrics::{
+    Distribution, Family, Indicators, MetricKind, Metrics, Series, Value as MetricValue,
+};
 pub use namespace::Namespace;
 pub use operator::Operator;
 pub use options::{

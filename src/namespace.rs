@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::action::Action;
+use crate::call::Unanswered;
 use crate::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
 };
@@ -118,11 +119,13 @@ impl Namespace {
     pub fn claim_with(&self, key: impl AsRef<[u8]>, options: ClaimOptions) -> Result<Claim> {
         let key = key.as_ref();
         let wait = options.wait;
-        let request = self.prepare(key, options)?;
         let engine = &self.store().engine;
-        let named = engine.named(self.core(), key);
-        let answer = engine.claim_blocking(named, &request, wait)?;
-        Ok(self.answer(named.digest, answer))
+        let claimed = self.prepare(key, options).and_then(|request| {
+            let named = engine.named(self.core(), key);
+            let answer = engine.claim_blocking(named, &request, wait)?;
+            Ok(self.answer(named.digest, answer))
+        });
+        self.count_failed(1, claimed)
     }
 
     /// As [`claim_with`](Self::claim_with), without blocking: the claim is made when the future is
@@ -137,14 +140,26 @@ impl Namespace {
         let prepared = self
             .prepare(key, options)
             .map(|request| (Box::<[u8]>::from(key), request));
-        let this = self.clone();
+        let mut call = Unanswered::new(self, 1);
         Pending::new(async move {
-            let (key, request) = prepared?;
-            let engine = &this.store().engine;
-            let named = engine.named(this.core(), &key);
-            let answer = engine.claim(named, &request, wait).await?;
-            Ok(this.answer(named.digest, answer))
+            let claimed = match prepared {
+                Ok((key, request)) => call.space().claim_prepared(&key, &request, wait).await,
+                Err(refused) => Err(refused),
+            };
+            call.end(claimed)
         })
+    }
+
+    async fn claim_prepared(
+        &self,
+        key: &[u8],
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<Claim> {
+        let engine = &self.store().engine;
+        let named = engine.named(self.core(), key);
+        let answer = engine.claim(named, request, wait).await?;
+        Ok(self.answer(named.digest, answer))
     }
 
     /// Claims many keys in one commit; answers come in the order of the items. It never waits for
@@ -159,8 +174,9 @@ impl Namespace {
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Result<Vec<BatchClaim>> {
-        let items = self.prepare_many(items)?;
-        block_on(self.claim_prepared_many(items, true))
+        let items = self.count_failed(1, self.prepare_many(items))?;
+        let count = items.len();
+        self.count_failed(count, block_on(self.claim_prepared_many(items, true)))
     }
 
     /// As [`claim_many`](Self::claim_many), without blocking.
@@ -169,8 +185,15 @@ impl Namespace {
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Pending<Result<Vec<BatchClaim>>> {
         let items = self.prepare_many(items);
-        let this = self.clone();
-        Pending::new(async move { this.claim_prepared_many(items?, false).await })
+        let count = items.as_ref().map_or(1, Vec::len);
+        let mut call = Unanswered::new(self, count);
+        Pending::new(async move {
+            let claimed = match items {
+                Ok(items) => call.space().claim_prepared_many(items, false).await,
+                Err(refused) => Err(refused),
+            };
+            call.end(claimed)
+        })
     }
 
     async fn claim_prepared_many(
@@ -257,9 +280,11 @@ impl Namespace {
     /// As for [`claim`](Self::claim).
     pub fn insert(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.check_key(key)?;
         let engine = &self.store().engine;
-        engine.insert_blocking(engine.named(self.core(), key))
+        let inserted = self
+            .check_key(key)
+            .and_then(|()| engine.insert_blocking(engine.named(self.core(), key)));
+        self.count_failed(1, inserted)
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit.
@@ -280,21 +305,17 @@ impl Namespace {
     ) -> Pending<Result<Vec<bool>>> {
         let engine = &self.store().engine;
         let keys = engine.gather(keys, |_, key| self.key(key.as_ref()));
-        let this = self.clone();
+        let count = keys.as_ref().map_or(1, Vec::len);
+        let mut call = Unanswered::new(self, count);
         Pending::new(async move {
-            let keys = keys?;
-            let engine = &this.store().engine;
-            let mut inserted = Vec::with_capacity(keys.len());
-            let mut newest = None;
-            for key in &keys {
-                let (new, frame) = engine.insert(engine.named(this.core(), key)).await?;
-                inserted.push(new);
-                newest = newest.max(frame);
-            }
-            engine
-                .acknowledge(engine.is_sync(this.core()), newest)
-                .await?;
-            Ok(inserted)
+            let inserted = match keys {
+                Ok(keys) => {
+                    let space = call.space();
+                    space.store().engine.insert_many(space.core(), &keys).await
+                }
+                Err(refused) => Err(refused),
+            };
+            call.end(inserted)
         })
     }
 

@@ -12,9 +12,11 @@ use crate::claim::{Doubt, Resolution};
 use crate::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
+use crate::health::Health;
 use crate::journal::memory_log::MemoryLog;
 use crate::key::{NamespaceId, check_key};
 use crate::lease::{Lease, Ticket};
+use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::operator::Operator;
 use crate::options::{LogKind, Policy};
@@ -233,6 +235,21 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.engine.stats()
+    }
+
+    /// Everything that the store counts and measures, at this moment, for Prometheus and the like.
+    ///
+    /// Takes the lock of each shard in turn: meant to be called every few seconds, not for each
+    /// request. `docs/metrics.md` says what each number means.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.inner.engine.metrics()
+    }
+
+    /// Whether the store serves, and what troubles it. Cheap, and waits for nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.engine.health()
     }
 
     /// The kind of log that the store lies in; `None` for one in memory.

@@ -124,6 +124,7 @@ impl Engine {
         items: &[BatchItem],
         may_block: bool,
     ) -> Result<Vec<ItemAnswer>> {
+        let began_ns = self.clock_ns();
         self.check_change()?;
         self.make_room().await?;
         let mut batch = Batch {
@@ -163,6 +164,7 @@ impl Engine {
             }
         }
         batch.undelivered.granted.clear();
+        self.count_batch(namespace, &batch.answers, began_ns);
         let answer = |answer: Option<ItemAnswer>| answer.expect("every item was answered");
         Ok(batch.answers.drain(..).map(answer).collect())
     }
@@ -206,7 +208,6 @@ impl Engine {
             let item = &items[index];
             let first = batch.first.filter(|first| items[*first].key == item.key);
             if let Some(first) = first {
-                turn.shard.counters.answered_repeat += 1;
                 batch.answers[index] = Some(batch.repeat(first, index));
                 continue;
             }

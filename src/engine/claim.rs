@@ -20,6 +20,7 @@ use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
+use crate::stats::ClaimOutcome;
 use crate::sync::{Mailbox, Ordering, block_on};
 use crate::wheel::TimerKey;
 
@@ -62,6 +63,18 @@ pub(crate) enum Answer {
     },
 }
 
+impl Answer {
+    pub(crate) fn outcome(&self) -> ClaimOutcome {
+        match self {
+            Self::Granted(_) => ClaimOutcome::Granted,
+            Self::InProgress { .. } => ClaimOutcome::InProgress,
+            Self::Settled { state, .. } => ClaimOutcome::of_settled(*state),
+            Self::InDoubt { .. } => ClaimOutcome::InDoubt,
+            Self::Mismatch { .. } => ClaimOutcome::Mismatch,
+        }
+    }
+}
+
 /// One look at a key.
 #[derive(Debug)]
 pub(crate) enum Tried {
@@ -96,23 +109,27 @@ impl Engine {
         request: &Request,
         wait: Option<Duration>,
     ) -> Result<Answer> {
+        let began_ns = self.begin_claim(named);
         self.check_change()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
             self.make_room_blocking()?;
         }
         let wait_until_ms = self.deadline(wait);
-        let mut tried = self.try_claim(named, request, None, wait_until_ms)?;
+        let mut tried = self.try_counted(named, request, None, wait_until_ms)?;
         if let Tried::Read(locator) = tried {
             // From disk too, if need be: the thread has nothing else to do.
             let Some(record) = self.read(locator)? else {
-                return block_on(self.go_on(named, request, wait_until_ms, tried));
+                return block_on(self.go_on(named, request, wait_until_ms, tried, began_ns));
             };
             let read = (locator, Arc::new(record));
-            tried = self.try_claim(named, request, Some(&read), wait_until_ms)?;
+            tried = self.try_counted(named, request, Some(&read), wait_until_ms)?;
         }
         match tried {
-            Tried::Answer(answer, None) => Ok(answer),
-            tried => block_on(self.go_on(named, request, wait_until_ms, tried)),
+            Tried::Answer(answer, None) => {
+                self.end_claim(named, began_ns, &answer);
+                Ok(answer)
+            }
+            tried => block_on(self.go_on(named, request, wait_until_ms, tried, began_ns)),
         }
     }
 
@@ -133,13 +150,15 @@ impl Engine {
         request: &Request,
         wait_until_ms: Option<u64>,
     ) -> Result<Answer> {
+        let began_ns = self.begin_claim(named);
         self.check_change()?;
         if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
             // It will be journaled, so it waits for room first, as any change does.
             self.make_room().await?;
         }
-        let tried = self.try_claim(named, request, None, wait_until_ms)?;
-        self.go_on(named, request, wait_until_ms, tried).await
+        let tried = self.try_counted(named, request, None, wait_until_ms)?;
+        self.go_on(named, request, wait_until_ms, tried, began_ns)
+            .await
     }
 
     fn deadline(&self, wait: Option<Duration>) -> Option<u64> {
@@ -153,19 +172,29 @@ impl Engine {
         request: &Request,
         mut wait_until_ms: Option<u64>,
         mut tried: Tried,
+        mut began_ns: Option<u64>,
     ) -> Result<Answer> {
         let mut read: Option<Read> = None;
         loop {
             let answered = match tried {
-                Tried::Answer(answer, rests_on) => self.hand_out(named, answer, rests_on).await?,
+                Tried::Answer(answer, None) => Some(answer),
+                Tried::Answer(answer, rests_on) => {
+                    // What waits for the medium is timed, whether it is one of the sample or not.
+                    began_ns = began_ns.or_else(|| self.clock_ns());
+                    self.hand_out(named, answer, rests_on).await?
+                }
                 Tried::Read(locator) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
                     None
                 }
                 Tried::Wait(waiter, timer) => {
+                    // How long somebody else takes has a distribution of its own.
+                    began_ns = None;
                     let waiting = Waiting {
                         engine: self,
                         digest: named.digest,
+                        column: named.namespace.column,
+                        began_ns: self.clock_ns(),
                         waiter: Some(waiter),
                         timer,
                     };
@@ -181,9 +210,10 @@ impl Engine {
                 }
             };
             if let Some(answer) = answered {
+                self.end_claim(named, began_ns, &answer);
                 return Ok(answer);
             }
-            tried = self.try_claim(named, request, read.as_ref(), wait_until_ms)?;
+            tried = self.try_counted(named, request, read.as_ref(), wait_until_ms)?;
         }
     }
 
@@ -203,7 +233,7 @@ impl Engine {
             Some(Outcome::Settled(state, record, locator)) => {
                 self.rest(self.rests_on(named.namespace, locator)).await?;
                 let compared = was_compared(&record, request, named.namespace);
-                self.count_settled(named.digest, state);
+                self.count_claim(named, ClaimOutcome::of_settled(state));
                 Ok(Some(Answer::Settled {
                     state,
                     record,
@@ -218,7 +248,7 @@ impl Engine {
                 let rests_on = locator.and_then(|at| self.rests_on(named.namespace, at));
                 self.rest(rests_on).await?;
                 let compared = was_compared(&record, request, named.namespace);
-                self.count_settled(named.digest, State::InDoubt);
+                self.count_claim(named, ClaimOutcome::InDoubt);
                 Ok(Some(Answer::InDoubt {
                     record,
                     holder_alive,
@@ -229,8 +259,8 @@ impl Engine {
         }
     }
 
-    /// Waits for what the answer rests on. A grant that is not delivered is taken back; `None` when
-    /// it was lost while it waited.
+    /// Waits for what the answer rests on, and counts it. A grant that is not delivered is taken
+    /// back; `None` when it was lost while it waited.
     async fn hand_out(
         &self,
         named: Named<'_>,
@@ -254,6 +284,7 @@ impl Engine {
             }
         }
         undelivered.token = None;
+        self.count_claim(named, answer.outcome());
         Ok(Some(answer))
     }
 
@@ -267,6 +298,27 @@ impl Engine {
     ) -> Result<Tried> {
         let mut turn = self.turn_at(self.shards.index(named.digest));
         let tried = self.decide(&mut turn, named, request, read, wait_until_ms);
+        turn.end();
+        tried
+    }
+
+    /// As [`try_claim`](Self::try_claim), for a call with one key: counts an answer that rests on
+    /// nothing, and so is given as it is.
+    fn try_counted(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        read: Option<&Read>,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Tried> {
+        let mut turn = self.turn_at(self.shards.index(named.digest));
+        let tried = self.decide(&mut turn, named, request, read, wait_until_ms);
+        if let Ok(Tried::Answer(answer, None)) = &tried {
+            let column = named.namespace.column;
+            let outcome = answer.outcome();
+            let tallies = &mut turn.shard.tallies;
+            tallies.count(column, |counters| *counters.claims(outcome) += 1);
+        }
         turn.end();
         tried
     }
@@ -337,23 +389,18 @@ impl Engine {
                 } else {
                     State::Completed
                 };
-                count_settled(&mut turn.shard, state);
                 Answer::Settled {
                     state,
                     record: Arc::clone(record),
                     compared,
                 }
             }
-            Verdict::InDoubt { compared } => {
-                turn.shard.counters.answered_in_doubt += 1;
-                Answer::InDoubt {
-                    record: Arc::clone(record),
-                    holder_alive: false,
-                    compared,
-                }
-            }
+            Verdict::InDoubt { compared } => Answer::InDoubt {
+                record: Arc::clone(record),
+                holder_alive: false,
+                compared,
+            },
             Verdict::Mismatch(labels) => {
-                turn.shard.counters.answered_mismatch += 1;
                 let state = state_of(record, named.namespace.policy.guarantee);
                 Answer::Mismatch { labels, state }
             }
@@ -400,7 +447,6 @@ impl Engine {
                 if let Some(tried) = enqueued {
                     return Ok(tried);
                 }
-                turn.shard.counters.answered_in_progress += 1;
                 let running = turn.shard.get(at).expect("the key is running");
                 Answer::InProgress {
                     lease_left_ms: running.lease_left_ms(turn.now),
@@ -410,7 +456,6 @@ impl Engine {
                 }
             }
             Verdict::InDoubt { compared } => {
-                turn.shard.counters.answered_in_doubt += 1;
                 let running = turn.shard.get(at).expect("the key is running");
                 let record = Arc::new(doubt_record(running, turn.now));
                 Answer::InDoubt {
@@ -420,7 +465,6 @@ impl Engine {
                 }
             }
             Verdict::Mismatch(labels) => {
-                turn.shard.counters.answered_mismatch += 1;
                 let running = turn.shard.get(at).expect("the key is running");
                 let state = if running.is_in_doubt(turn.now) {
                     State::InDoubt
@@ -443,12 +487,13 @@ impl Engine {
         until_ms: u64,
     ) -> Option<Tried> {
         let limits = &self.options.limits;
-        let in_line = shard
-            .get(at)
-            .map_or(0, |running| running.rest.waiters.len());
+        let running = shard.get(at)?;
+        let (in_line, column) = (running.rest.waiters.len(), running.column);
         if in_line >= limits.waiters_per_key
             || self.waiters.load(Ordering::Relaxed) >= limits.waiters
         {
+            let tallies = &mut shard.tallies;
+            tallies.count(column, |counters| counters.waits_refused += 1);
             return None;
         }
         let waiter = Arc::new(Waiter {
@@ -464,20 +509,9 @@ impl Engine {
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.waiters.fetch_add(1, Ordering::Relaxed);
         self.hint_timer(until_ms);
-        shard.counters.waited += 1;
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| counters.waited += 1);
         Some(Tried::Wait(waiter, timer))
-    }
-
-    fn count_settled(&self, digest: Digest, state: State) {
-        count_settled(&mut self.shards.lock(digest), state);
-    }
-}
-
-fn count_settled(shard: &mut Locked<'_>, state: State) {
-    match state {
-        State::Failed => shard.counters.answered_failed += 1,
-        State::InDoubt => shard.counters.answered_in_doubt += 1,
-        _ => shard.counters.answered_completed += 1,
     }
 }
 

@@ -159,6 +159,7 @@ impl Engine {
         if self.pins.load(Ordering::Acquire) > 0 {
             return Ok(sealed);
         }
+        let began_ns = self.clock_ns();
         if let Some(dying) = janitor.dying {
             if self.journal.durable() < dying.after_frame {
                 return Ok(sealed);
@@ -166,10 +167,15 @@ impl Engine {
             self.bury(dying)?;
             janitor.dying = None;
             self.segments_dropped.fetch_add(1, Ordering::Relaxed);
+            self.end_compaction(began_ns);
             return Ok(true);
         }
         if let Some(carrying) = janitor.carrying {
-            return self.carry_some(janitor, carrying);
+            let more = self.carry_some(janitor, carrying)?;
+            if more {
+                self.end_compaction(began_ns);
+            }
+            return Ok(more);
         }
         match self.plan(asked)? {
             Plan::Nothing => Ok(sealed),
@@ -445,6 +451,7 @@ mod tests {
             first_counter: 0,
             segment_frames: 8192,
             drive: Drive::Clock,
+            counts: true,
             secrets: None,
         };
         let log = MemoryLog::new().session().unwrap();

@@ -180,7 +180,8 @@ impl Engine {
             .journal
             .append(&written, parts, replaced(last), now.mono_ms);
         let ended = shard.apply(named.digest, &written.head, policy.guarantee, locator);
-        shard.counters.resolved += 1;
+        let tallies = &mut shard.tallies;
+        tallies.count(named.namespace.column, |counters| counters.resolved += 1);
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
             let shared = Arc::new(written.to_record());
@@ -358,7 +359,8 @@ impl Engine {
             named.namespace.policy.guarantee,
             locator,
         );
-        shard.counters.forgotten += 1;
+        let tallies = &mut shard.tallies;
+        tallies.count(named.namespace.column, |counters| counters.forgotten += 1);
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
             self.wake_all(ended, &mut aftermath);

@@ -31,8 +31,14 @@ impl Engine {
         };
         self.check_salvaged(named.namespace)?;
         self.check_room(&mut turn.shard, record.is_none())?;
+        if record.is_some_and(|record| record.head.kind == RecordKind::InProgress) {
+            // Its holder died with the process that it ran in.
+            let tallies = &mut turn.shard.tallies;
+            tallies.count(named.namespace.column, |counters| counters.reclaimed += 1);
+        }
         let grant = Grant {
             namespace: named.namespace.id,
+            column: named.namespace.column,
             policy: &named.namespace.policy,
             key: named.key.into(),
             token: self.next_token()?,
@@ -59,6 +65,7 @@ impl Engine {
         let running = shard.get(at)?;
         let durable_first = running.guarantee() == Guarantee::AtMostOnce;
         let counted = running.policy.max_attempts.is_some() && running.attempt > 1;
+        let column = running.column;
         let mut granted = Granted {
             key: Arc::clone(&running.key),
             token: running.token,
@@ -74,7 +81,10 @@ impl Engine {
                 granted.rests_on = Some(locator.frame);
             }
         }
-        shard.counters.granted += 1;
+        if granted.attempt > 1 {
+            let tallies = &mut shard.tallies;
+            tallies.count(column, |counters| counters.reruns += 1);
+        }
         if granted.rests_on.is_some() {
             // The lease begins when the grant is handed out; a commit that takes longer than this
             // poisons the store.
@@ -171,7 +181,8 @@ impl Engine {
         let guarantee = named.namespace.policy.guarantee;
         let shard = &mut turn.shard;
         let ended = shard.apply(named.digest, &record.head, guarantee, locator);
-        shard.counters.failed += 1;
+        let tallies = &mut shard.tallies;
+        tallies.count(named.namespace.column, |counters| counters.failed += 1);
         if let Some(ended) = ended {
             self.settle_waiters(shard, ended, &shared, locator, now, &mut turn.aftermath);
         }

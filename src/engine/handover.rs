@@ -23,7 +23,10 @@ impl Engine {
         let mut aftermath = Aftermath::default();
         let (mut shard, now) = self.lock(digest);
         if let Some(at) = held(&shard, digest, token, now.store_secs) {
-            shard.counters.withdrawn += 1;
+            if let Some(column) = shard.get(at).map(|running| running.column) {
+                let tallies = &mut shard.tallies;
+                tallies.count(column, |counters| counters.withdrawn += 1);
+            }
             self.take_back(&mut shard, at, now, &mut aftermath);
         }
         drop(shard);
@@ -152,6 +155,7 @@ impl Engine {
         self.check_salvaged(named.namespace)?;
         let grant = Grant {
             namespace: named.namespace.id,
+            column: named.namespace.column,
             policy,
             key: named.key.into(),
             token,

@@ -37,13 +37,17 @@ impl Engine {
         };
         let mut read: Option<Read> = None;
         loop {
-            let (shard, now) = self.lock(named.digest);
+            let (mut shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
                 Found::Running(at) => {
                     return self.act_on_running(shard, at, named, token, command, parts, now);
                 }
-                Found::Absent => return Err(not_held()),
+                Found::Absent => {
+                    count_refusal(&mut shard, named, Refusal::NotHeld, command);
+                    return Err(not_held());
+                }
                 Found::Forgotten(locator) => {
+                    count_refusal(&mut shard, named, Refusal::NotHeld, command);
                     return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
                 }
                 Found::Settled(_, _, locator) => locator,
@@ -119,7 +123,7 @@ impl Engine {
         let kind = match act_running(running, token, command, now) {
             Err(refusal) => {
                 let info = self.running_info(named, running, now);
-                shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
+                count_refusal(&mut shard, named, refusal, command);
                 return Err(refused(refusal, Some(info)));
             }
             // Journaled before, and perhaps not on the medium yet.
@@ -138,6 +142,7 @@ impl Engine {
         let mut record = subject.record(kind, said(command, running), now);
         record.head.body_omitted |= matches!(command, Command::CompleteWithout);
         let last = running.rest.last_record;
+        let was_in_doubt = running.is_in_doubt(now);
         let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
         let locator = self
             .journal
@@ -152,7 +157,10 @@ impl Engine {
             named.namespace.policy.guarantee,
             locator,
         );
-        count(&mut shard, kind, command);
+        let held_ms = ended
+            .as_ref()
+            .map(|ended| now.mono_ms.saturating_sub(ended.granted_ms));
+        count(&mut shard, named, kind, command, was_in_doubt, held_ms);
         let mut aftermath = Aftermath::default();
         match (ended, shared) {
             (Some(ended), Some(record)) => {
@@ -184,7 +192,7 @@ impl Engine {
         let policy = &named.namespace.policy;
         let kind = match act_settled(record, token, command, policy.guarantee) {
             Err(refusal) => {
-                shard.counters.superseded += u64::from(refusal == Refusal::Superseded);
+                count_refusal(&mut shard, named, refusal, command);
                 let state = super::claim::state_of(record, policy.guarantee);
                 let info = self.info(named.namespace, state, Arc::clone(record));
                 let rests_on = self.rests_on(named.namespace, at);
@@ -210,7 +218,8 @@ impl Engine {
             .journal
             .append(&written, parts, replaced(Some(last)), now.mono_ms);
         shard.apply(named.digest, &written.head, policy.guarantee, locator);
-        count(&mut shard, kind, command);
+        let was_in_doubt = record.head.kind == RecordKind::InDoubt;
+        count(&mut shard, named, kind, command, was_in_doubt, None);
         Ok(Some(locator.frame))
     }
 
@@ -222,7 +231,9 @@ impl Engine {
         running.deadline_ms = running.deadline_ms.max(deadline_ms);
         running.lapse_seen = false;
         let end_ms = running.lease_end_ms();
-        shard.counters.renewed += 1;
+        let column = running.column;
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| counters.renewed += 1);
         shard.arm(at, end_ms);
     }
 
@@ -404,18 +415,56 @@ fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u
     }
 }
 
-fn count(shard: &mut Locked<'_>, kind: RecordKind, command: Command<'_>) {
-    let counters = &mut shard.counters;
-    match kind {
-        RecordKind::Completed => counters.completed += 1,
-        RecordKind::Failed => counters.failed += 1,
-        RecordKind::Released => counters.released += 1,
-        RecordKind::InDoubt => counters.doubted += 1,
-        RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
-            counters.checkpoints += 1;
+/// Counts a transition; `held_ms` is how long the key was held, where that has ended.
+fn count(
+    shard: &mut Locked<'_>,
+    named: Named<'_>,
+    kind: RecordKind,
+    command: Command<'_>,
+    was_in_doubt: bool,
+    held_ms: Option<u64>,
+) {
+    let tallies = &mut shard.tallies;
+    tallies.count(named.namespace.column, |counters| {
+        match kind {
+            RecordKind::Completed => counters.completed += 1,
+            RecordKind::Failed => counters.failed += 1,
+            RecordKind::Released => counters.released += 1,
+            RecordKind::InDoubt => {
+                counters.doubted += 1;
+                counters.doubts += u64::from(!was_in_doubt);
+            }
+            RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
+                counters.checkpoints += 1;
+            }
+            RecordKind::InProgress | RecordKind::Forgotten => {}
         }
-        RecordKind::InProgress | RecordKind::Forgotten => {}
-    }
+        let may_run_again = kind == RecordKind::Released;
+        let dropped = may_run_again && matches!(command, Command::Abandon);
+        counters.dropped_leases += u64::from(dropped);
+        if let Some(held_ms) = held_ms {
+            counters.holds.observe(held_ms);
+        }
+    });
+}
+
+/// Counts a call of a holder that was refused.
+fn count_refusal(shard: &mut Locked<'_>, named: Named<'_>, refusal: Refusal, command: Command<'_>) {
+    let has_run = matches!(
+        command,
+        Command::Complete(_) | Command::CompleteWithout | Command::Fail(_)
+    );
+    let tallies = &mut shard.tallies;
+    tallies.count(named.namespace.column, |counters| match refusal {
+        // A guard that goes away asks for nothing.
+        _ if matches!(command, Command::Abandon) => {}
+        Refusal::Superseded => {
+            counters.superseded += 1;
+            counters.superseded_completions += u64::from(has_run);
+        }
+        Refusal::NotHeld => counters.not_held += 1,
+        Refusal::AlreadySettled | Refusal::InDoubt => {}
+    });
 }
 
 pub(crate) fn not_held() -> Error {

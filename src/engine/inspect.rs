@@ -14,10 +14,11 @@ use crate::key::NamespaceId;
 use crate::options::Guarantee;
 use crate::progress::Meter;
 use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef, State};
-use crate::state::running::LastRecord;
+use crate::state::running::{LastRecord, Running};
 use crate::state::shard::Found;
 use crate::state::slot::Settled;
 use crate::state::transition::Subject;
+use crate::stats::ClaimOutcome;
 use crate::sync::{Mailbox, block_on};
 
 /// What `verify` looked at.
@@ -110,9 +111,10 @@ impl Engine {
         }
     }
 
-    /// Completes a key that nobody runs and that has no outcome, in one step. Gives whether it
-    /// did, and the frame that the answer waits for.
-    pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(bool, Option<u64>)> {
+    /// Completes a key that nobody runs and that has no outcome, in one step. Gives what a claim
+    /// would have come to, "granted" where it did, and the frame that the answer waits for. Whoever
+    /// calls this counts that as a claim.
+    pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(ClaimOutcome, Option<u64>)> {
         self.check_change()?;
         self.make_room().await?;
         let inserted = self.try_insert(named, None)?;
@@ -124,25 +126,47 @@ impl Engine {
     pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<bool> {
         self.check_change()?;
         self.make_room_blocking()?;
-        let (new, frame) = match self.try_insert(named, None)? {
-            Inserted::Done(new, frame) => (new, frame),
+        let (outcome, frame) = match self.try_insert(named, None)? {
+            Inserted::Done(outcome, frame) => (outcome, frame),
             inserted @ Inserted::Read(_) => block_on(self.go_on_inserting(named, inserted))?,
         };
         let sync = self.is_sync(named.namespace);
         if !self.is_acknowledged(sync, frame) {
             block_on(self.acknowledge(sync, frame))?;
         }
-        Ok(new)
+        self.count_claim(named, outcome);
+        Ok(outcome == ClaimOutcome::Granted)
+    }
+
+    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted. True for
+    /// those that it completed.
+    pub(crate) async fn insert_many(
+        &self,
+        namespace: &Arc<NamespaceCore>,
+        keys: &[Box<[u8]>],
+    ) -> Result<Vec<bool>> {
+        let began_ns = self.clock_ns();
+        let mut outcomes = Vec::with_capacity(keys.len());
+        let mut newest = None;
+        for key in keys {
+            let (outcome, frame) = self.insert(self.named(namespace, key)).await?;
+            outcomes.push(outcome);
+            newest = newest.max(frame);
+        }
+        self.acknowledge(self.is_sync(namespace), newest).await?;
+        self.count_inserts(namespace, &outcomes, began_ns);
+        let is_new = |outcome: ClaimOutcome| outcome == ClaimOutcome::Granted;
+        Ok(outcomes.into_iter().map(is_new).collect())
     }
 
     async fn go_on_inserting(
         &self,
         named: Named<'_>,
         mut inserted: Inserted,
-    ) -> Result<(bool, Option<u64>)> {
+    ) -> Result<(ClaimOutcome, Option<u64>)> {
         loop {
             match inserted {
-                Inserted::Done(new, frame) => return Ok((new, frame)),
+                Inserted::Done(outcome, frame) => return Ok((outcome, frame)),
                 Inserted::Read(locator) => {
                     let read = self.fetch(locator).await?.map(|record| (locator, record));
                     inserted = self.try_insert(named, read.as_ref())?;
@@ -177,18 +201,16 @@ impl Engine {
                     }),
                 )
             }
-            Found::Settled(_, _, locator) => {
-                return Ok(Inserted::Done(
-                    false,
-                    self.rests_on(named.namespace, locator),
-                ));
+            Found::Settled(_, settled, locator) => {
+                let rests_on = self.rests_on(named.namespace, locator);
+                return Ok(Inserted::Done(settled.into(), rests_on));
             }
             Found::Running(at) => {
                 let running = shard
                     .get(at)
                     .expect("a slot names a running key that is there");
                 if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
-                    return Ok(Inserted::Done(false, None));
+                    return Ok(Inserted::Done(met_running(running, now), None));
                 }
                 (None, running.rest.last_record)
             }
@@ -210,7 +232,8 @@ impl Engine {
             named.namespace.policy.guarantee,
             locator,
         );
-        shard.counters.completed += 1;
+        let tallies = &mut shard.tallies;
+        tallies.count(named.namespace.column, |counters| counters.completed += 1);
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
             let shared = Arc::new(record.to_record());
@@ -218,7 +241,8 @@ impl Engine {
         }
         drop(shard);
         aftermath.carry_out();
-        Ok(Inserted::Done(true, Some(locator.frame)))
+        let frame = Some(locator.frame);
+        Ok(Inserted::Done(ClaimOutcome::Granted, frame))
     }
 
     /// Where a scan over the log begins, and where it ends at the least.
@@ -389,8 +413,27 @@ impl Engine {
     }
 }
 
+/// What an insert comes to that meets a key which somebody runs.
+fn met_running<W: 'static>(running: &Running<W>, now: Now) -> ClaimOutcome {
+    if running.is_in_doubt(now) {
+        ClaimOutcome::InDoubt
+    } else {
+        ClaimOutcome::InProgress
+    }
+}
+
+impl From<Settled> for ClaimOutcome {
+    fn from(settled: Settled) -> Self {
+        match settled {
+            Settled::Failed => Self::Failed,
+            Settled::InDoubt => Self::InDoubt,
+            _ => Self::Completed,
+        }
+    }
+}
+
 enum Inserted {
-    Done(bool, Option<u64>),
+    Done(ClaimOutcome, Option<u64>),
     Read(Locator),
 }
 

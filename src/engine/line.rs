@@ -9,6 +9,7 @@ use super::Engine;
 use super::waiting::{Outcome, Waiter};
 use crate::key::{Digest, FencingToken};
 use crate::state::shard::Found;
+use crate::stats::Column;
 use crate::sync::Ordering;
 use crate::wheel::TimerKey;
 
@@ -16,6 +17,9 @@ use crate::wheel::TimerKey;
 pub(crate) struct Waiting<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) digest: Digest,
+    pub(crate) column: Column,
+    /// When the wait began; `None` where nothing is measured.
+    pub(crate) began_ns: Option<u64>,
     pub(crate) waiter: Option<Arc<Waiter>>,
     pub(crate) timer: TimerKey,
 }
@@ -30,7 +34,7 @@ impl Future for Waiting<'_> {
         match waiter.mailbox.poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(outcome) => {
-                self.leave();
+                self.leave(Some(&outcome));
                 Poll::Ready(Some(outcome))
             }
         }
@@ -38,8 +42,9 @@ impl Future for Waiting<'_> {
 }
 
 impl Waiting<'_> {
-    /// Leaves the line, and gives what was delivered but not fetched.
-    fn leave(&mut self) -> Option<Outcome> {
+    /// Leaves the line with what was fetched, if anything was; gives what was delivered but not
+    /// fetched.
+    fn leave(&mut self, fetched: Option<&Outcome>) -> Option<Outcome> {
         let waiter = self.waiter.take()?;
         let engine = self.engine;
         let (mut shard, now) = engine.lock(self.digest);
@@ -54,14 +59,24 @@ impl Waiting<'_> {
                     .retain(|other| !Arc::ptr_eq(other, &waiter));
             }
         }
+        let tallies = &mut shard.tallies;
+        tallies.count(self.column, |counters| match fetched {
+            Some(Outcome::Granted(_)) => counters.waits_granted += 1,
+            Some(Outcome::Settled(..) | Outcome::InDoubt { .. }) => counters.waits_answered += 1,
+            Some(Outcome::TimedOut) => counters.wait_timeouts += 1,
+            Some(Outcome::Again) => counters.waits_retried += 1,
+            None => counters.waits_abandoned += 1,
+        });
+        drop(shard);
         engine.waiters.fetch_sub(1, Ordering::Relaxed);
+        engine.end_wait(self.began_ns);
         outcome
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(Outcome::Granted(granted)) = self.leave() {
+        if let Some(Outcome::Granted(granted)) = self.leave(None) {
             self.engine.withdraw(self.digest, granted.token);
         }
     }

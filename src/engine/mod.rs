@@ -22,6 +22,7 @@ pub(crate) mod holder;
 mod hostile_tests;
 pub(crate) mod inspect;
 pub(crate) mod line;
+pub(crate) mod metrics;
 pub(crate) mod moving;
 pub(crate) mod namespaces;
 pub(crate) mod operate;
@@ -41,6 +42,7 @@ use crossbeam_utils::CachePadded;
 
 use self::backup::Pin;
 use self::compaction::{Janitor, ReadRequest};
+use self::metrics::Meters;
 use self::namespaces::{NamespaceCore, Namespaces};
 use self::shards::{Locked, Shards};
 use self::waiting::Waiter;
@@ -79,6 +81,8 @@ pub(crate) struct EngineOptions {
     /// Frames after which a segment is full; fewer only in tests, which cannot write so many.
     pub(crate) segment_frames: u32,
     pub(crate) drive: Drive,
+    /// Calls are counted and timed, which only a bench does without.
+    pub(crate) counts: bool,
     /// What a simulation draws its secrets from; `None` for the operating system.
     pub(crate) secrets: Option<u64>,
 }
@@ -128,6 +132,7 @@ pub(crate) struct Engine {
     /// Raised by each worker that ends.
     ended: Signal,
     opened: Opened,
+    meters: Meters,
 }
 
 /// What opening found.
@@ -403,7 +408,7 @@ impl Engine {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         for shard in self.shards.all() {
-            stats.counters += shard.counters;
+            stats.counters += shard.tallies.sum();
             stats.keys += to_u64(shard.keys());
             stats.running_keys += to_u64(shard.running_keys());
             stats.table_bytes += to_u64(shard.memory_bytes());

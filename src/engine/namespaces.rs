@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::key::{NAME_BYTES_MAX, NamespaceId};
 use crate::options::{Guarantee, Policy};
+use crate::stats::{COLUMNS_MAX, Column};
 use crate::sync::Ordering;
 
 /// Namespaces that an error names.
@@ -19,6 +20,8 @@ pub(crate) struct NamespaceCore {
     pub(crate) id: NamespaceId,
     pub(crate) name: Arc<str>,
     pub(crate) policy: Arc<Policy>,
+    /// Where it is counted.
+    pub(crate) column: Column,
 }
 
 /// The manifest, and which of its namespaces have a live handle.
@@ -26,6 +29,8 @@ pub(crate) struct NamespaceCore {
 pub(crate) struct Namespaces {
     pub(crate) manifest: Manifest,
     live: HashMap<NamespaceId, Weak<NamespaceCore>>,
+    /// By column: the namespaces that have one of their own, and their names.
+    columns: Vec<(NamespaceId, Arc<str>)>,
 }
 
 impl Namespaces {
@@ -33,6 +38,7 @@ impl Namespaces {
         Self {
             manifest,
             live: HashMap::new(),
+            columns: Vec::new(),
         }
     }
 
@@ -40,13 +46,33 @@ impl Namespaces {
         if let Some(core) = self.live.get(&entry.id).and_then(Weak::upgrade) {
             return core;
         }
+        let name = Arc::from(entry.name.as_str());
         let core = Arc::new(NamespaceCore {
             id: entry.id,
-            name: entry.name.as_str().into(),
+            column: self.column(entry.id, &name),
+            name,
             policy: Arc::new(entry.policy.clone()),
         });
         self.live.insert(entry.id, Arc::downgrade(&core));
         core
+    }
+
+    /// The column of a namespace: its own, as long as there are any left.
+    fn column(&mut self, id: NamespaceId, name: &Arc<str>) -> Column {
+        let known = self.columns.iter().position(|(known, _)| *known == id);
+        let number = known.unwrap_or(self.columns.len());
+        if known.is_none() && number < COLUMNS_MAX {
+            self.columns.push((id, Arc::clone(name)));
+        }
+        Column::of(number)
+    }
+
+    /// The names of the namespaces that are counted by themselves, by column.
+    pub(crate) fn column_names(&self) -> Vec<Arc<str>> {
+        self.columns
+            .iter()
+            .map(|(_, name)| Arc::clone(name))
+            .collect()
     }
 
     fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {

@@ -122,6 +122,7 @@ impl Engine {
             .get(at)
             .expect("a slot names a running key that is there");
         let last = running.rest.last_record;
+        let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
         // A higher token, so that the holder hears that it was superseded.
         let subject = Subject {
             token: self.next_token()?,
@@ -135,11 +136,18 @@ impl Engine {
             .append(&written, parts, replaced(last), now.mono_ms);
         let guarantee = named.namespace.policy.guarantee;
         let ended = shard.apply(named.digest, &head, guarantee, locator);
-        match kind {
-            RecordKind::Failed => shard.counters.failed += 1,
-            RecordKind::InDoubt => shard.counters.doubted += 1,
-            _ => shard.counters.released += 1,
-        }
+        let tallies = &mut shard.tallies;
+        tallies.count(named.namespace.column, |counters| {
+            match kind {
+                RecordKind::Failed => counters.failed += 1,
+                RecordKind::InDoubt => {
+                    counters.doubted += 1;
+                    counters.doubts += 1;
+                }
+                _ => counters.released += 1,
+            }
+            counters.holds.observe(held_ms);
+        });
         let mut aftermath = Aftermath::default();
         if let Some(ended) = ended {
             self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);

@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::compaction::Janitor;
+use super::metrics::Meters;
 use super::namespaces::Namespaces;
 use super::shards::Shards;
 use super::workers::Workers;
@@ -47,7 +48,7 @@ impl Engine {
         let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(secrets.draw()?);
-        let shards = Shards::new(options.shards, began_ms);
+        let shards = Shards::new(options.shards, began_ms, options.counts);
         let (found, mut census, records) =
             rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
@@ -68,7 +69,7 @@ impl Engine {
             checksum: found.checksum,
         };
         let tail = Tail::new(found.last, last_segment, options.segment_frames, census);
-        let journal = journal(log, writer, tail, &options, time.store_ms());
+        let journal = journal(log, writer, tail, &options, &clock, time.store_ms());
         let epoch = take_first_epoch(&journal, &found)?;
         let opened = Opened {
             recovered_records: records,
@@ -76,12 +77,11 @@ impl Engine {
             recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
             at_ms: mono_ms,
         };
-        let namespaces = Mutex::new(Namespaces::new(manifest.clone()));
         let next_token = FencingToken::new(epoch, options.first_counter).as_u64();
         let engine = Self {
             journal,
             seeded: Hasher128::new(manifest.seed),
-            namespaces,
+            namespaces: Mutex::new(Namespaces::new(manifest.clone())),
             next_token: CachePadded::new(AtomicU64::new(next_token)),
             durable_epoch: AtomicU32::new(epoch),
             options,
@@ -92,6 +92,7 @@ impl Engine {
             store_secs: AtomicU32::new(time.store_secs()),
             store_time: Mutex::new(time),
             opened,
+            meters: Meters::new(),
             waiters: AtomicUsize::new(0),
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),
@@ -118,6 +119,7 @@ fn journal(
     writer: WriterStart,
     tail: Tail,
     options: &EngineOptions,
+    clock: &Clock,
     store_ms: u64,
 ) -> Journal {
     Journal::new(JournalStart {
@@ -127,6 +129,7 @@ fn journal(
         durability: options.durability,
         unwritten_limit: options.limits.unwritten_bytes,
         drive: options.drive,
+        clock: clock.clone(),
         store_ms,
     })
 }

@@ -7,7 +7,7 @@ use super::namespaces::check_name;
 use super::recovery::{first_marks, random};
 use super::{EPOCH_JUMP, next_epoch};
 use crate::blob::Blob;
-use crate::clock::NEVER;
+use crate::clock::{Clock, NEVER};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::census::Census;
 use crate::journal::codec::{BadRecord, Entry, WireRecord, decode_entry, entries};
@@ -259,6 +259,7 @@ impl Saving<'_> {
             durability: Durability::Interval(std::time::Duration::MAX),
             unwritten_limit: usize::MAX,
             drive: Drive::Clock,
+            clock: Clock::system(),
             store_ms: self.found.store_ms,
         });
         journal.raise_epoch(next_epoch(self.epoch, EPOCH_JUMP)?)?;

@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use super::waiting::Waiter;
 use crate::key::Digest;
 use crate::state::shard::Shard;
-use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;
@@ -27,6 +27,10 @@ struct Part {
     shard: Mutex<EngineShard>,
     keys: Share,
     running: Share,
+    /// The next claim, and the next settlement, are timed. On the cache line of the lock, which such
+    /// a call takes anyway.
+    claim_due: AtomicBool,
+    settlement_due: AtomicBool,
 }
 
 /// A shard's share of a count over all shards. It tells the total only now and then, so that calls
@@ -66,12 +70,19 @@ pub(crate) struct Locked<'a> {
 }
 
 impl Shards {
-    pub(crate) fn new(count: usize, now_ms: u64) -> Self {
+    /// Without `counts`, nothing is counted and no call is timed.
+    pub(crate) fn new(count: usize, now_ms: u64, counts: bool) -> Self {
         let part = |_| {
+            let mut shard = Shard::new(now_ms);
+            if !counts {
+                shard.tallies.turn_off();
+            }
             CachePadded::new(Part {
-                shard: Mutex::new(Shard::new(now_ms)),
+                shard: Mutex::new(shard),
                 keys: Share::default(),
                 running: Share::default(),
+                claim_due: AtomicBool::new(counts),
+                settlement_due: AtomicBool::new(counts),
             })
         };
         Self {
@@ -128,6 +139,25 @@ impl Shards {
         }
     }
 
+    /// Whether this claim is one of those that are timed.
+    #[inline]
+    pub(crate) fn is_timed_claim(&self, digest: Digest) -> bool {
+        take(&self.parts[self.index(digest)].claim_due)
+    }
+
+    /// Whether this settlement is one of those that are timed.
+    #[inline]
+    pub(crate) fn is_timed_settlement(&self, digest: Digest) -> bool {
+        take(&self.parts[self.index(digest)].settlement_due)
+    }
+
+    /// Lets the next claim and the next settlement of a shard be timed.
+    pub(crate) fn time_next(&self, index: usize) {
+        let part = &self.parts[index];
+        part.claim_due.store(true, Ordering::Relaxed);
+        part.settlement_due.store(true, Ordering::Relaxed);
+    }
+
     /// Every shard in turn, one locked at a time.
     pub(crate) fn all(&self) -> impl Iterator<Item = Locked<'_>> {
         (0..self.parts.len()).map(|index| self.lock_at(index))
@@ -160,6 +190,16 @@ impl Shards {
                 >= limit
         }
     }
+}
+
+/// Lowers a flag. Two threads may both see it raised: then both are timed.
+#[inline]
+fn take(flag: &AtomicBool) -> bool {
+    let raised = flag.load(Ordering::Relaxed);
+    if raised {
+        flag.store(false, Ordering::Relaxed);
+    }
+    raised
 }
 
 impl Deref for Locked<'_> {

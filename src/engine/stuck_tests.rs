@@ -179,6 +179,7 @@ impl Bench {
             first_counter: 0,
             segment_frames: SEGMENT_FRAMES_MAX,
             drive: clock.drive(),
+            counts: true,
             secrets: None,
         };
         let engine = Engine::open(Arc::new(log), clock, options).unwrap();

@@ -16,6 +16,7 @@ use crate::state::running::{Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
+use crate::stats::Column;
 use crate::sync::Mailbox;
 
 /// A caller that waits for a key.
@@ -58,13 +59,13 @@ impl Engine {
     ) {
         let waiters = ended.rest.take_waiters();
         let policy = Arc::clone(&ended.policy);
-        let digest = ended.digest;
+        let (digest, column) = (ended.digest, ended.column);
         aftermath.end(ended);
         if record.head.kind == RecordKind::Released {
             self.hand_on(
                 shard,
                 &policy,
-                digest,
+                (digest, column),
                 waiters,
                 record,
                 Some(locator),
@@ -104,7 +105,7 @@ impl Engine {
         &self,
         shard: &mut EngineShard,
         policy: &Arc<Policy>,
-        digest: Digest,
+        (digest, column): (Digest, Column),
         waiters: VecDeque<Arc<Waiter>>,
         record: &Arc<Record>,
         locator: Option<Locator>,
@@ -116,7 +117,15 @@ impl Engine {
             .filter(|waiter| waiter.mailbox.is_waiting());
         let Some(first) = waiters.next() else { return };
         let rest: VecDeque<_> = waiters.collect();
-        let granted = self.grant_released(shard, policy, digest, &first, record, locator, now);
+        let granted = self.grant_released(
+            shard,
+            policy,
+            (digest, column),
+            &first,
+            record,
+            locator,
+            now,
+        );
         match granted {
             Ok(Some((at, granted))) => {
                 deliver(&first, Outcome::Granted(granted), aftermath);
@@ -140,7 +149,7 @@ impl Engine {
         &self,
         shard: &mut EngineShard,
         policy: &Arc<Policy>,
-        digest: Digest,
+        (digest, column): (Digest, Column),
         waiter: &Waiter,
         record: &Arc<Record>,
         locator: Option<Locator>,
@@ -153,6 +162,7 @@ impl Engine {
         };
         let grant = Grant {
             namespace: record.head.namespace,
+            column,
             policy,
             key: Arc::clone(&record.key),
             token: self.next_token()?,
@@ -226,13 +236,18 @@ impl Engine {
         running.lapse_seen = true;
         aftermath.wakes.extend(running.rest.take_watchers());
         let keep_ms = crate::clock::millis(running.policy.attempt_retention);
-        shard.counters.lapsed += 1;
-        match shard.get(at).map(Running::guarantee) {
-            Some(Guarantee::AtMostOnce) => {
+        let (guarantee, column) = (running.guarantee(), running.column);
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| {
+            counters.lapsed += 1;
+            counters.doubts += u64::from(guarantee == Guarantee::AtMostOnce);
+        });
+        match guarantee {
+            Guarantee::AtMostOnce => {
                 self.doubt_waiters(shard, at, now, aftermath);
                 shard.arm(at, u64::MAX);
             }
-            _ => {
+            Guarantee::AtLeastOnce => {
                 shard.arm(at, now.mono_ms.saturating_add(keep_ms));
                 self.hand_on_lapsed(shard, at, now, aftermath);
             }
@@ -313,6 +328,10 @@ impl Engine {
     ) -> Result<Option<Granted>> {
         self.check_open()?;
         let token = self.next_token()?;
+        if let Some(column) = shard.get(at).map(|running| running.column) {
+            let tallies = &mut shard.tallies;
+            tallies.count(column, |counters| counters.reclaimed += 1);
+        }
         shard.regrant(at, token, request, basis, now);
         Ok(self.finish_grant(shard, at, None, now))
     }

@@ -133,6 +133,7 @@ impl Engine {
     fn fire_timers(&self, expired_secs: u32) -> u64 {
         let mut next = u64::MAX;
         let mut due = Vec::new();
+        let samples = self.takes_sample();
         for index in 0..self.shards.len() {
             let mut aftermath = Aftermath::default();
             let mut shard = self.shards.lock_at(index);
@@ -143,13 +144,15 @@ impl Engine {
                 match timer {
                     Timer::Lease(at) => self.lapse(&mut shard, at, now, &mut aftermath),
                     Timer::Wait(waiter) => {
-                        shard.counters.wait_timeouts += 1;
                         deliver(&waiter, Outcome::TimedOut, &mut aftermath);
                     }
                 }
             }
             next = next.min(shard.next_due_ms().unwrap_or(u64::MAX));
             drop(shard);
+            if samples {
+                self.shards.time_next(index);
+            }
             aftermath.carry_out();
         }
         next

@@ -69,6 +69,8 @@ pub(crate) struct Census {
     /// most records of a moment die at the same one.
     latest: ((u64, u32), u64),
     wheel: Wheel<(u64, u32)>,
+    /// Live records whose second has come.
+    expired: u64,
 }
 
 impl Census {
@@ -78,6 +80,7 @@ impl Census {
             dying: HashMap::new(),
             latest: ((0, 0), 0),
             wheel: Wheel::new(u64::from(now_secs)),
+            expired: 0,
         }
     }
 
@@ -180,9 +183,11 @@ impl Census {
     pub(crate) fn advance(&mut self, now_secs: u32) {
         self.settle_latest();
         let (dying, segments) = (&mut self.dying, &mut self.segments);
+        let expired = &mut self.expired;
         self.wheel
             .advance(u64::from(now_secs), &mut |_, (number, second)| {
                 let count = dying.remove(&(number, second)).unwrap_or(0);
+                *expired += count;
                 if let Some(stats) = find(segments, number) {
                     stats.live = stats
                         .live
@@ -190,6 +195,11 @@ impl Census {
                         .expect("expiring records were counted as live");
                 }
             });
+    }
+
+    /// Live records whose second has come, since the store was opened.
+    pub(crate) fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// Forgets the oldest segment.

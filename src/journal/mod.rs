@@ -50,7 +50,10 @@ use self::log::Log;
 use self::read::ColdFrames;
 use self::tail::{Replaced, Tail, split_body};
 use self::writer::Writer;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Distribution;
+use crate::metrics::histogram::Histogram;
 use crate::options::Durability;
 use crate::record::{Locator, RecordRef};
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes};
@@ -86,6 +89,10 @@ pub(crate) struct Journal {
     poison: OnceLock<Poison>,
     poisoned: AtomicBool,
     syncs: AtomicU64,
+    clock: Clock,
+    /// How long the medium took to make a segment durable, and to give a frame back.
+    sync_times: Histogram,
+    read_times: Histogram,
     /// Wakes the journal thread.
     pub(crate) signal: Signal,
     /// Wakes the janitor: a segment is full.
@@ -102,6 +109,20 @@ struct Unsynced {
     syncing_since_ms: AtomicU64,
     /// The latest moment that the journal has heard of, on the monotonic clock.
     latest_ms: AtomicU64,
+}
+
+/// What a journal counts and measures by itself.
+#[derive(Debug)]
+pub(crate) struct JournalMeters {
+    pub(crate) sync_times: Distribution,
+    pub(crate) read_times: Distribution,
+    /// Records that were read from memory, from frames that were read lately, and from the medium.
+    pub(crate) window_reads: u64,
+    pub(crate) cold_reads: u64,
+    pub(crate) disk_reads: u64,
+    pub(crate) unwritten_bytes: usize,
+    pub(crate) unsynced_ms: u64,
+    pub(crate) unsynced_frames: u64,
 }
 
 /// Why nothing is acknowledged any more.
@@ -129,6 +150,8 @@ pub(crate) struct JournalStart {
     pub(crate) durability: Durability,
     pub(crate) unwritten_limit: usize,
     pub(crate) drive: Drive,
+    /// To measure with.
+    pub(crate) clock: Clock,
     pub(crate) store_ms: u64,
 }
 
@@ -159,6 +182,9 @@ impl Journal {
             poison: OnceLock::new(),
             poisoned: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
+            clock: start.clock,
+            sync_times: Histogram::new(1),
+            read_times: Histogram::new(1),
             signal: Signal::default(),
             janitor: Signal::default(),
         }
@@ -226,18 +252,8 @@ impl Journal {
 
     /// The frame to wait for before another change may be made; `None` when there is room.
     pub(crate) fn congestion(&self, now_ms: u64) -> Option<u64> {
-        let over = self.unsynced.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
-        let late = match self.durability {
-            Durability::Interval(window) => {
-                // In this order: a commit has set the second when it clears the first.
-                let unsynced = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
-                let since = unsynced.min(self.unsynced.syncing_since_ms.load(Ordering::Acquire));
-                // Milliseconds are cut off, so that "equal" may be a little more.
-                since.saturating_add(crate::clock::millis(window)) <= now_ms
-            }
-            Durability::Sync => false,
-        };
-        (over || late).then(|| self.tail.lock().last_used())
+        self.is_congested(now_ms)
+            .then(|| self.tail.lock().last_used())
     }
 
     /// The last frame that holds anything.
@@ -338,6 +354,62 @@ impl Journal {
 
     pub(crate) fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// What the journal counts and measures by itself.
+    pub(crate) fn meters(&self, now_ms: u64) -> JournalMeters {
+        let (window_reads, last_used) = {
+            let tail = self.tail.lock();
+            (tail.reads(), tail.last_used())
+        };
+        let (cold_reads, disk_reads) = self.cold.lock().reads();
+        JournalMeters {
+            sync_times: self.sync_times.snapshot(),
+            read_times: self.read_times.snapshot(),
+            window_reads,
+            cold_reads,
+            disk_reads,
+            unwritten_bytes: self.unsynced.unwritten_bytes.load(Ordering::Relaxed),
+            unsynced_ms: self.unsynced_ms(now_ms),
+            unsynced_frames: last_used.saturating_sub(self.durable()),
+        }
+    }
+
+    /// The age of the oldest change that is not on the medium; zero when there is none.
+    pub(crate) fn unsynced_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.oldest_unsynced_ms())
+    }
+
+    /// When the oldest change was made that is not on the medium; `u64::MAX` for none.
+    fn oldest_unsynced_ms(&self) -> u64 {
+        // In this order: a commit has set the second when it clears the first.
+        let unsynced = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
+        unsynced.min(self.unsynced.syncing_since_ms.load(Ordering::Acquire))
+    }
+
+    /// For how long the writer has been at what it is doing; zero while it does nothing.
+    pub(crate) fn busy_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.busy_since_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether callers wait for the medium. Takes no lock, as [`congestion`](Self::congestion) may.
+    pub(crate) fn is_congested(&self, now_ms: u64) -> bool {
+        let over = self.unsynced.unwritten_bytes.load(Ordering::Relaxed) > self.unwritten_limit;
+        let late = match self.durability {
+            Durability::Interval(window) => {
+                let since = self.oldest_unsynced_ms();
+                // Milliseconds are cut off, so that "equal" may be a little more.
+                since.saturating_add(crate::clock::millis(window)) <= now_ms
+            }
+            Durability::Sync => false,
+        };
+        over || late
+    }
+
+    /// What went wrong, where the store is poisoned and not just closed.
+    pub(crate) fn poison_cause(&self) -> Option<String> {
+        let poison = self.poison.get().filter(|poison| !poison.closed)?;
+        Some(format!("{}: {}", poison.doing, poison.text))
     }
 
     /// Runs `look` over the end of the log; under its lock, so it must be quick.

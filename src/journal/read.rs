@@ -19,6 +19,9 @@ const COLD_FRAMES_MAX: usize = 64;
 pub(super) struct ColdFrames {
     /// The latest at the back.
     frames: VecDeque<(u64, Arc<Vec<u8>>)>,
+    /// Records that were read to answer a call, from these and from the medium.
+    from_these: u64,
+    from_medium: u64,
 }
 
 impl ColdFrames {
@@ -27,6 +30,11 @@ impl ColdFrames {
             .iter()
             .find(|(number, _)| *number == frame)
             .map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    /// Records that were read to answer a call: from these frames, and from the medium.
+    pub(super) fn reads(&self) -> (u64, u64) {
+        (self.from_these, self.from_medium)
     }
 
     fn put(&mut self, frame: u64, payload: Arc<Vec<u8>>) {
@@ -46,9 +54,18 @@ impl Journal {
         if let Some(record) = self.read_in_memory(locator)? {
             return Ok(Some(record));
         }
+        let known = self.cold.lock().get(locator.frame).is_some();
         let Some(payload) = self.payload(locator.frame)? else {
             return Ok(None);
         };
+        {
+            let mut cold = self.cold.lock();
+            if known {
+                cold.from_these += 1;
+            } else {
+                cold.from_medium += 1;
+            }
+        }
         let bytes = payload
             .get(usize::from(locator.offset)..)
             .ok_or_else(|| malformed(locator))?;
@@ -58,13 +75,15 @@ impl Journal {
     /// As [`read`](Self::read), where that takes no disk; `None` where it would.
     pub(crate) fn read_in_memory(&self, locator: Locator) -> Result<Option<Record>> {
         let (open, sealed) = {
-            let tail = self.tail.lock();
+            let mut tail = self.tail.lock();
             let open = tail.open_frame(locator.frame).and_then(|payload| {
                 let bytes = payload.get(usize::from(locator.offset)..)?;
                 let (_, taken) = codec::decode_entry(bytes).ok()?;
                 bytes.get(..taken).map(<[u8]>::to_vec)
             });
-            (open, tail.in_memory(locator.frame))
+            let sealed = tail.in_memory(locator.frame);
+            tail.note_reads(usize::from(open.is_some() || sealed.is_some()));
+            (open, sealed)
         };
         match (&open, &sealed) {
             (Some(bytes), _) => self.decode(bytes, locator),
@@ -79,9 +98,11 @@ impl Journal {
     /// As [`read_in_memory`](Self::read_in_memory), many at once: their bytes are waited for together.
     pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
         let payloads: Vec<_> = {
-            let tail = self.tail.lock();
+            let mut tail = self.tail.lock();
             let payload = |locator: &Locator| tail.in_memory(locator.frame);
-            locators.iter().map(payload).collect()
+            let payloads: Vec<_> = locators.iter().map(payload).collect();
+            tail.note_reads(payloads.iter().flatten().count());
+            payloads
         };
         let placed = locators.iter().zip(&payloads);
         let first_byte = |(locator, payload): (&Locator, &Option<Arc<Vec<u8>>>)| {
@@ -177,7 +198,11 @@ impl Journal {
             return Ok(Some(payload));
         }
         let index = u32::try_from(frame - first_frame).map_err(|_| lost(frame))?;
-        let bytes = match self.log.read(segment, index) {
+        let began_ns = self.clock.mono_ns();
+        let read = self.log.read(segment, index);
+        let took_ns = self.clock.mono_ns().saturating_sub(began_ns);
+        self.read_times.observe(0, took_ns);
+        let bytes = match read {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return self.unless_gone(frame),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -59,6 +59,8 @@ pub(crate) struct Tail {
     /// Frames below this one lie in closed segments, so they may leave the window.
     closed_below: u64,
     appended_bytes: u64,
+    /// Records that were read from here to answer a call.
+    reads: u64,
     pub(crate) census: Census,
 }
 
@@ -85,6 +87,7 @@ impl Tail {
             spare: Vec::new(),
             closed_below: last + 1,
             appended_bytes: 0,
+            reads: 0,
             census,
         }
     }
@@ -255,6 +258,15 @@ impl Tail {
     /// Bytes of the records that were appended to this tail.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.appended_bytes
+    }
+
+    /// Counts records that were read from memory to answer a call.
+    pub(crate) fn note_reads(&mut self, records: usize) {
+        self.reads += u64::try_from(records).expect("a batch is in memory");
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads
     }
 
     pub(crate) fn window_bytes(&self) -> usize {

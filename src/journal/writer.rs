@@ -248,7 +248,7 @@ impl Journal {
         wakes: &mut Wakes,
     ) -> io::Result<OpenSegment> {
         if let Some(before) = writer.segment {
-            self.log.sync(before.number)?;
+            self.sync_segment(before.number)?;
             writer.full.push(FullSegment {
                 number: before.number,
                 end_frame: frame.number,
@@ -276,12 +276,20 @@ impl Journal {
             return Ok(());
         }
         if let Some(segment) = writer.segment {
-            self.log.sync(segment.number)?;
+            self.sync_segment(segment.number)?;
             self.syncs.fetch_add(1, Ordering::Relaxed);
         }
         writer.unflushed_bytes = 0;
         self.publish(writer, wakes);
         writer.marks_behind_since_ms.get_or_insert(now_ms);
+        Ok(())
+    }
+
+    fn sync_segment(&self, segment: u64) -> io::Result<()> {
+        let began_ns = self.clock.mono_ns();
+        self.log.sync(segment)?;
+        let took_ns = self.clock.mono_ns().saturating_sub(began_ns);
+        self.sync_times.observe(0, took_ns);
         Ok(())
     }
 

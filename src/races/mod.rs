@@ -125,6 +125,7 @@ impl Bench {
             first_counter: 0,
             segment_frames: SEGMENT_FRAMES_MAX,
             drive,
+            counts: true,
             secrets: None,
         };
         let session = self.log.session().expect("no other store has the log open");

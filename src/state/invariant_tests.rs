@@ -12,6 +12,7 @@ use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::record::{Head, Locator, RecordKind};
+use crate::stats::Column;
 
 const NOW: Now = Now {
     mono_ms: 1000,
@@ -25,6 +26,7 @@ fn digest(key: u8) -> Digest {
 fn grant(shard: &mut Shard<()>, key: u8) {
     let grant = Grant {
         namespace: NamespaceId(1),
+        column: Column::default(),
         policy: &Arc::new(Policy::at_least_once()),
         key: Arc::from([key]),
         token: FencingToken::new(1, u64::from(key)),

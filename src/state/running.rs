@@ -12,6 +12,7 @@ use crate::fingerprint::Fingerprint;
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record};
+use crate::stats::Column;
 use crate::wheel::TimerKey;
 
 use super::slot::Slot;
@@ -57,6 +58,10 @@ pub(crate) struct Running<W> {
     pub(crate) attempt: u32,
     pub(crate) first_claimed_at: u32,
     pub(crate) claimed_at: u32,
+    /// When this run was granted, on the monotonic clock.
+    pub(crate) granted_ms: u64,
+    /// Where its namespace is counted.
+    pub(crate) column: Column,
     /// A guard in this process will give an outcome.
     pub(crate) guard_alive: bool,
     /// The lease has ended, and whoever had to hear of it has.

@@ -7,7 +7,7 @@ use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::record::{Head, Locator, Record, RecordKind, State};
-use crate::stats::Counters;
+use crate::stats::{Column, Tallies};
 use crate::wheel::{TimerKey, Wheel};
 
 use super::running::{LastRecord, Rare, Request, Running};
@@ -39,6 +39,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Grant<'a> {
     pub(crate) namespace: NamespaceId,
+    pub(crate) column: Column,
     pub(crate) policy: &'a Arc<Policy>,
     pub(crate) key: Arc<[u8]>,
     pub(crate) token: FencingToken,
@@ -61,7 +62,7 @@ pub(crate) struct Shard<W> {
     /// Policies that were granted under lately, each with the copy that this shard's keys share: so
     /// threads in different shards do not write to one count.
     policies: Vec<(Arc<Policy>, Arc<Policy>)>,
-    pub(crate) counters: Counters,
+    pub(crate) tallies: Tallies,
 }
 
 /// Policies that a shard has a copy of at once. A key keeps the one that it was granted under.
@@ -75,7 +76,7 @@ impl<W: 'static> Shard<W> {
             timers: Wheel::new(now_ms),
             expired_secs: 0,
             policies: Vec::new(),
-            counters: Counters::default(),
+            tallies: Tallies::default(),
         }
     }
 
@@ -143,6 +144,8 @@ impl<W: 'static> Shard<W> {
             attempt: grant.basis.attempt,
             first_claimed_at,
             claimed_at: now.store_secs,
+            granted_ms: now.mono_ms,
+            column: grant.column,
             lease_ms,
             deadline_ms,
             guard_alive: true,
@@ -191,6 +194,7 @@ impl<W: 'static> Shard<W> {
         running.token = token;
         running.attempt = basis.attempt;
         running.claimed_at = now.store_secs;
+        running.granted_ms = now.mono_ms;
         let rest = running.rest.to_mut();
         if basis.same_request {
             rest.fingerprint = rest.fingerprint.take().or(request.fingerprint);
@@ -387,6 +391,11 @@ impl<W: 'static> Shard<W> {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         self.table.memory_bytes()
+    }
+
+    /// Slots of keys that are settled like this; expired ones may still be among them.
+    pub(crate) fn settled_keys(&self, settled: Settled) -> usize {
+        self.table.settled(settled)
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {

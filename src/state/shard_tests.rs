@@ -14,6 +14,7 @@ use crate::fingerprint::{Fingerprint, Part};
 use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::record::{Head, Locator, Record, RecordKind};
+use crate::stats::Column;
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 
@@ -107,6 +108,7 @@ fn grant(
     };
     let grant = Grant {
         namespace: NamespaceId(1),
+        column: Column::default(),
         policy: &Arc::new(policy),
         key: Arc::from(*b"key"),
         token: token(2),
@@ -402,6 +404,7 @@ fn slots_go_when_the_live_counts_have_let_them() {
 fn grant_under(shard: &mut Shard<u8>, key: u8, policy: &Arc<Policy>, request: Request) -> SlabRef {
     let grant = Grant {
         namespace: NamespaceId(1),
+        column: Column::default(),
         policy,
         key: Arc::from([key]),
         token: token(2),

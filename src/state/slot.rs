@@ -36,6 +36,9 @@ pub(crate) struct Slot([u32; 6]);
 
 const _: () = assert!(size_of::<Slot>() == 24, "a settled key costs 24 bytes");
 
+/// One more than the greatest number of a state.
+pub(super) const STATE_NUMBERS: usize = 7;
+
 const RUNNING: u64 = 1;
 const COMPLETED: u64 = 2;
 const FAILED: u64 = 3;
@@ -67,6 +70,13 @@ impl Slot {
         unpack([low, high])
     }
 
+    /// A small number for each state, never zero.
+    #[inline]
+    pub(super) fn state_number(words: &[u32; 6]) -> usize {
+        // Four bits, which fit any word.
+        (words[3] & 0xf) as usize
+    }
+
     #[inline]
     pub(crate) fn expires_at(&self) -> u32 {
         self.0[5]
@@ -83,14 +93,7 @@ fn pack(place: Place) -> [u32; 2] {
     let bits = match place {
         Place::Running(at) => RUNNING | u64::from(at.index) << 4 | u64::from(at.generation) << 36,
         Place::Settled(settled, locator) => {
-            let state = match settled {
-                Settled::Completed => COMPLETED,
-                Settled::Failed => FAILED,
-                Settled::InDoubt => IN_DOUBT,
-                Settled::Released => RELEASED,
-                Settled::Forgotten => FORGOTTEN,
-            };
-            state | u64::from(locator.offset) << 4 | locator.frame << 20
+            number(settled) | u64::from(locator.offset) << 4 | locator.frame << 20
         }
     };
     let bytes = bits.to_le_bytes();
@@ -99,6 +102,24 @@ fn pack(place: Place) -> [u32; 2] {
         u32::from_le_bytes([a, b, c, d]),
         u32::from_le_bytes([e, f, g, h]),
     ]
+}
+
+#[inline]
+fn number(settled: Settled) -> u64 {
+    match settled {
+        Settled::Completed => COMPLETED,
+        Settled::Failed => FAILED,
+        Settled::InDoubt => IN_DOUBT,
+        Settled::Released => RELEASED,
+        Settled::Forgotten => FORGOTTEN,
+    }
+}
+
+impl Settled {
+    /// The number of the slots that say so.
+    pub(super) fn state_number(self) -> usize {
+        usize::try_from(number(self)).expect("four bits fit")
+    }
 }
 
 #[inline]

@@ -9,7 +9,7 @@
 
 use crate::key::Digest;
 
-use super::slot::{Place, Settled, Slot};
+use super::slot::{Place, STATE_NUMBERS, Settled, Slot};
 
 /// A slot as it is stored; all zero where there is none.
 type Words = [u32; 6];
@@ -26,6 +26,8 @@ pub(crate) struct Table {
     homes: usize,
     /// Slots that are taken. Invariant: at most [`most`] of the homes.
     len: usize,
+    /// Slots by the number of their state. Invariant: their sum is `len`.
+    by_state: [usize; STATE_NUMBERS],
 }
 
 /// Slots after the last home: the last run ends there, as good as always.
@@ -106,7 +108,11 @@ impl Table {
     pub(crate) fn put(&mut self, slot: Slot, store_secs: u32) {
         let [a, b, c, ..] = slot.words();
         match self.find([a, b, c]) {
-            Spot::Taken(at) => self.slots[at] = slot.words(),
+            Spot::Taken(at) => {
+                let replaced = std::mem::replace(&mut self.slots[at], slot.words());
+                self.by_state[Slot::state_number(&replaced)] -= 1;
+                self.by_state[Slot::state_number(&slot.words())] += 1;
+            }
             Spot::Free(at) if self.len < most(self.homes) => self.insert(at, slot.words()),
             Spot::Free(_) => self.put_growing(slot, store_secs),
         }
@@ -127,6 +133,7 @@ impl Table {
         }
         self.slots[at] = words;
         self.len += 1;
+        self.by_state[Slot::state_number(&words)] += 1;
     }
 
     /// Makes room after the last home, where the last run has come to the end.
@@ -182,6 +189,7 @@ impl Table {
         self.slots.copy_within(at + 1..end, at);
         self.slots[end - 1] = EMPTY;
         self.len -= 1;
+        self.by_state[Slot::state_number(&removed.words())] -= 1;
         Some(removed)
     }
 
@@ -207,6 +215,7 @@ impl Table {
                 next = to + 1;
             } else {
                 self.len -= 1;
+                self.by_state[Slot::state_number(&words)] -= 1;
             }
         }
         // Memory follows the live keys down, but not so closely that it has to grow again at once.
@@ -218,6 +227,11 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Slots of keys that are settled like this.
+    pub(crate) fn settled(&self, settled: Settled) -> usize {
+        self.by_state[settled.state_number()]
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> {
@@ -254,6 +268,11 @@ impl Table {
                 "nothing is empty between a slot and its home"
             );
         }
+        let mut by_state = [0; STATE_NUMBERS];
+        for words in self.slots.iter().filter(|words| is_taken(words)) {
+            by_state[Slot::state_number(words)] += 1;
+        }
+        assert_eq!(by_state, self.by_state, "slots by state");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::fingerprint::{Fingerprint, Part};
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
 use crate::record::{Head, Record, RecordKind, State};
+use crate::stats::Column;
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 use RecordKind::{Completed, Failed, Forgotten, InDoubt, InProgress, Released};
@@ -65,6 +66,8 @@ fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
         attempt: 2,
         first_claimed_at: 900,
         claimed_at: 950,
+        granted_ms: 0,
+        column: Column::default(),
         lease_ms: 60_000,
         deadline_ms: lease_end_ms,
         guard_alive: true,

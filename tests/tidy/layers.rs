@@ -11,7 +11,9 @@ const VALUES: &[&str] = &[
     "clock",
     "error",
     "fingerprint",
+    "health",
     "key",
+    "metrics",
     "options",
     "pending",
     "process",
@@ -23,6 +25,7 @@ const VALUES: &[&str] = &[
 ];
 const PUBLIC: &[&str] = &[
     "builder",
+    "call",
     "claim",
     "lease",
     "namespace",

@@ -1,0 +1,112 @@
+//! What a store counts and measures, as Prometheus reads it: the text of a store that has seen some
+//! of everything. It runs in memory on a clock that the example moves, so it always prints the same.
+//!
+//! ```text
+//! cargo run --example metrics
+//! ```
+
+use std::time::Duration;
+
+use hapax::{
+    Claim, ClaimItem, ClaimOptions, Lease, ManualClock, Namespace, Policy, Resolution, Result,
+    Store,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn main() -> Result<()> {
+    let clock = ManualClock::new();
+    let store = Store::in_memory()
+        .clock(&clock)
+        .allow_at_most_once()
+        .open()?;
+    let mail = store.namespace("mail", Policy::at_least_once().lease(30 * SECOND))?;
+    let pay = store.namespace("payments", Policy::at_most_once().lease(30 * SECOND))?;
+    let before = store.metrics();
+    settle(&mail, &clock)?;
+    lose(&mail, &clock)?;
+    doubt(&pay, &clock)?;
+    meet(&mail)?;
+    // Long enough for the first answers to be forgotten.
+    clock.advance(25 * 3600 * SECOND);
+    let open = lease(&mail, "a-long-one")?;
+    clock.advance(12 * SECOND);
+    let metrics = store.metrics();
+    print!("{}", metrics.to_prometheus());
+    eprintln!("{:#?}", metrics.indicators_since(&before));
+    eprintln!("health: {}", store.health());
+    open.release("the example ends")?;
+    store.close()
+}
+
+fn lease(space: &Namespace, key: &str) -> Result<Lease> {
+    match space.claim(key)? {
+        Claim::Granted(lease) => Ok(lease),
+        other => unreachable!("nobody else is here: {other:?}"),
+    }
+}
+
+/// Work that ends well, or as it should not.
+fn settle(mail: &Namespace, clock: &ManualClock) -> Result<()> {
+    for number in 0..20_u32 {
+        let lease = lease(mail, &format!("user-{number}"))?;
+        clock.advance(Duration::from_millis(u64::from(number * number)));
+        match number {
+            7 => lease.fail("no such address")?,
+            8 => lease.release("the relay is busy")?,
+            _ => lease.complete("sent")?,
+        }
+    }
+    lease(mail, "user-8")?.complete("sent")?;
+    mail.insert("user-20")?;
+    Ok(())
+}
+
+/// A holder that is silent for too long, and comes back when another one has taken its place.
+fn lose(mail: &Namespace, clock: &ManualClock) -> Result<()> {
+    let slow = lease(mail, "user-21")?;
+    slow.checkpoint("half")?;
+    slow.renew()?;
+    clock.advance(31 * SECOND);
+    lease(mail, "user-21")?.complete("sent")?;
+    let refused = slow.complete("sent").expect_err("it was superseded");
+    eprintln!("{}: {refused}", refused.kind().name());
+    drop(lease(mail, "user-22")?);
+    Ok(())
+}
+
+/// Effects that nobody knows about.
+fn doubt(pay: &Namespace, clock: &ManualClock) -> Result<()> {
+    lease(pay, "order-1")?.doubt("the provider timed out")?;
+    for doubt in pay.in_doubt()? {
+        doubt.resolve(Resolution::Happened(b"receipt".to_vec()))?;
+    }
+    let lost = lease(pay, "order-2")?;
+    clock.advance(31 * SECOND);
+    drop(lost);
+    Ok(())
+}
+
+/// Callers that meet a key which is there.
+fn meet(mail: &Namespace) -> Result<()> {
+    let running = lease(mail, "user-30")?;
+    drop(mail.claim("user-30")?);
+    let wait = ClaimOptions::new().wait(SECOND);
+    drop(mail.claim_async("user-30", wait));
+    running.complete("sent")?;
+    for key in ["user-30", "user-1", "user-7"] {
+        drop(mail.claim(key)?);
+    }
+    let print = |body: &str| mail.fingerprint_of(body);
+    let first = ClaimOptions::new().fingerprint(print("10 EUR")?);
+    let Claim::Granted(run) = mail.claim_with("user-31", first)? else {
+        unreachable!("nobody else is here")
+    };
+    run.complete("sent")?;
+    let other = ClaimOptions::new().fingerprint(print("99 EUR")?);
+    drop(mail.claim_with("user-31", other)?);
+    let _ = mail.claim("").expect_err("a key is not empty");
+    drop(mail.claim_many(["user-40", "user-41", "user-40"].map(ClaimItem::new))?);
+    mail.forget("user-1")?;
+    Ok(())
+}

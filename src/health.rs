@@ -1,0 +1,154 @@
+//! [`Health`]: whether a store serves, and what troubles it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Whether a store serves, and what troubles it: [`Store::health`](crate::Store::health).
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let store = Store::in_memory().open()?;
+/// assert!(store.health().is_ready());
+/// store.close()?;
+/// let health = store.health();
+/// assert!(!health.is_alive());
+/// assert_eq!(health.to_string(), "closed");
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Health {
+    pub(crate) troubles: Vec<Trouble>,
+    pub(crate) unsynced: Duration,
+}
+
+/// What troubles a store.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// It was closed: open it again.
+    Closed,
+    /// This process is a fork of the one that opened it: open stores after forking.
+    Forked,
+    /// A write failed, so nothing is acknowledged any more: look at the medium, then reopen it.
+    Poisoned {
+        /// What was being done, and how it failed.
+        cause: String,
+    },
+    /// The medium gives no answer; the store is poisoned when that takes as long as the write
+    /// deadline.
+    Stuck {
+        /// For how long it has given none.
+        since: Duration,
+    },
+    /// Changes come faster than the medium takes them, so callers wait.
+    Congested {
+        /// The age of the oldest change that is not on the medium.
+        unsynced: Duration,
+    },
+    /// Less of the disk is free than its floor, so new claims are refused; holders can complete.
+    DiskLow {
+        /// The floor.
+        floor_bytes: u64,
+    },
+    /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
+    /// [`accept_salvage`](crate::Store::accept_salvage).
+    Salvaged,
+}
+
+impl Health {
+    /// Whether the store can answer at all. What keeps it from that is only ended by opening it
+    /// again: so this is for a check that restarts the process.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.troubles.iter().any(Trouble::is_fatal)
+    }
+
+    /// Whether the store answers and grants: for a check that sends callers elsewhere meanwhile.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let congestion = |trouble: &Trouble| matches!(trouble, Trouble::Congested { .. });
+        let salvage = |trouble: &Trouble| matches!(trouble, Trouble::Salvaged);
+        let mut troubles = self.troubles.iter();
+        troubles.all(|trouble| congestion(trouble) || salvage(trouble))
+    }
+
+    /// What troubles the store, the worst first; nothing in good health.
+    #[must_use]
+    pub fn troubles(&self) -> &[Trouble] {
+        &self.troubles
+    }
+
+    /// The age of the oldest change that is not on the medium; zero when there is none.
+    #[must_use]
+    pub fn unsynced(&self) -> Duration {
+        self.unsynced
+    }
+}
+
+/// `ok`, or what troubles the store.
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.troubles.is_empty() {
+            return f.write_str("ok");
+        }
+        for (number, trouble) in self.troubles.iter().enumerate() {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{trouble}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Trouble {
+    /// The names of all troubles, as metrics label them.
+    pub(crate) const NAMES: [&'static str; 7] = [
+        "closed",
+        "forked",
+        "poisoned",
+        "stuck",
+        "congested",
+        "disk_low",
+        "salvaged",
+    ];
+
+    /// Its name in metrics: one of a few words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let number = match self {
+            Self::Closed => 0,
+            Self::Forked => 1,
+            Self::Poisoned { .. } => 2,
+            Self::Stuck { .. } => 3,
+            Self::Congested { .. } => 4,
+            Self::DiskLow { .. } => 5,
+            Self::Salvaged => 6,
+        };
+        Self::NAMES[number]
+    }
+
+    fn is_fatal(&self) -> bool {
+        matches!(self, Self::Closed | Self::Forked | Self::Poisoned { .. })
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed"),
+            Self::Forked => f.write_str("a fork of the process that opened the store"),
+            Self::Poisoned { cause } => write!(f, "poisoned: {cause}"),
+            Self::Stuck { since } => write!(f, "the medium has given no answer for {since:?}"),
+            Self::Congested { unsynced } => write!(
+                f,
+                "changes wait for the medium, the oldest for {unsynced:?}"
+            ),
+            Self::DiskLow { floor_bytes } => {
+                write!(f, "less than {floor_bytes} bytes of disk are free")
+            }
+            Self::Salvaged => f.write_str("salvaged with losses that nobody has accepted"),
+        }
+    }
+}
