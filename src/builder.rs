@@ -1,10 +1,12 @@
 //! [`Builder`]: how a store is opened.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, ManualClock};
+use crate::config::{Config, LimitsConfig, StoreConfig};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::directory::{DirectoryOptions, OpenFailure};
@@ -222,6 +224,44 @@ impl Builder {
     pub fn metrics(mut self, metrics: bool) -> Self {
         self.metrics = metrics;
         self
+    }
+
+    /// Takes over every option that a configuration names; the others stay as they are. Its
+    /// namespaces are made, or given their policies, by [`Store::configure`].
+    pub fn config(mut self, config: &Config) -> Self {
+        let store = &config.store;
+        self.limits = config.limits.apply(self.limits);
+        self.durability = store.durability.unwrap_or(self.durability);
+        self.log_kind = store.log_kind.or(self.log_kind);
+        self.create = store.create.unwrap_or(self.create);
+        self.wait_for_lock = store.wait_for_lock.unwrap_or(self.wait_for_lock);
+        self.max_offline = store.max_offline.or(self.max_offline);
+        if store.accept_clock_jump == Some(true) {
+            self.max_offline = None;
+        }
+        self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
+        self.shards = store.shards.unwrap_or(self.shards);
+        self.read_only = store.read_only.unwrap_or(self.read_only);
+        self
+    }
+
+    /// The options as a configuration has them.
+    pub(crate) fn to_config(&self) -> Config {
+        Config {
+            store: StoreConfig {
+                durability: Some(self.durability),
+                log_kind: self.log_kind,
+                create: Some(self.create),
+                wait_for_lock: Some(self.wait_for_lock),
+                max_offline: self.max_offline,
+                accept_clock_jump: Some(self.max_offline.is_none()),
+                write_deadline: Some(self.write_deadline),
+                shards: Some(self.shards),
+                read_only: Some(self.read_only),
+            },
+            limits: LimitsConfig::of(&self.limits),
+            namespaces: BTreeMap::new(),
+        }
     }
 
     /// Opens the store.

@@ -57,6 +57,7 @@ mod races;
 mod builder;
 mod call;
 mod claim;
+mod config;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -84,6 +85,9 @@ pub use claim::{
     Resolution,
 };
 pub use clock::ManualClock;
+pub use config::{
+    Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
+};
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};

@@ -86,7 +86,7 @@ impl Namespaces {
     }
 }
 
-pub(super) fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid(
             "the name of the namespace is empty: name what its keys stand for",
@@ -101,6 +101,30 @@ pub(super) fn check_name(name: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn check_guarantee(entry: &NamespaceEntry, policy: &Policy) -> Result<()> {
+    if entry.policy.guarantee == policy.guarantee {
+        return Ok(());
+    }
+    let text = format!(
+        "namespace {:?} was made with another guarantee: change it with change_guarantee()",
+        entry.name
+    );
+    Err(Error::new(ErrorKind::PolicyConflict, text))
+}
+
+/// Refuses to change the policy of a namespace that has a live handle.
+fn check_unused(namespaces: &Namespaces, entry: &NamespaceEntry) -> Result<()> {
+    let live = namespaces.live.get(&entry.id);
+    if live.is_none_or(|core| core.strong_count() == 0) {
+        return Ok(());
+    }
+    let text = format!(
+        "namespace {:?} is in use with another policy: use the same one, or drop its handles and leases first",
+        entry.name
+    );
+    Err(Error::new(ErrorKind::PolicyConflict, text))
 }
 
 impl Engine {
@@ -125,12 +149,7 @@ impl Engine {
         if entry.policy == policy {
             return Ok(namespaces.core(&entry));
         }
-        if entry.policy.guarantee != policy.guarantee {
-            let text = format!(
-                "namespace {name:?} was made with another guarantee: change it with change_guarantee()"
-            );
-            return Err(Error::new(ErrorKind::PolicyConflict, text));
-        }
+        check_guarantee(&entry, &policy)?;
         self.replace_policy(&mut namespaces, &entry, policy)
     }
 
@@ -159,23 +178,30 @@ impl Engine {
         self.replace_policy(&mut namespaces, &entry, policy)
     }
 
+    /// Refuses a policy that [`namespace`](Self::namespace) would refuse, and changes nothing.
+    pub(crate) fn check_policy(&self, name: &str, policy: &Policy) -> Result<()> {
+        self.check_alive()?;
+        policy.check(self.options.durability)?;
+        self.check_ephemeral(policy)?;
+        let namespaces = self.namespaces.lock();
+        match namespaces.manifest.find(name) {
+            Some(entry) if entry.policy == *policy => Ok(()),
+            Some(entry) => {
+                check_guarantee(entry, policy)?;
+                check_unused(&namespaces, entry)?;
+                self.check_writable()
+            }
+            None => self.check_writable(),
+        }
+    }
+
     fn replace_policy(
         &self,
         namespaces: &mut Namespaces,
         entry: &NamespaceEntry,
         policy: Policy,
     ) -> Result<Arc<NamespaceCore>> {
-        if namespaces
-            .live
-            .get(&entry.id)
-            .is_some_and(|core| core.strong_count() > 0)
-        {
-            let text = format!(
-                "namespace {:?} is in use with another policy: use the same one, or drop its handles and leases first",
-                entry.name
-            );
-            return Err(Error::new(ErrorKind::PolicyConflict, text));
-        }
+        check_unused(namespaces, entry)?;
         let changed = NamespaceEntry {
             policy,
             ..entry.clone()

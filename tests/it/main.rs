@@ -13,6 +13,7 @@ mod bytes;
 mod canonical_json;
 mod closing;
 mod compaction;
+mod config;
 mod contract_claim;
 mod contract_claim_settled;
 mod contract_giving_up;

@@ -27,6 +27,7 @@ const PUBLIC: &[&str] = &[
     "builder",
     "call",
     "claim",
+    "config",
     "lease",
     "namespace",
     "operator",
