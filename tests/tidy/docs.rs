@@ -9,6 +9,7 @@ const FOLDERS: &[&str] = &[
     "crates/",
     "docs/",
     "examples/",
+    "ops/",
     "src/",
     "tests/",
 ];
