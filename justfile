@@ -60,6 +60,10 @@ damage:
 races:
     ci/races
 
+# With promtool.
+ops:
+    ci/ops
+
 fuzz seconds="600":
     ci/fuzz {{seconds}}
 

@@ -383,6 +383,18 @@ impl Namespace {
         self.store().doubts(Some(self.core().id))
     }
 
+    /// The doubt of one key; `None` when it is not in doubt.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn doubt_of(&self, key: impl AsRef<[u8]>) -> Result<Option<Doubt>> {
+        let key = key.as_ref();
+        self.check_key(key)?;
+        let engine = &self.store().engine;
+        let found = block_on(engine.doubt_of(engine.named(self.core(), key)))?;
+        Ok(found.map(|(record, alive)| self.doubt(record, alive, false)))
+    }
+
     /// Removes a key, so that it can run again. False when it was not there.
     ///
     /// The removal is logical: the bytes stay in the log until their segment goes.

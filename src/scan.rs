@@ -54,6 +54,11 @@ impl Filter {
         self
     }
 
+    /// Whether only keys pass that somebody runs; the log need not be read for those.
+    fn is_of_running_keys(&self) -> bool {
+        !self.states.is_empty() && self.states.iter().all(|state| *state == State::InProgress)
+    }
+
     fn passes(&self, info: &KeyInfo) -> bool {
         (self.states.is_empty() || self.states.contains(&info.state()))
             && info.key().starts_with(&self.prefix)
@@ -86,7 +91,10 @@ impl Scan {
     ) -> Result<Self> {
         store.engine.check_alive()?;
         store.engine.hold_pin();
-        let cursor = store.engine.scan_start();
+        let mut cursor = store.engine.scan_start();
+        if filter.is_of_running_keys() {
+            cursor.next_frame = u64::MAX;
+        }
         Ok(Self {
             store,
             only,

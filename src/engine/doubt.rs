@@ -192,6 +192,26 @@ impl Engine {
         Ok(locator.frame)
     }
 
+    /// The doubt of a key, and whether its holder is alive in this process.
+    pub(crate) async fn doubt_of(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
+        self.check_alive()?;
+        if let Some(running) = self.running_doubt_of(named) {
+            return Ok(Some(running));
+        }
+        let settled = self.get(named).await?;
+        let doubt = settled.filter(|info| info.state == State::InDoubt);
+        Ok(doubt.map(|info| (info.record, false)))
+    }
+
+    fn running_doubt_of(&self, named: Named<'_>) -> Option<(Arc<Record>, bool)> {
+        let (shard, now) = self.lock(named.digest);
+        let Found::Running(at) = shard.find(named.digest, now.store_secs) else {
+            return None;
+        };
+        let running = shard.get(at).filter(|running| running.is_in_doubt(now))?;
+        Some((Arc::new(doubt_record(running, now)), running.guard_alive))
+    }
+
     /// The doubts of a namespace, or of all of them, oldest first.
     pub(crate) fn doubts(&self, only: Option<NamespaceId>) -> Result<Vec<FoundDoubt>> {
         self.check_alive()?;

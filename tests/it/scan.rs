@@ -105,3 +105,28 @@ fn a_scan_under_way_keeps_the_log_from_being_compacted() {
     assert!(store.stats().segments_dropped() > 0, "{:?}", store.stats());
     assert_eq!(keys(&jobs, Filter::new()).len(), 50);
 }
+
+#[test]
+fn a_doubt_is_found_by_its_key() {
+    let (clock, _store, jobs) = open();
+    claim(&jobs, "doubted").doubt("why").unwrap();
+    claim(&jobs, "done").complete("").unwrap();
+    let lapsing = claim(&jobs, "lapsing");
+    assert!(jobs.doubt_of("absent").unwrap().is_none());
+    assert!(jobs.doubt_of("done").unwrap().is_none());
+    assert!(jobs.doubt_of("lapsing").unwrap().is_none(), "still running");
+    clock.advance(Duration::from_secs(600));
+    for doubt in jobs.in_doubt().unwrap() {
+        let found = jobs.doubt_of(doubt.key()).unwrap().unwrap();
+        assert_eq!(found.key(), doubt.key());
+        assert_eq!(found.token(), doubt.token());
+        assert_eq!(found.reason(), doubt.reason());
+        assert_eq!(found.holder_alive(), doubt.holder_alive());
+    }
+    assert!(jobs.doubt_of("lapsing").unwrap().unwrap().holder_alive());
+    drop(lapsing);
+    let left = jobs.doubt_of("lapsing").unwrap().unwrap();
+    assert!(!left.holder_alive());
+    left.resolve(hapax::Resolution::NeverHappened).unwrap();
+    assert!(jobs.doubt_of("lapsing").unwrap().is_none());
+}

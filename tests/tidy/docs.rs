@@ -9,6 +9,7 @@ const FOLDERS: &[&str] = &[
     "crates/",
     "docs/",
     "examples/",
+    "ops/",
     "src/",
     "tests/",
 ];
@@ -80,9 +81,13 @@ fn paths_in_documents_exist() {
     check(&faults);
 }
 
-/// Of the root package, or of the one over HTTP.
+/// Of the root package, or of one of those beside it.
 fn is_example(name: &str) -> bool {
-    let folders = ["examples", "crates/hapax-http/examples"];
+    let folders = [
+        "examples",
+        "crates/hapax-admin/examples",
+        "crates/hapax-http/examples",
+    ];
     folders
         .map(|folder| root().join(folder))
         .iter()

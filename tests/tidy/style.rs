@@ -9,9 +9,9 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Everything that people write here.
 fn written() -> Vec<String> {
     let folders = [
-        "src", "tests", "examples", "benches", "crates", "docs", ".ci",
+        "src", "tests", "examples", "benches", "crates", "docs", "ops", ".ci",
     ];
-    let mut found: Vec<String> = ["rs", "md", "toml"]
+    let mut found: Vec<String> = ["rs", "md", "toml", "json", "yml"]
         .iter()
         .flat_map(|extension| folders.iter().flat_map(|folder| files(folder, extension)))
         .collect();

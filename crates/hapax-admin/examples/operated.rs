@@ -1,0 +1,100 @@
+//! A service with the router for its operators behind a bearer token.
+//!
+//! `HAPAX_TOKEN=secret cargo run -p hapax-admin --example operated`, then
+//!
+//! ```sh
+//! curl -H 'authorization: Bearer secret' http://127.0.0.1:9090/admin/hapax/in-doubt
+//! curl -H 'authorization: Bearer secret' http://127.0.0.1:9090/admin/hapax/metrics
+//! curl http://127.0.0.1:9090/probes/health/ready
+//! ```
+
+use std::env;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::post};
+use hapax::{Claim, Policy, Store};
+use hapax_admin::{Actor, AdminRouter, Refusal};
+
+/// Who the service has found to be asking.
+#[derive(Clone)]
+struct User(&'static str);
+
+/// Lets nobody in who does not know the token. A real service has a token, a session or a
+/// certificate for each of its operators, so that the audit log has their names.
+async fn authenticate(State(token): State<Arc<str>>, mut request: Request, next: Next) -> Response {
+    if !knows(request.headers(), &token) {
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response();
+    }
+    request.extensions_mut().insert(User("on-call"));
+    next.run(request).await
+}
+
+fn knows(headers: &HeaderMap, token: &str) -> bool {
+    let sent = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer "));
+    sent.is_some_and(|sent| is_same(sent.as_bytes(), token.as_bytes()))
+}
+
+/// Compares all bytes, wherever the first difference is, so that time tells nothing of the token.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let differs = one.iter().zip(other).fold(0, |seen, (a, b)| seen | (a ^ b));
+    one.len() == other.len() && differs == 0
+}
+
+/// The work of the service: charge an order once. This provider never says what came of it.
+async fn charge(State(store): State<Store>, order: String) -> Result<String, StatusCode> {
+    let failed = |_| StatusCode::SERVICE_UNAVAILABLE;
+    let pay = store
+        .namespace("payments", Policy::at_most_once())
+        .map_err(failed)?;
+    match pay
+        .claim_async(order, hapax::ClaimOptions::new())
+        .await
+        .map_err(failed)?
+    {
+        Claim::Granted(lease) => {
+            let doubt = lease.doubt_async("the provider timed out").await;
+            doubt.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+            Ok("accepted".to_owned())
+        }
+        Claim::Completed(_) => Ok("paid before".to_owned()),
+        _ => Err(StatusCode::CONFLICT),
+    }
+}
+
+fn app(store: &Store, token: &str) -> Router {
+    let admin = AdminRouter::new(store.clone()).allow_actions(|request| {
+        let user = request.extensions.get::<User>();
+        user.map(|user| Actor::new(user.0))
+            .ok_or_else(|| Refusal::unauthenticated("Bearer"))
+    });
+    let operators = Router::new()
+        .nest("/admin/hapax", admin.into_router())
+        .layer(from_fn_with_state(Arc::from(token), authenticate));
+    Router::new()
+        .route("/charges", post(charge))
+        .with_state(store.clone())
+        .merge(operators)
+        .nest("/probes", AdminRouter::probes(store.clone()))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let token =
+        env::var("HAPAX_TOKEN").map_err(|_| "set HAPAX_TOKEN to the token of the operators")?;
+    let store = Store::open(env::temp_dir().join("operated-store"))?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:9090").await?;
+    println!("on http://{}", listener.local_addr()?);
+    let interrupted = async { tokio::signal::ctrl_c().await.expect("a signal handler") };
+    axum::serve(listener, app(&store, &token))
+        .with_graceful_shutdown(interrupted)
+        .await?;
+    Ok(store.close()?)
+}

@@ -1,0 +1,81 @@
+//! [`KeyPath`]: the namespace and the key that a path names.
+//!
+//! axum decodes the parts of a path as UTF-8, and keys are bytes: so the path is read as it came.
+
+use percent_encoding::percent_decode_str;
+
+use crate::problem::{Code, Problem};
+
+/// What `/keys/{namespace}/{key}` names, and `/keys/{namespace}/{key}/{operation}`.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct KeyPath {
+    pub(crate) namespace: String,
+    pub(crate) key: Vec<u8>,
+    pub(crate) operation: Option<String>,
+}
+
+impl KeyPath {
+    /// Reads a path below the place where the router is mounted.
+    pub(crate) fn parse(path: &str) -> Result<Self, Problem> {
+        let mut parts = path.trim_start_matches('/').split('/').skip(1);
+        let namespace = namespace(parts.next().unwrap_or_default())?;
+        let key = decoded(parts.next().unwrap_or_default())
+            .filter(|key| !key.is_empty())
+            .ok_or_else(|| {
+                Problem::invalid(
+                    "the key in the path cannot be read: send its bytes with all but letters, digits and -._~ as %XX",
+                )
+            })?;
+        Ok(Self {
+            namespace,
+            key,
+            operation: parts.next().map(str::to_owned),
+        })
+    }
+}
+
+fn namespace(part: &str) -> Result<String, Problem> {
+    let name = decoded(part).and_then(|bytes| String::from_utf8(bytes).ok());
+    name.filter(|name| !name.is_empty()).ok_or_else(|| {
+        Problem::new(
+            Code::UnknownNamespace,
+            "the name of the namespace cannot be read: it is UTF-8, with all but letters, digits and -._~ as %XX",
+        )
+    })
+}
+
+/// Takes the percent signs away; `None` where one does not stand before two digits, so that no two
+/// readers take a path for different keys.
+pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes();
+        digits.len() >= 2 && digits[..2].iter().all(u8::is_ascii_hexdigit)
+    };
+    let whole = text.split('%').skip(1).all(is_escape);
+    whole.then(|| percent_decode_str(text).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyPath, decoded};
+
+    #[test]
+    fn a_path_names_a_namespace_a_key_and_an_operation() {
+        let path = KeyPath::parse("/keys/mail/user%2F7%FF/resolve").unwrap();
+        assert_eq!(path.namespace, "mail");
+        assert_eq!(path.key, b"user/7\xff");
+        assert_eq!(path.operation.as_deref(), Some("resolve"));
+        assert_eq!(KeyPath::parse("/keys/a/b").unwrap().operation, None);
+    }
+
+    #[test]
+    fn half_an_escape_is_refused() {
+        for text in ["%", "%4", "%zz", "a%4", "%%41", "%+1"] {
+            assert_eq!(decoded(text), None, "{text}");
+        }
+        assert_eq!(decoded("%2541"), Some(b"%41".to_vec()), "decoded once");
+        assert!(KeyPath::parse("/keys/mail/").is_err());
+        assert!(KeyPath::parse("/keys//a").is_err());
+        assert!(KeyPath::parse("/keys/%ff/a").is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! An axum router for the operators of a hapax store: metrics, health and readiness, lists of keys, and
+//! operations on them, each under an actor and a reason.
+//!
+//! ```
+//! use axum::Router;
+//! use hapax::Store;
+//! use hapax_admin::AdminRouter;
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("dedup");
+//! let store = Store::open(path)?;
+//! let app: Router = Router::new().nest("/admin/hapax", AdminRouter::new(store).into_router());
+//! # Ok::<(), hapax::Error>(())
+//! ```
+//!
+//! It only reads, until [`AdminRouter::allow_actions`] says who acts. It asks nobody for a password: mount
+//! it behind the authentication of the service.
+//!
+//! | path | answer |
+//! | --- | --- |
+//! | `GET /metrics` | metrics in the text format of Prometheus |
+//! | `GET /health/live`, `GET /health/ready` | whether the process answers, and whether the store serves, with the reasons if not |
+//! | `GET /info`, `GET /namespaces` | what the store holds, and its namespaces |
+//! | `GET /keys`, `GET /in-progress`, `GET /in-doubt` | keys that pass a filter, a bounded page of them |
+//! | `GET /keys/{namespace}/{key}` | one key |
+//! | `POST /keys/{namespace}/{key}/{operation}` | [`resolve`](Operation::Resolve), [`release`](Operation::Release), [`doubt`](Operation::Doubt), [`fail`](Operation::Fail), [`forget`](Operation::Forget) |
+//! | `POST /accept-salvage` | lets a store that was salvaged with losses grant again |
+
+mod actions;
+mod actor;
+mod command;
+mod gate;
+mod key_path;
+mod operation;
+mod problem;
+mod query;
+mod reads;
+mod router;
+mod view;
+mod vitals;
+
+pub use actor::{Actor, Refusal};
+pub use operation::Operation;
+pub use router::AdminRouter;
+
+/// Compiles the example of the README.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;

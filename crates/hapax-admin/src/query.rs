@@ -1,0 +1,205 @@
+//! [`ListQuery`]: what a list is asked for.
+
+use hapax::State;
+
+use crate::key_path::decoded;
+use crate::problem::Problem;
+use crate::view::{state_name, state_of};
+
+/// Rows of a page that names no limit.
+const ROWS: usize = 100;
+
+/// Which keys a list shall have, and how many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ListQuery {
+    pub(crate) namespace: Option<String>,
+    pub(crate) states: Vec<State>,
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) older_than_secs: Option<u64>,
+    pub(crate) newer_than_secs: Option<u64>,
+    pub(crate) rows: usize,
+    pub(crate) shows_bytes: bool,
+}
+
+impl ListQuery {
+    /// Reads a query, of which only these members make sense here.
+    pub(crate) fn parse(
+        query: Option<&str>,
+        known: &[&str],
+        rows_max: usize,
+    ) -> Result<Self, Problem> {
+        let mut list = Self {
+            namespace: None,
+            states: Vec::new(),
+            prefix: Vec::new(),
+            older_than_secs: None,
+            newer_than_secs: None,
+            rows: ROWS.min(rows_max),
+            shows_bytes: false,
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        for pair in query.unwrap_or_default().split('&') {
+            if pair.is_empty() {
+                continue;
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some(name) = known.iter().find(|known| **known == name) else {
+                return Err(unknown(known));
+            };
+            if *name != "state" && seen.contains(name) {
+                return Err(Problem::invalid(format!("{name} stands there twice")));
+            }
+            seen.push(name);
+            list.set(name, value, rows_max)?;
+        }
+        Ok(list)
+    }
+
+    fn set(&mut self, name: &str, value: &str, rows_max: usize) -> Result<(), Problem> {
+        let bytes = decoded(&value.replace('+', " "))
+            .ok_or_else(|| Problem::invalid(format!("{name} has a % without two digits")))?;
+        if name == "prefix" {
+            self.prefix = bytes;
+            return Ok(());
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Problem::invalid(format!("{name} is not UTF-8")))?;
+        match name {
+            "namespace" => self.namespace = Some(text),
+            "state" => self.states.push(state(&text)?),
+            "older_than" => self.older_than_secs = Some(seconds(name, &text)?),
+            "newer_than" => self.newer_than_secs = Some(seconds(name, &text)?),
+            "limit" => self.rows = rows(&text, rows_max)?,
+            _ => self.shows_bytes = truth(name, &text)?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn passes(&self, info: &hapax::KeyInfo, store_secs: u64) -> bool {
+        let age_secs = store_secs.saturating_sub(info.recorded_at());
+        (self.states.is_empty() || self.states.contains(&info.state()))
+            && info.key().starts_with(&self.prefix)
+            && self.is_of_age(age_secs)
+    }
+
+    pub(crate) fn is_of_age(&self, age_secs: u64) -> bool {
+        self.older_than_secs.is_none_or(|least| age_secs >= least)
+            && self.newer_than_secs.is_none_or(|most| age_secs < most)
+    }
+}
+
+fn unknown(known: &[&str]) -> Problem {
+    // The name is not said back: it may be a part of a key that somebody forgot to escape.
+    let known = if known.is_empty() {
+        "none at all".to_owned()
+    } else {
+        known.join(", ")
+    };
+    Problem::invalid(format!(
+        "the query has a member that this path does not know; it knows {known}"
+    ))
+}
+
+fn state(text: &str) -> Result<State, Problem> {
+    state_of(text).ok_or_else(|| {
+        let names = [
+            State::InProgress,
+            State::Completed,
+            State::Failed,
+            State::InDoubt,
+            State::Released,
+        ];
+        Problem::invalid(format!(
+            "state is none of {}",
+            names.map(state_name).join(", ")
+        ))
+    })
+}
+
+fn rows(text: &str, most: usize) -> Result<usize, Problem> {
+    let rows = text.parse().ok().filter(|rows| (1..=most).contains(rows));
+    rows.ok_or_else(|| Problem::invalid(format!("limit is a number from 1 to {most}")))
+}
+
+fn truth(name: &str, text: &str) -> Result<bool, Problem> {
+    match text {
+        "" | "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::invalid(format!("{name} is true or false"))),
+    }
+}
+
+/// Seconds, or a number with s, m, h or d behind it.
+fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+    let with_unit = |(unit, each): (char, u64)| Some((text.strip_suffix(unit)?, each));
+    let (number, each) = units.into_iter().find_map(with_unit).unwrap_or((text, 1));
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse::<u64>().ok().filter(|_| is_number);
+    number
+        .and_then(|number| number.checked_mul(each))
+        .ok_or_else(|| Problem::invalid(format!("{name} is a time such as 90s, 15m, 2h or 7d")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ListQuery, seconds};
+    use hapax::State;
+
+    const ALL: &[&str] = &[
+        "namespace",
+        "state",
+        "prefix",
+        "older_than",
+        "newer_than",
+        "limit",
+        "bytes",
+    ];
+
+    fn parse(query: &str) -> Option<ListQuery> {
+        ListQuery::parse(Some(query), ALL, 1000).ok()
+    }
+
+    #[test]
+    fn a_query_chooses_keys() {
+        let list = parse(
+            "namespace=pay&state=in_doubt&state=failed&prefix=a%2F%FF+b&older_than=15m&limit=7&bytes=true",
+        )
+        .unwrap();
+        assert_eq!(list.namespace.as_deref(), Some("pay"));
+        assert_eq!(list.states, [State::InDoubt, State::Failed]);
+        assert_eq!(list.prefix, b"a/\xff b");
+        assert_eq!(list.older_than_secs, Some(900));
+        assert_eq!((list.rows, list.shows_bytes), (7, true));
+        assert_eq!(ListQuery::parse(None, ALL, 10).unwrap().rows, 10);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for query in [
+            "stat=failed",
+            "state=Failed",
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "prefix=%",
+            "namespace=%ff",
+            "older_than=x",
+            "older_than=1m&older_than=2m",
+            "bytes=yes",
+        ] {
+            assert_eq!(parse(query), None, "{query}");
+        }
+        assert!(ListQuery::parse(Some("prefix=a"), &["limit"], 10).is_err());
+    }
+
+    #[test]
+    fn times_have_units() {
+        let secs = |text| seconds("older_than", text).ok();
+        assert_eq!(secs("90"), Some(90));
+        assert_eq!(secs("7d"), Some(604_800));
+        for text in ["", "s", "1ss", "+1", "1.5h", "999999999999999999d"] {
+            assert_eq!(secs(text), None, "{text}");
+        }
+    }
+}

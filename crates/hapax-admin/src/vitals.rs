@@ -1,0 +1,72 @@
+//! What machines ask: metrics, and whether the store is alive and ready.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use hapax::{Health, Trouble};
+use serde::Serialize;
+
+use crate::gate::Stop;
+use crate::problem::Problem;
+use crate::reads::json;
+use crate::router::Admin;
+
+/// The text format of Prometheus.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// `GET /metrics`
+pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
+    let store = admin.options.store.clone();
+    let text = move |_: &Stop| Ok(store.metrics().to_prometheus());
+    let mut response = Response::new(Body::from(admin.reads.run(text).await?));
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    Ok(response)
+}
+
+#[derive(Serialize)]
+struct HealthView {
+    /// The question that was asked, and its answer.
+    ok: bool,
+    troubles: Vec<TroubleView>,
+    unsynced_secs: f64,
+}
+
+#[derive(Serialize)]
+struct TroubleView {
+    code: &'static str,
+    detail: String,
+}
+
+fn view(ok: bool, health: &Health) -> Response {
+    let trouble = |trouble: &Trouble| TroubleView {
+        code: trouble.name(),
+        detail: trouble.to_string(),
+    };
+    let status = if ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let health = HealthView {
+        ok,
+        troubles: health.troubles().iter().map(trouble).collect(),
+        unsynced_secs: health.unsynced().as_secs_f64(),
+    };
+    json(status, &health)
+}
+
+/// `GET /health/live`: fails when nothing but opening the store again helps.
+pub(crate) async fn live(State(admin): State<Arc<Admin>>) -> Response {
+    let health = admin.options.store.health();
+    view(health.is_alive(), &health)
+}
+
+/// `GET /health/ready`: fails when the store does not grant.
+pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let health = admin.options.store.health();
+    view(health.is_ready(), &health)
+}

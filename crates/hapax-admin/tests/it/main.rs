@@ -1,0 +1,13 @@
+//! The router, through its public API: as a service that is called, and over a real socket.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+mod actions;
+mod hostile;
+mod reads;
+mod rig;
+mod socket;
+mod vitals;
