@@ -25,6 +25,7 @@ const PUBLIC: &[&str] = &[
     "builder",
     "call",
     "claim",
+    "collector",
     "lease",
     "namespace",
     "reconcile",
