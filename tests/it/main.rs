@@ -22,12 +22,17 @@ mod contract_holder;
 mod contract_support;
 mod contract_waiting;
 mod guarantees;
+mod health;
 mod hostile;
 mod hostile_spans;
 mod lapse;
 mod limits;
 mod lock_order;
 mod logs;
+mod metrics;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod metrics_adapters;
+mod metrics_page;
 mod model;
 mod operator;
 mod processes;
