@@ -17,10 +17,10 @@ const THREADS: usize = 64;
 const KEYS: usize = 10_000;
 
 /// A small generator, so that a run can be repeated from its seed.
-struct Draw(u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -29,7 +29,7 @@ impl Draw {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     let given = std::env::var("HAPAX_SEED").ok();
     let seed = given.map_or_else(
