@@ -24,6 +24,8 @@
 //! | --- | --- | --- |
 //! | `json` | no | `Namespace::typed`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
+//! | `metrics` | no | `Publisher`: snapshots of a store for a recorder of the `metrics` crate; brings `metrics` |
+//! | `prometheus-client` | no | `StoreCollector`: a store in a registry of `prometheus-client`; brings `prometheus-client` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 mod action;
@@ -58,6 +60,8 @@ mod builder;
 mod call;
 mod claim;
 mod config;
+#[cfg(feature = "prometheus-client")]
+mod collector;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -88,6 +92,8 @@ pub use clock::ManualClock;
 pub use config::{
     Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
 };
+#[cfg(feature = "prometheus-client")]
+pub use collector::StoreCollector;
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
@@ -95,6 +101,8 @@ pub use health::{Health, Trouble};
 pub use journal::memory_log::MemoryLog;
 pub use key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
 pub use lease::{Lease, LeaseError, Ticket};
+#[cfg(feature = "metrics")]
+pub use metrics::Publisher;
 pub use metrics::{
     Distribution, Family, Indicators, MetricKind, Metrics, Series, Value as MetricValue,
 };

@@ -351,6 +351,11 @@ impl Store {
         self.inner.engine.validate();
     }
 
+    #[cfg(feature = "prometheus-client")]
+    pub(crate) fn inner(&self) -> &Arc<StoreInner> {
+        &self.inner
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }

@@ -6,12 +6,16 @@
 mod catalogue;
 pub(crate) mod histogram;
 mod indicators;
+#[cfg(feature = "metrics")]
+mod publish;
 mod text;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 pub use self::indicators::Indicators;
+#[cfg(feature = "metrics")]
+pub use self::publish::Publisher;
 
 /// What kind of number a metric is.
 #[non_exhaustive]

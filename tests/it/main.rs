@@ -30,6 +30,8 @@ mod limits;
 mod lock_order;
 mod logs;
 mod metrics;
+#[cfg(any(feature = "metrics", feature = "prometheus-client"))]
+mod metrics_adapters;
 mod metrics_page;
 mod model;
 mod operator;

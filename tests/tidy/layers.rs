@@ -28,6 +28,7 @@ const PUBLIC: &[&str] = &[
     "call",
     "claim",
     "config",
+    "collector",
     "lease",
     "namespace",
     "operator",
