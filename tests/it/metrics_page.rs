@@ -31,7 +31,9 @@ fn page() -> BTreeMap<String, (String, BTreeSet<String>)> {
 }
 
 /// A sample of the text: name, labels in order, value.
-type Sample = (String, Vec<(String, String)>, f64);
+type Sample = (String, Labels, f64);
+
+type Labels = Vec<(String, String)>;
 
 /// Reads a line as Prometheus does; panics where it would refuse.
 fn sample(line: &str) -> Sample {
@@ -91,7 +93,7 @@ fn families(text: &str) -> BTreeMap<String, (String, Vec<Sample>)> {
 
 /// Buckets rise, the last one is infinite and equals the count.
 fn check_histogram(name: &str, samples: &[Sample]) {
-    let mut open: Option<(Vec<(String, String)>, f64, f64)> = None;
+    let mut open: Option<(Labels, f64, f64)> = None;
     for (full, labels, value) in samples {
         if full.ends_with("_bucket") {
             let (le, of) = labels.split_last().unwrap();
