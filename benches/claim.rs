@@ -92,6 +92,36 @@ fn replay(c: &mut Criterion) {
     }
 }
 
+/// What counting and timing cost: the same calls on two stores, one of which does neither. And what
+/// a snapshot costs.
+fn metrics(c: &mut Criterion) {
+    for (name, counts) in [("with", true), ("without", false)] {
+        let mut sized = Sized::counting(usual_size(), counts);
+        group(c, "metrics, claim + complete", BATCH).bench_function(name, |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                fresh
+                    .into_iter()
+                    .for_each(|key| rig.claim_and_complete(key));
+            });
+        });
+        let mut recent = None;
+        group(c, "metrics, replay", 1).bench_function(name, |b| {
+            let rig = sized.rig();
+            let recent = *recent.get_or_insert_with(|| {
+                let recent = key(rig.take(1));
+                rig.claim_and_complete(recent);
+                recent
+            });
+            b.iter(|| rig.claim(recent));
+        });
+    }
+    let mut sized = Sized::new(usual_size());
+    group(c, "metrics, snapshot", 1).bench_function("text", |b| {
+        let rig = sized.rig();
+        b.iter(|| rig.store.metrics().to_prometheus());
+    });
+}
+
 fn renew(c: &mut Criterion) {
     for keys in sizes() {
         let (mut sized, mut leases) = (Sized::new(keys), None);
@@ -113,5 +143,5 @@ fn renew(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, new_keys, threads, replay, renew);
+criterion_group!(benches, new_keys, threads, replay, metrics, renew);
 criterion_main!(benches);

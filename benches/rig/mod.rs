@@ -106,7 +106,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A store with so many keys, under `Interval`, on the machine's clock.
     pub(crate) fn of(keys: u64) -> Self {
-        let mut rig = Self::open(Policy::at_least_once(), |builder| builder);
+        Self::counting(keys, true)
+    }
+
+    /// As [`of`](Self::of); calls are counted and timed, or not.
+    fn counting(keys: u64, metrics: bool) -> Self {
+        let mut rig = Self::open(Policy::at_least_once(), |builder| builder.metrics(metrics));
         rig.fill(keys);
         rig
     }
@@ -203,12 +208,22 @@ pub(crate) fn complete(jobs: &Namespace, leases: Vec<Lease>) {
 #[derive(Debug)]
 pub(crate) struct Sized {
     keys: u64,
+    metrics: bool,
     rig: Option<Rig>,
 }
 
 impl Sized {
     pub(crate) fn new(keys: u64) -> Self {
-        Self { keys, rig: None }
+        Self::counting(keys, true)
+    }
+
+    /// As [`new`](Self::new); calls are counted and timed, or not.
+    pub(crate) fn counting(keys: u64, metrics: bool) -> Self {
+        Self {
+            keys,
+            metrics,
+            rig: None,
+        }
     }
 
     pub(crate) fn rig(&mut self) -> &mut Rig {
@@ -217,7 +232,9 @@ impl Sized {
         if self.rig.as_ref().is_some_and(|rig| rig.next > most) {
             self.rig = None;
         }
-        self.rig.get_or_insert_with(|| Rig::of(self.keys))
+        let metrics = self.metrics;
+        self.rig
+            .get_or_insert_with(|| Rig::counting(self.keys, metrics))
     }
 
     /// Measures rounds of `work` on new keys; what it returns is dropped when the clock has stopped.
