@@ -69,7 +69,8 @@ pub enum ErrorKind {
     /// The store lies in the other kind of log than the one asked for: open it without naming one,
     /// or move it with [`Store::move_log`](crate::Store::move_log).
     LogConflict,
-    /// Another process, or another handle of this one, has the store open: the text names it.
+    /// Another process, or another handle of this one, has the store open: the text names it, or
+    /// says that it is being read.
     Locked,
     /// The store is open to be read only: open it without
     /// [`read_only`](crate::Builder::read_only) to change it.

@@ -24,8 +24,8 @@ impl Engine {
         self.expire_now();
         let asked = self.newest_with_dead();
         let before = self.counts()?;
-        meter.expect(self.frames_up_to(asked));
         let frames = self.frames_up_to(asked);
+        meter.expect(frames);
         let mut idle = 0;
         // The first round without work may have waited for what the last one appended.
         while idle < 2 && self.frames_up_to(asked) > 0 {

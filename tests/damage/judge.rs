@@ -75,7 +75,8 @@ pub(crate) fn judge(base: &Base, harm: &Harm) -> Verdict {
     harm.strike(image.path());
     let intact = intact(base, image.path());
     let saved = judge_salvage(base, harm, image.path(), &intact);
-    let opened = judge_open(base, image.path());
+    let read = read(base, image.path());
+    let opened = judge_open(base, image.path(), &read);
     if matches!(opened, Opened::Refused) {
         // What open has refused is as salvageable as before.
         let left = self::intact(base, image.path());
@@ -122,8 +123,40 @@ fn truth(store: &Store, name: &Name) -> Result<Option<Truth>, Error> {
     Ok(info.map(|info| (info.state(), info.body().to_vec())))
 }
 
-fn judge_open(base: &Base, image: &Path) -> Opened {
-    let store = match base.open(image) {
+/// Everything that an open comes to: its refusal, or what each key is, or how that was refused.
+type Told = Result<Vec<Result<Option<Truth>, ErrorKind>>, ErrorKind>;
+
+fn told(base: &Base, opened: &Result<Store, Error>) -> Told {
+    let store = opened.as_ref().map_err(Error::kind)?;
+    let names = base.history.keys();
+    Ok(names
+        .map(|name| truth(store, name).map_err(|error| error.kind()))
+        .collect())
+}
+
+/// What an open to read comes to, which changes nothing.
+fn read(base: &Base, image: &Path) -> Told {
+    let before = files(image);
+    let opened = base.open_to_read(image);
+    let told = told(base, &opened);
+    match opened {
+        Ok(store) => store.close().unwrap(),
+        Err(error) => check_refusal(&error),
+    }
+    assert!(files(image) == before, "an open to read changes nothing");
+    told
+}
+
+fn judge_open(base: &Base, image: &Path, read: &Told) -> Opened {
+    let opened = base.open(image);
+    let told = told(base, &opened);
+    assert!(
+        told == *read,
+        "an open to read says otherwise: {:?}, not {:?}",
+        read.as_ref().err(),
+        told.as_ref().err()
+    );
+    let store = match opened {
         Ok(store) => store,
         Err(error) => {
             check_refusal(&error);

@@ -380,6 +380,11 @@ impl Base {
         Store::builder(path).clock(&self.clock).open()
     }
 
+    pub(crate) fn open_to_read(&self, path: &Path) -> Result<Store, Error> {
+        let builder = Store::builder(path).clock(&self.clock);
+        builder.read_only().open()
+    }
+
     /// A copy to be harmed.
     pub(crate) fn image(&self) -> TempDir {
         let image = TempDir::new_in(self.root.path()).unwrap();
