@@ -1,0 +1,217 @@
+//! What `export` wrote, `import` reads.
+
+use std::fs;
+
+use hapax::{Claim, LogKind, Policy, State, Store};
+
+use crate::rig::{Place, WEEK, granted, some_of_everything};
+
+fn exported(place: &Place, store: &str) -> Vec<serde_json::Value> {
+    let ran = place.run(&format!("export {store}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran.json()
+}
+
+/// What an import is to bring back of a line.
+fn kept(line: &serde_json::Value) -> serde_json::Value {
+    let mut kept = line.clone();
+    for new in ["token", "attempt", "first_claimed_at", "recorded_at"] {
+        kept.as_object_mut().unwrap().remove(new);
+    }
+    // The store's own time is rounded up when a retention is added to it.
+    let expires_at = kept["expires_at"].as_str().unwrap_or("never").to_owned();
+    let coarse = expires_at.get(..13).unwrap_or(&expires_at).to_owned();
+    let has_outcome = ["completed", "failed"].contains(&kept["state"].as_str().unwrap_or_default());
+    kept["expires_at"] = if has_outcome {
+        coarse.into()
+    } else {
+        "of the policy".into()
+    };
+    kept
+}
+
+fn sorted(lines: &[serde_json::Value]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|line| kept(line).to_string()).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_store_comes_back_from_its_lines() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let store = Store::open(place.path()).unwrap();
+    let mail = store.open_namespace("mail").unwrap();
+    let body: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    granted(&mail, b"\xff\x00").complete(&body).unwrap();
+    granted(&mail, "empty").complete("").unwrap();
+    store.close().unwrap();
+    let before = exported(&place, "dedup");
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
+    let again = place.run("export dedup --output keys.jsonl");
+    assert_eq!(
+        again.code, 3,
+        "a file that is there stays as it is: {}",
+        again.err
+    );
+
+    let ran = place.run("import copy keys.jsonl --format json");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.json()[0]["imported"], 10, "{}", ran.out);
+    let after = exported(&place, "copy");
+    assert_eq!(sorted(&before), sorted(&after));
+
+    let store = Store::open(place.root.path().join("copy")).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    let policy = Policy::at_most_once().retention(WEEK);
+    assert_eq!(
+        *pay.policy(),
+        policy,
+        "the namespaces come with their policies"
+    );
+    let Claim::Completed(answer) = pay.claim("order-40").unwrap() else {
+        panic!("it is remembered")
+    };
+    assert_eq!(answer.response(), b"receipt 40");
+    let Claim::InDoubt(doubt) = pay.claim("order-44").unwrap() else {
+        panic!("a doubt stays one")
+    };
+    assert_eq!(
+        (doubt.reason(), doubt.metadata()),
+        (&b"the provider timed out"[..], &b"trace-44"[..])
+    );
+    let mail = store.open_namespace("mail").unwrap();
+    let lease = granted(&mail, "user-9");
+    assert_eq!(lease.last_checkpoint(), b"half of it");
+    assert_eq!(mail.get([0xff, 0]).unwrap().unwrap().body(), body);
+}
+
+/// An import that was cut short is run again; what is there is left alone, what differs is told.
+#[test]
+fn an_import_goes_on_where_it_ended() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
+    let lines = fs::read_to_string(place.root.path().join("keys.jsonl")).unwrap();
+    let half: Vec<&str> = lines.lines().take(6).collect();
+    fs::write(place.root.path().join("half.jsonl"), half.join("\n")).unwrap();
+    assert_eq!(place.run("import copy half.jsonl").code, 0);
+
+    let dry = place.run("import copy keys.jsonl --format json");
+    assert_eq!(
+        dry.code, 5,
+        "a store that is there is changed only when that is meant"
+    );
+    let tally = &dry.json()[0];
+    assert_eq!(
+        (&tally["done"], &tally["there_already"], &tally["imported"]),
+        (&false.into(), &3.into(), &5.into())
+    );
+    assert_eq!(exported(&place, "copy").len(), 6);
+
+    let ran = place.run("import copy keys.jsonl --confirm --format json");
+    assert_eq!(
+        (ran.code, &ran.json()[0]["imported"]),
+        (0, &5.into()),
+        "{}",
+        ran.err
+    );
+    let again = place.run("import copy keys.jsonl --confirm --format json");
+    assert_eq!(
+        (again.code, &again.json()[0]["there_already"]),
+        (0, &8.into())
+    );
+
+    let store = Store::open(place.root.path().join("copy")).unwrap();
+    let mail = store.open_namespace("mail").unwrap();
+    assert!(mail.forget("user-7").unwrap());
+    granted(&mail, "user-7").complete("sent otherwise").unwrap();
+    store.close().unwrap();
+    let differs = place.run("import copy keys.jsonl --confirm --format json");
+    let objects = differs.json();
+    assert_eq!(
+        (differs.code, &objects[0]["result"], &objects[0]["key"]),
+        (1, &"differs".into(), &"user-7".into())
+    );
+    assert_eq!(objects[1]["differ"], 1);
+}
+
+#[test]
+fn a_key_that_the_store_refuses_is_as_absent_as_before() {
+    let place = Place::new();
+    let store = Store::builder(place.path())
+        .log_kind(LogKind::Files)
+        .open()
+        .unwrap();
+    let small = Policy::at_most_once().max_response(10);
+    store.namespace("pay", small).unwrap();
+    store.close().unwrap();
+    let line = |key: &str, body: &str| {
+        format!(
+            "{{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"{key}\",\"state\":\"completed\",\"expires_at\":\"2099-01-01T00:00:00Z\",\"body\":\"{body}\"}}\n"
+        )
+    };
+    // Ten years is the most that a store remembers.
+    let long = line("far", "short");
+    let soon = |key: &str, body: &str| line(key, body).replace("2099", "2030");
+    let lines = [
+        soon("a", "short"),
+        soon("b", "longer than ten"),
+        soon("a", "short"),
+        long,
+    ];
+    fs::write(place.root.path().join("keys.jsonl"), lines.concat()).unwrap();
+    let ran = place.run("import dedup keys.jsonl --confirm --format json");
+    let objects = ran.json();
+    assert_eq!(
+        (ran.code, objects.last().unwrap()["refused"].as_u64()),
+        (1, Some(3)),
+        "{}",
+        ran.out
+    );
+    assert_eq!(objects.last().unwrap()["imported"], 1, "{}", ran.out);
+    let store = Store::open(place.path()).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    assert_eq!(pay.get("a").unwrap().unwrap().state(), State::Completed);
+    assert!(pay.get("b").unwrap().is_none() && pay.get("far").unwrap().is_none());
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_refused_with_its_line() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let key = "{\"type\":\"key\",\"namespace\":\"pay\",";
+    for (line, why) in [
+        ("nonsense".to_owned(), "line 2: expected"),
+        ("{\"type\":\"else\"}".to_owned(), "type"),
+        ("{\"type\":\"export\",\"version\":9}".to_owned(), "newer"),
+        (format!("{key}\"state\":\"completed\"}}"), "no key"),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"gone\"}}"),
+            "no state",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"key_hex\":\"0x62\",\"state\":\"failed\"}}"),
+            "different keys",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"failed\",\"body_base64\":\"?\"}}"),
+            "base64",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"failed\",\"expires_at\":\"soon\"}}"),
+            "UTC",
+        ),
+        (
+            "{\"type\":\"key\",\"namespace\":\"other\",\"key\":\"a\",\"state\":\"failed\"}"
+                .to_owned(),
+            "other",
+        ),
+    ] {
+        let text = format!("{{\"type\":\"export\",\"version\":1}}\n{line}\n");
+        fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
+        let ran = place.run("import dedup keys.jsonl --confirm");
+        assert_eq!(ran.code, 2, "{line}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(why), "{line}: {}", ran.err);
+    }
+}
