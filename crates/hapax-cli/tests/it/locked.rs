@@ -1,6 +1,8 @@
 //! Beside a process that holds the store.
 
-use crate::rig::{Holder, Place, files, some_of_everything};
+use hapax::LogKind;
+
+use crate::rig::{Holder, KINDS, Place, files, some_of_everything, some_of_everything_in};
 
 #[test]
 fn whoever_holds_the_store_is_named_and_asked_first() {
@@ -52,8 +54,14 @@ fn info_and_stat_work_beside_it() {
 /// Whoever only looks changes nothing, not even a byte.
 #[test]
 fn looking_changes_nothing() {
+    for kind in KINDS {
+        look(kind);
+    }
+}
+
+fn look(kind: LogKind) {
     let place = Place::new();
-    some_of_everything(&place.path());
+    some_of_everything_in(&place.path(), kind);
     Holder::start(&place.path()).kill();
     let before = files(&place.path());
     for line in [

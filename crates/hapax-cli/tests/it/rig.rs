@@ -114,9 +114,16 @@ pub(crate) fn granted(space: &Namespace, key: impl AsRef<[u8]>) -> hapax::Lease 
 
 /// A store of two namespaces with some of everything, two days old.
 pub(crate) fn some_of_everything(path: &Path) {
+    some_of_everything_in(path, LogKind::Files);
+}
+
+/// Both kinds of log.
+pub(crate) const KINDS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
+
+pub(crate) fn some_of_everything_in(path: &Path, kind: LogKind) {
     let clock = clock_of_the_past();
     let store = Store::builder(path)
-        .log_kind(LogKind::Files)
+        .log_kind(kind)
         .clock(&clock)
         .open()
         .unwrap();

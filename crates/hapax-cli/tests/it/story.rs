@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use hapax::{Claim, Store};
+use hapax::{Claim, LogKind, Store};
 
-use crate::rig::{Holder, Place, Ran, damage, some_of_everything};
+use crate::rig::{Holder, KINDS, Place, Ran, damage, some_of_everything_in};
 
 /// Runs a line that is to end with this code.
 fn run(place: &Place, line: &str, code: i32) -> Ran {
@@ -21,8 +21,8 @@ fn member(place: &Place, line: &str, code: i32, name: &str) -> serde_json::Value
 
 /// What the service left: settled keys, a doubt of its own, two more because it was killed, and an
 /// unfinished key with a checkpoint.
-fn what_is_left_after_the_crash(place: &Place) {
-    some_of_everything(&place.path());
+fn what_is_left_after_the_crash(place: &Place, kind: LogKind) {
+    some_of_everything_in(&place.path(), kind);
     run(place, "backup dedup before", 0);
     let holder = Holder::start(&place.path());
     let refused = run(place, "stuck dedup", 4);
@@ -38,8 +38,14 @@ fn what_is_left_after_the_crash(place: &Place) {
 
 #[test]
 fn stuck_in_doubt_and_damaged_keys_are_repaired_from_the_command_line_alone() {
+    for kind in KINDS {
+        a_night_on_call(kind);
+    }
+}
+
+fn a_night_on_call(kind: LogKind) {
     let place = Place::new();
-    what_is_left_after_the_crash(&place);
+    what_is_left_after_the_crash(&place, kind);
 
     // Nothing opens, and the reason and the way out are told.
     let stuck = run(&place, "stuck dedup", 3);
