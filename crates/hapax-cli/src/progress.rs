@@ -1,42 +1,66 @@
 //! How far long work has come, on standard error, where that is a terminal.
 
-use hapax::Progress;
+use hapax::{Progress, ProgressUnit};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar for one piece of work; it goes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    has_unit: bool,
+}
 
 impl Bar {
     pub(crate) fn new(doing: &'static str) -> Self {
         let bar = ProgressBar::no_length().with_message(doing);
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} {prefix}, {eta} left")
-        {
-            bar.set_style(style.progress_chars("=> "));
+        Self {
+            bar,
+            has_unit: false,
         }
-        Self(bar)
     }
 
     /// What the library tells.
-    pub(crate) fn show(&self, progress: &Progress) {
-        self.0.set_prefix(progress.unit().to_string());
-        self.0.set_length(progress.total());
-        self.0.set_position(progress.done());
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        match progress.unit() {
+            ProgressUnit::Bytes => self.count("{bytes} of {total_bytes}"),
+            unit => self.count(&format!("{{pos}} of {{len}} {unit}")),
+        }
+        self.bar.set_length(progress.total());
+        self.bar.set_position(progress.done());
     }
 
-    /// What has been done of something whose size is known.
-    pub(crate) fn at(&self, done: u64, total: Option<u64>, unit: &'static str) {
-        self.0.set_prefix(unit);
-        if let Some(total) = total {
-            self.0.set_length(total);
+    /// So many of so many keys.
+    pub(crate) fn keys(&mut self, done: u64, total: u64) {
+        self.count("{pos} of {len} keys");
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    /// So many lines, of nobody knows how many.
+    pub(crate) fn lines(&mut self, done: u64) {
+        if !self.has_unit {
+            self.style("{msg} {pos} lines, {per_sec}");
         }
-        self.0.set_position(done);
+        self.bar.set_position(done);
+    }
+
+    fn count(&mut self, count: &str) {
+        if !self.has_unit {
+            self.style(&format!("{{msg}} [{{bar:30}}] {count}, {{eta}} left"));
+        }
+    }
+
+    /// Chosen once: what is counted stays the same.
+    fn style(&mut self, template: &str) {
+        self.has_unit = true;
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct BackupArgs {
 
 pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
     let store = args.store.read()?;
-    let bar = Bar::new("copying");
+    let mut bar = Bar::new("copying");
     store.backup_with(&args.into, |progress| bar.show(&progress))?;
     drop(bar);
     let row = Row::new()

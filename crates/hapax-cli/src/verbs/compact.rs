@@ -17,7 +17,7 @@ pub(crate) struct CompactArgs {
 
 pub(crate) fn run(args: &CompactArgs, screen: &mut Screen) -> Result<Outcome> {
     let store = args.store.write()?;
-    let bar = Bar::new("compacting");
+    let mut bar = Bar::new("compacting");
     let compacted = store.compact_with(|progress| bar.show(&progress))?;
     drop(bar);
     let disk_bytes = store.stats().disk_bytes();

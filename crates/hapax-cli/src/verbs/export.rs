@@ -33,7 +33,7 @@ pub(crate) struct ExportArgs {
 
 pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
     let store = args.store.read()?;
-    let bar = Bar::new("writing");
+    let mut bar = Bar::new("writing");
     let total = store.stats().keys();
     let keys = args.choice.keys(&store, &[])?;
     let mut lines = head(&store, args.choice.namespace().namespace.as_deref())?;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
     for info in keys {
         write(&key(&info?))?;
         count += 1;
-        bar.at(count, Some(total), "keys");
+        bar.keys(count, total);
     }
     drop(bar);
     if let Some(file) = file {

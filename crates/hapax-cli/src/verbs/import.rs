@@ -42,11 +42,11 @@ pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
         (false, false) => args.store.read()?,
     };
     let mut import = Import::new(store, writes);
-    let bar = Bar::new("reading");
+    let mut bar = Bar::new("reading");
     for line in lines(&args.file)? {
         let (number, line) = line?;
         import.line(number, &line, screen)?;
-        bar.at(number, None, "lines");
+        bar.lines(number);
     }
     import.settle_batch()?;
     drop(bar);

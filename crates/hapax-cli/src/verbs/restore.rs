@@ -21,7 +21,7 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) fn run(args: &RestoreArgs, screen: &mut Screen) -> Result<Outcome> {
-    let bar = Bar::new("copying");
+    let mut bar = Bar::new("copying");
     Store::restore_with(&args.from, &args.into, |progress| bar.show(&progress))?;
     drop(bar);
     screen.record(&Row::new().text("store", &args.into.to_string_lossy()))?;

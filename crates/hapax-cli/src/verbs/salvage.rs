@@ -44,7 +44,7 @@ fn parse_namespace(text: &str) -> std::result::Result<(u32, String, Policy), Str
 }
 
 pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
-    let bar = Bar::new("saving");
+    let mut bar = Bar::new("saving");
     let mut options = SalvageOptions::new();
     if let Some(directory) = &args.manifest_of {
         options = options.manifest_of(directory);

@@ -130,7 +130,7 @@ fn count(args: &StatArgs, survey: &Survey) -> Result<Option<Counts>> {
         Err(Trouble::Store(error)) if error.kind() == ErrorKind::Locked => return Ok(None),
         Err(trouble) => return Err(trouble),
     };
-    let bar = Bar::new("counting");
+    let mut bar = Bar::new("counting");
     let total = store.stats().keys();
     let names = store.namespaces().into_iter();
     let mut counts: BTreeMap<String, ByState> =
@@ -141,7 +141,7 @@ fn count(args: &StatArgs, survey: &Survey) -> Result<Option<Counts>> {
         if let (Some(at), Some(counts)) = (state, counts.get_mut(info.namespace())) {
             counts[at] += 1;
         }
-        bar.at(counted as u64, Some(total), "keys");
+        bar.keys(counted as u64, total);
     }
     Ok(Some(Counts(counts)))
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
 
 fn verify(args: &VerifyArgs) -> Result<Row> {
     let store = args.store.read()?;
-    let bar = Bar::new("reading");
+    let mut bar = Bar::new("reading");
     let report = store.verify_with(|progress| bar.show(&progress))?;
     Ok(Row::new()
         .text("verdict", "whole")

@@ -292,6 +292,12 @@ fn is_span(word: &str) -> bool {
     unit.len() < word.len() && units.contains(&unit)
 }
 
+/// A moment of an object, in seconds since 1970.
+pub(crate) fn seconds(moment: &str) -> u64 {
+    let moment = humantime::parse_rfc3339(moment).unwrap();
+    moment.duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
 const MOMENT: &str = "dddd-dd-ddTdd:dd:ddZ";
 
 fn without_moments(word: &str) -> String {
