@@ -15,7 +15,7 @@ pub(crate) enum Format {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done, and nothing was found that needs anybody
-  1  something was found that does: stuck or in-doubt keys, damage, an absent key, losses
+  1  something was found that does: stuck or in-doubt keys, damage, losses, differences, an absent key
   2  the command line, or a file that it names, makes no sense
   3  the store cannot be opened, read or written
   4  another process holds the store

@@ -169,8 +169,8 @@ pub(crate) fn next_after(kind: ErrorKind) -> Option<&'static str> {
              `hapax info` and `hapax stat` work beside it"
         }
         ErrorKind::Damaged => {
-            "nothing was changed. With a backup: `hapax restore BACKUP NEW`; without one: \
-             `hapax salvage STORE NEW`, which says what it could not save"
+            "with a backup: `hapax restore BACKUP NEW`; without one: `hapax salvage STORE NEW`, \
+             which says what it could not save; neither changes this store"
         }
         ErrorKind::ClockJump => {
             "look at the clock of this machine (`date`); if it is right, add --accept-clock-jump"

@@ -67,8 +67,13 @@ struct Output {
 
 impl Output {
     fn create(path: &PathBuf) -> Result<Self> {
-        let file =
-            File::create_new(path).map_err(Trouble::file(format!("making {}", path.display())))?;
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        // What is in it is nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let made = options.open(path);
+        let file = made.map_err(Trouble::file(format!("making {}", path.display())))?;
         Ok(Self {
             path: path.clone(),
             out: BufWriter::new(file),

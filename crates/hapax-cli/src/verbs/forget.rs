@@ -58,11 +58,11 @@ pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
     };
     let keys = chosen(args, &store)?;
     let key_hex = screen.key_hex();
-    let rows = keys.iter().map(|info| {
+    let rows = keys.iter().map(|chosen| {
         if let Some(operator) = &operator {
-            forget(operator, info, args.token)?;
+            forget(operator, chosen, args.token)?;
         }
-        Ok(change(info, operator.is_some()).row(key_hex))
+        Ok(change(chosen, operator.is_some()).row(key_hex))
     });
     let count = screen.list(rows)?;
     drop(operator);
@@ -84,13 +84,30 @@ pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
     Ok(args.action.end(screen))
 }
 
-fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<KeyInfo>> {
+/// A key that was chosen: without its body, because there may be many.
+struct Chosen {
+    namespace: String,
+    key: Vec<u8>,
+    state: State,
+}
+
+impl From<KeyInfo> for Chosen {
+    fn from(info: KeyInfo) -> Self {
+        Self {
+            namespace: info.namespace().to_owned(),
+            key: info.key().to_vec(),
+            state: info.state(),
+        }
+    }
+}
+
+fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
     if let Some(key) = &args.key {
         let info = args.choice.namespace().open(store)?.get(key)?;
         if let Some(info) = &info {
             check_forced(info, args.token)?;
         }
-        return Ok(info.into_iter().collect());
+        return Ok(info.into_iter().map(Chosen::from).collect());
     }
     let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
     let settled = [State::Completed, State::Failed, State::Released];
@@ -104,7 +121,8 @@ fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<KeyInfo>> {
             "keys that are in doubt or in progress are forgotten one by one: name the key and its --token",
         ));
     }
-    args.choice.keys(store, states)?.collect()
+    let keys = args.choice.keys(store, states)?;
+    keys.map(|info| Ok(Chosen::from(info?))).collect()
 }
 
 /// Refuses before anything is shown what the store would refuse.
@@ -123,20 +141,20 @@ fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
     )))
 }
 
-fn forget(operator: &Operator, info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
+fn forget(operator: &Operator, chosen: &Chosen, token: Option<FencingToken>) -> Result<()> {
     match token {
-        Some(token) => operator.forget_forced(info.namespace(), info.key(), token)?,
-        None => operator.forget(info.namespace(), info.key())?,
+        Some(token) => operator.forget_forced(&chosen.namespace, &chosen.key, token)?,
+        None => operator.forget(&chosen.namespace, &chosen.key)?,
     };
     Ok(())
 }
 
-fn change(info: &KeyInfo, done: bool) -> Change<'_> {
+fn change(chosen: &Chosen, done: bool) -> Change<'_> {
     Change {
         action: "forget",
-        namespace: info.namespace(),
-        key: info.key(),
-        state: info.state(),
+        namespace: &chosen.namespace,
+        key: &chosen.key,
+        state: chosen.state,
         becomes: None,
         done,
     }
