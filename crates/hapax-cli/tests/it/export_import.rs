@@ -184,10 +184,17 @@ fn a_file_that_makes_no_sense_is_refused_with_its_line() {
     let place = Place::new();
     some_of_everything(&place.path());
     let key = "{\"type\":\"key\",\"namespace\":\"pay\",";
+    let space = "{\"type\":\"namespace\",\"namespace\":\"new\",\"policy\":{";
     for (line, why) in [
         ("nonsense".to_owned(), "line 2: expected"),
         ("{\"type\":\"else\"}".to_owned(), "type"),
         ("{\"type\":\"export\",\"version\":9}".to_owned(), "newer"),
+        (format!("{space}}}}}"), "guarantee"),
+        (format!("{space}\"guarantee\":\"Never\"}}}}"), "Never"),
+        (
+            format!("{space}\"guarantee\":\"AtMostOnce\",\"new\":1}}}}"),
+            "newer",
+        ),
         (format!("{key}\"state\":\"completed\"}}"), "no key"),
         (
             format!("{key}\"key\":\"a\",\"state\":\"gone\"}}"),
@@ -217,4 +224,17 @@ fn a_file_that_makes_no_sense_is_refused_with_its_line() {
         assert_eq!(ran.code, 2, "{line}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains(why), "{line}: {}", ran.err);
     }
+}
+
+/// A file of an older version knows fewer knobs, and one that is written by hand names few.
+#[test]
+fn a_policy_may_leave_out_what_is_at_its_default() {
+    let place = Place::new();
+    let text = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"max_attempts\":3}}\n";
+    fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
+    let ran = place.run("import dedup keys.jsonl");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let store = Store::open(place.path()).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    assert_eq!(*pay.policy(), Policy::at_most_once().max_attempts(3));
 }

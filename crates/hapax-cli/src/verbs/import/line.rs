@@ -2,7 +2,7 @@
 
 use hapax::{KeyInfo, Policy, State};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json_file::{either, key};
 use crate::span;
@@ -48,7 +48,7 @@ struct KeyMembers {
 #[derive(Debug, Deserialize)]
 struct NamespaceMembers {
     namespace: String,
-    policy: Policy,
+    policy: Map<String, Value>,
 }
 
 impl Line {
@@ -70,7 +70,7 @@ impl Line {
                     serde_json::from_value(value).map_err(|error| error.to_string())?;
                 Ok(Self::Namespace {
                     name: members.namespace,
-                    policy: members.policy,
+                    policy: policy(members.policy)?,
                 })
             }
             "key" => {
@@ -81,6 +81,22 @@ impl Line {
             _ => Err("its type is none of export, namespace and key".to_owned()),
         }
     }
+}
+
+/// A policy, of which a file of an older version may leave knobs out: they are at their defaults.
+fn policy(knobs: Map<String, Value>) -> Result<Policy, String> {
+    if !knobs.contains_key("guarantee") {
+        return Err("the policy says nothing of its guarantee".to_owned());
+    }
+    let defaults = serde_json::to_value(Policy::at_least_once());
+    let mut whole = defaults.map_err(|error| error.to_string())?;
+    for (name, value) in knobs {
+        let knob = whole.get_mut(&name);
+        *knob.ok_or_else(|| {
+            format!("the policy has an unknown knob {name}: use a newer `hapax`")
+        })? = value;
+    }
+    serde_json::from_value(whole).map_err(|error| format!("the policy: {error}"))
 }
 
 impl KeyMembers {
