@@ -109,8 +109,7 @@ impl Verdict {
 
 /// The doubt of a key, if it is still that of this token.
 pub(crate) fn find(namespace: &Namespace, key: &[u8], token: hapax::FencingToken) -> Result<Doubt> {
-    let doubts = namespace.in_doubt()?;
-    let Some(doubt) = doubts.into_iter().find(|doubt| doubt.key() == key) else {
+    let Some(doubt) = namespace.doubt_of(key)? else {
         let is = match namespace.get(key)? {
             Some(info) => info.state().to_string(),
             None => "absent".to_owned(),
