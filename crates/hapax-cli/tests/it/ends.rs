@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use hapax::{LogKind, Policy, Store};
+use hapax::{LogKind, ManualClock, Policy, Store};
 
-use crate::rig::{Holder, Place, damage, some_of_everything};
+use crate::rig::{Holder, Place, damage, granted, some_of_everything};
 
 #[test]
 fn every_exit_code_is_what_the_help_says() {
@@ -106,4 +106,24 @@ fn whoever_stops_reading_stops_the_writing() {
             "{line}: {said}"
         );
     }
+}
+
+#[test]
+fn a_clock_that_jumped_is_believed_when_somebody_says_so() {
+    let place = Place::new();
+    // It stands at the first of January 2026, and nobody opened the store since.
+    let clock = ManualClock::new();
+    let store = Store::builder(place.path()).clock(&clock).open().unwrap();
+    let pay = store.namespace("pay", Policy::at_most_once()).unwrap();
+    granted(&pay, "order-40").doubt("lost").unwrap();
+    store.close().unwrap();
+    let ran = place.run("in-doubt dedup");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("--accept-clock-jump"), "{}", ran.err);
+    assert_eq!(place.run("in-doubt dedup --accept-clock-jump").code, 1);
+    assert_eq!(
+        place.run("info dedup").code,
+        0,
+        "whoever asks no clock needs none"
+    );
 }

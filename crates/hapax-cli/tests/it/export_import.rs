@@ -1,6 +1,7 @@
 //! What `export` wrote, `import` reads.
 
 use std::fs;
+use std::process::Stdio;
 
 use hapax::{Claim, LogKind, Policy, State, Store};
 
@@ -237,4 +238,25 @@ fn a_policy_may_leave_out_what_is_at_its_default() {
     let store = Store::open(place.path()).unwrap();
     let pay = store.open_namespace("pay").unwrap();
     assert_eq!(*pay.policy(), Policy::at_most_once().max_attempts(3));
+}
+
+#[test]
+fn one_store_is_piped_into_another() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let mut export = place
+        .command()
+        .args(["export", "dedup"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let import = place
+        .command()
+        .args(["import", "copy", "-", "--format", "json"])
+        .stdin(export.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(export.wait().unwrap().success());
+    let tally: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
+    assert_eq!(tally["imported"], 8, "{tally}");
 }

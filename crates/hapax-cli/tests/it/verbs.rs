@@ -192,6 +192,10 @@ fn a_backup_is_a_store_again() {
         3,
         "what is there is not written over"
     );
+    let info = &place.run("info copy --format json").json()[0];
+    assert_eq!(info["is_backup"], true, "{info}");
+    assert_eq!(place.run("verify copy").code, 0);
+    assert_eq!(place.run("compact copy").code, 3, "a backup is only read");
     damage(&place.path(), b"receipt 40");
     assert_eq!(place.run("verify dedup").code, 1);
     let ran = place.run("restore copy whole");
