@@ -260,3 +260,16 @@ fn one_store_is_piped_into_another() {
     let tally: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
     assert_eq!(tally["imported"], 8, "{tally}");
 }
+
+/// Fingerprints cannot be brought along, and a namespace that requires them would refuse each retry.
+#[test]
+fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
+    let place = Place::new();
+    let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"fingerprints\":\"Required\"}}\n";
+    let key = "{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"a\",\"state\":\"in_doubt\"}\n";
+    fs::write(place.root.path().join("keys.jsonl"), [space, key].concat()).unwrap();
+    let ran = place.run("import dedup keys.jsonl");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.out.contains("requires a fingerprint"), "{}", ran.out);
+    assert_eq!(place.run("scan dedup --format json").out, "");
+}
