@@ -20,7 +20,7 @@ impl Field {
     /// The name without the unit, which the cell has.
     pub(crate) fn label(&self) -> String {
         let name = self.name;
-        let plain = ["_secs", "_bytes", "_at"]
+        let plain = ["_secs", "_bytes", "_at", "_ns"]
             .iter()
             .find_map(|unit| name.strip_suffix(unit))
             .unwrap_or(name);
@@ -108,6 +108,12 @@ impl Row {
     /// A span in seconds.
     pub(crate) fn span(self, name: &'static str, secs: u64) -> Self {
         self.with(name, Some(span::rough_secs(secs)), Some(secs.into()), true)
+    }
+
+    /// How long a call took, in nanoseconds.
+    pub(crate) fn latency(self, name: &'static str, nanos: Option<u64>) -> Self {
+        let cell = nanos.map_or("-".to_owned(), span::latency);
+        self.with(name, Some(cell), Some(nanos.into()), true)
     }
 
     /// A moment of store time; none is "never".

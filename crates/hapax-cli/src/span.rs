@@ -32,6 +32,17 @@ pub(crate) fn rough_secs(secs: u64) -> String {
     rough(Duration::from_secs(secs))
 }
 
+/// Nanoseconds in the unit that leaves them readable.
+pub(crate) fn latency(nanos: u64) -> String {
+    let (part, unit) = match nanos {
+        0..1_000_000 => (1000, "us"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let tenths = nanos / (part / 10);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// Bytes in the unit that leaves them readable.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -49,7 +60,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{moment, parse, parse_moment, rough_secs, size};
+    use super::{latency, moment, parse, parse_moment, rough_secs, size};
     use std::time::Duration;
 
     #[test]
@@ -58,6 +69,8 @@ mod tests {
         assert!(parse("15").unwrap_err().contains("90s"));
         assert_eq!(rough_secs(3_700), "1h 1m");
         assert_eq!(rough_secs(0), "0s");
+        let spans = [480, 999_999, 1_250_000, 2_000_000_000].map(latency);
+        assert_eq!(spans, ["0.4 us", "999.9 us", "1.2 ms", "2.0 s"]);
         assert_eq!(
             moment(parse_moment("2026-11-21T22:00:00Z").unwrap()),
             "2026-11-21T22:00:00Z"

@@ -103,8 +103,8 @@ fn row(log: LogKind, case: &Case, measured: &Measured) -> Row {
     let per_second = u128::from(measured.operations) * 1_000_000_000 / nanos;
     let part = |parts: usize| {
         let last = measured.latencies.len().checked_sub(1)?;
-        let micros = measured.latencies[last * parts / 1000].as_micros();
-        u64::try_from(micros).ok()
+        let nanos = measured.latencies[last * parts / 1000].as_nanos();
+        u64::try_from(nanos).ok()
     };
     let durability = match case.durability {
         Durability::Interval(window) => format!("interval {}", span::rough(window)),
@@ -116,9 +116,9 @@ fn row(log: LogKind, case: &Case, measured: &Measured) -> Row {
         .text("durability", &durability)
         .number("callers", case.callers as u64)
         .number("per_second", u64::try_from(per_second).unwrap_or(u64::MAX))
-        .optional_number("p50_us", part(500))
-        .optional_number("p99_us", part(990))
-        .optional_number("max_us", part(1000))
+        .latency("p50_ns", part(500))
+        .latency("p99_ns", part(990))
+        .latency("max_ns", part(1000))
 }
 
 fn space(store: &Store) -> Result<Namespace> {
