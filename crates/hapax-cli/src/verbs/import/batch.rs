@@ -77,40 +77,39 @@ fn settle(space: &Namespace, granted: Vec<(KeyLine, Lease)>, brought: &mut Broug
             State::Released => 2,
             _ => 3,
         };
+        if kind >= 2 && !key.body.is_empty() {
+            if let Err(error) = lease.checkpoint(&key.body) {
+                let text = undo(space, &key, lease, error.to_string());
+                brought.push((key, Err(text)));
+                continue;
+            }
+        }
         kinds[kind].push((key, lease));
     }
     for (kind, granted) in kinds.into_iter().enumerate() {
         let (keys, leases): (Vec<KeyLine>, Vec<Lease>) = granted.into_iter().unzip();
-        let checkpointed = leases.into_iter().zip(&keys).map(|(lease, key)| {
-            // A checkpoint that is refused is noticed when the key is read back.
-            if kind >= 2 && !key.body.is_empty() {
-                let _ = lease.checkpoint(&key.body);
-            }
-            (lease, key)
-        });
+        let pairs = leases.into_iter().zip(&keys);
         let results: Vec<Result<(), LeaseError>> = match kind {
-            0 => space.complete_many(checkpointed.map(|(lease, key)| (lease, &key.body))),
-            1 => space.fail_many(checkpointed.map(|(lease, key)| (lease, &key.body))),
-            2 => space.release_many(checkpointed.map(|(lease, key)| (lease, &key.reason))),
-            _ => checkpointed
-                .map(|(lease, key)| lease.doubt(&key.reason))
-                .collect(),
+            0 => space.complete_many(pairs.map(|(lease, key)| (lease, &key.body))),
+            1 => space.fail_many(pairs.map(|(lease, key)| (lease, &key.body))),
+            2 => space.release_many(pairs.map(|(lease, key)| (lease, &key.reason))),
+            _ => pairs.map(|(lease, key)| lease.doubt(&key.reason)).collect(),
         };
         for (key, result) in keys.into_iter().zip(results) {
-            let result = result.map_err(|error| undo(space, &key, error));
+            let result = result.map_err(|error| {
+                let text = error.to_string();
+                undo(space, &key, error.into_lease(), text)
+            });
             brought.push((key, result));
         }
     }
 }
 
 /// Takes back a claim whose outcome was refused, so that the key is as absent as it was.
-fn undo(space: &Namespace, key: &KeyLine, error: LeaseError) -> String {
-    let text = error.to_string();
-    let released = error.into_lease().release("its import was refused");
-    match released
-        .map_err(LeaseError::into_error)
-        .and_then(|()| space.forget(&key.key))
-    {
+fn undo(space: &Namespace, key: &KeyLine, lease: Lease, text: String) -> String {
+    let released = lease.release("its import was refused");
+    let forgotten = released.map_err(LeaseError::into_error);
+    match forgotten.and_then(|()| space.forget(&key.key)) {
         Ok(_) => text,
         Err(error) => format!("{text}; and it could not be taken back: {error}"),
     }
