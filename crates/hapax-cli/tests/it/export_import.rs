@@ -1,6 +1,7 @@
 //! What `export` wrote, `import` reads.
 
 use std::fs;
+use std::io::Write;
 use std::process::Stdio;
 
 use hapax::{Claim, LogKind, Policy, State, Store};
@@ -276,4 +277,51 @@ fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(ran.out.contains("requires a fingerprint"), "{}", ran.out);
     assert_eq!(place.run("scan dedup --format json").out, "");
+}
+
+/// Killed at any moment, an import leaves at most one batch in doubt, and tells so when run again.
+#[test]
+fn an_import_that_was_killed_goes_on() {
+    let place = Place::new();
+    let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\"}}\n";
+    let key = |number: u32| {
+        format!(
+            "{{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"order-{number}\",\"state\":\"completed\",\"expires_at\":\"2030-01-01T00:00:00Z\",\"body\":\"{number}\"}}\n"
+        )
+    };
+    let lines: String = std::iter::once(space.to_owned())
+        .chain((0..2000).map(key))
+        .collect();
+    fs::write(place.root.path().join("keys.jsonl"), &lines).unwrap();
+    let mut import = place
+        .command()
+        .args(["import", "dedup", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = import.stdin.take().unwrap();
+    to.write_all(&lines.as_bytes()[..lines.len() * 3 / 4])
+        .unwrap();
+    // Its first batch is on the medium: a claim and an outcome of each key.
+    while !Store::survey(place.path()).is_ok_and(|survey| survey.durable_frame() > 2) {
+        assert!(import.try_wait().unwrap().is_none(), "it waits for more");
+        std::thread::yield_now();
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+    drop(to);
+    let ran = place.run("import dedup keys.jsonl --confirm --format json");
+    let tally = ran.json().pop().unwrap();
+    let count = |name: &str| tally[name].as_u64().unwrap();
+    assert!(
+        count("there_already") > 0 && count("differ") <= 512,
+        "{tally}"
+    );
+    assert_eq!(ran.code, i32::from(count("differ") > 0), "{}", ran.err);
+    assert_eq!(
+        count("imported") + count("there_already") + count("differ"),
+        2000,
+        "{tally}"
+    );
+    assert_eq!(place.run("scan dedup --format json").json().len(), 2000);
 }
