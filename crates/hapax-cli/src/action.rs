@@ -1,0 +1,69 @@
+//! [`ActionArgs`]: who changes something and why, and whether it is meant.
+
+use clap::Args;
+use hapax::{Action, Operator, State, Store};
+
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result, Trouble};
+
+/// Who, why, and whether it is meant.
+#[derive(Debug, Args)]
+pub(crate) struct ActionArgs {
+    /// Do it; without this nothing is changed, and what would be is shown
+    #[arg(long, requires = "why")]
+    pub(crate) confirm: bool,
+
+    /// Who does it, for the audit log [default: $USER]
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+
+    /// Why, for the audit log; has to be given with --confirm
+    #[arg(long = "reason", id = "why", value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl ActionArgs {
+    /// The handle that does it in this name.
+    pub(crate) fn operator(&self, store: &Store) -> Result<Operator> {
+        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+        let actor = self.actor.clone().or_else(user).ok_or_else(|| {
+            Trouble::usage("nobody is named, and $USER is not set: add --actor NAME")
+        })?;
+        let reason = self.reason.clone().unwrap_or_default();
+        Ok(store.operator(Action::new(actor, reason)?))
+    }
+
+    /// How a verb ends that has changed something, or would have.
+    pub(crate) fn end(&self, screen: &Screen) -> Outcome {
+        if self.confirm {
+            return Outcome::Done;
+        }
+        screen.note("nothing was changed: run it again with --confirm and --reason TEXT");
+        Outcome::Unconfirmed
+    }
+}
+
+/// One key that is changed, or would be.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) namespace: &'a str,
+    pub(crate) key: &'a [u8],
+    pub(crate) state: State,
+    /// None is absent.
+    pub(crate) becomes: Option<State>,
+    pub(crate) done: bool,
+}
+
+impl Change<'_> {
+    pub(crate) fn row(&self, key_hex: bool) -> Row {
+        Row::new()
+            .text("action", self.action)
+            .text("namespace", self.namespace)
+            .key(self.key, key_hex)
+            .state(self.state)
+            .named_state("becomes", self.becomes)
+            .flag("done", self.done)
+    }
+}

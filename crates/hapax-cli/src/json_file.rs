@@ -1,0 +1,89 @@
+//! Files of JSON lines that are read: their lines, and the bytes within.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::escaped;
+use crate::trouble::{Result, Trouble};
+
+/// Most bytes of a line: a response of the greatest size, in base64, and room for the rest.
+const LINE_BYTES_MAX: u64 = 40 * 1024 * 1024;
+
+/// The lines of a file, with their numbers, empty ones left out; `-` is standard input.
+pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<>> {
+    let doing = format!("reading {}", path.display());
+    let from: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(Trouble::file(&doing))?)
+    };
+    let mut from = BufReader::new(from);
+    let mut number = 0;
+    let next = move || {
+        let mut line = Vec::new();
+        let read = from
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line);
+        if let Err(error) = read {
+            return Some(Err(Trouble::file(&doing)(error)));
+        }
+        if line.is_empty() {
+            return None;
+        }
+        number += 1;
+        if line.len() as u64 == LINE_BYTES_MAX {
+            let text = format!(
+                "line {number} is over {LINE_BYTES_MAX} bytes: this is no file of JSON lines"
+            );
+            return Some(Err(Trouble::usage(text)));
+        }
+        Some(Ok((number, line)))
+    };
+    let mut ended = false;
+    let lines = std::iter::from_fn(next).take_while(move |line| {
+        let goes_on = !ended;
+        ended = line.is_err();
+        goes_on
+    });
+    let is_blank = |line: &Result<(u64, Vec<u8>)>| {
+        line.as_ref()
+            .is_ok_and(|(_, line)| line.trim_ascii().is_empty())
+    };
+    Ok(lines.filter(move |line| !is_blank(line)))
+}
+
+/// Bytes that stand as text or in base64.
+pub(crate) fn either(text: Option<&str>, base64: Option<&str>) -> Result<Option<Vec<u8>>, String> {
+    match (text, base64) {
+        (Some(_), Some(_)) => {
+            Err("the same bytes stand as text and in base64: give one".to_owned())
+        }
+        (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
+        (None, Some(base64)) => data_encoding::BASE64
+            .decode(base64.as_bytes())
+            .map(Some)
+            .map_err(|error| format!("base64: {error}")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// A key that stands as text, in hexadecimal, or as both.
+pub(crate) fn key(text: Option<&str>, hex: Option<&str>) -> Result<Vec<u8>, String> {
+    let from_hex = hex.map(|hex| {
+        if hex.starts_with("0x") {
+            escaped::parse_key(hex)
+        } else {
+            Err("key_hex begins with 0x".to_owned())
+        }
+    });
+    match (text, from_hex.transpose()?) {
+        (Some(text), Some(bytes)) if text.as_bytes() != bytes => {
+            Err("key and key_hex are different keys".to_owned())
+        }
+        (_, Some(bytes)) => Ok(bytes),
+        (Some(text), None) => Ok(text.as_bytes().to_vec()),
+        (None, None) => Err("there is no key: give key or key_hex".to_owned()),
+    }
+}

@@ -1,0 +1,66 @@
+//! How far long work has come, on standard error, where that is a terminal.
+
+use hapax::{Progress, ProgressUnit};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar for one piece of work; it goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    has_unit: bool,
+}
+
+impl Bar {
+    pub(crate) fn new(doing: &'static str) -> Self {
+        let bar = ProgressBar::no_length().with_message(doing);
+        Self {
+            bar,
+            has_unit: false,
+        }
+    }
+
+    /// What the library tells.
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        match progress.unit() {
+            ProgressUnit::Bytes => self.count("{bytes} of {total_bytes}"),
+            unit => self.count(&format!("{{pos}} of {{len}} {unit}")),
+        }
+        self.bar.set_length(progress.total());
+        self.bar.set_position(progress.done());
+    }
+
+    /// So many of so many keys.
+    pub(crate) fn keys(&mut self, done: u64, total: u64) {
+        self.count("{pos} of {len} keys");
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    /// So many lines, of nobody knows how many.
+    pub(crate) fn lines(&mut self, done: u64) {
+        if !self.has_unit {
+            self.style("{msg} {pos} lines, {per_sec}");
+        }
+        self.bar.set_position(done);
+    }
+
+    fn count(&mut self, count: &str) {
+        if !self.has_unit {
+            self.style(&format!("{{msg}} [{{bar:30}}] {count}, {{eta}} left"));
+        }
+    }
+
+    /// Chosen once: what is counted stays the same.
+    fn style(&mut self, template: &str) {
+        self.has_unit = true;
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

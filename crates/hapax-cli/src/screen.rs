@@ -1,0 +1,142 @@
+//! [`Screen`]: where results go, as columns or as JSON, from the same rows.
+
+use std::io::{BufWriter, Stdout, Write};
+
+use crate::args::Format;
+use crate::row::{Field, Row};
+use crate::table::{Column, Table};
+use crate::trouble::{Result, Trouble, say};
+
+/// Rows that are laid out together.
+const PAGE_ROWS: usize = 1000;
+
+/// Standard output.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    format: Format,
+    key_hex: bool,
+    out: BufWriter<Stdout>,
+}
+
+impl Screen {
+    pub(crate) fn new(format: Format, key_hex: bool) -> Self {
+        Self {
+            format,
+            key_hex,
+            out: BufWriter::new(std::io::stdout()),
+        }
+    }
+
+    /// Whether keys are shown in hexadecimal.
+    pub(crate) fn key_hex(&self) -> bool {
+        self.key_hex
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// One thing: a line for each field, or an object.
+    pub(crate) fn record(&mut self, row: &Row) -> Result<()> {
+        if self.is_json() {
+            return self.line(&row.json());
+        }
+        let labels: Vec<(String, &str)> = row
+            .fields
+            .iter()
+            .filter_map(|field| Some((field.label(), field.cell.as_deref()?)))
+            .collect();
+        let width = labels.iter().map(|(label, _)| label.len()).max();
+        for (label, cell) in &labels {
+            let line = format!("{label:width$}  {cell}", width = width.unwrap_or(0));
+            self.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// A list: columns, or an object a line. Gives how many rows there were.
+    pub(crate) fn list(&mut self, rows: impl IntoIterator<Item = Result<Row>>) -> Result<u64> {
+        let mut table = Table::default();
+        let mut page = Vec::new();
+        let mut count = 0;
+        for row in rows {
+            let row = match row {
+                Ok(row) => row,
+                Err(trouble) => {
+                    self.page(&mut table, &page)?;
+                    return Err(trouble);
+                }
+            };
+            count += 1;
+            if self.is_json() {
+                self.line(&row.json())?;
+                continue;
+            }
+            page.push(row);
+            if page.len() == PAGE_ROWS {
+                self.page(&mut table, &page)?;
+                page.clear();
+            }
+        }
+        self.page(&mut table, &page)?;
+        Ok(count)
+    }
+
+    /// A row of a list that goes on, at once.
+    pub(crate) fn tick(&mut self, table: &mut Table, row: &Row) -> Result<()> {
+        if self.is_json() {
+            self.line(&row.json())?;
+        } else {
+            self.page(table, std::slice::from_ref(row))?;
+        }
+        self.flush()
+    }
+
+    /// A remark for people, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        say(&crate::escaped::line(text));
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(Trouble::writing)
+    }
+
+    /// A line of our own making.
+    pub(crate) fn line(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}").map_err(Trouble::writing)
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(Trouble::writing)
+    }
+
+    fn page(&mut self, table: &mut Table, rows: &[Row]) -> Result<()> {
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        let shown = |field: &&Field| field.cell.is_some();
+        let columns: Vec<Column> = first
+            .fields
+            .iter()
+            .filter(shown)
+            .map(|field| Column {
+                title: field.label().to_uppercase(),
+                right: field.right,
+            })
+            .collect();
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                row.fields
+                    .iter()
+                    .filter_map(|field| field.cell.clone())
+                    .collect()
+            })
+            .collect();
+        for line in table.lines(&columns, &cells) {
+            self.line(&line)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! Spans, moments and sizes, as people write and read them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Reads a span such as `90s`, `15m` or `2h 30m`.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}: write it as 90s, 15m, 2h or 7days"))
+}
+
+/// Reads a moment such as `2026-11-21T22:00:00Z`, as seconds since 1970.
+pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
+    let moment = humantime::parse_rfc3339_weak(text)
+        .map_err(|error| format!("{error}: write it as 2026-11-21T22:00:00Z, in UTC"))?;
+    let since = moment.duration_since(UNIX_EPOCH);
+    Ok(since.map_or(0, |since| since.as_secs()))
+}
+
+/// A moment in seconds since 1970, in UTC.
+pub(crate) fn moment(store_secs: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(store_secs)).to_string()
+}
+
+/// A span in its two largest units: `3days 4h`.
+pub(crate) fn rough(span: Duration) -> String {
+    let whole = humantime::format_duration(span).to_string();
+    whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// As [`rough`], of whole seconds.
+pub(crate) fn rough_secs(secs: u64) -> String {
+    rough(Duration::from_secs(secs))
+}
+
+/// Nanoseconds in the unit that leaves them readable.
+pub(crate) fn latency(nanos: u64) -> String {
+    let (part, unit) = match nanos {
+        0..1_000_000 => (1000, "us"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let tenths = nanos / (part / 10);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// Bytes in the unit that leaves them readable.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{latency, moment, parse, parse_moment, rough_secs, size};
+    use std::time::Duration;
+
+    #[test]
+    fn spans_moments_and_sizes_are_readable() {
+        assert_eq!(parse("15m").unwrap(), Duration::from_secs(900));
+        assert!(parse("15").unwrap_err().contains("90s"));
+        assert_eq!(rough_secs(3_700), "1h 1m");
+        assert_eq!(rough_secs(0), "0s");
+        let spans = [480, 999_999, 1_250_000, 2_000_000_000].map(latency);
+        assert_eq!(spans, ["0.4 us", "999.9 us", "1.2 ms", "2.0 s"]);
+        assert_eq!(
+            moment(parse_moment("2026-11-21T22:00:00Z").unwrap()),
+            "2026-11-21T22:00:00Z"
+        );
+        assert_eq!(parse_moment("2026-11-21 22:00:00").unwrap(), 1_795_298_400);
+        assert_eq!(
+            [size(0), size(1023), size(1024), size(1 << 20), size(1536)],
+            ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.5 KiB"]
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! `export`: all keys as JSON lines, and the namespaces before them.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use hapax::{KeyInfo, Store};
+use serde_json::Value;
+
+use super::get::body_kind;
+use crate::choice::Choice;
+use crate::json_line;
+use crate::opening::StoreArgs;
+use crate::progress::Bar;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result, Trouble};
+
+/// The options of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// A new file to write to, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let mut bar = Bar::new("writing");
+    let total = store.stats().keys();
+    let keys = args.choice.keys(&store, &[])?;
+    let mut lines = head(&store, args.choice.namespace().namespace.as_deref())?;
+    let mut file = args.output.as_ref().map(Output::create).transpose()?;
+    let mut write = |line: &str| match &mut file {
+        Some(file) => file.line(line),
+        None => screen.line(line),
+    };
+    for line in lines.drain(..) {
+        write(&line)?;
+    }
+    let mut count = 0;
+    for info in keys {
+        write(&key(&info?))?;
+        count += 1;
+        bar.keys(count, total);
+    }
+    drop(bar);
+    if let Some(file) = file {
+        file.close()?;
+    }
+    screen.note(&crate::escaped::many(count, "key"));
+    Ok(Outcome::Done)
+}
+
+/// A file that is written to.
+struct Output {
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl Output {
+    fn create(path: &PathBuf) -> Result<Self> {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        // What is in it is nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let made = options.open(path);
+        let file = made.map_err(Trouble::file(format!("making {}", path.display())))?;
+        Ok(Self {
+            path: path.clone(),
+            out: BufWriter::new(file),
+        })
+    }
+
+    fn line(&mut self, line: &str) -> Result<()> {
+        writeln!(self.out, "{line}")
+            .map_err(Trouble::file(format!("writing {}", self.path.display())))
+    }
+
+    /// Everything is on the medium when this returns.
+    fn close(self) -> Result<()> {
+        let path = self.path.display().to_string();
+        let file = self
+            .out
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error);
+        file.and_then(|file| file.sync_all())
+            .map_err(Trouble::file(format!("writing {path}")))
+    }
+}
+
+/// The lines that come before the keys.
+fn head(store: &Store, only: Option<&str>) -> Result<Vec<String>> {
+    let version = [("type", Value::from("export")), ("version", Value::from(1))];
+    let mut lines = vec![json_line::object(&version)];
+    for name in store.namespaces() {
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        let namespace = store.open_namespace(&name)?;
+        let policy = serde_json::to_value(namespace.policy()).map_err(|error| {
+            Trouble::Refused(format!("the policy of {name} cannot be written: {error}"))
+        })?;
+        let fields = [
+            ("type", Value::from("namespace")),
+            ("namespace", Value::from(name)),
+            ("policy", policy),
+        ];
+        lines.push(json_line::object(&fields));
+    }
+    Ok(lines)
+}
+
+fn key(info: &KeyInfo) -> String {
+    let row = Row::new()
+        .only_json("type", "key")
+        .only_json("namespace", info.namespace())
+        .key(info.key(), false)
+        .state(info.state())
+        .only_json("token", info.token().to_string())
+        .only_json("attempt", info.attempt())
+        .moment("first_claimed_at", Some(info.first_claimed_at()))
+        .moment("recorded_at", Some(info.recorded_at()))
+        .moment("expires_at", info.expires_at())
+        .json_bytes("reason", "reason_base64", info.reason())
+        .json_bytes("metadata", "metadata_base64", info.metadata())
+        .only_json("body_kind", body_kind(info.state()))
+        .only_json("body_omitted", info.body_omitted())
+        .json_bytes("body", "body_base64", info.body());
+    row.json()
+}

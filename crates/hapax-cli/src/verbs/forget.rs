@@ -1,0 +1,161 @@
+//! `forget`: removes keys, so that the next claim of each runs again.
+
+use clap::Args;
+use hapax::{FencingToken, KeyInfo, Operator, State, Store};
+
+use super::resolve::parse_token;
+use crate::action::{ActionArgs, Change};
+use crate::choice::{Choice, KeyBytes, StateName};
+use crate::escaped;
+use crate::opening::StoreArgs;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result, Trouble};
+
+/// The options of `forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The key; without one, give --prefix, --state or --older-than
+    #[arg(value_parser = escaped::parse_key)]
+    key: Option<KeyBytes>,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Only keys in this state; may be given more than once [default: completed, failed, released]
+    #[arg(long, value_enum, conflicts_with = "key")]
+    state: Vec<StateName>,
+
+    /// Forget a key that is in doubt or in progress too, if this is its token
+    #[arg(long, requires = "key", value_parser = parse_token)]
+    token: Option<FencingToken>,
+
+    #[command(flatten)]
+    action: ActionArgs,
+}
+
+pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
+    if args.key.is_none()
+        && args.choice.prefix().is_none()
+        && args.state.is_empty()
+        && !args.choice.has_age()
+    {
+        return Err(Trouble::usage(
+            "nothing is chosen: name a key, or give --prefix, --state or --older-than",
+        ));
+    }
+    let store = if args.action.confirm {
+        args.store.write()?
+    } else {
+        args.store.read()?
+    };
+    let operator = if args.action.confirm {
+        Some(args.action.operator(&store)?)
+    } else {
+        None
+    };
+    let keys = chosen(args, &store)?;
+    let key_hex = screen.key_hex();
+    let rows = keys.iter().map(|chosen| {
+        if let Some(operator) = &operator {
+            forget(operator, chosen, args.token)?;
+        }
+        Ok(change(chosen, operator.is_some()).row(key_hex))
+    });
+    let count = screen.list(rows)?;
+    drop(operator);
+    if args.action.confirm {
+        store.close()?;
+        screen.note(&format!(
+            "{} forgotten; the bytes go with their segments: `hapax compact`",
+            escaped::many(count, "key")
+        ));
+    } else {
+        screen.note(&format!(
+            "{} would be forgotten",
+            escaped::many(count, "key")
+        ));
+    }
+    if count == 0 {
+        return Ok(Outcome::Found);
+    }
+    Ok(args.action.end(screen))
+}
+
+/// A key that was chosen: without its body, because there may be many.
+struct Chosen {
+    namespace: String,
+    key: Vec<u8>,
+    state: State,
+}
+
+impl From<KeyInfo> for Chosen {
+    fn from(info: KeyInfo) -> Self {
+        Self {
+            namespace: info.namespace().to_owned(),
+            key: info.key().to_vec(),
+            state: info.state(),
+        }
+    }
+}
+
+fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
+    if let Some(key) = &args.key {
+        let info = args.choice.namespace().open(store)?.get(key)?;
+        if let Some(info) = &info {
+            check_forced(info, args.token)?;
+        }
+        return Ok(info.into_iter().map(Chosen::from).collect());
+    }
+    let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
+    let settled = [State::Completed, State::Failed, State::Released];
+    let states = if states.is_empty() {
+        &settled[..]
+    } else {
+        &states[..]
+    };
+    if states.iter().any(|state| !settled.contains(state)) {
+        return Err(Trouble::usage(
+            "keys that are in doubt or in progress are forgotten one by one: name the key and its --token",
+        ));
+    }
+    let keys = args.choice.keys(store, states)?;
+    keys.map(|info| Ok(Chosen::from(info?))).collect()
+}
+
+/// Refuses before anything is shown what the store would refuse.
+fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
+    let is_open = matches!(info.state(), State::InDoubt | State::InProgress);
+    if !is_open || token == Some(info.token()) {
+        return Ok(());
+    }
+    Err(Trouble::Refused(format!(
+        "{} of {} is {} under token {}: resolve it, or forget it all the same with --token {}",
+        escaped::key(info.key(), false),
+        info.namespace(),
+        info.state(),
+        info.token(),
+        info.token()
+    )))
+}
+
+fn forget(operator: &Operator, chosen: &Chosen, token: Option<FencingToken>) -> Result<()> {
+    match token {
+        Some(token) => operator.forget_forced(&chosen.namespace, &chosen.key, token)?,
+        None => operator.forget(&chosen.namespace, &chosen.key)?,
+    };
+    Ok(())
+}
+
+fn change(chosen: &Chosen, done: bool) -> Change<'_> {
+    Change {
+        action: "forget",
+        namespace: &chosen.namespace,
+        key: &chosen.key,
+        state: chosen.state,
+        becomes: None,
+        done,
+    }
+}

@@ -1,0 +1,255 @@
+//! `import`: keys from JSON lines, as `export` wrote them.
+
+mod batch;
+mod line;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use hapax::{ErrorKind, Namespace, Policy, Store};
+
+use self::batch::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
+use self::line::{KeyLine, Line};
+use crate::escaped;
+use crate::json_file::lines;
+use crate::opening::StoreArgs;
+use crate::progress::Bar;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result, Trouble};
+
+/// The options of `import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The file that `export` wrote; - is standard input
+    file: PathBuf,
+
+    /// Do it, where the store is there already; without this nothing is changed
+    #[arg(long)]
+    confirm: bool,
+}
+
+pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
+    let is_new = args.store.is_absent()?;
+    let writes = is_new || args.confirm;
+    let store = match (is_new, writes) {
+        (true, _) => args.store.create()?,
+        (false, true) => args.store.write()?,
+        (false, false) => args.store.read()?,
+    };
+    let mut import = Import::new(store, writes);
+    let mut bar = Bar::new("reading");
+    for line in lines(&args.file)? {
+        let (number, line) = line?;
+        import.line(number, &line, screen)?;
+        bar.lines(number);
+    }
+    import.settle_batch()?;
+    drop(bar);
+    let Import {
+        store,
+        tally,
+        problems,
+        ..
+    } = import;
+    if writes {
+        store.close()?;
+    }
+    let rows = problems
+        .into_iter()
+        .map(|problem| Ok(problem.row(screen.key_hex())));
+    let rows: Vec<Result<Row>> = rows.collect();
+    screen.list(rows)?;
+    screen.record(&tally.row(writes))?;
+    if !writes {
+        screen.note("nothing was changed: run it again with --confirm");
+        return Ok(Outcome::Unconfirmed);
+    }
+    Ok(Outcome::found_if(tally.differ + tally.refused > 0))
+}
+
+/// What came of the lines.
+#[derive(Debug, Default)]
+struct Tally {
+    imported: u64,
+    there: u64,
+    expired: u64,
+    differ: u64,
+    refused: u64,
+}
+
+impl Tally {
+    fn row(&self, done: bool) -> Row {
+        Row::new()
+            .flag("done", done)
+            .number("imported", self.imported)
+            .number("there_already", self.there)
+            .number("expired", self.expired)
+            .number("differ", self.differ)
+            .number("refused", self.refused)
+    }
+}
+
+/// A key that was not imported, and why.
+#[derive(Debug)]
+struct Problem {
+    line: u64,
+    namespace: String,
+    key: Vec<u8>,
+    result: &'static str,
+    text: String,
+}
+
+impl Problem {
+    fn row(&self, key_hex: bool) -> Row {
+        Row::new()
+            .number("line", self.line)
+            .text("namespace", &self.namespace)
+            .key(&self.key, key_hex)
+            .text("result", self.result)
+            .text("text", &self.text)
+    }
+}
+
+/// Problems that are told one by one; all are counted.
+const PROBLEMS_MAX: usize = 10_000;
+
+/// An import under way.
+struct Import {
+    store: Store,
+    writes: bool,
+    /// None is one that would be made.
+    namespaces: HashMap<String, Option<Namespace>>,
+    batch: Vec<KeyLine>,
+    batch_bytes: usize,
+    tally: Tally,
+    problems: Vec<Problem>,
+}
+
+impl Import {
+    fn new(store: Store, writes: bool) -> Self {
+        Self {
+            store,
+            writes,
+            namespaces: HashMap::new(),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            tally: Tally::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn line(&mut self, number: u64, line: &[u8], screen: &Screen) -> Result<()> {
+        let wrong = |text: String| Trouble::usage(format!("line {number}: {text}"));
+        match Line::parse(number, line).map_err(wrong)? {
+            Line::Export { version: 1 } => Ok(()),
+            Line::Export { version } => Err(wrong(format!(
+                "it is of version {version}, and this reads 1: use a newer `hapax`"
+            ))),
+            Line::Namespace { name, policy } => self.namespace(&name, policy, screen),
+            Line::Key(key) => self.key(*key),
+        }
+    }
+
+    fn namespace(&mut self, name: &str, policy: Policy, screen: &Screen) -> Result<()> {
+        let space = match self.store.open_namespace(name) {
+            Ok(space) => {
+                if *space.policy() != policy {
+                    screen.note(&format!(
+                        "namespace {name} keeps the policy that it has here"
+                    ));
+                }
+                Some(space)
+            }
+            Err(error) if error.kind() == ErrorKind::NoNamespace && self.writes => {
+                Some(self.store.namespace(name, policy)?)
+            }
+            Err(error) if error.kind() == ErrorKind::NoNamespace => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.namespaces.insert(name.to_owned(), space);
+        Ok(())
+    }
+
+    fn key(&mut self, key: KeyLine) -> Result<()> {
+        if !self.namespaces.contains_key(&key.namespace) {
+            let space = self.store.open_namespace(&key.namespace)?;
+            self.namespaces.insert(key.namespace.clone(), Some(space));
+        }
+        let other = self
+            .batch
+            .first()
+            .is_some_and(|first| first.namespace != key.namespace);
+        let is_full = self.batch.len() >= BATCH_KEYS_MAX || self.batch_bytes >= BATCH_BYTES_MAX;
+        if other || is_full {
+            self.settle_batch()?;
+        }
+        self.batch_bytes += key.body.len();
+        self.batch.push(key);
+        Ok(())
+    }
+
+    /// Finds what of the batch is new, and brings it in.
+    fn settle_batch(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        let Some(first) = batch.first() else {
+            return Ok(());
+        };
+        let now_secs = self.store.stats().store_secs();
+        let space = self.namespaces.get(&first.namespace).cloned().flatten();
+        let mut new = Vec::with_capacity(batch.len());
+        for key in batch {
+            let there = match &space {
+                Some(space) => space.get(&key.key)?,
+                None => None,
+            };
+            match there {
+                Some(there) if key.is_same(&there) => self.tally.there += 1,
+                Some(there) => {
+                    let text = format!(
+                        "it is {} here, and {} in the file",
+                        there.state(),
+                        key.state
+                    );
+                    self.problem(&key, "differs", text);
+                }
+                None if key.is_expired(now_secs) => self.tally.expired += 1,
+                None => new.push(key),
+            }
+        }
+        let Some(space) = space.filter(|_| self.writes) else {
+            self.tally.imported += new.len() as u64;
+            return Ok(());
+        };
+        for (key, brought) in batch::bring(&space, new, now_secs)? {
+            match brought {
+                Ok(()) => self.tally.imported += 1,
+                Err(text) => self.problem(&key, "refused", text),
+            }
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, key: &KeyLine, result: &'static str, text: String) {
+        let counter = if result == "differs" {
+            &mut self.tally.differ
+        } else {
+            &mut self.tally.refused
+        };
+        *counter += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem {
+                line: key.line,
+                namespace: key.namespace.clone(),
+                key: key.key.clone(),
+                result,
+                text: escaped::line(&text),
+            });
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A line of the file.
+
+use hapax::{KeyInfo, Policy, State};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::json_file::{either, key};
+use crate::span;
+
+/// What a line says.
+#[derive(Debug)]
+pub(super) enum Line {
+    Export { version: u64 },
+    Namespace { name: String, policy: Policy },
+    Key(Box<KeyLine>),
+}
+
+/// A key that is to be what the line says.
+#[derive(Debug)]
+pub(super) struct KeyLine {
+    pub(super) line: u64,
+    pub(super) namespace: String,
+    pub(super) key: Vec<u8>,
+    pub(super) state: State,
+    /// In seconds since 1970; none is never.
+    pub(super) expires_at: Option<u64>,
+    pub(super) reason: Vec<u8>,
+    pub(super) metadata: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The members of a line with a key that can be brought back; others are for people.
+#[derive(Debug, Deserialize)]
+struct KeyMembers {
+    namespace: String,
+    key: Option<String>,
+    key_hex: Option<String>,
+    state: String,
+    expires_at: Option<String>,
+    reason: Option<String>,
+    reason_base64: Option<String>,
+    metadata: Option<String>,
+    metadata_base64: Option<String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamespaceMembers {
+    namespace: String,
+    policy: Map<String, Value>,
+}
+
+impl Line {
+    pub(super) fn parse(line: u64, json: &[u8]) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let kind = value
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        match kind {
+            "export" => {
+                let version = value.get("version").and_then(Value::as_u64);
+                Ok(Self::Export {
+                    version: version.ok_or("the export has no version")?,
+                })
+            }
+            "namespace" => {
+                let members: NamespaceMembers =
+                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                Ok(Self::Namespace {
+                    name: members.namespace,
+                    policy: policy(members.policy)?,
+                })
+            }
+            "key" => {
+                let members: KeyMembers =
+                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                Ok(Self::Key(Box::new(members.into_key(line)?)))
+            }
+            _ => Err("its type is none of export, namespace and key".to_owned()),
+        }
+    }
+}
+
+/// A policy, of which a file of an older version may leave knobs out: they are at their defaults.
+fn policy(knobs: Map<String, Value>) -> Result<Policy, String> {
+    if !knobs.contains_key("guarantee") {
+        return Err("the policy says nothing of its guarantee".to_owned());
+    }
+    let defaults = serde_json::to_value(Policy::at_least_once());
+    let mut whole = defaults.map_err(|error| error.to_string())?;
+    for (name, value) in knobs {
+        let knob = whole.get_mut(&name);
+        *knob.ok_or_else(|| {
+            format!("the policy has an unknown knob {name}: use a newer `hapax`")
+        })? = value;
+    }
+    serde_json::from_value(whole).map_err(|error| format!("the policy: {error}"))
+}
+
+impl KeyMembers {
+    fn into_key(self, line: u64) -> Result<KeyLine, String> {
+        let bytes = |text: Option<String>, base64: Option<String>| {
+            either(text.as_deref(), base64.as_deref()).map(Option::unwrap_or_default)
+        };
+        let expires_at = self.expires_at.as_deref().map(span::parse_moment);
+        Ok(KeyLine {
+            line,
+            key: key(self.key.as_deref(), self.key_hex.as_deref())?,
+            state: state(&self.state)?,
+            namespace: self.namespace,
+            expires_at: expires_at.transpose()?,
+            reason: bytes(self.reason, self.reason_base64)?,
+            metadata: bytes(self.metadata, self.metadata_base64)?,
+            body: bytes(self.body, self.body_base64)?,
+        })
+    }
+}
+
+fn state(name: &str) -> Result<State, String> {
+    Ok(match name {
+        "completed" => State::Completed,
+        "failed" => State::Failed,
+        "in_doubt" => State::InDoubt,
+        "released" => State::Released,
+        // Whoever ran it does not run it here.
+        "in_progress" => State::InDoubt,
+        _ => return Err(format!("there is no state {name:?}")),
+    })
+}
+
+impl KeyLine {
+    pub(super) fn is_expired(&self, now_secs: u64) -> bool {
+        self.expires_at.is_some_and(|at| at <= now_secs)
+    }
+
+    /// Whether the store has this key as the line says.
+    pub(super) fn is_same(&self, there: &KeyInfo) -> bool {
+        self.state == there.state()
+            && self.reason == there.reason()
+            && self.metadata == there.metadata()
+            && self.body == there.body()
+    }
+}

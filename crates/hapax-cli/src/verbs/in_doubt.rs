@@ -1,0 +1,64 @@
+//! `in-doubt`: keys of which nobody knows whether their effect happened.
+
+use clap::Args;
+use hapax::Doubt;
+
+use crate::choice::Choice;
+use crate::escaped;
+use crate::opening::StoreArgs;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::span;
+use crate::trouble::{Outcome, Result};
+
+/// The options of `in-doubt`.
+#[derive(Debug, Args)]
+pub(crate) struct InDoubtArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Show the key that holders used downstream under this label, to look the effect up there
+    #[arg(long, value_name = "LABEL")]
+    derived_key: Option<String>,
+}
+
+pub(crate) fn run(args: &InDoubtArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let now_secs = store.stats().store_secs();
+    let key_hex = screen.key_hex();
+    let doubts = args.choice.doubts(&store)?;
+    let label = args.derived_key.as_deref();
+    let rows = doubts
+        .iter()
+        .map(|doubt| Ok(row(doubt, now_secs, key_hex, label)));
+    let count = screen.list(rows)?;
+    if count == 0 {
+        screen.note("no key is in doubt");
+    } else {
+        screen.note(&format!(
+            "{} in doubt: look each effect up where it would have happened, then `hapax resolve` one or `hapax reconcile` many",
+            escaped::many(count, "key")
+        ));
+    }
+    Ok(Outcome::found_if(count > 0))
+}
+
+fn row(doubt: &Doubt, now_secs: u64, key_hex: bool, label: Option<&str>) -> Row {
+    let row = Row::new()
+        .text("namespace", doubt.namespace())
+        .key(doubt.key(), key_hex)
+        .span("age_secs", now_secs.saturating_sub(doubt.since()))
+        .only_json("recorded_at", span::moment(doubt.since()))
+        .number("attempt", u64::from(doubt.attempt()))
+        .text("token", &doubt.token().to_string())
+        .bytes("reason", "reason_base64", doubt.reason())
+        .bytes("metadata", "metadata_base64", doubt.metadata())
+        .json_bytes("checkpoint", "checkpoint_base64", doubt.checkpoint());
+    match label {
+        Some(label) => row.text("derived_key", &doubt.derived_key(label)),
+        None => row,
+    }
+}

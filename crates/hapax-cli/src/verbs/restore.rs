@@ -1,0 +1,30 @@
+//! `restore`: makes a store in a new directory out of a backup.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hapax::Store;
+
+use crate::progress::Bar;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result};
+
+/// The options of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup: it stays as it is
+    from: PathBuf,
+
+    /// The new directory
+    into: PathBuf,
+}
+
+pub(crate) fn run(args: &RestoreArgs, screen: &mut Screen) -> Result<Outcome> {
+    let mut bar = Bar::new("copying");
+    Store::restore_with(&args.from, &args.into, |progress| bar.show(&progress))?;
+    drop(bar);
+    screen.record(&Row::new().text("store", &args.into.to_string_lossy()))?;
+    screen.note("keys that were settled after the backup may run again: see docs/guarantees.md");
+    Ok(Outcome::Done)
+}

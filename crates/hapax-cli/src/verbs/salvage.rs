@@ -1,0 +1,97 @@
+//! `salvage`: saves what is left of a damaged store into a new directory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hapax::{Policy, Salvage, SalvageOptions, Store};
+
+use crate::progress::Bar;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result};
+
+/// The options of `salvage`.
+#[derive(Debug, Args)]
+pub(crate) struct SalvageArgs {
+    /// The damaged store: not a byte of it is changed
+    from: PathBuf,
+
+    /// The new directory
+    into: PathBuf,
+
+    /// Where the manifest is lost: a backup or an older copy of the same store
+    #[arg(long, value_name = "DIRECTORY")]
+    manifest_of: Option<PathBuf>,
+
+    /// Where the manifest is lost and there is no other: the namespaces, in the order in which
+    /// they were made, as 1:NAME:at-least-once or 2:NAME:at-most-once
+    #[arg(long, value_name = "NUMBER:NAME:GUARANTEE", value_parser = parse_namespace)]
+    namespace: Vec<(u32, String, Policy)>,
+}
+
+fn parse_namespace(text: &str) -> std::result::Result<(u32, String, Policy), String> {
+    let parse = || {
+        let (number, rest) = text.split_once(':')?;
+        let (name, guarantee) = rest.rsplit_once(':')?;
+        let policy = match guarantee {
+            "at-least-once" => Policy::at_least_once(),
+            "at-most-once" => Policy::at_most_once(),
+            _ => return None,
+        };
+        Some((number.parse().ok()?, name.to_owned(), policy))
+    };
+    parse().ok_or_else(|| "write it as 1:NAME:at-least-once or 1:NAME:at-most-once".to_owned())
+}
+
+pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
+    let mut bar = Bar::new("saving");
+    let mut options = SalvageOptions::new();
+    if let Some(directory) = &args.manifest_of {
+        options = options.manifest_of(directory);
+    }
+    for (number, name, policy) in &args.namespace {
+        options = options.namespace(*number, name, policy.clone());
+    }
+    let salvage = Store::salvage_with_progress(&args.from, &args.into, options, |progress| {
+        bar.show(&progress);
+    })?;
+    drop(bar);
+    screen.record(&row(&salvage))?;
+    let into = args.into.display();
+    screen.note(&if salvage.is_whole() {
+        format!("everything is in {into}: put it in the place of the damaged store")
+    } else {
+        format!(
+            "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
+        )
+    });
+    Ok(Outcome::found_if(!salvage.is_whole()))
+}
+
+fn row(salvage: &Salvage) -> Row {
+    let lost: u64 = salvage
+        .lost_frames()
+        .iter()
+        .map(|range| range.end() - range.start() + 1)
+        .sum();
+    let places: Vec<String> = salvage.places().to_vec();
+    let mut row = Row::new()
+        .flag("is_whole", salvage.is_whole())
+        .number("saved_keys", salvage.saved_keys())
+        .number("completed_keys", salvage.completed_keys())
+        .number("failed_keys", salvage.failed_keys())
+        .number("unfinished_keys", salvage.unfinished_keys())
+        .number("keys_in_doubt", salvage.keys_in_doubt())
+        .number("expired_keys", salvage.expired_keys())
+        .number("frames", salvage.frames())
+        .number("lost_frames", lost)
+        .number("lost_bodies", salvage.lost_bodies())
+        .number("void_frames", salvage.void_frames())
+        .number("foreign_frames", salvage.foreign_frames())
+        .flag("end_is_known", salvage.end_is_known())
+        .flag("seed_is_lost", salvage.seed_is_lost());
+    for place in &places {
+        row = row.only_table("place", place.as_str());
+    }
+    row.only_json("places", places)
+}

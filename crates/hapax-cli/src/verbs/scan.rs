@@ -1,0 +1,65 @@
+//! `scan`: the keys that were chosen.
+
+use clap::Args;
+use hapax::{KeyInfo, State};
+
+use crate::choice::{Choice, StateName};
+use crate::opening::StoreArgs;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result};
+
+/// The options of `scan`.
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Only keys in this state; may be given more than once
+    #[arg(long, value_enum)]
+    state: Vec<StateName>,
+
+    /// At most this many keys
+    #[arg(long, value_name = "KEYS")]
+    limit: Option<usize>,
+}
+
+pub(crate) fn run(args: &ScanArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let now_secs = store.stats().store_secs();
+    let key_hex = screen.key_hex();
+    let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
+    let keys = args.choice.keys(&store, &states)?;
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let rows = keys
+        .take(limit)
+        .map(|info| Ok(row(&info?, now_secs, key_hex)));
+    let count = screen.list(rows)?;
+    screen.note(&crate::escaped::many(count, "key"));
+    Ok(Outcome::Done)
+}
+
+/// A key in a list.
+pub(crate) fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
+    Row::new()
+        .text("namespace", info.namespace())
+        .key(info.key(), key_hex)
+        .state(info.state())
+        .span("age_secs", now_secs.saturating_sub(info.recorded_at()))
+        .number("attempt", u64::from(info.attempt()))
+        .text("token", &info.token().to_string())
+        .only_json(
+            "first_claimed_at",
+            crate::span::moment(info.first_claimed_at()),
+        )
+        .only_json("recorded_at", crate::span::moment(info.recorded_at()))
+        .moment("expires_at", info.expires_at())
+        .only_json(
+            "body_bytes",
+            u64::try_from(info.body().len()).unwrap_or(u64::MAX),
+        )
+        .bytes("reason", "reason_base64", info.reason())
+}

@@ -1,0 +1,77 @@
+//! `stuck`: keys without an outcome, oldest first, and what to do about each.
+
+use clap::Args;
+use hapax::{KeyInfo, State};
+
+use crate::choice::Choice;
+use crate::escaped;
+use crate::opening::StoreArgs;
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result};
+
+/// The options of `stuck`.
+#[derive(Debug, Args)]
+pub(crate) struct StuckArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// What a key can be that has no outcome.
+const UNFINISHED: [State; 3] = [State::InDoubt, State::InProgress, State::Released];
+
+pub(crate) fn run(args: &StuckArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let now_secs = store.stats().store_secs();
+    let key_hex = screen.key_hex();
+    let keys = args.choice.oldest_first(&store, &UNFINISHED)?;
+    let path = args.store.store.to_string_lossy();
+    let next = |info: &KeyInfo| next(info, &path, args.choice.namespace().is_needed(&store));
+    let rows = keys
+        .iter()
+        .map(|info| Ok(row(info, now_secs, key_hex).text("next", &next(info))));
+    let count = screen.list(rows)?;
+    if count == 0 {
+        screen.note("every key has its outcome");
+    } else {
+        screen.note(&format!(
+            "{} without an outcome",
+            escaped::many(count, "key")
+        ));
+    }
+    Ok(Outcome::found_if(count > 0))
+}
+
+fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
+    Row::new()
+        .text("namespace", info.namespace())
+        .key(info.key(), key_hex)
+        .state(info.state())
+        .span("age_secs", now_secs.saturating_sub(info.recorded_at()))
+        .number("attempt", u64::from(info.attempt()))
+        .text("token", &info.token().to_string())
+        .bytes("reason", "reason_base64", info.reason())
+}
+
+/// What to do about it. Nobody holds the store, so nobody runs the key.
+fn next(info: &KeyInfo, store: &str, needs_namespace: bool) -> String {
+    let space = if needs_namespace {
+        format!(" -n {}", escaped::quoted(info.namespace()))
+    } else {
+        String::new()
+    };
+    let arguments = format!(
+        "{} {}{space} --token {}",
+        escaped::quoted(store),
+        escaped::quoted(&escaped::key(info.key(), false)),
+        info.token()
+    );
+    match info.state() {
+        State::InDoubt => format!("look the effect up, then hapax resolve {arguments}"),
+        State::InProgress => format!("hapax release {arguments}"),
+        _ => "nothing: the next claim runs it again".to_owned(),
+    }
+}

@@ -1,0 +1,327 @@
+//! What `export` wrote, `import` reads.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use hapax::{Claim, LogKind, Policy, State, Store};
+
+use crate::rig::{Place, WEEK, granted, some_of_everything};
+
+fn exported(place: &Place, store: &str) -> Vec<serde_json::Value> {
+    let ran = place.run(&format!("export {store}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran.json()
+}
+
+/// What an import is to bring back of a line.
+fn kept(line: &serde_json::Value) -> serde_json::Value {
+    let mut kept = line.clone();
+    for new in [
+        "token",
+        "attempt",
+        "first_claimed_at",
+        "recorded_at",
+        "expires_at",
+    ] {
+        kept.as_object_mut().unwrap().remove(new);
+    }
+    kept
+}
+
+fn sorted(lines: &[serde_json::Value]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|line| kept(line).to_string()).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_store_comes_back_from_its_lines() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let store = Store::open(place.path()).unwrap();
+    let mail = store.open_namespace("mail").unwrap();
+    let body: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    granted(&mail, b"\xff\x00").complete(&body).unwrap();
+    granted(&mail, "empty").complete("").unwrap();
+    store.close().unwrap();
+    let before = exported(&place, "dedup");
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
+    let again = place.run("export dedup --output keys.jsonl");
+    assert_eq!(
+        again.code, 3,
+        "a file that is there stays as it is: {}",
+        again.err
+    );
+
+    let ran = place.run("import copy keys.jsonl --format json");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.json()[0]["imported"], 10, "{}", ran.out);
+    let after = exported(&place, "copy");
+    assert_eq!(sorted(&before), sorted(&after));
+
+    let store = Store::open(place.root.path().join("copy")).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    let policy = Policy::at_most_once().retention(WEEK);
+    assert_eq!(
+        *pay.policy(),
+        policy,
+        "the namespaces come with their policies"
+    );
+    let Claim::Completed(answer) = pay.claim("order-40").unwrap() else {
+        panic!("it is remembered")
+    };
+    assert_eq!(answer.response(), b"receipt 40");
+    let Claim::InDoubt(doubt) = pay.claim("order-44").unwrap() else {
+        panic!("a doubt stays one")
+    };
+    assert_eq!(
+        (doubt.reason(), doubt.metadata()),
+        (&b"the provider timed out"[..], &b"trace-44"[..])
+    );
+    let expires_at = |line: &serde_json::Value| line["expires_at"].as_str().map(str::to_owned);
+    let expiry = before.iter().find(|line| line["key"] == "order-40");
+    let expiry = expires_at(expiry.unwrap()).unwrap();
+    let here = pay.get("order-40").unwrap().unwrap().expires_at();
+    let later = here.unwrap() - crate::rig::seconds(&expiry);
+    assert!(later <= 2, "it expires when it did: {later} s later");
+    let mail = store.open_namespace("mail").unwrap();
+    let lease = granted(&mail, "user-9");
+    assert_eq!(lease.last_checkpoint(), b"half of it");
+    assert_eq!(mail.get([0xff, 0]).unwrap().unwrap().body(), body);
+}
+
+/// An import that was cut short is run again; what is there is left alone, what differs is told.
+#[test]
+fn an_import_goes_on_where_it_ended() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
+    let lines = fs::read_to_string(place.root.path().join("keys.jsonl")).unwrap();
+    let half: Vec<&str> = lines.lines().take(6).collect();
+    fs::write(place.root.path().join("half.jsonl"), half.join("\n")).unwrap();
+    assert_eq!(place.run("import copy half.jsonl").code, 0);
+
+    let dry = place.run("import copy keys.jsonl --format json");
+    assert_eq!(
+        dry.code, 5,
+        "a store that is there is changed only when that is meant"
+    );
+    let tally = &dry.json()[0];
+    assert_eq!(
+        (&tally["done"], &tally["there_already"], &tally["imported"]),
+        (&false.into(), &3.into(), &5.into())
+    );
+    assert_eq!(exported(&place, "copy").len(), 6);
+
+    let ran = place.run("import copy keys.jsonl --confirm --format json");
+    assert_eq!(
+        (ran.code, &ran.json()[0]["imported"]),
+        (0, &5.into()),
+        "{}",
+        ran.err
+    );
+    let again = place.run("import copy keys.jsonl --confirm --format json");
+    assert_eq!(
+        (again.code, &again.json()[0]["there_already"]),
+        (0, &8.into())
+    );
+
+    let store = Store::open(place.root.path().join("copy")).unwrap();
+    let mail = store.open_namespace("mail").unwrap();
+    assert!(mail.forget("user-7").unwrap());
+    granted(&mail, "user-7").complete("sent otherwise").unwrap();
+    store.close().unwrap();
+    let differs = place.run("import copy keys.jsonl --confirm --format json");
+    let objects = differs.json();
+    assert_eq!(
+        (differs.code, &objects[0]["result"], &objects[0]["key"]),
+        (1, &"differs".into(), &"user-7".into())
+    );
+    assert_eq!(objects[1]["differ"], 1);
+}
+
+#[test]
+fn a_key_that_the_store_refuses_is_as_absent_as_before() {
+    let place = Place::new();
+    let store = Store::builder(place.path())
+        .log_kind(LogKind::Files)
+        .open()
+        .unwrap();
+    let small = Policy::at_most_once().max_response(10);
+    store.namespace("pay", small).unwrap();
+    store.close().unwrap();
+    let line = |key: &str, body: &str| {
+        format!(
+            "{{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"{key}\",\"state\":\"completed\",\"expires_at\":\"2099-01-01T00:00:00Z\",\"body\":\"{body}\"}}\n"
+        )
+    };
+    // Ten years is the most that a store remembers.
+    let long = line("far", "short");
+    let soon = |key: &str, body: &str| line(key, body).replace("2099", "2030");
+    let large = soon("c", &"c".repeat(20_000)).replace("completed", "released");
+    let lines = [
+        large,
+        soon("a", "short"),
+        soon("b", "longer than ten"),
+        soon("a", "short"),
+        long,
+    ];
+    fs::write(place.root.path().join("keys.jsonl"), lines.concat()).unwrap();
+    let ran = place.run("import dedup keys.jsonl --confirm --format json");
+    let objects = ran.json();
+    assert_eq!(
+        (ran.code, objects.last().unwrap()["refused"].as_u64()),
+        (1, Some(4)),
+        "{}",
+        ran.out
+    );
+    assert_eq!(objects.last().unwrap()["imported"], 1, "{}", ran.out);
+    let store = Store::open(place.path()).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    assert_eq!(pay.get("a").unwrap().unwrap().state(), State::Completed);
+    for refused in ["b", "c", "far"] {
+        assert!(pay.get(refused).unwrap().is_none(), "{refused}");
+    }
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_refused_with_its_line() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let key = "{\"type\":\"key\",\"namespace\":\"pay\",";
+    let space = "{\"type\":\"namespace\",\"namespace\":\"new\",\"policy\":{";
+    for (line, why) in [
+        ("nonsense".to_owned(), "line 2: expected"),
+        ("{\"type\":\"else\"}".to_owned(), "type"),
+        ("{\"type\":\"export\",\"version\":9}".to_owned(), "newer"),
+        (format!("{space}}}}}"), "guarantee"),
+        (format!("{space}\"guarantee\":\"Never\"}}}}"), "Never"),
+        (
+            format!("{space}\"guarantee\":\"AtMostOnce\",\"new\":1}}}}"),
+            "newer",
+        ),
+        (format!("{key}\"state\":\"completed\"}}"), "no key"),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"gone\"}}"),
+            "no state",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"key_hex\":\"0x62\",\"state\":\"failed\"}}"),
+            "different keys",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"failed\",\"body_base64\":\"?\"}}"),
+            "base64",
+        ),
+        (
+            format!("{key}\"key\":\"a\",\"state\":\"failed\",\"expires_at\":\"soon\"}}"),
+            "UTC",
+        ),
+        (
+            "{\"type\":\"key\",\"namespace\":\"other\",\"key\":\"a\",\"state\":\"failed\"}"
+                .to_owned(),
+            "other",
+        ),
+    ] {
+        let text = format!("{{\"type\":\"export\",\"version\":1}}\n{line}\n");
+        fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
+        let ran = place.run("import dedup keys.jsonl --confirm");
+        assert_eq!(ran.code, 2, "{line}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(why), "{line}: {}", ran.err);
+    }
+}
+
+/// A file of an older version knows fewer knobs, and one that is written by hand names few.
+#[test]
+fn a_policy_may_leave_out_what_is_at_its_default() {
+    let place = Place::new();
+    let text = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"max_attempts\":3}}\n";
+    fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
+    let ran = place.run("import dedup keys.jsonl");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let store = Store::open(place.path()).unwrap();
+    let pay = store.open_namespace("pay").unwrap();
+    assert_eq!(*pay.policy(), Policy::at_most_once().max_attempts(3));
+}
+
+#[test]
+fn one_store_is_piped_into_another() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let mut export = place
+        .command()
+        .args(["export", "dedup"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let import = place
+        .command()
+        .args(["import", "copy", "-", "--format", "json"])
+        .stdin(export.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(export.wait().unwrap().success());
+    let tally: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
+    assert_eq!(tally["imported"], 8, "{tally}");
+}
+
+/// Fingerprints cannot be brought along, and a namespace that requires them would refuse each retry.
+#[test]
+fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
+    let place = Place::new();
+    let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"fingerprints\":\"Required\"}}\n";
+    let key = "{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"a\",\"state\":\"in_doubt\"}\n";
+    fs::write(place.root.path().join("keys.jsonl"), [space, key].concat()).unwrap();
+    let ran = place.run("import dedup keys.jsonl");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.out.contains("requires a fingerprint"), "{}", ran.out);
+    assert_eq!(place.run("scan dedup --format json").out, "");
+}
+
+/// Killed at any moment, an import leaves at most one batch in doubt, and tells so when run again.
+#[test]
+fn an_import_that_was_killed_goes_on() {
+    let place = Place::new();
+    let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\"}}\n";
+    let key = |number: u32| {
+        format!(
+            "{{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"order-{number}\",\"state\":\"completed\",\"expires_at\":\"2030-01-01T00:00:00Z\",\"body\":\"{number}\"}}\n"
+        )
+    };
+    let lines: String = std::iter::once(space.to_owned())
+        .chain((0..2000).map(key))
+        .collect();
+    fs::write(place.root.path().join("keys.jsonl"), &lines).unwrap();
+    let mut import = place
+        .command()
+        .args(["import", "dedup", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = import.stdin.take().unwrap();
+    to.write_all(&lines.as_bytes()[..lines.len() * 3 / 4])
+        .unwrap();
+    // Its first batch is on the medium: a claim and an outcome of each key.
+    while !Store::survey(place.path()).is_ok_and(|survey| survey.durable_frame() > 2) {
+        assert!(import.try_wait().unwrap().is_none(), "it waits for more");
+        std::thread::yield_now();
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+    drop(to);
+    let ran = place.run("import dedup keys.jsonl --confirm --format json");
+    let tally = ran.json().pop().unwrap();
+    let count = |name: &str| tally[name].as_u64().unwrap();
+    assert!(
+        count("there_already") > 0 && count("differ") <= 512,
+        "{tally}"
+    );
+    assert_eq!(ran.code, i32::from(count("differ") > 0), "{}", ran.err);
+    assert_eq!(
+        count("imported") + count("there_already") + count("differ"),
+        2000,
+        "{tally}"
+    );
+    assert_eq!(place.run("scan dedup --format json").json().len(), 2000);
+}
