@@ -242,6 +242,9 @@ impl Engine {
     }
 }
 
+/// A key that is in progress for more of its leases than this is overdue.
+const OVERDUE_LEASES: u64 = 3;
+
 /// Keys by state, and what is seen of those that somebody runs.
 #[derive(Debug, Default)]
 struct Entries {
@@ -251,6 +254,7 @@ struct Entries {
     in_doubt: usize,
     released: usize,
     lapsed: usize,
+    overdue: usize,
     oldest_ms: u64,
 }
 
@@ -297,6 +301,8 @@ impl Engine {
                     entries.in_progress += 1;
                     let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
                     entries.oldest_ms = entries.oldest_ms.max(held_ms);
+                    let overdue_ms = running.lease_ms.saturating_mul(OVERDUE_LEASES);
+                    entries.overdue += usize::from(held_ms > overdue_ms);
                 }
             }
         }
@@ -468,6 +474,8 @@ fn add_entries(metrics: &mut Metrics, entries: &Entries) {
     }
     let lapsed = as_f64(to_u64(entries.lapsed));
     metrics.measure("hapax_lapsed_entries", &[], lapsed);
+    let overdue = as_f64(to_u64(entries.overdue));
+    metrics.measure("hapax_overdue_entries", &[], overdue);
     let oldest = seconds(entries.oldest_ms, 1000);
     metrics.measure("hapax_oldest_in_progress_seconds", &[], oldest);
 }

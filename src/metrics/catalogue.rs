@@ -138,6 +138,11 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
         "Keys whose lease has lapsed and that nobody has taken over or settled.",
     ),
     (
+        "hapax_overdue_entries",
+        Gauge,
+        "Keys in progress whose grant is older than three of its lease times, renewed or not.",
+    ),
+    (
         "hapax_oldest_in_progress_seconds",
         Gauge,
         "Age of the oldest grant that has no outcome; 0 when nothing is in progress.",

@@ -20,7 +20,7 @@
 //! | --- | --- |
 //! | `GET /metrics` | metrics in the text format of Prometheus |
 //! | `GET /health/live`, `GET /health/ready` | whether the process answers, and whether the store serves, with the reasons if not |
-//! | `GET /info`, `GET /namespaces` | what the store holds, and its namespaces |
+//! | `GET /info`, `GET /namespaces`, `GET /options` | what the store holds, its namespaces, and every option in force |
 //! | `GET /keys`, `GET /in-progress`, `GET /in-doubt` | keys that pass a filter, a bounded page of them |
 //! | `GET /keys/{namespace}/{key}` | one key |
 //! | `POST /keys/{namespace}/{key}/{operation}` | [`resolve`](Operation::Resolve), [`release`](Operation::Release), [`doubt`](Operation::Doubt), [`fail`](Operation::Fail), [`forget`](Operation::Forget) |

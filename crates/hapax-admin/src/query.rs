@@ -7,7 +7,10 @@ use crate::problem::Problem;
 use crate::view::{state_name, state_of};
 
 /// Rows of a page that names no limit.
-const ROWS: usize = 100;
+pub(crate) const ROWS: usize = 100;
+
+/// Members of a query that may stand there several times.
+const SEVERAL: &[&str] = &["state", "transition"];
 
 /// Which keys a list shall have, and how many.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,33 +40,18 @@ impl ListQuery {
             rows: ROWS.min(rows_max),
             shows_bytes: false,
         };
-        let mut seen: Vec<&str> = Vec::new();
-        for pair in query.unwrap_or_default().split('&') {
-            if pair.is_empty() {
-                continue;
-            }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let Some(name) = known.iter().find(|known| **known == name) else {
-                return Err(unknown(known));
-            };
-            if *name != "state" && seen.contains(name) {
-                return Err(Problem::invalid(format!("{name} stands there twice")));
-            }
-            seen.push(name);
+        for (name, value) in members(query, known)? {
             list.set(name, value, rows_max)?;
         }
         Ok(list)
     }
 
-    fn set(&mut self, name: &str, value: &str, rows_max: usize) -> Result<(), Problem> {
-        let bytes = decoded(&value.replace('+', " "))
-            .ok_or_else(|| Problem::invalid(format!("{name} has a % without two digits")))?;
+    fn set(&mut self, name: &str, bytes: Vec<u8>, rows_max: usize) -> Result<(), Problem> {
         if name == "prefix" {
             self.prefix = bytes;
             return Ok(());
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Problem::invalid(format!("{name} is not UTF-8")))?;
+        let text = text(name, bytes)?;
         match name {
             "namespace" => self.namespace = Some(text),
             "state" => self.states.push(state(&text)?),
@@ -86,6 +74,33 @@ impl ListQuery {
         self.older_than_secs.is_none_or(|least| age_secs >= least)
             && self.newer_than_secs.is_none_or(|most| age_secs < most)
     }
+}
+
+/// The members of a query by name, decoded. Names that are not known are refused, and so is one that
+/// stands there twice, but for those that mean one of several.
+pub(crate) fn members<'a>(
+    query: Option<&str>,
+    known: &[&'a str],
+) -> Result<Vec<(&'a str, Vec<u8>)>, Problem> {
+    let mut members: Vec<(&str, Vec<u8>)> = Vec::new();
+    let pairs = query.unwrap_or_default().split('&');
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(name) = known.iter().find(|known| **known == name) else {
+            return Err(unknown(known));
+        };
+        if !SEVERAL.contains(name) && members.iter().any(|(seen, _)| seen == name) {
+            return Err(Problem::invalid(format!("{name} stands there twice")));
+        }
+        let bytes = decoded(&value.replace('+', " "))
+            .ok_or_else(|| Problem::invalid(format!("{name} has a % without two digits")))?;
+        members.push((*name, bytes));
+    }
+    Ok(members)
+}
+
+pub(crate) fn text(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+    String::from_utf8(bytes).map_err(|_| Problem::invalid(format!("{name} is not UTF-8")))
 }
 
 fn unknown(known: &[&str]) -> Problem {
@@ -116,12 +131,12 @@ fn state(text: &str) -> Result<State, Problem> {
     })
 }
 
-fn rows(text: &str, most: usize) -> Result<usize, Problem> {
+pub(crate) fn rows(text: &str, most: usize) -> Result<usize, Problem> {
     let rows = text.parse().ok().filter(|rows| (1..=most).contains(rows));
     rows.ok_or_else(|| Problem::invalid(format!("limit is a number from 1 to {most}")))
 }
 
-fn truth(name: &str, text: &str) -> Result<bool, Problem> {
+pub(crate) fn truth(name: &str, text: &str) -> Result<bool, Problem> {
     match text {
         "" | "true" => Ok(true),
         "false" => Ok(false),
@@ -130,7 +145,7 @@ fn truth(name: &str, text: &str) -> Result<bool, Problem> {
 }
 
 /// Seconds, or a number with s, m, h or d behind it.
-fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
+pub(crate) fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
     let with_unit = |(unit, each): (char, u64)| Some((text.strip_suffix(unit)?, each));
     let (number, each) = units.into_iter().find_map(with_unit).unwrap_or((text, 1));

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
-use hapax::{Filter, Guarantee, KeyInfo, Scan, Store};
+use hapax::{ExplainedOption, Filter, Guarantee, KeyInfo, Scan, Store};
 use serde::Serialize;
 
 use crate::gate::Stop;
@@ -131,6 +131,44 @@ fn namespace_of(store: &Store, name: String) -> Result<NamespaceView, Problem> {
         response_bytes_max: policy.max_response_bytes(),
         name,
     })
+}
+
+#[derive(Serialize)]
+struct OptionView<'a> {
+    section: &'a str,
+    name: &'a str,
+    value: Option<&'a str>,
+    by_default: Option<&'a str>,
+    source: String,
+    unit: &'a str,
+    meaning: &'a str,
+}
+
+#[derive(Serialize)]
+struct Options<'a> {
+    options: Vec<OptionView<'a>>,
+}
+
+/// Every option in force, with where it comes from and what it means.
+pub(crate) async fn options(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
+    ListQuery::parse(uri.query(), &[], 1)?;
+    let store = admin.options.store.clone();
+    let explained = admin.reads.run(move |_: &Stop| Ok(store.explain())).await?;
+    let options = explained.options().iter().map(option_of).collect();
+    Ok(json(StatusCode::OK, &Options { options }))
+}
+
+/// As it is called in a configuration.
+fn option_of(option: &ExplainedOption) -> OptionView<'_> {
+    OptionView {
+        section: option.section(),
+        name: option.name(),
+        value: option.value(),
+        by_default: option.by_default(),
+        source: option.source().to_string(),
+        unit: option.unit(),
+        meaning: option.meaning(),
+    }
 }
 
 /// Why a list ends before the last key that it could have.

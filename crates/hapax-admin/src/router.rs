@@ -145,6 +145,7 @@ impl AdminRouter {
             .route("/health/ready", get(vitals::ready))
             .route("/info", get(reads::info))
             .route("/namespaces", get(reads::namespaces))
+            .route("/options", get(reads::options))
             .route("/keys", get(reads::keys))
             .route("/in-progress", get(reads::in_progress))
             .route("/in-doubt", get(reads::in_doubt))

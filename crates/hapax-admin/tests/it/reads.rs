@@ -192,6 +192,25 @@ async fn the_store_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn every_option_in_force_is_told() {
+    let world = World::new();
+    let json = get(&world.reading(), "/options").await.json();
+    let options = json["options"].as_array().unwrap();
+    let find = |section: &str, name: &str| {
+        let mut options = options.iter();
+        let found = options.find(|one| one["section"] == section && one["name"] == name);
+        found.unwrap_or_else(|| panic!("{section}.{name}"))
+    };
+    let lease = find("namespaces.pay", "lease");
+    assert_eq!(
+        (&lease["value"], &lease["source"]),
+        (&"1m".into(), &"default".into())
+    );
+    assert!(lease["meaning"].as_str().unwrap().len() > 10);
+    assert_eq!(find("limits", "key_bytes")["value"], "1 KiB");
+}
+
+#[tokio::test]
 async fn it_can_be_mounted_anywhere_and_nothing_is_cached() {
     let world = World::new();
     world.doubt("a%b");

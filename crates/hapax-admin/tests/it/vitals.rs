@@ -97,3 +97,20 @@ async fn probes_and_metrics_are_mounted_alone() {
     assert_eq!(get(&probes, "/metrics").await.status, 404);
     assert_eq!(get(&metrics, "/health/live").await.status, 404);
 }
+
+/// What an alert rests on: a holder that renews for ever is overdue too.
+#[tokio::test]
+async fn what_takes_over_three_leases_is_overdue() {
+    let world = World::new();
+    let renewing = claim(&world.jobs, "renewing");
+    let overdue = || world.store.metrics().gauge("hapax_overdue_entries", &[]);
+    for _ in 0..6 {
+        world.pass(30);
+        renewing.renew().unwrap();
+    }
+    assert_eq!(overdue(), Some(0.0));
+    world.pass(1);
+    assert_eq!(overdue(), Some(1.0));
+    renewing.complete("").unwrap();
+    assert_eq!(overdue(), Some(0.0));
+}
