@@ -62,8 +62,6 @@ mod claim;
 #[cfg(feature = "prometheus-client")]
 mod collector;
 mod config;
-#[cfg(feature = "prometheus-client")]
-mod collector;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -96,8 +94,6 @@ pub use collector::StoreCollector;
 pub use config::{
     Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
 };
-#[cfg(feature = "prometheus-client")]
-pub use collector::StoreCollector;
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
