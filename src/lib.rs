@@ -29,6 +29,7 @@
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 mod action;
+mod audit;
 mod blob;
 #[cfg(feature = "json")]
 mod canonical_json;
@@ -56,14 +57,13 @@ mod engine;
 #[cfg(all(test, hapax_shuttle))]
 mod races;
 
+mod audit_scan;
 mod builder;
 mod call;
 mod claim;
 #[cfg(feature = "prometheus-client")]
 mod collector;
 mod config;
-#[cfg(feature = "prometheus-client")]
-mod collector;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -83,6 +83,8 @@ mod typed;
 mod upkeep;
 
 pub use action::{ACTOR_BYTES_MAX, Action};
+pub use audit::{Audit, AuditEntry, AuditFilter, AuditHead, AuditReport, Origin, Transition};
+pub use audit_scan::AuditScan;
 pub use builder::Builder;
 #[cfg(feature = "json")]
 pub use canonical_json::{CanonicalJson, CanonicalJsonError};
@@ -96,8 +98,6 @@ pub use collector::StoreCollector;
 pub use config::{
     Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
 };
-#[cfg(feature = "prometheus-client")]
-pub use collector::StoreCollector;
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
