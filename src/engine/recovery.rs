@@ -57,13 +57,7 @@ impl Engine {
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        // Without a writer of its own, whoever waits for the log does its work: there is none.
-        let drive = if read_only {
-            Drive::Clock
-        } else {
-            options.drive
-        };
-        let options = EngineOptions { drive, ..options };
+        let options = driven(options, read_only);
         let audit = audit::resume(&*log, &manifest.store_id, found.audit)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
@@ -119,6 +113,16 @@ impl Engine {
         engine.audit_orphans(rebuilt.orphans);
         Ok(Arc::new(engine))
     }
+}
+
+fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
+    // Without a writer of its own, whoever waits for the log does its work: there is none.
+    let drive = if read_only {
+        Drive::Clock
+    } else {
+        options.drive
+    };
+    EngineOptions { drive, ..options }
 }
 
 fn journal(
