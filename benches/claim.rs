@@ -7,7 +7,7 @@
 mod rig;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use hapax::Claim;
+use hapax::{Audit, Claim, Policy};
 
 use rig::{BATCH, Sized, group, key, sizes, sizes_and_large, together, usual_size};
 
@@ -24,6 +24,24 @@ fn new_keys(c: &mut Criterion) {
             });
         });
         group(c, "claim + complete", BATCH).bench_function(id(), |b| {
+            sized.measure(b, BATCH, |rig, fresh| {
+                fresh
+                    .into_iter()
+                    .for_each(|key| rig.claim_and_complete(key));
+            });
+        });
+    }
+}
+
+/// The same life of a key with an audit log and without one: one entry per claim, one per outcome.
+fn audited(c: &mut Criterion) {
+    for (name, audit) in [
+        ("off", Audit::Off),
+        ("digests", Audit::Digests),
+        ("keys", Audit::Keys),
+    ] {
+        let mut sized = Sized::under(usual_size(), Policy::at_least_once().audit(audit));
+        group(c, "claim + complete, audit", BATCH).bench_function(name, |b| {
             sized.measure(b, BATCH, |rig, fresh| {
                 fresh
                     .into_iter()
@@ -143,5 +161,5 @@ fn renew(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, new_keys, threads, replay, metrics, renew);
+criterion_group!(benches, new_keys, audited, threads, replay, metrics, renew);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! [`Action`]: who intervenes in a store, and why.
 
+use crate::audit::ENGINE;
 use crate::error::{Error, Result};
 
 /// Most bytes of the actor and of the reason of an [`Action`], and of an actor of a claim.
@@ -36,7 +37,7 @@ impl Action {
                 "the actor is empty: say who does this, a person or a tool",
             ));
         }
-        check_text("the actor", &actor)?;
+        check_actor(&actor)?;
         check_text("the reason", &reason)?;
         Ok(Self { actor, reason })
     }
@@ -59,8 +60,18 @@ impl Action {
     }
 }
 
+/// Refuses what cannot name whoever acts.
+pub(crate) fn check_actor(actor: &str) -> Result<()> {
+    if actor == ENGINE {
+        return Err(Error::invalid(format!(
+            "the actor is {ENGINE:?}, which is what the store calls itself: take another name"
+        )));
+    }
+    check_text("the actor", actor)
+}
+
 /// Refuses a text that would not fit one line of a log.
-pub(crate) fn check_text(what: &str, text: &str) -> Result<()> {
+fn check_text(what: &str, text: &str) -> Result<()> {
     if text.len() > ACTOR_BYTES_MAX {
         let remedy = "shorten it, and refer to a ticket";
         return Err(Error::too_large(what, text.len(), ACTOR_BYTES_MAX, remedy));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::Action;
+use crate::action::{Action, check_actor};
 use crate::blob::Blob;
 use crate::engine::doubt::Settlement;
 use crate::error::{Error, Result};
@@ -411,6 +411,7 @@ pub struct ClaimOptions {
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) wait: Option<Duration>,
     pub(crate) metadata: Vec<u8>,
+    pub(crate) actor: String,
     pub(crate) lease: Option<Duration>,
     pub(crate) retention: Option<Duration>,
 }
@@ -444,6 +445,14 @@ impl ClaimOptions {
         self
     }
 
+    /// Who claims: a service, a user, a host. It goes into the audit log, where the policy has one,
+    /// and nowhere else. At most 256 bytes, without control characters.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
     /// The lease time of this claim.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -471,6 +480,7 @@ impl ClaimOptions {
                 "send an id and keep the rest elsewhere",
             ));
         }
+        check_actor(&self.actor)?;
         if let Some(retention) = self.retention {
             check_retention(retention)?;
         }

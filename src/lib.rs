@@ -29,6 +29,7 @@
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 mod action;
+mod audit;
 mod blob;
 #[cfg(feature = "json")]
 mod canonical_json;
@@ -56,6 +57,7 @@ mod engine;
 #[cfg(all(test, hapax_shuttle))]
 mod races;
 
+mod audit_scan;
 mod builder;
 mod call;
 mod claim;
@@ -81,6 +83,8 @@ mod typed;
 mod upkeep;
 
 pub use action::{ACTOR_BYTES_MAX, Action};
+pub use audit::{Audit, AuditEntry, AuditFilter, AuditHead, AuditReport, Origin, Transition};
+pub use audit_scan::AuditScan;
 pub use builder::Builder;
 #[cfg(feature = "json")]
 pub use canonical_json::{CanonicalJson, CanonicalJsonError};

@@ -469,6 +469,7 @@ impl Namespace {
         Ok(Request {
             fingerprint: options.fingerprint,
             metadata: options.metadata.into(),
+            actor: options.actor.into_bytes().into(),
             lease_ms: millis(options.lease.unwrap_or(self.core().policy.lease)),
             retention: options.retention,
         })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::action::Action;
+use crate::audit::Transition;
 use crate::claim::{Doubt, Resolution};
 use crate::engine::operate::Operation;
 use crate::error::{Error, Result};
@@ -14,7 +15,8 @@ use crate::sync::block_on;
 
 /// What people and tools do to a store, each action under a name and a reason.
 ///
-/// Namespaces are meant by name, under the policy that is stored; none is made or changed.
+/// Namespaces are meant by name, under the policy that is stored; none is made or changed. Every
+/// action is written into the [audit log](crate::Store::audit), whatever the policy says.
 ///
 /// # Examples
 ///
@@ -175,7 +177,12 @@ impl Operator {
     /// # Errors
     /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
     pub fn accept_salvage(&self) -> Result<()> {
-        self.store.engine.accept_salvage()
+        let engine = &self.store.engine;
+        engine.check_change()?;
+        // Written down first: nothing is granted again without it.
+        let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
+        block_on(engine.rest(Some(frame)))?;
+        engine.accept_salvage()
     }
 }
 

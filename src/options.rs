@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Audit;
 use crate::error::{Error, Result};
 use crate::key::KEY_BYTES_MAX;
 
@@ -133,6 +134,8 @@ impl LogKind {
 /// | [`fingerprints`](Self::fingerprints) | [`FingerprintPolicy::Optional`] |
 /// | [`on_change`](Self::on_change) | [`OnChange::Refuse`] |
 /// | [`durability`](Self::durability) | that of the store |
+/// | [`audit`](Self::audit) | [`Audit::Off`] |
+/// | [`audit_retention`](Self::audit_retention) | 400 days |
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
     pub(crate) guarantee: Guarantee,
@@ -146,10 +149,21 @@ pub struct Policy {
     pub(crate) fingerprints: FingerprintPolicy,
     pub(crate) on_change: OnChange,
     pub(crate) durability: Option<Durability>,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+    #[serde(default = "audit_retention")]
+    pub(crate) audit_retention: Duration,
+}
+
+fn audit_retention() -> Duration {
+    AUDIT_RETENTION
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long audit entries are kept unless the policy says otherwise.
+pub(crate) const AUDIT_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The longest retention and lease: ten years.
 pub const RETENTION_MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -176,6 +190,8 @@ impl Policy {
             fingerprints: FingerprintPolicy::Optional,
             on_change: OnChange::Refuse,
             durability: None,
+            audit: Audit::Off,
+            audit_retention: AUDIT_RETENTION,
         }
     }
 
@@ -258,6 +274,22 @@ impl Policy {
         self
     }
 
+    /// What is written into the audit log: every transition with the digest of its key, or with
+    /// the key, or nothing but what operators do.
+    #[must_use]
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// How long audit entries are kept, at most ten years: apart from, and usually longer than, the
+    /// outcomes that they tell of.
+    #[must_use]
+    pub fn audit_retention(mut self, retention: Duration) -> Self {
+        self.audit_retention = retention;
+        self
+    }
+
     /// What the namespace promises when a holder dies.
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
@@ -285,6 +317,7 @@ impl Policy {
         check_span("retention", self.retention)?;
         check_span("failed_retention", self.failed_retention_or_default())?;
         check_span("attempt_retention", self.attempt_retention)?;
+        check_span("audit_retention", self.audit_retention)?;
         let shortest = self
             .retention
             .min(self.failed_retention_or_default())

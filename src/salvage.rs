@@ -71,6 +71,8 @@ pub struct Salvage {
     pub(crate) unfinished_keys: u64,
     pub(crate) keys_in_doubt: u64,
     pub(crate) lost_bodies: u64,
+    pub(crate) audit_entries: u64,
+    pub(crate) lost_audit_entries: u64,
 }
 
 /// Most places of damage that are told one by one.
@@ -94,7 +96,8 @@ impl Places {
 }
 
 impl Salvage {
-    /// Whether everything that the store had acknowledged is known to be saved.
+    /// Whether everything that the store had acknowledged is known to be saved, but for what
+    /// [`lost_audit_entries`](Self::lost_audit_entries) counts.
     ///
     /// If not, at-most-once namespaces of the new store refuse to grant anything until
     /// [`Store::accept_salvage`](crate::Store::accept_salvage).
@@ -184,6 +187,18 @@ impl Salvage {
         self.expired_keys
     }
 
+    /// Entries of the audit log that were saved.
+    #[must_use]
+    pub fn audit_entries(&self) -> u64 {
+        self.audit_entries
+    }
+
+    /// Entries of the audit log that are known to be missing or damaged.
+    #[must_use]
+    pub fn lost_audit_entries(&self) -> u64 {
+        self.lost_audit_entries
+    }
+
     /// Keys that were saved.
     #[must_use]
     pub fn saved_keys(&self) -> u64 {
@@ -220,6 +235,13 @@ impl fmt::Display for Salvage {
             "lost: {lost} frames, {} bodies; left out: {} void frames, {} frames of another store",
             self.lost_bodies, self.void_frames, self.foreign_frames
         )?;
+        if self.audit_entries + self.lost_audit_entries > 0 {
+            writeln!(
+                f,
+                "audit log: {} entries saved, {} lost",
+                self.audit_entries, self.lost_audit_entries
+            )?;
+        }
         if !self.end_is_known {
             writeln!(f, "the end of the log is not known")?;
         }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::Action;
+use crate::audit::{AuditFilter, AuditHead, AuditReport};
+use crate::audit_scan::AuditScan;
 use crate::builder::{Builder, Place};
 use crate::claim::{Doubt, Resolution};
 use crate::config::{Config, Explained, StoreConfig};
@@ -342,6 +344,75 @@ impl Store {
             inner.engine.check_alive()?;
             inner.engine.rest(Some(last)).await
         })
+    }
+
+    /// Goes through the audit log, oldest entry first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Audit, AuditFilter, Claim, ClaimOptions, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once().audit(Audit::Digests))?;
+    /// let options = ClaimOptions::new().actor("sender-3");
+    /// let Claim::Granted(lease) = mail.claim_with("user-7", options)? else { unreachable!() };
+    /// lease.complete("sent")?;
+    ///
+    /// let filter = AuditFilter::new().namespace("mail").key("user-7");
+    /// let entries: Vec<_> = store.audit(filter)?.collect::<hapax::Result<_>>()?;
+    /// assert_eq!(entries.len(), 2, "claimed and completed");
+    /// assert_eq!(entries[1].actor(), "sender-3");
+    /// println!("{}\n{}", entries[0], entries[1].to_json());
+    /// store.verify_audit()?;
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store is closed, or a namespace of the filter is not there
+    /// ([`NoNamespace`](ErrorKind::NoNamespace)). Each item has its own result.
+    pub fn audit(&self, filter: AuditFilter) -> Result<AuditScan> {
+        AuditScan::new(Arc::clone(&self.inner), filter)
+    }
+
+    /// The last entry of the audit log: written down elsewhere, it shows later whether anything
+    /// before it was changed.
+    #[must_use]
+    pub fn audit_head(&self) -> AuditHead {
+        self.inner.engine.audit_head()
+    }
+
+    /// What stands for a response or an error in the audit log of this store.
+    #[must_use]
+    pub fn outcome_digest(&self, outcome: impl AsRef<[u8]>) -> u128 {
+        self.inner.engine.outcome_digest(outcome.as_ref())
+    }
+
+    /// Reads the whole audit log and checks its hash chain.
+    ///
+    /// # Errors
+    /// [`Damaged`](ErrorKind::Damaged) with the place where it breaks.
+    pub fn verify_audit(&self) -> Result<AuditReport> {
+        self.verify_chain(None)
+    }
+
+    /// As [`verify_audit`](Self::verify_audit), against a head that was noted before: whoever
+    /// changed an entry up to it and made everything after it fit again is found too.
+    ///
+    /// # Errors
+    /// [`Damaged`](ErrorKind::Damaged) with the place where it breaks, or where the noted entry is
+    /// missing or another one. A noted entry that has expired tells nothing any more.
+    pub fn verify_audit_against(&self, noted: AuditHead) -> Result<AuditReport> {
+        self.verify_chain(Some(noted))
+    }
+
+    fn verify_chain(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
+        let engine = &self.inner.engine;
+        engine.check_alive()?;
+        engine.hold_pin();
+        let verified = engine.verify_audit(noted);
+        engine.release_pin();
+        verified
     }
 
     /// Recounts every invariant of the state in memory; panics where one does not hold. For tests

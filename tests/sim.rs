@@ -9,6 +9,8 @@
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
 
+#[path = "sim/audit.rs"]
+mod audit;
 #[path = "sim/handler.rs"]
 mod handler;
 #[path = "sim/model.rs"]
@@ -55,6 +57,9 @@ fn simulate_as(
             world.model.check(store_secs, |(index, key)| {
                 namespace(store, index)?.get([key])
             });
+            if let Ok(checked) = audit::check(store) {
+                world.model.met.audited += checked;
+            }
         })
         .run(move |actor| run(actor, Rc::clone(&at_run)));
     let met = shared.borrow().model.met;

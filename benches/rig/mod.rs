@@ -106,12 +106,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A store with so many keys, under `Interval`, on the machine's clock.
     pub(crate) fn of(keys: u64) -> Self {
-        Self::counting(keys, true)
+        Self::under(keys, true, Policy::at_least_once())
     }
 
-    /// As [`of`](Self::of); calls are counted and timed, or not.
-    fn counting(keys: u64, metrics: bool) -> Self {
-        let mut rig = Self::open(Policy::at_least_once(), |builder| builder.metrics(metrics));
+    /// As [`of`](Self::of), under a policy of your own; calls are counted and timed, or not.
+    fn under(keys: u64, metrics: bool, policy: Policy) -> Self {
+        let mut rig = Self::open(policy, |builder| builder.metrics(metrics));
         rig.fill(keys);
         rig
     }
@@ -209,6 +209,7 @@ pub(crate) fn complete(jobs: &Namespace, leases: Vec<Lease>) {
 pub(crate) struct Sized {
     keys: u64,
     metrics: bool,
+    policy: Policy,
     rig: Option<Rig>,
 }
 
@@ -220,8 +221,17 @@ impl Sized {
     /// As [`new`](Self::new); calls are counted and timed, or not.
     pub(crate) fn counting(keys: u64, metrics: bool) -> Self {
         Self {
-            keys,
             metrics,
+            ..Self::under(keys, Policy::at_least_once())
+        }
+    }
+
+    /// As [`new`](Self::new), under a policy of your own.
+    pub(crate) fn under(keys: u64, policy: Policy) -> Self {
+        Self {
+            keys,
+            metrics: true,
+            policy,
             rig: None,
         }
     }
@@ -232,9 +242,9 @@ impl Sized {
         if self.rig.as_ref().is_some_and(|rig| rig.next > most) {
             self.rig = None;
         }
-        let metrics = self.metrics;
+        let (metrics, policy) = (self.metrics, &self.policy);
         self.rig
-            .get_or_insert_with(|| Rig::counting(self.keys, metrics))
+            .get_or_insert_with(|| Rig::under(self.keys, metrics, policy.clone()))
     }
 
     /// Measures rounds of `work` on new keys; what it returns is dropped when the clock has stopped.

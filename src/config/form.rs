@@ -5,6 +5,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::options::{Durability, FingerprintPolicy, Guarantee, LogKind, OnChange, Oversize};
 
 /// What stands in a configuration, as its file knows it.
@@ -261,6 +262,12 @@ words! {
     Promise: Guarantee, "\"at-least-once\" or \"at-most-once\"", {
         "at-least-once" => AtLeastOnce,
         "at-most-once" => AtMostOnce,
+    }
+    /// What goes into the audit log.
+    Auditing: Audit, "\"off\", \"digests\" or \"keys\"", {
+        "off" => Off,
+        "digests" => Digests,
+        "keys" => Keys,
     }
     /// How fingerprints count.
     Comparing: FingerprintPolicy, "\"required\", \"optional\" or \"ignored\"", {

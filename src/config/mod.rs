@@ -14,9 +14,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use self::form::{
-    Attempts, Change, Comparing, Count, DiskSize, Excess, Form, Log, Promise, Raw, Size, Span,
-    Switch, Window,
+    Attempts, Auditing, Change, Comparing, Count, DiskSize, Excess, Form, Log, Promise, Raw, Size,
+    Span, Switch, Window,
 };
+use crate::audit::Audit;
 use crate::engine::namespaces::check_name;
 use crate::error::{Error, Result};
 use crate::options::{
@@ -224,6 +225,10 @@ section! {
         on_change: OnChange as Change,
         /// The durability of this namespace, as much as the store's or more; absent: the store's.
         durability: Durability as Window,
+        /// What is written into the audit log.
+        audit: Audit as Auditing,
+        /// How long audit entries are kept, at most ten years.
+        audit_retention: Duration as Span,
     }
 }
 
@@ -374,6 +379,8 @@ impl PolicyConfig {
             fingerprints: self.fingerprints.unwrap_or(plain.fingerprints),
             on_change: self.on_change.unwrap_or(plain.on_change),
             durability: self.durability.or(plain.durability),
+            audit: self.audit.unwrap_or(plain.audit),
+            audit_retention: self.audit_retention.unwrap_or(plain.audit_retention),
             ..plain
         })
     }
@@ -393,6 +400,8 @@ impl From<&Policy> for PolicyConfig {
             fingerprints: Some(policy.fingerprints),
             on_change: Some(policy.on_change),
             durability: policy.durability,
+            audit: Some(policy.audit),
+            audit_retention: Some(policy.audit_retention),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
+use super::audit::copy_archives;
 use super::recovery::write_new_store;
 use super::{EPOCH_JUMP, Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::Facts;
 use crate::journal::codec::{WireRecord, entries};
 use crate::journal::frame::{FrameHeader, open_frame};
 use crate::journal::log::Log;
@@ -108,6 +110,7 @@ impl Engine {
             target.sync(segment.number).map_err(failed)?;
             target.seal(segment.number).map_err(failed)?;
         }
+        copy_archives(self.journal.log(), target, marks.low.segment)?;
         let marks = Marks {
             generation: 1,
             durable: copied,
@@ -194,6 +197,7 @@ pub(crate) fn restore(backup: &dyn Log, target: &dyn Log, meter: &mut Meter<'_>)
     let found = recover(backup, &marks, &mut Counted(meter))?;
     meter.expect(2 * meter.done());
     copy_segments(backup, target, &found, &manifest.store_id, meter)?;
+    copy_archives(backup, target, marks.low.segment)?;
     let epoch = next_epoch(found.epoch, EPOCH_JUMP)?;
     write_new_store(
         target,
@@ -246,6 +250,8 @@ fn copy_segments(
 struct Counted<'a, 'b>(&'a mut Meter<'b>);
 
 impl Visitor for Counted<'_, '_> {
+    fn audit(&mut self, _: u64, _: u64, _: &Facts<'_>, _: usize) {}
+
     fn segment(&mut self, _: FoundSegment) {}
 
     fn frame(&mut self, _: usize) {
@@ -268,4 +274,6 @@ impl Visitor for Unseen {
     fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
         Ok(())
     }
+
+    fn audit(&mut self, _: u64, _: u64, _: &Facts<'_>, _: usize) {}
 }

@@ -8,13 +8,14 @@ use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
 use super::{Engine, Turn};
+use crate::audit::Audit;
 use crate::blob::Blob;
 use crate::clock::millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Comparison, compare};
 use crate::journal::tail::Replaced;
 use crate::key::{Digest, FencingToken};
-use crate::options::Guarantee;
+use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record, RecordKind, State};
 use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Found;
@@ -111,7 +112,7 @@ impl Engine {
     ) -> Result<Answer> {
         let began_ns = self.begin_claim(named);
         self.check_change()?;
-        if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
+        if is_written(&named.namespace.policy) {
             self.make_room_blocking()?;
         }
         let wait_until_ms = self.deadline(wait);
@@ -152,7 +153,7 @@ impl Engine {
     ) -> Result<Answer> {
         let began_ns = self.begin_claim(named);
         self.check_change()?;
-        if named.namespace.policy.guarantee == Guarantee::AtMostOnce {
+        if is_written(&named.namespace.policy) {
             // It will be journaled, so it waits for room first, as any change does.
             self.make_room().await?;
         }
@@ -513,6 +514,11 @@ impl Engine {
         tallies.count(column, |counters| counters.waited += 1);
         Some(Tried::Wait(waiter, timer))
     }
+}
+
+/// Whether a claim is written to the log: for what it promises, or for the audit log.
+fn is_written(policy: &Policy) -> bool {
+    policy.guarantee == Guarantee::AtMostOnce || policy.audit != Audit::Off
 }
 
 fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {

@@ -43,6 +43,8 @@ pub(crate) struct Janitor {
     prepared: u64,
     /// The space for recovery on a full disk has been taken.
     holds_reserve: bool,
+    /// Store time at which an audit archive may be due; the first look comes at once.
+    archive_due_secs: u32,
 }
 
 impl Janitor {
@@ -119,10 +121,17 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
         .iter()
         .take_while(|segment| segment.number < view.open_segment);
     let (bytes, live) = closed.fold((0, 0), |(bytes, live), segment| {
-        (bytes + segment.bytes, live + segment.live_bytes())
+        (bytes + segment.record_bytes(), live + segment.live_bytes())
     });
     let mostly_dead = bytes.saturating_sub(live) * 100 > bytes * DEAD_PERCENT;
-    let sparse = view.disk_bytes > SMALL_DISK_BYTES && view.disk_bytes / DISK_FACTOR > live;
+    let audit_bytes: u64 = view
+        .segments
+        .iter()
+        .map(|segment| segment.audit_bytes)
+        .sum();
+    // Audit entries take their room wherever they lie.
+    let disk_bytes = view.disk_bytes.saturating_sub(audit_bytes);
+    let sparse = disk_bytes > SMALL_DISK_BYTES && disk_bytes / DISK_FACTOR > live;
     if mostly_dead || sparse {
         Plan::Carry(head.number)
     } else {
@@ -164,8 +173,13 @@ impl Engine {
             if self.journal.durable() < dying.after_frame {
                 return Ok(sealed);
             }
-            self.bury(dying)?;
+            if !self.bury(dying)? {
+                // Nothing is lost: the segment stays until there is room for its archive.
+                self.disk_is_low.store(true, Ordering::Relaxed);
+                return Ok(sealed);
+            }
             janitor.dying = None;
+            janitor.archive_due_secs = 0;
             self.segments_dropped.fetch_add(1, Ordering::Relaxed);
             self.end_compaction(began_ns);
             return Ok(true);
@@ -178,7 +192,7 @@ impl Engine {
             return Ok(more);
         }
         match self.plan(asked)? {
-            Plan::Nothing => Ok(sealed),
+            Plan::Nothing => Ok(self.expire_archives(janitor)? || sealed),
             Plan::Drop(segment) => {
                 janitor.dying = Some(Dying {
                     segment,
@@ -244,6 +258,16 @@ impl Engine {
             janitor.holds_reserve = true;
         }
         Ok(())
+    }
+
+    /// Lets go of audit archives in which everything has expired, one at a time.
+    fn expire_archives(&self, janitor: &mut Janitor) -> Result<bool> {
+        let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
+        if expired_secs < janitor.archive_due_secs {
+            return Ok(false);
+        }
+        janitor.archive_due_secs = self.expire_archive(expired_secs)?;
+        Ok(janitor.archive_due_secs == 0)
     }
 
     fn plan(&self, asked: u64) -> Result<Plan> {
@@ -338,13 +362,21 @@ impl Engine {
         moved
     }
 
-    /// Removes the oldest segment. The low mark is durable first.
-    fn bury(&self, dying: Dying) -> Result<()> {
+    /// Removes the oldest segment. Its audit entries are in an archive and the low mark is durable
+    /// first. False where there was no room for the archive.
+    fn bury(&self, dying: Dying) -> Result<bool> {
         let (segment, next) = (dying.segment, dying.segment + 1);
         assert!(
             self.journal.durable() >= dying.after_frame,
             "what made a segment dead is on the medium before the low mark passes it"
         );
+        let stats = self.journal.with_tail(|tail| {
+            let oldest = tail.census.oldest().copied();
+            oldest.filter(|stats| stats.number == segment)
+        });
+        if !stats.map_or(Ok(true), |stats| self.archive(&stats))? {
+            return Ok(false);
+        }
         let link = self
             .journal
             .log()
@@ -369,7 +401,8 @@ impl Engine {
         self.journal
             .log()
             .remove(segment)
-            .map_err(|error| Error::io("removing a dead segment", error))
+            .map_err(|error| Error::io("removing a dead segment", error))?;
+        Ok(true)
     }
 
     pub(crate) fn request_read(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::audit::{By, Prepared};
 use super::claim::{Named, Read, replaced};
 use super::holder::refused;
 use super::namespaces::NamespaceCore;
@@ -9,6 +10,7 @@ use super::shards::Locked;
 use super::waiting::doubt_record;
 use super::{Aftermath, Engine};
 use crate::action::Action;
+use crate::audit::Transition;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
@@ -40,10 +42,11 @@ impl Engine {
         token: FencingToken,
         settlement: Settlement<'_>,
         force: bool,
-        _by: Option<&Action>,
+        by: Option<&Action>,
     ) -> Result<u64> {
         self.check_change()?;
-        let parts = self.split_settlement(named, settlement)?;
+        let by = By::or_caller(by);
+        let prepared = self.split_settlement(named, settlement, by)?;
         let mut read: Option<Read> = None;
         loop {
             let (shard, now) = self.lock(named.digest);
@@ -60,7 +63,8 @@ impl Engine {
                     self.check_doubt_running(named, running, token, settlement, force, now)?;
                     let record = Arc::new(doubt_record(running, now));
                     let last = running.rest.last_record;
-                    return self.settle_doubt(shard, named, &record, last, settlement, parts, now);
+                    return self
+                        .settle_doubt(shard, named, &record, last, settlement, prepared, by, now);
                 }
                 Found::Settled(_, settled, locator) => {
                     if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
@@ -78,8 +82,9 @@ impl Engine {
                             expires_at: record.head.expires_at,
                         });
                         let record = Arc::clone(record);
-                        return self
-                            .settle_doubt(shard, named, &record, last, settlement, parts, now);
+                        return self.settle_doubt(
+                            shard, named, &record, last, settlement, prepared, by, now,
+                        );
                     }
                     drop(shard);
                     read = self
@@ -94,15 +99,21 @@ impl Engine {
         &self,
         named: Named<'_>,
         settlement: Settlement<'_>,
-    ) -> Result<Vec<Vec<u8>>> {
+        by: By<'_>,
+    ) -> Result<Prepared> {
         let policy = &named.namespace.policy;
         match settlement {
             Settlement::Happened(body) | Settlement::Failed(body) => {
-                if body.len() <= policy.max_response_bytes {
-                    return Ok(Journal::split(body));
-                }
-                if policy.oversize == Oversize::OutcomeOnly {
-                    return Ok(Vec::new());
+                let fits = body.len() <= policy.max_response_bytes;
+                if fits || policy.oversize == Oversize::OutcomeOnly {
+                    return Ok(Prepared {
+                        parts: if fits {
+                            Journal::split(body)
+                        } else {
+                            Vec::new()
+                        },
+                        outcome: self.outcome_for(by, policy, body),
+                    });
                 }
                 let remedy = "resolve with a shorter one or a reference, or raise max_response";
                 Err(Error::too_large(
@@ -112,7 +123,7 @@ impl Engine {
                     remedy,
                 ))
             }
-            Settlement::NeverHappened => Ok(Vec::new()),
+            Settlement::NeverHappened => Ok(Prepared::default()),
         }
     }
 
@@ -159,7 +170,8 @@ impl Engine {
         record: &Arc<Record>,
         last: Option<LastRecord>,
         settlement: Settlement<'_>,
-        parts: Vec<Vec<u8>>,
+        prepared: Prepared,
+        by: By<'_>,
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
@@ -169,16 +181,28 @@ impl Engine {
             token: self.next_token()?,
             ..Subject::of_record(record, policy)
         };
-        let written = match settlement {
-            Settlement::Happened(response) => subject.record(RecordKind::Completed, response, now),
-            Settlement::Failed(error) => subject.record(RecordKind::Failed, error, now),
-            Settlement::NeverHappened => {
-                subject.record(RecordKind::Released, b"resolved: it never happened", now)
-            }
+        let (transition, kind, said): (_, _, &[u8]) = match settlement {
+            Settlement::Happened(response) => (
+                Transition::ResolvedHappened,
+                RecordKind::Completed,
+                response,
+            ),
+            Settlement::Failed(error) => (Transition::ResolvedFailed, RecordKind::Failed, error),
+            Settlement::NeverHappened => (
+                Transition::ResolvedNeverHappened,
+                RecordKind::Released,
+                b"resolved: it never happened",
+            ),
         };
-        let locator = self
-            .journal
-            .append(&written, parts, replaced(last), now.mono_ms);
+        let written = subject.record(kind, said, now);
+        let audit = self.audit_record(transition, by, policy, &written, prepared.outcome, now);
+        let locator = self.journal.append_audited(
+            &written,
+            prepared.parts,
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let ended = shard.apply(named.digest, &written.head, policy.guarantee, locator);
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| counters.resolved += 1);
@@ -295,7 +319,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         force: Option<FencingToken>,
-        _by: Option<&Action>,
+        by: Option<&Action>,
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         let mut read: Option<Read> = None;
@@ -339,7 +363,7 @@ impl Engine {
                     })
                 }
             };
-            let frame = self.remove(shard, named, last, now)?;
+            let frame = self.remove(shard, named, last, By::or_caller(by), now)?;
             return Ok((true, Some(frame)));
         }
     }
@@ -349,6 +373,7 @@ impl Engine {
         mut shard: Locked<'_>,
         named: Named<'_>,
         last: Option<LastRecord>,
+        by: By<'_>,
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
@@ -370,9 +395,15 @@ impl Engine {
             reason: &[],
             body: &[],
         };
-        let locator = self
-            .journal
-            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let policy = &named.namespace.policy;
+        let audit = self.audit_record(Transition::Forgotten, by, policy, &record, None, now);
+        let locator = self.journal.append_audited(
+            &record,
+            Vec::new(),
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let ended = shard.apply(
             named.digest,
             &record.head,

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use super::audit::By;
 use super::claim::{Answer, Granted, Named, Tried, held, replaced};
 use super::shards::{EngineShard, Locked};
+use super::waiting::Waiter;
 use super::{Engine, Turn};
+use crate::audit::Transition;
 use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::Draft;
 use crate::key::{Digest, FencingToken};
 use crate::options::Guarantee;
 use crate::record::{Locator, Record, RecordKind};
-use crate::state::running::{LastRecord, Request};
+use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict};
@@ -75,11 +79,14 @@ impl Engine {
             first_claimed_at: running.first_claimed_at,
             rests_on,
         };
+        let audit = self.audit_grant(running, now);
         if durable_first || counted {
-            let locator = self.journal_running(shard, at, now)?;
+            let locator = self.journal_running(shard, at, audit.as_ref(), now)?;
             if durable_first && !self.options.ephemeral {
                 granted.rests_on = Some(locator.frame);
             }
+        } else {
+            self.append_audit(audit, now);
         }
         if granted.attempt > 1 {
             let tallies = &mut shard.tallies;
@@ -96,6 +103,15 @@ impl Engine {
         let deadline_ms = shard.get(at)?.deadline_ms;
         self.hint_timer(deadline_ms);
         Some(granted)
+    }
+
+    fn audit_grant(&self, running: &Running<Arc<Waiter>>, now: Now) -> Option<Draft> {
+        let transition = if running.attempt > 1 {
+            Transition::Reclaimed
+        } else {
+            Transition::Claimed
+        };
+        self.audit_running(transition, By::Caller(&running.rest.actor), running, now)
     }
 
     /// Lets the lease of a grant begin that had to wait for the log; false if it was lost meanwhile.
@@ -118,6 +134,7 @@ impl Engine {
         &self,
         shard: &mut EngineShard,
         at: SlabRef,
+        audit: Option<&Draft>,
         now: Now,
     ) -> Option<Locator> {
         let running = shard.get(at)?;
@@ -128,10 +145,11 @@ impl Engine {
             now,
         );
         let guarantee = running.guarantee();
-        let locator = self.journal.append(
+        let locator = self.journal.append_audited(
             &record,
             Vec::new(),
             replaced(running.rest.last_record),
+            audit,
             now.mono_ms,
         );
         let head = record.head;
@@ -174,11 +192,25 @@ impl Engine {
         };
         let now = turn.now;
         let record = subject.record(RecordKind::Failed, said, now);
-        let locator = self
-            .journal
-            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let policy = &named.namespace.policy;
+        let outcome = self.outcome_for(By::Engine, policy, record.body);
+        let audit = self.audit_record(
+            Transition::Failed,
+            By::Engine,
+            policy,
+            &record,
+            outcome,
+            now,
+        );
+        let locator = self.journal.append_audited(
+            &record,
+            Vec::new(),
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let shared = Arc::new(record.to_record());
-        let guarantee = named.namespace.policy.guarantee;
+        let guarantee = policy.guarantee;
         let shard = &mut turn.shard;
         let ended = shard.apply(named.digest, &record.head, guarantee, locator);
         let tallies = &mut shard.tallies;

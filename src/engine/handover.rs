@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::audit::By;
 use super::claim::{Granted, Named, Read, held, replaced, state_of};
 use super::holder::{not_held, refused};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
+use crate::audit::Transition;
 use crate::blob::Blob;
 use crate::clock::{Now, millis};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +48,10 @@ impl Engine {
                 });
         let first_grant = running.attempt == before.saturating_add(1);
         if !running.journaled && first_grant {
+            if !self.journal.is_poisoned() {
+                let withdrawn = Transition::Withdrawn;
+                self.append_audit(self.audit_running(withdrawn, By::Engine, running, now), now);
+            }
             if let Some(ended) = shard.restore(at) {
                 self.wake_all(ended, aftermath);
             }
@@ -69,9 +75,14 @@ impl Engine {
         };
         // A settled answer that a re-run had replaced may be larger than a frame.
         let parts = Journal::split(record.body);
-        let locator = self
-            .journal
-            .append(&record, parts, replaced(last), now.mono_ms);
+        let audit = self.audit_running(Transition::Withdrawn, By::Engine, running, now);
+        let locator = self.journal.append_audited(
+            &record,
+            parts,
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let head = record.head;
         if let Some(ended) = shard.apply(digest, &head, guarantee, locator) {
             self.wake_all(ended, aftermath);
@@ -129,7 +140,13 @@ impl Engine {
             ));
         }
         running.guard_alive = true;
-        Ok(granted_of(running))
+        let granted = granted_of(running);
+        let attached = Transition::Attached;
+        self.append_audit(
+            self.audit_running(attached, By::Caller(&[]), running, now),
+            now,
+        );
+        Ok(granted)
     }
 
     fn attach_settled(
@@ -162,6 +179,7 @@ impl Engine {
             request: Request {
                 fingerprint: record.fingerprint.clone(),
                 metadata: record.metadata.clone(),
+                actor: Blob::EMPTY,
                 lease_ms: millis(policy.lease),
                 retention: asked_retention(&record.head),
             },
@@ -177,6 +195,11 @@ impl Engine {
         running.journaled = true;
         running.rest.to_mut().previous = None;
         let granted = granted_of(running);
+        let attached = Transition::Attached;
+        self.append_audit(
+            self.audit_running(attached, By::Caller(&[]), running, now),
+            now,
+        );
         let deadline_ms = running.deadline_ms;
         drop(shard);
         self.hint_timer(deadline_ms);

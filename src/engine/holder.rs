@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::audit::{By, Prepared};
 use super::claim::{Named, Read, held, replaced};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
+use crate::audit::Transition;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
@@ -27,20 +29,13 @@ impl Engine {
     ) -> Result<Option<u64>> {
         self.check_change()?;
         self.check_command(named, command)?;
-        let parts = match command {
-            Command::Complete(body) | Command::Fail(body)
-                if body.len() <= named.namespace.policy.max_response_bytes =>
-            {
-                Journal::split(body)
-            }
-            _ => Vec::new(),
-        };
+        let prepared = self.prepare(named, command);
         let mut read: Option<Read> = None;
         loop {
             let (mut shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
                 Found::Running(at) => {
-                    return self.act_on_running(shard, at, named, token, command, parts, now);
+                    return self.act_on_running(shard, at, named, token, command, prepared, now);
                 }
                 Found::Absent => {
                     count_refusal(&mut shard, named, Refusal::NotHeld, command);
@@ -54,12 +49,28 @@ impl Engine {
             };
             if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
                 return self
-                    .act_on_settled(shard, named, token, command, record, locator, parts, now);
+                    .act_on_settled(shard, named, token, command, record, locator, prepared, now);
             }
             drop(shard);
             read = self
                 .read(locator)?
                 .map(|record| (locator, Arc::new(record)));
+        }
+    }
+
+    /// What goes through all of a body, before the lock.
+    fn prepare(&self, named: Named<'_>, command: Command<'_>) -> Prepared {
+        let policy = &named.namespace.policy;
+        match command {
+            Command::Complete(body) | Command::Fail(body) => Prepared {
+                parts: if body.len() <= policy.max_response_bytes {
+                    Journal::split(body)
+                } else {
+                    Vec::new()
+                },
+                outcome: self.outcome_for(By::Caller(&[]), policy, body),
+            },
+            _ => Prepared::default(),
         }
     }
 
@@ -114,7 +125,7 @@ impl Engine {
         named: Named<'_>,
         token: FencingToken,
         command: Command<'_>,
-        parts: Vec<Vec<u8>>,
+        prepared: Prepared,
         now: Now,
     ) -> Result<Option<u64>> {
         let running = shard
@@ -144,9 +155,25 @@ impl Engine {
         let last = running.rest.last_record;
         let was_in_doubt = running.is_in_doubt(now);
         let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
-        let locator = self
-            .journal
-            .append(&record, parts, replaced(last), now.mono_ms);
+        let by = match command {
+            Command::Abandon => By::Engine,
+            _ => By::Caller(&running.rest.actor),
+        };
+        let audit = self.audit_record(
+            deed(kind, command),
+            by,
+            &running.policy,
+            &record,
+            prepared.outcome,
+            now,
+        );
+        let locator = self.journal.append_audited(
+            &record,
+            prepared.parts,
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let head = record.head;
         if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
             running.rest.to_mut().checkpoint = bytes.into();
@@ -186,7 +213,7 @@ impl Engine {
         command: Command<'_>,
         record: &Arc<Record>,
         at: crate::record::Locator,
-        parts: Vec<Vec<u8>>,
+        prepared: Prepared,
         now: Now,
     ) -> Result<Option<u64>> {
         let policy = &named.namespace.policy;
@@ -214,9 +241,21 @@ impl Engine {
             locator: at,
             expires_at: record.head.expires_at,
         };
-        let locator = self
-            .journal
-            .append(&written, parts, replaced(Some(last)), now.mono_ms);
+        let audit = self.audit_record(
+            deed(kind, command),
+            By::Caller(&[]),
+            policy,
+            &written,
+            prepared.outcome,
+            now,
+        );
+        let locator = self.journal.append_audited(
+            &written,
+            prepared.parts,
+            replaced(Some(last)),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         shard.apply(named.digest, &written.head, policy.guarantee, locator);
         let was_in_doubt = record.head.kind == RecordKind::InDoubt;
         count(&mut shard, named, kind, command, was_in_doubt, None);
@@ -354,7 +393,15 @@ impl Engine {
         let (shard, now) = self.lock(named.digest);
         if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
             // Superseded meanwhile, it has nothing to give up.
-            let _ = self.act_on_running(shard, at, named, token, Command::Abandon, Vec::new(), now);
+            let _ = self.act_on_running(
+                shard,
+                at,
+                named,
+                token,
+                Command::Abandon,
+                Prepared::default(),
+                now,
+            );
         }
     }
 
@@ -412,6 +459,21 @@ fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u
         Command::CompleteWithout => &[],
         Command::Abandon => b"the lease was dropped without an outcome",
         Command::Record | Command::Renew => &running.rest.checkpoint,
+    }
+}
+
+/// What a record of this kind, after this command, is in the audit log.
+fn deed(kind: RecordKind, command: Command<'_>) -> Transition {
+    match kind {
+        RecordKind::Completed => Transition::Completed,
+        RecordKind::Failed => Transition::Failed,
+        RecordKind::InDoubt => Transition::Doubted,
+        RecordKind::Released => Transition::Released,
+        RecordKind::Forgotten => Transition::Forgotten,
+        RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
+            Transition::Checkpointed
+        }
+        RecordKind::InProgress => Transition::Detached,
     }
 }
 

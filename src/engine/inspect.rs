@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::audit::By;
 use super::claim::{Named, Read, check_same_key, replaced, state_of};
 use super::namespaces::NamespaceCore;
+use super::shards::Locked;
 use super::{Aftermath, Engine};
+use crate::audit::Transition;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::codec::WireRecord;
@@ -176,7 +179,7 @@ impl Engine {
     }
 
     fn try_insert(&self, named: Named<'_>, read: Option<&Read>) -> Result<Inserted> {
-        let (mut shard, now) = self.lock(named.digest);
+        let (shard, now) = self.lock(named.digest);
         let found = shard.find(named.digest, now.store_secs);
         let (subject, last) = match found {
             Found::Absent | Found::Forgotten(_) => {
@@ -215,6 +218,17 @@ impl Engine {
                 (None, running.rest.last_record)
             }
         };
+        self.write_inserted(shard, named, subject, last, now)
+    }
+
+    fn write_inserted(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        subject: Option<Subject<'_>>,
+        last: Option<LastRecord>,
+        now: Now,
+    ) -> Result<Inserted> {
         self.check_open()?;
         self.check_salvaged(named.namespace)?;
         let token = self.next_token()?;
@@ -223,9 +237,21 @@ impl Engine {
             Some(subject) => Subject { token, ..subject }.record(RecordKind::Completed, &[], now),
             None => fresh,
         };
-        let locator = self
-            .journal
-            .append(&record, Vec::new(), replaced(last), now.mono_ms);
+        let audit = self.audit_record(
+            Transition::Inserted,
+            By::Caller(&[]),
+            &named.namespace.policy,
+            &record,
+            None,
+            now,
+        );
+        let locator = self.journal.append_audited(
+            &record,
+            Vec::new(),
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
         let ended = shard.apply(
             named.digest,
             &record.head,

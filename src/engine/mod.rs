@@ -8,6 +8,9 @@
 //! user runs under either; what has to be woken or dropped is carried out in an [`Aftermath`].
 
 pub(crate) mod asked;
+pub(crate) mod audit;
+#[cfg(test)]
+mod audit_tests;
 pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod claim;

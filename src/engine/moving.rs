@@ -165,6 +165,7 @@ mod tests {
             epoch: 1,
             store_secs: 0,
             torn_frames: 0,
+            audit: None,
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::audit::{By, Prepared};
 use super::claim::{Named, Read, replaced, state_of};
 use super::doubt::Settlement;
 use super::holder::{not_held, refused};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
 use crate::action::Action;
+use crate::audit::Transition;
 use crate::clock::Now;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::FencingToken;
@@ -36,9 +38,12 @@ impl Engine {
         by: &Action,
     ) -> Result<u64> {
         self.check_change()?;
-        let parts = match operation {
-            Operation::Fail(error) => self.split_settlement(named, Settlement::Failed(error))?,
-            Operation::Release | Operation::Doubt => Vec::new(),
+        let operator = By::Operator(by);
+        let prepared = match operation {
+            Operation::Fail(error) => {
+                self.split_settlement(named, Settlement::Failed(error), operator)?
+            }
+            Operation::Release | Operation::Doubt => Prepared::default(),
         };
         let said = by.line();
         let mut read: Option<Read> = None;
@@ -55,7 +60,7 @@ impl Engine {
                         Operation::Fail(error) => error,
                         Operation::Release | Operation::Doubt => said.as_bytes(),
                     };
-                    return self.end_hold(shard, at, named, kind, said, parts, now);
+                    return self.end_hold(shard, at, named, kind, said, prepared, operator, now);
                 }
                 Found::Settled(_, _, locator) => locator,
             };
@@ -114,7 +119,8 @@ impl Engine {
         named: Named<'_>,
         kind: RecordKind,
         said: &[u8],
-        parts: Vec<Vec<u8>>,
+        prepared: Prepared,
+        by: By<'_>,
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
@@ -131,10 +137,21 @@ impl Engine {
         let written = subject.record(kind, said, now);
         let shared = Arc::new(written.to_record());
         let head = written.head;
-        let locator = self
-            .journal
-            .append(&written, parts, replaced(last), now.mono_ms);
-        let guarantee = named.namespace.policy.guarantee;
+        let policy = &named.namespace.policy;
+        let transition = match kind {
+            RecordKind::Failed => Transition::Failed,
+            RecordKind::InDoubt => Transition::Doubted,
+            _ => Transition::Released,
+        };
+        let audit = self.audit_record(transition, by, policy, &written, prepared.outcome, now);
+        let locator = self.journal.append_audited(
+            &written,
+            prepared.parts,
+            replaced(last),
+            audit.as_ref(),
+            now.mono_ms,
+        );
+        let guarantee = policy.guarantee;
         let ended = shard.apply(named.digest, &head, guarantee, locator);
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| {

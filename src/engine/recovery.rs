@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::audit::{self, Orphans};
 use super::compaction::Janitor;
 use super::metrics::Meters;
 use super::namespaces::Namespaces;
@@ -15,6 +16,7 @@ use super::workers::Workers;
 use super::{Engine, EngineOptions, Opened, next_epoch};
 use crate::clock::{Clock, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::Facts;
 use crate::journal::census::Census;
 use crate::journal::codec::{RECORD_OVERHEAD_MAX, WireRecord};
 use crate::journal::frame::FRAME_NUMBER_MAX;
@@ -49,30 +51,28 @@ impl Engine {
         let (marks, slot) = load_marks(&*log, &manifest)?;
         let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms, options.counts);
-        let (found, mut census, records) =
-            rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
+        let rebuilt = rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
+        let (found, mut census) = (rebuilt.found, rebuilt.census);
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        // Without a writer of its own, whoever waits for the log does its work: there is none.
-        let drive = if read_only {
-            Drive::Clock
-        } else {
-            options.drive
-        };
-        let options = EngineOptions { drive, ..options };
-        let writer = WriterStart {
-            marks,
-            marks_slot: slot,
-            last: found.last,
-            checksum: found.checksum,
-        };
-        let tail = Tail::new(found.last, last_segment, options.segment_frames, census);
-        let journal = journal(log, writer, tail, &options, &clock, time.store_ms());
+        let options = driven(options, read_only);
+        let audit = audit::resume(&*log, &manifest.store_id, found.audit)?;
+        let frames = options.segment_frames;
+        let tail = Tail::new(found.last, last_segment, frames, audit, census);
+        let journal = journal(
+            log,
+            (marks, slot),
+            &found,
+            tail,
+            &options,
+            &clock,
+            time.store_ms(),
+        );
         let epoch = take_first_epoch(&journal, &found)?;
         let opened = Opened {
-            recovered_records: records,
+            recovered_records: rebuilt.records,
             torn_frames: found.torn_frames,
             recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
             at_ms: mono_ms,
@@ -110,13 +110,25 @@ impl Engine {
             running_workers: AtomicUsize::new(0),
             ended: Signal::default(),
         };
+        engine.audit_orphans(rebuilt.orphans);
         Ok(Arc::new(engine))
     }
 }
 
+fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
+    // Without a writer of its own, whoever waits for the log does its work: there is none.
+    let drive = if read_only {
+        Drive::Clock
+    } else {
+        options.drive
+    };
+    EngineOptions { drive, ..options }
+}
+
 fn journal(
     log: Arc<dyn Log>,
-    writer: WriterStart,
+    (marks, marks_slot): (Marks, usize),
+    found: &Found,
     tail: Tail,
     options: &EngineOptions,
     clock: &Clock,
@@ -124,7 +136,12 @@ fn journal(
 ) -> Journal {
     Journal::new(JournalStart {
         log,
-        writer,
+        writer: WriterStart {
+            marks,
+            marks_slot,
+            last: found.last,
+            checksum: found.checksum,
+        },
         tail,
         durability: options.durability,
         unwritten_limit: options.limits.unwritten_bytes,
@@ -157,7 +174,16 @@ fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
     Ok(())
 }
 
-/// Reads the log into the shards; gives where it ends, its live counts, and its records.
+/// What reading the log came to.
+struct Rebuilt {
+    /// Where it ends.
+    found: Found,
+    census: Census,
+    records: u64,
+    orphans: Orphans,
+}
+
+/// Reads the log into the shards.
 fn rebuild(
     log: &dyn Log,
     manifest: &Manifest,
@@ -165,7 +191,7 @@ fn rebuild(
     shards: &Shards,
     hasher: &Hasher128,
     drive: Drive,
-) -> Result<(Found, Census, u64)> {
+) -> Result<Rebuilt> {
     let mut builder = Builder {
         shards,
         // From zero: nothing counts as expired until the store has run for a while.
@@ -177,21 +203,27 @@ fn rebuild(
         .map(|entry| (entry.id, entry.policy.guarantee))
         .collect();
     let consume = |batch| builder.apply(batch);
-    let found = pipe(drive, consume, |send| {
+    let (found, orphans) = pipe(drive, consume, |send| {
         let mut reader = Reader {
             hasher,
             guarantees,
             batch: Batch::new(),
+            orphans: Orphans::default(),
             send,
         };
         let found = recover(log, marks, &mut reader)?;
         reader.flush();
-        Ok::<_, Error>(found)
+        Ok::<_, Error>((found, reader.orphans))
     })?;
     for mut shard in shards.all() {
         shard.sweep(found.last);
     }
-    Ok((found, builder.census, builder.records))
+    Ok(Rebuilt {
+        found,
+        census: builder.census,
+        records: builder.records,
+        orphans,
+    })
 }
 
 /// Where the secrets of a store come from.
@@ -375,6 +407,13 @@ enum Met {
     Segment(FoundSegment),
     /// A frame of the newest segment, with the bytes of its records.
     Frame(usize),
+    /// Audit entries of a segment.
+    Audits {
+        segment: u64,
+        entries: u64,
+        bytes: u64,
+        expires_at: u32,
+    },
 }
 
 /// A record on its way into the tables.
@@ -405,6 +444,7 @@ struct Reader<'a> {
     hasher: &'a Hasher128,
     guarantees: HashMap<NamespaceId, Guarantee>,
     batch: Batch,
+    orphans: Orphans,
     send: &'a mut dyn FnMut(Batch),
 }
 
@@ -451,6 +491,19 @@ impl Visitor for Reader<'_> {
         }
         Ok(())
     }
+
+    fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
+        self.orphans.meet(number, facts);
+        self.batch.places.push(Met::Audits {
+            segment,
+            entries: 1,
+            bytes: super::to_u64(bytes),
+            expires_at: facts.expires_at,
+        });
+        if self.batch.places.len() >= BATCH_RECORDS {
+            self.flush();
+        }
+    }
 }
 
 /// Builds the tables and the live counts.
@@ -469,6 +522,12 @@ impl Builder<'_> {
                     .census
                     .open_segment(segment.number, segment.first_frame),
                 Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
+                Met::Audits {
+                    segment,
+                    entries,
+                    bytes,
+                    expires_at,
+                } => self.census.audited(segment, entries, bytes, expires_at),
             }
         }
         let records = &batch.records;

@@ -1,14 +1,18 @@
 //! Salvage: the newest record of each key that is left, in a new chain of its own.
 
+mod trail;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use self::trail::Trail;
 use super::namespaces::check_name;
 use super::recovery::{first_marks, random};
 use super::{EPOCH_JUMP, next_epoch};
 use crate::blob::Blob;
 use crate::clock::{Clock, NEVER};
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::genesis;
 use crate::journal::census::Census;
 use crate::journal::codec::{BadRecord, Entry, WireRecord, decode_entry, entries};
 use crate::journal::directory::read_manifest_of;
@@ -67,7 +71,7 @@ pub(crate) fn salvage(
     meter.expect(meter.done() + 2 * bytes);
     saving.find_newest(&manifest, meter)?;
     let journal = saving.start(target)?;
-    saving.write(&journal, meter)?;
+    saving.write(&journal, &manifest, meter)?;
     let manifest = Manifest {
         store_id: *journal.store_id(),
         backup: false,
@@ -198,7 +202,7 @@ impl Saving<'_> {
         entry: Result<(usize, Entry<'b>), BadRecord>,
     ) -> Result<Option<(usize, Head, WireRecord<'b>)>> {
         let bad = match entry {
-            Ok((_, Entry::Part(_))) => return Ok(None),
+            Ok((_, Entry::Part(_) | Entry::Audit(_))) => return Ok(None),
             Ok((offset, Entry::Record(wire))) => match wire.head() {
                 Ok(head) => return Ok(Some((offset, head, wire))),
                 Err(bad) => bad,
@@ -254,7 +258,13 @@ impl Saving<'_> {
                 last: 0,
                 checksum: 0,
             },
-            tail: Tail::new(0, 0, SEGMENT_FRAMES_MAX, Census::new(0)),
+            tail: Tail::new(
+                0,
+                0,
+                SEGMENT_FRAMES_MAX,
+                genesis(&marks.store_id),
+                Census::new(0),
+            ),
             // Synced where a segment ends, and at the end: nobody waits for a part of it.
             durability: Durability::Interval(std::time::Duration::MAX),
             unwritten_limit: usize::MAX,
@@ -266,15 +276,30 @@ impl Saving<'_> {
         Ok(journal)
     }
 
-    /// Writes the newest record of each key, oldest first.
-    fn write(&mut self, journal: &Journal, meter: &mut Meter<'_>) -> Result<()> {
+    /// Writes the newest record of each key, oldest first, and what is left of the audit log.
+    fn write(
+        &mut self,
+        journal: &Journal,
+        manifest: &Manifest,
+        meter: &mut Meter<'_>,
+    ) -> Result<()> {
         let mut unwritten = 0;
+        let mut trail = Trail::new(manifest.store_id, self.now_secs);
+        trail.archives(self.remains, journal, &mut self.report)?;
         for at in 0..self.found.pieces.len() {
             let payload = self.payload(at)?;
             meter.add(u64::from(self.found.pieces[at].bytes));
             // A malformed record was told of on the first way through.
             for (offset, entry) in entries(&payload).flatten() {
-                let Entry::Record(wire) = entry else { continue };
+                let wire = match entry {
+                    Entry::Record(wire) => wire,
+                    Entry::Part(_) => continue,
+                    Entry::Audit(wire) => {
+                        trail.meet(&wire, journal, &mut self.report);
+                        unwritten += std::mem::take(&mut trail.unwritten);
+                        continue;
+                    }
+                };
                 let Ok(head) = wire.head() else { continue };
                 let digest = self.digest(&head, wire.key);
                 if self.newest.get(&digest) != Some(&(at, offset)) {

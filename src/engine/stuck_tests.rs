@@ -133,6 +133,22 @@ impl Log for GatedLog {
         self.log.remove(segment)
     }
 
+    fn archives(&self) -> io::Result<Vec<u64>> {
+        self.log.archives()
+    }
+
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.log.read_archive(segment)
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        self.log.write_archive(segment, bytes)
+    }
+
+    fn remove_archive(&self, segment: u64) -> io::Result<()> {
+        self.log.remove_archive(segment)
+    }
+
     fn disk_bytes(&self) -> io::Result<u64> {
         self.log.disk_bytes()
     }

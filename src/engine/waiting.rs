@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::audit::By;
 use super::claim::Granted;
 use super::shards::EngineShard;
 use super::{Aftermath, Engine};
+use crate::audit::Transition;
 use crate::clock::Now;
 use crate::error::Result;
 use crate::fingerprint::{Comparison, compare};
@@ -236,6 +238,10 @@ impl Engine {
         running.lapse_seen = true;
         aftermath.wakes.extend(running.rest.take_watchers());
         let keep_ms = crate::clock::millis(running.policy.attempt_retention);
+        if !self.journal.is_poisoned() {
+            let lapsed = Transition::Lapsed;
+            self.append_audit(self.audit_running(lapsed, By::Engine, running, now), now);
+        }
         let (guarantee, column) = (running.guarantee(), running.column);
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| {

@@ -25,6 +25,11 @@ pub(crate) struct SegmentStats {
     pub(crate) greatest_expiry: u32,
     /// Holds, or held, a record without expiry.
     pub(crate) immortal: bool,
+    /// Audit entries in it, and the bytes that they take.
+    pub(crate) audited: u64,
+    pub(crate) audit_bytes: u64,
+    /// The latest expiry of an audit entry in it.
+    pub(crate) audit_expiry: u32,
 }
 
 impl SegmentStats {
@@ -40,7 +45,15 @@ impl SegmentStats {
             live: 0,
             greatest_expiry: 0,
             immortal: false,
+            audited: 0,
+            audit_bytes: 0,
+            audit_expiry: 0,
         }
+    }
+
+    /// Bytes without its audit entries, which are kept apart when it goes.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(self.audit_bytes)
     }
 
     /// An estimate: outcomes of a segment are taken to be of one size, and so are its other records,
@@ -49,7 +62,7 @@ impl SegmentStats {
         let outcomes = self.live.min(self.outcomes);
         let outcome_bytes = self.outcome_bytes.checked_div(self.outcomes).unwrap_or(0);
         let others = self.records - self.outcomes;
-        let other_bytes = self.bytes.saturating_sub(self.outcome_bytes);
+        let other_bytes = self.record_bytes().saturating_sub(self.outcome_bytes);
         let other_bytes = other_bytes.checked_div(others).unwrap_or(0);
         outcome_bytes * outcomes + other_bytes * (self.live - outcomes)
     }
@@ -120,6 +133,15 @@ impl Census {
             } else {
                 stats.greatest_expiry = stats.greatest_expiry.max(expires_at);
             }
+        }
+    }
+
+    /// Counts audit entries.
+    pub(crate) fn audited(&mut self, segment: u64, entries: u64, bytes: u64, expires_at: u32) {
+        if let Some(stats) = self.by_number_mut(segment) {
+            stats.audited += entries;
+            stats.audit_bytes += bytes;
+            stats.audit_expiry = stats.audit_expiry.max(expires_at);
         }
     }
 

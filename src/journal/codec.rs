@@ -3,19 +3,18 @@
 //! Decoding is total: any bytes give `Ok` or an error, in time and memory bounded by their length,
 //! without recursion, and nothing may be left over. `docs/format.md` documents the bytes.
 
-use std::time::Duration;
+mod manifest;
+
+pub(crate) use self::manifest::{decode_manifest, encode_manifest};
 
 use bincode::config::{Configuration, Limit};
 use bincode::{BorrowDecode, Encode};
 
+use super::audit::{self, WireAudit};
 use super::frame::PAYLOAD_BYTES_MAX;
-use super::manifest::{Manifest, NamespaceEntry};
 use crate::fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, Part};
 use crate::key::{FencingToken, KEY_BYTES_MAX, NamespaceId};
-use crate::options::{
-    Durability, FingerprintPolicy, Guarantee, OnChange, Oversize, Policy, RESPONSE_BYTES_MAX,
-    SMALL_BYTES_MAX,
-};
+use crate::options::{RESPONSE_BYTES_MAX, SMALL_BYTES_MAX};
 use crate::record::{Head, Record, RecordKind, RecordRef};
 
 type Config = Configuration<
@@ -25,9 +24,6 @@ type Config = Configuration<
 >;
 
 const CONFIG: Config = bincode::config::standard().with_limit();
-
-/// Most bytes of a manifest.
-const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why bytes do not decode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +39,7 @@ pub(crate) enum BadRecord {
 pub(crate) enum Entry<'a> {
     Record(WireRecord<'a>),
     Part(WirePart<'a>),
+    Audit(WireAudit<'a>),
 }
 
 /// A record in a frame. Field order is the format.
@@ -284,6 +281,10 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
         let (part, taken) = decode_wire::<WirePart<'_>>(bytes)?;
         return Ok((Entry::Part(part), taken));
     }
+    if kind == audit::KIND {
+        let (wire, taken) = audit::decode(bytes)?;
+        return Ok((Entry::Audit(wire), taken));
+    }
     kind_of(kind)?;
     let (record, taken) = decode_wire::<WireRecord<'_>>(bytes)?;
     Ok((Entry::Record(record), taken))
@@ -428,146 +429,4 @@ fn decode_fingerprint(bytes: &[u8]) -> Result<Fingerprint, BadRecord> {
     } else {
         Err(BadRecord::Malformed)
     }
-}
-
-/// The manifest in its file. Field order is the format.
-#[derive(Debug, Encode, bincode::Decode)]
-struct WireManifest {
-    store_id: [u8; 16],
-    seed: [u8; 16],
-    created_secs: u64,
-    backup: bool,
-    namespaces: Vec<WireNamespace>,
-}
-
-#[derive(Debug, Encode, bincode::Decode)]
-struct WireNamespace {
-    id: u32,
-    name: String,
-    at_most_once: bool,
-    lease_nanos: u64,
-    retention_nanos: u64,
-    failed_retention_nanos: Option<u64>,
-    attempt_retention_nanos: u64,
-    max_attempts: Option<u32>,
-    max_response_bytes: u64,
-    outcome_only: bool,
-    fingerprints: u8,
-    rerun_on_change: bool,
-    /// Absent: that of the store; zero: `Sync`; else the window.
-    durability_nanos: Option<u64>,
-}
-
-/// What follows the fields of every manifest in that of a salvaged store.
-const SALVAGED: u8 = 1;
-
-/// Encodes the body of a manifest; its file frames it with a magic, a version and a checksum.
-pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
-    let wire = WireManifest {
-        store_id: manifest.store_id,
-        seed: manifest.seed,
-        created_secs: manifest.created_secs,
-        backup: manifest.backup,
-        namespaces: manifest.namespaces.iter().map(wire_namespace).collect(),
-    };
-    let config = bincode::config::standard();
-    let mut bytes =
-        bincode::encode_to_vec(&wire, config).expect("writing flat values to memory does not fail");
-    if manifest.salvaged {
-        bytes.push(SALVAGED);
-    }
-    bytes
-}
-
-/// Decodes the body of a manifest.
-pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, BadRecord> {
-    let config = bincode::config::standard().with_limit::<MANIFEST_BYTES_MAX>();
-    let (wire, taken): (WireManifest, usize) =
-        bincode::decode_from_slice(bytes, config).map_err(|_| BadRecord::Malformed)?;
-    let salvaged = match bytes.get(taken..) {
-        Some([]) => false,
-        Some([SALVAGED]) => true,
-        _ => return Err(BadRecord::Malformed),
-    };
-    let namespaces: Result<Vec<_>, _> = wire.namespaces.into_iter().map(namespace_entry).collect();
-    Ok(Manifest {
-        store_id: wire.store_id,
-        seed: wire.seed,
-        created_secs: wire.created_secs,
-        backup: wire.backup,
-        salvaged,
-        namespaces: namespaces?,
-    })
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).expect("a span of a policy is at most ten years")
-}
-
-fn wire_namespace(entry: &NamespaceEntry) -> WireNamespace {
-    let policy = &entry.policy;
-    WireNamespace {
-        id: entry.id.0,
-        name: entry.name.clone(),
-        at_most_once: policy.guarantee == Guarantee::AtMostOnce,
-        lease_nanos: nanos(policy.lease),
-        retention_nanos: nanos(policy.retention),
-        failed_retention_nanos: policy.failed_retention.map(nanos),
-        attempt_retention_nanos: nanos(policy.attempt_retention),
-        max_attempts: policy.max_attempts,
-        max_response_bytes: u64::try_from(policy.max_response_bytes).expect("at most 16 MiB"),
-        outcome_only: policy.oversize == Oversize::OutcomeOnly,
-        fingerprints: match policy.fingerprints {
-            FingerprintPolicy::Required => 0,
-            FingerprintPolicy::Optional => 1,
-            FingerprintPolicy::Ignored => 2,
-        },
-        rerun_on_change: policy.on_change == OnChange::Rerun,
-        durability_nanos: policy.durability.map(|durability| match durability {
-            Durability::Sync => 0,
-            Durability::Interval(window) => nanos(window),
-        }),
-    }
-}
-
-fn namespace_entry(wire: WireNamespace) -> Result<NamespaceEntry, BadRecord> {
-    let policy = Policy {
-        guarantee: if wire.at_most_once {
-            Guarantee::AtMostOnce
-        } else {
-            Guarantee::AtLeastOnce
-        },
-        lease: Duration::from_nanos(wire.lease_nanos),
-        retention: Duration::from_nanos(wire.retention_nanos),
-        failed_retention: wire.failed_retention_nanos.map(Duration::from_nanos),
-        attempt_retention: Duration::from_nanos(wire.attempt_retention_nanos),
-        max_attempts: wire.max_attempts,
-        max_response_bytes: usize::try_from(wire.max_response_bytes)
-            .map_err(|_| BadRecord::Malformed)?,
-        oversize: if wire.outcome_only {
-            Oversize::OutcomeOnly
-        } else {
-            Oversize::Refuse
-        },
-        fingerprints: match wire.fingerprints {
-            0 => FingerprintPolicy::Required,
-            1 => FingerprintPolicy::Optional,
-            2 => FingerprintPolicy::Ignored,
-            other => return Err(BadRecord::UnknownKind(other)),
-        },
-        on_change: if wire.rerun_on_change {
-            OnChange::Rerun
-        } else {
-            OnChange::Refuse
-        },
-        durability: wire.durability_nanos.map(|nanos| match nanos {
-            0 => Durability::Sync,
-            nanos => Durability::Interval(Duration::from_nanos(nanos)),
-        }),
-    };
-    Ok(NamespaceEntry {
-        id: NamespaceId(wire.id),
-        name: wire.name,
-        policy,
-    })
 }

@@ -7,8 +7,11 @@
 //!   MARKS      two slots of 4096 bytes: u16 length, bytes
 //!   RESERVE    space for recovery on a full disk
 //!   LOGKIND    which kind of log it has; absent: sled
+//!   audit/     archives of audit entries; not there before the first of them
 //!   segments/  the log's own
 //! ```
+
+pub(crate) mod archives;
 
 use std::fmt::{self, Display};
 use std::fs::{self, File, OpenOptions};
@@ -381,6 +384,7 @@ fn check_entries(path: &Path, create: bool) -> Result<(), OpenFailure> {
         LOGKIND,
         LOGKIND_NEW,
         SEGMENTS,
+        archives::AUDIT,
     ];
     if path.join(MANIFEST).is_file() && path.join(SEGMENTS).is_dir() {
         return Ok(());

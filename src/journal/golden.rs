@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::audit::{Archive, Draft, Facts, genesis};
 use super::codec::{self, BadRecord, Entry};
 use super::frame::{BadFrame, FORMAT_VERSION, FrameHeader, HEADER_BYTES, open_frame};
 use super::manifest::{Manifest, NamespaceEntry};
 use super::marks::{LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
+use crate::audit::{Audit, AuditHead, Origin, Transition};
 use crate::error::ErrorKind;
 use crate::fingerprint::{Fingerprint, Part};
-use crate::key::{FencingToken, NamespaceId};
+use crate::key::{FencingToken, KeyDigest, NamespaceId};
 use crate::options::{Durability, FingerprintPolicy, OnChange, Oversize, Policy};
 use crate::record::{Head, Record, RecordKind};
 
@@ -186,6 +188,98 @@ fn a_part_is_these_bytes() {
     );
 }
 
+fn facts() -> Facts<'static> {
+    Facts {
+        transition: Transition::Completed,
+        origin: Origin::Operator,
+        at: 1_767_225_600,
+        expires_at: 1_767_225_601,
+        namespace: NamespaceId(3),
+        token: Some(FencingToken::new(2, 5)),
+        attempt: 300,
+        key_digest: KeyDigest::from_bytes([0xd1; 16]),
+        fingerprint: Some(1),
+        outcome: Some(2),
+        key: Some(b"key"),
+        actor: "alice",
+        reason: "why",
+    }
+}
+
+fn entry() -> (AuditHead, Vec<u8>) {
+    let mut head = genesis(&STORE_ID);
+    let mut bytes = Vec::new();
+    Draft::new(&facts()).write(&mut head, &mut bytes);
+    (head, bytes)
+}
+
+#[test]
+fn an_audit_entry_is_these_bytes() {
+    let (head, bytes) = entry();
+    assert_eq!(
+        hex(&bytes),
+        "08010000000000000012ba421bb1cd5fd4aebfdadd011866960475a9afec197f5b83e5a7c7ba46a92f5b00038f00b9556901b95569030000002c010000d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1050000000002000000000000000000000000000000000001000000000000000000000000000000020500616c696365030077687903006b6579"
+    );
+    let Ok((Entry::Audit(wire), taken)) = codec::decode_entry(&bytes) else {
+        panic!("an audit entry")
+    };
+    assert_eq!(
+        (taken, wire.bytes(), wire.head),
+        (bytes.len(), bytes.len(), head)
+    );
+    assert!(wire.follows(&genesis(&STORE_ID)) && !wire.follows(&head));
+    assert_eq!(wire.facts().unwrap(), facts());
+    for end in (0..bytes.len()).step_by(STEP) {
+        assert!(codec::decode_entry(&bytes[..end]).is_err());
+    }
+}
+
+#[test]
+fn an_audit_archive_is_these_bytes() {
+    let (after, entries) = entry();
+    let archive = Archive {
+        store_id: STORE_ID,
+        segment: 14,
+        before: genesis(&STORE_ID),
+        after,
+        greatest_expiry: 1_767_225_601,
+        entries,
+    };
+    let bytes = archive.encode();
+    assert_eq!(
+        hex(&bytes[..136]),
+        "68617061786175640100000001b955697369787465656e2062797465732069640e0000000000000000000000000000000253d94dee29d9df19a439ed5116a50a05e6c421e5ec3ec45b06c7fee65fddf4010000000000000012ba421bb1cd5fd4aebfdadd011866960475a9afec197f5b83e5a7c7ba46a92f860000000000000008a4b186f1b94548"
+    );
+    assert_eq!(bytes[136..], archive.entries);
+    assert_eq!(Archive::decode(&bytes).as_ref(), Ok(&archive));
+    for end in (0..bytes.len()).step_by(STEP) {
+        assert!(Archive::decode(&bytes[..end]).is_err());
+    }
+    let mut newer = bytes;
+    newer[8] = 2;
+    assert!(Archive::decode(&newer).is_err());
+}
+
+/// What earlier versions could not say makes a version that they refuse.
+#[test]
+fn the_manifest_of_namespaces_with_an_audit_log_is_longer() {
+    let mut audited = manifest();
+    audited.namespaces[1].policy = audited.namespaces[1].policy.clone().audit(Audit::Keys);
+    for salvaged in [false, true] {
+        audited.salvaged = salvaged;
+        let bytes = audited.encode();
+        let plain = manifest().encode();
+        assert_eq!(bytes[8..12], [3, 0, 0, 0]);
+        assert_eq!(bytes[20..plain.len()], plain[20..]);
+        let extension = format!(
+            "{:02x}0200fd0000700b23c87a0002fd0000700b23c87a00",
+            u8::from(salvaged)
+        );
+        assert_eq!(hex(&bytes[plain.len()..]), extension);
+        assert_eq!(Manifest::decode(&bytes).unwrap(), audited);
+    }
+}
+
 #[test]
 fn a_frame_is_these_bytes() {
     let bytes = frame();
@@ -345,7 +439,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
         BadFrame::ForeignStore
     );
     let mut manifest = manifest().encode();
-    manifest[8] = 3;
+    manifest[8] = 4;
     assert_eq!(
         Manifest::decode(&manifest).unwrap_err().kind(),
         ErrorKind::Unsupported
@@ -367,16 +461,25 @@ proptest! {
     #[test]
     fn any_bytes_decode_or_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300 / STEP), kind in 0..9_u8) {
         for start in [bytes.clone(), [&[kind][..], &bytes].concat()] {
-            if let Ok((Entry::Record(wire), taken)) = codec::decode_entry(&start) {
-                prop_assert!(taken <= start.len());
-                let _ = wire.head();
-                let _ = wire.to_record(None);
+            match codec::decode_entry(&start) {
+                Ok((Entry::Record(wire), taken)) => {
+                    prop_assert!(taken <= start.len());
+                    let _ = wire.head();
+                    let _ = wire.to_record(None);
+                }
+                Ok((Entry::Audit(wire), taken)) => {
+                    prop_assert!(taken <= start.len());
+                    let _ = wire.facts();
+                }
+                _ => {}
             }
+            let _ = Archive::decode(&start);
         }
         prop_assert!(open_frame(&bytes, &STORE_ID).is_err());
         prop_assert!(Marks::decode(&bytes).is_none() && Link::decode(&bytes).is_none());
         prop_assert!(Manifest::decode(&bytes).is_err());
-        let _ = codec::decode_manifest(&bytes);
+        let _ = codec::decode_manifest(&bytes, false);
+        let _ = codec::decode_manifest(&bytes, true);
     }
 
     #[test]

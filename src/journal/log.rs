@@ -138,6 +138,30 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure; the segment may then still be listed at the next open.
     fn remove(&self, segment: u64) -> io::Result<()>;
 
+    /// Lists the audit archives by the number of their segment, ascending.
+    ///
+    /// # Errors
+    /// Any failure to list them.
+    fn archives(&self) -> io::Result<Vec<u64>>;
+
+    /// Reads the audit archive of a segment.
+    ///
+    /// # Errors
+    /// Any failure, [`io::ErrorKind::NotFound`] when there is none.
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>>;
+
+    /// Writes the audit archive of a segment, or replaces it, as the manifest is replaced.
+    ///
+    /// # Errors
+    /// Any failure; the archive is then there whole, old or new, or not at all.
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Removes the audit archive of a segment for good.
+    ///
+    /// # Errors
+    /// Any failure; it may then still be listed.
+    fn remove_archive(&self, segment: u64) -> io::Result<()>;
+
     /// Bytes that the log occupies on its medium.
     ///
     /// # Errors

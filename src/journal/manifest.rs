@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::codec;
+use crate::audit::Audit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{NAME_BYTES_MAX, NamespaceId};
-use crate::options::Policy;
+use crate::options::{AUDIT_RETENTION, Policy};
 
 const MAGIC: [u8; 8] = *b"hapaxman";
 
@@ -16,6 +17,9 @@ const VERSION_PLAIN: u32 = 1;
 
 /// A salvaged store, to which a version that knows of none must not grant anything.
 const VERSION_SALVAGED: u32 = 2;
+
+/// Namespaces with an audit log, which a version that knows of none must not write to.
+const VERSION_EXTENDED: u32 = 3;
 
 const PREFIX_BYTES: usize = 20;
 
@@ -51,10 +55,10 @@ impl Manifest {
         let body = codec::encode_manifest(self);
         let mut out = Vec::with_capacity(PREFIX_BYTES + body.len());
         out.extend_from_slice(&MAGIC);
-        let version = if self.salvaged {
-            VERSION_SALVAGED
-        } else {
-            VERSION_PLAIN
+        let version = match self.salvaged {
+            _ if self.is_extended() => VERSION_EXTENDED,
+            true => VERSION_SALVAGED,
+            false => VERSION_PLAIN,
         };
         out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&xxh3_64(&body).to_le_bytes());
@@ -79,17 +83,19 @@ impl Manifest {
                 "the manifest is not one of hapax: check the path",
             ));
         }
-        if version > VERSION_SALVAGED {
+        if version > VERSION_EXTENDED {
             let text = format!(
-                "the manifest has format {version}, this version of hapax reads up to {VERSION_SALVAGED}: use the version that wrote it, or a newer one"
+                "the manifest has format {version}, this version of hapax reads up to {VERSION_EXTENDED}: use the version that wrote it, or a newer one"
             );
             return Err(Error::new(ErrorKind::Unsupported, text));
         }
         if version == 0 || checksum != xxh3_64(body) {
             return Err(damaged());
         }
-        let manifest = codec::decode_manifest(body).map_err(|_| damaged())?;
-        if manifest.salvaged != (version == VERSION_SALVAGED) || !manifest.is_plausible() {
+        let extended = version == VERSION_EXTENDED;
+        let manifest = codec::decode_manifest(body, extended).map_err(|_| damaged())?;
+        let is_stated = extended || manifest.salvaged == (version == VERSION_SALVAGED);
+        if !is_stated || !manifest.is_plausible() {
             return Err(damaged());
         }
         Ok(manifest)
@@ -99,6 +105,13 @@ impl Manifest {
     pub(crate) fn version_of(bytes: &[u8]) -> u32 {
         let version = bytes.get(8..12).and_then(|bytes| bytes.try_into().ok());
         version.map_or(0, u32::from_le_bytes)
+    }
+
+    /// Whether it says something that earlier versions cannot say.
+    pub(crate) fn is_extended(&self) -> bool {
+        let mut policies = self.namespaces.iter().map(|entry| &entry.policy);
+        policies
+            .any(|policy| policy.audit != Audit::Off || policy.audit_retention != AUDIT_RETENTION)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&NamespaceEntry> {

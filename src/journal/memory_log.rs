@@ -34,8 +34,10 @@ struct Medium {
     manifest: Option<Vec<u8>>,
     marks: [Vec<u8>; 2],
     segments: BTreeMap<u64, Stored>,
+    archives: BTreeMap<u64, Vec<u8>>,
     fail_append: Option<ErrorKind>,
     fail_sync: Option<ErrorKind>,
+    fail_archive: Option<ErrorKind>,
     appends: u64,
     syncs: u64,
 }
@@ -79,6 +81,7 @@ impl MemoryLog {
         medium.open = None;
         medium.fail_append = None;
         medium.fail_sync = None;
+        medium.fail_archive = None;
     }
 
     /// Opens the log; [`ErrorKind::ResourceBusy`] while it is open elsewhere.
@@ -335,6 +338,34 @@ impl Log for MemorySession {
         self.with(|medium| {
             medium.stored(segment)?;
             medium.segments.remove(&segment);
+            Ok(())
+        })
+    }
+
+    fn archives(&self) -> io::Result<Vec<u64>> {
+        self.with(|medium| Ok(medium.archives.keys().copied().collect()))
+    }
+
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.with(|medium| {
+            let found = medium.archives.get(&segment).cloned();
+            found.ok_or_else(|| ErrorKind::NotFound.into())
+        })
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        self.with(|medium| {
+            if let Some(kind) = medium.fail_archive.take() {
+                return Err(kind.into());
+            }
+            medium.archives.insert(segment, bytes.to_vec());
+            Ok(())
+        })
+    }
+
+    fn remove_archive(&self, segment: u64) -> io::Result<()> {
+        self.with(|medium| {
+            medium.archives.remove(&segment);
             Ok(())
         })
     }

@@ -13,6 +13,7 @@
 //! - After the first failed write or sync nothing more is acknowledged (`poison`).
 //! - Only the holder of `writer` writes to the log.
 
+pub(crate) mod audit;
 pub(crate) mod census;
 pub(crate) mod codec;
 pub(crate) mod directory;
@@ -45,6 +46,7 @@ use std::{collections::BTreeMap, io};
 
 use crossbeam_utils::CachePadded;
 
+use self::audit::Draft;
 use self::codec::Encoded;
 use self::log::Log;
 use self::read::ColdFrames;
@@ -202,6 +204,18 @@ impl Journal {
         replaced: Option<Replaced>,
         now_ms: u64,
     ) -> Locator {
+        self.append_audited(record, parts, replaced, None, now_ms)
+    }
+
+    /// As [`append`](Self::append), with the audit entry of the transition: both lie in one frame.
+    pub(crate) fn append_audited(
+        &self,
+        record: &RecordRef<'_>,
+        parts: Vec<Vec<u8>>,
+        replaced: Option<Replaced>,
+        audit: Option<&Draft>,
+        now_ms: u64,
+    ) -> Locator {
         let body_frames = u32::try_from(parts.len()).expect("a body has few parts");
         let encoded = Encoded::new(record, body_frames);
         let encoded = encoded.bytes();
@@ -209,15 +223,29 @@ impl Journal {
             encoded.len() <= codec::record_bytes_max(record),
             "the bound of a record holds"
         );
-        let bytes = encoded.len() + parts.iter().map(Vec::len).sum::<usize>();
+        let bytes = encoded.len()
+            + parts.iter().map(Vec::len).sum::<usize>()
+            + audit.map_or(0, Draft::bytes);
         let mut tail = self.tail.lock();
-        let locator = tail.append(record, encoded, parts, replaced);
+        let locator = tail.append(record, encoded, parts, replaced, audit);
         let wake = self.note_unwritten(bytes, now_ms);
         drop(tail);
         if wake {
             self.signal.raise();
         }
         locator
+    }
+
+    /// Appends the audit entry of a transition that has no record. Never waits. Gives its frame.
+    pub(crate) fn append_audit(&self, draft: &Draft, now_ms: u64) -> u64 {
+        let mut tail = self.tail.lock();
+        let frame = tail.append_audit(draft);
+        let wake = self.note_unwritten(draft.bytes(), now_ms);
+        drop(tail);
+        if wake {
+            self.signal.raise();
+        }
+        frame
     }
 
     /// Counts bytes that were appended, and says whether the journal thread has to hear of them.

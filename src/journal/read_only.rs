@@ -172,6 +172,22 @@ impl Log for ReadOnlyLog {
         Ok(())
     }
 
+    fn archives(&self) -> io::Result<Vec<u64>> {
+        self.directory.archives()
+    }
+
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.directory.read_archive(segment)
+    }
+
+    fn write_archive(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn remove_archive(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
     fn disk_bytes(&self) -> io::Result<u64> {
         directory::disk_bytes(&self.directory.segments())
     }

@@ -1,9 +1,11 @@
 //! Reading the journal at open: the chain is checked link by link, and damage is never skipped.
 
+use super::audit::{Facts, WireAudit};
 use super::codec::{self, Entry, WireRecord};
 use super::frame::{BadFrame, FrameView, open_frame};
 use super::log::Log;
 use super::marks::{Link, Marks};
+use crate::audit::AuditHead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Head, Locator};
 
@@ -25,6 +27,8 @@ pub(crate) struct Found {
     pub(crate) store_secs: u32,
     /// Frames after the last valid one, which nobody was told were durable.
     pub(crate) torn_frames: u64,
+    /// The last audit entry that was met.
+    pub(crate) audit: Option<AuditHead>,
 }
 
 /// What recovery meets, in log order.
@@ -41,6 +45,8 @@ pub(crate) trait Visitor {
         record: &WireRecord<'_>,
         locator: Locator,
     ) -> Result<()>;
+    /// An audit entry of the newest segment, and the bytes that it takes.
+    fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize);
 }
 
 /// The place of a fault, for the error.
@@ -69,6 +75,7 @@ pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -
         epoch: marks.epoch,
         store_secs: 0,
         torn_frames: 0,
+        audit: None,
     };
     for (at, link) in segments.iter().enumerate() {
         let until = segments.get(at + 1).map(|next| next.before);
@@ -274,6 +281,7 @@ impl Scan<'_> {
                     }
                 }
                 Entry::Record(record) => self.record(&record, number, offset)?,
+                Entry::Audit(wire) => self.audit(&wire, number)?,
             }
             records += 1;
         }
@@ -307,6 +315,15 @@ impl Scan<'_> {
         let offset = u16::try_from(offset).expect("a payload is under 64 KiB");
         self.visitor
             .record(self.link.segment, head, record, Locator { frame, offset })
+    }
+
+    fn audit(&mut self, wire: &WireAudit<'_>, frame: u64) -> Result<()> {
+        let facts = wire.facts().map_err(|bad| self.bad(frame, bad))?;
+        self.found.audit = Some(wire.head);
+        let number = wire.head.number;
+        self.visitor
+            .audit(self.link.segment, number, &facts, wire.bytes());
+        Ok(())
     }
 
     fn bad(&self, frame: u64, bad: codec::BadRecord) -> Error {

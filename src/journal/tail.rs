@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::audit::Draft;
 use super::census::Census;
 use super::codec::{self, PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use super::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use super::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::audit::AuditHead;
 use crate::record::{Locator, RecordKind, RecordRef};
 
 const _: () = assert!(
@@ -61,6 +63,8 @@ pub(crate) struct Tail {
     appended_bytes: u64,
     /// Records that were read from here to answer a call.
     reads: u64,
+    /// The audit log as it is after the last entry that was appended.
+    audit: AuditHead,
     pub(crate) census: Census,
 }
 
@@ -70,6 +74,7 @@ impl Tail {
         last: u64,
         last_segment: u64,
         segment_frames_max: u32,
+        audit: AuditHead,
         census: Census,
     ) -> Self {
         Self {
@@ -88,23 +93,26 @@ impl Tail {
             closed_below: last + 1,
             appended_bytes: 0,
             reads: 0,
+            audit,
             census,
         }
     }
 
     /// Appends a record in its encoded form, after the parts of its body, and moves the live counts
-    /// from the record that it replaces.
+    /// from the record that it replaces. Its audit entry follows in the same frame.
     pub(crate) fn append(
         &mut self,
         record: &RecordRef<'_>,
         encoded: &[u8],
         parts: Vec<Vec<u8>>,
         replaced: Option<Replaced>,
+        audit: Option<&Draft>,
     ) -> Locator {
         let has_parts = !parts.is_empty();
+        let audit_bytes = audit.map_or(0, Draft::bytes);
         if has_parts {
             self.append_parts(parts);
-        } else if self.payload.len() + encoded.len() > PAYLOAD_BYTES_MAX {
+        } else if self.payload.len() + encoded.len() + audit_bytes > PAYLOAD_BYTES_MAX {
             self.seal();
         }
         if self.records == 0 {
@@ -132,7 +140,36 @@ impl Tail {
         if record.head.kind != RecordKind::Forgotten {
             self.census.born(self.segment, record.head.expires_at);
         }
+        if let Some(draft) = audit {
+            self.write_audit(draft);
+        }
         locator
+    }
+
+    /// Appends an audit entry alone: of a transition that has no record. Gives its frame.
+    pub(crate) fn append_audit(&mut self, draft: &Draft) -> u64 {
+        if self.payload.len() + draft.bytes() > PAYLOAD_BYTES_MAX {
+            self.seal();
+        }
+        if self.records == 0 {
+            self.begin(1, FRAME_BYTES_MAX);
+        }
+        self.write_audit(draft);
+        self.number
+    }
+
+    fn write_audit(&mut self, draft: &Draft) {
+        draft.write(&mut self.audit, &mut self.payload);
+        self.records += 1;
+        let bytes = u64::try_from(draft.bytes()).expect("an entry is under 64 KiB");
+        self.appended_bytes += bytes;
+        self.census
+            .audited(self.segment, 1, bytes, draft.expires_at);
+    }
+
+    /// The audit log as it is after the last entry that was appended.
+    pub(crate) fn audit(&self) -> AuditHead {
+        self.audit
     }
 
     /// Gives each part a frame of its own, all of them and the next record in one segment.

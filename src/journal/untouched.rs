@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock, major, minor, statvfs};
 use rustix::io::Errno;
 
+use super::directory::archives;
 use super::directory::{
     LOCK, LOCK_ROUND, LOGKIND, MANIFEST, MARKS, OpenFailure, SEGMENTS, locked, named,
     read_if_there, read_pid, read_slot,
@@ -70,6 +71,14 @@ impl Untouched {
             }
         }
         Ok(Self { path: found, lock })
+    }
+
+    pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
+        archives::list(&self.path.join(archives::AUDIT))
+    }
+
+    pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        archives::read(&self.path.join(archives::AUDIT), segment)
     }
 
     /// Gives up the lock.

@@ -172,6 +172,7 @@ fn a_deadline_ends_a_wait() {
                 let request = Request {
                     fingerprint: None,
                     metadata: Blob::EMPTY,
+                    actor: Blob::EMPTY,
                     lease_ms: 1000,
                     retention: None,
                 };

@@ -53,6 +53,7 @@ struct Medium {
     manifest: Option<Vec<u8>>,
     marks: [Vec<u8>; 2],
     segments: BTreeMap<u64, Stored>,
+    archives: BTreeMap<u64, Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +105,7 @@ impl FaultyLog {
             manifest: None,
             marks: [Vec::new(), Vec::new()],
             segments: BTreeMap::new(),
+            archives: BTreeMap::new(),
         };
         Self {
             medium: Arc::new(Mutex::new(medium)),
@@ -513,6 +515,35 @@ impl Log for Session {
             Ok(())
         };
         self.change("remove", segment, act, |_| {})
+    }
+
+    fn archives(&self) -> io::Result<Vec<u64>> {
+        self.look("list the archives", 0, |medium| {
+            Ok(medium.archives.keys().copied().collect())
+        })
+    }
+
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.look("read an archive", segment, |medium| {
+            let found = medium.archives.get(&segment).cloned();
+            found.ok_or_else(|| ErrorKind::NotFound.into())
+        })
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        let act = |medium: &mut Medium| {
+            medium.archives.insert(segment, bytes.to_vec());
+            Ok(())
+        };
+        self.change("write an archive", segment, act, |_| {})
+    }
+
+    fn remove_archive(&self, segment: u64) -> io::Result<()> {
+        let act = |medium: &mut Medium| {
+            medium.archives.remove(&segment);
+            Ok(())
+        };
+        self.change("remove an archive", segment, act, |_| {})
     }
 
     fn disk_bytes(&self) -> io::Result<u64> {

@@ -33,6 +33,7 @@ fn grant(shard: &mut Shard<()>, key: u8) {
         request: Request {
             fingerprint: None,
             metadata: Blob::EMPTY,
+            actor: Blob::EMPTY,
             lease_ms: 60_000,
             retention: Some(Duration::from_secs(60)),
         },

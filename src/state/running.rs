@@ -22,6 +22,8 @@ use super::slot::Slot;
 pub(crate) struct Request {
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) metadata: Blob,
+    /// Who claims, for the audit log.
+    pub(crate) actor: Blob,
     pub(crate) lease_ms: u64,
     /// How long the outcome is remembered, where the claim says so itself.
     pub(crate) retention: Option<Duration>,
@@ -30,7 +32,10 @@ pub(crate) struct Request {
 impl Request {
     /// It says nothing that has to be kept beside the lease.
     pub(crate) fn is_plain(&self) -> bool {
-        self.fingerprint.is_none() && self.metadata.is_empty() && self.retention.is_none()
+        self.fingerprint.is_none()
+            && self.metadata.is_empty()
+            && self.actor.is_empty()
+            && self.retention.is_none()
     }
 }
 
@@ -83,6 +88,8 @@ pub(crate) struct Rest<W> {
     pub(crate) fingerprint: Option<Fingerprint>,
     /// The metadata of the holder.
     pub(crate) metadata: Blob,
+    /// Who the holder is, for the audit log.
+    pub(crate) actor: Blob,
     /// The metadata of the first claim of this request: what is written and answered.
     pub(crate) first_metadata: Blob,
     /// How long the outcome is remembered, where the claim says so itself.
@@ -108,6 +115,7 @@ impl<W> Rest<W> {
         Self {
             fingerprint: None,
             metadata: Blob::EMPTY,
+            actor: Blob::EMPTY,
             first_metadata: Blob::EMPTY,
             retention: None,
             checkpoint: Blob::EMPTY,

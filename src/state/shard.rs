@@ -204,6 +204,7 @@ impl<W: 'static> Shard<W> {
             rest.first_metadata = request.metadata.clone();
         }
         rest.metadata = request.metadata;
+        rest.actor = request.actor;
         rest.retention = request.retention;
         rest.keep_alive_until_ms = 0;
         running.lease_ms = request.lease_ms;
@@ -504,6 +505,7 @@ fn grant_rest<W>(
     rest.first_metadata = request.metadata.clone();
     rest.fingerprint = request.fingerprint;
     rest.metadata = request.metadata;
+    rest.actor = request.actor;
     rest.retention = request.retention;
     if let Some(record) = record.as_deref().filter(|_| basis.same_request) {
         rest.fingerprint = record.fingerprint.clone().or(rest.fingerprint.take());

@@ -70,6 +70,7 @@ fn request(sent: u128, metadata: &[u8]) -> Request {
     Request {
         fingerprint: Some(print(sent)),
         metadata: Blob::from(metadata),
+        actor: Blob::EMPTY,
         lease_ms: 500,
         retention: None,
     }

@@ -6,6 +6,7 @@
 mod reading;
 
 mod asked_retention;
+mod audit;
 mod backup;
 #[cfg(feature = "bytes")]
 mod bytes;

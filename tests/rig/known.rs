@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use hapax::{Claim, Namespace, Resolution, State, Store, Ticket};
+use hapax::{AuditFilter, Claim, Namespace, Resolution, State, Store, Ticket, Transition};
 
 use super::child::{SPACES, body, spaces};
 
@@ -131,6 +131,7 @@ impl Known {
         store.validate();
         store.verify().unwrap();
         self.look(&spaces);
+        self.look_at_audit(&store);
         self.settle_open(&store, &spaces);
         self.take_up(&store);
         self.work(&spaces);
@@ -156,6 +157,31 @@ impl Known {
         for (which, key) in &self.absent {
             let info = spaces[*which].get(key).unwrap();
             assert!(info.is_none(), "{key} was forgotten: {info:?}");
+        }
+    }
+
+    /// What was acknowledged where there is an audit log stands in it, whatever has become of the
+    /// segment that it was written to.
+    fn look_at_audit(&self, store: &Store) {
+        store.verify_audit().unwrap();
+        let entries = store.audit(AuditFilter::new()).unwrap();
+        let told: HashSet<(Vec<u8>, i64)> = entries
+            .map(Result::unwrap)
+            .filter(|entry| {
+                let outcomes = [Transition::Completed, Transition::ResolvedHappened];
+                outcomes.contains(&entry.transition())
+            })
+            .map(|entry| {
+                let token = entry.token().unwrap().as_i64();
+                (entry.key().unwrap().to_vec(), token)
+            })
+            .collect();
+        let audited = self.completed.iter().filter(|((which, _), _)| *which == 1);
+        for ((_, key), token) in audited {
+            assert!(
+                told.contains(&(key.as_bytes().to_vec(), *token)),
+                "{key} was acknowledged under {token}, and nothing tells of it"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hapax::{Filter, Store};
+use hapax::{AuditFilter, Filter, Store, Transition};
 
 /// The bytes, sizes and times of all files beneath a directory, by their paths.
 pub(crate) fn fingerprint(path: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
@@ -48,11 +48,13 @@ fn hash(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Everything that a store answers.
+/// Everything that a store answers, but for what an open to write adds: which keys the last process
+/// has left, in the audit log.
 pub(crate) fn answers(store: &Store) -> Vec<String> {
+    let verified = store.verify().unwrap();
     let mut said = vec![
         format!("{:?}", store.namespaces()),
-        format!("{:?}", store.verify().unwrap()),
+        format!("{:?}", (verified.records(), verified.live_records())),
         format!("{:?}", store.log_kind()),
     ];
     let all = store.scan(Filter::new()).unwrap();
@@ -68,10 +70,15 @@ pub(crate) fn answers(store: &Store) -> Vec<String> {
     said.extend(doubts.iter().map(|doubt| format!("{doubt:?}")));
     let stats = store.stats();
     let counts = (
-        (stats.keys(), stats.live_records(), stats.segments()),
+        (stats.keys(), stats.live_records()),
         (stats.torn_frames(), stats.recovered_records()),
     );
     said.push(format!("{counts:?}"));
+    store.verify_audit().unwrap();
+    let entries = store.audit(AuditFilter::new()).unwrap();
+    let entries = entries.map(Result::unwrap);
+    let told = entries.filter(|entry| entry.transition() != Transition::Orphaned);
+    said.extend(told.map(|entry| entry.to_string()));
     store.validate();
     said
 }

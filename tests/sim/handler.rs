@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use hapax::sim::Actor;
 use hapax::{
-    BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, ErrorKind, FencingToken, Lease, LeaseError,
-    Namespace, Policy, Resolution, Result, State, Store, Ticket,
+    Audit, BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, ErrorKind, FencingToken, Lease,
+    LeaseError, Namespace, Policy, Resolution, Result, State, Store, Ticket,
 };
 
+use crate::audit::AUDITED;
 use crate::model::{Began, LEASE, Model, NAMES, Place, RETENTION_SECS, Told};
 
 const KEYS: u64 = 3;
@@ -40,6 +41,11 @@ pub(crate) fn namespace(store: &Store, index: usize) -> Result<Namespace> {
         0 => Policy::at_least_once(),
         1 => Policy::at_most_once(),
         _ => Policy::at_most_once().durability(hapax::Durability::Sync),
+    };
+    let policy = if index < AUDITED {
+        policy.audit(Audit::Keys)
+    } else {
+        policy
     };
     let policy = policy
         .lease(LEASE)

@@ -91,6 +91,7 @@ pub(crate) struct Met {
     pub(crate) reruns: u64,
     pub(crate) refused: u64,
     pub(crate) checked: u64,
+    pub(crate) audited: u64,
 }
 
 impl AddAssign for Met {
@@ -102,6 +103,7 @@ impl AddAssign for Met {
         self.reruns += other.reruns;
         self.refused += other.refused;
         self.checked += other.checked;
+        self.audited += other.audited;
     }
 }
 

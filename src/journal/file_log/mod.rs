@@ -219,6 +219,22 @@ impl Log for FileLog {
         sync_directory(&self.directory.segments())
     }
 
+    fn archives(&self) -> io::Result<Vec<u64>> {
+        self.directory.archives()
+    }
+
+    fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
+        self.directory.read_archive(segment)
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        self.directory.write_archive(segment, bytes)
+    }
+
+    fn remove_archive(&self, segment: u64) -> io::Result<()> {
+        self.directory.remove_archive(segment)
+    }
+
     fn disk_bytes(&self) -> io::Result<u64> {
         directory::disk_bytes(&self.directory.segments())
     }

@@ -22,6 +22,8 @@ pub struct Image {
     pub marks: [Vec<u8>; 2],
     /// The segments, in any order of their numbers.
     pub segments: Vec<SegmentImage>,
+    /// The audit archives, by the number of their segment.
+    pub archives: Vec<(u64, Vec<u8>)>,
 }
 
 /// All that lies in a segment.
@@ -52,6 +54,7 @@ impl MemoryLog {
             manifest: medium.manifest.clone(),
             marks: medium.marks.clone(),
             segments: medium.segments.iter().map(segment).collect(),
+            archives: medium.archives.clone().into_iter().collect(),
         }
     }
 
@@ -71,6 +74,7 @@ impl MemoryLog {
             manifest: image.manifest,
             marks: image.marks,
             segments: image.segments.into_iter().map(stored).collect(),
+            archives: image.archives.into_iter().collect(),
             ..Medium::default()
         };
         let log = Self::default();
@@ -81,6 +85,11 @@ impl MemoryLog {
     /// Makes the next append of the open session fail.
     pub(crate) fn fail_next_append(&self, kind: ErrorKind) {
         self.medium.lock().fail_append = Some(kind);
+    }
+
+    /// Makes the next audit archive of the open session fail.
+    pub(crate) fn fail_next_archive(&self, kind: ErrorKind) {
+        self.medium.lock().fail_archive = Some(kind);
     }
 
     /// Makes the next sync of the open session fail.

@@ -1,0 +1,274 @@
+//! The audit log: an entry for each transition, in the frame of its record, and archives of what
+//! the log lets go of.
+
+mod archives;
+mod reading;
+
+use std::collections::HashMap;
+
+pub(super) use self::archives::{copy_archives, resume};
+pub(crate) use self::reading::AuditCursor;
+
+use super::Engine;
+use crate::action::Action;
+use crate::audit::{Audit, ENGINE, Origin, Transition};
+use crate::clock::{Now, expiry};
+use crate::fingerprint::Fingerprint;
+use crate::journal::audit::{Draft, Facts};
+use crate::key::{FencingToken, KeyDigest, NamespaceId};
+use crate::options::{AUDIT_RETENTION, Policy};
+use crate::record::RecordRef;
+use crate::state::running::Running;
+
+/// Who brings a transition about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// Whoever claimed the key, under the name that the claim gave, if any.
+    Caller(&'a [u8]),
+    Engine,
+    Operator(&'a Action),
+}
+
+impl<'a> By<'a> {
+    /// An operator, or a caller who gave no name.
+    pub(crate) fn or_caller(by: Option<&'a Action>) -> Self {
+        by.map_or(By::Caller(&[]), By::Operator)
+    }
+
+    fn writes(self, policy: &Policy) -> bool {
+        policy.audit != Audit::Off || matches!(self, By::Operator(_))
+    }
+}
+
+/// What an outcome comes to before the lock of its shard is taken.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// The parts of a body that is larger than a frame.
+    pub(crate) parts: Vec<Vec<u8>>,
+    /// The digest of the body, where it goes into an audit entry.
+    pub(crate) outcome: Option<u128>,
+}
+
+/// A transition of a key.
+#[derive(Clone, Copy, Debug)]
+struct Deed<'a> {
+    transition: Transition,
+    by: By<'a>,
+    namespace: NamespaceId,
+    key: &'a [u8],
+    token: FencingToken,
+    attempt: u32,
+    fingerprint: Option<&'a Fingerprint>,
+    outcome: Option<u128>,
+}
+
+impl Engine {
+    /// The audit entry of a transition that a record tells of; `None` where the policy has none.
+    #[inline]
+    pub(crate) fn audit_record(
+        &self,
+        transition: Transition,
+        by: By<'_>,
+        policy: &Policy,
+        record: &RecordRef<'_>,
+        outcome: Option<u128>,
+        now: Now,
+    ) -> Option<Draft> {
+        by.writes(policy).then(|| {
+            let deed = Deed {
+                transition,
+                by,
+                namespace: record.head.namespace,
+                key: record.key,
+                token: record.head.token,
+                attempt: record.head.attempt,
+                fingerprint: record.fingerprint,
+                outcome,
+            };
+            self.draft(deed, policy, now)
+        })
+    }
+
+    /// The audit entry of what happens to a running key.
+    #[inline]
+    pub(crate) fn audit_running<W: 'static>(
+        &self,
+        transition: Transition,
+        by: By<'_>,
+        running: &Running<W>,
+        now: Now,
+    ) -> Option<Draft> {
+        by.writes(&running.policy).then(|| {
+            let deed = Deed {
+                transition,
+                by,
+                namespace: running.namespace,
+                key: &running.key,
+                token: running.token,
+                attempt: running.attempt,
+                fingerprint: running.rest.fingerprint.as_ref(),
+                outcome: None,
+            };
+            self.draft(deed, &running.policy, now)
+        })
+    }
+
+    /// Appends the entry of a transition that has no record. Gives its frame.
+    pub(crate) fn append_audit(&self, draft: Option<Draft>, now: Now) -> Option<u64> {
+        draft.map(|draft| self.journal.append_audit(&draft, now.mono_ms))
+    }
+
+    #[cold]
+    fn draft(&self, deed: Deed<'_>, policy: &Policy, now: Now) -> Draft {
+        let (origin, actor, reason) = match deed.by {
+            By::Caller(actor) => (
+                Origin::Caller,
+                std::str::from_utf8(actor).unwrap_or_default(),
+                "",
+            ),
+            By::Engine => (Origin::Engine, ENGINE, ""),
+            By::Operator(action) => (Origin::Operator, action.actor(), action.reason()),
+        };
+        Draft::new(&Facts {
+            transition: deed.transition,
+            origin,
+            at: now.store_secs,
+            expires_at: expiry(now, policy.audit_retention),
+            namespace: deed.namespace,
+            token: Some(deed.token),
+            attempt: deed.attempt,
+            key_digest: self.seeded.key_digest(deed.namespace, deed.key),
+            fingerprint: deed.fingerprint.map(|print| self.print_digest(print)),
+            outcome: deed.outcome,
+            key: (policy.audit == Audit::Keys).then_some(deed.key),
+            actor,
+            reason,
+        })
+    }
+
+    fn print_digest(&self, print: &Fingerprint) -> u128 {
+        let mut bytes = print.scheme.to_le_bytes().to_vec();
+        for part in &print.parts {
+            bytes.extend_from_slice(&super::to_u64(part.label.len()).to_le_bytes());
+            bytes.extend_from_slice(part.label.as_bytes());
+            bytes.extend_from_slice(&part.digest.to_le_bytes());
+        }
+        self.seeded.hash(&[b"audit fingerprint", &bytes])
+    }
+
+    /// What stands for a response or an error in audit entries.
+    pub(crate) fn outcome_digest(&self, outcome: &[u8]) -> u128 {
+        self.seeded.hash(&[b"audit outcome", outcome])
+    }
+
+    /// As [`outcome_digest`](Self::outcome_digest), where an entry will be written. It goes through
+    /// all of the body, so it comes before the lock.
+    pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
+        by.writes(policy).then(|| self.outcome_digest(outcome))
+    }
+
+    /// Writes down what an operator did to the whole store. Gives its frame.
+    pub(crate) fn audit_store(&self, transition: Transition, by: &Action) -> u64 {
+        let now = self.now();
+        let draft = Draft::new(&store_facts(
+            transition,
+            Origin::Operator,
+            (by.actor(), by.reason()),
+            now,
+        ));
+        self.journal.append_audit(&draft, now.mono_ms)
+    }
+
+    /// Writes down which keys the last process has left in progress.
+    pub(crate) fn audit_orphans(&self, orphans: Orphans) {
+        if self.check_change().is_err() {
+            return;
+        }
+        let now = self.now();
+        let mut orphans: Vec<_> = orphans.open.into_iter().collect();
+        orphans.sort_unstable_by_key(|(_, orphan)| orphan.number);
+        for ((namespace, key_digest), orphan) in orphans {
+            let Ok(core) = self.namespace_by_id(namespace) else {
+                continue;
+            };
+            let draft = Draft::new(&Facts {
+                transition: Transition::Orphaned,
+                origin: Origin::Engine,
+                at: now.store_secs,
+                expires_at: expiry(now, core.policy.audit_retention),
+                namespace,
+                token: orphan.token,
+                attempt: orphan.attempt,
+                key_digest,
+                fingerprint: orphan.fingerprint,
+                outcome: None,
+                key: orphan.key.as_deref(),
+                actor: ENGINE,
+                reason: "",
+            });
+            self.journal.append_audit(&draft, now.mono_ms);
+        }
+    }
+}
+
+/// What an entry about the whole store says.
+pub(crate) fn store_facts<'a>(
+    transition: Transition,
+    origin: Origin,
+    (actor, reason): (&'a str, &'a str),
+    now: Now,
+) -> Facts<'a> {
+    Facts {
+        transition,
+        origin,
+        at: now.store_secs,
+        expires_at: expiry(now, AUDIT_RETENTION),
+        namespace: NamespaceId(0),
+        token: None,
+        attempt: 0,
+        key_digest: KeyDigest::from_bytes([0; 16]),
+        fingerprint: None,
+        outcome: None,
+        key: None,
+        actor,
+        reason,
+    }
+}
+
+/// Keys that the audit log has a claim of, and no end.
+#[derive(Debug, Default)]
+pub(crate) struct Orphans {
+    open: HashMap<(NamespaceId, KeyDigest), Orphan>,
+}
+
+#[derive(Debug)]
+struct Orphan {
+    number: u64,
+    token: Option<FencingToken>,
+    attempt: u32,
+    fingerprint: Option<u128>,
+    key: Option<Box<[u8]>>,
+}
+
+impl Orphans {
+    /// Takes an entry into account.
+    pub(super) fn meet(&mut self, number: u64, facts: &Facts<'_>) {
+        let key = (facts.namespace, facts.key_digest);
+        match facts.transition {
+            Transition::Claimed | Transition::Reclaimed | Transition::Attached => {
+                let orphan = Orphan {
+                    number,
+                    token: facts.token,
+                    attempt: facts.attempt,
+                    fingerprint: facts.fingerprint,
+                    key: facts.key.map(Into::into),
+                };
+                self.open.insert(key, orphan);
+            }
+            Transition::Checkpointed | Transition::Detached => {}
+            _ => {
+                self.open.remove(&key);
+            }
+        }
+    }
+}

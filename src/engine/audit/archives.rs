@@ -1,0 +1,151 @@
+//! Audit archives: what the log lets go of, segment by segment, and for how long it is kept.
+
+use super::reading::damaged;
+use crate::audit::AuditHead;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::{Archive, audits, extract, genesis};
+use crate::journal::census::SegmentStats;
+use crate::journal::codec::BadRecord;
+use crate::journal::log::Log;
+use crate::journal::read::lost;
+
+impl Engine {
+    /// Copies the audit entries of a segment that is about to go into an archive. False when the
+    /// disk has no room for it.
+    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<bool> {
+        if segment.audited == 0 {
+            return Ok(true);
+        }
+        let mut entries = Vec::new();
+        for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
+            let payload = self.journal.frame_bytes(frame)?;
+            let payload = payload.ok_or_else(|| lost(frame))?;
+            extract(&payload, &mut entries).map_err(|_| lost(frame))?;
+        }
+        let last = audits(&entries).last().and_then(std::result::Result::ok);
+        let Some(last) = last else {
+            return Ok(true);
+        };
+        let log = self.journal.log();
+        let before = newest_archive(log, segment.number)?.map(|archive| archive.after);
+        let archive = Archive {
+            store_id: *self.journal.store_id(),
+            segment: segment.number,
+            before: before.unwrap_or_else(|| genesis(self.journal.store_id())),
+            after: last.head,
+            greatest_expiry: segment.audit_expiry,
+            entries,
+        }
+        .encode();
+        // A crash may have come after it was written, and before its segment went.
+        if log
+            .read_archive(segment.number)
+            .is_ok_and(|there| there == archive)
+        {
+            return Ok(true);
+        }
+        match log.write_archive(segment.number, &archive) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(false),
+            Err(error) => Err(Error::io("writing an audit archive", error)),
+        }
+    }
+
+    /// Removes the oldest archive once everything in it has expired. The newest one only loses its
+    /// entries: it says where the chain goes on. Gives when to look again.
+    pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {
+        let log = self.journal.log();
+        let archives = self.buried_archives()?;
+        let Some(&oldest) = archives.first() else {
+            return Ok(u32::MAX);
+        };
+        let bytes = log
+            .read_archive(oldest)
+            .map_err(|error| Error::io("reading an audit archive", error))?;
+        // What cannot be read stays, and whatever came after it: `verify_audit` tells of it.
+        let Ok(archive) = Archive::decode(&bytes) else {
+            return Ok(u32::MAX);
+        };
+        let newest = archives.len() == 1;
+        if archive.greatest_expiry > expired_secs {
+            return Ok(archive.greatest_expiry);
+        }
+        if !newest {
+            let removed = log.remove_archive(oldest);
+            removed.map_err(|error| Error::io("removing an audit archive", error))?;
+            return Ok(0);
+        }
+        if !archive.entries.is_empty() {
+            match log.write_archive(oldest, &archive.emptied().encode()) {
+                Err(error) if error.kind() != std::io::ErrorKind::StorageFull => {
+                    return Err(Error::io("emptying an audit archive", error));
+                }
+                _ => {}
+            }
+        }
+        Ok(u32::MAX)
+    }
+
+    /// The archives of segments that are gone, oldest first.
+    pub(super) fn buried_archives(&self) -> Result<Vec<u64>> {
+        let low = self.journal.with_tail(|tail| {
+            let oldest = tail.census.oldest();
+            oldest.map_or(u64::MAX, |stats| stats.number)
+        });
+        let mut archives = list(self.journal.log())?;
+        // One of a segment that is still there comes from a burial that a crash cut short.
+        archives.retain(|segment| *segment < low);
+        Ok(archives)
+    }
+}
+
+fn list(log: &dyn Log) -> Result<Vec<u64>> {
+    log.archives()
+        .map_err(|error| Error::io("listing the audit archives", error))
+}
+
+pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Archive> {
+    let bytes = log
+        .read_archive(segment)
+        .map_err(|error| Error::io("reading an audit archive", error))?;
+    let place = format!("audit archive {segment:016x}");
+    match Archive::decode(&bytes) {
+        Ok(archive) if archive.segment == segment => Ok(archive),
+        Err(BadRecord::UnknownKind(_)) => {
+            let text = format!("{place}: written by a newer version of hapax: use that version");
+            Err(Error::new(ErrorKind::Unsupported, text))
+        }
+        _ => Err(damaged(&place, "it is not whole")),
+    }
+}
+
+/// The newest archive of a segment before this one.
+fn newest_archive(log: &dyn Log, before: u64) -> Result<Option<Archive>> {
+    let archives = list(log)?;
+    let newest = archives.into_iter().rev().find(|segment| *segment < before);
+    newest.map(|segment| read_archive(log, segment)).transpose()
+}
+
+/// Where the audit log goes on after open: behind its last entry, wherever that lies.
+pub(in crate::engine) fn resume(
+    log: &dyn Log,
+    store_id: &[u8; 16],
+    last: Option<AuditHead>,
+) -> Result<AuditHead> {
+    if let Some(last) = last {
+        return Ok(last);
+    }
+    let archive = newest_archive(log, u64::MAX)?;
+    Ok(archive.map_or_else(|| genesis(store_id), |archive| archive.after))
+}
+
+/// Copies every archive of a segment below `low` into another log.
+pub(in crate::engine) fn copy_archives(from: &dyn Log, to: &dyn Log, low: u64) -> Result<()> {
+    for segment in list(from)?.into_iter().filter(|segment| *segment < low) {
+        let archive = read_archive(from, segment)?;
+        let written = to.write_archive(segment, &archive.encode());
+        written.map_err(|error| Error::io("copying an audit archive", error))?;
+    }
+    Ok(())
+}

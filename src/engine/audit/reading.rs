@@ -1,0 +1,210 @@
+//! Going through the audit log, and checking its chain.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::archives::read_archive;
+use crate::audit::{AuditHead, AuditReport};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::audit::{Facts, audits, genesis};
+use crate::journal::read::lost;
+
+impl Engine {
+    /// The last audit entry.
+    pub(crate) fn audit_head(&self) -> AuditHead {
+        self.journal.with_tail(|tail| tail.audit())
+    }
+
+    /// Where going through the audit log begins and ends. A pin is held meanwhile.
+    pub(crate) fn audit_start(&self) -> Result<AuditCursor> {
+        self.check_alive()?;
+        let archives = self.buried_archives()?.into();
+        let mut cursor = self.journal.with_tail(|tail| AuditCursor {
+            archives,
+            next_frame: tail
+                .census
+                .oldest()
+                .map_or(u64::MAX, |stats| stats.first_frame),
+            end_frame: tail.last_used(),
+        });
+        if self.journal.is_poisoned() {
+            cursor.end_frame = cursor.end_frame.min(self.journal.durable());
+        }
+        Ok(cursor)
+    }
+
+    /// Goes on with the audit log: the next archive or frame that has entries. `None` at the end.
+    pub(crate) fn audit_chunk(&self, cursor: &mut AuditCursor) -> Result<Option<AuditChunk>> {
+        if let Some(segment) = cursor.archives.pop_front() {
+            let archive = read_archive(self.journal.log(), segment)?;
+            return Ok(Some(AuditChunk {
+                place: format!("audit archive {segment:016x}"),
+                ends: Some((archive.before, archive.after)),
+                bytes: Arc::new(archive.entries),
+            }));
+        }
+        if cursor.next_frame > cursor.end_frame {
+            return Ok(None);
+        }
+        let frame = cursor.next_frame;
+        cursor.next_frame += 1;
+        let bytes = self.journal.frame_bytes(frame)?;
+        Ok(Some(AuditChunk {
+            place: format!("frame {frame}"),
+            ends: None,
+            bytes: bytes.ok_or_else(|| lost(frame))?,
+        }))
+    }
+
+    /// Reads the whole audit log and checks its chain; `noted` is an entry of which the link was
+    /// written down elsewhere. A pin is held meanwhile.
+    pub(crate) fn verify_audit(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
+        // What is appended from here on may or may not be met.
+        let expected = self.audit_head();
+        let mut cursor = self.audit_start()?;
+        let mut check = ChainCheck {
+            head: None,
+            genesis: genesis(self.journal.store_id()),
+            noted,
+            report: AuditReport {
+                entries: 0,
+                archives: 0,
+                archived: 0,
+                first: 0,
+                head: expected,
+            },
+            // Its last entries may be lost already.
+            is_whole: !self.journal.is_poisoned(),
+        };
+        while let Some(chunk) = self.audit_chunk(&mut cursor)? {
+            check.chunk(&chunk)?;
+        }
+        check.finish(expected)
+    }
+}
+
+/// A place in the audit log.
+#[derive(Debug)]
+pub(crate) struct AuditCursor {
+    archives: VecDeque<u64>,
+    next_frame: u64,
+    pub(crate) end_frame: u64,
+}
+
+/// A run of entries.
+#[derive(Debug)]
+pub(crate) struct AuditChunk {
+    place: String,
+    /// Of an archive: the chain before and after it.
+    ends: Option<(AuditHead, AuditHead)>,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl AuditChunk {
+    /// Shows every entry, with its number.
+    pub(crate) fn each(&self, mut visit: impl FnMut(u64, Facts<'_>)) -> Result<()> {
+        for wire in audits(&self.bytes) {
+            let facts = wire.and_then(|wire| Ok((wire.head.number, wire.facts()?)));
+            let (number, facts) = facts.map_err(|_| damaged(&self.place, "malformed"))?;
+            visit(number, facts);
+        }
+        Ok(())
+    }
+}
+
+struct ChainCheck {
+    head: Option<AuditHead>,
+    genesis: AuditHead,
+    noted: Option<AuditHead>,
+    report: AuditReport,
+    is_whole: bool,
+}
+
+impl ChainCheck {
+    fn chunk(&mut self, chunk: &AuditChunk) -> Result<()> {
+        if let Some((before, _)) = chunk.ends {
+            if self.head.is_some_and(|head| head != before) {
+                return Err(breaks(&chunk.place, before.number + 1));
+            }
+            self.begin(before);
+            self.report.archives += 1;
+        }
+        for wire in audits(&chunk.bytes) {
+            let wire = wire.map_err(|_| damaged(&chunk.place, "malformed"))?;
+            let head = *self.head.get_or_insert(self.genesis);
+            if self.report.first == 0 {
+                self.report.first = head.number + 1;
+            }
+            if !wire.follows(&head) || wire.facts().is_err() {
+                return Err(breaks(&chunk.place, head.number + 1));
+            }
+            self.head = Some(wire.head);
+            self.report.entries += 1;
+            self.report.archived += u64::from(chunk.ends.is_some());
+            self.note(wire.head)?;
+        }
+        match chunk.ends {
+            Some((_, after)) if self.head != Some(after) => Err(breaks(&chunk.place, after.number)),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, before: AuditHead) {
+        if self.report.first == 0 {
+            self.report.first = before.number + 1;
+        }
+        self.head = Some(before);
+    }
+
+    fn note(&mut self, head: AuditHead) -> Result<()> {
+        match self.noted {
+            Some(noted) if noted.number == head.number => {
+                self.noted = None;
+                if noted != head {
+                    return Err(damaged(
+                        &format!("audit entry {}", head.number),
+                        "another one than was noted, so it or one before it was changed",
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, expected: AuditHead) -> Result<AuditReport> {
+        let head = self.head.unwrap_or(self.genesis);
+        if self.report.first == 0 {
+            self.report.first = head.number + 1;
+        }
+        if self.is_whole && head.number < expected.number {
+            return Err(breaks("the end of the audit log", head.number + 1));
+        }
+        self.report.head = head;
+        match self.noted {
+            // Before the oldest entry that is left: it has expired.
+            Some(noted) if noted.number >= self.report.first => Err(damaged(
+                &format!("audit entry {}", noted.number),
+                "missing, but it was noted",
+            )),
+            _ => Ok(self.report),
+        }
+    }
+}
+
+fn breaks(place: &str, number: u64) -> Error {
+    let what = format!(
+        "where entry {number} does not follow the one before it: an entry was changed, moved or taken out"
+    );
+    damaged(place, &what)
+}
+
+pub(super) fn damaged(place: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "{place}: {what}; the audit log cannot be relied on from there: compare it with a backup or an export"
+        ),
+    )
+}
