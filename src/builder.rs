@@ -55,6 +55,7 @@ pub struct Builder {
     segment_frames: u32,
     read_only: bool,
     metrics: bool,
+    trace_keys: bool,
 }
 
 impl Builder {
@@ -75,6 +76,7 @@ impl Builder {
             segment_frames: SEGMENT_FRAMES_MAX,
             read_only: false,
             metrics: true,
+            trace_keys: false,
         }
     }
 
@@ -219,6 +221,13 @@ impl Builder {
         self
     }
 
+    /// Lets traces (feature `tracing`) show keys, escaped, beside the digests that stand for them;
+    /// they do not if not said otherwise. Keys may be personal data: see `docs/privacy.md`.
+    pub fn trace_keys(mut self, show: bool) -> Self {
+        self.trace_keys = show;
+        self
+    }
+
     /// Whether calls are counted and timed, which they are; without, a bench sees what that costs.
     #[doc(hidden)]
     pub fn metrics(mut self, metrics: bool) -> Self {
@@ -309,6 +318,7 @@ impl Builder {
             segment_frames: self.segment_frames,
             drive,
             counts: self.metrics,
+            trace_keys: self.trace_keys,
             secrets,
         };
         let engine = Engine::open(log, clock, options)?;

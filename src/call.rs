@@ -1,29 +1,34 @@
-//! [`Unanswered`]: claims that are under way, so that each is counted once, however it ends.
+//! Claims from their call to their end: each is counted once, however it ends, and told to whoever
+//! traces the store.
 
+use std::time::Duration;
+
+use crate::claim::{BatchClaim, Claim, ClaimOptions};
+use crate::engine::batch::BatchItem;
 use crate::error::Result;
 use crate::namespace::Namespace;
+use crate::pending::Pending;
+use crate::state::running::Request;
 use crate::stats::ClaimOutcome;
+use crate::sync::block_on;
+use crate::trace::{Decision, Operation, Subject, decided};
 
 /// Claims of a future that have not been answered. Dropped, they count as given up.
-pub(crate) struct Unanswered {
+struct Unanswered {
     space: Namespace,
     claims: usize,
 }
 
 impl Unanswered {
-    pub(crate) fn new(space: &Namespace, claims: usize) -> Self {
+    fn new(space: &Namespace, claims: usize) -> Self {
         Self {
             space: space.clone(),
             claims,
         }
     }
 
-    pub(crate) fn space(&self) -> &Namespace {
-        &self.space
-    }
-
     /// They have been answered, which the engine has counted, or have ended in this error.
-    pub(crate) fn end<T>(&mut self, answered: Result<T>) -> Result<T> {
+    fn end<T>(&mut self, answered: Result<T>) -> Result<T> {
         let claims = std::mem::take(&mut self.claims);
         self.space.count_failed(claims, answered)
     }
@@ -38,11 +43,201 @@ impl Drop for Unanswered {
 
 impl Namespace {
     /// Counts claims that have ended in an error; the others the engine has counted.
-    pub(crate) fn count_failed<T>(&self, claims: usize, answered: Result<T>) -> Result<T> {
+    fn count_failed<T>(&self, claims: usize, answered: Result<T>) -> Result<T> {
         if let Err(error) = &answered {
             let engine = &self.store().engine;
             engine.count_errors(self.core(), claims, error.kind());
         }
         answered
+    }
+
+    pub(crate) fn subject(&self, key: &[u8]) -> Subject {
+        self.store().engine.subject(self.core(), key)
+    }
+
+    pub(crate) fn claim_in_span(&self, key: &[u8], options: ClaimOptions) -> Result<Claim> {
+        Operation::begin("claim", || self.subject(key)).run(|| {
+            let wait = options.wait;
+            let engine = &self.store().engine;
+            let claimed = self.prepare(key, options).and_then(|request| {
+                let named = engine.named(self.core(), key);
+                let answer = engine.claim_blocking(named, &request, wait)?;
+                Ok(self.answer(named.digest, answer))
+            });
+            decided("claim", || self.subject(key), || of_claim(&claimed));
+            self.count_failed(1, claimed)
+        })
+    }
+
+    pub(crate) fn begin_claim(&self, key: &[u8], options: ClaimOptions) -> Pending<Result<Claim>> {
+        let operation = Operation::begin("claim", || self.subject(key));
+        let wait = options.wait;
+        let prepared = self.prepare(key, options);
+        let key = Box::<[u8]>::from(key);
+        let mut call = Unanswered::new(self, 1);
+        Pending::new(operation.follow(async move {
+            let claimed = match prepared {
+                Ok(request) => call.space.claim_prepared(&key, &request, wait).await,
+                Err(refused) => Err(refused),
+            };
+            decided("claim", || call.space.subject(&key), || of_claim(&claimed));
+            call.end(claimed)
+        }))
+    }
+
+    async fn claim_prepared(
+        &self,
+        key: &[u8],
+        request: &Request,
+        wait: Option<Duration>,
+    ) -> Result<Claim> {
+        let engine = &self.store().engine;
+        let named = engine.named(self.core(), key);
+        let answer = engine.claim(named, request, wait).await?;
+        Ok(self.answer(named.digest, answer))
+    }
+
+    pub(crate) fn claim_many_in_span(
+        &self,
+        items: Result<Vec<BatchItem>>,
+    ) -> Result<Vec<BatchClaim>> {
+        let items = self.count_failed(1, items)?;
+        let claims = items.len();
+        let keys = self.keys_to_show(&items);
+        let claimed = block_on(self.claim_prepared_many(items, true));
+        self.tell_batch(&keys, &claimed);
+        self.count_failed(claims, claimed)
+    }
+
+    pub(crate) fn begin_claim_many(
+        &self,
+        items: Result<Vec<BatchItem>>,
+    ) -> Pending<Result<Vec<BatchClaim>>> {
+        let mut call = Unanswered::new(self, items.as_ref().map_or(1, Vec::len));
+        Pending::new(async move {
+            let claimed = match items {
+                Ok(items) => {
+                    let keys = call.space.keys_to_show(&items);
+                    let claimed = call.space.claim_prepared_many(items, false).await;
+                    call.space.tell_batch(&keys, &claimed);
+                    claimed
+                }
+                Err(refused) => Err(refused),
+            };
+            call.end(claimed)
+        })
+    }
+
+    /// The keys of a batch, where somebody wants to see what comes of them.
+    fn keys_to_show(&self, items: &[BatchItem]) -> Vec<Subject> {
+        if !Operation::is_wanted() {
+            return Vec::new();
+        }
+        items.iter().map(|item| self.subject(&item.key)).collect()
+    }
+
+    fn tell_batch(&self, keys: &[Subject], claimed: &Result<Vec<BatchClaim>>) {
+        let Ok(claimed) = claimed else { return };
+        for (key, claimed) in keys.iter().zip(claimed) {
+            let decision = || match claimed {
+                BatchClaim::Claim(claim) => of_answer(claim),
+                BatchClaim::RepeatOf { .. } => outcome(ClaimOutcome::Repeat.name()),
+                BatchClaim::Refused(error) => outcome(error.kind().name()),
+            };
+            decided("claim_many", || key.clone(), decision);
+        }
+    }
+
+    pub(crate) fn insert_in_span(&self, key: &[u8]) -> Result<bool> {
+        Operation::begin("insert", || self.subject(key)).run(|| {
+            let engine = &self.store().engine;
+            let inserted = self
+                .check_key(key)
+                .and_then(|()| engine.insert_blocking(engine.named(self.core(), key)));
+            let name = || match &inserted {
+                Ok(of) => of.name(),
+                Err(error) => error.kind().name(),
+            };
+            decided("insert", || self.subject(key), || outcome(name()));
+            let inserted = self.count_failed(1, inserted)?;
+            Ok(inserted == ClaimOutcome::Granted)
+        })
+    }
+
+    pub(crate) fn begin_insert_many(
+        &self,
+        keys: Result<Vec<Box<[u8]>>>,
+    ) -> Pending<Result<Vec<bool>>> {
+        let mut call = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
+        Pending::new(async move {
+            let inserted = match keys {
+                Ok(keys) => {
+                    let space = &call.space;
+                    let inserted = space.store().engine.insert_many(space.core(), &keys).await;
+                    for (key, of) in keys.iter().zip(inserted.iter().flatten()) {
+                        decided("insert_many", || space.subject(key), || outcome(of.name()));
+                    }
+                    inserted
+                }
+                Err(refused) => Err(refused),
+            };
+            let is_new = |of: ClaimOutcome| of == ClaimOutcome::Granted;
+            let inserted = call.end(inserted)?;
+            Ok(inserted.into_iter().map(is_new).collect())
+        })
+    }
+}
+
+fn outcome(outcome: &'static str) -> Decision<'static> {
+    Decision {
+        outcome,
+        ..Decision::default()
+    }
+}
+
+fn of_claim(claimed: &Result<Claim>) -> Decision<'_> {
+    match claimed {
+        Ok(claim) => of_answer(claim),
+        Err(error) => outcome(error.kind().name()),
+    }
+}
+
+fn of_answer(claim: &Claim) -> Decision<'_> {
+    let (of, token, attempt, first_request) = match claim {
+        Claim::Granted(lease) => {
+            let token = Some(lease.token());
+            (ClaimOutcome::Granted, token, lease.attempt(), &[][..])
+        }
+        Claim::InProgress(busy) => (
+            ClaimOutcome::InProgress,
+            None,
+            busy.attempt(),
+            busy.metadata(),
+        ),
+        Claim::Completed(answer) => (
+            ClaimOutcome::Completed,
+            Some(answer.token()),
+            answer.attempts(),
+            answer.metadata(),
+        ),
+        Claim::Failed(answer) => (
+            ClaimOutcome::Failed,
+            Some(answer.token()),
+            answer.attempts(),
+            answer.metadata(),
+        ),
+        Claim::InDoubt(doubt) => (
+            ClaimOutcome::InDoubt,
+            Some(doubt.token()),
+            doubt.attempt(),
+            doubt.metadata(),
+        ),
+        Claim::Mismatch(_) => return outcome(ClaimOutcome::Mismatch.name()),
+    };
+    Decision {
+        token,
+        attempt: Some(attempt),
+        first_request,
+        ..outcome(of.name())
     }
 }

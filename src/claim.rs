@@ -15,6 +15,7 @@ use crate::options::{check_lease, check_retention};
 use crate::pending::Pending;
 use crate::record::{Record, State};
 use crate::sync::block_on;
+use crate::trace::{Decision, decided};
 
 /// What a claim is answered. Exhaustive on purpose: every outcome is handled.
 #[expect(
@@ -389,9 +390,23 @@ impl Doubt {
             Resolution::Failed(error) => Settlement::Failed(error),
             Resolution::NeverHappened => Settlement::NeverHappened,
         };
-        self.held
-            .engine()
-            .resolve(self.held.named(), self.token(), settlement, force, by)
+        let engine = self.held.engine();
+        let resolved = engine.resolve(self.held.named(), self.token(), settlement, force, by);
+        let decision = || Decision {
+            outcome: match (&resolved, resolution) {
+                (Err(error), _) => error.kind().name(),
+                (Ok(_), Resolution::Happened(_)) => "happened",
+                (Ok(_), Resolution::Failed(_)) => "failed",
+                (Ok(_), Resolution::NeverHappened) => "never_happened",
+            },
+            token: Some(self.token()),
+            attempt: Some(self.attempt()),
+            first_request: self.metadata(),
+            warns: false,
+        };
+        let subject = || engine.subject(self.held.namespace(), self.key());
+        decided("resolve", subject, decision);
+        resolved
     }
 }
 

@@ -53,6 +53,8 @@ pub enum Trouble {
         /// The floor.
         floor_bytes: u64,
     },
+    /// It is open to be read only, so it grants and changes nothing.
+    ReadOnly,
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
     /// [`accept_salvage`](crate::Store::accept_salvage).
     Salvaged,
@@ -104,13 +106,14 @@ impl fmt::Display for Health {
 
 impl Trouble {
     /// The names of all troubles, as metrics label them.
-    pub(crate) const NAMES: [&'static str; 7] = [
+    pub(crate) const NAMES: [&'static str; 8] = [
         "closed",
         "forked",
         "poisoned",
         "stuck",
         "congested",
         "disk_low",
+        "read_only",
         "salvaged",
     ];
 
@@ -124,7 +127,8 @@ impl Trouble {
             Self::Stuck { .. } => 3,
             Self::Congested { .. } => 4,
             Self::DiskLow { .. } => 5,
-            Self::Salvaged => 6,
+            Self::ReadOnly => 6,
+            Self::Salvaged => 7,
         };
         Self::NAMES[number]
     }
@@ -148,6 +152,7 @@ impl fmt::Display for Trouble {
             Self::DiskLow { floor_bytes } => {
                 write!(f, "less than {floor_bytes} bytes of disk are free")
             }
+            Self::ReadOnly => f.write_str("open to be read only"),
             Self::Salvaged => f.write_str("salvaged with losses that nobody has accepted"),
         }
     }

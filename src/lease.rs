@@ -18,6 +18,7 @@ use crate::namespace::Home;
 use crate::pending::Pending;
 use crate::state::transition::Command;
 use crate::sync::block_on;
+use crate::trace::{Decision, Operation, Subject, decided};
 
 /// A held key, without the duty to settle it.
 #[derive(Clone)]
@@ -49,7 +50,30 @@ impl Held {
     }
 
     fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
-        self.engine().act(self.named(), self.granted.token, command)
+        let acted = self.engine().act(self.named(), self.granted.token, command);
+        let failed = acted.as_ref().err().map(Error::kind);
+        decided(
+            command.name(),
+            || self.subject(),
+            || Decision {
+                warns: failed.is_some_and(is_lost) || matches!(command, Command::Doubt(_)),
+                ..self.decision(failed.map_or("ok", ErrorKind::name))
+            },
+        );
+        acted
+    }
+
+    fn subject(&self) -> Subject {
+        self.engine().subject(self.namespace(), self.key())
+    }
+
+    fn decision(&self, outcome: &'static str) -> Decision<'static> {
+        Decision {
+            outcome,
+            token: Some(self.granted.token),
+            attempt: Some(self.granted.attempt),
+            ..Decision::default()
+        }
     }
 
     /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
@@ -89,6 +113,11 @@ impl Held {
         self.engine()
             .derived_key(self.namespace().id, self.key(), label)
     }
+}
+
+/// Whether a refusal says that somebody else has the key by now, or nobody.
+fn is_lost(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
 }
 
 /// The right, and the duty, to give a key its outcome.
@@ -342,6 +371,11 @@ impl Lease {
     }
 
     fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
+        let operation = Operation::begin(command.name(), || self.held.subject());
+        operation.run(|| self.settle_in_span(command))
+    }
+
+    fn settle_in_span(self, command: Command<'_>) -> Result<(), LeaseError> {
         let began_ns = self.held.engine().begin_settlement(self.held.named());
         let (lease, frame) = self
             .start(command)
@@ -367,8 +401,9 @@ impl Lease {
         let sampled_ns = engine.begin_settlement(self.held.named());
         let is_sync = self.held.is_sync();
         let began_ns = sampled_ns.or_else(|| engine.clock_ns().filter(|_| is_sync));
-        let started = self.start(command);
-        Pending::new(async move {
+        let operation = Operation::begin(command.name(), || self.held.subject());
+        let started = operation.run(|| self.start(command));
+        Pending::new(operation.follow(async move {
             let (lease, frame) = match started {
                 Ok(started) => started,
                 Err(refused) => return Err(refused.rested().await),
@@ -379,7 +414,7 @@ impl Lease {
                 engine.end_settlement(lease.held.named(), began_ns);
             }
             acknowledged.map_err(|error| LeaseError::new(error, lease))
-        })
+        }))
     }
 
     /// Carries the command out; what is left is to wait for the frame.
@@ -400,6 +435,14 @@ impl Drop for Lease {
             self.held
                 .engine()
                 .abandon(self.held.named(), self.held.granted.token);
+            decided(
+                "drop",
+                || self.held.subject(),
+                || Decision {
+                    warns: true,
+                    ..self.held.decision("dropped")
+                },
+            );
         } else if self.refused {
             self.held
                 .engine()

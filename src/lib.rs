@@ -26,6 +26,7 @@
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `metrics` | no | `Publisher`: snapshots of a store for a recorder of the `metrics` crate; brings `metrics` |
 //! | `prometheus-client` | no | `StoreCollector`: a store in a registry of `prometheus-client`; brings `prometheus-client` |
+//! | `tracing` | no | spans and events of what a store decides; brings `tracing` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
 mod action;
@@ -46,6 +47,7 @@ mod record;
 mod salvage;
 mod stats;
 mod sync;
+mod trace;
 
 mod wheel;
 

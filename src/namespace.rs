@@ -7,7 +7,6 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::action::Action;
-use crate::call::Unanswered;
 use crate::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
 };
@@ -117,15 +116,7 @@ impl Namespace {
     /// As for [`claim`](Self::claim), and [`Invalid`](crate::ErrorKind::Invalid) or
     /// [`TooLarge`](crate::ErrorKind::TooLarge) for the options.
     pub fn claim_with(&self, key: impl AsRef<[u8]>, options: ClaimOptions) -> Result<Claim> {
-        let key = key.as_ref();
-        let wait = options.wait;
-        let engine = &self.store().engine;
-        let claimed = self.prepare(key, options).and_then(|request| {
-            let named = engine.named(self.core(), key);
-            let answer = engine.claim_blocking(named, &request, wait)?;
-            Ok(self.answer(named.digest, answer))
-        });
-        self.count_failed(1, claimed)
+        self.claim_in_span(key.as_ref(), options)
     }
 
     /// As [`claim_with`](Self::claim_with), without blocking: the claim is made when the future is
@@ -135,31 +126,7 @@ impl Namespace {
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
     ) -> Pending<Result<Claim>> {
-        let wait = options.wait;
-        let key = key.as_ref();
-        let prepared = self
-            .prepare(key, options)
-            .map(|request| (Box::<[u8]>::from(key), request));
-        let mut call = Unanswered::new(self, 1);
-        Pending::new(async move {
-            let claimed = match prepared {
-                Ok((key, request)) => call.space().claim_prepared(&key, &request, wait).await,
-                Err(refused) => Err(refused),
-            };
-            call.end(claimed)
-        })
-    }
-
-    async fn claim_prepared(
-        &self,
-        key: &[u8],
-        request: &Request,
-        wait: Option<Duration>,
-    ) -> Result<Claim> {
-        let engine = &self.store().engine;
-        let named = engine.named(self.core(), key);
-        let answer = engine.claim(named, request, wait).await?;
-        Ok(self.answer(named.digest, answer))
+        self.begin_claim(key.as_ref(), options)
     }
 
     /// Claims many keys in one commit; answers come in the order of the items. It never waits for
@@ -174,9 +141,7 @@ impl Namespace {
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Result<Vec<BatchClaim>> {
-        let items = self.count_failed(1, self.prepare_many(items))?;
-        let count = items.len();
-        self.count_failed(count, block_on(self.claim_prepared_many(items, true)))
+        self.claim_many_in_span(self.prepare_many(items))
     }
 
     /// As [`claim_many`](Self::claim_many), without blocking.
@@ -184,19 +149,10 @@ impl Namespace {
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
     ) -> Pending<Result<Vec<BatchClaim>>> {
-        let items = self.prepare_many(items);
-        let count = items.as_ref().map_or(1, Vec::len);
-        let mut call = Unanswered::new(self, count);
-        Pending::new(async move {
-            let claimed = match items {
-                Ok(items) => call.space().claim_prepared_many(items, false).await,
-                Err(refused) => Err(refused),
-            };
-            call.end(claimed)
-        })
+        self.begin_claim_many(self.prepare_many(items))
     }
 
-    async fn claim_prepared_many(
+    pub(crate) async fn claim_prepared_many(
         &self,
         items: Vec<BatchItem>,
         may_block: bool,
@@ -279,12 +235,7 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn insert(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let key = key.as_ref();
-        let engine = &self.store().engine;
-        let inserted = self
-            .check_key(key)
-            .and_then(|()| engine.insert_blocking(engine.named(self.core(), key)));
-        self.count_failed(1, inserted)
+        self.insert_in_span(key.as_ref())
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit.
@@ -305,18 +256,7 @@ impl Namespace {
     ) -> Pending<Result<Vec<bool>>> {
         let engine = &self.store().engine;
         let keys = engine.gather(keys, |_, key| self.key(key.as_ref()));
-        let count = keys.as_ref().map_or(1, Vec::len);
-        let mut call = Unanswered::new(self, count);
-        Pending::new(async move {
-            let inserted = match keys {
-                Ok(keys) => {
-                    let space = call.space();
-                    space.store().engine.insert_many(space.core(), &keys).await
-                }
-                Err(refused) => Err(refused),
-            };
-            call.end(inserted)
-        })
+        self.begin_insert_many(keys)
     }
 
     /// Whether a key was completed.
@@ -451,7 +391,7 @@ impl Namespace {
         Ok(there)
     }
 
-    fn check_key(&self, key: &[u8]) -> Result<()> {
+    pub(crate) fn check_key(&self, key: &[u8]) -> Result<()> {
         check_key(key, self.store().engine.options.limits.key_bytes)
     }
 
@@ -460,7 +400,7 @@ impl Namespace {
         Ok(key.into())
     }
 
-    fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
+    pub(crate) fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
         self.check_key(key)?;
         options.check(
             &self.core().policy,
@@ -507,7 +447,7 @@ impl Namespace {
         }
     }
 
-    fn answer(&self, digest: Digest, answer: Answer) -> Claim {
+    pub(crate) fn answer(&self, digest: Digest, answer: Answer) -> Claim {
         match answer {
             Answer::Granted(granted) => Claim::Granted(self.lease(digest, granted)),
             Answer::InProgress {

@@ -40,6 +40,8 @@ pub(crate) type ReadRequest = (Locator, Arc<Mailbox<Result<Option<Record>>>>);
 pub(crate) struct Janitor {
     carrying: Option<Carrying>,
     dying: Option<Dying>,
+    /// The segment that went in this round.
+    buried: Option<u64>,
     prepared: u64,
     /// The space for recovery on a full disk has been taken.
     holds_reserve: bool,
@@ -152,11 +154,17 @@ impl Engine {
     /// One step of compaction, on behalf of whoever asked for segments up to one to go.
     pub(super) fn compaction_step(&self, asked: u64) -> Result<bool> {
         let mut janitor = self.janitor.lock();
-        self.janitor_round(&mut janitor, asked)
-            .inspect_err(|error| {
-                let failed = std::io::Error::other(error.to_string());
-                self.journal.poison("compaction", &failed);
-            })
+        let round = self.janitor_round(&mut janitor, asked);
+        let buried = janitor.buried.take();
+        drop(janitor);
+        if let Some(segment) = buried {
+            let carried = self.records_carried.load(Ordering::Relaxed);
+            crate::trace::compacted(segment, carried);
+        }
+        round.inspect_err(|error| {
+            let failed = std::io::Error::other(error.to_string());
+            self.journal.poison("compaction", &failed);
+        })
     }
 
     fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
@@ -180,6 +188,7 @@ impl Engine {
             }
             janitor.dying = None;
             janitor.archive_due_secs = 0;
+            janitor.buried = Some(dying.segment);
             self.segments_dropped.fetch_add(1, Ordering::Relaxed);
             self.end_compaction(began_ns);
             return Ok(true);
@@ -485,6 +494,7 @@ mod tests {
             segment_frames: 8192,
             drive: Drive::Clock,
             counts: true,
+            trace_keys: false,
             secrets: None,
         };
         let log = MemoryLog::new().session().unwrap();

@@ -126,7 +126,7 @@ impl Engine {
 
     /// As [`insert`](Self::insert) and its acknowledgement, on a thread that may block: most have
     /// nothing to wait for, and take no future.
-    pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<bool> {
+    pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<ClaimOutcome> {
         self.check_change()?;
         self.make_room_blocking()?;
         let (outcome, frame) = match self.try_insert(named, None)? {
@@ -138,16 +138,15 @@ impl Engine {
             block_on(self.acknowledge(sync, frame))?;
         }
         self.count_claim(named, outcome);
-        Ok(outcome == ClaimOutcome::Granted)
+        Ok(outcome)
     }
 
-    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted. True for
-    /// those that it completed.
+    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
         keys: &[Box<[u8]>],
-    ) -> Result<Vec<bool>> {
+    ) -> Result<Vec<ClaimOutcome>> {
         let began_ns = self.clock_ns();
         let mut outcomes = Vec::with_capacity(keys.len());
         let mut newest = None;
@@ -158,8 +157,7 @@ impl Engine {
         }
         self.acknowledge(self.is_sync(namespace), newest).await?;
         self.count_inserts(namespace, &outcomes, began_ns);
-        let is_new = |outcome: ClaimOutcome| outcome == ClaimOutcome::Granted;
-        Ok(outcomes.into_iter().map(is_new).collect())
+        Ok(outcomes)
     }
 
     async fn go_on_inserting(

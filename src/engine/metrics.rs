@@ -235,6 +235,9 @@ impl Engine {
         if journal.is_congested(now_ms) {
             troubles.push(Trouble::Congested { unsynced });
         }
+        if self.read_only {
+            troubles.push(Trouble::ReadOnly);
+        }
         if self.salvaged.load(Ordering::Acquire) {
             troubles.push(Trouble::Salvaged);
         }

@@ -53,7 +53,7 @@ use self::workers::Workers;
 use crate::clock::{Clock, Now, StoreTime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::key::{Digest, EPOCH_END, FencingToken, Hasher128};
+use crate::key::{Digest, EPOCH_END, FencingToken, Hasher128, NamespaceId};
 use crate::options::{Durability, Limits, Policy};
 use crate::process::Process;
 use crate::record::{KeyInfo, Locator, Record, State};
@@ -62,6 +62,7 @@ use crate::stats::Stats;
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
 };
+use crate::trace::{Lapse, Subject};
 
 /// Epochs that a restore or a salvage jumps over, so that no token of the original is granted again.
 pub(crate) const EPOCH_JUMP: u32 = 1 << 16;
@@ -86,6 +87,8 @@ pub(crate) struct EngineOptions {
     pub(crate) drive: Drive,
     /// Calls are counted and timed, which only a bench does without.
     pub(crate) counts: bool,
+    /// Traces show keys, and not only their digests.
+    pub(crate) trace_keys: bool,
     /// What a simulation draws its secrets from; `None` for the operating system.
     pub(crate) secrets: Option<u64>,
 }
@@ -156,6 +159,8 @@ pub(crate) struct Aftermath {
     ended: Option<Running<Arc<Waiter>>>,
     /// Where one call ends several.
     more: Vec<Running<Arc<Waiter>>>,
+    /// Leases that have lapsed, with their namespaces and keys.
+    lapses: Vec<(NamespaceId, Arc<[u8]>, Lapse)>,
 }
 
 impl Aftermath {
@@ -405,6 +410,22 @@ impl Engine {
             digest: self.seeded.key_digest(namespace.id, &record.key),
             state,
             record,
+        }
+    }
+
+    /// How a key is shown in traces.
+    pub(crate) fn subject(&self, namespace: &NamespaceCore, key: &[u8]) -> Subject {
+        let digest = self.seeded.key_digest(namespace.id, key);
+        let shown = self.options.trace_keys.then_some(key);
+        Subject::new(&namespace.name, digest, shown)
+    }
+
+    /// Tells of leases that have lapsed.
+    fn tell_lapses(&self, aftermath: &mut Aftermath) {
+        for (id, key, lapse) in std::mem::take(&mut aftermath.lapses) {
+            if let Ok(namespace) = self.namespace_by_id(id) {
+                crate::trace::lapsed(|| self.subject(&namespace, &key), lapse);
+            }
         }
     }
 

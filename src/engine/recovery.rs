@@ -111,6 +111,12 @@ impl Engine {
             ended: Signal::default(),
         };
         engine.audit_orphans(rebuilt.orphans);
+        crate::trace::recovered(
+            opened.recovered_records,
+            opened.torn_frames,
+            epoch,
+            opened.recovery,
+        );
         Ok(Arc::new(engine))
     }
 }

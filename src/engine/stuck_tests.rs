@@ -196,6 +196,7 @@ impl Bench {
             segment_frames: SEGMENT_FRAMES_MAX,
             drive: clock.drive(),
             counts: true,
+            trace_keys: false,
             secrets: None,
         };
         let engine = Engine::open(Arc::new(log), clock, options).unwrap();

@@ -20,6 +20,8 @@ use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
 use crate::stats::Column;
 use crate::sync::Mailbox;
+#[cfg(feature = "tracing")]
+use crate::{key::NamespaceId, trace::Lapse};
 
 /// A caller that waits for a key.
 #[derive(Debug)]
@@ -243,6 +245,8 @@ impl Engine {
             self.append_audit(self.audit_running(lapsed, By::Engine, running, now), now);
         }
         let (guarantee, column) = (running.guarantee(), running.column);
+        #[cfg(feature = "tracing")]
+        aftermath.lapses.push(lapse_of(running));
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| {
             counters.lapsed += 1;
@@ -348,6 +352,20 @@ impl Engine {
             self.wake_all(ended, aftermath);
         }
     }
+}
+
+#[cfg(feature = "tracing")]
+fn lapse_of<W: 'static>(running: &Running<W>) -> (NamespaceId, Arc<[u8]>, Lapse) {
+    let state = match running.guarantee() {
+        Guarantee::AtMostOnce => State::InDoubt,
+        Guarantee::AtLeastOnce => State::InProgress,
+    };
+    let lapse = Lapse {
+        token: running.token,
+        attempt: running.attempt,
+        state,
+    };
+    (running.namespace, Arc::clone(&running.key), lapse)
 }
 
 /// What a lapsed at-most-once key looks like to those who ask.

@@ -153,6 +153,7 @@ impl Engine {
             if samples {
                 self.shards.time_next(index);
             }
+            self.tell_lapses(&mut aftermath);
             aftermath.carry_out();
         }
         next

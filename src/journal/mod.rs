@@ -318,12 +318,15 @@ impl Journal {
 
     /// Stops acknowledging, for good.
     pub(crate) fn poison(&self, doing: &str, error: &io::Error) {
-        self.stop(Poison {
+        let is_first = self.stop(Poison {
             doing: doing.to_owned(),
             kind: error.kind(),
             text: error.to_string(),
             closed: false,
         });
+        if is_first {
+            crate::trace::poisoned(doing, error);
+        }
     }
 
     /// Stops acknowledging because the store was closed.
@@ -336,13 +339,15 @@ impl Journal {
         });
     }
 
-    fn stop(&self, poison: Poison) {
-        let _ = self.poison.set(poison);
+    /// Stops, and says whether this is what has stopped it.
+    fn stop(&self, poison: Poison) -> bool {
+        let is_first = self.poison.set(poison).is_ok();
         self.poisoned.store(true, Ordering::Release);
         let wakers = std::mem::take(&mut self.waiters.lock().waiting);
         let mut wakes = Wakes::default();
         wakes.extend(wakers.into_values());
         wakes.wake();
+        is_first
     }
 
     fn poison_error(&self) -> Error {

@@ -126,6 +126,7 @@ impl Bench {
             segment_frames: SEGMENT_FRAMES_MAX,
             drive,
             counts: true,
+            trace_keys: false,
             secrets: None,
         };
         let session = self.log.session().expect("no other store has the log open");

@@ -154,6 +154,22 @@ pub(crate) enum Command<'a> {
     Record,
 }
 
+impl Command<'_> {
+    /// Its name in traces.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Complete(_) | Self::CompleteWithout => "complete",
+            Self::Fail(_) => "fail",
+            Self::Release(_) => "release",
+            Self::Doubt(_) => "doubt",
+            Self::Checkpoint(_) => "checkpoint",
+            Self::Renew => "renew",
+            Self::Abandon => "drop",
+            Self::Record => "detach",
+        }
+    }
+}
+
 /// Why a holder is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {

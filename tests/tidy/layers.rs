@@ -23,6 +23,7 @@ const VALUES: &[&str] = &[
     "salvage",
     "stats",
     "sync",
+    "trace",
 ];
 const PUBLIC: &[&str] = &[
     "audit_scan",
