@@ -5,11 +5,14 @@
 //! cargo run --example metrics
 //! ```
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hapax::{
-    Claim, ClaimItem, ClaimOptions, Lease, ManualClock, Namespace, Policy, Resolution, Result,
-    Store,
+    Claim, ClaimItem, ClaimOptions, Lease, ManualClock, Namespace, Pending, Policy, Resolution,
+    Result, Store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +29,7 @@ fn main() -> Result<()> {
     settle(&mail, &clock)?;
     lose(&mail, &clock)?;
     doubt(&pay, &clock)?;
-    meet(&mail)?;
+    meet(&mail, &clock)?;
     // Long enough for the first answers to be forgotten.
     clock.advance(25 * 3600 * SECOND);
     let open = lease(&mail, "a-long-one")?;
@@ -87,13 +90,30 @@ fn doubt(pay: &Namespace, clock: &ManualClock) -> Result<()> {
     Ok(())
 }
 
+fn poll<T>(waiting: &mut Pending<T>) -> Poll<T> {
+    Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop()))
+}
+
 /// Callers that meet a key which is there.
-fn meet(mail: &Namespace) -> Result<()> {
+fn meet(mail: &Namespace, clock: &ManualClock) -> Result<()> {
     let running = lease(mail, "user-30")?;
     drop(mail.claim("user-30")?);
-    let wait = ClaimOptions::new().wait(SECOND);
-    drop(mail.claim_async("user-30", wait));
+    let wait = || ClaimOptions::new().wait(SECOND);
+    // One that is never polled, one that is answered, one that waits for too long, one that is given up.
+    drop(mail.claim_async("user-30", wait()));
+    let slow = lease(mail, "user-32")?;
+    let mut late = mail.claim_async("user-32", wait());
+    let mut answered = mail.claim_async("user-30", wait());
+    let mut given_up = mail.claim_async("user-30", wait());
+    for waiting in [&mut late, &mut answered, &mut given_up] {
+        assert!(poll(waiting).is_pending());
+    }
+    drop(given_up);
     running.complete("sent")?;
+    assert!(poll(&mut answered).is_ready());
+    clock.advance(2 * SECOND);
+    assert!(poll(&mut late).is_ready());
+    slow.complete("sent")?;
     for key in ["user-30", "user-1", "user-7"] {
         drop(mail.claim(key)?);
     }

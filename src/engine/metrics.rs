@@ -160,7 +160,8 @@ impl Engine {
 
     /// Counts claims that ended in an error.
     pub(crate) fn count_errors(&self, namespace: &NamespaceCore, claims: usize, kind: ErrorKind) {
-        if self.options.counts {
+        // In a fork, a thread that only the parent has may hold the lock.
+        if self.options.counts && !self.is_forked() {
             let mut errors = self.meters.errors.lock();
             *errors.entry(kind.name()).or_default() += to_u64(claims);
             drop(errors);
