@@ -88,6 +88,7 @@ impl MemoryLog {
     }
 
     /// Makes the next audit archive of the open session fail.
+    #[cfg(test)]
     pub(crate) fn fail_next_archive(&self, kind: ErrorKind) {
         self.medium.lock().fail_archive = Some(kind);
     }
