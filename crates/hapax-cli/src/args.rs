@@ -80,6 +80,8 @@ pub(crate) enum Verb {
     Export(verbs::export::ExportArgs),
     /// Read keys from JSON lines into a store (changes the store, or makes one)
     Import(verbs::import::ImportArgs),
+    /// Show or check the audit log
+    Audit(verbs::audit::AuditArgs),
     /// Measure a few figures on this machine, in a temporary store; an orientation
     Bench(verbs::bench::BenchArgs),
     /// Write a script of completions for a shell

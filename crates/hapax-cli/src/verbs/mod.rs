@@ -1,6 +1,7 @@
 //! What each verb does: a file for each, with its options.
 
 pub(crate) mod accept_salvage;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod compact;
@@ -47,6 +48,7 @@ pub(crate) fn run(verb: Verb, screen: &mut Screen) -> Result<Outcome> {
         Verb::Restore(args) => restore::run(&args, screen),
         Verb::Export(args) => export::run(&args, screen),
         Verb::Import(args) => import::run(&args, screen),
+        Verb::Audit(args) => audit::run(&args, screen),
         Verb::Bench(args) => bench::run(&args, screen),
         Verb::Completions(args) => completions::run(&args, screen),
         Verb::Man(args) => man::run(&args, screen),

@@ -253,6 +253,7 @@ fn one_store_is_piped_into_another() {
         .command()
         .args(["export", "dedup"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let import = place
@@ -297,6 +298,7 @@ fn an_import_that_was_killed_goes_on() {
         .command()
         .args(["import", "dedup", "-"])
         .stdin(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut to = import.stdin.take().unwrap();

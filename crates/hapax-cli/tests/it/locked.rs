@@ -77,6 +77,8 @@ fn look(kind: LogKind) {
         "forget dedup --prefix order",
         "forget dedup --older-than 1s",
         "accept-salvage dedup",
+        "audit list dedup",
+        "audit verify dedup",
     ] {
         let ran = place.run(line);
         assert!([0, 1, 5].contains(&ran.code), "{line}: {}", ran.err);

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
 
+mod audit;
 mod ends;
 mod export_import;
 mod hostile;

@@ -167,6 +167,16 @@ fn judge(place: &Place) {
         left.iter().all(|key| key["state"] == "released"),
         "{left:?}"
     );
+    let actions = run(place, "audit list saved --format json", 0).json();
+    assert!(
+        actions.iter().all(|entry| entry["actor"] == "alice"),
+        "{actions:?}"
+    );
+    assert!(
+        actions.len() >= 4,
+        "every settled key and the acceptance: {actions:?}"
+    );
+    run(place, "audit verify saved", 0);
     let store = Store::open(place.root.path().join("saved")).unwrap();
     let pay = store.open_namespace("pay").unwrap();
     for key in [

@@ -1,0 +1,163 @@
+//! `audit`: what was done to keys, by whom and why; and whether that was tampered with.
+
+use clap::{Args, Subcommand};
+use hapax::{AuditEntry, AuditFilter, AuditHead, ErrorKind, Origin};
+use serde_json::Value;
+
+use crate::choice::KeyBytes;
+use crate::opening::{NamespaceArgs, StoreArgs};
+use crate::row::Row;
+use crate::screen::Screen;
+use crate::trouble::{Outcome, Result, Trouble};
+use crate::{escaped, span};
+
+/// The options of `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List entries, oldest first
+    List(ListArgs),
+    /// Check that no entry was changed, removed or put in
+    Verify(VerifyArgs),
+}
+
+/// The options of `audit list`.
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// Only entries of this namespace
+    #[command(flatten)]
+    namespace: NamespaceArgs,
+
+    /// Only entries of this key
+    #[arg(long, value_parser = escaped::parse_key)]
+    key: Option<KeyBytes>,
+
+    /// Only entries from this moment on
+    #[arg(long, value_name = "MOMENT", value_parser = span::parse_moment)]
+    since: Option<u64>,
+
+    /// Only entries before this moment
+    #[arg(long, value_name = "MOMENT", value_parser = span::parse_moment)]
+    until: Option<u64>,
+
+    /// Only what operators did
+    #[arg(long)]
+    operators: bool,
+}
+
+/// The options of `audit verify`.
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The head that was written down before: whatever was changed up to it is found too
+    #[arg(long, value_name = "NUMBER:LINK")]
+    against: Option<AuditHead>,
+}
+
+pub(crate) fn run(args: &AuditArgs, screen: &mut Screen) -> Result<Outcome> {
+    match &args.what {
+        What::List(args) => list(args, screen),
+        What::Verify(args) => verify(args, screen),
+    }
+}
+
+fn list(args: &ListArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let mut filter = AuditFilter::new();
+    if let Some(key) = &args.key {
+        filter = filter.namespace(args.namespace.name(&store)?).key(key);
+    } else if let Some(name) = &args.namespace.namespace {
+        filter = filter.namespace(name.clone());
+    }
+    if let Some(since) = args.since {
+        filter = filter.from(since);
+    }
+    if let Some(until) = args.until {
+        filter = filter.before(until);
+    }
+    if args.operators {
+        filter = filter.origin(Origin::Operator);
+    }
+    let key_hex = screen.key_hex();
+    let entries = store.audit(filter)?;
+    let count = screen.list(entries.map(|entry| Ok(row(&entry?, key_hex))))?;
+    screen.note(&format!("{count} entries"));
+    Ok(Outcome::Done)
+}
+
+fn row(entry: &AuditEntry, key_hex: bool) -> Row {
+    let row = Row::new()
+        .number("number", entry.number())
+        .moment("at", Some(entry.at()))
+        .text("transition", entry.transition().name())
+        .optional_text("namespace", entry.namespace());
+    let digest = entry.key_digest().map(|digest| digest.to_string());
+    // A digest stands for the key where the policy keeps no keys.
+    let row = match entry.key() {
+        Some(key) => row.key(key, key_hex),
+        None => row
+            .only_table("key", digest.as_deref().unwrap_or("-"))
+            .only_json("key", Value::Null)
+            .only_json("key_hex", Value::Null),
+    };
+    let digest_of = |digest: Option<u128>| digest.map(|digest| format!("{digest:032x}"));
+    row.only_json("key_digest", digest)
+        .optional_text(
+            "token",
+            entry.token().map(|token| token.to_string()).as_deref(),
+        )
+        .only_json("attempt", entry.attempt())
+        .text("origin", origin(entry.origin()))
+        .text("actor", entry.actor())
+        .text("reason", entry.reason())
+        .only_json("fingerprint_digest", digest_of(entry.fingerprint_digest()))
+        .only_json("outcome_digest", digest_of(entry.outcome_digest()))
+        .only_json("expires_at", span::moment(entry.expires_at()))
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Caller => "caller",
+        Origin::Engine => "engine",
+        Origin::Operator => "operator",
+        _ => "other",
+    }
+}
+
+fn verify(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
+    let store = args.store.read()?;
+    let report = match args.against {
+        Some(head) => store.verify_audit_against(head),
+        None => store.verify_audit(),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            let row = Row::new()
+                .text("verdict", "damaged")
+                .text("place", &error.to_string());
+            screen.record(&row)?;
+            return Ok(Outcome::Found);
+        }
+        Err(error) => return Err(Trouble::from(error)),
+    };
+    let row = Row::new()
+        .text("verdict", "whole")
+        .number("entries", report.entries())
+        .number("first", report.first())
+        .number("archived", report.archived())
+        .text("head", &report.head().to_string());
+    screen.record(&row)?;
+    screen.note("write the head down elsewhere: --against finds later what was changed before it");
+    Ok(Outcome::Done)
+}

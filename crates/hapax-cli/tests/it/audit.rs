@@ -1,0 +1,90 @@
+//! Who did what, and whether that can be believed.
+
+use hapax::{Audit, LogKind, Policy, Store};
+
+use crate::rig::{Place, granted};
+
+/// A store with a namespace that keeps its transitions with their keys, and one that keeps none.
+fn audited(place: &Place) {
+    let store = Store::builder(place.path())
+        .log_kind(LogKind::Files)
+        .open()
+        .unwrap();
+    let pay = Policy::at_most_once().audit(Audit::Keys);
+    let pay = store.namespace("pay", pay).unwrap();
+    let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
+    granted(&pay, "order-40").complete("receipt 40").unwrap();
+    granted(&pay, "order-41").doubt("lost").unwrap();
+    granted(&mail, "user-7").complete("sent").unwrap();
+    store.close().unwrap();
+}
+
+fn entries(place: &Place, options: &str) -> Vec<serde_json::Value> {
+    let ran = place.run(&format!("audit list dedup --format json {options}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran.json()
+}
+
+#[test]
+fn entries_are_chosen_by_namespace_key_time_and_who() {
+    let place = Place::new();
+    audited(&place);
+    for line in [
+        "forget dedup user-7 -n mail --confirm --reason GDPR-7 --actor bob",
+        "forget dedup order-40 -n pay --confirm --reason GDPR-8",
+    ] {
+        assert_eq!(place.run(line).code, 0, "{line}");
+    }
+    for (options, count) in [
+        ("", 6),
+        ("-n pay", 5),
+        ("-n mail", 1),
+        ("-n pay --key order-40", 3),
+        ("-n mail --key user-7", 1),
+        ("-n mail --key nobody", 0),
+        ("--operators", 2),
+        ("--since 2020-01-01T00:00:00Z", 6),
+        ("--until 2020-01-01T00:00:00Z", 0),
+    ] {
+        assert_eq!(entries(&place, options).len(), count, "{options}");
+    }
+    let by_bob = &entries(&place, "-n mail")[0];
+    assert_eq!(
+        (&by_bob["actor"], &by_bob["reason"]),
+        (&"bob".into(), &"GDPR-7".into())
+    );
+    assert_eq!(
+        (&by_bob["origin"], &by_bob["key"]),
+        (&"operator".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        entries(&place, "-n pay")[0]["key"],
+        "order-40",
+        "its policy keeps keys"
+    );
+    assert_eq!(place.run("audit list dedup -n nobody").code, 2);
+    assert_eq!(place.run("audit list dedup --since yesterday").code, 2);
+}
+
+#[test]
+fn a_head_that_was_noted_tells_later_what_was_changed() {
+    let place = Place::new();
+    audited(&place);
+    let verified = &place.run("audit verify dedup --format json").json()[0];
+    assert_eq!(verified["verdict"], "whole", "{verified}");
+    let head = verified["head"].as_str().unwrap();
+    let forget = "forget dedup user-7 -n mail --confirm --reason GDPR-7";
+    assert_eq!(place.run(forget).code, 0);
+    let line = format!("audit verify dedup --against {head}");
+    assert_eq!(place.run(&line).code, 0, "what came later is no change");
+    let (number, link) = head.split_once(':').unwrap();
+    let other = if link.starts_with('0') { "1" } else { "0" };
+    let line = format!(
+        "audit verify dedup --against {number}:{other}{}",
+        &link[1..]
+    );
+    let broken = place.run(&line);
+    assert_eq!(broken.code, 1, "{}{}", broken.out, broken.err);
+    assert!(broken.out.contains("damaged"), "{}", broken.out);
+    assert_eq!(place.run("audit verify dedup --against nonsense").code, 2);
+}
