@@ -24,10 +24,12 @@
 //! | `GET /keys`, `GET /in-progress`, `GET /in-doubt` | keys that pass a filter, a bounded page of them |
 //! | `GET /keys/{namespace}/{key}` | one key |
 //! | `POST /keys/{namespace}/{key}/{operation}` | [`resolve`](Operation::Resolve), [`release`](Operation::Release), [`doubt`](Operation::Doubt), [`fail`](Operation::Fail), [`forget`](Operation::Forget) |
+//! | `GET /audit` | what happened to keys: who did what, when and why |
 //! | `POST /accept-salvage` | lets a store that was salvaged with losses grant again |
 
 mod actions;
 mod actor;
+mod audit;
 mod command;
 mod gate;
 mod key_path;

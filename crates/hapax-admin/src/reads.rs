@@ -174,7 +174,7 @@ fn option_of(option: &ExplainedOption) -> OptionView<'_> {
 /// Why a list ends before the last key that it could have.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum StoppedBy {
+pub(crate) enum StoppedBy {
     Limit,
     Time,
 }

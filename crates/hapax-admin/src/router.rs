@@ -15,6 +15,7 @@ use hapax::Store;
 
 use crate::actions;
 use crate::actor::{Actor, Refusal};
+use crate::audit;
 use crate::gate::Gate;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem, method_not_allowed};
@@ -151,6 +152,7 @@ impl AdminRouter {
             .route("/in-doubt", get(reads::in_doubt))
             .route("/keys/{namespace}/{key}", get(reads::key))
             .route("/keys/{namespace}/{key}/{operation}", post(actions::on_key))
+            .route("/audit", get(audit::entries))
             .route("/accept-salvage", post(actions::accept_salvage))
             .method_not_allowed_fallback(method_not_allowed)
             .layer(map_response(harden))

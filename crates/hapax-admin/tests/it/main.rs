@@ -6,6 +6,7 @@
 )]
 
 mod actions;
+mod audit;
 mod hostile;
 mod reads;
 mod rig;

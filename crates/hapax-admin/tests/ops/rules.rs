@@ -182,3 +182,33 @@ fn every_alert_is_seen_to_fire_and_to_stay_quiet() {
     }
     check(&faults);
 }
+
+#[test]
+fn the_runbook_names_verbs_and_routes_that_there_are() {
+    let (page, verbs, routes) = (
+        read("docs/runbook.md"),
+        read("docs/cli.md"),
+        read("docs/admin.md"),
+    );
+    let mut faults = Vec::new();
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let mut words = quoted
+            .split([' ', '\n', '?'])
+            .filter(|word| !word.is_empty());
+        let (first, second) = (words.next().unwrap_or_default(), words.next());
+        let Some(second) = second else { continue };
+        let is_known = match first {
+            "hapax" => verbs.contains(&format!("\n### `{second}`\n")),
+            "GET" => routes.contains(&format!("`GET {second}`")),
+            "POST" => {
+                let operation = second.rsplit('/').next().unwrap_or_default();
+                routes.contains(&format!("| `{operation}` |")) || routes.contains(quoted)
+            }
+            _ => true,
+        };
+        if !is_known {
+            faults.push(format!("`{quoted}`"));
+        }
+    }
+    check(&faults);
+}
