@@ -61,15 +61,8 @@ impl Engine {
         let audit = audit::resume(&*log, &manifest.store_id, found.audit)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
-        let journal = journal(
-            log,
-            (marks, slot),
-            &found,
-            tail,
-            &options,
-            &clock,
-            time.store_ms(),
-        );
+        let (marks, store_ms) = ((marks, slot), time.store_ms());
+        let journal = journal(log, marks, &found, tail, &options, &clock, store_ms);
         let epoch = take_first_epoch(&journal, &found)?;
         let opened = Opened {
             recovered_records: rebuilt.records,
@@ -111,13 +104,20 @@ impl Engine {
             ended: Signal::default(),
         };
         engine.audit_orphans(rebuilt.orphans);
-        crate::trace::recovered(
-            opened.recovered_records,
-            opened.torn_frames,
-            epoch,
-            opened.recovery,
-        );
+        engine.opened.tell(epoch);
         Ok(Arc::new(engine))
+    }
+}
+
+impl Opened {
+    /// Tells whoever traces the store that it is open.
+    fn tell(&self, epoch: u32) {
+        crate::trace::recovered(
+            self.recovered_records,
+            self.torn_frames,
+            epoch,
+            self.recovery,
+        );
     }
 }
 

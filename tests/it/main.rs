@@ -48,8 +48,6 @@ mod salvage;
 mod scan;
 mod smoke;
 mod threads;
-#[cfg(feature = "tracing")]
-mod traces;
 #[cfg(feature = "json")]
 mod typed;
 mod upkeep;

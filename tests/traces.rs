@@ -1,5 +1,8 @@
 //! What a store tells a subscriber of `tracing`: every decision, under a digest that stays the same,
 //! and never the key.
+//!
+//! In a program of its own: a place in the code that some other thread reaches first, while nobody listens, may
+//! stay silent for good. It did, once, beside the other tests.
 
 #![allow(
     clippy::unwrap_used,
