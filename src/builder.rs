@@ -15,7 +15,7 @@ use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::memory_log::MemoryLog;
 use crate::journal::read_only;
 use crate::journal::remains::{self, Remains};
-use crate::options::{Durability, Limits, LogKind, check_durability};
+use crate::options::{Durability, Limits, LogKind};
 use crate::store::{Store, StoreInner};
 #[cfg(feature = "sim")]
 use crate::sync::Drive;
@@ -58,6 +58,9 @@ pub struct Builder {
     trace_keys: bool,
 }
 
+/// How far the wall clock may be past the last time that the store saw, if not said otherwise.
+const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 impl Builder {
     pub(crate) fn new(place: Place) -> Self {
         Self {
@@ -69,7 +72,7 @@ impl Builder {
             shards: SHARDS,
             create: true,
             wait_for_lock: Duration::ZERO,
-            max_offline: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            max_offline: Some(MAX_OFFLINE),
             write_deadline: Duration::from_secs(30),
             allow_at_most_once: false,
             first_counter: 0,
@@ -245,8 +248,10 @@ impl Builder {
         self.create = store.create.unwrap_or(self.create);
         self.wait_for_lock = store.wait_for_lock.unwrap_or(self.wait_for_lock);
         self.max_offline = store.max_offline.or(self.max_offline);
-        if store.accept_clock_jump == Some(true) {
-            self.max_offline = None;
+        match store.accept_clock_jump {
+            Some(true) => self.max_offline = None,
+            Some(false) => self.max_offline = self.max_offline.or(Some(MAX_OFFLINE)),
+            None => {}
         }
         self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
         self.shards = store.shards.unwrap_or(self.shards);
@@ -360,15 +365,7 @@ impl Builder {
 
     fn check(&self) -> Result<()> {
         self.limits.check()?;
-        check_durability(self.durability)?;
-        if self.shards == 0 || self.shards > 1 << 16 {
-            return Err(Error::invalid("the store needs 1 to 65,536 shards"));
-        }
-        if self.write_deadline < Duration::from_secs(1) {
-            return Err(Error::invalid(
-                "the write deadline is under a second: a busy disk may need longer",
-            ));
-        }
+        self.to_config().store.check()?;
         if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }

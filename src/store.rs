@@ -170,7 +170,7 @@ impl Store {
     /// # Errors
     /// As for [`Config::check`] and [`namespace`](Self::namespace).
     pub fn configure(&self, config: &Config) -> Result<BTreeMap<String, Namespace>> {
-        config.check()?;
+        config.check_under(self.inner.engine.options.durability)?;
         let mut policies = Vec::new();
         for (name, space) in &config.namespaces {
             let policy = space.policy()?;

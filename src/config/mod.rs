@@ -22,6 +22,7 @@ use crate::engine::namespaces::check_name;
 use crate::error::{Error, Result};
 use crate::options::{
     Durability, FingerprintPolicy, Guarantee, Limits, LogKind, OnChange, Oversize, Policy,
+    check_durability,
 };
 
 pub use self::explained::{Explained, ExplainedOption, Source};
@@ -301,7 +302,14 @@ impl Config {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).
     pub fn check(&self) -> Result<()> {
-        let durability = self.store.durability.unwrap_or(Durability::Sync);
+        self.store
+            .check()
+            .map_err(|error| within("store", &error))?;
+        self.check_under(self.store.durability.unwrap_or(Durability::Sync))
+    }
+
+    /// As [`check`](Self::check), for a store that is open under this durability.
+    pub(crate) fn check_under(&self, durability: Durability) -> Result<()> {
         let limits = self.limits.apply(Limits::default());
         limits.check().map_err(|error| within("limits", &error))?;
         for (name, space) in &self.namespaces {
@@ -317,6 +325,28 @@ impl Config {
 /// The error, and which part of a configuration it is of.
 fn within(place: &str, error: &Error) -> Error {
     Error::new(error.kind(), format!("[{place}] {error}"))
+}
+
+impl StoreConfig {
+    /// Refuses what no store can be opened with.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(durability) = self.durability {
+            check_durability(durability)?;
+        }
+        if self
+            .shards
+            .is_some_and(|shards| shards == 0 || shards > 1 << 16)
+        {
+            return Err(Error::invalid("the store needs 1 to 65,536 shards"));
+        }
+        let least = Duration::from_secs(1);
+        if self.write_deadline.is_some_and(|deadline| deadline < least) {
+            return Err(Error::invalid(
+                "the write deadline is under a second: a busy disk may need longer",
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl LimitsConfig {

@@ -170,3 +170,44 @@ fn a_configuration_can_open_a_store_to_be_read() {
     let error = Store::in_memory().config(&reading).open().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
+
+/// `check` looked at the limits and namespaces alone, and `open` refused what it had let through.
+#[test]
+fn what_open_would_refuse_is_refused_by_check() {
+    for bad in [
+        "shards = 0",
+        "shards = 65537",
+        "write_deadline = \"999ms\"",
+        "durability = \"2m\"",
+        "durability = \"0s\"",
+    ] {
+        let bad = config(&format!("[store]\n{bad}"));
+        let refused = bad.check().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        assert!(refused.to_string().contains("[store]"), "{refused}");
+        Store::in_memory().config(&bad).open().unwrap_err();
+    }
+}
+
+/// A namespace was held against the default of a store whose durability another than the file had
+/// named, and a policy that the store takes was refused.
+#[test]
+fn a_namespace_is_held_against_the_durability_that_is_in_force() {
+    let window = hapax::Durability::Interval(Duration::from_secs(10));
+    let store = Store::in_memory().durability(window).open().unwrap();
+    let file = config("[namespaces.jobs]\nguarantee = \"at-least-once\"\ndurability = \"10s\"");
+    store.configure(&file).unwrap();
+}
+
+/// The switch was read and left out: the wall clock went on to be believed.
+#[test]
+fn a_configuration_can_take_back_that_a_jump_of_the_clock_is_accepted() {
+    let place = tempfile::tempdir().unwrap();
+    let builder = Store::builder(place.path().join("store"));
+    let file = config("[store]\naccept_clock_jump = false");
+    let store = builder.accept_clock_jump().config(&file).open().unwrap();
+    let explained = store.explain();
+    let value = |name: &str| explained.find(name).unwrap().value().map(str::to_owned);
+    assert_eq!(value("store.accept_clock_jump").as_deref(), Some("false"));
+    assert_eq!(value("store.max_offline").as_deref(), Some("30d"));
+}
