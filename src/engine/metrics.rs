@@ -268,14 +268,19 @@ impl Engine {
     /// keys, and the tail of the journal.
     pub(crate) fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::new(Duration::from_nanos(self.clock.mono_ns()));
-        let (columns, entries) = self.sum_shards();
+        let (mut columns, entries) = self.sum_shards();
         let names = self.namespaces.lock().column_names();
-        let (own, others) = columns.split_at(COLUMNS_MAX);
-        for (name, counters) in names.iter().zip(own) {
+        let others = columns[COLUMNS_MAX];
+        // A namespace of that very name shares its series with them: labels stand there once.
+        let namesake = names.iter().position(|name| **name == *OTHERS);
+        if let Some(namesake) = namesake {
+            columns[namesake] += others;
+        }
+        for (name, counters) in names.iter().zip(&columns) {
             add_namespace(&mut metrics, name, counters);
         }
-        if names.len() == COLUMNS_MAX {
-            add_namespace(&mut metrics, OTHERS, &others[0]);
+        if names.len() == COLUMNS_MAX && namesake.is_none() {
+            add_namespace(&mut metrics, OTHERS, &others);
         }
         self.add_calls(&mut metrics);
         add_entries(&mut metrics, &entries);

@@ -83,3 +83,21 @@ fn a_full_disk_stops_grants_and_not_the_store() {
     lease.complete("done").unwrap();
     store.close().unwrap();
 }
+
+/// A store that is open for reading only counted as ready, and its callers were sent to a store
+/// that refuses every claim.
+#[test]
+fn a_store_that_is_only_read_is_alive_and_not_ready() {
+    let place = tempfile::tempdir().unwrap();
+    let builder = Store::builder(place.path().join("store"));
+    builder.clone().open().unwrap().close().unwrap();
+    let store = builder.read_only().open().unwrap();
+    let health = store.health();
+    assert!(health.is_alive() && !health.is_ready());
+    assert_eq!(health.to_string(), "open to be read only");
+    let gauge = |name| store.metrics().gauge("hapax_healthy", &[("trouble", name)]);
+    assert_eq!(
+        (gauge("read_only"), gauge("closed")),
+        (Some(0.0), Some(1.0))
+    );
+}

@@ -450,3 +450,34 @@ fn the_sum_of_outcomes_equals_the_calls_of_many_threads() {
     );
     store.close().unwrap();
 }
+
+/// A namespace that is called "other" had the same labels as those beyond the cap: two lines of one
+/// series, of which a scraper takes either.
+#[test]
+fn a_namespace_called_other_shares_its_series_with_those_beyond_the_cap() {
+    let store = Store::in_memory().open().unwrap();
+    let spaces: Vec<_> = (0..66)
+        .map(|number| {
+            let name = match number {
+                7 => "other".to_owned(),
+                number => format!("space {number}"),
+            };
+            store.namespace(&name, Policy::at_least_once()).unwrap()
+        })
+        .collect();
+    for space in &spaces {
+        assert!(space.insert("key").unwrap());
+    }
+    let metrics = store.metrics();
+    let granted = [("namespace", "other"), ("outcome", "granted")];
+    assert_eq!(metrics.total("hapax_claims_total", &granted), 3);
+    let text = metrics.to_prometheus();
+    let mut seen = std::collections::BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        assert!(
+            seen.insert(series.to_owned()),
+            "{series} stands there twice"
+        );
+    }
+}
