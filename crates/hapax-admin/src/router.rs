@@ -66,8 +66,10 @@ pub(crate) struct Admin {
     pub(crate) options: AdminRouter,
     /// Reading the log: two at a time, so that a page that is reloaded does not read it ten times.
     pub(crate) scans: Gate,
-    /// Reading one record, or counters.
+    /// Reading one record, or a few facts.
     pub(crate) reads: Gate,
+    /// Reading counters: reads that hang take no place from whoever scrapes them.
+    pub(crate) scrapes: Gate,
     /// Changing something.
     pub(crate) actions: Gate,
 }
@@ -180,11 +182,12 @@ impl AdminRouter {
             .with_state(Self::new(store).into_admin())
     }
 
-    fn into_admin(self) -> Arc<Admin> {
+    pub(crate) fn into_admin(self) -> Arc<Admin> {
         let secs = Duration::from_secs;
         Arc::new(Admin {
             scans: Gate::new(2, self.scan_time, secs(5), Code::TooSlow),
             reads: Gate::new(16, secs(5), secs(1), Code::TooSlow),
+            scrapes: Gate::new(4, secs(5), secs(1), Code::TooSlow),
             actions: Gate::new(8, secs(30), secs(1), Code::StillRunning),
             options: self,
         })
