@@ -26,7 +26,7 @@ pub struct Action {
 
 impl Action {
     /// An action of this actor, for this reason: each at most 256 bytes and without control
-    /// characters. The actor is not empty.
+    /// characters, those that end a line or turn its direction included. The actor is not empty.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -76,10 +76,17 @@ fn check_text(what: &str, text: &str) -> Result<()> {
         let remedy = "shorten it, and refer to a ticket";
         return Err(Error::too_large(what, text.len(), ACTOR_BYTES_MAX, remedy));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(breaks_the_line) {
         return Err(Error::invalid(format!(
             "{what} holds control characters: keep it to one line of text"
         )));
     }
     Ok(())
+}
+
+/// Controls, and what ends a line or turns the direction of its text around.
+fn breaks_the_line(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -84,7 +84,7 @@ impl Operator {
 
     /// Frees a key that somebody holds under `token`, as if the holder had released it: the holder
     /// is [`Superseded`](crate::ErrorKind::Superseded), and the key can be claimed again. The last
-    /// attempt that the policy allows is a final failure instead.
+    /// attempt that the policy allows is a final failure instead, whose error names nobody.
     ///
     /// # Errors
     /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
@@ -103,6 +103,9 @@ impl Operator {
     }
 
     /// Puts a key that somebody holds under `token` into doubt; the holder is superseded.
+    ///
+    /// It may yet cause its effect, so [`Doubt::holder_alive`] says so until its lease is dropped,
+    /// and till then the doubt is resolved as "never happened" by force only.
     ///
     /// # Errors
     /// As for [`release`](Self::release), but under either guarantee.

@@ -83,7 +83,8 @@ counters! {
     resolved,
     /// Grants that were never delivered, and taken back.
     withdrawn,
-    /// Leases that were dropped without an outcome, so that their keys can run again.
+    /// Leases that were dropped without an outcome, or taken away by an operator, so that their keys
+    /// can run again.
     dropped_leases,
     /// Leases that lapsed.
     lapsed,

@@ -398,7 +398,7 @@ impl Engine {
             }
             Verdict::InDoubt { compared } => Answer::InDoubt {
                 record: Arc::clone(record),
-                holder_alive: false,
+                holder_alive: self.outlived.is_alive(record.head.token),
                 compared,
             },
             Verdict::Mismatch(labels) => {

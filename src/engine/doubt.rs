@@ -26,6 +26,9 @@ use crate::sync::block_on;
 /// A doubt, and whether its holder is alive in this process.
 pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
 
+const HOLDER_ALIVE: &str = "the holder of this key is alive in this process and may still cause the effect: stop it first, or \
+                            force the resolution";
+
 /// How a doubt is settled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Settlement<'a> {
@@ -76,6 +79,9 @@ impl Engine {
                             return Err(
                                 refused(Refusal::Superseded, Some(info)).resting_on(rests_on)
                             );
+                        }
+                        if !force && matches!(settlement, Settlement::NeverHappened) {
+                            self.check_outlived(named, record)?;
                         }
                         let last = Some(LastRecord {
                             locator,
@@ -151,12 +157,18 @@ impl Engine {
         }
         let reruns = matches!(settlement, Settlement::NeverHappened);
         if reruns && running.guard_alive && !force {
-            return in_use(
-                "the holder of this key is alive in this process and may still cause the effect: \
-                 stop it first, or force the resolution",
-            );
+            return in_use(HOLDER_ALIVE);
         }
         Ok(())
+    }
+
+    /// Refuses to let a key run again that an operator has put in doubt under a holder who is there.
+    fn check_outlived(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
+        if !self.outlived.is_alive(record.head.token) {
+            return Ok(());
+        }
+        let info = self.info(named.namespace, State::InDoubt, Arc::clone(record));
+        Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
     }
 
     #[expect(
@@ -224,7 +236,10 @@ impl Engine {
         }
         let settled = self.get(named).await?;
         let doubt = settled.filter(|info| info.state == State::InDoubt);
-        Ok(doubt.map(|info| (info.record, false)))
+        Ok(doubt.map(|info| {
+            let alive = self.outlived.is_alive(info.record.head.token);
+            (info.record, alive)
+        }))
     }
 
     fn running_doubt_of(&self, named: Named<'_>) -> Option<(Arc<Record>, bool)> {
@@ -261,7 +276,8 @@ impl Engine {
                 // A poisoned store names only what is durable.
                 if frame.is_none() || !self.journal.is_poisoned() {
                     rests_on = rests_on.max(frame);
-                    doubts.push((namespace, Arc::new(record), false));
+                    let alive = self.outlived.is_alive(record.head.token);
+                    doubts.push((namespace, Arc::new(record), alive));
                 }
             }
         }

@@ -32,6 +32,7 @@ impl Engine {
             self.take_back(&mut shard, at, now, &mut aftermath);
         }
         drop(shard);
+        self.outlived.end(token);
         aftermath.carry_out();
     }
 

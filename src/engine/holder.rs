@@ -382,6 +382,8 @@ impl Engine {
             let end_ms = running.lease_end_ms();
             shard.arm(at, end_ms);
         }
+        drop(shard);
+        self.outlived.end(token);
     }
 
     /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
@@ -402,6 +404,9 @@ impl Engine {
                 Prepared::default(),
                 now,
             );
+        } else {
+            drop(shard);
+            self.outlived.end(token);
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) mod metrics;
 pub(crate) mod moving;
 pub(crate) mod namespaces;
 pub(crate) mod operate;
+mod outlived;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
 pub(crate) mod shards;
@@ -47,6 +48,7 @@ use self::backup::Pin;
 use self::compaction::{Janitor, ReadRequest};
 use self::metrics::Meters;
 use self::namespaces::{NamespaceCore, Namespaces};
+use self::outlived::Outlived;
 use self::shards::{Locked, Shards};
 use self::waiting::Waiter;
 use self::workers::Workers;
@@ -113,6 +115,7 @@ pub(crate) struct Engine {
     durable_epoch: AtomicU32,
     store_time: Mutex<StoreTime>,
     store_secs: AtomicU32,
+    outlived: Outlived,
     /// Waiting callers, of all keys.
     waiters: AtomicUsize,
     /// The moment at which the timer thread will look again.

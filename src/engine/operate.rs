@@ -27,6 +27,9 @@ pub(crate) enum Operation<'a> {
     Fail(&'a [u8]),
 }
 
+/// The error of a key that an operator releases after the last attempt that its policy allows.
+const LAST_ATTEMPT: &[u8] = b"an operator ended the last attempt that the policy allows";
+
 impl Engine {
     /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is
     /// superseded. Gives the frame that the acknowledgement waits for.
@@ -58,6 +61,8 @@ impl Engine {
                     let kind = self.check_operation(&shard, at, named, token, operation, now)?;
                     let said = match operation {
                         Operation::Fail(error) => error,
+                        // It is what callers are answered: who intervened and why is not for them.
+                        Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
                         Operation::Release | Operation::Doubt => said.as_bytes(),
                     };
                     return self.end_hold(shard, at, named, kind, said, prepared, operator, now);
@@ -129,6 +134,7 @@ impl Engine {
             .expect("a slot names a running key that is there");
         let last = running.rest.last_record;
         let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
+        let guard = running.guard_alive.then_some(running.token);
         // A higher token, so that the holder hears that it was superseded.
         let subject = Subject {
             token: self.next_token()?,
@@ -151,6 +157,9 @@ impl Engine {
             audit.as_ref(),
             now.mono_ms,
         );
+        if let (RecordKind::InDoubt, Some(holder)) = (kind, guard) {
+            self.outlived.note(holder, head.token);
+        }
         let guarantee = policy.guarantee;
         let ended = shard.apply(named.digest, &head, guarantee, locator);
         let tallies = &mut shard.tallies;
@@ -161,7 +170,11 @@ impl Engine {
                     counters.doubted += 1;
                     counters.doubts += 1;
                 }
-                _ => counters.released += 1,
+                _ => {
+                    counters.released += 1;
+                    // Whoever held it may go on beside the next run.
+                    counters.dropped_leases += 1;
+                }
             }
             counters.holds.observe(held_ms);
         });

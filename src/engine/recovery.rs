@@ -11,6 +11,7 @@ use super::audit::{self, Orphans};
 use super::compaction::Janitor;
 use super::metrics::Meters;
 use super::namespaces::Namespaces;
+use super::outlived::Outlived;
 use super::shards::Shards;
 use super::workers::Workers;
 use super::{Engine, EngineOptions, Opened, next_epoch};
@@ -43,8 +44,7 @@ impl Engine {
         clock: Clock,
         options: EngineOptions,
     ) -> Result<Arc<Self>> {
-        let began_ms = clock.mono_ms();
-        let read_only = log.is_read_only();
+        let (began_ms, read_only) = (clock.mono_ms(), log.is_read_only());
         let mut secrets = Secrets::new(options.secrets);
         free_reserve_on_full_disk(&*log)?;
         let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
@@ -86,6 +86,7 @@ impl Engine {
             store_time: Mutex::new(time),
             opened,
             meters: Meters::new(),
+            outlived: Outlived::default(),
             waiters: AtomicUsize::new(0),
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),

@@ -92,7 +92,7 @@ impl Engine {
                 Verdict::InDoubt { .. } => Outcome::InDoubt {
                     record: Arc::clone(record),
                     locator: Some(locator),
-                    holder_alive: false,
+                    holder_alive: self.outlived.is_alive(record.head.token),
                 },
                 _ => Outcome::Again,
             };

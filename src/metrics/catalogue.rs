@@ -35,7 +35,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_dropped_leases_total",
         Counter,
-        "Leases that were dropped without an outcome, so that their key can run again.",
+        "Leases that were dropped without an outcome, or taken away by an operator, so that their key can run again.",
     ),
     (
         "hapax_lapses_total",

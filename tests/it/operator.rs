@@ -32,6 +32,9 @@ fn who_acts_and_why_has_to_fit_a_line() {
         ("", "why", ErrorKind::Invalid),
         ("a\nb", "why", ErrorKind::Invalid),
         ("bob", "why\u{7}", ErrorKind::Invalid),
+        // Neither is a control character to Unicode, and both make of one line what it is not.
+        ("bob", "why\u{2028}carol: because", ErrorKind::Invalid),
+        ("\u{202e}bob", "why", ErrorKind::Invalid),
         (&*over, "why", ErrorKind::TooLarge),
         ("bob", &*over, ErrorKind::TooLarge),
     ] {
@@ -94,6 +97,22 @@ fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded() {
     assert_eq!(next.last_reason(), b"alice: INC-42: it hangs");
 }
 
+/// A key that an operator took from a living holder runs a second time beside it, and was no part
+/// of the bound on duplicate effects.
+#[test]
+fn what_an_operator_releases_counts_as_a_possible_duplicate() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let lease = claim(&work, "key");
+    operator(&world)
+        .release("work", "key", lease.token())
+        .unwrap();
+    claim(&work, "key").complete("again").unwrap();
+    assert_eq!(refused(lease), ErrorKind::Superseded);
+    let indicators = world.store.metrics().indicators();
+    assert_eq!(indicators.duplicate_effects_max(), 1);
+}
+
 #[test]
 fn the_last_attempt_that_is_released_is_a_failure() {
     let world = World::new();
@@ -104,7 +123,11 @@ fn the_last_attempt_that_is_released_is_a_failure() {
         .unwrap();
     assert_eq!(refused(lease), ErrorKind::Superseded);
     let failed = failed(work.claim("key").unwrap());
-    assert_eq!(failed.error(), b"alice: INC-42: it hangs");
+    // Callers were given the actor and the reason as their answer, which are for operators alone.
+    assert_eq!(
+        failed.error(),
+        b"an operator ended the last attempt that the policy allows"
+    );
 }
 
 #[test]
@@ -158,6 +181,46 @@ fn what_promises_at_most_once_is_put_in_doubt_and_resolved() {
     world.store = world.builder().allow_at_most_once().open().unwrap();
     let work = world.namespace(Policy::at_most_once());
     assert_eq!(completed(work.claim("key").unwrap()).response(), b"yes");
+}
+
+/// A holder whose key an operator had put in doubt counted as gone: the doubt could be resolved as
+/// "never happened" without force, and the key ran again while the first run went on to its effect.
+#[test]
+fn a_holder_that_an_operator_put_in_doubt_is_alive_until_its_guard_is_gone() {
+    for policy in both() {
+        let world = World::with(hapax::Builder::allow_at_most_once);
+        let work = world.namespace(policy);
+        let by = operator(&world);
+        for ends in [
+            (|lease| drop(lease)) as fn(Lease),
+            |lease| assert_eq!(refused(lease), ErrorKind::Superseded),
+            |lease| {
+                let again = lease.complete("late").unwrap_err().into_lease();
+                drop(again);
+            },
+        ] {
+            let lease = claim(&work, "key");
+            by.doubt("work", "key", lease.token()).unwrap();
+            let doubt = work.doubt_of("key").unwrap().unwrap();
+            assert!(doubt.holder_alive());
+            assert!(work.in_doubt().unwrap()[0].holder_alive());
+            assert!(in_doubt(work.claim("key").unwrap()).holder_alive());
+            let alive = by.resolve(&doubt, Resolution::NeverHappened).unwrap_err();
+            assert_eq!(alive.kind(), ErrorKind::InUse);
+            ends(lease);
+            assert!(!work.doubt_of("key").unwrap().unwrap().holder_alive());
+            assert!(!work.in_doubt().unwrap()[0].holder_alive());
+            by.resolve(&doubt, Resolution::NeverHappened).unwrap();
+            assert!(work.forget("key").unwrap());
+        }
+        let lease = claim(&work, "key");
+        by.doubt("work", "key", lease.token()).unwrap();
+        let doubt = work.doubt_of("key").unwrap().unwrap();
+        by.resolve_forced(&doubt, Resolution::NeverHappened)
+            .unwrap();
+        assert_eq!(claim(&work, "key").attempt(), 2);
+        assert_eq!(refused(lease), ErrorKind::Superseded);
+    }
 }
 
 #[test]
