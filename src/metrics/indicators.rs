@@ -73,7 +73,8 @@ impl Metrics {
         self.indicators_over(None)
     }
 
-    /// The five indicators since an earlier snapshot of the same open store.
+    /// The five indicators since an earlier snapshot of the same open store; since it was opened,
+    /// where that one is of another.
     ///
     /// # Examples
     ///
@@ -96,6 +97,8 @@ impl Metrics {
     }
 
     fn indicators_over(&self, earlier: Option<&Self>) -> Indicators {
+        // Another opening has counted from zero.
+        let earlier = earlier.filter(|earlier| earlier.run == self.run);
         let count = |name: &str, labels: &[(&str, &str)]| {
             let before = earlier.map_or(0, |earlier| earlier.total(name, labels));
             self.total(name, labels).saturating_sub(before)

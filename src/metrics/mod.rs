@@ -52,6 +52,8 @@ pub struct Metrics {
     families: Vec<Family>,
     /// On the monotonic clock of the store.
     at: Duration,
+    /// Which opening of a store it is of.
+    run: u128,
 }
 
 /// A metric: its name, and its numbers by their labels.
@@ -93,10 +95,11 @@ pub struct Distribution {
 }
 
 impl Metrics {
-    pub(crate) fn new(at: Duration) -> Self {
+    pub(crate) fn new(at: Duration, run: u128) -> Self {
         Self {
             families: catalogue::families(),
             at,
+            run,
         }
     }
 

@@ -42,10 +42,7 @@ impl Publisher {
     pub fn publish(&mut self, metrics: &Metrics, recorder: &dyn Recorder) {
         let is_first = self.last.is_none();
         // A store that was opened again counts from zero.
-        let last = self
-            .last
-            .take()
-            .filter(|last| !has_restarted(last, metrics));
+        let last = self.last.take().filter(|last| last.run == metrics.run);
         for family in metrics.families() {
             if is_first {
                 describe(family, recorder);
@@ -58,11 +55,6 @@ impl Publisher {
         }
         self.last = Some(metrics.clone());
     }
-}
-
-fn has_restarted(last: &Metrics, now: &Metrics) -> bool {
-    let open = |metrics: &Metrics| metrics.gauge("hapax_open_seconds", &[]);
-    open(now) < open(last)
 }
 
 fn same<'a>(family: &'a Family, series: &Series) -> Option<&'a Series> {

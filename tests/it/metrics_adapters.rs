@@ -137,6 +137,23 @@ mod facade {
         }
     }
 
+    /// A store that was opened again and had been open for longer than the one before when the
+    /// publisher came was taken for that one: as much as that had counted was left out.
+    #[test]
+    fn a_store_that_was_opened_again_some_time_ago_counts_from_zero() {
+        let (seen, mut publisher) = (Seen::default(), Publisher::new());
+        let mut before = None;
+        for secs in [1, 3] {
+            let (clock, store) = world();
+            use_it(&store, 5);
+            clock.advance(std::time::Duration::from_secs(secs));
+            let metrics = store.metrics();
+            publisher.publish(&metrics, &seen);
+            check(&seen, &metrics, before.as_ref());
+            before = Some(metrics);
+        }
+    }
+
     #[test]
     fn a_recorder_follows_the_snapshots() {
         let (clock, store) = world();
