@@ -28,8 +28,13 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Which entries, and how many.
+#[derive(Default)]
 struct AuditQuery {
-    filter: AuditFilter,
+    namespace: Option<String>,
+    key: Option<Vec<u8>>,
+    digest: Option<KeyDigest>,
+    transitions: Vec<Transition>,
+    of_operators: bool,
     older_than_secs: Option<u64>,
     newer_than_secs: Option<u64>,
     rows: usize,
@@ -38,10 +43,8 @@ struct AuditQuery {
 impl AuditQuery {
     fn parse(query: Option<&str>, rows_max: usize) -> Result<Self, Problem> {
         let mut asked = Self {
-            filter: AuditFilter::new(),
-            older_than_secs: None,
-            newer_than_secs: None,
             rows: ROWS.min(rows_max),
+            ..Self::default()
         };
         let members = members(query, KNOWN)?;
         let has = |name| members.iter().any(|(member, _)| *member == name);
@@ -57,38 +60,42 @@ impl AuditQuery {
     }
 
     fn set(&mut self, name: &str, bytes: Vec<u8>, rows_max: usize) -> Result<(), Problem> {
-        let filter = std::mem::take(&mut self.filter);
         if name == "key" {
-            self.filter = filter.key(bytes);
+            self.key = Some(bytes);
             return Ok(());
         }
         let text = text(name, bytes)?;
-        self.filter = match name {
-            "namespace" => filter.namespace(&*text),
-            "digest" => filter.key_digest(KeyDigest::from_str(&text)?),
-            "transition" => filter.transition(Transition::from_str(&text)?),
-            "operators" if truth(name, &text)? => filter.origin(Origin::Operator),
-            _ => filter,
-        };
         match name {
+            "namespace" => self.namespace = Some(text),
+            "digest" => self.digest = Some(KeyDigest::from_str(&text)?),
+            "transition" => self.transitions.push(Transition::from_str(&text)?),
+            "operators" => self.of_operators = truth(name, &text)?,
             "older_than" => self.older_than_secs = Some(seconds(name, &text)?),
             "newer_than" => self.newer_than_secs = Some(seconds(name, &text)?),
-            "limit" => self.rows = rows(&text, rows_max)?,
-            _ => {}
+            _ => self.rows = rows(&text, rows_max)?,
         }
         Ok(())
     }
 
-    /// The filter, at this store time.
-    fn filter_at(&self, store_secs: u64) -> AuditFilter {
-        let mut filter = self.filter.clone();
-        if let Some(span) = self.newer_than_secs {
-            filter = filter.from(store_secs.saturating_sub(span).saturating_add(1));
-        }
-        if let Some(span) = self.older_than_secs {
-            filter = filter.before(store_secs.saturating_sub(span).saturating_add(1));
-        }
-        filter
+    /// What stands for the key that is asked for. Refuses a namespace that is not there.
+    fn key_digest(&self, store: &Store) -> Result<Option<KeyDigest>, Problem> {
+        let Some(name) = &self.namespace else {
+            return Ok(None);
+        };
+        let namespace = store.open_namespace(name)?;
+        Ok(self.key.as_ref().map(|key| namespace.key_digest(key)))
+    }
+
+    fn passes(&self, entry: &AuditEntry, key: Option<KeyDigest>, store_secs: u64) -> bool {
+        let (digest, age_secs) = (entry.key_digest(), store_secs.saturating_sub(entry.at()));
+        let of_namespace = |name: &String| entry.namespace() == Some(name.as_str());
+        self.namespace.as_ref().is_none_or(of_namespace)
+            && key.is_none_or(|key| digest == Some(key))
+            && self.digest.is_none_or(|only| digest == Some(only))
+            && (self.transitions.is_empty() || self.transitions.contains(&entry.transition()))
+            && (!self.of_operators || entry.origin() == Origin::Operator)
+            && self.older_than_secs.is_none_or(|least| age_secs >= least)
+            && self.newer_than_secs.is_none_or(|most| age_secs < most)
     }
 }
 
@@ -160,16 +167,21 @@ pub(crate) async fn entries(
     Ok(json(StatusCode::OK, &admin.scans.run(page).await?))
 }
 
+/// The filter lies here and not in the scan, so that time is looked at between any two entries.
 fn entries_of(store: &Store, query: &AuditQuery, stop: &Stop) -> Result<Entries, Problem> {
     let store_secs = store.stats().store_secs();
     let mut entries = Vec::new();
     let mut stopped_by = None;
-    for entry in store.audit(query.filter_at(store_secs))? {
-        if entries.len() == query.rows {
-            stopped_by = Some(StoppedBy::Limit);
-            break;
+    let key = query.key_digest(store)?;
+    for entry in store.audit(AuditFilter::new())? {
+        let entry = entry?;
+        if query.passes(&entry, key, store_secs) {
+            if entries.len() == query.rows {
+                stopped_by = Some(StoppedBy::Limit);
+                break;
+            }
+            entries.push(EntryView::of(&entry));
         }
-        entries.push(EntryView::of(&entry?));
         if stop.is_asked() {
             stopped_by = Some(StoppedBy::Time);
             break;
