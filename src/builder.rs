@@ -238,7 +238,8 @@ impl Builder {
         self
     }
 
-    /// Takes over every option that a configuration names; the others stay as they are. Its
+    /// Takes over every option that a configuration names; the others stay as they are, and a builder
+    /// that was told to [only read](Self::read_only) still only reads. The configuration's
     /// namespaces are made, or given their policies, by [`Store::configure`].
     pub fn config(mut self, config: &Config) -> Self {
         let store = &config.store;
@@ -255,7 +256,7 @@ impl Builder {
         }
         self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
         self.shards = store.shards.unwrap_or(self.shards);
-        self.read_only = store.read_only.unwrap_or(self.read_only);
+        self.read_only |= store.read_only == Some(true);
         self
     }
 

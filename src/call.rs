@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::claim::{BatchClaim, Claim, ClaimOptions};
 use crate::engine::batch::BatchItem;
 use crate::error::Result;
+use crate::key::KEY_BYTES_MAX;
 use crate::namespace::Namespace;
 use crate::pending::Pending;
 use crate::state::running::Request;
@@ -41,6 +42,11 @@ impl Drop for Unanswered {
     }
 }
 
+/// As much of a key as any key may have: one that is longer is refused, and costs no more.
+fn within_limit(key: &[u8]) -> &[u8] {
+    key.get(..KEY_BYTES_MAX).unwrap_or(key)
+}
+
 impl Namespace {
     /// Counts claims that have ended in an error; the others the engine has counted.
     fn count_failed<T>(&self, claims: usize, answered: Result<T>) -> Result<T> {
@@ -52,7 +58,7 @@ impl Namespace {
     }
 
     pub(crate) fn subject(&self, key: &[u8]) -> Subject {
-        self.store().engine.subject(self.core(), key)
+        self.store().engine.subject(self.core(), within_limit(key))
     }
 
     pub(crate) fn claim_in_span(&self, key: &[u8], options: ClaimOptions) -> Result<Claim> {
@@ -73,7 +79,7 @@ impl Namespace {
         let operation = Operation::begin("claim", || self.subject(key));
         let wait = options.wait;
         let prepared = self.prepare(key, options);
-        let key = Box::<[u8]>::from(key);
+        let key = Box::<[u8]>::from(within_limit(key));
         let mut call = Unanswered::new(self, 1);
         Pending::new(operation.follow(async move {
             let claimed = match prepared {

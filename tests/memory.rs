@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hapax::{
     Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, Limits, ManualClock, MemoryLog,
-    Namespace, Policy, Resolution, Store, Ticket,
+    Namespace, Pending, Policy, Resolution, Store, Ticket,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -59,6 +59,15 @@ fn cheap<T: Debug, E: Debug + Into<hapax::Error>>(act: impl FnOnce() -> Result<T
     assert!(bytes <= REFUSAL_BYTES, "{bytes} bytes to say: {error}");
 }
 
+/// What a call that does not block is refused with at once.
+fn refusal<T: Debug>(mut pending: Pending<hapax::Result<T>>) -> hapax::Error {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::Pin::new(&mut pending).poll(&mut context) {
+        std::task::Poll::Ready(refused) => refused.unwrap_err(),
+        std::task::Poll::Pending => panic!("a refusal waits for nothing"),
+    }
+}
+
 fn store(limits: Limits) -> (ManualClock, Store, Namespace) {
     let clock = ManualClock::new();
     let store = Store::in_memory()
@@ -98,6 +107,8 @@ fn a_huge_key_name_or_label_is_refused_before_it_is_copied() {
     let metadata = vec![1; HUGE];
     let options = ClaimOptions::new().metadata(metadata);
     cheap(|| work.claim(&huge));
+    // It was copied once by the form that does not block, to be shown in traces.
+    cheap(|| Err::<(), _>(refusal(work.claim_async(&huge, ClaimOptions::new()))));
     cheap(|| work.insert(&huge));
     cheap(|| work.insert_many([&huge]));
     cheap(|| work.contains(&huge));

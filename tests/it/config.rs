@@ -167,6 +167,15 @@ fn a_configuration_can_open_a_store_to_be_read() {
     store.configure(&known).unwrap();
     let error = store.configure(&jobs("at-least-once", "2h")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnly);
+    store.close().unwrap();
+    let writing = config("[store]\nread_only = false");
+    let tool = Store::builder(&path).read_only().config(&writing);
+    let error = tool.open().unwrap().configure(&jobs("at-least-once", "2h"));
+    assert_eq!(
+        error.unwrap_err().kind(),
+        ErrorKind::ReadOnly,
+        "the stricter of the two counts"
+    );
     let error = Store::in_memory().config(&reading).open().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
