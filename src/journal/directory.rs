@@ -256,15 +256,18 @@ pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
     fs::read(&path).map_err(|error| named(&error, "read", &path))
 }
 
-/// One slot of the marks, as long as it says that it is.
+/// One slot of the marks, as long as it says that it is. Where the file is too short for a slot, the
+/// rest of it was never written, and is zero.
 pub(super) fn read_slot(marks: &File, slot: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; 2 + MARKS_BYTES_MAX];
-    marks.read_exact_at(&mut bytes, (slot * SLOT_BYTES) as u64)?;
+    let mut bytes = [0; 2 + MARKS_BYTES_MAX];
+    let from = (slot * SLOT_BYTES) as u64;
+    let there = marks.metadata()?.len().saturating_sub(from);
+    let there = usize::try_from(there).map_or(bytes.len(), |there| there.min(bytes.len()));
+    marks.read_exact_at(&mut bytes[..there], from)?;
     let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
     // A length that nobody wrote leaves all of it, for the journal's checksum to refuse.
-    bytes.drain(..2);
-    bytes.truncate(length);
-    Ok(bytes)
+    let written = &bytes[2..];
+    Ok(written[..length.min(written.len())].to_vec())
 }
 
 impl Drop for Directory {

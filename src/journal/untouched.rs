@@ -128,11 +128,7 @@ impl Untouched {
     pub(crate) fn read_marks(&self, slot: usize) -> io::Result<Vec<u8>> {
         let path = self.path.join(MARKS);
         match File::open(&path).and_then(|file| read_slot(&file, slot)) {
-            Err(error)
-                if [ErrorKind::NotFound, ErrorKind::UnexpectedEof].contains(&error.kind()) =>
-            {
-                Ok(Vec::new())
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             result => result.map_err(|error| named(&error, "read", &path)),
         }
     }

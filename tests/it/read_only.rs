@@ -249,3 +249,26 @@ fn an_answer_expires_while_it_is_read() {
     store.close().unwrap();
     assert!(reading::fingerprint(&path) == before);
 }
+
+/// Marks that were cut short within a slot, behind what the slot says, were believed by an open to
+/// write and not by an open to read, which then called a whole store damaged. The sweep of damaged
+/// images found it.
+#[test]
+fn short_marks_are_read_as_an_open_to_write_reads_them() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("killed");
+    killed(&path, LogKind::Files);
+    let mut whole = 0;
+    for length in [0, 1, 2, 60, 406, 513, 514, 4096, 4097, 4502, 8191] {
+        let cut = place.path().join(format!("cut-{length}"));
+        reading::copy(&path, &cut);
+        let marks = fs::File::options().write(true).open(cut.join("MARKS"));
+        marks.unwrap().set_len(length).unwrap();
+        let told = |opened: Result<Store, Error>| opened.map(drop).map_err(|error| error.kind());
+        let read = told(Store::builder(&cut).read_only().open());
+        let written = told(Store::open(&cut));
+        assert_eq!(read, written, "{length} bytes of marks");
+        whole += u32::from(read.is_ok());
+    }
+    assert!(whole > 0, "some cuts take nothing away");
+}
