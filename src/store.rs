@@ -401,7 +401,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Damaged`](ErrorKind::Damaged) with the place where it breaks, or where the noted entry is
-    /// missing or another one. A noted entry that has expired tells nothing any more.
+    /// missing or another one. A noted entry from before [`AuditReport::first`] has expired, or was
+    /// taken away, and tells nothing any more.
     pub fn verify_audit_against(&self, noted: AuditHead) -> Result<AuditReport> {
         self.verify_chain(Some(noted))
     }

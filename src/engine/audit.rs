@@ -17,7 +17,7 @@ use crate::fingerprint::Fingerprint;
 use crate::journal::audit::{Draft, Facts};
 use crate::key::{FencingToken, KeyDigest, NamespaceId};
 use crate::options::{AUDIT_RETENTION, Policy};
-use crate::record::RecordRef;
+use crate::record::{RecordKind, RecordRef};
 use crate::state::running::Running;
 
 /// Who brings a transition about.
@@ -75,6 +75,13 @@ impl Engine {
         now: Now,
     ) -> Option<Draft> {
         by.writes(policy).then(|| {
+            // A release at the limit of attempts, for one, has become an error only here.
+            let failed = outcome.is_none() && record.head.kind == RecordKind::Failed;
+            let outcome = if failed {
+                Some(self.outcome_digest(record.body))
+            } else {
+                outcome
+            };
             let deed = Deed {
                 transition,
                 by,

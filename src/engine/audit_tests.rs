@@ -154,6 +154,85 @@ fn an_archive_that_is_missing_or_in_anothers_place_is_noticed() {
 }
 
 /// A disk without room for an archive keeps the segment, and gets rid of it later.
+/// Of an audit log that has expired, an archive without entries is left, which says where the chain
+/// goes on. Its link was held against nothing: a store that had forgotten everything passed as the
+/// one whose head was noted, whatever the link said.
+#[test]
+fn the_link_that_is_left_of_what_has_expired_is_held_against_the_noted_one() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let store = open(&log, &clock);
+    let audited = policy().audit_retention(HOUR);
+    let space = store.namespace("space", audited).unwrap();
+    let plain = policy().audit(Audit::Off);
+    let plain = store.namespace("plain", plain).unwrap();
+    space.insert("key").unwrap();
+    let noted = store.audit_head();
+    for _ in 0..2 {
+        for key in 0..24 {
+            plain.insert(key.to_string()).unwrap();
+        }
+        clock.advance(HOUR * 2);
+        clock.advance(GRACE);
+        clock.advance(GRACE);
+    }
+    assert!(entries(&store).is_empty(), "it has expired");
+    store.verify_audit_against(noted).unwrap();
+    drop((space, plain));
+    store.close().unwrap();
+    let mut image = log.image();
+    let bytes = &mut image.archives[0].1;
+    let mut archive = Archive::decode(bytes).unwrap();
+    archive.before.link[0] ^= 1;
+    archive.after = archive.before;
+    *bytes = archive.encode();
+    let store = open(&MemoryLog::of_image(image), &clock);
+    let error = store.verify_audit_against(noted).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+}
+
+/// The next archive says what it follows, so one that was damaged poisoned the store as soon as
+/// another segment went, and again after each restart.
+#[test]
+fn a_damaged_archive_does_not_end_the_store() {
+    let (mut image, _) = written();
+    let newest = image.archives.last_mut().unwrap();
+    *newest.1.last_mut().unwrap() ^= 1;
+    let archives = image.archives.len();
+    let (log, clock) = (MemoryLog::of_image(image), ManualClock::new());
+    clock.advance(HOUR * 5);
+    let store = open(&log, &clock);
+    let space = store.namespace("space", policy()).unwrap();
+    for _ in 0..2 {
+        for key in 0..24 {
+            space.insert(key.to_string()).unwrap();
+        }
+        clock.advance(HOUR * 2);
+        clock.advance(GRACE);
+        clock.advance(GRACE);
+    }
+    space.insert("still there").unwrap();
+    assert!(log.image().archives.len() > archives, "more were written");
+    let error = store.verify_audit().unwrap_err();
+    assert!(error.to_string().contains("audit archive"), "{error}");
+}
+
+/// The error that a release at the limit of attempts becomes had no digest in its entry.
+#[test]
+fn each_failure_has_the_digest_of_its_error() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let store = open(&log, &clock);
+    let once = policy().max_attempts(1);
+    let space = store.namespace("space", once).unwrap();
+    let Claim::Granted(lease) = space.claim("key").unwrap() else {
+        panic!("granted")
+    };
+    lease.release("no such address").unwrap();
+    let failed = entries(&store).pop().unwrap();
+    assert_eq!(failed.transition(), Transition::Failed);
+    let digest = store.outcome_digest(b"no such address");
+    assert_eq!(failed.outcome_digest(), Some(digest));
+}
+
 #[test]
 fn a_segment_stays_until_there_is_room_for_its_archive() {
     let (log, clock) = (MemoryLog::new(), ManualClock::new());

@@ -28,7 +28,11 @@ impl Engine {
             return Ok(true);
         };
         let log = self.journal.log();
-        let before = newest_archive(log, segment.number)?.map(|archive| archive.after);
+        let before = match newest_archive(log, segment.number) {
+            // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
+            Err(error) if error.kind() == ErrorKind::Damaged => Some(unknown_before(&entries)),
+            archive => archive?.map(|archive| archive.after),
+        };
         let archive = Archive {
             store_id: *self.journal.store_id(),
             segment: segment.number,
@@ -97,6 +101,15 @@ impl Engine {
         // One of a segment that is still there comes from a burial that a crash cut short.
         archives.retain(|segment| *segment < low);
         Ok(archives)
+    }
+}
+
+/// The head before entries of which nobody knows what they follow: no entry has such a link.
+fn unknown_before(entries: &[u8]) -> AuditHead {
+    let first = audits(entries).next().and_then(std::result::Result::ok);
+    AuditHead {
+        number: first.map_or(0, |wire| wire.head.number.saturating_sub(1)),
+        link: [0; 32],
     }
 }
 

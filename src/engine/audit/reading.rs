@@ -127,7 +127,7 @@ impl ChainCheck {
             if self.head.is_some_and(|head| head != before) {
                 return Err(breaks(&chunk.place, before.number + 1));
             }
-            self.begin(before);
+            self.begin(before)?;
             self.report.archives += 1;
         }
         for wire in audits(&chunk.bytes) {
@@ -150,11 +150,14 @@ impl ChainCheck {
         }
     }
 
-    fn begin(&mut self, before: AuditHead) {
+    fn begin(&mut self, before: AuditHead) -> Result<()> {
         if self.report.first == 0 {
             self.report.first = before.number + 1;
+            // Its entry has gone, and everything that is left rests on its link.
+            self.note(before)?;
         }
         self.head = Some(before);
+        Ok(())
     }
 
     fn note(&mut self, head: AuditHead) -> Result<()> {
