@@ -67,3 +67,28 @@ impl Change<'_> {
             .flag("done", self.done)
     }
 }
+
+/// Does one thing after the other, up to the first that fails.
+pub(crate) fn all_up_to_an_error(deeds: impl Iterator<Item = Result<()>>) -> Vec<Result<()>> {
+    let mut results = Vec::new();
+    for result in deeds {
+        let failed = result.is_err();
+        results.push(result);
+        if failed {
+            break;
+        }
+    }
+    results
+}
+
+/// The rows of what was done, or with `None` of what would have been.
+pub(crate) fn told<T>(
+    done: Option<Vec<Result<()>>>,
+    all: &[T],
+    row: impl Fn(&T, bool) -> Row,
+) -> impl Iterator<Item = Result<Row>> {
+    let is_done = done.is_some();
+    let results = done.unwrap_or_else(|| all.iter().map(|_| Ok(())).collect());
+    let pairs = results.into_iter().zip(all);
+    pairs.map(move |(result, one)| result.map(|()| row(one, is_done)))
+}

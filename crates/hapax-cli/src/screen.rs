@@ -1,6 +1,6 @@
 //! [`Screen`]: where results go, as columns or as JSON, from the same rows.
 
-use std::io::{BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 use crate::args::Format;
 use crate::row::{Field, Row};
@@ -16,6 +16,8 @@ pub(crate) struct Screen {
     format: Format,
     key_hex: bool,
     out: BufWriter<Stdout>,
+    /// Whoever read has gone, and wants nothing more. What a verb does goes on without them.
+    unread: bool,
 }
 
 impl Screen {
@@ -23,7 +25,8 @@ impl Screen {
         Self {
             format,
             key_hex,
-            out: BufWriter::new(std::io::stdout()),
+            out: BufWriter::new(io::stdout()),
+            unread: false,
         }
     }
 
@@ -54,7 +57,8 @@ impl Screen {
         Ok(())
     }
 
-    /// A list: columns, or an object a line. Gives how many rows there were.
+    /// A list: columns, or an object a line. Gives how many rows there were, up to where nobody
+    /// reads any more: so rows only tell of what was done, and do nothing themselves.
     pub(crate) fn list(&mut self, rows: impl IntoIterator<Item = Result<Row>>) -> Result<u64> {
         let mut table = Table::default();
         let mut page = Vec::new();
@@ -70,12 +74,15 @@ impl Screen {
             count += 1;
             if self.is_json() {
                 self.line(&row.json())?;
-                continue;
+            } else {
+                page.push(row);
             }
-            page.push(row);
             if page.len() == PAGE_ROWS {
                 self.page(&mut table, &page)?;
                 page.clear();
+            }
+            if self.unread {
+                break;
             }
         }
         self.page(&mut table, &page)?;
@@ -99,16 +106,34 @@ impl Screen {
 
     /// Bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(Trouble::writing)
+        let written = self.out.write_all(bytes);
+        self.wrote(written)
     }
 
     /// A line of our own making.
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        writeln!(self.out, "{line}").map_err(Trouble::writing)
+        let written = writeln!(self.out, "{line}");
+        self.wrote(written)
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(Trouble::writing)
+        let written = self.out.flush();
+        self.wrote(written)
+    }
+
+    /// Whether whoever read the results has gone.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread
+    }
+
+    fn wrote(&mut self, written: io::Result<()>) -> Result<()> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.unread = true;
+                Ok(())
+            }
+            written => written.map_err(Trouble::file("writing the results")),
+        }
     }
 
     fn page(&mut self, table: &mut Table, rows: &[Row]) -> Result<()> {

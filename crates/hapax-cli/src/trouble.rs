@@ -46,8 +46,6 @@ pub(crate) enum Trouble {
     Refused(String),
     /// Something outside the store cannot be read or written.
     Io(String, io::Error),
-    /// Whoever read the results has gone.
-    ClosedPipe,
 }
 
 /// The result of a verb, or of a part of it.
@@ -64,15 +62,6 @@ impl Trouble {
         Self::Usage(text.into())
     }
 
-    /// What went wrong while results were written.
-    pub(crate) fn writing(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            Self::ClosedPipe
-        } else {
-            Self::Io("writing the results".to_owned(), error)
-        }
-    }
-
     /// What went wrong with a file, in words such as "reading keys.jsonl".
     pub(crate) fn file(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
@@ -81,7 +70,6 @@ impl Trouble {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::ClosedPipe => 0,
             Self::Usage(_) => 2,
             Self::Io(..) => 3,
             Self::Refused(_) => 6,
@@ -108,7 +96,7 @@ impl Trouble {
             Self::Store(error) => snake(&format!("{:?}", error.kind())),
             Self::Usage(_) => "usage".to_owned(),
             Self::Refused(_) => "refused".to_owned(),
-            Self::Io(..) | Self::ClosedPipe => "io".to_owned(),
+            Self::Io(..) => "io".to_owned(),
         }
     }
 
@@ -117,7 +105,6 @@ impl Trouble {
             Self::Store(error) => error.to_string(),
             Self::Usage(text) | Self::Refused(text) => text.clone(),
             Self::Io(doing, error) => format!("{doing}: {error}"),
-            Self::ClosedPipe => String::new(),
         };
         escaped::line(&text)
     }
@@ -133,9 +120,6 @@ impl Trouble {
     /// Says it on standard error, and gives the exit code.
     pub(crate) fn report(&self, format: Format) -> ExitCode {
         let code = self.exit_code();
-        if matches!(self, Self::ClosedPipe) {
-            return ExitCode::from(code);
-        }
         if format == Format::Json {
             let next = self.next().map_or(Value::Null, Value::from);
             let fields = [

@@ -151,13 +151,25 @@ fn verify(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
         }
         Err(error) => return Err(Trouble::from(error)),
     };
+    // The link before the first entry that is left counts too.
+    let gone = |noted: AuditHead| noted.number().saturating_add(1) < report.first();
+    let is_gone = args.against.is_some_and(gone);
+    let against = args.against.map(|_| if is_gone { "gone" } else { "met" });
     let row = Row::new()
         .text("verdict", "whole")
         .number("entries", report.entries())
         .number("first", report.first())
         .number("archived", report.archived())
-        .text("head", &report.head().to_string());
+        .text("head", &report.head().to_string())
+        .optional_text("against", against);
     screen.record(&row)?;
+    if is_gone {
+        screen.note(&format!(
+            "nothing is left to hold against the head that was noted: everything before entry {} has expired, or was taken away",
+            report.first()
+        ));
+        return Ok(Outcome::Found);
+    }
     screen.note("write the head down elsewhere: --against finds later what was changed before it");
     Ok(Outcome::Done)
 }

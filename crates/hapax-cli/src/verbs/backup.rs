@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::escaped;
 use crate::opening::StoreArgs;
 use crate::progress::Bar;
 use crate::row::Row;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
     screen.record(&row)?;
     screen.note(&format!(
         "`hapax restore {} NEW` makes a store of it",
-        args.into.display()
+        escaped::quoted(&args.into.to_string_lossy())
     ));
     Ok(Outcome::Done)
 }

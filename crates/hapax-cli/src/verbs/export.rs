@@ -39,17 +39,20 @@ pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
     let mut lines = head(&store, args.choice.namespace().namespace.as_deref())?;
     let mut file = args.output.as_ref().map(Output::create).transpose()?;
     let mut write = |line: &str| match &mut file {
-        Some(file) => file.line(line),
-        None => screen.line(line),
+        Some(file) => file.line(line).map(|()| true),
+        None => screen.line(line).map(|()| !screen.is_unread()),
     };
     for line in lines.drain(..) {
         write(&line)?;
     }
     let mut count = 0;
     for info in keys {
-        write(&key(&info?))?;
+        let goes_on = write(&key(&info?))?;
         count += 1;
         bar.keys(count, total);
+        if !goes_on {
+            break;
+        }
     }
     drop(bar);
     if let Some(file) = file {
@@ -63,6 +66,17 @@ pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
 struct Output {
     path: PathBuf,
     out: BufWriter<File>,
+    /// Nothing is missing in it.
+    is_whole: bool,
+}
+
+impl Drop for Output {
+    /// Half an export looks like a whole one of fewer keys, so it does not stay.
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Output {
@@ -77,6 +91,7 @@ impl Output {
         Ok(Self {
             path: path.clone(),
             out: BufWriter::new(file),
+            is_whole: false,
         })
     }
 
@@ -86,14 +101,13 @@ impl Output {
     }
 
     /// Everything is on the medium when this returns.
-    fn close(self) -> Result<()> {
-        let path = self.path.display().to_string();
-        let file = self
-            .out
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error);
-        file.and_then(|file| file.sync_all())
-            .map_err(Trouble::file(format!("writing {path}")))
+    fn close(mut self) -> Result<()> {
+        let written = self.out.flush();
+        written
+            .and_then(|()| self.out.get_ref().sync_all())
+            .map_err(Trouble::file(format!("writing {}", self.path.display())))?;
+        self.is_whole = true;
+        Ok(())
     }
 }
 

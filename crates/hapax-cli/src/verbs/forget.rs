@@ -4,7 +4,7 @@ use clap::Args;
 use hapax::{FencingToken, KeyInfo, Operator, State, Store};
 
 use super::resolve::parse_token;
-use crate::action::{ActionArgs, Change};
+use crate::action::{ActionArgs, Change, all_up_to_an_error, told};
 use crate::choice::{Choice, KeyBytes, StateName};
 use crate::escaped;
 use crate::opening::StoreArgs;
@@ -58,14 +58,18 @@ pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
     };
     let keys = chosen(args, &store)?;
     let key_hex = screen.key_hex();
-    let rows = keys.iter().map(|chosen| {
-        if let Some(operator) = &operator {
-            forget(operator, chosen, args.token)?;
-        }
-        Ok(change(chosen, operator.is_some()).row(key_hex))
+    // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+    let done = operator.map(|operator| {
+        let forgotten = keys
+            .iter()
+            .map(|chosen| forget(&operator, chosen, args.token));
+        all_up_to_an_error(forgotten)
     });
-    let count = screen.list(rows)?;
-    drop(operator);
+    let rows = told(done, &keys, |chosen, done| {
+        change(chosen, done).row(key_hex)
+    });
+    screen.list(rows)?;
+    let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
     if args.action.confirm {
         store.close()?;
         screen.note(&format!(

@@ -34,6 +34,8 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
+    // Before there is a store: a name that was mistyped leaves nothing behind.
+    let lines = lines(&args.file)?;
     let is_new = args.store.is_absent()?;
     let writes = is_new || args.confirm;
     let store = match (is_new, writes) {
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
     };
     let mut import = Import::new(store, writes);
     let mut bar = Bar::new("reading");
-    for line in lines(&args.file)? {
+    for line in lines {
         let (number, line) = line?;
         import.line(number, &line, screen)?;
         bar.lines(number);

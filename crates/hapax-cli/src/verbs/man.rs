@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ManArgs, screen: &mut Screen) -> Result<Outcome> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut page)
-        .map_err(Trouble::writing)?;
+        .map_err(Trouble::file("writing the results"))?;
     screen.raw(&page)?;
     Ok(Outcome::Done)
 }

@@ -7,7 +7,7 @@ use hapax::{Doubt, Namespace, Resolution, Store};
 use serde::Deserialize;
 
 use super::resolve::{self, parse_token};
-use crate::action::ActionArgs;
+use crate::action::{ActionArgs, all_up_to_an_error, told};
 use crate::escaped::many;
 use crate::json_file::{either, key, lines};
 use crate::opening::StoreArgs;
@@ -59,13 +59,18 @@ pub(crate) fn run(args: &ReconcileArgs, screen: &mut Screen) -> Result<Outcome> 
         .collect::<Result<Vec<_>>>()?;
     let operator = confirm.then(|| args.action.operator(&store)).transpose()?;
     let key_hex = screen.key_hex();
-    let rows = settled.iter().map(|(doubt, resolution)| {
-        if let Some(operator) = &operator {
-            operator.resolve(doubt, resolution.clone())?;
-        }
-        Ok(resolve::change(doubt, resolution, confirm).row(key_hex))
+    // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+    let done = operator.map(|operator| {
+        let resolved = settled
+            .iter()
+            .map(|(doubt, resolution)| Ok(operator.resolve(doubt, resolution.clone())?));
+        all_up_to_an_error(resolved)
     });
-    let count = screen.list(rows)?;
+    let rows = told(done, &settled, |(doubt, resolution), done| {
+        resolve::change(doubt, resolution, done).row(key_hex)
+    });
+    screen.list(rows)?;
+    let count = u64::try_from(settled.len()).unwrap_or(u64::MAX);
     if confirm {
         store.close()?;
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hapax::{Policy, Salvage, SalvageOptions, Store};
 
+use crate::escaped;
 use crate::progress::Bar;
 use crate::row::Row;
 use crate::screen::Screen;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
     })?;
     drop(bar);
     screen.record(&row(&salvage))?;
-    let into = args.into.display();
+    let into = escaped::quoted(&args.into.to_string_lossy());
     screen.note(&if salvage.is_whole() {
         format!("everything is in {into}: put it in the place of the damaged store")
     } else {
@@ -65,7 +66,13 @@ pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
             "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
         )
     });
-    Ok(Outcome::found_if(!salvage.is_whole()))
+    let lost = salvage.lost_audit_entries();
+    if lost > 0 {
+        screen.note(&format!(
+            "{lost} of the entries of the audit log are lost: keep the damaged store for whoever audits it"
+        ));
+    }
+    Ok(Outcome::found_if(!salvage.is_whole() || lost > 0))
 }
 
 fn row(salvage: &Salvage) -> Row {
@@ -89,7 +96,9 @@ fn row(salvage: &Salvage) -> Row {
         .number("void_frames", salvage.void_frames())
         .number("foreign_frames", salvage.foreign_frames())
         .flag("end_is_known", salvage.end_is_known())
-        .flag("seed_is_lost", salvage.seed_is_lost());
+        .flag("seed_is_lost", salvage.seed_is_lost())
+        .number("audit_entries", salvage.audit_entries())
+        .number("lost_audit_entries", salvage.lost_audit_entries());
     for place in &places {
         row = row.only_table("place", place.as_str());
     }

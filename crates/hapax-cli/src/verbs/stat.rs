@@ -60,6 +60,9 @@ fn watch(args: &StatArgs, screen: &mut Screen) -> Result<Outcome> {
     loop {
         let survey = Store::survey(&args.store.store)?;
         screen.tick(&mut table, &row(&survey))?;
+        if screen.is_unread() {
+            return Ok(Outcome::Done);
+        }
         shown += 1;
         if args.count.is_some_and(|count| shown >= count) {
             return Ok(Outcome::Done);

@@ -88,3 +88,33 @@ fn a_head_that_was_noted_tells_later_what_was_changed() {
     assert!(broken.out.contains("damaged"), "{}", broken.out);
     assert_eq!(place.run("audit verify dedup --against nonsense").code, 2);
 }
+
+/// A salvage that had lost entries of the audit log, and nothing else, said that everything was
+/// saved, and ended with 0.
+#[test]
+fn a_salvage_tells_what_it_lost_of_the_audit_log() {
+    let place = Place::new();
+    audited(&place);
+    for line in [
+        "forget dedup user-7 -n mail --confirm --reason GDPR-7",
+        "compact dedup",
+        // A later entry shows that those before it are missing.
+        "forget dedup order-40 -n pay --confirm --reason GDPR-8",
+    ] {
+        assert_eq!(place.run(line).code, 0, "{line}");
+    }
+    let archives = std::fs::read_dir(place.path().join("audit")).unwrap();
+    let archives: Vec<_> = archives.map(|entry| entry.unwrap().path()).collect();
+    assert!(!archives.is_empty());
+    for archive in archives {
+        let mut bytes = std::fs::read(&archive).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&archive, bytes).unwrap();
+    }
+    let salvaged = place.run("salvage dedup saved --format json");
+    let report = &salvaged.json()[0];
+    assert_eq!(report["is_whole"], true, "{report}");
+    assert_eq!(report["lost_audit_entries"], 5, "{report}");
+    assert_eq!(salvaged.code, 1, "{report}");
+    assert!(salvaged.err.contains("audit log"), "{}", salvaged.err);
+}

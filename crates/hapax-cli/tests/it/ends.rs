@@ -108,6 +108,41 @@ fn whoever_stops_reading_stops_the_writing() {
     }
 }
 
+/// Each key was forgotten as its row was written, so a reader that went away (`| head`) ended the
+/// verb in the middle of what had been confirmed, with exit code 0. A dry run ended with 0 too.
+#[test]
+fn what_was_confirmed_is_done_though_nobody_reads_of_it() {
+    let place = Place::new();
+    let store = Store::builder(place.path())
+        .log_kind(LogKind::Files)
+        .open()
+        .unwrap();
+    let space = store.namespace("mail", Policy::at_least_once()).unwrap();
+    let keys = (0..3000).map(|number| format!("key {number}"));
+    space.insert_many(keys.collect::<Vec<_>>()).unwrap();
+    granted(&space, "user-9").release("busy").unwrap();
+    store.close().unwrap();
+    let unread = |line: &str| {
+        let mut child = place
+            .command()
+            .args(crate::rig::words(line))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap().code()
+    };
+    assert_eq!(unread("stuck dedup"), Some(1));
+    assert_eq!(unread("forget dedup --prefix key"), Some(5));
+    assert_eq!(
+        unread("forget dedup --prefix key --confirm --reason GDPR-7"),
+        Some(0)
+    );
+    let left = place.run("scan dedup --prefix key --format json").json();
+    assert_eq!(left.len(), 0, "all of them were forgotten");
+}
+
 #[test]
 fn a_clock_that_jumped_is_believed_when_somebody_says_so() {
     let place = Place::new();

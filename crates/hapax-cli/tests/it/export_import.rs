@@ -327,3 +327,39 @@ fn an_import_that_was_killed_goes_on() {
     );
     assert_eq!(place.run("scan dedup --format json").json().len(), 2000);
 }
+
+/// The store was made before the file was opened, so a mistyped name left an empty one behind, and
+/// the next try took it for a store that was there already.
+#[test]
+fn an_import_of_no_file_makes_no_store() {
+    let place = Place::new();
+    let ran = place.run("import copy nowhere.jsonl");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(!place.root.path().join("copy").exists());
+}
+
+/// Half an export looks like a whole one of fewer keys; it stayed when the disk was full.
+#[cfg(unix)]
+#[test]
+fn an_export_that_cannot_be_written_leaves_no_file() {
+    let place = Place::new();
+    let store = Store::open(place.path()).unwrap();
+    let space = store.namespace("mail", Policy::at_least_once()).unwrap();
+    let keys = (0..3000).map(|number| format!("key {number}"));
+    space.insert_many(keys.collect::<Vec<_>>()).unwrap();
+    store.close().unwrap();
+    let program = place.command().get_program().to_owned();
+    let ended = std::process::Command::new("sh")
+        .current_dir(place.root.path())
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 16; exec \"$0\" export dedup --output keys.jsonl",
+        ])
+        .arg(program)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    assert!(said.contains("writing keys.jsonl"), "{said}");
+    assert!(!place.root.path().join("keys.jsonl").exists());
+}
