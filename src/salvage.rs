@@ -73,6 +73,7 @@ pub struct Salvage {
     pub(crate) lost_bodies: u64,
     pub(crate) audit_entries: u64,
     pub(crate) lost_audit_entries: u64,
+    pub(crate) altered_audit_entries: u64,
 }
 
 /// Most places of damage that are told one by one.
@@ -97,7 +98,8 @@ impl Places {
 
 impl Salvage {
     /// Whether everything that the store had acknowledged is known to be saved, but for what
-    /// [`lost_audit_entries`](Self::lost_audit_entries) counts.
+    /// [`lost_audit_entries`](Self::lost_audit_entries) and
+    /// [`altered_audit_entries`](Self::altered_audit_entries) count.
     ///
     /// If not, at-most-once namespaces of the new store refuse to grant anything until
     /// [`Store::accept_salvage`](crate::Store::accept_salvage).
@@ -199,6 +201,13 @@ impl Salvage {
         self.lost_audit_entries
     }
 
+    /// Entries of the audit log that do not follow the one before them: one of the two was changed.
+    /// They are saved as they are, and the chain of the new store does not show it any more.
+    #[must_use]
+    pub fn altered_audit_entries(&self) -> u64 {
+        self.altered_audit_entries
+    }
+
     /// Keys that were saved.
     #[must_use]
     pub fn saved_keys(&self) -> u64 {
@@ -238,8 +247,8 @@ impl fmt::Display for Salvage {
         if self.audit_entries + self.lost_audit_entries > 0 {
             writeln!(
                 f,
-                "audit log: {} entries saved, {} lost",
-                self.audit_entries, self.lost_audit_entries
+                "audit log: {} entries saved, {} lost; {} were altered",
+                self.audit_entries, self.lost_audit_entries, self.altered_audit_entries
             )?;
         }
         if !self.end_is_known {

@@ -291,12 +291,16 @@ impl Saving<'_> {
             meter.add(u64::from(self.found.pieces[at].bytes));
             // A malformed record was told of on the first way through.
             for (offset, entry) in entries(&payload).flatten() {
+                unwritten += std::mem::take(&mut trail.unwritten);
+                if unwritten > WRITE_BYTES {
+                    unwritten = 0;
+                    commit(journal, false)?;
+                }
                 let wire = match entry {
                     Entry::Record(wire) => wire,
                     Entry::Part(_) => continue,
                     Entry::Audit(wire) => {
                         trail.meet(&wire, journal, &mut self.report);
-                        unwritten += std::mem::take(&mut trail.unwritten);
                         continue;
                     }
                 };
@@ -309,10 +313,6 @@ impl Saving<'_> {
                     unwritten += record.key.len() + record.body.len() + record.metadata.len();
                     let parts = Journal::split(&record.body);
                     journal.append(&record.as_ref(), parts, None, 0);
-                }
-                if unwritten > WRITE_BYTES {
-                    unwritten = 0;
-                    commit(journal, false)?;
                 }
             }
         }

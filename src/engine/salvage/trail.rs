@@ -1,12 +1,13 @@
 //! The audit log of a store that is salvaged: what is left of it goes into the new store's, entry by
 //! entry, under a chain of its own.
 
-use crate::audit::{ENGINE, Origin, Transition};
+use super::{WRITE_BYTES, commit};
+use crate::audit::{AuditHead, ENGINE, Origin, Transition};
 use crate::clock::Now;
 use crate::engine::audit::store_facts;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::journal::audit::{Archive, Draft, WireAudit, audits};
+use crate::journal::audit::{Archive, Draft, WireAudit, audits, genesis};
 use crate::journal::remains::Remains;
 use crate::salvage::Salvage;
 
@@ -15,8 +16,8 @@ use crate::salvage::Salvage;
 pub(super) struct Trail {
     store_id: [u8; 16],
     now_secs: u32,
-    /// The number of the last entry that was met.
-    last: Option<u64>,
+    /// The old chain after the last entry that was met.
+    head: Option<AuditHead>,
     /// Bytes that were appended since they were counted last.
     pub(super) unwritten: usize,
 }
@@ -26,7 +27,7 @@ impl Trail {
         Self {
             store_id,
             now_secs,
-            last: None,
+            head: None,
             unwritten: 0,
         }
     }
@@ -58,7 +59,7 @@ impl Trail {
                     continue;
                 }
             };
-            self.last.get_or_insert(archive.before.number);
+            self.head.get_or_insert(archive.before);
             for wire in audits(&archive.entries) {
                 match wire {
                     Ok(wire) => self.meet(&wire, journal, report),
@@ -67,6 +68,10 @@ impl Trail {
                     )),
                 }
             }
+            if self.unwritten > WRITE_BYTES {
+                self.unwritten = 0;
+                commit(journal, false)?;
+            }
         }
         Ok(())
     }
@@ -74,9 +79,17 @@ impl Trail {
     /// Takes an entry, unless it was met before or has expired.
     pub(super) fn meet(&mut self, wire: &WireAudit<'_>, journal: &Journal, report: &mut Salvage) {
         let number = wire.head.number;
-        let next = self.last.map_or(1, |last| last.saturating_add(1));
+        let before = self.head.unwrap_or_else(|| genesis(&self.store_id));
+        let next = before.number.saturating_add(1);
         if number < next {
             return;
+        }
+        // The new chain fits whatever is written into it, so this is the last look at the old one.
+        if number == next && !wire.follows(&before) {
+            report.altered_audit_entries += 1;
+            report.places.add(format!(
+                "audit entry {number} does not follow the one before it: one of them was changed"
+            ));
         }
         if number > next {
             report.lost_audit_entries += number - next;
@@ -85,7 +98,7 @@ impl Trail {
                 number - 1
             ));
         }
-        self.last = Some(number);
+        self.head = Some(wire.head);
         let Ok(facts) = wire.facts() else {
             report.lost_audit_entries += 1;
             report

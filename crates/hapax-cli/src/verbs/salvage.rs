@@ -66,13 +66,16 @@ pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
             "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
         )
     });
-    let lost = salvage.lost_audit_entries();
-    if lost > 0 {
+    let (lost, altered) = (
+        salvage.lost_audit_entries(),
+        salvage.altered_audit_entries(),
+    );
+    if lost + altered > 0 {
         screen.note(&format!(
-            "{lost} of the entries of the audit log are lost: keep the damaged store for whoever audits it"
+            "of the entries of the audit log {lost} are lost and {altered} altered: keep the damaged store for whoever audits it"
         ));
     }
-    Ok(Outcome::found_if(!salvage.is_whole() || lost > 0))
+    Ok(Outcome::found_if(!salvage.is_whole() || lost + altered > 0))
 }
 
 fn row(salvage: &Salvage) -> Row {
@@ -98,7 +101,8 @@ fn row(salvage: &Salvage) -> Row {
         .flag("end_is_known", salvage.end_is_known())
         .flag("seed_is_lost", salvage.seed_is_lost())
         .number("audit_entries", salvage.audit_entries())
-        .number("lost_audit_entries", salvage.lost_audit_entries());
+        .number("lost_audit_entries", salvage.lost_audit_entries())
+        .number("altered_audit_entries", salvage.altered_audit_entries());
     for place in &places {
         row = row.only_table("place", place.as_str());
     }
