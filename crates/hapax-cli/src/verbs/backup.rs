@@ -1,6 +1,6 @@
 //! `backup`: copies a store into a new directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -9,7 +9,7 @@ use crate::opening::StoreArgs;
 use crate::progress::Bar;
 use crate::row::Row;
 use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::trouble::{Outcome, Result, Trouble};
 
 /// The options of `backup`.
 #[derive(Debug, Args)]
@@ -22,6 +22,7 @@ pub(crate) struct BackupArgs {
 }
 
 pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
+    check_outside(&args.store.store, &args.into)?;
     let store = args.store.read()?;
     let mut bar = Bar::new("copying");
     store.backup_with(&args.into, |progress| bar.show(&progress))?;
@@ -35,4 +36,19 @@ pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
         escaped::quoted(&args.into.to_string_lossy())
     ));
     Ok(Outcome::Done)
+}
+
+/// Refuses a backup that would go when the store goes, or be taken for the store.
+fn check_outside(store: &Path, into: &Path) -> Result<()> {
+    // What is not there yet lies where the first folder above it does that is.
+    let real = into.ancestors().find_map(|folder| match folder {
+        folder if folder.as_os_str().is_empty() => std::fs::canonicalize(".").ok(),
+        folder => std::fs::canonicalize(folder).ok(),
+    });
+    match (std::fs::canonicalize(store), real) {
+        (Ok(store), Some(real)) if real.starts_with(&store) => Err(Trouble::usage(
+            "the backup would lie in the store itself: name a new directory elsewhere",
+        )),
+        _ => Ok(()),
+    }
 }

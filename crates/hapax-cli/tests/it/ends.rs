@@ -162,3 +162,18 @@ fn a_clock_that_jumped_is_believed_when_somebody_says_so() {
         "whoever asks no clock needs none"
     );
 }
+
+/// A backup into the store itself was said to be locked by another process, and one into a folder
+/// of the store was made, to be lost together with it.
+#[test]
+fn a_backup_lies_outside_its_store() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    for into in ["dedup", "dedup/backup", "./dedup/a/b", "elsewhere/../dedup"] {
+        std::fs::create_dir_all(place.root.path().join("elsewhere")).unwrap();
+        let ran = place.run(&format!("backup dedup {into}"));
+        assert_eq!(ran.code, 2, "{into}: {}", ran.err);
+    }
+    assert!(!place.path().join("backup").exists());
+    assert_eq!(place.run("backup dedup dedup-copy").code, 0);
+}
