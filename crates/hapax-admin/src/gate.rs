@@ -81,6 +81,11 @@ impl Gate {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn free_places(&self) -> usize {
+        self.places.available_permits()
+    }
+
     fn late(&self) -> Problem {
         let waited = self.patience + self.grace;
         let next = match self.late {
@@ -121,7 +126,7 @@ mod tests {
         let first = tokio::spawn(async move {
             let _ = busy.run(move |_| Ok(wait.recv())).await;
         });
-        while gate.places.available_permits() == 1 {
+        while gate.free_places() == 1 {
             tokio::task::yield_now().await;
         }
         first.abort();
