@@ -1,6 +1,6 @@
 //! What other libraries are handed is what the snapshot says.
 
-use hapax::{ManualClock, MetricValue, Metrics, Policy, Store};
+use hapax::{ManualClock, Policy, Store};
 
 fn world() -> (ManualClock, Store) {
     let clock = ManualClock::new();
@@ -22,13 +22,13 @@ mod facade {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
-    use hapax::{MetricKind, Publisher};
+    use hapax::{MetricKind, MetricValue, Metrics, Publisher};
     use metrics::{
         Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
         Recorder, SharedString, Unit,
     };
 
-    use super::{MetricValue, Metrics, use_it, world};
+    use super::{use_it, world};
 
     /// Numbers by name and labels.
     #[derive(Clone, Default)]
