@@ -133,63 +133,81 @@ pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
 /// What a record is encoded into.
 pub(crate) trait Sink {
     fn extend(&mut self, bytes: &[u8]);
+
+    /// Hands out room for [`RECORD_OVERHEAD_MAX`] bytes; what is written there says how many it
+    /// took.
+    fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize);
 }
 
 impl Sink for Vec<u8> {
     fn extend(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
+        let start = self.len();
+        self.resize(start + RECORD_OVERHEAD_MAX, 0);
+        let taken = write(&mut self[start..]);
+        self.truncate(start + taken);
+    }
 }
 
 /// A record as bytes, on the stack if it is a small one: so it is encoded before the lock of the
 /// tail is taken, which every change of every key goes through.
 pub(crate) struct Encoded {
-    small: [u8; ENCODED_SMALL],
-    len: usize,
-    /// Everything, once it is more than the stack takes.
+    small: Small,
+    /// Everything, where it may be more than the stack takes.
     large: Vec<u8>,
 }
 
-/// Bytes of a record that take no allocation.
+/// Bytes that take no allocation.
+struct Small {
+    bytes: [u8; ENCODED_SMALL],
+    len: usize,
+}
+
 const ENCODED_SMALL: usize = 256;
 
 impl Encoded {
     pub(crate) fn new(record: &RecordRef<'_>, body_frames: u32) -> Self {
         let mut encoded = Self {
-            small: [0; ENCODED_SMALL],
-            len: 0,
+            small: Small {
+                bytes: [0; ENCODED_SMALL],
+                len: 0,
+            },
             large: Vec::new(),
         };
         let bound = record_bytes_max(record);
-        if bound > ENCODED_SMALL {
+        if bound <= ENCODED_SMALL {
+            encode_record(record, body_frames, &mut encoded.small);
+        } else {
             encoded.large.reserve(bound);
+            encode_record(record, body_frames, &mut encoded.large);
         }
-        encode_record(record, body_frames, &mut encoded);
         encoded
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.large.is_empty() {
-            &self.small[..self.len]
+            &self.small.bytes[..self.small.len]
         } else {
             &self.large
         }
     }
 }
 
-impl Sink for Encoded {
+/// For records that are known to fit; more is a panic.
+impl Sink for Small {
+    #[inline]
     fn extend(&mut self, bytes: &[u8]) {
         let end = self.len + bytes.len();
-        match self.small.get_mut(self.len..end) {
-            Some(room) if self.large.is_empty() => room.copy_from_slice(bytes),
-            _ => {
-                if self.large.is_empty() {
-                    self.large.extend_from_slice(&self.small[..self.len]);
-                }
-                self.large.extend_from_slice(bytes);
-            }
-        }
+        self.bytes[self.len..end].copy_from_slice(bytes);
         self.len = end;
+    }
+
+    #[inline]
+    fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
+        self.len += write(&mut self.bytes[self.len..]);
     }
 }
 
@@ -226,28 +244,37 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
     }
     put_bytes(record.metadata, out);
     put_bytes(record.reason, out);
-    let body_len = u64::try_from(record.body.len()).expect("a body is under 4 GiB");
-    put(&(body_frames, body_len), out);
+    put_len(u64::from(body_frames), out);
+    put_len(record.body.len() as u64, out);
     put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
 }
 
 /// Appends values of a fixed number of fields, which take few bytes.
+#[inline]
 fn put<E: Encode>(value: &E, out: &mut impl Sink) {
-    let mut bytes = [0; RECORD_OVERHEAD_MAX];
-    let taken = bincode::encode_into_slice(value, &mut bytes, CONFIG)
-        .expect("the fixed fields of a record fit its overhead");
-    out.extend(&bytes[..taken]);
+    out.fill(|room| {
+        bincode::encode_into_slice(value, room, CONFIG)
+            .expect("the fixed fields of a record fit its overhead")
+    });
 }
 
-/// Appends bytes after their number.
-fn put_bytes(bytes: &[u8], out: &mut impl Sink) {
-    let len = u64::try_from(bytes.len()).expect("a length fits 64 bits");
+/// Appends a number.
+#[inline]
+fn put_len(len: u64, out: &mut impl Sink) {
     // A number of this size is its own varint.
     match u8::try_from(len) {
         Ok(small) if small < 251 => out.extend(&[small]),
         _ => put(&len, out),
     }
-    out.extend(bytes);
+}
+
+/// Appends bytes after their number.
+#[inline]
+fn put_bytes(bytes: &[u8], out: &mut impl Sink) {
+    put_len(bytes.len() as u64, out);
+    if !bytes.is_empty() {
+        out.extend(bytes);
+    }
 }
 
 /// Appends a part of a body.
