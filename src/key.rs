@@ -103,6 +103,9 @@ pub(crate) const COUNTER_END: u64 = 1 << COUNTER_BITS;
 pub(crate) const EPOCH_END: u32 = 1 << 23;
 
 impl FencingToken {
+    /// None is higher.
+    pub(crate) const LAST: Self = Self(u64::MAX >> 1);
+
     pub(crate) fn new(epoch: u32, counter: u64) -> Self {
         debug_assert!(
             epoch < EPOCH_END && counter < COUNTER_END,
@@ -174,7 +177,7 @@ impl<'de> Deserialize<'de> for FencingToken {
 ///
 /// They come from a keyed pseudo-random function whose key is drawn at open, so nobody outside can
 /// make two keys collide, and a chance collision of 2^48 keys is a coin toss.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Digest {
     pub(crate) words: [u32; 3],
     /// Chooses the shard: bits that the words do not hold, so that each shard's table is even.

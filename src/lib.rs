@@ -43,6 +43,7 @@ mod metrics;
 mod options;
 mod process;
 mod progress;
+mod rank;
 mod record;
 mod salvage;
 mod stats;
@@ -66,6 +67,7 @@ mod claim;
 #[cfg(feature = "prometheus-client")]
 mod collector;
 mod config;
+mod doubt_scan;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -75,6 +77,7 @@ mod operator;
 mod pending;
 mod reconcile;
 mod run;
+mod running_scan;
 mod scan;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -100,6 +103,7 @@ pub use collector::StoreCollector;
 pub use config::{
     Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
 };
+pub use doubt_scan::DoubtScan;
 pub use engine::holder::CHECKPOINT_BYTES_MAX;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
@@ -120,9 +124,11 @@ pub use options::{
 };
 pub use pending::Pending;
 pub use progress::{Progress, ProgressUnit};
+pub use rank::Rank;
 pub use reconcile::{Reconciled, Reconciler};
 pub use record::{KeyInfo, State};
 pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
+pub use running_scan::RunningScan;
 pub use salvage::{Salvage, SalvageOptions};
 pub use scan::{Filter, Scan};
 pub use stats::Stats;

@@ -11,6 +11,7 @@ use crate::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
 };
 use crate::clock::millis;
+use crate::doubt_scan::DoubtScan;
 use crate::engine::batch::{BatchItem, ItemAnswer};
 use crate::engine::claim::{Answer, Granted};
 use crate::engine::namespaces::NamespaceCore;
@@ -21,6 +22,7 @@ use crate::lease::{Held, Lease, LeaseError};
 use crate::options::Policy;
 use crate::pending::Pending;
 use crate::record::{KeyInfo, Record, State};
+use crate::running_scan::RunningScan;
 use crate::scan::{Filter, Scan};
 use crate::state::running::Request;
 use crate::state::transition::Command;
@@ -320,7 +322,23 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.store().doubts(Some(self.core().id))
+        self.doubts()?.collect()
+    }
+
+    /// As [`in_doubt`](Self::in_doubt), one by one: see [`Store::doubts`](crate::Store::doubts).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn doubts(&self) -> Result<DoubtScan> {
+        DoubtScan::new(self.store(), Some(self.core().id))
+    }
+
+    /// Goes through the keys that somebody runs: see [`Store::running`](crate::Store::running).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn running(&self) -> Result<RunningScan> {
+        RunningScan::new(self.store(), Some(self.core().id))
     }
 
     /// The doubt of one key; `None` when it is not in doubt.

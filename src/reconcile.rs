@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::claim::{Doubt, Resolution};
 use crate::clock::millis;
+use crate::doubt_scan::DoubtScan;
 use crate::error::{ErrorKind, Result};
 use crate::key::FencingToken;
 use crate::store::Store;
@@ -105,11 +106,28 @@ impl Reconciler {
         &mut self,
         mut settle: impl FnMut(&Doubt) -> Option<Resolution>,
     ) -> Result<Reconciled> {
-        let mut reconciled = Reconciled::default();
-        let doubts = self.store.in_doubt()?;
-        let now_ms = self.store.engine().now().mono_ms;
+        let doubts = self.store.doubts()?;
         let before = std::mem::take(&mut self.unknown);
+        let stepped = self.go_through(doubts, &before, &mut settle);
+        if stepped.is_err() {
+            // Those that were not come to have been asked about all the same.
+            for (token, asked) in before {
+                self.unknown.entry(token).or_insert(asked);
+            }
+        }
+        stepped
+    }
+
+    fn go_through(
+        &mut self,
+        doubts: DoubtScan,
+        before: &HashMap<FencingToken, Asked>,
+        settle: &mut impl FnMut(&Doubt) -> Option<Resolution>,
+    ) -> Result<Reconciled> {
+        let mut reconciled = Reconciled::default();
+        let now_ms = self.store.engine().now().mono_ms;
         for doubt in doubts {
+            let doubt = doubt?;
             let asked = before.get(&doubt.token()).copied();
             if let Some(asked) = asked.filter(|asked| asked.again_ms > now_ms) {
                 self.unknown.insert(doubt.token(), asked);

@@ -80,6 +80,8 @@ pub struct Scan {
     found: VecDeque<KeyInfo>,
     /// The log has been gone through once; what was appended meanwhile comes next.
     passes: u8,
+    /// The shard whose running keys come next, one at a time: all of them at once may be many.
+    next_shard: usize,
     ended: bool,
 }
 
@@ -102,6 +104,7 @@ impl Scan {
             cursor,
             found: VecDeque::new(),
             passes: 0,
+            next_shard: 0,
             ended: false,
         })
     }
@@ -113,19 +116,20 @@ impl Scan {
                 .extend(infos.into_iter().filter(|info| filter.passes(info)));
             return Ok(true);
         }
-        self.passes += 1;
+        self.passes = self.passes.saturating_add(1);
         if self.passes == 1 {
             self.cursor.end_frame = self.store.engine.scan_start().end_frame;
             return Ok(true);
         }
-        if self.passes == 2 {
-            let running = self.store.engine.running_keys(self.only)?;
-            let filter = &self.filter;
-            self.found
-                .extend(running.into_iter().filter(|info| filter.passes(info)));
-            return Ok(true);
-        }
-        Ok(false)
+        let engine = &self.store.engine;
+        let Some(running) = engine.running_keys(self.next_shard, self.only)? else {
+            return Ok(false);
+        };
+        self.next_shard += 1;
+        let filter = &self.filter;
+        self.found
+            .extend(running.into_iter().filter(|info| filter.passes(info)));
+        Ok(true)
     }
 }
 

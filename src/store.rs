@@ -1,6 +1,6 @@
 //! [`Store`]: one directory, open in one process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::audit_scan::AuditScan;
 use crate::builder::{Builder, Place};
 use crate::claim::{Doubt, Resolution};
 use crate::config::{Config, Explained, StoreConfig};
+use crate::doubt_scan::DoubtScan;
 use crate::engine::Engine;
-use crate::engine::namespaces::NamespaceCore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::Health;
 use crate::journal::memory_log::MemoryLog;
-use crate::key::{NamespaceId, check_key};
+use crate::key::check_key;
 use crate::lease::{Lease, Ticket};
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
@@ -25,7 +25,7 @@ use crate::operator::Operator;
 use crate::options::{LogKind, Policy};
 use crate::pending::Pending;
 use crate::reconcile::{Reconciled, Reconciler};
-use crate::record::Record;
+use crate::running_scan::RunningScan;
 use crate::scan::{Filter, Scan};
 use crate::stats::Stats;
 use crate::sync::block_on;
@@ -40,20 +40,6 @@ impl Drop for StoreInner {
     fn drop(&mut self) {
         // Whoever wants to hear of a failure calls `close`.
         let _ = self.engine.close();
-    }
-}
-
-impl StoreInner {
-    pub(crate) fn doubts(self: &Arc<Self>, only: Option<NamespaceId>) -> Result<Vec<Doubt>> {
-        let doubts = self.engine.doubts(only)?;
-        let mut spaces: HashMap<NamespaceId, Namespace> = HashMap::new();
-        let doubt = |(core, record, alive): (Arc<NamespaceCore>, Arc<Record>, bool)| {
-            let space = spaces.entry(core.id);
-            space
-                .or_insert_with(|| Namespace::new(self, &core))
-                .doubt(record, alive, false)
-        };
-        Ok(doubts.into_iter().map(doubt).collect())
     }
 }
 
@@ -260,12 +246,51 @@ impl Store {
         Ok(Namespace::new(&self.inner, &core).lease(named.digest, granted))
     }
 
-    /// The keys in doubt, of all namespaces, oldest first.
+    /// The keys in doubt, of all namespaces, oldest first. All of them are held in memory:
+    /// [`doubts`](Self::doubts) gives them one by one.
     ///
     /// # Errors
     /// Whatever keeps the store from answering.
     pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.inner.doubts(None)
+        self.doubts()?.collect()
+    }
+
+    /// As [`in_doubt`](Self::in_doubt), one by one: the record of each is read when it is asked
+    /// for, so that the first few of very many are found as fast as a few.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once())?;
+    /// for number in 0..100 {
+    ///     let Claim::Granted(lease) = mail.claim(format!("user-{number}"))? else { unreachable!() };
+    ///     lease.doubt("the provider timed out")?;
+    /// }
+    /// let mut doubts = store.doubts()?;
+    /// for doubt in doubts.by_ref().take(10) {
+    ///     println!("{:?}", doubt?);
+    /// }
+    /// let reached = doubts.reached().expect("ten were met");
+    /// assert_eq!(store.doubts()?.after(reached).count(), 90);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn doubts(&self) -> Result<DoubtScan> {
+        DoubtScan::new(&self.inner, None)
+    }
+
+    /// Goes through the keys that somebody runs, the longest-running first, and copies one at a
+    /// time. Keys in doubt are none of them: those are [`doubts`](Self::doubts).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn running(&self) -> Result<RunningScan> {
+        RunningScan::new(&self.inner, None)
     }
 
     /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`

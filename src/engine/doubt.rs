@@ -21,7 +21,6 @@ use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
-use crate::sync::block_on;
 
 /// A doubt, and whether its holder is alive in this process.
 pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
@@ -249,50 +248,6 @@ impl Engine {
         };
         let running = shard.get(at).filter(|running| running.is_in_doubt(now))?;
         Some((Arc::new(doubt_record(running, now)), running.guard_alive))
-    }
-
-    /// The doubts of a namespace, or of all of them, oldest first.
-    pub(crate) fn doubts(&self, only: Option<NamespaceId>) -> Result<Vec<FoundDoubt>> {
-        self.check_alive()?;
-        let mut running = Vec::new();
-        for shard in self.shards.all() {
-            let now = self.now();
-            let doubtful = shard.running().filter(|running| running.is_in_doubt(now));
-            running.extend(doubtful.map(|entry| (doubt_record(entry, now), entry.guard_alive)));
-        }
-        let mut settled = self.settled_in(&[Settled::InDoubt]);
-        settled.sort_unstable();
-        let mut doubts = Vec::new();
-        let mut rests_on = None;
-        let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
-        for locator in settled {
-            // A record that is gone was settled meanwhile.
-            let Some(record) = self.read(locator)? else {
-                continue;
-            };
-            if wanted(record.head.namespace) {
-                let namespace = self.namespace_by_id(record.head.namespace)?;
-                let frame = self.rests_on(&namespace, locator);
-                // A poisoned store names only what is durable.
-                if frame.is_none() || !self.journal.is_poisoned() {
-                    rests_on = rests_on.max(frame);
-                    let alive = self.outlived.is_alive(record.head.token);
-                    doubts.push((namespace, Arc::new(record), alive));
-                }
-            }
-        }
-        for (record, alive) in running
-            .into_iter()
-            .filter(|(record, _)| wanted(record.head.namespace))
-        {
-            doubts.push((
-                self.namespace_by_id(record.head.namespace)?,
-                Arc::new(record),
-                alive,
-            ));
-        }
-        block_on(self.rest(rests_on))?;
-        Ok(doubts)
     }
 
     /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.

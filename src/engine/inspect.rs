@@ -327,15 +327,21 @@ impl Engine {
         matches!(shard.find(digest, now.store_secs), Found::Settled(_, _, at) if at == locator)
     }
 
-    /// The running keys of a namespace, or of all.
-    pub(crate) fn running_keys(&self, only: Option<NamespaceId>) -> Result<Vec<KeyInfo>> {
+    /// The running keys of a shard, those of one namespace or all; `None` after the last shard.
+    pub(crate) fn running_keys(
+        &self,
+        shard: usize,
+        only: Option<NamespaceId>,
+    ) -> Result<Option<Vec<KeyInfo>>> {
+        if shard >= self.shards.len() {
+            return Ok(None);
+        }
         let mut found = Vec::new();
-        for shard in self.shards.all() {
+        {
+            let shard = self.shards.lock_at(shard);
             let now = self.now();
-            for running in shard
-                .running()
-                .filter(|running| only.is_none_or(|only| only == running.namespace))
-            {
+            let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
+            for running in shard.running().filter(|running| wanted(running.namespace)) {
                 let subject = Subject::of_running(running);
                 let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
                 let record = super::waiting::since_claim(running, record);
@@ -347,16 +353,11 @@ impl Engine {
                 found.push((state, Arc::new(record)));
             }
         }
-        found
-            .into_iter()
-            .map(|(state, record)| {
-                Ok(self.info(
-                    &*self.namespace_by_id(record.head.namespace)?,
-                    state,
-                    record,
-                ))
-            })
-            .collect()
+        let infos = found.into_iter().map(|(state, record)| {
+            let namespace = self.namespace_by_id(record.head.namespace)?;
+            Ok(self.info(&namespace, state, record))
+        });
+        infos.collect::<Result<_>>().map(Some)
     }
 
     /// Reads the whole log back and compares it with what is in memory.

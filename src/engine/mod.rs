@@ -30,6 +30,7 @@ pub(crate) mod moving;
 pub(crate) mod namespaces;
 pub(crate) mod operate;
 mod outlived;
+pub(crate) mod ranking;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
 pub(crate) mod shards;

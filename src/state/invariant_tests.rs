@@ -151,3 +151,39 @@ fn a_record_that_is_applied_out_of_order() {
     // The newest record of key 1 lies in frame 3.
     shard.apply(digest(1), &head, Guarantee::AtLeastOnce, locator(2));
 }
+
+fn doubt(shard: &mut Shard<()>, key: u8, frame: u64) {
+    let head = Head {
+        kind: RecordKind::InDoubt,
+        namespace: NamespaceId(1),
+        token: FencingToken::new(1, u64::from(key)),
+        attempt: 1,
+        first_claimed_at: 0,
+        recorded_at: 0,
+        expires_at: NEVER,
+        retention_secs: 0,
+        body_omitted: false,
+    };
+    shard.apply(digest(key), &head, Guarantee::AtLeastOnce, locator(frame));
+}
+
+#[test]
+#[should_panic(expected = "every key in doubt is known as one")]
+fn a_doubt_that_no_list_has() {
+    let mut shard = whole();
+    doubt(&mut shard, 4, 3);
+    shard.validate(3);
+    let place = Place::Settled(Settled::InDoubt, locator(3));
+    shard.put_for_test(Slot::new(digest(5), place, NEVER));
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "a doubt has a slot")]
+fn a_doubt_that_was_settled_and_is_listed() {
+    let mut shard = whole();
+    doubt(&mut shard, 4, 3);
+    shard.validate(3);
+    shard.put_for_test(settled(4, 3));
+    shard.validate(3);
+}

@@ -19,6 +19,7 @@
 mod flood_tests;
 #[cfg(test)]
 mod invariant_tests;
+pub(crate) mod ranked;
 pub(crate) mod running;
 pub(crate) mod shard;
 #[cfg(test)]

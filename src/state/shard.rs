@@ -10,6 +10,7 @@ use crate::record::{Head, Locator, Record, RecordKind, State};
 use crate::stats::{Column, Tallies};
 use crate::wheel::{TimerKey, Wheel};
 
+use super::ranked::{Doubts, Known, Ranked};
 use super::running::{LastRecord, Rare, Request, Running};
 use super::slab::{Slab, SlabRef};
 use super::slot::{Place, Settled, Slot};
@@ -53,6 +54,8 @@ pub(crate) struct Grant<'a> {
 #[derive(Debug)]
 pub(crate) struct Shard<W> {
     table: Table,
+    /// Invariant: every slot of a key in doubt has its entry here; an entry without one has expired.
+    doubts: Doubts,
     /// Invariant: every cell is named by exactly one slot, that of its digest.
     running: Slab<Running<W>>,
     /// Milliseconds of the monotonic clock.
@@ -72,6 +75,7 @@ impl<W: 'static> Shard<W> {
     pub(crate) fn new(now_ms: u64) -> Self {
         Self {
             table: Table::default(),
+            doubts: Doubts::default(),
             running: Slab::new(),
             timers: Wheel::new(now_ms),
             expired_secs: 0,
@@ -134,6 +138,9 @@ impl<W: 'static> Shard<W> {
         } else {
             grant_rest(&grant.basis, grant.request, grant.record, previous)
         };
+        if previous.is_some_and(is_in_doubt) {
+            self.doubts.remove(digest);
+        }
         let policy = self.own_policy(grant.policy);
         let at = self.running.insert(Running {
             digest,
@@ -266,7 +273,8 @@ impl<W: 'static> Shard<W> {
                 .is_none_or(|last| last.locator < locator),
             "the order of the log is the order of a key's transitions"
         );
-        let running = match self.table.get(digest).map(|slot| slot.place()) {
+        let before = self.table.get(digest);
+        let running = match before.map(|slot| slot.place()) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
         };
@@ -290,6 +298,11 @@ impl<W: 'static> Shard<W> {
             Some(State::Released | State::InProgress) => (Settled::Released, head.expires_at),
             None => (Settled::Forgotten, NEVER),
         };
+        if settled == Settled::InDoubt {
+            self.doubts.put(digest, Known::of(head));
+        } else if before.is_some_and(is_in_doubt) {
+            self.doubts.remove(digest);
+        }
         self.table.put(
             Slot::new(digest, Place::Settled(settled, locator), expires_at),
             self.expired_secs,
@@ -312,7 +325,13 @@ impl<W: 'static> Shard<W> {
         });
         // An expired slot counts as absent, and keeps the counts of its segment exact.
         match entry.rest.previous.or(claimed) {
-            Some(slot) => self.table.put(slot, self.expired_secs),
+            Some(slot) => {
+                if is_in_doubt(slot) {
+                    self.doubts
+                        .put(entry.digest, Known::before(&entry, slot.expires_at()));
+                }
+                self.table.put(slot, self.expired_secs);
+            }
             None => {
                 self.table.remove(entry.digest);
             }
@@ -373,7 +392,13 @@ impl<W: 'static> Shard<W> {
 
     /// Lets expired slots go, and forgotten ones whose removal is durable. Gives their number.
     pub(crate) fn sweep(&mut self, durable: u64) -> usize {
-        self.table.sweep(self.expired_secs, durable)
+        let swept = self.table.sweep(self.expired_secs, durable);
+        if self.doubts.len() != self.table.settled(Settled::InDoubt) {
+            let table = &self.table;
+            self.doubts
+                .retain(|digest| table.get(digest).is_some_and(is_in_doubt));
+        }
+        swept
     }
 
     /// Slots that expired up to here may go from now on.
@@ -407,6 +432,19 @@ impl<W: 'static> Shard<W> {
         self.running.iter().map(|(_, running)| running)
     }
 
+    /// The keys in doubt, in no order: settled ones, and lapsed ones that nobody took over.
+    pub(crate) fn in_doubt(&self, now: Now) -> impl Iterator<Item = Ranked> {
+        let lapsed = self.running().filter(move |entry| entry.is_in_doubt(now));
+        let settled = self.doubts.iter(now.store_secs);
+        settled.chain(lapsed.map(Ranked::of_running))
+    }
+
+    /// The keys that somebody runs and that are not in doubt, in no order.
+    pub(crate) fn in_progress(&self, now: Now) -> impl Iterator<Item = Ranked> {
+        let running = self.running().filter(move |entry| !entry.is_in_doubt(now));
+        running.map(Ranked::of_running)
+    }
+
     pub(crate) fn running_refs(&self) -> Vec<SlabRef> {
         self.running.iter().map(|(at, _)| at).collect()
     }
@@ -436,7 +474,7 @@ impl<W: 'static> Shard<W> {
     /// Recounts everything; panics where an invariant does not hold.
     pub(crate) fn validate(&self, durable_or_pending: u64) {
         self.table.validate();
-        let mut named = 0;
+        let (mut named, mut doubts) = (0, 0);
         for slot in self.table.iter() {
             match slot.place() {
                 Place::Running(at) => {
@@ -464,11 +502,12 @@ impl<W: 'static> Shard<W> {
                     }
                     named += 1;
                 }
-                Place::Settled(_, locator) => {
+                Place::Settled(settled, locator) => {
                     assert!(
                         locator.frame <= durable_or_pending,
                         "a slot names a frame that was appended"
                     );
+                    doubts += usize::from(settled == Settled::InDoubt);
                 }
             }
         }
@@ -477,9 +516,18 @@ impl<W: 'static> Shard<W> {
             self.running.len(),
             "every running key is named by one slot"
         );
+        let with_slot = self.doubts.validate(self.expired_secs, |digest| {
+            self.table.get(digest).is_some_and(is_in_doubt)
+        });
+        assert_eq!(with_slot, doubts, "every key in doubt is known as one");
         self.running.validate();
         self.timers.validate();
     }
+}
+
+/// Whether a slot says that its key is in doubt.
+fn is_in_doubt(slot: Slot) -> bool {
+    matches!(slot.place(), Place::Settled(Settled::InDoubt, _))
 }
 
 /// The newest record of a settled key; none for one that was forgotten.

@@ -8,6 +8,7 @@ mod reading;
 mod asked_retention;
 mod audit;
 mod backup;
+mod by_age;
 #[cfg(feature = "bytes")]
 mod bytes;
 #[cfg(feature = "json")]

@@ -76,3 +76,33 @@ fn a_holder_that_is_alive_is_asked_about_later() {
     assert_eq!(reconciler.step(never()).unwrap().resolved(), 1);
     assert!(matches!(pay.claim("a").unwrap(), Claim::Granted(_)));
 }
+
+/// A resolution that was refused ended the step, and with it what was known of the doubts after that
+/// one: each was asked about again at once, as if for the first time.
+#[test]
+fn a_step_that_fails_forgets_no_waits() {
+    let (clock, store, pay) = open();
+    doubt(&pay, "a");
+    let mut reconciler = store.reconciler(SECOND, SECOND * 8);
+    reconciler.step(|_| None).unwrap();
+    clock.advance(SECOND / 2);
+    doubt(&pay, "b");
+    reconciler.step(|_| None).unwrap();
+    clock.advance(SECOND / 2);
+    let too_large = |_: &_| Some(Resolution::Happened(vec![0; 2 << 20]));
+    assert!(reconciler.step(too_large).is_err());
+    let asked = reconciler.step(|doubt| {
+        assert_eq!(doubt.key(), b"a", "the other one waits");
+        None
+    });
+    let asked = asked.unwrap();
+    assert_eq!((asked.unknown(), asked.waiting()), (1, 1));
+    clock.advance(SECOND / 2);
+    let asked = reconciler.step(|_| None).unwrap();
+    assert_eq!((asked.unknown(), asked.waiting()), (1, 1), "b");
+    assert_eq!(
+        reconciler.retry_after(),
+        Some(SECOND + SECOND / 2),
+        "a, after two seconds in all"
+    );
+}

@@ -1,0 +1,83 @@
+//! [`DoubtScan`]: going through the keys in doubt.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claim::Doubt;
+use crate::engine::ranking::{Kind, Ranking};
+use crate::error::Result;
+use crate::key::NamespaceId;
+use crate::namespace::Namespace;
+use crate::rank::Rank;
+use crate::store::StoreInner;
+
+/// An iterator over the keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
+///
+/// Each record is read when its doubt is asked for, so the first few of many cost as much as a few.
+/// A doubt that is settled before its turn is left out; one that came about after the scan began is
+/// not met. Compaction goes on meanwhile.
+///
+/// It ends with the first error.
+pub struct DoubtScan {
+    store: Arc<StoreInner>,
+    ranking: Ranking,
+    spaces: HashMap<NamespaceId, Namespace>,
+}
+
+impl DoubtScan {
+    pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
+        store.engine.check_alive()?;
+        Ok(Self {
+            store: Arc::clone(store),
+            ranking: Ranking::new(Kind::InDoubt, only),
+            spaces: HashMap::new(),
+        })
+    }
+
+    /// Leaves out every doubt up to this rank: it goes on where another scan stopped.
+    #[must_use]
+    pub fn after(mut self, rank: Rank) -> Self {
+        self.ranking.skip(rank);
+        self
+    }
+
+    /// The rank of the last doubt that was met, or what [`after`](Self::after) said.
+    #[must_use]
+    pub fn reached(&self) -> Option<Rank> {
+        self.ranking.reached()
+    }
+
+    fn advance(&mut self) -> Result<Option<Doubt>> {
+        let engine = &self.store.engine;
+        engine.check_alive()?;
+        while let Some(ranked) = engine.next_ranked(&mut self.ranking) {
+            if let Some((core, record, alive)) = engine.ranked_doubt(&ranked)? {
+                let space = self.spaces.entry(core.id);
+                let space = space.or_insert_with(|| Namespace::new(&self.store, &core));
+                return Ok(Some(space.doubt(record, alive, false)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for DoubtScan {
+    type Item = Result<Doubt>;
+
+    fn next(&mut self) -> Option<Result<Doubt>> {
+        let doubt = self.advance();
+        if doubt.is_err() {
+            self.ranking.end();
+        }
+        doubt.transpose()
+    }
+}
+
+impl fmt::Debug for DoubtScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DoubtScan")
+            .field("reached", &self.reached())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! [`RunningScan`]: going through the keys that somebody runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::ranking::{Kind, Ranking};
+use crate::error::Result;
+use crate::key::NamespaceId;
+use crate::rank::Rank;
+use crate::record::KeyInfo;
+use crate::store::StoreInner;
+
+/// An iterator over the keys that somebody runs, the longest-running first: see
+/// [`Store::running`](crate::Store::running).
+///
+/// It reads no log, and copies a key when it is asked for. A key that is settled, handed on or in
+/// doubt before its turn is left out; one that was claimed after the scan began is not met.
+///
+/// It ends with the first error.
+pub struct RunningScan {
+    store: Arc<StoreInner>,
+    ranking: Ranking,
+}
+
+impl RunningScan {
+    pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
+        store.engine.check_alive()?;
+        Ok(Self {
+            store: Arc::clone(store),
+            ranking: Ranking::new(Kind::InProgress, only),
+        })
+    }
+
+    /// Leaves out every key up to this rank: it goes on where another scan stopped.
+    #[must_use]
+    pub fn after(mut self, rank: Rank) -> Self {
+        self.ranking.skip(rank);
+        self
+    }
+
+    /// The rank of the last key that was met, or what [`after`](Self::after) said.
+    #[must_use]
+    pub fn reached(&self) -> Option<Rank> {
+        self.ranking.reached()
+    }
+
+    fn advance(&mut self) -> Result<Option<KeyInfo>> {
+        let engine = &self.store.engine;
+        engine.check_alive()?;
+        while let Some(ranked) = engine.next_ranked(&mut self.ranking) {
+            if let Some(info) = engine.ranked_running(&ranked)? {
+                return Ok(Some(info));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for RunningScan {
+    type Item = Result<KeyInfo>;
+
+    fn next(&mut self) -> Option<Result<KeyInfo>> {
+        let info = self.advance();
+        if info.is_err() {
+            self.ranking.end();
+        }
+        info.transpose()
+    }
+}
+
+impl fmt::Debug for RunningScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningScan")
+            .field("reached", &self.reached())
+            .finish_non_exhaustive()
+    }
+}

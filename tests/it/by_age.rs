@@ -1,0 +1,517 @@
+//! Keys in doubt and keys in progress, by age: in pages, however many there are and whatever happens
+//! between two pages, held against a model that knows when each key came to be what it is.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hapax::{
+    Claim, Doubt, Filter, KeyInfo, Lease, ManualClock, MemoryLog, Namespace, Policy, Rank,
+    Resolution, Result, State, Store,
+};
+
+use crate::threads::{Draw, seed};
+
+const LEASE: Duration = Duration::from_secs(600);
+const GRACE: Duration = Duration::from_secs(121);
+
+fn open(log: &MemoryLog, clock: &ManualClock) -> Store {
+    Store::in_memory().log(log).clock(clock).open().unwrap()
+}
+
+fn spaces(store: &Store) -> [Namespace; 3] {
+    let once = Policy::at_most_once().lease(LEASE);
+    let least = Policy::at_least_once().lease(Duration::from_secs(72_000));
+    let policies = [("pay", once.clone()), ("refund", once), ("mail", least)];
+    policies.map(|(name, policy)| store.namespace(name, policy).unwrap())
+}
+
+fn claim(space: &Namespace, key: &str) -> Lease {
+    match space.claim(key).unwrap() {
+        Claim::Granted(lease) => lease,
+        other => panic!("{key} is free: {other:?}"),
+    }
+}
+
+fn doubt(space: &Namespace, key: &str) {
+    claim(space, key).doubt("the provider timed out").unwrap();
+}
+
+fn reads(store: &Store) -> u64 {
+    store.metrics().total("hapax_record_reads_total", &[])
+}
+
+/// Writes keys that are forgotten at once, until the oldest segment is worth compacting.
+fn churn(space: &Namespace, clock: &ManualClock) {
+    let body = vec![1; 60_000];
+    for round in 0..700 {
+        let key = format!("churn-{round}");
+        claim(space, &key).complete(&body).unwrap();
+        assert!(space.forget(&key).unwrap());
+    }
+    clock.advance(GRACE);
+}
+
+/// A key by its namespace and its name.
+type Named = (String, String);
+
+fn named(space: &str, key: &[u8]) -> Named {
+    let key = String::from_utf8(key.to_vec()).unwrap();
+    (space.to_owned(), key)
+}
+
+fn of_doubt(doubt: Result<Doubt>) -> (Rank, Named) {
+    let doubt = doubt.unwrap();
+    let rank = Rank::new(doubt.since(), doubt.token());
+    (rank, named(doubt.namespace(), doubt.key()))
+}
+
+fn of_running(info: Result<KeyInfo>) -> (Rank, Named) {
+    let info = info.unwrap();
+    assert_eq!(info.state(), State::InProgress);
+    let rank = Rank::new(info.recorded_at(), info.token());
+    (rank, named(info.namespace(), info.key()))
+}
+
+/// A store, and what its keys must be.
+struct World {
+    clock: ManualClock,
+    log: MemoryLog,
+    store: Store,
+    spaces: [Namespace; 3],
+    draw: Draw,
+    keys: u64,
+    in_doubt: BTreeMap<Rank, Named>,
+    running: BTreeMap<Rank, Named>,
+    leases: BTreeMap<Rank, Lease>,
+    /// When those lapse that come into doubt by that, in seconds of the clock.
+    lapses: BTreeMap<Rank, u64>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (clock, log) = (ManualClock::new(), MemoryLog::new());
+        let store = open(&log, &clock);
+        let spaces = spaces(&store);
+        Self {
+            clock,
+            log,
+            store,
+            spaces,
+            draw: Draw(seed),
+            keys: 0,
+            in_doubt: BTreeMap::new(),
+            running: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            lapses: BTreeMap::new(),
+        }
+    }
+
+    fn now_secs(&self) -> u64 {
+        self.store.stats().store_secs()
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.draw.below(bound as u64)).unwrap()
+    }
+
+    /// One of these, drawn.
+    fn one_of(&mut self, ranks: &BTreeMap<Rank, Named>) -> Option<(Rank, Named)> {
+        let count = ranks.len().max(1);
+        let at = self.below(count);
+        let found = ranks.iter().nth(at);
+        found.map(|(rank, named)| (*rank, named.clone()))
+    }
+
+    fn space(&self, named: &Named) -> &Namespace {
+        let space = self.spaces.iter().find(|space| space.name() == named.0);
+        space.unwrap()
+    }
+
+    /// Somebody claims a new key.
+    fn claim(&mut self) -> Rank {
+        let at = self.below(3);
+        self.keys += 1;
+        let key = format!("key-{}", self.keys);
+        let lease = claim(&self.spaces[at], &key);
+        let rank = Rank::new(self.now_secs(), lease.token());
+        let space = self.spaces[at].name();
+        self.running.insert(rank, named(space, key.as_bytes()));
+        if space != "mail" {
+            self.lapses.insert(rank, rank.since() + LEASE.as_secs());
+        }
+        self.leases.insert(rank, lease);
+        rank
+    }
+
+    /// A holder gives up its key, in doubt or with an outcome.
+    fn settle(&mut self, rank: Rank, in_doubt: bool) {
+        let key = self.running.remove(&rank).unwrap();
+        let lease = self.leases.remove(&rank).unwrap();
+        self.lapses.remove(&rank);
+        if in_doubt {
+            let doubted = Rank::new(self.now_secs(), lease.token());
+            lease.doubt("the provider timed out").unwrap();
+            self.in_doubt.insert(doubted, key);
+        } else {
+            lease.complete("done").unwrap();
+        }
+    }
+
+    fn resolve(&mut self) {
+        let all = self.in_doubt.clone();
+        let Some((rank, key)) = self.one_of(&all) else {
+            return;
+        };
+        let found = self.space(&key).doubt_of(&key.1).unwrap().unwrap();
+        assert_eq!(found.token(), rank.token());
+        let happened = Resolution::Happened(b"receipt".to_vec());
+        let resolutions = [Resolution::NeverHappened, happened];
+        let resolution = resolutions[self.below(2)].clone();
+        found.resolve_forced(resolution).unwrap();
+        self.in_doubt.remove(&rank);
+        // The holder of a lapsed key finds out when it comes back.
+        self.leases.remove(&rank).map(Lease::detach);
+    }
+
+    fn pass(&mut self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+        let now_secs = self.now_secs();
+        let due = self.lapses.iter().filter(|(_, at)| **at <= now_secs);
+        for rank in due.map(|(rank, _)| *rank).collect::<Vec<_>>() {
+            self.lapses.remove(&rank);
+            let key = self.running.remove(&rank).unwrap();
+            self.in_doubt.insert(rank, key);
+        }
+    }
+
+    /// The process dies: what somebody ran is in doubt, or as if it had never been claimed.
+    fn crash(&mut self) {
+        self.log.crash();
+        self.leases.clear();
+        self.lapses.clear();
+        for (rank, key) in std::mem::take(&mut self.running) {
+            if key.0 != "mail" {
+                self.in_doubt.insert(rank, key);
+            }
+        }
+        self.store = open(&self.log, &self.clock);
+        self.spaces = spaces(&self.store);
+    }
+
+    fn change(&mut self) {
+        match self.below(10) {
+            0..=2 => {
+                let rank = self.claim();
+                self.settle(rank, true);
+            }
+            3 | 4 => {
+                self.claim();
+            }
+            5 => {
+                let all = self.running.clone();
+                if let Some((rank, _)) = self.one_of(&all) {
+                    let in_doubt = self.below(2) == 0;
+                    self.settle(rank, in_doubt);
+                }
+            }
+            6 | 7 => self.resolve(),
+            _ => {
+                let secs = self.draw.below(90);
+                self.pass(secs);
+            }
+        }
+    }
+
+    /// What the store lists is what the model has, in the order of their ages.
+    fn check(&self) {
+        let expected: Vec<_> = self.in_doubt.clone().into_iter().collect();
+        let doubts: Vec<_> = self.store.doubts().unwrap().map(of_doubt).collect();
+        assert_eq!(doubts, expected);
+        let listed = self.store.in_doubt().unwrap().into_iter().map(Ok);
+        assert_eq!(listed.map(of_doubt).collect::<Vec<_>>(), expected);
+        let running: Vec<_> = self.store.running().unwrap().map(of_running).collect();
+        assert_eq!(
+            running,
+            self.running.clone().into_iter().collect::<Vec<_>>()
+        );
+        for space in &self.spaces {
+            let mine = |(_, key): &(Rank, Named)| key.0 == space.name();
+            let doubts = space.doubts().unwrap().map(of_doubt).collect::<Vec<_>>();
+            let expected = expected.iter().filter(|one| mine(one)).cloned();
+            assert_eq!(doubts, expected.collect::<Vec<_>>());
+            let keys = space.running().unwrap().map(of_running).collect::<Vec<_>>();
+            let expected = running.iter().filter(|one| mine(one)).cloned();
+            assert_eq!(keys, expected.collect::<Vec<_>>());
+        }
+        let filter = Filter::new().state(State::InProgress);
+        let scanned = self.store.scan(filter).unwrap().map(of_running);
+        let running: BTreeSet<_> = running.into_iter().collect();
+        assert_eq!(scanned.collect::<BTreeSet<_>>(), running);
+    }
+}
+
+/// The rows of a page, and where it stopped.
+type Paged = (Vec<(Rank, Named)>, Option<Rank>);
+
+/// Goes through pages, with something happening after each, and holds them against the model.
+fn page_through(
+    world: &mut World,
+    model: fn(&World) -> &BTreeMap<Rank, Named>,
+    page: fn(&World, Option<Rank>, usize) -> Paged,
+    between: fn(&mut World, usize),
+) {
+    let at_first: Vec<Rank> = model(world).keys().copied().collect();
+    let mut met = BTreeSet::new();
+    let mut after = None;
+    for number in 0.. {
+        let keys = 1 + world.below(20);
+        let (rows, reached) = page(world, after, keys);
+        for (rank, key) in &rows {
+            assert!(after.is_none_or(|after| after < *rank), "by age");
+            assert_eq!(model(world).get(rank), Some(key));
+            assert!(met.insert(*rank), "{rank} is met twice");
+            after = Some(*rank);
+        }
+        assert_eq!(after, reached);
+        if rows.len() < keys {
+            break;
+        }
+        between(world, number);
+    }
+    let left = at_first
+        .iter()
+        .filter(|rank| model(world).contains_key(rank));
+    for rank in left {
+        assert!(met.contains(rank), "{rank} was there all the time");
+    }
+}
+
+#[test]
+fn pages_of_doubts_have_each_once_while_others_come_and_go() {
+    let mut world = World::new(seed());
+    for _ in 0..400 {
+        world.change();
+    }
+    world.check();
+    let page = |world: &World, after: Option<Rank>, keys: usize| {
+        let scan = world.store.doubts().unwrap();
+        let mut scan = match after {
+            Some(rank) => scan.after(rank),
+            None => scan,
+        };
+        let rows: Vec<_> = scan.by_ref().take(keys).map(of_doubt).collect();
+        (rows, scan.reached())
+    };
+    let between = |world: &mut World, number: usize| {
+        for _ in 0..world.below(4) {
+            world.change();
+        }
+        match number {
+            2 => {
+                let carried = world.store.stats().records_carried();
+                churn(&world.spaces[2], &world.clock);
+                world.pass(0);
+                assert!(world.store.stats().records_carried() > carried);
+            }
+            // A rank means the same to the next process.
+            5 => world.crash(),
+            _ => {}
+        }
+        world.store.validate();
+    };
+    page_through(&mut world, |world| &world.in_doubt, page, between);
+    world.check();
+}
+
+#[test]
+fn pages_of_running_keys_have_each_once_while_others_come_and_go() {
+    let mut world = World::new(seed());
+    for _ in 0..300 {
+        world.claim();
+        if world.below(4) == 0 {
+            world.pass(1);
+        }
+    }
+    world.check();
+    let page = |world: &World, after: Option<Rank>, keys: usize| {
+        let scan = world.store.running().unwrap();
+        let mut scan = match after {
+            Some(rank) => scan.after(rank),
+            None => scan,
+        };
+        let rows: Vec<_> = scan.by_ref().take(keys).map(of_running).collect();
+        (rows, scan.reached())
+    };
+    let between = |world: &mut World, _: usize| {
+        for _ in 0..world.below(6) {
+            world.change();
+        }
+    };
+    page_through(&mut world, |world| &world.running, page, between);
+    world.check();
+}
+
+/// The list of doubts read the record of every doubt, whatever the caller wanted: with enough of
+/// them it took longer than anybody waits, just when it was needed.
+#[test]
+fn a_page_reads_as_many_records_as_it_has() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let [pay, _, mail] = spaces(&store);
+    for number in 0..5000 {
+        doubt(
+            if number % 2 == 0 { &pay } else { &mail },
+            &number.to_string(),
+        );
+    }
+    let before = reads(&store);
+    let mut scan = store.doubts().unwrap();
+    assert_eq!(reads(&store), before, "nothing is read ahead");
+    let page: Vec<_> = scan.by_ref().take(10).map(of_doubt).collect();
+    assert_eq!(reads(&store) - before, 10);
+    assert_eq!(page[9].1.1, "9");
+
+    let before = reads(&store);
+    let after = scan.reached().unwrap();
+    let mut rest = mail.doubts().unwrap().after(after);
+    assert_eq!(of_doubt(rest.next().unwrap()).1.1, "11");
+    assert_eq!(reads(&store) - before, 1, "none of another namespace");
+    assert_eq!(store.doubts().unwrap().after(after).count(), 4990);
+    assert_eq!(store.in_doubt().unwrap().len(), 5000, "several batches");
+    // Also in the middle of a scan; and nothing is met again.
+    let later = of_doubt(store.doubts().unwrap().nth(2999).unwrap()).0;
+    let scan = scan.after(later).after(after);
+    assert_eq!(scan.reached(), Some(later));
+    assert_eq!(scan.count(), 2000);
+}
+
+#[test]
+fn a_doubt_that_is_settled_before_its_turn_is_left_out() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let [pay, ..] = spaces(&store);
+    for key in ["a", "b", "c"] {
+        doubt(&pay, key);
+    }
+    let mut scan = store.doubts().unwrap();
+    assert_eq!(scan.next().unwrap().unwrap().key(), b"a");
+    let second = pay.doubt_of("b").unwrap().unwrap();
+    second.resolve(Resolution::NeverHappened).unwrap();
+    // In doubt again, under another token: another doubt, which began after the scan.
+    doubt(&pay, "b");
+    assert_eq!(scan.next().unwrap().unwrap().key(), b"c");
+    assert!(scan.next().is_none());
+    store.close().unwrap();
+    assert!(store.doubts().is_err());
+}
+
+#[test]
+fn whoever_puts_back_in_doubt_what_it_resolves_comes_to_an_end() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let [pay, ..] = spaces(&store);
+    for number in 0..1500 {
+        doubt(&pay, &number.to_string());
+    }
+    let mut met = 0;
+    for found in store.doubts().unwrap() {
+        let found = found.unwrap();
+        found.resolve(Resolution::NeverHappened).unwrap();
+        doubt(&pay, std::str::from_utf8(found.key()).unwrap());
+        met += 1;
+    }
+    assert_eq!((met, store.in_doubt().unwrap().len()), (1500, 1500));
+}
+
+/// A scan of all keys keeps compaction waiting; one of doubts looks a record up again that has moved.
+#[test]
+fn compaction_goes_on_while_doubts_are_gone_through() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let [pay, _, mail] = spaces(&store);
+    for number in 0..300 {
+        doubt(&pay, &number.to_string());
+    }
+    let mut scan = store.doubts().unwrap();
+    scan.next().unwrap().unwrap();
+    for _ in 0..3 {
+        churn(&mail, &clock);
+    }
+    let stats = store.stats();
+    assert!(stats.segments_dropped() > 0 && stats.records_carried() >= 300);
+    let keys: Vec<_> = scan.map(|found| of_doubt(found).1.1).collect();
+    let expected: Vec<_> = (1..300).map(|number: u32| number.to_string()).collect();
+    assert_eq!(keys, expected, "by age, wherever the records lie");
+    store.validate();
+}
+
+#[test]
+fn a_ticket_that_is_attached_takes_its_key_out_of_doubt() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let [pay, ..] = spaces(&store);
+    let ticket = claim(&pay, "a").detach();
+    log.crash();
+    let store = open(&log, &clock);
+    let [pay, ..] = spaces(&store);
+    assert_eq!(pay.in_doubt().unwrap().len(), 1);
+    let lease = store.attach(&ticket.unwrap()).unwrap();
+    store.validate();
+    assert!(pay.in_doubt().unwrap().is_empty());
+    assert_eq!(store.running().unwrap().count(), 1);
+    lease.doubt("it is not known").unwrap();
+    store.validate();
+    assert_eq!(pay.in_doubt().unwrap().len(), 1);
+    assert!(pay.forget("a").is_err());
+    let token = pay.in_doubt().unwrap()[0].token();
+    assert!(pay.forget_forced("a", token).unwrap());
+    store.validate();
+    assert!(pay.in_doubt().unwrap().is_empty());
+}
+
+/// A claim of a time when its namespace promised less, long expired: with the new promise its record
+/// reads as a doubt, but nobody can resolve what is absent, so no list may have it.
+#[test]
+fn an_expired_claim_is_no_doubt_under_another_guarantee() {
+    let (clock, log) = (ManualClock::new(), MemoryLog::new());
+    let store = open(&log, &clock);
+    let minute = Duration::from_secs(60);
+    let policy = Policy::at_least_once().lease(minute / 2);
+    let jobs = store.namespace("jobs", policy.attempt_retention(minute));
+    let lease = claim(&jobs.unwrap(), "a");
+    lease.checkpoint("half of it").unwrap();
+    log.crash();
+    let store = open(&log, &clock);
+    drop(lease);
+    let once = Policy::at_most_once().lease(minute / 2);
+    let mut refused = 0;
+    while store.change_guarantee("jobs", once.clone()).is_err() {
+        clock.advance(minute);
+        refused += 1;
+        assert!(refused < 100, "it expires after a minute");
+    }
+    store.validate();
+    log.crash();
+    let store = open(&log, &clock);
+    assert_eq!(
+        store.stats().recovered_records(),
+        1,
+        "it is still in the log"
+    );
+    let jobs = store.namespace("jobs", once).unwrap();
+    assert!(jobs.in_doubt().unwrap().is_empty());
+    assert!(jobs.doubt_of("a").unwrap().is_none());
+    store.validate();
+    for _ in 0..5 {
+        clock.advance(minute);
+        store.validate();
+    }
+    claim(&jobs, "a").doubt("why").unwrap();
+    store.validate();
+    assert_eq!(store.doubts().unwrap().count(), 1);
+}
