@@ -1,6 +1,6 @@
 //! [`ListQuery`]: what a list is asked for.
 
-use hapax::State;
+use hapax::{Rank, State};
 
 use crate::key_path::decoded;
 use crate::problem::Problem;
@@ -20,6 +20,8 @@ pub(crate) struct ListQuery {
     pub(crate) prefix: Vec<u8>,
     pub(crate) older_than_secs: Option<u64>,
     pub(crate) newer_than_secs: Option<u64>,
+    /// Where the page before this one stopped.
+    pub(crate) after: Option<Rank>,
     pub(crate) rows: usize,
     pub(crate) shows_bytes: bool,
 }
@@ -37,6 +39,7 @@ impl ListQuery {
             prefix: Vec::new(),
             older_than_secs: None,
             newer_than_secs: None,
+            after: None,
             rows: ROWS.min(rows_max),
             shows_bytes: false,
         };
@@ -57,6 +60,7 @@ impl ListQuery {
             "state" => self.states.push(state(&text)?),
             "older_than" => self.older_than_secs = Some(seconds(name, &text)?),
             "newer_than" => self.newer_than_secs = Some(seconds(name, &text)?),
+            "after" => self.after = Some(rank(&text)?),
             "limit" => self.rows = rows(&text, rows_max)?,
             _ => self.shows_bytes = truth(name, &text)?,
         }
@@ -68,6 +72,19 @@ impl ListQuery {
         (self.states.is_empty() || self.states.contains(&info.state()))
             && info.key().starts_with(&self.prefix)
             && self.is_of_age(age_secs)
+    }
+
+    /// Where a list by age has to start, that its first key may be young enough.
+    pub(crate) fn start(&self, store_secs: u64) -> Option<Rank> {
+        let oldest = self
+            .newer_than_secs
+            .and_then(|most| store_secs.checked_sub(most));
+        oldest.map(Rank::end_of).max(self.after)
+    }
+
+    /// Whether keys of this age, and so all that come after them in a list by age, are too young.
+    pub(crate) fn is_past(&self, age_secs: u64) -> bool {
+        self.older_than_secs.is_some_and(|least| age_secs < least)
     }
 
     pub(crate) fn is_of_age(&self, age_secs: u64) -> bool {
@@ -131,6 +148,11 @@ fn state(text: &str) -> Result<State, Problem> {
     })
 }
 
+fn rank(text: &str) -> Result<Rank, Problem> {
+    let rank = text.parse().ok();
+    rank.ok_or_else(|| Problem::invalid("after is what the page before gave as next"))
+}
+
 pub(crate) fn rows(text: &str, most: usize) -> Result<usize, Problem> {
     let rows = text.parse().ok().filter(|rows| (1..=most).contains(rows));
     rows.ok_or_else(|| Problem::invalid(format!("limit is a number from 1 to {most}")))
@@ -159,7 +181,7 @@ pub(crate) fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
 #[cfg(test)]
 mod tests {
     use super::{ListQuery, seconds};
-    use hapax::State;
+    use hapax::{Rank, State};
 
     const ALL: &[&str] = &[
         "namespace",
@@ -167,6 +189,7 @@ mod tests {
         "prefix",
         "older_than",
         "newer_than",
+        "after",
         "limit",
         "bytes",
     ];
@@ -202,10 +225,26 @@ mod tests {
             "older_than=x",
             "older_than=1m&older_than=2m",
             "bytes=yes",
+            "after=",
+            "after=7",
+            "after=7-",
+            "after=7-1-1",
         ] {
             assert_eq!(parse(query), None, "{query}");
         }
         assert!(ListQuery::parse(Some("prefix=a"), &["limit"], 10).is_err());
+    }
+
+    #[test]
+    fn a_list_by_age_starts_and_ends_where_its_keys_are_of_age() {
+        let list = parse("newer_than=10&older_than=3").unwrap();
+        assert_eq!(list.start(100), Some(Rank::end_of(90)));
+        assert_eq!(list.start(9), None, "the store is younger than that");
+        assert!(list.is_past(2) && !list.is_past(3));
+        let list = parse("newer_than=10&after=95-7").unwrap();
+        assert_eq!(list.start(100).unwrap().to_string(), "95-7");
+        assert_eq!(list.start(110), Some(Rank::end_of(100)));
+        assert!(!list.is_past(0));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
-use hapax::{ExplainedOption, Filter, Guarantee, KeyInfo, Scan, Store};
+use hapax::{
+    Doubt, DoubtScan, ExplainedOption, Filter, Guarantee, KeyInfo, Rank, RunningScan, Scan, Store,
+};
 use serde::Serialize;
 
 use crate::gate::Stop;
@@ -185,9 +187,31 @@ struct Page<T> {
     /// Whether there may be more that are asked for.
     more: bool,
     stopped_by: Option<StoppedBy>,
+    /// What the next page has to be asked for with, where there may be one.
+    next: Option<String>,
     /// Keys that were looked at.
     scanned: u64,
     store_secs: u64,
+}
+
+impl<T> Page<T> {
+    fn new(store_secs: u64) -> Self {
+        Self {
+            keys: Vec::new(),
+            more: false,
+            stopped_by: None,
+            next: None,
+            scanned: 0,
+            store_secs,
+        }
+    }
+
+    /// The next page goes on after `reached`, where the list has an order that lasts.
+    fn stop(&mut self, by: StoppedBy, reached: Option<Rank>) {
+        self.more = true;
+        self.stopped_by = Some(by);
+        self.next = reached.map(|rank| rank.to_string());
+    }
 }
 
 const LIST: &[&str] = &[
@@ -216,34 +240,33 @@ fn scan(store: &Store, namespace: Option<&str>, filter: Filter) -> Result<Scan, 
 
 /// The filter lies here and not in the scan, so that time is looked at between any two keys.
 fn page_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
-    let store_secs = store.stats().store_secs();
-    let mut page = Page {
-        keys: Vec::new(),
-        more: false,
-        stopped_by: None,
-        scanned: 0,
-        store_secs,
-    };
+    let mut page = Page::new(store.stats().store_secs());
     for info in scan(store, query.namespace.as_deref(), Filter::new())? {
         let info = info?;
         page.scanned += 1;
-        if query.passes(&info, store_secs) {
+        if query.passes(&info, page.store_secs) {
             if page.keys.len() == query.rows {
-                page.stopped_by = Some(StoppedBy::Limit);
+                page.stop(StoppedBy::Limit, None);
                 break;
             }
-            page.keys.push(KeyView::of(&info, store_secs));
+            page.keys.push(KeyView::of(&info, page.store_secs));
         }
         if stop.is_asked() {
-            page.stopped_by = Some(StoppedBy::Time);
+            page.stop(StoppedBy::Time, None);
             break;
         }
     }
-    page.more = page.stopped_by.is_some();
     Ok(page)
 }
 
-const IN_PROGRESS: &[&str] = &["namespace", "prefix", "older_than", "newer_than", "limit"];
+const IN_PROGRESS: &[&str] = &[
+    "namespace",
+    "prefix",
+    "older_than",
+    "newer_than",
+    "after",
+    "limit",
+];
 
 /// The keys that somebody runs, the longest-running first.
 pub(crate) async fn in_progress(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
@@ -255,33 +278,16 @@ pub(crate) async fn in_progress(State(admin): State<Arc<Admin>>, uri: Uri) -> An
 
 fn running_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
     let store_secs = store.stats().store_secs();
-    let filter = Filter::new().state(hapax::State::InProgress);
-    let mut found: Vec<KeyInfo> = Vec::new();
-    let (mut scanned, mut stopped_by) = (0, None);
-    for info in scan(store, query.namespace.as_deref(), filter)? {
-        let info = info?;
-        scanned += 1;
-        if query.passes(&info, store_secs) {
-            found.push(info);
-        }
-        if stop.is_asked() {
-            stopped_by = Some(StoppedBy::Time);
-            break;
-        }
+    let mut scan = match &query.namespace {
+        Some(name) => store.open_namespace(name)?.running()?,
+        None => store.running()?,
+    };
+    if let Some(rank) = query.start(store_secs) {
+        scan = scan.after(rank);
     }
-    found.sort_by_key(KeyInfo::recorded_at);
-    if found.len() > query.rows {
-        found.truncate(query.rows);
-        stopped_by = Some(StoppedBy::Limit);
-    }
-    let keys = found.iter().map(|info| KeyView::of(info, store_secs));
-    Ok(Page {
-        keys: keys.collect(),
-        more: stopped_by.is_some(),
-        stopped_by,
-        scanned,
-        store_secs,
-    })
+    let view = |info: &KeyInfo| KeyView::of(info, store_secs);
+    let (reached, key) = (RunningScan::reached, KeyInfo::key);
+    page_by_age(scan, reached, key, view, query, store_secs, stop)
 }
 
 const IN_DOUBT: &[&str] = &[
@@ -289,6 +295,7 @@ const IN_DOUBT: &[&str] = &[
     "prefix",
     "older_than",
     "newer_than",
+    "after",
     "limit",
     "bytes",
 ];
@@ -298,7 +305,7 @@ pub(crate) async fn in_doubt(State(admin): State<Arc<Admin>>, uri: Uri) -> Answe
     let query = ListQuery::parse(uri.query(), IN_DOUBT, admin.options.rows_max)?;
     let shown = query.shows_bytes.then_some(admin.options.shown_bytes_max);
     let store = admin.options.store.clone();
-    let page = move |_: &Stop| doubts_of(&store, &query, shown);
+    let page = move |stop: &Stop| doubts_of(&store, &query, shown, stop);
     Ok(json(StatusCode::OK, &admin.scans.run(page).await?))
 }
 
@@ -306,28 +313,58 @@ fn doubts_of(
     store: &Store,
     query: &ListQuery,
     shown: Option<usize>,
+    stop: &Stop,
 ) -> Result<Page<DoubtView>, Problem> {
     let store_secs = store.stats().store_secs();
-    let doubts = match &query.namespace {
-        Some(name) => store.open_namespace(name)?.in_doubt()?,
-        None => store.in_doubt()?,
+    let mut scan = match &query.namespace {
+        Some(name) => store.open_namespace(name)?.doubts()?,
+        None => store.doubts()?,
     };
-    let mut asked = doubts.iter().filter(|doubt| {
-        doubt.key().starts_with(&query.prefix)
-            && query.is_of_age(store_secs.saturating_sub(doubt.since()))
-    });
-    let rows = asked.by_ref().take(query.rows);
-    let keys: Vec<_> = rows
-        .map(|doubt| DoubtView::of(doubt, store_secs, shown))
-        .collect();
-    let more = asked.next().is_some();
-    Ok(Page {
-        keys,
-        more,
-        stopped_by: more.then_some(StoppedBy::Limit),
-        scanned: u64::try_from(doubts.len()).expect("a length fits 64 bits"),
-        store_secs,
-    })
+    if let Some(rank) = query.start(store_secs) {
+        scan = scan.after(rank);
+    }
+    let view = |doubt: &Doubt| DoubtView::of(doubt, store_secs, shown);
+    let (reached, key) = (DoubtScan::reached, Doubt::key);
+    page_by_age(scan, reached, key, view, query, store_secs, stop)
+}
+
+/// Ends at the first key that is too young: all after it are younger.
+fn page_by_age<S, K, V>(
+    mut scan: S,
+    reached: impl Fn(&S) -> Option<Rank>,
+    key: impl Fn(&K) -> &[u8],
+    view: impl Fn(&K) -> V,
+    query: &ListQuery,
+    store_secs: u64,
+    stop: &Stop,
+) -> Result<Page<V>, Problem>
+where
+    S: Iterator<Item = hapax::Result<K>>,
+{
+    let mut page = Page::new(store_secs);
+    let mut last = None;
+    while let Some(found) = scan.next() {
+        let found = found?;
+        page.scanned += 1;
+        let rank = reached(&scan);
+        let age_secs = rank.map_or(0, |rank| store_secs.saturating_sub(rank.since()));
+        if query.is_past(age_secs) {
+            break;
+        }
+        if query.is_of_age(age_secs) && key(&found).starts_with(&query.prefix) {
+            if page.keys.len() == query.rows {
+                page.stop(StoppedBy::Limit, last);
+                break;
+            }
+            page.keys.push(view(&found));
+        }
+        last = rank;
+        if stop.is_asked() {
+            page.stop(StoppedBy::Time, last);
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// One key. Its bytes are shown if that is asked for.

@@ -61,6 +61,9 @@ async fn what_is_not_there_is_a_problem_with_a_code() {
         "/keys/jobs/a?limit=1",
         "/keys/jobs/%zz",
         "/in-progress?older_than=yesterday",
+        "/in-progress?after=yesterday",
+        "/in-doubt?after=7-8-9",
+        "/keys?after=7-8",
         "/info?x",
     ] {
         assert_eq!(code(path).await, invalid, "{path}");
@@ -127,6 +130,122 @@ async fn a_list_that_ends_early_says_so() {
     assert_eq!(get(&few, "/in-progress").await.keys().len(), 2);
     assert_eq!(get(&few, "/keys?limit=3").await.status, 400);
     drop(running);
+}
+
+/// All the keys of a list, page by page, with something happening after each.
+async fn pages(app: &Router, path: &str, mut between: impl FnMut()) -> Vec<String> {
+    let (mut met, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(app, &format!("{path}{after}")).await;
+        met.extend(page.keys());
+        let page = page.json();
+        assert_eq!(page["more"], !page["next"].is_null());
+        let Some(next) = page["next"].as_str() else {
+            return met;
+        };
+        after = format!("&after={next}");
+        between();
+    }
+}
+
+#[tokio::test]
+async fn pages_have_each_key_in_doubt_once_however_many_there_are() {
+    let world = World::new();
+    let keys: Vec<String> = (0..3000).map(|n| format!("order-{n}")).collect();
+    for (n, key) in keys.iter().enumerate() {
+        world.doubt(key);
+        world.pass(u64::from(n % 7 == 0));
+    }
+    let app = world.reading();
+    let reads = || world.store.metrics().total("hapax_record_reads_total", &[]);
+    let before = reads();
+    let page = get(&app, "/in-doubt?limit=10").await;
+    assert_eq!(page.keys(), keys[..10]);
+    assert_eq!(reads() - before, 11, "one more tells that there are more");
+    assert_eq!(page.json()["scanned"], 11);
+
+    let mut rounds = 0;
+    let between = || {
+        rounds += 1;
+        // The next ones to come are settled, and one that was shown; another one comes about.
+        for n in [rounds * 89, rounds * 89 + 3] {
+            let doubt = world.pay.doubt_of(&keys[n]).unwrap();
+            let unknown = hapax::Resolution::Failed(b"declined".to_vec());
+            doubt.map(|doubt| doubt.resolve(unknown));
+        }
+        world.doubt(format!("later-{rounds}"));
+    };
+    let met = pages(&app, "/in-doubt?limit=97", between).await;
+    let once: std::collections::BTreeSet<_> = met.iter().collect();
+    assert_eq!(once.len(), met.len(), "none twice");
+    for key in &keys {
+        let settled = world.pay.doubt_of(key).unwrap().is_none();
+        assert!(
+            settled || once.contains(key),
+            "{key} was there all the time"
+        );
+    }
+    assert!(once.contains(&"later-1".to_owned()));
+}
+
+#[tokio::test]
+async fn pages_have_each_running_key_once_the_longest_running_first() {
+    let world = World::new();
+    let mut leases = Vec::new();
+    for n in 0..1300 {
+        leases.push(claim(&world.jobs, format!("{n}")));
+        world.pass(u64::from(n % 50 == 0));
+    }
+    let app = world.reading();
+    let page = get(&app, "/in-progress?limit=10").await;
+    assert_eq!(
+        page.keys(),
+        (0..10).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+    assert_eq!(page.json()["scanned"], 11, "the others are not copied");
+
+    let mut rounds = 0;
+    let between = || {
+        let ended = leases.remove(0);
+        ended.complete("").unwrap();
+        rounds += 1;
+        leases.push(claim(&world.jobs, format!("later-{rounds}")));
+    };
+    let met = pages(&app, "/in-progress?limit=100", between).await;
+    let first: Vec<_> = (0..1300).map(|n| n.to_string()).collect();
+    assert_eq!(met[..1300], first);
+    let fields = "/in-progress?newer_than=10s&older_than=5s&prefix=1&limit=40";
+    let met = pages(&app, fields, || {}).await;
+    assert_eq!(
+        met,
+        get(
+            &app,
+            "/in-progress?newer_than=10s&older_than=5s&prefix=1&limit=1000"
+        )
+        .await
+        .keys()
+    );
+    assert!(met.len() > 40, "several pages: {met:?}");
+}
+
+/// Not one of the keys has what is asked for, and time is up at once: each page says where the next
+/// one has to go on, and the last one says that there are no more.
+#[tokio::test]
+async fn a_list_by_age_that_runs_out_of_time_goes_on_where_it_stopped() {
+    let world = World::new();
+    for n in 0..2000 {
+        world.doubt(format!("order-{n}"));
+    }
+    let hurried = AdminRouter::new(world.store.clone()).scan_time(Duration::ZERO);
+    let app = hurried.into_router();
+    let page = get(&app, "/in-doubt?prefix=order-1999&limit=1")
+        .await
+        .json();
+    if page["stopped_by"] == "time" {
+        assert!(page["scanned"].as_u64().unwrap() < 2000 && page["next"].is_string());
+    }
+    let met = pages(&app, "/in-doubt?prefix=order-1999&limit=1", || {}).await;
+    assert_eq!(met, ["order-1999"]);
 }
 
 /// Enough that going through them takes longer than a turn of the runtime.
