@@ -1,9 +1,10 @@
 //! [`Choice`]: which keys a verb is about.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hapax::{Doubt, Filter, KeyInfo, State, Store};
+use hapax::{Doubt, Filter, KeyInfo, Namespace, Rank, State, Store};
 
 use crate::opening::NamespaceArgs;
 use crate::trouble::{Result, Trouble};
@@ -76,29 +77,53 @@ impl Choice {
         Ok(scan.map(|info| info.map_err(Trouble::from)))
     }
 
-    /// As [`keys`](Self::keys), oldest first; all of them are held in memory.
-    pub(crate) fn oldest_first(&self, store: &Store, states: &[State]) -> Result<Vec<KeyInfo>> {
-        let mut keys = self.keys(store, states)?.collect::<Result<Vec<_>>>()?;
-        keys.sort_by(|one, other| {
-            let place = |info: &KeyInfo| (info.recorded_at(), info.token());
-            place(one).cmp(&place(other))
-        });
-        Ok(keys)
+    /// As [`keys`](Self::keys), oldest first. Their names and ages are held in memory, and the rest
+    /// of each is read when its turn comes.
+    pub(crate) fn oldest_first(
+        &self,
+        store: &Store,
+        states: &[State],
+    ) -> Result<impl Iterator<Item = Result<KeyInfo>> + use<>> {
+        let mut spaces: BTreeMap<String, Namespace> = BTreeMap::new();
+        let mut places = Vec::new();
+        for info in self.keys(store, states)? {
+            let info = info?;
+            let rank = Rank::new(info.recorded_at(), info.token());
+            let space = match spaces.get(info.namespace()) {
+                Some(space) => space.clone(),
+                None => {
+                    let space = store.open_namespace(info.namespace())?;
+                    spaces.insert(info.namespace().to_owned(), space.clone());
+                    space
+                }
+            };
+            places.push((rank, space, info.key().to_vec()));
+        }
+        places.sort_by_key(|(rank, ..)| *rank);
+        // Nobody changes a store that is read: what is gone by now has expired.
+        let infos = places.into_iter().map(|(_, space, key)| space.get(&key));
+        Ok(infos.filter_map(|info| info.map_err(Trouble::from).transpose()))
     }
 
-    /// The doubts that were chosen, oldest first.
-    pub(crate) fn doubts(&self, store: &Store) -> Result<Vec<Doubt>> {
-        let mut doubts = match &self.namespace.namespace {
-            Some(name) => store.open_namespace(name)?.in_doubt()?,
-            None => store.in_doubt()?,
+    /// The doubts that were chosen, oldest first, each read when its turn comes.
+    pub(crate) fn doubts(&self, store: &Store) -> Result<impl Iterator<Item = Result<Doubt>>> {
+        let doubts = match &self.namespace.namespace {
+            Some(name) => store.open_namespace(name)?.doubts()?,
+            None => store.doubts()?,
         };
         let now_secs = store.stats().store_secs();
-        doubts.retain(|doubt| {
-            let is_old = |span: Duration| now_secs.saturating_sub(doubt.since()) >= span.as_secs();
-            let begins = |prefix: &KeyBytes| doubt.key().starts_with(prefix);
-            self.prefix.as_ref().is_none_or(begins) && self.older_than.is_none_or(is_old)
-        });
-        Ok(doubts)
+        let is_old = move |doubt: &Doubt| {
+            let old = |span: Duration| now_secs.saturating_sub(doubt.since()) >= span.as_secs();
+            self.older_than.is_none_or(old)
+        };
+        let begins = move |doubt: &Doubt| {
+            let prefix = self.prefix.as_ref();
+            prefix.is_none_or(|prefix| doubt.key().starts_with(prefix))
+        };
+        // The oldest come first, so the first that is too young ends the list.
+        let old = doubts.take_while(move |found| found.as_ref().map_or(true, &is_old));
+        let chosen = old.filter(move |found| found.as_ref().map_or(true, &begins));
+        Ok(chosen.map(|found| found.map_err(Trouble::from)))
     }
 
     pub(crate) fn namespace(&self) -> &NamespaceArgs {

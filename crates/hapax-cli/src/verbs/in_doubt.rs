@@ -31,9 +31,7 @@ pub(crate) fn run(args: &InDoubtArgs, screen: &mut Screen) -> Result<Outcome> {
     let key_hex = screen.key_hex();
     let doubts = args.choice.doubts(&store)?;
     let label = args.derived_key.as_deref();
-    let rows = doubts
-        .iter()
-        .map(|doubt| Ok(row(doubt, now_secs, key_hex, label)));
+    let rows = doubts.map(|doubt| Ok(row(&doubt?, now_secs, key_hex, label)));
     let count = screen.list(rows)?;
     if count == 0 {
         screen.note("no key is in doubt");

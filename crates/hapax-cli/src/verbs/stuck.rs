@@ -30,9 +30,10 @@ pub(crate) fn run(args: &StuckArgs, screen: &mut Screen) -> Result<Outcome> {
     let keys = args.choice.oldest_first(&store, &UNFINISHED)?;
     let path = args.store.store.to_string_lossy();
     let next = |info: &KeyInfo| next(info, &path, args.choice.namespace().is_needed(&store));
-    let rows = keys
-        .iter()
-        .map(|info| Ok(row(info, now_secs, key_hex).text("next", &next(info))));
+    let rows = keys.map(|info| {
+        let info = info?;
+        Ok(row(&info, now_secs, key_hex).text("next", &next(&info)))
+    });
     let count = screen.list(rows)?;
     if count == 0 {
         screen.note("every key has its outcome");

@@ -1,10 +1,11 @@
 //! What a verb does beside what docs/cli.md shows.
 
 use std::fs;
+use std::time::Duration;
 
 use hapax::{LogKind, Policy, State, Store};
 
-use crate::rig::{Place, damage, granted, some_of_everything};
+use crate::rig::{Place, WEEK, clock_of_the_past, damage, granted, some_of_everything};
 
 #[test]
 fn a_response_is_shown_cut_or_as_it_is() {
@@ -268,6 +269,45 @@ fn a_doubt_shows_what_it_is_looked_up_by() {
             (i32::from(count > 0), count),
             "{options}"
         );
+    }
+}
+
+#[test]
+fn long_lists_are_oldest_first_from_their_first_row_to_their_last() {
+    let place = Place::new();
+    let clock = clock_of_the_past();
+    let store = Store::builder(place.path()).log_kind(LogKind::Files);
+    let store = store.clock(&clock).open().unwrap();
+    let pay = store.namespace("pay", Policy::at_most_once()).unwrap();
+    let kept = Policy::at_least_once().attempt_retention(WEEK);
+    let mail = store.namespace("mail", kept).unwrap();
+    for n in 0..1200 {
+        let lease = granted(&pay, format!("order-{n}"));
+        lease.doubt("the provider timed out").unwrap();
+        if n % 2 == 0 {
+            let reason = "the server is busy";
+            granted(&mail, format!("user-{n}")).release(reason).unwrap();
+        }
+        clock.advance(Duration::from_secs(u64::from(n % 10 == 0)));
+    }
+    store.close().unwrap();
+    let doubts: Vec<String> = (0..1200).map(|n| format!("order-{n}")).collect();
+    let both = |n: usize| {
+        let user = (n % 2 == 0).then(|| format!("user-{n}"));
+        std::iter::once(format!("order-{n}")).chain(user)
+    };
+    let stuck: Vec<String> = (0..1200).flat_map(both).collect();
+    for (verb, keys) in [("in-doubt", &doubts), ("stuck", &stuck)] {
+        let options = "dedup";
+        let listed = place.run(&format!("{verb} {options} --format json"));
+        let named: Vec<_> = listed.json().iter().map(|key| key["key"].clone()).collect();
+        assert_eq!(&named, keys, "{verb}");
+        let table = place.run(&format!("{verb} {options} --prefix order-"));
+        let cell = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+        let named: Vec<_> = table.out.lines().skip(1).map(cell).collect();
+        assert_eq!(named, doubts, "{verb}");
+        let none = place.run(&format!("{verb} {options} --older-than 1000days"));
+        assert_eq!((none.code, none.out.as_str()), (0, ""));
     }
 }
 
