@@ -188,7 +188,9 @@ impl Store {
         Ok(salvage)
     }
 
-    /// Reads the whole log back and checks it against its checksums.
+    /// Reads the whole log back and checks it against its checksums: what lies in it of the audit log
+    /// too, but neither the archives of that nor its chain, which
+    /// [`verify_audit`](Self::verify_audit) does.
     ///
     /// # Errors
     /// [`Damaged`](ErrorKind::Damaged) with the place.

@@ -1,7 +1,7 @@
-//! `verify`: reads everything back and checks it.
+//! `verify`: reads everything back and checks it, the audit log too.
 
 use clap::Args;
-use hapax::ErrorKind;
+use hapax::{Error, ErrorKind};
 
 use crate::opening::StoreArgs;
 use crate::progress::Bar;
@@ -16,32 +16,59 @@ pub(crate) struct VerifyArgs {
     store: StoreArgs,
 }
 
+/// What is next where the keys are whole and the audit log is not.
+const NEXT_OF_AUDIT: &str = "the keys are whole, and claims are answered as ever: keep what is damaged as evidence, and compare it with a backup or an export";
+
 pub(crate) fn run(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
     match verify(args) {
-        Ok(row) => {
+        Ok(Verdict::Whole(row)) => {
             screen.record(&row)?;
             Ok(Outcome::Done)
         }
+        Ok(Verdict::AuditDamaged(error)) => {
+            screen.record(&damaged(&error, Some(NEXT_OF_AUDIT)))?;
+            Ok(Outcome::Found)
+        }
         Err(Trouble::Store(error)) if error.kind() == ErrorKind::Damaged => {
-            let row = Row::new()
-                .text("verdict", "damaged")
-                .text("place", &error.to_string())
-                .optional_text("next", next_after(ErrorKind::Damaged));
-            screen.record(&row)?;
+            screen.record(&damaged(&error, next_after(ErrorKind::Damaged)))?;
             Ok(Outcome::Found)
         }
         Err(trouble) => Err(trouble),
     }
 }
 
-fn verify(args: &VerifyArgs) -> Result<Row> {
+fn damaged(error: &Error, next: Option<&str>) -> Row {
+    Row::new()
+        .text("verdict", "damaged")
+        .text("place", &error.to_string())
+        .optional_text("next", next)
+}
+
+/// What was found in a store whose keys are whole.
+enum Verdict {
+    Whole(Row),
+    AuditDamaged(Error),
+}
+
+fn verify(args: &VerifyArgs) -> Result<Verdict> {
     let store = args.store.read()?;
     let mut bar = Bar::new("reading");
     let report = store.verify_with(|progress| bar.show(&progress))?;
-    Ok(Row::new()
+    drop(bar);
+    let audit = match store.verify_audit() {
+        Ok(audit) => audit,
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            return Ok(Verdict::AuditDamaged(error));
+        }
+        Err(error) => return Err(Trouble::from(error)),
+    };
+    let row = Row::new()
         .text("verdict", "whole")
         .number("segments", report.segments())
         .number("frames", report.frames())
         .number("records", report.records())
-        .number("live_records", report.live_records()))
+        .number("live_records", report.live_records())
+        .number("audit_entries", audit.entries())
+        .number("audit_archives", audit.archives());
+    Ok(Verdict::Whole(row))
 }

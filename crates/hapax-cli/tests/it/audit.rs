@@ -118,3 +118,36 @@ fn a_salvage_tells_what_it_lost_of_the_audit_log() {
     assert_eq!(salvaged.code, 1, "{report}");
     assert!(salvaged.err.contains("audit log"), "{}", salvaged.err);
 }
+
+/// `verify` read the log alone: whoever ran it was told that a store was whole of which an audit
+/// archive was damaged.
+#[test]
+fn verify_tells_of_a_damaged_audit_archive() {
+    let place = Place::new();
+    audited(&place);
+    for line in [
+        "forget dedup user-7 -n mail --confirm --reason GDPR-7",
+        "compact dedup",
+        // With a later entry, the store opens beside the damaged archive.
+        "forget dedup order-40 -n pay --confirm --reason GDPR-8",
+    ] {
+        assert_eq!(place.run(line).code, 0, "{line}");
+    }
+    let whole = place.run("verify dedup --format json");
+    let report = &whole.json()[0];
+    assert_eq!((whole.code, &report["verdict"]), (0, &"whole".into()));
+    assert_eq!(report["audit_entries"], 6, "{report}");
+    let archives = std::fs::read_dir(place.path().join("audit")).unwrap();
+    let archives: Vec<_> = archives.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(report["audit_archives"], archives.len(), "{report}");
+    let mut bytes = std::fs::read(&archives[0]).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&archives[0], bytes).unwrap();
+    let damaged = place.run("verify dedup --format json");
+    let report = &damaged.json()[0];
+    assert_eq!((damaged.code, &report["verdict"]), (1, &"damaged".into()));
+    let told = report["place"].as_str().unwrap();
+    assert!(told.contains("audit archive"), "{report}");
+    let next = report["next"].as_str().unwrap();
+    assert!(next.contains("the keys are whole"), "{report}");
+}
