@@ -95,6 +95,8 @@ transitions! {
     SalvageAccepted = 18 "salvage_accepted",
     /// The store was salvaged, and its audit log begins anew.
     Salvaged = 19 "salvaged",
+    /// The policy of a namespace was changed: the reason says what of it. It is about no key.
+    PolicyChanged = 20 "policy_changed",
 }
 
 impl fmt::Display for Transition {
@@ -137,6 +139,7 @@ pub struct AuditEntry {
     pub(crate) expires_at: u32,
     /// `None` where the entry is about the whole store.
     pub(crate) namespace: Option<Arc<str>>,
+    /// `None` where it is about no key.
     pub(crate) key_digest: Option<KeyDigest>,
     pub(crate) key: Option<Box<[u8]>>,
     pub(crate) transition: Transition,
@@ -174,7 +177,7 @@ impl AuditEntry {
         self.namespace.as_deref()
     }
 
-    /// What stands for the key; `None` for what concerns the whole store.
+    /// What stands for the key; `None` for what concerns a whole namespace, or the whole store.
     #[must_use]
     pub fn key_digest(&self) -> Option<KeyDigest> {
         self.key_digest
@@ -205,7 +208,7 @@ impl AuditEntry {
         &self.actor
     }
 
-    /// The reason of an operator; empty else.
+    /// The reason of an operator, or what of a policy was changed; empty else.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -230,7 +233,8 @@ impl AuditEntry {
     }
 
     /// The digest of the response or the error: what
-    /// [`Store::outcome_digest`](crate::Store::outcome_digest) makes of the same bytes.
+    /// [`Store::outcome_digest`](crate::Store::outcome_digest) makes of the same bytes. Of a policy
+    /// that was changed: that of the new one.
     #[must_use]
     pub fn outcome_digest(&self) -> Option<u128> {
         self.outcome

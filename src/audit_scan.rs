@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::audit::{AuditEntry, AuditFilter};
+use crate::audit::{AuditEntry, AuditFilter, Transition};
 use crate::engine::audit::AuditCursor;
 use crate::error::Result;
 use crate::journal::audit::Facts;
@@ -98,6 +98,7 @@ impl Wanted {
 
     fn entry(&self, number: u64, facts: &Facts<'_>) -> AuditEntry {
         let of_store = facts.namespace == NamespaceId(0);
+        let of_no_key = of_store || facts.transition == Transition::PolicyChanged;
         let name = || {
             // Made after this scan began.
             let unnamed = || format!("namespace {}", facts.namespace.0).into();
@@ -109,7 +110,7 @@ impl Wanted {
             at: facts.at,
             expires_at: facts.expires_at,
             namespace: (!of_store).then(name),
-            key_digest: (!of_store).then_some(facts.key_digest),
+            key_digest: (!of_no_key).then_some(facts.key_digest),
             key: facts.key.map(Into::into),
             transition: facts.transition,
             origin: facts.origin,

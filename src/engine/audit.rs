@@ -2,6 +2,7 @@
 //! the log lets go of.
 
 mod archives;
+mod policies;
 mod reading;
 
 use std::collections::HashMap;

@@ -314,6 +314,45 @@ fn without_an_audit_log_no_byte_is_written_for_it() {
     assert_eq!(link.before, 0);
 }
 
+/// The entry of a change of a policy is on the medium before the change is: a crash between the two
+/// leaves a change that did not come about, and not one of which nobody knows.
+#[test]
+fn no_policy_changes_before_its_entry_is_durable() {
+    let changes = |store: &Store| {
+        let mut all = entries(store);
+        all.retain(|entry| entry.transition() == Transition::PolicyChanged);
+        all
+    };
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let store = open(&log, &clock);
+    drop(store.namespace("space", policy()).unwrap());
+    let before = log.image().manifest;
+    let quiet = policy().audit(Audit::Off);
+    log.fail_next_sync(IoKind::Other);
+    store.namespace("space", quiet.clone()).unwrap_err();
+    assert_eq!(log.image().manifest, before);
+    drop(store);
+    log.crash();
+    let store = open(&log, &clock);
+    drop(store.namespace("space", quiet.clone()).unwrap());
+    store.close().unwrap();
+    let image = log.image();
+    assert_ne!(image.manifest, before);
+    // The crash that comes between.
+    let log = MemoryLog::of_image(Image {
+        manifest: before,
+        ..image
+    });
+    let store = open(&log, &clock);
+    drop(store.namespace("space", quiet).unwrap());
+    let told = changes(&store);
+    let last: Vec<_> = told.iter().rev().take(2).collect();
+    // Both say what it was before, so the first of them did not come about.
+    assert_eq!(last[0].reason(), last[1].reason());
+    assert_eq!(last[0].outcome_digest(), last[1].outcome_digest());
+    store.verify_audit().unwrap();
+}
+
 struct Random {
     seed: u64,
     drawn: u64,

@@ -9,7 +9,7 @@ use crate::journal::manifest::{Manifest, NamespaceEntry};
 use crate::key::{NAME_BYTES_MAX, NamespaceId};
 use crate::options::{Guarantee, Policy};
 use crate::stats::{COLUMNS_MAX, Column};
-use crate::sync::Ordering;
+use crate::sync::{MutexGuard, Ordering, block_on};
 
 /// Namespaces that an error names.
 const NAMED_MAX: usize = 16;
@@ -134,23 +134,37 @@ impl Engine {
         check_name(name)?;
         policy.check(self.options.durability)?;
         self.check_ephemeral(&policy)?;
-        let mut namespaces = self.namespaces.lock();
-        let Some(entry) = namespaces.manifest.find(name).cloned() else {
-            let entry = NamespaceEntry {
-                id: namespaces.manifest.next_id()?,
-                name: name.to_owned(),
-                policy,
+        let mut told = None;
+        loop {
+            let mut namespaces = self.namespaces.lock();
+            let Some(entry) = namespaces.manifest.find(name).cloned() else {
+                return self.make_namespace(&mut namespaces, name, policy);
             };
-            let mut manifest = namespaces.manifest.clone();
-            manifest.namespaces.push(entry.clone());
-            self.write_manifest(&mut namespaces, manifest)?;
-            return Ok(namespaces.core(&entry));
-        };
-        if entry.policy == policy {
-            return Ok(namespaces.core(&entry));
+            if entry.policy == policy {
+                return Ok(namespaces.core(&entry));
+            }
+            check_guarantee(&entry, &policy)?;
+            if let Some(core) = self.replace_policy(namespaces, &entry, &policy, &mut told)? {
+                return Ok(core);
+            }
         }
-        check_guarantee(&entry, &policy)?;
-        self.replace_policy(&mut namespaces, &entry, policy)
+    }
+
+    fn make_namespace(
+        &self,
+        namespaces: &mut Namespaces,
+        name: &str,
+        policy: Policy,
+    ) -> Result<Arc<NamespaceCore>> {
+        let entry = NamespaceEntry {
+            id: namespaces.manifest.next_id()?,
+            name: name.to_owned(),
+            policy,
+        };
+        let mut manifest = namespaces.manifest.clone();
+        manifest.namespaces.push(entry.clone());
+        self.write_manifest(namespaces, manifest)?;
+        Ok(namespaces.core(&entry))
     }
 
     /// Gives a namespace another guarantee, while none of its keys is running or in doubt.
@@ -162,20 +176,25 @@ impl Engine {
         self.check_change()?;
         policy.check(self.options.durability)?;
         self.check_ephemeral(&policy)?;
-        let mut namespaces = self.namespaces.lock();
-        let Some(entry) = namespaces.manifest.find(name).cloned() else {
-            return Err(Error::new(
-                ErrorKind::NotHeld,
-                format!("there is no namespace {name:?}: make it with namespace()"),
-            ));
-        };
-        if self.has_unsettled(entry.id)? {
-            let text = format!(
-                "namespace {name:?} has keys in progress or in doubt: settle them, then change its guarantee"
-            );
-            return Err(Error::new(ErrorKind::InUse, text));
+        let mut told = None;
+        loop {
+            let namespaces = self.namespaces.lock();
+            let Some(entry) = namespaces.manifest.find(name).cloned() else {
+                return Err(Error::new(
+                    ErrorKind::NotHeld,
+                    format!("there is no namespace {name:?}: make it with namespace()"),
+                ));
+            };
+            if self.has_unsettled(entry.id)? {
+                let text = format!(
+                    "namespace {name:?} has keys in progress or in doubt: settle them, then change its guarantee"
+                );
+                return Err(Error::new(ErrorKind::InUse, text));
+            }
+            if let Some(core) = self.replace_policy(namespaces, &entry, &policy, &mut told)? {
+                return Ok(core);
+            }
         }
-        self.replace_policy(&mut namespaces, &entry, policy)
     }
 
     /// Refuses a policy that [`namespace`](Self::namespace) would refuse, and changes nothing.
@@ -195,17 +214,29 @@ impl Engine {
         }
     }
 
+    /// Replaces the policy of a namespace, once its change is `told` in the audit log. `None` after
+    /// it was: nothing is waited for under the lock, so everything has to be looked at again.
     fn replace_policy(
         &self,
-        namespaces: &mut Namespaces,
+        mut namespaces: MutexGuard<'_, Namespaces>,
         entry: &NamespaceEntry,
-        policy: Policy,
-    ) -> Result<Arc<NamespaceCore>> {
-        check_unused(namespaces, entry)?;
+        policy: &Policy,
+        told: &mut Option<NamespaceEntry>,
+    ) -> Result<Option<Arc<NamespaceCore>>> {
+        check_unused(&namespaces, entry)?;
+        self.check_open()?;
         let changed = NamespaceEntry {
-            policy,
+            policy: policy.clone(),
             ..entry.clone()
         };
+        let is_told = told.as_ref() == Some(entry) || entry.policy == *policy;
+        let frame = (!is_told).then(|| self.audit_policy(entry, &changed));
+        if let Some(frame) = frame.flatten() {
+            drop(namespaces);
+            block_on(self.rest(Some(frame)))?;
+            *told = Some(entry.clone());
+            return Ok(None);
+        }
         let mut manifest = namespaces.manifest.clone();
         for there in manifest
             .namespaces
@@ -214,8 +245,8 @@ impl Engine {
         {
             *there = changed.clone();
         }
-        self.write_manifest(namespaces, manifest)?;
-        Ok(namespaces.core(&changed))
+        self.write_manifest(&mut namespaces, manifest)?;
+        Ok(Some(namespaces.core(&changed)))
     }
 
     fn write_manifest(&self, namespaces: &mut Namespaces, manifest: Manifest) -> Result<()> {

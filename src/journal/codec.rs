@@ -5,7 +5,7 @@
 
 mod manifest;
 
-pub(crate) use self::manifest::{decode_manifest, encode_manifest};
+pub(crate) use self::manifest::{decode_manifest, encode_manifest, encode_policy};
 
 use bincode::config::{Configuration, Limit};
 use bincode::{BorrowDecode, Encode};

@@ -85,6 +85,14 @@ pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     bytes
 }
 
+/// A namespace with all of its policy, as in the parts of a manifest of version 3.
+pub(crate) fn encode_policy(entry: &NamespaceEntry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_into(&wire_namespace(entry), &mut bytes);
+    encode_into(&wire_audit_policy(entry), &mut bytes);
+    bytes
+}
+
 /// Decodes the body of a manifest, of version 3 or of an earlier one.
 pub(crate) fn decode_manifest(bytes: &[u8], extended: bool) -> Result<Manifest, BadRecord> {
     let config = bincode::config::standard().with_limit::<MANIFEST_BYTES_MAX>();
