@@ -7,7 +7,7 @@ mod reading;
 
 use std::collections::HashMap;
 
-pub(super) use self::archives::{copy_archives, resume};
+pub(super) use self::archives::{Moved, copy_archives, resume};
 pub(crate) use self::reading::AuditCursor;
 
 use super::Engine;

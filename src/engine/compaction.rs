@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::audit::Moved;
 use super::claim::replaced;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::journal::census::SegmentStats;
-use crate::journal::marks::{Link, LowMark};
+use crate::journal::marks::{Archived, Link, LowMark};
 use crate::journal::read::{lost, records};
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
@@ -383,9 +384,11 @@ impl Engine {
             let oldest = tail.census.oldest().copied();
             oldest.filter(|stats| stats.number == segment)
         });
-        if !stats.map_or(Ok(true), |stats| self.archive(&stats))? {
-            return Ok(false);
-        }
+        let archived = match stats.map_or(Ok(Moved::Nothing), |stats| self.archive(&stats))? {
+            Moved::NoRoom => return Ok(false),
+            Moved::Nothing => None,
+            Moved::UpTo(last) => Some(Archived::at(&last)),
+        };
         let link = self
             .journal
             .log()
@@ -403,6 +406,7 @@ impl Engine {
                 before: link.before,
                 checksum: link.checksum,
             },
+            archived,
             self.now().mono_ms,
         )?;
         // From here on whoever held a locator into it looks again.

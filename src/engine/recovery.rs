@@ -23,7 +23,7 @@ use crate::journal::codec::{RECORD_OVERHEAD_MAX, WireRecord};
 use crate::journal::frame::FRAME_NUMBER_MAX;
 use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
-use crate::journal::marks::{LowMark, Marks};
+use crate::journal::marks::{Archived, LowMark, Marks};
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
@@ -58,7 +58,7 @@ impl Engine {
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let options = driven(options, read_only);
-        let audit = audit::resume(&*log, &manifest.store_id, found.audit)?;
+        let audit = audit::resume(&*log, &marks, found.audit)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
         let (marks, store_ms) = ((marks, slot), time.store_ms());
@@ -357,6 +357,7 @@ pub(super) fn first_marks(store_id: [u8; 16]) -> Marks {
             checksum: 0,
         },
         store_ms: 0,
+        archived: Archived::default(),
     }
 }
 

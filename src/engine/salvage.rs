@@ -316,6 +316,7 @@ impl Saving<'_> {
                 }
             }
         }
+        trail.end(self.found.archived, &mut self.report);
         commit(journal, true)
     }
 

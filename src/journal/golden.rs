@@ -11,7 +11,7 @@ use super::audit::{Archive, Draft, Facts, genesis};
 use super::codec::{self, BadRecord, Entry};
 use super::frame::{BadFrame, FORMAT_VERSION, FrameHeader, HEADER_BYTES, open_frame};
 use super::manifest::{Manifest, NamespaceEntry};
-use super::marks::{LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
+use super::marks::{Archived, LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
 use crate::audit::{Audit, AuditHead, Origin, Transition};
 use crate::error::ErrorKind;
 use crate::fingerprint::{Fingerprint, Part};
@@ -109,6 +109,7 @@ fn marks() -> Marks {
             checksum: 16,
         },
         store_ms: 1_767_225_602_003,
+        archived: Archived::default(),
     }
 }
 
@@ -302,6 +303,14 @@ fn marks_and_links_are_these_bytes() {
         "68617061786d726b01000000090000007369787465656e2062797465732069640b000000000000000c000000000000000d000000000000000e000000000000000f000000000000001000000000000000d3afda769b01000000000000000000000000000000000000fbfa24558cdfc140"
     );
     assert_eq!(Marks::decode(&marks().encode()), Some(marks()));
+    let archived = Marks {
+        archived: Archived::at(&entry().0),
+        ..marks()
+    };
+    let (plain, bytes) = (marks().encode(), archived.encode());
+    assert_eq!(bytes[..88], plain[..88]);
+    assert_eq!(hex(&bytes[88..104]), "010000000000000012ba421bb1cd5fd4");
+    assert_eq!(Marks::decode(&bytes), Some(archived));
     assert_eq!(
         hex(&link().encode()),
         concat!(

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::frame::{FRAME_NUMBER_MAX, Fields};
+use crate::audit::AuditHead;
 
 const MAGIC: [u8; 8] = *b"hapaxmrk";
 const VERSION: u32 = 1;
@@ -21,6 +22,30 @@ pub(crate) struct LowMark {
     pub(crate) checksum: u64,
 }
 
+/// The last audit entry that went into an archive below the low mark, as far as there is room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Archived {
+    /// 0 where there is none, or an earlier version has not taken it down.
+    number: u64,
+    /// The first bytes of its link.
+    link: [u8; 8],
+}
+
+impl Archived {
+    pub(crate) fn at(head: &AuditHead) -> Self {
+        let link = head.link.first_chunk().copied();
+        Self {
+            number: head.number,
+            link: link.expect("a link has 32 bytes"),
+        }
+    }
+
+    /// Its number, where it is known.
+    pub(crate) fn number(self) -> Option<u64> {
+        Some(self.number).filter(|number| *number > 0)
+    }
+}
+
 /// Where the store is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Marks {
@@ -35,6 +60,7 @@ pub(crate) struct Marks {
     pub(crate) low: LowMark,
     /// Store time in milliseconds.
     pub(crate) store_ms: u64,
+    pub(crate) archived: Archived,
 }
 
 impl Marks {
@@ -51,8 +77,8 @@ impl Marks {
         out.extend_from_slice(&self.low.before.to_le_bytes());
         out.extend_from_slice(&self.low.checksum.to_le_bytes());
         out.extend_from_slice(&self.store_ms.to_le_bytes());
-        // Reserved, zero in this version.
-        out.extend_from_slice(&[0; 16]);
+        out.extend_from_slice(&self.archived.number.to_le_bytes());
+        out.extend_from_slice(&self.archived.link);
         out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
         out
     }
@@ -81,6 +107,10 @@ impl Marks {
                 checksum: u64::from_le_bytes(fields.take()),
             },
             store_ms: u64::from_le_bytes(fields.take()),
+            archived: Archived {
+                number: u64::from_le_bytes(fields.take()),
+                link: fields.take(),
+            },
         })
     }
 
@@ -91,6 +121,7 @@ impl Marks {
             && low.before <= self.durable
             && self.durable <= FRAME_NUMBER_MAX
             && self.generation <= u64::MAX / 2
+            && self.archived.number <= u64::MAX / 2
     }
 
     /// The newer of two slots, and the slot to write next.

@@ -50,6 +50,8 @@ pub(crate) struct Found {
     pub(crate) is_whole: bool,
     pub(crate) epoch: u32,
     pub(crate) store_ms: u64,
+    /// The last audit entry that went into an archive, where that is known.
+    pub(crate) archived: Option<u64>,
 }
 
 /// Looks through everything that is left.
@@ -163,6 +165,7 @@ impl Inventory {
             end_is_known: self.marks.len() == 2,
             epoch: marks.map_or(0, |marks| marks.epoch),
             store_ms: marks.map_or(0, |marks| marks.store_ms),
+            archived: marks.and_then(|marks| marks.archived.number()),
             ..Found::default()
         };
         found.pieces = choose(pieces, marks, &mut found.void_frames);

@@ -5,7 +5,7 @@ use std::io;
 use super::Journal;
 use super::frame::FrameHeader;
 use super::log::Log;
-use super::marks::{Link, LowMark, Marks};
+use super::marks::{Archived, Link, LowMark, Marks};
 use super::tail::SealedFrame;
 use crate::error::{Error, Result};
 use crate::options::Durability;
@@ -355,12 +355,19 @@ impl Journal {
         written.map_err(|error| self.poisoned_by("writing the epoch", error))
     }
 
-    /// Raises the low mark, durably: the segments below it are dead.
-    pub(crate) fn raise_low(&self, low: LowMark, now_ms: u64) -> Result<()> {
+    /// Raises the low mark, durably: the segments below it are dead, and their audit entries, if
+    /// they had any, in archives up to this one.
+    pub(crate) fn raise_low(
+        &self,
+        low: LowMark,
+        archived: Option<Archived>,
+        now_ms: u64,
+    ) -> Result<()> {
         self.check()?;
         let mut writer = self.writer.lock();
         let marks = Marks {
             low,
+            archived: archived.unwrap_or(writer.marks.archived),
             ..self.current_marks(&writer)
         };
         // The journal thread waits for the writer meanwhile, so this is watched as its work is.

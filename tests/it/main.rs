@@ -7,6 +7,7 @@ mod reading;
 
 mod asked_retention;
 mod audit;
+mod audit_archives;
 mod audit_policy;
 mod backup;
 mod by_age;

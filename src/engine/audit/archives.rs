@@ -8,14 +8,25 @@ use crate::journal::audit::{Archive, audits, extract, genesis};
 use crate::journal::census::SegmentStats;
 use crate::journal::codec::BadRecord;
 use crate::journal::log::Log;
+use crate::journal::marks::Marks;
 use crate::journal::read::lost;
 
+/// What became of the audit entries of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Moved {
+    /// It has none.
+    Nothing,
+    /// They are in an archive, up to this one.
+    UpTo(AuditHead),
+    /// The disk has no room for an archive.
+    NoRoom,
+}
+
 impl Engine {
-    /// Copies the audit entries of a segment that is about to go into an archive. False when the
-    /// disk has no room for it.
-    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<bool> {
+    /// Copies the audit entries of a segment that is about to go into an archive.
+    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Moved> {
         if segment.audited == 0 {
-            return Ok(true);
+            return Ok(Moved::Nothing);
         }
         let mut entries = Vec::new();
         for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
@@ -24,8 +35,8 @@ impl Engine {
             extract(&payload, &mut entries).map_err(|_| lost(frame))?;
         }
         let last = audits(&entries).last().and_then(std::result::Result::ok);
-        let Some(last) = last else {
-            return Ok(true);
+        let Some(last) = last.map(|last| last.head) else {
+            return Ok(Moved::Nothing);
         };
         let log = self.journal.log();
         let before = match newest_archive(log, segment.number) {
@@ -37,7 +48,7 @@ impl Engine {
             store_id: *self.journal.store_id(),
             segment: segment.number,
             before: before.unwrap_or_else(|| genesis(self.journal.store_id())),
-            after: last.head,
+            after: last,
             greatest_expiry: segment.audit_expiry,
             entries,
         }
@@ -47,11 +58,11 @@ impl Engine {
             .read_archive(segment.number)
             .is_ok_and(|there| there == archive)
         {
-            return Ok(true);
+            return Ok(Moved::UpTo(last));
         }
         match log.write_archive(segment.number, &archive) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(false),
+            Ok(()) => Ok(Moved::UpTo(last)),
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(Moved::NoRoom),
             Err(error) => Err(Error::io("writing an audit archive", error)),
         }
     }
@@ -140,17 +151,28 @@ fn newest_archive(log: &dyn Log, before: u64) -> Result<Option<Archive>> {
     newest.map(|segment| read_archive(log, segment)).transpose()
 }
 
-/// Where the audit log goes on after open: behind its last entry, wherever that lies.
+/// Where the audit log goes on after open: behind its last entry, wherever that lies. Where the
+/// archive that it went into is damaged or missing, the numbers go on, under a link that shows it.
 pub(in crate::engine) fn resume(
     log: &dyn Log,
-    store_id: &[u8; 16],
+    marks: &Marks,
     last: Option<AuditHead>,
 ) -> Result<AuditHead> {
     if let Some(last) = last {
         return Ok(last);
     }
-    let archive = newest_archive(log, u64::MAX)?;
-    Ok(archive.map_or_else(|| genesis(store_id), |archive| archive.after))
+    let archived = marks.archived.number();
+    let unknown = archived.map(|number| AuditHead {
+        number,
+        link: [0; 32],
+    });
+    let after = match newest_archive(log, marks.low.segment) {
+        Err(error) if error.kind() == ErrorKind::Damaged => return unknown.ok_or(error),
+        archive => archive?.map_or_else(|| genesis(&marks.store_id), |archive| archive.after),
+    };
+    Ok(unknown
+        .filter(|unknown| unknown.number > after.number)
+        .unwrap_or(after))
 }
 
 /// Copies every archive of a segment below `low` into another log.

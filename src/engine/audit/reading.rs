@@ -8,6 +8,7 @@ use crate::audit::{AuditHead, AuditReport};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::{Facts, audits, genesis};
+use crate::journal::marks::Archived;
 use crate::journal::read::lost;
 
 impl Engine {
@@ -67,6 +68,8 @@ impl Engine {
             head: None,
             genesis: genesis(self.journal.store_id()),
             noted,
+            archived: self.journal.marks().archived,
+            last_archive: None,
             report: AuditReport {
                 entries: 0,
                 archives: 0,
@@ -117,6 +120,9 @@ struct ChainCheck {
     head: Option<AuditHead>,
     genesis: AuditHead,
     noted: Option<AuditHead>,
+    /// What the marks say of the last entry in an archive, until that was compared.
+    archived: Archived,
+    last_archive: Option<AuditHead>,
     report: AuditReport,
     is_whole: bool,
 }
@@ -129,6 +135,8 @@ impl ChainCheck {
             }
             self.begin(before)?;
             self.report.archives += 1;
+        } else {
+            self.end_of_archives()?;
         }
         for wire in audits(&chunk.bytes) {
             let wire = wire.map_err(|_| damaged(&chunk.place, "malformed"))?;
@@ -145,9 +153,33 @@ impl ChainCheck {
             self.note(wire.head)?;
         }
         match chunk.ends {
-            Some((_, after)) if self.head != Some(after) => Err(breaks(&chunk.place, after.number)),
-            _ => Ok(()),
+            Some((_, after)) if self.head != Some(after) => {
+                return Err(breaks(&chunk.place, after.number));
+            }
+            Some((_, after)) => self.last_archive = Some(after),
+            None => {}
         }
+        Ok(())
+    }
+
+    /// The archives go as far as the marks say. Whoever takes the newest away leaves no gap where
+    /// nothing came after them.
+    fn end_of_archives(&mut self) -> Result<()> {
+        let archived = std::mem::take(&mut self.archived);
+        let Some(number) = archived.number() else {
+            return Ok(());
+        };
+        let ends = self.last_archive.map_or(0, |last| last.number);
+        if ends < number {
+            let what = format!(
+                "they end with entry {ends}, but entries up to {number} went into some: the newest are missing"
+            );
+            return Err(damaged("the audit archives", &what));
+        }
+        if self.last_archive.as_ref().map(Archived::at) != Some(archived) {
+            return Err(breaks("the end of the audit archives", ends));
+        }
+        Ok(())
     }
 
     fn begin(&mut self, before: AuditHead) -> Result<()> {
@@ -177,6 +209,7 @@ impl ChainCheck {
     }
 
     fn finish(mut self, expected: AuditHead) -> Result<AuditReport> {
+        self.end_of_archives()?;
         let head = self.head.unwrap_or(self.genesis);
         if self.report.first == 0 {
             self.report.first = head.number + 1;

@@ -116,6 +116,19 @@ impl Trail {
         self.append(&Draft::again(wire, facts.expires_at), journal);
     }
 
+    /// Looks whether it went as far as entries had gone into archives: the newest of those may be
+    /// missing, with nothing after them that would show it.
+    pub(super) fn end(&self, archived: Option<u64>, report: &mut Salvage) {
+        let met = self.head.map_or(0, |head| head.number);
+        if let Some(last) = archived.filter(|last| *last > met) {
+            report.lost_audit_entries += last - met;
+            report.places.add(format!(
+                "audit entries {} to {last} are missing or damaged",
+                met + 1
+            ));
+        }
+    }
+
     /// The first entry of the new chain says where the others come from.
     fn begin(&mut self, number: u64, journal: &Journal) {
         let id: String = self

@@ -1,0 +1,91 @@
+//! Archives of the audit log in a directory: those that are missing, and those that are damaged.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hapax::{Audit, Builder, ErrorKind, LogKind, ManualClock, Policy, Store};
+
+use crate::contract_support::HOUR;
+use crate::logs::KINDS;
+
+const GRACE: Duration = Duration::from_secs(121);
+
+fn builder(path: &Path, kind: LogKind, clock: &ManualClock) -> Builder {
+    let builder = Store::builder(path).clock(clock).segment_frames(8);
+    builder.log_kind(kind)
+}
+
+/// A store with 24 audit entries, all of them in archives, and other keys in its log.
+fn archived(path: &Path, kind: LogKind, clock: &ManualClock) -> Store {
+    let store = builder(path, kind, clock).open().unwrap();
+    let quiet = Policy::at_least_once().retention(HOUR);
+    let space = quiet.clone().audit(Audit::Keys);
+    let (space, plain) = (
+        store.namespace("space", space).unwrap(),
+        store.namespace("plain", quiet).unwrap(),
+    );
+    for namespace in [&space, &plain] {
+        for key in 0..24 {
+            namespace.insert(key.to_string()).unwrap();
+        }
+    }
+    clock.advance(HOUR * 2);
+    for _ in 0..2 {
+        clock.advance(GRACE);
+    }
+    let report = store.verify_audit().unwrap();
+    assert_eq!((report.entries(), report.archived()), (24, 24));
+    store
+}
+
+/// Oldest first.
+fn archives(path: &Path) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(path.join("audit")).unwrap();
+    let mut found: Vec<_> = found.map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    assert!(found.len() >= 2, "{found:?}");
+    found
+}
+
+fn place_of_damage(store: &Store) -> String {
+    let error = store.verify_audit().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    error.to_string()
+}
+
+/// Where the archives end comes along with the store, wherever it goes.
+#[test]
+fn the_newest_archive_is_missed_in_every_copy() {
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let clock = ManualClock::new();
+        let store = archived(&at("store"), kind, &clock);
+        store.backup(at("backup")).unwrap();
+        store.close().unwrap();
+        Store::restore(at("backup"), at("restored")).unwrap();
+        for name in ["store", "restored"] {
+            let open = |kind| builder(&at(name), kind, &clock);
+            open(kind).open().unwrap().verify_audit().unwrap();
+            let newest = archives(&at(name)).pop().unwrap();
+            std::fs::remove_file(newest).unwrap();
+            let reader = open(kind).read_only().open().unwrap();
+            assert!(place_of_damage(&reader).contains("the newest are missing"));
+            assert_eq!(reader.audit_head().number(), 24);
+            reader.close().unwrap();
+            let salvage = Store::salvage(at(name), at(&format!("{name}-saved"))).unwrap();
+            assert!(salvage.lost_audit_entries() > 0, "{salvage}");
+            let saved = salvage.audit_entries() + salvage.lost_audit_entries();
+            assert_eq!(saved, 24, "{salvage}");
+            let other = KINDS[usize::from(KINDS[0] == kind)];
+            Store::move_log(at(name), other).unwrap();
+            let store = open(other).open().unwrap();
+            place_of_damage(&store);
+            store.backup(at(&format!("{name}-again"))).unwrap();
+            store.close().unwrap();
+            Store::restore(at(&format!("{name}-again")), at(&format!("{name}-copy"))).unwrap();
+            let copy = builder(&at(&format!("{name}-copy")), other, &clock);
+            place_of_damage(&copy.open().unwrap());
+        }
+    }
+}
