@@ -136,7 +136,7 @@ pub use store::Store;
 pub use survey::{Survey, SurveyedNamespace, SurveyedSegment};
 #[cfg(feature = "json")]
 pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
-pub use upkeep::{Compacted, Moved, VerifyReport};
+pub use upkeep::{BackupReport, Compacted, Moved, VerifyReport};
 
 /// Compiles the examples of the README.
 #[doc = include_str!("../README.md")]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::builder::{open_log, open_remains};
-use crate::engine::{backup, moving, salvage};
+use crate::engine::backup::{self, BackedUp};
+use crate::engine::{moving, salvage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::log::Log;
 use crate::options::LogKind;
@@ -46,9 +47,11 @@ impl Store {
     /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
     /// ahead, so that none that the original has granted since the backup is granted again.
     ///
+    /// A damaged archive of the audit log comes back as it is, and is counted.
+    ///
     /// # Errors
     /// As for [`open`](Self::open).
-    pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<()> {
+    pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<BackupReport> {
         Self::restore_with(backup, into, |_| {})
     }
 
@@ -61,15 +64,15 @@ impl Store {
         backup: impl AsRef<Path>,
         into: impl AsRef<Path>,
         mut progress: impl FnMut(Progress),
-    ) -> Result<()> {
+    ) -> Result<BackupReport> {
         let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
         let to = empty_log(into.as_ref(), from.kind)?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        backup::restore(&*from.log, &*to, &mut meter)?;
+        let copied = backup::restore(&*from.log, &*to, &mut meter)?;
         close_log(&*from.log)?;
         close_log(&*to)?;
         meter.finish();
-        Ok(())
+        Ok(BackupReport::of(copied))
     }
 
     /// Moves a store that is not open into the other kind of log, where it lies.
@@ -259,11 +262,14 @@ impl Store {
     /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
     /// a store of, in the same kind of log.
     ///
+    /// A damaged archive of the audit log is copied as it is, and counted: it keeps nobody from a
+    /// backup of all else. One that cannot be read at all is left out, and counted too.
+    ///
     /// # Errors
     /// [`NotAStore`](ErrorKind::NotAStore) for a directory that holds something,
     /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
     /// store that cannot be read back, and whatever keeps the store from answering.
-    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
         self.backup_with(path, |_| {})
     }
 
@@ -275,13 +281,50 @@ impl Store {
         &self,
         path: impl AsRef<Path>,
         mut progress: impl FnMut(Progress),
-    ) -> Result<()> {
+    ) -> Result<BackupReport> {
         let to = empty_log(path.as_ref(), self.log_kind().unwrap_or_default())?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        self.engine().backup(&*to, &mut meter)?;
+        let copied = self.engine().backup(&*to, &mut meter)?;
         close_log(&*to)?;
         meter.finish();
-        Ok(())
+        Ok(BackupReport::of(copied))
+    }
+}
+
+/// What [`Store::backup`] or [`Store::restore`] copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BackupReport {
+    frames: u64,
+    audit_archives: u64,
+    damaged_audit_archives: u64,
+}
+
+impl BackupReport {
+    fn of(copied: BackedUp) -> Self {
+        Self {
+            frames: copied.frames,
+            audit_archives: copied.audit.archives,
+            damaged_audit_archives: copied.audit.damaged,
+        }
+    }
+
+    /// Frames of the log.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Archives of the audit log, damaged ones included.
+    #[must_use]
+    pub fn audit_archives(&self) -> u64 {
+        self.audit_archives
+    }
+
+    /// Archives of the audit log that are not whole, and were copied as they are, or that could not
+    /// be read: [`Store::verify_audit`] names the place.
+    #[must_use]
+    pub fn damaged_audit_archives(&self) -> u64 {
+        self.damaged_audit_archives
     }
 }
 

@@ -132,3 +132,44 @@ fn a_damaged_archive_does_not_end_the_store() {
     let error = store.verify_audit().unwrap_err();
     assert!(error.to_string().contains("audit archive"), "{error}");
 }
+
+/// Nobody knows when a damaged archive expires: it stayed, which is right, and so did every one
+/// after it, for ever.
+#[test]
+fn archives_expire_past_a_damaged_one_that_stays() {
+    let (log, clock) = (MemoryLog::new(), ManualClock::new());
+    let store = open(&log, &clock);
+    let short = policy().audit_retention(HOUR * 12);
+    let space = store.namespace("space", short.clone()).unwrap();
+    for key in 0..32 {
+        space.insert(key.to_string()).unwrap();
+    }
+    clock.advance(HOUR * 2);
+    for _ in 0..2 {
+        clock.advance(GRACE);
+    }
+    drop(space);
+    store.close().unwrap();
+    let mut image = log.image();
+    assert!(image.archives.len() >= 3, "{}", image.archives.len());
+    *image.archives[0].1.last_mut().unwrap() ^= 1;
+    let (evidence, newest) = (image.archives[0].clone(), image.archives.last().unwrap().0);
+    let log = MemoryLog::of_image(image);
+    let store = open(&log, &clock);
+    clock.advance(HOUR * 24);
+    for _ in 0..4 {
+        clock.advance(GRACE);
+    }
+    let left = log.image().archives;
+    assert_eq!(left[0], evidence, "it is evidence, and stays as it is");
+    assert_eq!(left.len(), 2, "the others have expired");
+    let last = Archive::decode(&left[1].1).unwrap();
+    assert!(last.segment >= newest && last.entries.is_empty());
+    store.verify_audit().unwrap_err();
+    // Once an operator has taken it away, what is left holds together.
+    store.close().unwrap();
+    let mut image = log.image();
+    image.archives.remove(0);
+    let store = open(&MemoryLog::of_image(image), &clock);
+    store.verify_audit().unwrap();
+}

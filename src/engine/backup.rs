@@ -1,10 +1,11 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
-use super::audit::copy_archives;
+use super::audit::{CopiedArchives, copy_archives};
 use super::recovery::write_new_store;
 use super::{EPOCH_JUMP, Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::Facts;
+use crate::journal::census::SegmentStats;
 use crate::journal::codec::{WireRecord, entries};
 use crate::journal::frame::{FrameHeader, open_frame};
 use crate::journal::log::Log;
@@ -15,6 +16,13 @@ use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::progress::Meter;
 use crate::record::{Head, Locator};
 use crate::sync::{Ordering, block_on};
+
+/// What a backup, or a restore, copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BackedUp {
+    pub(crate) frames: u64,
+    pub(crate) audit: CopiedArchives,
+}
 
 /// Keeps compaction away from the log while something reads all of it.
 #[derive(Debug)]
@@ -46,8 +54,20 @@ impl Engine {
         self.journal.janitor.raise();
     }
 
+    /// The segments that are there, oldest first.
+    fn segments_from(&self, low: u64) -> Vec<SegmentStats> {
+        // A burial may have been under way when the pin was set.
+        self.journal.with_tail(|tail| {
+            let segments = tail.census.segments();
+            segments
+                .filter(|segment| segment.number >= low)
+                .copied()
+                .collect()
+        })
+    }
+
     /// Copies everything up to now into an empty log, as a backup.
-    pub(crate) fn backup(&self, target: &dyn Log, meter: &mut Meter<'_>) -> Result<u64> {
+    pub(crate) fn backup(&self, target: &dyn Log, meter: &mut Meter<'_>) -> Result<BackedUp> {
         self.check_alive()?;
         let _pin = Pin::hold(self);
         let last = self.journal.last_used();
@@ -63,15 +83,8 @@ impl Engine {
             checksum: marks.low.checksum,
             scratch: Vec::new(),
         };
-        let segments: Vec<_> = self
-            .journal
-            .with_tail(|tail| tail.census.segments().copied().collect());
         let failed = |error| Error::io("writing the backup", error);
-        // A burial may have been under way when the pin was set.
-        let segments: Vec<_> = segments
-            .into_iter()
-            .filter(|segment| segment.number >= marks.low.segment)
-            .collect();
+        let segments = self.segments_from(marks.low.segment);
         let mut copied = marks.low.before;
         meter.expect(last.saturating_sub(copied));
         for (at, segment) in segments.iter().enumerate() {
@@ -110,7 +123,7 @@ impl Engine {
             target.sync(segment.number).map_err(failed)?;
             target.seal(segment.number).map_err(failed)?;
         }
-        copy_archives(self.journal.log(), target, marks.low.segment)?;
+        let audit = copy_archives(self.journal.log(), target, marks.low.segment)?;
         let marks = Marks {
             generation: 1,
             durable: copied,
@@ -118,7 +131,10 @@ impl Engine {
             ..marks
         };
         write_new_store(target, &manifest, &marks)?;
-        Ok(copied)
+        Ok(BackedUp {
+            frames: copied - marks.low.before,
+            audit,
+        })
     }
 }
 
@@ -163,7 +179,11 @@ fn count_entries(frame: u64, payload: &[u8]) -> Result<u32> {
 }
 
 /// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
-pub(crate) fn restore(backup: &dyn Log, target: &dyn Log, meter: &mut Meter<'_>) -> Result<u64> {
+pub(crate) fn restore(
+    backup: &dyn Log,
+    target: &dyn Log,
+    meter: &mut Meter<'_>,
+) -> Result<BackedUp> {
     let doing = "reading the backup";
     let bytes = backup
         .read_manifest()
@@ -197,7 +217,8 @@ pub(crate) fn restore(backup: &dyn Log, target: &dyn Log, meter: &mut Meter<'_>)
     let found = recover(backup, &marks, &mut Counted(meter))?;
     meter.expect(2 * meter.done());
     copy_segments(backup, target, &found, &manifest.store_id, meter)?;
-    copy_archives(backup, target, marks.low.segment)?;
+    let audit = copy_archives(backup, target, marks.low.segment)?;
+    let frames = found.last - marks.low.before;
     let epoch = next_epoch(found.epoch, EPOCH_JUMP)?;
     write_new_store(
         target,
@@ -211,7 +232,7 @@ pub(crate) fn restore(backup: &dyn Log, target: &dyn Log, meter: &mut Meter<'_>)
             ..marks
         },
     )?;
-    Ok(found.last)
+    Ok(BackedUp { frames, audit })
 }
 
 fn copy_segments(

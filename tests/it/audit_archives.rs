@@ -89,3 +89,41 @@ fn the_newest_archive_is_missed_in_every_copy() {
         }
     }
 }
+
+/// One damaged archive made every backup fail, and every restore of one that was damaged later: of
+/// all keys, because of the history of some.
+#[test]
+fn a_damaged_archive_is_copied_as_it_is() {
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let clock = ManualClock::new();
+        let store = archived(&at("store"), kind, &clock);
+        let whole = store.backup(at("whole")).unwrap();
+        assert_eq!(whole.damaged_audit_archives(), 0);
+        assert_eq!(whole.audit_archives(), archives(&at("store")).len() as u64);
+        store
+            .open_namespace("plain")
+            .unwrap()
+            .insert("key")
+            .unwrap();
+        let damaged = archives(&at("store")).remove(0);
+        let mut bytes = std::fs::read(&damaged).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&damaged, &bytes).unwrap();
+        let report = store.backup(at("backup")).unwrap();
+        assert_eq!(report.damaged_audit_archives(), 1, "{report:?}");
+        assert_eq!(report.audit_archives(), whole.audit_archives());
+        assert!(report.frames() > whole.frames(), "{report:?}");
+        store.close().unwrap();
+        let again = Store::restore(at("backup"), at("restored")).unwrap();
+        assert_eq!(again, report);
+        let copy = archives(&at("restored")).remove(0);
+        assert_eq!(copy.file_name(), damaged.file_name());
+        assert_eq!(std::fs::read(copy).unwrap(), bytes, "evidence stays");
+        let store = builder(&at("restored"), kind, &clock).open().unwrap();
+        assert!(place_of_damage(&store).contains("audit archive"));
+        let plain = store.open_namespace("plain").unwrap();
+        assert!(plain.contains("key").unwrap());
+    }
+}

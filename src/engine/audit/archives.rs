@@ -39,15 +39,18 @@ impl Engine {
             return Ok(Moved::Nothing);
         };
         let log = self.journal.log();
-        let before = match newest_archive(log, segment.number) {
-            // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
-            Err(error) if error.kind() == ErrorKind::Damaged => Some(unknown_before(&entries)),
-            archive => archive?.map(|archive| archive.after),
+        let before = match newest_before(log, segment.number)? {
+            None => genesis(self.journal.store_id()),
+            Some(newest) => match read_archive(log, newest) {
+                // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
+                Err(error) if error.kind() == ErrorKind::Damaged => unknown_before(&entries),
+                archive => archive?.after,
+            },
         };
         let archive = Archive {
             store_id: *self.journal.store_id(),
             segment: segment.number,
-            before: before.unwrap_or_else(|| genesis(self.journal.store_id())),
+            before,
             after: last,
             greatest_expiry: segment.audit_expiry,
             entries,
@@ -69,30 +72,29 @@ impl Engine {
 
     /// Removes the oldest archive once everything in it has expired. The newest one only loses its
     /// entries: it says where the chain goes on. Gives when to look again.
+    ///
+    /// Of a damaged one nobody knows when it expires. It stays until an operator takes it away, and
+    /// holds up none of the others: `verify_audit` tells of it. Past one that only could not be read
+    /// nothing goes, or the chain would have a gap once it can be read again.
     pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {
         let log = self.journal.log();
         let archives = self.buried_archives()?;
-        let Some(&oldest) = archives.first() else {
+        let mut opened = archives.iter().map(|&segment| read_archive(log, segment));
+        let is_damaged = |error: &Error| error.kind() == ErrorKind::Damaged;
+        let whole = opened.find(|archive| !archive.as_ref().is_err_and(is_damaged));
+        let Some(Ok(archive)) = whole else {
             return Ok(u32::MAX);
         };
-        let bytes = log
-            .read_archive(oldest)
-            .map_err(|error| Error::io("reading an audit archive", error))?;
-        // What cannot be read stays, and whatever came after it: `verify_audit` tells of it.
-        let Ok(archive) = Archive::decode(&bytes) else {
-            return Ok(u32::MAX);
-        };
-        let newest = archives.len() == 1;
         if archive.greatest_expiry > expired_secs {
             return Ok(archive.greatest_expiry);
         }
-        if !newest {
-            let removed = log.remove_archive(oldest);
+        if archives.last() != Some(&archive.segment) {
+            let removed = log.remove_archive(archive.segment);
             removed.map_err(|error| Error::io("removing an audit archive", error))?;
             return Ok(0);
         }
         if !archive.entries.is_empty() {
-            match log.write_archive(oldest, &archive.emptied().encode()) {
+            match log.write_archive(archive.segment, &archive.emptied().encode()) {
                 Err(error) if error.kind() != std::io::ErrorKind::StorageFull => {
                     return Err(Error::io("emptying an audit archive", error));
                 }
@@ -133,8 +135,12 @@ pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Arc
     let bytes = log
         .read_archive(segment)
         .map_err(|error| Error::io("reading an audit archive", error))?;
+    open_archive(segment, &bytes)
+}
+
+fn open_archive(segment: u64, bytes: &[u8]) -> Result<Archive> {
     let place = format!("audit archive {segment:016x}");
-    match Archive::decode(&bytes) {
+    match Archive::decode(bytes) {
         Ok(archive) if archive.segment == segment => Ok(archive),
         Err(BadRecord::UnknownKind(_)) => {
             let text = format!("{place}: written by a newer version of hapax: use that version");
@@ -145,10 +151,9 @@ pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Arc
 }
 
 /// The newest archive of a segment before this one.
-fn newest_archive(log: &dyn Log, before: u64) -> Result<Option<Archive>> {
+fn newest_before(log: &dyn Log, before: u64) -> Result<Option<u64>> {
     let archives = list(log)?;
-    let newest = archives.into_iter().rev().find(|segment| *segment < before);
-    newest.map(|segment| read_archive(log, segment)).transpose()
+    Ok(archives.into_iter().rev().find(|segment| *segment < before))
 }
 
 /// Where the audit log goes on after open: behind its last entry, wherever that lies. Where the
@@ -166,21 +171,45 @@ pub(in crate::engine) fn resume(
         number,
         link: [0; 32],
     });
-    let after = match newest_archive(log, marks.low.segment) {
-        Err(error) if error.kind() == ErrorKind::Damaged => return unknown.ok_or(error),
-        archive => archive?.map_or_else(|| genesis(&marks.store_id), |archive| archive.after),
+    let newest = newest_before(log, marks.low.segment)?;
+    let after = match newest.map(|newest| read_archive(log, newest)) {
+        None => genesis(&marks.store_id),
+        Some(Ok(archive)) => archive.after,
+        Some(Err(error)) if error.kind() == ErrorKind::Damaged => return unknown.ok_or(error),
+        Some(Err(error)) => return Err(error),
     };
     Ok(unknown
         .filter(|unknown| unknown.number > after.number)
         .unwrap_or(after))
 }
 
-/// Copies every archive of a segment below `low` into another log.
-pub(in crate::engine) fn copy_archives(from: &dyn Log, to: &dyn Log, low: u64) -> Result<()> {
+/// Archives that were copied into another log.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct CopiedArchives {
+    pub(crate) archives: u64,
+    /// Those among them that are not whole, and those that could not be read at all.
+    pub(crate) damaged: u64,
+}
+
+/// Copies every archive of a segment below `low` into another log, byte for byte: one that is
+/// damaged is evidence still, and no reason to go without a backup of all else.
+pub(in crate::engine) fn copy_archives(
+    from: &dyn Log,
+    to: &dyn Log,
+    low: u64,
+) -> Result<CopiedArchives> {
+    let mut copied = CopiedArchives::default();
     for segment in list(from)?.into_iter().filter(|segment| *segment < low) {
-        let archive = read_archive(from, segment)?;
-        let written = to.write_archive(segment, &archive.encode());
+        let Ok(bytes) = from.read_archive(segment) else {
+            copied.damaged += 1;
+            continue;
+        };
+        copied.archives += 1;
+        let opened = open_archive(segment, &bytes);
+        let is_damaged = opened.is_err_and(|error| error.kind() == ErrorKind::Damaged);
+        copied.damaged += u64::from(is_damaged);
+        let written = to.write_archive(segment, &bytes);
         written.map_err(|error| Error::io("copying an audit archive", error))?;
     }
-    Ok(())
+    Ok(copied)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use hapax::BackupReport;
 
 use crate::escaped;
 use crate::opening::StoreArgs;
@@ -25,17 +26,27 @@ pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
     check_outside(&args.store.store, &args.into)?;
     let store = args.store.read()?;
     let mut bar = Bar::new("copying");
-    store.backup_with(&args.into, |progress| bar.show(&progress))?;
+    let report = store.backup_with(&args.into, |progress| bar.show(&progress))?;
     drop(bar);
     let row = Row::new()
         .text("backup", &args.into.to_string_lossy())
-        .number("keys", store.stats().keys());
+        .number("keys", store.stats().keys())
+        .number("damaged_audit_archives", report.damaged_audit_archives());
     screen.record(&row)?;
     screen.note(&format!(
         "`hapax restore {} NEW` makes a store of it",
         escaped::quoted(&args.into.to_string_lossy())
     ));
-    Ok(Outcome::Done)
+    Ok(tell_damage(&report, screen))
+}
+
+/// Says what of the audit log was copied as damaged as it was.
+pub(super) fn tell_damage(report: &BackupReport, screen: &Screen) -> Outcome {
+    let is_damaged = report.damaged_audit_archives() > 0;
+    if is_damaged {
+        screen.note("the keys are whole, but not the audit log: what could be read of it was copied as it is; `hapax audit verify` names the place");
+    }
+    Outcome::found_if(is_damaged)
 }
 
 /// Refuses a backup that would go when the store goes, or be taken for the store.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hapax::Store;
 
+use super::backup::tell_damage;
 use crate::progress::Bar;
 use crate::row::Row;
 use crate::screen::Screen;
@@ -22,9 +23,12 @@ pub(crate) struct RestoreArgs {
 
 pub(crate) fn run(args: &RestoreArgs, screen: &mut Screen) -> Result<Outcome> {
     let mut bar = Bar::new("copying");
-    Store::restore_with(&args.from, &args.into, |progress| bar.show(&progress))?;
+    let report = Store::restore_with(&args.from, &args.into, |progress| bar.show(&progress))?;
     drop(bar);
-    screen.record(&Row::new().text("store", &args.into.to_string_lossy()))?;
+    let row = Row::new()
+        .text("store", &args.into.to_string_lossy())
+        .number("damaged_audit_archives", report.damaged_audit_archives());
+    screen.record(&row)?;
     screen.note("keys that were settled after the backup may run again: see docs/guarantees.md");
-    Ok(Outcome::Done)
+    Ok(tell_damage(&report, screen))
 }

@@ -150,4 +150,14 @@ fn verify_tells_of_a_damaged_audit_archive() {
     assert!(told.contains("audit archive"), "{report}");
     let next = report["next"].as_str().unwrap();
     assert!(next.contains("the keys are whole"), "{report}");
+    // The keys can be backed up and brought back all the same, and both say that something is wrong.
+    for line in ["backup dedup before", "restore before again"] {
+        let ran = place.run(&format!("{line} --format json"));
+        let report = &ran.json()[0];
+        assert_eq!(ran.code, 1, "{line}: {}", ran.err);
+        assert_eq!(report["damaged_audit_archives"], 1, "{line}: {report}");
+        assert!(ran.err.contains("the audit log"), "{line}: {}", ran.err);
+    }
+    assert_eq!(place.run("get again order-41 -n pay").code, 0);
+    assert_eq!(place.run("verify again").code, 1);
 }
