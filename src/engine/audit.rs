@@ -8,7 +8,7 @@ mod reading;
 use std::collections::HashMap;
 
 pub(crate) use self::archives::CopiedArchives;
-pub(super) use self::archives::{Moved, copy_archives, resume};
+pub(super) use self::archives::{ArchiveSizes, Moved, copy_archives, resume};
 pub(crate) use self::reading::AuditCursor;
 
 use super::Engine;

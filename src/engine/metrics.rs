@@ -378,6 +378,10 @@ impl Engine {
         ] {
             metrics.measure(name, &[], as_f64(value));
         }
+        let archived = as_f64(self.archive_sizes.bytes());
+        metrics.measure("hapax_audit_archive_bytes", &[], archived);
+        let audited = self.audit_head().number.saturating_sub(self.opened.audited);
+        metrics.count("hapax_audit_entries_total", &[], audited);
         let free = self.journal.log().free_bytes().ok().flatten();
         if let Some(free) = free {
             metrics.measure("hapax_disk_free_bytes", &[], as_f64(free));

@@ -145,6 +145,7 @@ pub(crate) struct Engine {
     ended: Signal,
     opened: Opened,
     meters: Meters,
+    archive_sizes: audit::ArchiveSizes,
 }
 
 /// What opening found.
@@ -154,6 +155,8 @@ pub(crate) struct Opened {
     pub(crate) torn_frames: u64,
     pub(crate) recovery: Duration,
     pub(crate) at_ms: u64,
+    /// The number of the last audit entry.
+    pub(crate) audited: u64,
 }
 
 /// What is left to do once every lock has been released.

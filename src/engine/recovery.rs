@@ -59,6 +59,7 @@ impl Engine {
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let options = driven(options, read_only);
         let audit = audit::resume(&*log, &marks, found.audit)?;
+        let archive_sizes = audit::ArchiveSizes::measure(&*log)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
         let (marks, store_ms) = ((marks, slot), time.store_ms());
@@ -69,6 +70,7 @@ impl Engine {
             torn_frames: found.torn_frames,
             recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
             at_ms: mono_ms,
+            audited: audit.number,
         };
         let next_token = FencingToken::new(epoch, options.first_counter).as_u64();
         let engine = Self {
@@ -86,6 +88,7 @@ impl Engine {
             store_time: Mutex::new(time),
             opened,
             meters: Meters::new(),
+            archive_sizes,
             outlived: Outlived::default(),
             waiters: AtomicUsize::new(0),
             next_timer_ms: AtomicU64::new(0),

@@ -137,6 +137,10 @@ impl Log for GatedLog {
         self.log.archives()
     }
 
+    fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        self.log.archive_sizes()
+    }
+
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
         self.log.read_archive(segment)
     }

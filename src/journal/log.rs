@@ -144,6 +144,12 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure to list them.
     fn archives(&self) -> io::Result<Vec<u64>>;
 
+    /// Lists the audit archives by the number of their segment, each with its bytes, in any order.
+    ///
+    /// # Errors
+    /// Any failure to list or measure them.
+    fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>>;
+
     /// Reads the audit archive of a segment.
     ///
     /// # Errors

@@ -346,6 +346,11 @@ impl Log for MemorySession {
         self.with(|medium| Ok(medium.archives.keys().copied().collect()))
     }
 
+    fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        let size = |(segment, bytes): (&u64, &Vec<u8>)| (*segment, bytes.len() as u64);
+        self.with(|medium| Ok(medium.archives.iter().map(size).collect()))
+    }
+
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
         self.with(|medium| {
             let found = medium.archives.get(&segment).cloned();

@@ -77,6 +77,10 @@ impl Untouched {
         archives::list(&self.path.join(archives::AUDIT))
     }
 
+    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        archives::sizes(&self.path.join(archives::AUDIT))
+    }
+
     pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
         archives::read(&self.path.join(archives::AUDIT), segment)
     }

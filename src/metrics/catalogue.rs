@@ -245,6 +245,16 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
         "Bytes that are free on the medium; without such a limit there is no series.",
     ),
     (
+        "hapax_audit_entries_total",
+        Counter,
+        "Entries of the audit log that were written.",
+    ),
+    (
+        "hapax_audit_archive_bytes",
+        Gauge,
+        "Bytes of the archives of the audit log, which the bytes of the journal leave out.",
+    ),
+    (
         "hapax_recovery_seconds",
         Gauge,
         "Time that recovery took when the store was opened.",

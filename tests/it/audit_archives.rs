@@ -127,3 +127,43 @@ fn a_damaged_archive_is_copied_as_it_is() {
         assert!(plain.contains("key").unwrap());
     }
 }
+
+/// What archives take on the disk was in no metric.
+#[test]
+fn entries_and_bytes_of_archives_are_measured() {
+    let on_disk = |path: &Path| -> u64 {
+        let found = std::fs::read_dir(path.join("audit")).unwrap();
+        found
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum()
+    };
+    let gauge = |store: &Store| {
+        let found = store.metrics().gauge("hapax_audit_archive_bytes", &[]);
+        found.unwrap()
+    };
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store");
+        let clock = ManualClock::new();
+        let store = archived(&path, kind, &clock);
+        let written = store.metrics().total("hapax_audit_entries_total", &[]);
+        assert_eq!(written, 24);
+        let bytes = on_disk(&path);
+        assert!(bytes > 24 * 89, "{bytes}");
+        assert_eq!(gauge(&store), bytes as f64);
+        store.close().unwrap();
+        let reader = builder(&path, kind, &clock).read_only().open().unwrap();
+        assert_eq!(gauge(&reader), bytes as f64);
+        reader.close().unwrap();
+        let store = builder(&path, kind, &clock).open().unwrap();
+        let since_open = store.metrics().total("hapax_audit_entries_total", &[]);
+        assert_eq!((gauge(&store), since_open), (bytes as f64, 0));
+        // All but the place in the chain expires.
+        clock.advance(HOUR * 24 * 401);
+        for _ in 0..4 {
+            clock.advance(GRACE);
+        }
+        assert!(on_disk(&path) < bytes);
+        assert_eq!(gauge(&store), on_disk(&path) as f64);
+    }
+}

@@ -1,8 +1,11 @@
 //! Audit archives: what the log lets go of, segment by segment, and for how long it is kept.
 
+use std::collections::BTreeMap;
+use std::io;
+
 use super::reading::damaged;
 use crate::audit::AuditHead;
-use crate::engine::Engine;
+use crate::engine::{Engine, to_u64};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::{Archive, audits, extract, genesis};
 use crate::journal::census::SegmentStats;
@@ -10,6 +13,23 @@ use crate::journal::codec::BadRecord;
 use crate::journal::log::Log;
 use crate::journal::marks::Marks;
 use crate::journal::read::lost;
+use crate::sync::Mutex;
+
+/// The bytes of each archive, so that nobody has to ask the file system for them.
+#[derive(Debug)]
+pub(in crate::engine) struct ArchiveSizes(Mutex<BTreeMap<u64, u64>>);
+
+impl ArchiveSizes {
+    pub(in crate::engine) fn measure(log: &dyn Log) -> Result<Self> {
+        let sizes = log.archive_sizes();
+        let sizes = sizes.map_err(|error| Error::io("measuring the audit archives", error))?;
+        Ok(Self(Mutex::new(sizes.into_iter().collect())))
+    }
+
+    pub(in crate::engine) fn bytes(&self) -> u64 {
+        self.0.lock().values().sum()
+    }
+}
 
 /// What became of the audit entries of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +83,9 @@ impl Engine {
         {
             return Ok(Moved::UpTo(last));
         }
-        match log.write_archive(segment.number, &archive) {
+        match self.write_archive(segment.number, &archive) {
             Ok(()) => Ok(Moved::UpTo(last)),
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(Moved::NoRoom),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(Moved::NoRoom),
             Err(error) => Err(Error::io("writing an audit archive", error)),
         }
     }
@@ -91,17 +111,25 @@ impl Engine {
         if archives.last() != Some(&archive.segment) {
             let removed = log.remove_archive(archive.segment);
             removed.map_err(|error| Error::io("removing an audit archive", error))?;
+            self.archive_sizes.0.lock().remove(&archive.segment);
             return Ok(0);
         }
         if !archive.entries.is_empty() {
-            match log.write_archive(archive.segment, &archive.emptied().encode()) {
-                Err(error) if error.kind() != std::io::ErrorKind::StorageFull => {
+            match self.write_archive(archive.segment, &archive.emptied().encode()) {
+                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
                     return Err(Error::io("emptying an audit archive", error));
                 }
                 _ => {}
             }
         }
         Ok(u32::MAX)
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        self.journal.log().write_archive(segment, bytes)?;
+        let mut sizes = self.archive_sizes.0.lock();
+        sizes.insert(segment, to_u64(bytes.len()));
+        Ok(())
     }
 
     /// The archives of segments that are gone, oldest first.

@@ -37,6 +37,20 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// As [`list`], with the bytes of each.
+pub(crate) fn sizes(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+    let mut sizes = Vec::new();
+    for segment in list(folder)? {
+        let path = folder.join(file_name(segment));
+        match fs::metadata(&path) {
+            Ok(metadata) => sizes.push((segment, metadata.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(named(&error, "measure", &path)),
+        }
+    }
+    Ok(sizes)
+}
+
 pub(crate) fn read(folder: &Path, segment: u64) -> io::Result<Vec<u8>> {
     let path = folder.join(file_name(segment));
     fs::read(&path).map_err(|error| named(&error, "read", &path))
@@ -49,6 +63,10 @@ impl Directory {
 
     pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
         list(&self.audit())
+    }
+
+    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        sizes(&self.audit())
     }
 
     pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {

@@ -223,6 +223,10 @@ impl Log for FileLog {
         self.directory.archives()
     }
 
+    fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        self.directory.archive_sizes()
+    }
+
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
         self.directory.read_archive(segment)
     }
