@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::action::Action;
 use crate::audit::Transition;
 use crate::claim::{Doubt, Resolution};
+use crate::engine::namespaces::NamespaceCore;
 use crate::engine::operate::Operation;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::insertion::Insertion;
 use crate::key::{FencingToken, check_key};
 use crate::namespace::Namespace;
 use crate::store::StoreInner;
@@ -147,6 +149,79 @@ impl Operator {
         block_on(engine.acknowledge(engine.is_sync(&core), Some(frame)))
     }
 
+    /// Brings a key in with what is known of it: keys of another store, say, or of what did this work
+    /// before. False when it was there, in whatever state; then it stays as it is.
+    ///
+    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), also where the namespace requires fingerprints;
+    /// [`TooLarge`](crate::ErrorKind::TooLarge), [`AtCapacity`](crate::ErrorKind::AtCapacity),
+    /// [`Salvaged`](crate::ErrorKind::Salvaged), [`NoNamespace`](crate::ErrorKind::NoNamespace), and
+    /// whatever keeps the store from answering.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Action, Insertion, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once())?;
+    /// let operator = store.operator(Action::new("alice", "INC-42: sent by hand")?);
+    /// assert!(operator.insert("mail", Insertion::completed("user-7", "sent"))?);
+    /// assert!(!operator.insert("mail", Insertion::failed("user-7", "bounced"))?);
+    /// assert!(mail.contains("user-7")?);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn insert(&self, namespace: &str, insertion: Insertion) -> Result<bool> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        let (is_new, frame) = self.start_insert(&core, &insertion)?;
+        block_on(engine.acknowledge(engine.is_sync(&core), frame))?;
+        Ok(is_new)
+    }
+
+    /// As [`insert`](Self::insert), for many keys in one commit; results come in the order of the
+    /// items, and what keeps one key out keeps no other out.
+    ///
+    /// # Errors
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items,
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    /// Each item has its own result, as for [`insert`](Self::insert).
+    pub fn insert_many(
+        &self,
+        namespace: &str,
+        items: impl IntoIterator<Item = Insertion>,
+    ) -> Result<Vec<Result<bool>>> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        let items = engine.gather(items, |_, item| Ok(item))?;
+        let mut results = Vec::with_capacity(items.len());
+        let mut newest = None;
+        for item in &items {
+            results.push(match self.start_insert(&core, item) {
+                Ok((is_new, frame)) => {
+                    newest = newest.max(frame);
+                    Ok(is_new)
+                }
+                Err(error) if is_of_one_key(error.kind()) => Err(error),
+                Err(error) => return Err(error),
+            });
+        }
+        block_on(engine.acknowledge(engine.is_sync(&core), newest))?;
+        Ok(results)
+    }
+
+    fn start_insert(
+        &self,
+        core: &Arc<NamespaceCore>,
+        insertion: &Insertion,
+    ) -> Result<(bool, Option<u64>)> {
+        let engine = &self.store.engine;
+        engine.check_insertion(core, insertion)?;
+        engine.insert_as(engine.named(core, &insertion.key), insertion, &self.by)
+    }
+
     /// Removes a key, as [`Namespace::forget`] does. False when it was not there.
     ///
     /// # Errors
@@ -187,6 +262,12 @@ impl Operator {
         block_on(engine.rest(Some(frame)))?;
         engine.accept_salvage()
     }
+}
+
+/// Whether an error keeps one key out, and not all of them.
+fn is_of_one_key(kind: ErrorKind) -> bool {
+    use ErrorKind::{AtCapacity, Invalid, Salvaged, TooLarge};
+    matches!(kind, AtCapacity | Invalid | Salvaged | TooLarge)
 }
 
 impl fmt::Debug for Operator {

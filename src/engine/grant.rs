@@ -223,29 +223,39 @@ impl Engine {
 
     /// Refuses grants where the store is at a limit. Holders are not asked.
     fn check_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
-        self.check_open()?;
         let limits = &self.options.limits;
-        let at_capacity = |text: String| Err(Error::new(ErrorKind::AtCapacity, text));
+        self.check_store_room(shard, is_new)?;
         if self.shards.has_running(limits.running_keys) {
-            return at_capacity(format!(
+            return Err(at_capacity(format!(
                 "{} keys are running, which is the limit: complete some, or raise running_keys",
                 limits.running_keys
-            ));
-        }
-        // At the limit, keys of this shard that have expired make room first.
-        let full = is_new && self.shards.has_keys(limits.live_keys);
-        if full && shard.sweep(self.journal.durable()) == 0 {
-            return at_capacity(format!(
-                "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
-                limits.live_keys
-            ));
-        }
-        if self.disk_is_low.load(Ordering::Relaxed) {
-            return at_capacity(format!(
-                "less than {} bytes of disk are free: make room; holders can still complete",
-                limits.free_disk_bytes
-            ));
+            )));
         }
         Ok(())
     }
+
+    /// Refuses a key where the store is at a limit of what it remembers, whoever runs.
+    pub(super) fn check_store_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
+        self.check_open()?;
+        let limits = &self.options.limits;
+        // At the limit, keys of this shard that have expired make room first.
+        let full = is_new && self.shards.has_keys(limits.live_keys);
+        if full && shard.sweep(self.journal.durable()) == 0 {
+            return Err(at_capacity(format!(
+                "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
+                limits.live_keys
+            )));
+        }
+        if self.disk_is_low.load(Ordering::Relaxed) {
+            return Err(at_capacity(format!(
+                "less than {} bytes of disk are free: make room; holders can still complete",
+                limits.free_disk_bytes
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn at_capacity(text: String) -> Error {
+    Error::new(ErrorKind::AtCapacity, text)
 }

@@ -25,6 +25,7 @@ pub(crate) mod handover;
 pub(crate) mod holder;
 #[cfg(test)]
 mod hostile_tests;
+pub(crate) mod insertion;
 pub(crate) mod inspect;
 pub(crate) mod line;
 pub(crate) mod metrics;

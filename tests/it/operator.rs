@@ -6,11 +6,12 @@
 )]
 
 use hapax::{
-    ACTOR_BYTES_MAX, Action, Claim, ClaimOptions, ErrorKind, Lease, Operator, Policy, Resolution,
-    State,
+    ACTOR_BYTES_MAX, Action, AuditEntry, AuditFilter, CHECKPOINT_BYTES_MAX, Claim, ClaimOptions,
+    Error, ErrorKind, FingerprintPolicy, Insertion, Lease, Limits, Operator, Origin, Policy,
+    RETENTION_MAX, Resolution, State, Transition,
 };
 
-use crate::contract_support::{MINUTE, World, both, claim, completed, failed, in_doubt};
+use crate::contract_support::{MINUTE, SECOND, World, both, claim, completed, failed, in_doubt};
 
 fn operator(world: &World) -> Operator {
     let by = Action::new("alice", "INC-42: it hangs").unwrap();
@@ -255,4 +256,110 @@ fn operators_forget_keys() {
     assert!(by.forget_forced("work", "held", lease.token()).unwrap());
     assert_eq!(refused(lease), ErrorKind::NotHeld);
     by.accept_salvage().unwrap();
+}
+
+/// What an import brought in stood in the audit log under nobody's name, or not at all: keys could
+/// only be brought in as a caller would.
+#[test]
+fn what_an_operator_inserts_is_there_after_a_crash_and_in_the_audit_log() {
+    for policy in both() {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let (by, appended) = (operator(&world), world.store.stats().syncs());
+        let items = [
+            Insertion::completed("paid", "receipt").retention(MINUTE),
+            Insertion::failed("refused", "no such card").metadata("trace-1"),
+            Insertion::released("later", "busy").checkpoint("page 3"),
+            Insertion::in_doubt("unknown", "a timeout").checkpoint("sent"),
+        ];
+        let inserted = by.insert_many("work", items.clone()).unwrap();
+        let inserted: Vec<bool> = inserted.into_iter().map(Result::unwrap).collect();
+        assert_eq!(inserted, [true; 4]);
+        assert_eq!(world.store.stats().syncs() - appended, 1, "one commit");
+        drop((work, by));
+        world.crash();
+        let work = world.namespace(policy);
+        let entries = world.store.audit(AuditFilter::new()).unwrap();
+        let entries: Vec<AuditEntry> = entries.map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 4);
+        for (entry, item) in entries.iter().zip(&items) {
+            assert_eq!(entry.key_digest(), Some(work.key_digest(item.key())));
+            assert_eq!(entry.transition(), Transition::Inserted);
+            assert_eq!(entry.origin(), Origin::Operator);
+            let who = (entry.actor(), entry.reason());
+            assert_eq!(who, ("alice", "INC-42: it hangs"));
+        }
+        let receipt = world.store.outcome_digest("receipt");
+        assert_eq!(entries[0].outcome_digest(), Some(receipt));
+        let again = operator(&world).insert_many("work", items).unwrap();
+        let again: Vec<bool> = again.into_iter().map(Result::unwrap).collect();
+        assert_eq!(again, [false; 4]);
+        let paid = completed(work.claim("paid").unwrap());
+        assert_eq!(paid.response(), b"receipt");
+        let answer = failed(work.claim("refused").unwrap());
+        assert_eq!(
+            (answer.error(), answer.metadata()),
+            (&b"no such card"[..], &b"trace-1"[..])
+        );
+        let lease = claim(&work, "later");
+        let left = (lease.last_checkpoint(), lease.last_reason());
+        assert_eq!(left, (&b"page 3"[..], &b"busy"[..]));
+        let doubt = in_doubt(work.claim("unknown").unwrap());
+        let left = (doubt.checkpoint(), doubt.reason(), doubt.holder_alive());
+        assert_eq!(left, (&b"sent"[..], &b"a timeout"[..], false));
+        doubt.resolve(Resolution::NeverHappened).unwrap();
+        assert_eq!(claim(&work, "unknown").last_checkpoint(), b"sent");
+        world.clock.advance(MINUTE + SECOND);
+        claim(&work, "paid").complete("anew").unwrap();
+        world.store.validate();
+    }
+}
+
+#[test]
+fn one_key_that_cannot_be_inserted_keeps_no_other_out() {
+    let world = World::with(|builder| builder.limits(Limits::new().live_keys(4)));
+    let work = world.namespace(Policy::at_least_once().max_response(10));
+    let by = operator(&world);
+    let held = claim(&work, "held");
+    let items = [
+        Insertion::completed("first", "short"),
+        Insertion::completed("", "no key"),
+        Insertion::completed("long", "longer than ten"),
+        Insertion::released("large", "").checkpoint(vec![0; CHECKPOINT_BYTES_MAX + 1]),
+        Insertion::failed("far", "").retention(RETENTION_MAX + SECOND),
+        Insertion::completed("held", "else"),
+        Insertion::completed("first", "again"),
+        Insertion::completed("second", ""),
+        Insertion::completed("third", ""),
+        Insertion::completed("one too many", ""),
+    ];
+    let inserted = by.insert_many("work", items).unwrap();
+    let kind = |error: Error| error.kind();
+    let inserted: Vec<_> = inserted.into_iter().map(|of| of.map_err(kind)).collect();
+    let (invalid, large) = (Err(ErrorKind::Invalid), Err(ErrorKind::TooLarge));
+    let full = Err(ErrorKind::AtCapacity);
+    let expected = [
+        Ok(true),
+        invalid,
+        large,
+        large,
+        invalid,
+        Ok(false),
+        Ok(false),
+        Ok(true),
+        Ok(true),
+        full,
+    ];
+    assert_eq!(inserted, expected);
+    held.complete("in time").unwrap();
+    let none = by
+        .insert("wrok", Insertion::completed("a", ""))
+        .unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::NoNamespace);
+
+    let strict = Policy::at_least_once().fingerprints(FingerprintPolicy::Required);
+    world.store.namespace("strict", strict).unwrap();
+    let item = Insertion::completed("a", "");
+    let unlike = by.insert("strict", item).unwrap_err();
+    assert_eq!(unlike.kind(), ErrorKind::Invalid);
 }

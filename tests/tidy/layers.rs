@@ -13,6 +13,7 @@ const VALUES: &[&str] = &[
     "error",
     "fingerprint",
     "health",
+    "insertion",
     "key",
     "metrics",
     "options",

@@ -26,12 +26,21 @@ pub(crate) struct ActionArgs {
 impl ActionArgs {
     /// The handle that does it in this name.
     pub(crate) fn operator(&self, store: &Store) -> Result<Operator> {
+        Ok(store.operator(self.action()?))
+    }
+
+    /// Who does it and why; none in a dry run.
+    pub(crate) fn confirmed(&self) -> Result<Option<Action>> {
+        self.confirm.then(|| self.action()).transpose()
+    }
+
+    fn action(&self) -> Result<Action> {
         let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
         let actor = self.actor.clone().or_else(user).ok_or_else(|| {
             Trouble::usage("nobody is named, and $USER is not set: add --actor NAME")
         })?;
         let reason = self.reason.clone().unwrap_or_default();
-        Ok(store.operator(Action::new(actor, reason)?))
+        Ok(Action::new(actor, reason)?)
     }
 
     /// How a verb ends that has changed something, or would have.

@@ -1,16 +1,15 @@
 //! `import`: keys from JSON lines, as `export` wrote them.
 
-mod batch;
 mod line;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use hapax::{ErrorKind, Namespace, Policy, Store};
+use hapax::{ErrorKind, KeyInfo, Namespace, Operator, Policy, Store};
 
-use self::batch::{BATCH_BYTES_MAX, BATCH_KEYS_MAX};
 use self::line::{KeyLine, Line};
+use crate::action::ActionArgs;
 use crate::escaped;
 use crate::json_file::lines;
 use crate::opening::StoreArgs;
@@ -28,22 +27,22 @@ pub(crate) struct ImportArgs {
     /// The file that `export` wrote; - is standard input
     file: PathBuf,
 
-    /// Do it, where the store is there already; without this nothing is changed
-    #[arg(long)]
-    confirm: bool,
+    #[command(flatten)]
+    action: ActionArgs,
 }
 
 pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
-    // Before there is a store: a name that was mistyped leaves nothing behind.
+    // Before there is a store: a name that was mistyped, or a missing actor, leaves nothing behind.
     let lines = lines(&args.file)?;
-    let is_new = args.store.is_absent()?;
-    let writes = is_new || args.confirm;
-    let store = match (is_new, writes) {
-        (true, _) => args.store.create()?,
-        (false, true) => args.store.write()?,
-        (false, false) => args.store.read()?,
+    let by = args.action.confirmed()?;
+    let store = match (args.store.is_absent()?, &by) {
+        (true, Some(_)) => args.store.create()?,
+        // An empty one stands for it.
+        (true, None) => Store::in_memory().open()?,
+        (false, Some(_)) => args.store.write()?,
+        (false, None) => args.store.read()?,
     };
-    let mut import = Import::new(store, writes);
+    let mut import = Import::new(by.map(|by| store.operator(by)), store);
     let mut bar = Bar::new("reading");
     for line in lines {
         let (number, line) = line?;
@@ -52,26 +51,21 @@ pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
     }
     import.settle_batch()?;
     drop(bar);
-    let Import {
-        store,
-        tally,
-        problems,
-        ..
-    } = import;
-    if writes {
-        store.close()?;
+    let confirm = args.action.confirm;
+    if confirm {
+        import.store.close()?;
     }
+    let (tally, problems) = (import.tally, import.problems);
     let rows = problems
         .into_iter()
         .map(|problem| Ok(problem.row(screen.key_hex())));
     let rows: Vec<Result<Row>> = rows.collect();
     screen.list(rows)?;
-    screen.record(&tally.row(writes))?;
-    if !writes {
-        screen.note("nothing was changed: run it again with --confirm");
-        return Ok(Outcome::Unconfirmed);
+    screen.record(&tally.row(confirm))?;
+    match args.action.end(screen) {
+        Outcome::Done => Ok(Outcome::found_if(tally.differ + tally.refused > 0)),
+        unconfirmed => Ok(unconfirmed),
     }
-    Ok(Outcome::found_if(tally.differ + tally.refused > 0))
 }
 
 /// What came of the lines.
@@ -117,13 +111,18 @@ impl Problem {
     }
 }
 
+/// Keys that are brought in together, in one commit.
+const BATCH_KEYS_MAX: usize = 512;
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Problems that are told one by one; all are counted.
 const PROBLEMS_MAX: usize = 10_000;
 
 /// An import under way.
 struct Import {
     store: Store,
-    writes: bool,
+    /// None is a dry run.
+    operator: Option<Operator>,
     /// None is one that would be made.
     namespaces: HashMap<String, Option<Namespace>>,
     batch: Vec<KeyLine>,
@@ -133,10 +132,10 @@ struct Import {
 }
 
 impl Import {
-    fn new(store: Store, writes: bool) -> Self {
+    fn new(operator: Option<Operator>, store: Store) -> Self {
         Self {
             store,
-            writes,
+            operator,
             namespaces: HashMap::new(),
             batch: Vec::new(),
             batch_bytes: 0,
@@ -167,7 +166,7 @@ impl Import {
                 }
                 Some(space)
             }
-            Err(error) if error.kind() == ErrorKind::NoNamespace && self.writes => {
+            Err(error) if error.kind() == ErrorKind::NoNamespace && self.operator.is_some() => {
                 Some(self.store.namespace(name, policy)?)
             }
             Err(error) if error.kind() == ErrorKind::NoNamespace => None,
@@ -211,27 +210,53 @@ impl Import {
                 None => None,
             };
             match there {
-                Some(there) if key.is_same(&there) => self.tally.there += 1,
-                Some(there) => {
-                    let text = format!(
-                        "it is {} here, and {} in the file",
-                        there.state(),
-                        key.state
-                    );
-                    self.problem(&key, "differs", text);
-                }
+                Some(there) => self.met(&key, &there),
                 None if key.is_expired(now_secs) => self.tally.expired += 1,
                 None => new.push(key),
             }
         }
-        let Some(space) = space.filter(|_| self.writes) else {
-            self.tally.imported += new.len() as u64;
-            return Ok(());
-        };
-        for (key, brought) in batch::bring(&space, new, now_secs)? {
-            match brought {
-                Ok(()) => self.tally.imported += 1,
-                Err(text) => self.problem(&key, "refused", text),
+        match (self.operator.clone(), space) {
+            (Some(operator), Some(space)) => self.bring(&operator, &space, &new, now_secs),
+            _ => {
+                self.tally.imported += new.len() as u64;
+                Ok(())
+            }
+        }
+    }
+
+    /// A key that is there already.
+    fn met(&mut self, key: &KeyLine, there: &KeyInfo) {
+        if key.is_same(there) {
+            self.tally.there += 1;
+        } else {
+            let text = format!(
+                "it is {} here, and {} in the file",
+                there.state(),
+                key.state
+            );
+            self.problem(key, "differs", text);
+        }
+    }
+
+    fn bring(
+        &mut self,
+        operator: &Operator,
+        space: &Namespace,
+        keys: &[KeyLine],
+        now_secs: u64,
+    ) -> Result<()> {
+        let items = keys.iter().map(|key| key.insertion(now_secs));
+        let inserted = operator.insert_many(space.name(), items)?;
+        for (key, inserted) in keys.iter().zip(inserted) {
+            match inserted {
+                Ok(true) => self.tally.imported += 1,
+                // It stands in the file twice.
+                Ok(false) => {
+                    if let Some(there) = space.get(&key.key)? {
+                        self.met(key, &there);
+                    }
+                }
+                Err(error) => self.problem(key, "refused", error.to_string()),
             }
         }
         Ok(())

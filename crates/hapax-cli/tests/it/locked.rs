@@ -14,7 +14,7 @@ fn whoever_holds_the_store_is_named_and_asked_first() {
         "stuck dedup",
         "compact dedup",
         "forget dedup order-40 -n pay",
-        "import dedup - --confirm",
+        "import dedup - --confirm --reason INC-42",
         "backup dedup copy",
     ] {
         let ran = place.run(line);

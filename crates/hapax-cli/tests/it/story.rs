@@ -156,7 +156,11 @@ fn bring_back_what_was_lost(place: &Place) {
     let tally = run(place, "import saved order-41.jsonl --format json", 5);
     let missing = tally.json().last().unwrap()["imported"].as_u64().unwrap();
     let code = i32::from(missing == 0);
-    run(place, "import saved order-41.jsonl --confirm", code);
+    run(
+        place,
+        "import saved order-41.jsonl --confirm --reason INC-42",
+        code,
+    );
 }
 
 /// The service opens what came of it, and no payment is made twice.

@@ -1,6 +1,8 @@
 //! A line of the file.
 
-use hapax::{KeyInfo, Policy, State};
+use std::time::Duration;
+
+use hapax::{Insertion, KeyInfo, Policy, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -133,6 +135,23 @@ fn state(name: &str) -> Result<State, String> {
 impl KeyLine {
     pub(super) fn is_expired(&self, now_secs: u64) -> bool {
         self.expires_at.is_some_and(|at| at <= now_secs)
+    }
+
+    /// The key as an operator brings it in. Its outcome expires when the line says.
+    pub(super) fn insertion(&self, now_secs: u64) -> Insertion {
+        let (key, body, reason) = (&self.key, self.body.clone(), self.reason.clone());
+        let insertion = match self.state {
+            State::Completed => Insertion::completed(key, body),
+            State::Failed => Insertion::failed(key, body),
+            State::Released => Insertion::released(key, reason).checkpoint(body),
+            _ => Insertion::in_doubt(key, reason).checkpoint(body),
+        };
+        let insertion = insertion.metadata(self.metadata.clone());
+        let has_outcome = matches!(self.state, State::Completed | State::Failed);
+        match self.expires_at.filter(|_| has_outcome) {
+            Some(at) => insertion.retention(Duration::from_secs(at.saturating_sub(now_secs))),
+            None => insertion,
+        }
     }
 
     /// Whether the store has this key as the line says.
