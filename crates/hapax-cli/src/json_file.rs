@@ -1,7 +1,7 @@
 //! Files of JSON lines that are read: their lines, and the bytes within.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use crate::escaped;
@@ -10,14 +10,66 @@ use crate::trouble::{Result, Trouble};
 /// Most bytes of a line: a response of the greatest size, in base64, and room for the rest.
 const LINE_BYTES_MAX: u64 = 40 * 1024 * 1024;
 
-/// The lines of a file, with their numbers, empty ones left out; `-` is standard input.
+/// A file of JSON lines that can be read again and again; standard input too, which is kept aside.
+#[derive(Debug)]
+pub(crate) struct JsonFile {
+    doing: String,
+    file: File,
+}
+
+impl JsonFile {
+    /// Opens a file; `-` is standard input, which has come to its end when this returns.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let doing = format!("reading {}", path.display());
+        if path == Path::new("-") {
+            let file = kept_aside(&mut io::stdin().lock())?;
+            return Ok(Self { doing, file });
+        }
+        let file = File::open(path).map_err(Trouble::file(&doing))?;
+        let is_plain = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let file = if is_plain {
+            file
+        } else {
+            kept_aside(&mut &file)?
+        };
+        Ok(Self { doing, file })
+    }
+
+    /// Its lines from the first on, with their numbers, empty ones left out.
+    pub(crate) fn lines(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<'_>> {
+        let rewound = (&self.file).rewind();
+        rewound.map_err(Trouble::file(&self.doing))?;
+        Ok(lines_of(&self.file, self.doing.clone()))
+    }
+}
+
+/// What can be read once only, in a file that has no name and goes with this process.
+fn kept_aside(from: &mut dyn Read) -> Result<File> {
+    let kept = tempfile::tempfile().and_then(|mut kept| {
+        io::copy(from, &mut kept)?;
+        Ok(kept)
+    });
+    kept.map_err(Trouble::file(format!(
+        "keeping the lines in a file of {}",
+        std::env::temp_dir().display()
+    )))
+}
+
+/// The lines of a file that is read once, with their numbers, empty ones left out; `-` is standard input.
 pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<>> {
     let doing = format!("reading {}", path.display());
     let from: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
+        Box::new(io::stdin())
     } else {
         Box::new(File::open(path).map_err(Trouble::file(&doing))?)
     };
+    Ok(lines_of(from, doing))
+}
+
+fn lines_of<R: Read>(
+    from: R,
+    doing: String,
+) -> impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<R> {
     let mut from = BufReader::new(from);
     let mut number = 0;
     let next = move || {
@@ -51,7 +103,7 @@ pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec
         line.as_ref()
             .is_ok_and(|(_, line)| line.trim_ascii().is_empty())
     };
-    Ok(lines.filter(move |line| !is_blank(line)))
+    lines.filter(move |line| !is_blank(line))
 }
 
 /// Bytes that stand as text or in base64.

@@ -6,6 +6,7 @@
 mod action;
 mod args;
 mod choice;
+mod ending;
 mod escaped;
 mod json_file;
 mod json_line;

@@ -1,4 +1,4 @@
-//! `export`: all keys as JSON lines, and the namespaces before them.
+//! `export`: all keys as JSON lines, the namespaces before them, and a line that says that this is all.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::get::body_kind;
 use crate::choice::Choice;
+use crate::ending::Ending;
 use crate::json_line;
 use crate::opening::StoreArgs;
 use crate::progress::Bar;
@@ -38,21 +39,28 @@ pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
     let keys = args.choice.keys(&store, &[])?;
     let mut lines = head(&store, args.choice.namespace().namespace.as_deref())?;
     let mut file = args.output.as_ref().map(Output::create).transpose()?;
+    let mut ending = Ending::default();
     let mut write = |line: &str| match &mut file {
         Some(file) => file.line(line).map(|()| true),
         None => screen.line(line).map(|()| !screen.is_unread()),
     };
     for line in lines.drain(..) {
+        ending.add(line.as_bytes());
         write(&line)?;
     }
-    let mut count = 0;
+    let (mut count, mut goes_on) = (0, true);
     for info in keys {
-        let goes_on = write(&key(&info?))?;
+        let line = key(&info?);
+        ending.add(line.as_bytes());
+        goes_on = write(&line)?;
         count += 1;
         bar.keys(count, total);
         if !goes_on {
             break;
         }
+    }
+    if goes_on {
+        write(&ending.line())?;
     }
     drop(bar);
     if let Some(file) = file {

@@ -1,6 +1,7 @@
 //! `import`: keys from JSON lines, as `export` wrote them.
 
 mod line;
+mod whole;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,9 +10,10 @@ use clap::Args;
 use hapax::{ErrorKind, KeyInfo, Namespace, Operator, Policy, Store};
 
 use self::line::{KeyLine, Line};
+use self::whole::Checked;
 use crate::action::ActionArgs;
 use crate::escaped;
-use crate::json_file::lines;
+use crate::json_file::JsonFile;
 use crate::opening::StoreArgs;
 use crate::progress::Bar;
 use crate::row::Row;
@@ -27,26 +29,46 @@ pub(crate) struct ImportArgs {
     /// The file that `export` wrote; - is standard input
     file: PathBuf,
 
+    /// Take what is there of a file that was cut, or changed since it was exported
+    #[arg(long)]
+    partial: bool,
+
     #[command(flatten)]
     action: ActionArgs,
 }
 
 pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
-    // Before there is a store: a name that was mistyped, or a missing actor, leaves nothing behind.
-    let lines = lines(&args.file)?;
+    // Before there is a store: a name that was mistyped, a file that was cut or a missing actor
+    // leaves nothing behind.
+    let file = JsonFile::open(&args.file)?;
+    let Checked { unmade, cut } = whole::check(&file, args.partial, screen)?;
     let by = args.action.confirmed()?;
-    let store = match (args.store.is_absent()?, &by) {
+    let is_new = args.store.is_absent()?;
+    if let Some((name, number)) = unmade.first_key_value().filter(|_| is_new) {
+        return Err(wrong(
+            *number,
+            format!(
+                "no line before it says what namespace {name} is, and there is no store that has it"
+            ),
+        ));
+    }
+    let store = match (is_new, &by) {
         (true, Some(_)) => args.store.create()?,
         // An empty one stands for it.
         (true, None) => Store::in_memory().open()?,
         (false, Some(_)) => args.store.write()?,
         (false, None) => args.store.read()?,
     };
+    for name in unmade.keys() {
+        store.open_namespace(name)?;
+    }
     let mut import = Import::new(by.map(|by| store.operator(by)), store);
     let mut bar = Bar::new("reading");
-    for line in lines {
+    for line in file.lines()? {
         let (number, line) = line?;
-        import.line(number, &line, screen)?;
+        if cut != Some(number) {
+            import.line(number, &line, screen)?;
+        }
         bar.lines(number);
     }
     import.settle_batch()?;
@@ -66,6 +88,11 @@ pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
         Outcome::Done => Ok(Outcome::found_if(tally.differ + tally.refused > 0)),
         unconfirmed => Ok(unconfirmed),
     }
+}
+
+/// A line that makes no sense.
+fn wrong(number: u64, text: impl std::fmt::Display) -> Trouble {
+    Trouble::usage(format!("line {number}: {text}"))
 }
 
 /// What came of the lines.
@@ -145,12 +172,8 @@ impl Import {
     }
 
     fn line(&mut self, number: u64, line: &[u8], screen: &Screen) -> Result<()> {
-        let wrong = |text: String| Trouble::usage(format!("line {number}: {text}"));
-        match Line::parse(number, line).map_err(wrong)? {
-            Line::Export { version: 1 } => Ok(()),
-            Line::Export { version } => Err(wrong(format!(
-                "it is of version {version}, and this reads 1: use a newer `hapax`"
-            ))),
+        match Line::parse(number, line).map_err(|text| wrong(number, text))? {
+            Line::Export { .. } | Line::End(_) => Ok(()),
             Line::Namespace { name, policy } => self.namespace(&name, policy, screen),
             Line::Key(key) => self.key(*key),
         }

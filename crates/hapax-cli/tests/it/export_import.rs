@@ -11,7 +11,13 @@ use crate::rig::{Place, WEEK, granted, some_of_everything, words};
 fn exported(place: &Place, store: &str) -> Vec<serde_json::Value> {
     let ran = place.run(&format!("export {store}"));
     assert_eq!(ran.code, 0, "{}", ran.err);
-    ran.json()
+    let mut lines = ran.json();
+    let end = lines.pop().unwrap();
+    assert_eq!(
+        (&end["type"], &end["lines"]),
+        (&"end".into(), &lines.len().into())
+    );
+    lines
 }
 
 /// What an import is to bring back of a line.
@@ -91,6 +97,76 @@ fn a_store_comes_back_from_its_lines() {
     assert_eq!(mail.get([0xff, 0]).unwrap().unwrap().body(), body);
 }
 
+/// An export that was cut at the end of a line went for one of fewer keys.
+#[test]
+fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
+    let whole = fs::read_to_string(place.root.path().join("keys.jsonl")).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat().concat();
+    let last = lines.len() - 1;
+    let cases = [
+        (without(last), "none that says", 8),
+        (String::new(), "none that says", 0),
+        (
+            whole[..whole.len() - 3].to_owned(),
+            "was cut within line 12",
+            8,
+        ),
+        (
+            without(last)[..whole.len() - 120].to_owned(),
+            "was cut within line 11",
+            7,
+        ),
+        (without(5), "10 lines before its end, and there were 11", 7),
+        (whole.replace("receipt 41", "receipt 14"), "checksum", 8),
+        (format!("{whole}{}", lines[0]), "stands behind the end", 8),
+    ];
+    for (text, why, keys) in cases {
+        fs::write(place.root.path().join("cut.jsonl"), &text).unwrap();
+        for confirm in ["", "--confirm --reason INC-42"] {
+            let ran = place.run(&format!("import copy cut.jsonl {confirm}"));
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{why}: {}", ran.err);
+            assert!(ran.err.contains(why), "{why}: {}", ran.err);
+            assert!(ran.err.contains("--partial"), "{}", ran.err);
+        }
+        assert!(!place.root.path().join("copy").exists(), "{why}");
+        let known = place.run("import copy cut.jsonl --partial --format json");
+        assert_eq!(known.code, 5, "{why}: {}", known.err);
+        assert!(known.err.contains(why), "{why}: {}", known.err);
+        assert_eq!(known.json()[0]["imported"], keys, "{why}: {}", known.err);
+    }
+    // What a mail or an editor does to the ends of lines changes nothing.
+    let text = whole.replace('\n', "\r\n") + "\n";
+    fs::write(place.root.path().join("cut.jsonl"), text).unwrap();
+    let ran = place.run("import copy cut.jsonl --confirm --reason INC-42");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+/// Standard input is read to its end first, so a pipe that broke leaves no half of a store.
+#[test]
+fn what_is_piped_in_is_whole_or_refused() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    let exported = place.run("export dedup").out;
+    let piped = |text: &str| {
+        let mut import = place.command();
+        import.args(words("import copy - --confirm --reason INC-42"));
+        import.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut import = import.spawn().unwrap();
+        let mut to = import.stdin.take().unwrap();
+        to.write_all(text.as_bytes()).unwrap();
+        drop(to);
+        import.wait_with_output().unwrap().status.code()
+    };
+    let (cut, _) = exported.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(piped(cut), Some(2));
+    assert!(!place.root.path().join("copy").exists());
+    assert_eq!(piped(&exported), Some(0));
+}
+
 /// An import that was cut short is run again; what is there is left alone, what differs is told.
 #[test]
 fn an_import_goes_on_where_it_ended() {
@@ -102,7 +178,7 @@ fn an_import_goes_on_where_it_ended() {
     fs::write(place.root.path().join("half.jsonl"), half.join("\n")).unwrap();
     assert_eq!(
         place
-            .run("import copy half.jsonl --confirm --reason INC-42")
+            .run("import copy half.jsonl --partial --confirm --reason INC-42")
             .code,
         0
     );
@@ -173,7 +249,8 @@ fn a_key_that_the_store_refuses_is_as_absent_as_before() {
         long,
     ];
     fs::write(place.root.path().join("keys.jsonl"), lines.concat()).unwrap();
-    let ran = place.run("import dedup keys.jsonl --confirm --reason INC-42 --format json");
+    let ran =
+        place.run("import dedup keys.jsonl --partial --confirm --reason INC-42 --format json");
     let objects = ran.json();
     assert_eq!(
         (ran.code, objects.last().unwrap()["refused"].as_u64()),
@@ -233,7 +310,7 @@ fn a_file_that_makes_no_sense_is_refused_with_its_line() {
     ] {
         let text = format!("{{\"type\":\"export\",\"version\":1}}\n{line}\n");
         fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
-        let ran = place.run("import dedup keys.jsonl --confirm --reason INC-42");
+        let ran = place.run("import dedup keys.jsonl --partial --confirm --reason INC-42");
         assert_eq!(ran.code, 2, "{line}: {}{}", ran.out, ran.err);
         assert!(ran.err.contains(why), "{line}: {}", ran.err);
     }
@@ -245,7 +322,7 @@ fn a_policy_may_leave_out_what_is_at_its_default() {
     let place = Place::new();
     let text = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"max_attempts\":3}}\n";
     fs::write(place.root.path().join("keys.jsonl"), text).unwrap();
-    let ran = place.run("import dedup keys.jsonl --confirm --reason INC-42");
+    let ran = place.run("import dedup keys.jsonl --partial --confirm --reason INC-42");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let store = Store::open(place.path()).unwrap();
     let pay = store.open_namespace("pay").unwrap();
@@ -316,7 +393,7 @@ fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
     let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\",\"fingerprints\":\"Required\"}}\n";
     let key = "{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"a\",\"state\":\"in_doubt\"}\n";
     fs::write(place.root.path().join("keys.jsonl"), [space, key].concat()).unwrap();
-    let ran = place.run("import dedup keys.jsonl --confirm --reason INC-42");
+    let ran = place.run("import dedup keys.jsonl --partial --confirm --reason INC-42");
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(ran.out.contains("requires a fingerprint"), "{}", ran.out);
     assert_eq!(place.run("scan dedup --format json").out, "");
@@ -326,6 +403,8 @@ fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
 /// up to a batch of them in doubt, while it claimed them first.
 #[test]
 fn an_import_that_was_killed_goes_on() {
+    /// Many batches, so that it is killed between two of them.
+    const KEYS: u32 = 8000;
     let place = Place::new();
     let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\"}}\n";
     let key = |number: u32| {
@@ -334,34 +413,39 @@ fn an_import_that_was_killed_goes_on() {
         )
     };
     let lines: String = std::iter::once(space.to_owned())
-        .chain((0..2000).map(key))
+        .chain((0..KEYS).map(key))
         .collect();
     fs::write(place.root.path().join("keys.jsonl"), &lines).unwrap();
     let mut import = place
         .command()
-        .args(words("import dedup - --confirm --reason INC-42"))
+        .args(words("import dedup - --partial --confirm --reason INC-42"))
         .stdin(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut to = import.stdin.take().unwrap();
-    to.write_all(&lines.as_bytes()[..lines.len() * 3 / 4])
-        .unwrap();
+    to.write_all(lines.as_bytes()).unwrap();
+    drop(to);
     // Its first batch is on the medium.
     while !Store::survey(place.path()).is_ok_and(|survey| survey.durable_frame() > 1) {
-        assert!(import.try_wait().unwrap().is_none(), "it waits for more");
         std::thread::yield_now();
     }
-    import.kill().unwrap();
+    // It may have come to its end before.
+    let _ = import.kill();
     import.wait().unwrap();
-    drop(to);
-    let ran = place.run("import dedup keys.jsonl --confirm --reason INC-42 --format json");
+    let ran =
+        place.run("import dedup keys.jsonl --partial --confirm --reason INC-42 --format json");
     let tally = ran.json().pop().unwrap();
     let count = |name: &str| tally[name].as_u64().unwrap();
     assert_eq!(ran.code, 0, "{tally} {}", ran.err);
     assert!(count("there_already") > 0, "{tally}");
-    assert_eq!(count("imported") + count("there_already"), 2000, "{tally}");
-    assert_eq!(place.run("scan dedup --format json").json().len(), 2000);
+    assert_eq!(
+        count("imported") + count("there_already"),
+        u64::from(KEYS),
+        "{tally}"
+    );
+    let there = place.run("stat dedup --format json").json();
+    assert_eq!(there[0]["completed"], KEYS);
 }
 
 /// The store was made before the file was opened, so a mistyped name left an empty one behind, and

@@ -8,13 +8,14 @@ use crate::rig::{Holder, KINDS, Place, files, some_of_everything, some_of_everyt
 fn whoever_holds_the_store_is_named_and_asked_first() {
     let place = Place::new();
     some_of_everything(&place.path());
+    assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
     let holder = Holder::start(&place.path());
     for line in [
         "get dedup order-40 -n pay",
         "stuck dedup",
         "compact dedup",
         "forget dedup order-40 -n pay",
-        "import dedup - --confirm --reason INC-42",
+        "import dedup keys.jsonl --confirm --reason INC-42",
         "backup dedup copy",
     ] {
         let ran = place.run(line);

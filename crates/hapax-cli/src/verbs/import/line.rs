@@ -12,9 +12,23 @@ use crate::span;
 /// What a line says.
 #[derive(Debug)]
 pub(super) enum Line {
-    Export { version: u64 },
-    Namespace { name: String, policy: Policy },
+    Export {
+        version: u64,
+    },
+    Namespace {
+        name: String,
+        policy: Policy,
+    },
     Key(Box<KeyLine>),
+    /// Nothing is missing before it.
+    End(EndMembers),
+}
+
+/// The members of the last line.
+#[derive(Debug, Deserialize)]
+pub(super) struct EndMembers {
+    pub(super) lines: u64,
+    pub(super) xxh3: String,
 }
 
 /// A key that is to be what the line says.
@@ -80,7 +94,12 @@ impl Line {
                     serde_json::from_value(value).map_err(|error| error.to_string())?;
                 Ok(Self::Key(Box::new(members.into_key(line)?)))
             }
-            _ => Err("its type is none of export, namespace and key".to_owned()),
+            "end" => {
+                let members: EndMembers =
+                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                Ok(Self::End(members))
+            }
+            _ => Err("its type is none of export, namespace, key and end".to_owned()),
         }
     }
 }

@@ -1,0 +1,130 @@
+//! Whether a file is all of an export, and makes sense to its last line.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::line::{EndMembers, Line};
+use super::wrong;
+use crate::ending::Ending;
+use crate::json_file::JsonFile;
+use crate::progress::Bar;
+use crate::screen::Screen;
+use crate::trouble::{Result, Trouble};
+
+/// What is known of a file before anything is done with it.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// The namespaces of keys that no line before them makes, and where they stand first.
+    pub(super) unmade: BTreeMap<String, u64>,
+    /// The last line, where it has no end and makes no sense.
+    pub(super) cut: Option<u64>,
+}
+
+/// Reads a file to its end, and refuses what makes no sense or was cut.
+pub(super) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<Checked> {
+    let mut read = Read::default();
+    let mut bar = Bar::new("checking");
+    for line in file.lines()? {
+        let (number, line) = line?;
+        read.line(number, &line)?;
+        bar.lines(number);
+    }
+    drop(bar);
+    match read.fault() {
+        Some(fault) if partial => {
+            screen.note(&format!("{fault}; what is there is taken as it is"));
+        }
+        Some(fault) => {
+            return Err(Trouble::usage(format!(
+                "{fault}: nothing was done. Get a whole file, or add --partial to take what is there"
+            )));
+        }
+        None => {}
+    }
+    Ok(Checked {
+        unmade: read.unmade,
+        cut: read.cut,
+    })
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Read {
+    made: HashSet<String>,
+    unmade: BTreeMap<String, u64>,
+    cut: Option<u64>,
+    ending: Ending,
+    /// The end that was met, what the lines before it came to, and its number.
+    end: Option<(EndMembers, Ending, u64)>,
+    /// The first line after the end.
+    beyond: Option<u64>,
+}
+
+impl Read {
+    fn line(&mut self, number: u64, line: &[u8]) -> Result<()> {
+        let parsed = match Line::parse(number, line) {
+            Ok(parsed) => parsed,
+            Err(_) if !line.ends_with(b"\n") => {
+                self.cut = Some(number);
+                return Ok(());
+            }
+            Err(text) => return Err(wrong(number, text)),
+        };
+        if self.end.is_some() {
+            self.beyond.get_or_insert(number);
+        }
+        match parsed {
+            Line::Export { version: 1 } => {}
+            Line::Export { version } => {
+                let text =
+                    format!("it is of version {version}, and this reads 1: use a newer `hapax`");
+                return Err(wrong(number, text));
+            }
+            Line::Namespace { name, .. } => {
+                self.made.insert(name);
+            }
+            Line::Key(key) => {
+                if !self.made.contains(&key.namespace) {
+                    self.unmade.entry(key.namespace).or_insert(number);
+                }
+            }
+            Line::End(members) => {
+                let met = (members, self.ending.clone(), number);
+                self.end.get_or_insert(met);
+            }
+        }
+        self.ending.add(line.trim_ascii());
+        Ok(())
+    }
+
+    /// Why this is not all of an export, and nothing else.
+    fn fault(&self) -> Option<String> {
+        if let Some(number) = self.cut {
+            return Some(format!("the file was cut within line {number}"));
+        }
+        let Some((members, before, number)) = &self.end else {
+            return Some(format!(
+                "the file was cut, or written by hand: {} lines, and none that says that they are all",
+                self.ending.lines()
+            ));
+        };
+        if let Some(beyond) = self.beyond {
+            return Some(format!(
+                "line {beyond} stands behind the end of the export in line {number}"
+            ));
+        }
+        if members.lines != before.lines() {
+            return Some(format!(
+                "the file is not what was exported: {} lines before its end, and there were {}",
+                before.lines(),
+                members.lines
+            ));
+        }
+        (members.xxh3 != before.xxh3()).then(|| {
+            format!(
+                "the file is not what was exported: its lines have the checksum {}, and had {}",
+                before.xxh3(),
+                members.xxh3
+            )
+        })
+    }
+}
