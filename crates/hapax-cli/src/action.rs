@@ -59,7 +59,8 @@ pub(crate) struct Change<'a> {
     pub(crate) action: &'static str,
     pub(crate) namespace: &'a str,
     pub(crate) key: &'a [u8],
-    pub(crate) state: State,
+    /// None is absent.
+    pub(crate) state: Option<State>,
     /// None is absent.
     pub(crate) becomes: Option<State>,
     pub(crate) done: bool,
@@ -71,14 +72,14 @@ impl Change<'_> {
             .text("action", self.action)
             .text("namespace", self.namespace)
             .key(self.key, key_hex)
-            .state(self.state)
+            .named_state("state", self.state)
             .named_state("becomes", self.becomes)
             .flag("done", self.done)
     }
 }
 
 /// Does one thing after the other, up to the first that fails.
-pub(crate) fn all_up_to_an_error(deeds: impl Iterator<Item = Result<()>>) -> Vec<Result<()>> {
+pub(crate) fn all_up_to_an_error<D>(deeds: impl Iterator<Item = Result<D>>) -> Vec<Result<D>> {
     let mut results = Vec::new();
     for result in deeds {
         let failed = result.is_err();
@@ -90,14 +91,16 @@ pub(crate) fn all_up_to_an_error(deeds: impl Iterator<Item = Result<()>>) -> Vec
     results
 }
 
-/// The rows of what was done, or with `None` of what would have been.
-pub(crate) fn told<T>(
-    done: Option<Vec<Result<()>>>,
+/// The rows of what was done and what came of it, or with `None` of what would have been done.
+pub(crate) fn told<T, D>(
+    done: Option<Vec<Result<D>>>,
     all: &[T],
-    row: impl Fn(&T, bool) -> Row,
+    row: impl Fn(&T, Option<D>) -> Row,
 ) -> impl Iterator<Item = Result<Row>> {
-    let is_done = done.is_some();
-    let results = done.unwrap_or_else(|| all.iter().map(|_| Ok(())).collect());
+    let results: Vec<Result<Option<D>>> = match done {
+        Some(results) => results.into_iter().map(|result| result.map(Some)).collect(),
+        None => all.iter().map(|_| Ok(None)).collect(),
+    };
     let pairs = results.into_iter().zip(all);
-    pairs.map(move |(result, one)| result.map(|()| row(one, is_done)))
+    pairs.map(move |(result, one)| result.map(|came| row(one, came)))
 }

@@ -146,6 +146,13 @@ impl Row {
         self.with(name, Some(cell), Some(json.into()), false)
     }
 
+    /// A few words that stand for one thing, and are one word for machines.
+    pub(crate) fn words(self, name: &'static str, words: Option<&str>) -> Self {
+        let cell = words.unwrap_or("-").to_owned();
+        let json = words.map(|words| words.replace(' ', "_"));
+        self.with(name, Some(cell), Some(json.into()), false)
+    }
+
     /// Bytes under `name` if they are text, else under `base64`.
     pub(crate) fn bytes(self, name: &'static str, base64: &'static str, bytes: &[u8]) -> Self {
         let cell = escaped::cut(bytes, CELL_CHARS_MAX);

@@ -8,6 +8,7 @@ use crate::action::{ActionArgs, Change, all_up_to_an_error, told};
 use crate::choice::{Choice, KeyBytes, StateName};
 use crate::escaped;
 use crate::opening::StoreArgs;
+use crate::row::Row;
 use crate::screen::Screen;
 use crate::trouble::{Outcome, Result, Trouble};
 
@@ -65,34 +66,42 @@ pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
             .map(|chosen| forget(&operator, chosen, args.token));
         all_up_to_an_error(forgotten)
     });
-    let rows = told(done, &keys, |chosen, done| {
-        change(chosen, done).row(key_hex)
+    let results = done.iter().flatten();
+    let forgotten = results.filter(|result| matches!(result, Ok(true))).count();
+    let there = keys.iter().filter(|chosen| chosen.state.is_some()).count();
+    let is_whole = args.action.confirm && forgotten == keys.len();
+    let rows = told(done, &keys, |chosen, was_there| {
+        row(chosen, was_there, key_hex)
     });
     screen.list(rows)?;
-    let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
     if args.action.confirm {
         store.close()?;
-        screen.note(&format!(
-            "{} forgotten; the bytes go with their segments: `hapax compact`",
-            escaped::many(count, "key")
-        ));
+        screen.note(&match forgotten {
+            0 => "no key was forgotten".to_owned(),
+            _ => format!(
+                "{} forgotten; the bytes go with their segments: `hapax compact`",
+                many(forgotten)
+            ),
+        });
     } else {
-        screen.note(&format!(
-            "{} would be forgotten",
-            escaped::many(count, "key")
-        ));
+        screen.note(&format!("{} would be forgotten", many(there)));
     }
-    if count == 0 {
+    if there == 0 || args.action.confirm && !is_whole {
         return Ok(Outcome::Found);
     }
     Ok(args.action.end(screen))
+}
+
+fn many(keys: usize) -> String {
+    escaped::many(u64::try_from(keys).unwrap_or(u64::MAX), "key")
 }
 
 /// A key that was chosen: without its body, because there may be many.
 struct Chosen {
     namespace: String,
     key: Vec<u8>,
-    state: State,
+    /// None is absent, where the key was named.
+    state: Option<State>,
 }
 
 impl From<KeyInfo> for Chosen {
@@ -100,18 +109,23 @@ impl From<KeyInfo> for Chosen {
         Self {
             namespace: info.namespace().to_owned(),
             key: info.key().to_vec(),
-            state: info.state(),
+            state: Some(info.state()),
         }
     }
 }
 
 fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
     if let Some(key) = &args.key {
-        let info = args.choice.namespace().open(store)?.get(key)?;
+        let namespace = args.choice.namespace().open(store)?;
+        let info = namespace.get(key)?;
         if let Some(info) = &info {
             check_forced(info, args.token)?;
         }
-        return Ok(info.into_iter().map(Chosen::from).collect());
+        return Ok(vec![Chosen {
+            namespace: namespace.name().to_owned(),
+            key: key.clone(),
+            state: info.as_ref().map(KeyInfo::state),
+        }]);
     }
     let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
     let settled = [State::Completed, State::Failed, State::Released];
@@ -145,21 +159,27 @@ fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
     )))
 }
 
-fn forget(operator: &Operator, chosen: &Chosen, token: Option<FencingToken>) -> Result<()> {
-    match token {
+/// Whether there was such a key, as the store says.
+fn forget(operator: &Operator, chosen: &Chosen, token: Option<FencingToken>) -> Result<bool> {
+    Ok(match token {
         Some(token) => operator.forget_forced(&chosen.namespace, &chosen.key, token)?,
         None => operator.forget(&chosen.namespace, &chosen.key)?,
-    };
-    Ok(())
+    })
 }
 
-fn change(chosen: &Chosen, done: bool) -> Change<'_> {
-    Change {
+fn row(chosen: &Chosen, was_there: Option<bool>, key_hex: bool) -> Row {
+    let change = Change {
         action: "forget",
         namespace: &chosen.namespace,
         key: &chosen.key,
         state: chosen.state,
         becomes: None,
-        done,
-    }
+        done: was_there == Some(true),
+    };
+    let result = match (was_there, chosen.state) {
+        (Some(true), _) => Some("forgotten"),
+        (Some(false), _) | (None, None) => Some("was not there"),
+        (None, Some(_)) => None,
+    };
+    change.row(key_hex).words("result", result)
 }

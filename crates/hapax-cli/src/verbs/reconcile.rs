@@ -67,7 +67,7 @@ pub(crate) fn run(args: &ReconcileArgs, screen: &mut Screen) -> Result<Outcome> 
         all_up_to_an_error(resolved)
     });
     let rows = told(done, &settled, |(doubt, resolution), done| {
-        resolve::change(doubt, resolution, done).row(key_hex)
+        resolve::change(doubt, resolution, done.is_some()).row(key_hex)
     });
     screen.list(rows)?;
     let count = u64::try_from(settled.len()).unwrap_or(u64::MAX);

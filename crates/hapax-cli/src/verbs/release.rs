@@ -75,7 +75,7 @@ pub(crate) fn run(args: &ReleaseArgs, screen: &mut Screen) -> Result<Outcome> {
         action: "release",
         namespace: namespace.name(),
         key: &args.key,
-        state: State::InProgress,
+        state: Some(State::InProgress),
         becomes: Some(State::Released),
         done: args.action.confirm,
     };

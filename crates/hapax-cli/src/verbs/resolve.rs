@@ -137,7 +137,7 @@ pub(crate) fn change<'a>(doubt: &'a Doubt, resolution: &Resolution, done: bool) 
         action: "resolve",
         namespace: doubt.namespace(),
         key: doubt.key(),
-        state: State::InDoubt,
+        state: Some(State::InDoubt),
         becomes: Some(match resolution {
             Resolution::Happened(_) => State::Completed,
             Resolution::Failed(_) => State::Failed,

@@ -183,6 +183,45 @@ fn keys_are_forgotten_when_that_is_meant() {
     assert_eq!(place.run("in-doubt dedup").code, 0);
 }
 
+/// What the store says of a key was not listened to: one that was never there was told as nothing at all.
+#[test]
+fn a_key_that_was_not_there_is_told_as_such() {
+    let place = Place::new();
+    some_of_everything(&place.path());
+    for (line, code, state, done, result) in [
+        ("forget dedup order-40 -n pay", 5, "completed", false, None),
+        (
+            "forget dedup order-40 -n pay --confirm --reason GDPR-7",
+            0,
+            "completed",
+            true,
+            Some("forgotten"),
+        ),
+        (
+            "forget dedup order-40 -n pay --confirm --reason GDPR-7",
+            1,
+            "absent",
+            false,
+            Some("was_not_there"),
+        ),
+        (
+            "forget dedup order-40 -n pay",
+            1,
+            "absent",
+            false,
+            Some("was_not_there"),
+        ),
+    ] {
+        let ran = place.run(&format!("{line} --format json"));
+        let row = &ran.json()[0];
+        assert_eq!(ran.code, code, "{line}: {row} {}", ran.err);
+        assert_eq!((&row["state"], &row["done"]), (&state.into(), &done.into()));
+        assert_eq!(row["result"].as_str(), result, "{line}: {row}");
+    }
+    let entries = place.run("audit list dedup --operators --format json");
+    assert_eq!(entries.json().len(), 1, "{}", entries.out);
+}
+
 #[test]
 fn a_backup_is_a_store_again() {
     let place = Place::new();
