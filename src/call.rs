@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
+use crate::action::Action;
 use crate::claim::{BatchClaim, Claim, ClaimOptions};
 use crate::engine::batch::BatchItem;
 use crate::error::Result;
-use crate::key::KEY_BYTES_MAX;
-use crate::namespace::Namespace;
+use crate::key::{FencingToken, KEY_BYTES_MAX};
+use crate::lease::LeaseError;
+use crate::namespace::{Namespace, Started, acknowledged};
 use crate::pending::Pending;
 use crate::state::running::Request;
 use crate::stats::ClaimOutcome;
 use crate::sync::block_on;
-use crate::trace::{Decision, Operation, Subject, decided};
+use crate::trace::{Batch, Decision, Operation, Subject, decided};
 
 /// Claims of a future that have not been answered. Dropped, they count as given up.
 struct Unanswered {
@@ -43,7 +45,7 @@ impl Drop for Unanswered {
 }
 
 /// As much of a key as any key may have: one that is longer is refused, and costs no more.
-fn within_limit(key: &[u8]) -> &[u8] {
+pub(crate) fn within_limit(key: &[u8]) -> &[u8] {
     key.get(..KEY_BYTES_MAX).unwrap_or(key)
 }
 
@@ -107,12 +109,19 @@ impl Namespace {
         &self,
         items: Result<Vec<BatchItem>>,
     ) -> Result<Vec<BatchClaim>> {
-        let items = self.count_failed(1, items)?;
-        let claims = items.len();
-        let keys = self.keys_to_show(&items);
-        let claimed = block_on(self.claim_prepared_many(items, true));
-        self.tell_batch(&keys, &claimed);
-        self.count_failed(claims, claimed)
+        let claims = items.as_ref().map_or(1, Vec::len);
+        let batch = Batch::begin("claim_many", self.name());
+        batch.run(|| {
+            let (keys, claimed) = match items {
+                Ok(items) => {
+                    let keys = self.keys_to_show(&items);
+                    (keys, block_on(self.claim_prepared_many(items, true)))
+                }
+                Err(refused) => (Vec::new(), Err(refused)),
+            };
+            self.tell_batch(&batch, &keys, &claimed);
+            self.count_failed(claims, claimed)
+        })
     }
 
     pub(crate) fn begin_claim_many(
@@ -120,18 +129,19 @@ impl Namespace {
         items: Result<Vec<BatchItem>>,
     ) -> Pending<Result<Vec<BatchClaim>>> {
         let mut call = Unanswered::new(self, items.as_ref().map_or(1, Vec::len));
-        Pending::new(async move {
-            let claimed = match items {
+        let batch = Batch::begin("claim_many", self.name());
+        let within = batch.clone();
+        Pending::new(batch.follow(async move {
+            let (keys, claimed) = match items {
                 Ok(items) => {
                     let keys = call.space.keys_to_show(&items);
-                    let claimed = call.space.claim_prepared_many(items, false).await;
-                    call.space.tell_batch(&keys, &claimed);
-                    claimed
+                    (keys, call.space.claim_prepared_many(items, false).await)
                 }
-                Err(refused) => Err(refused),
+                Err(refused) => (Vec::new(), Err(refused)),
             };
+            call.space.tell_batch(&within, &keys, &claimed);
             call.end(claimed)
-        })
+        }))
     }
 
     /// The keys of a batch, where somebody wants to see what comes of them.
@@ -142,16 +152,12 @@ impl Namespace {
         items.iter().map(|item| self.subject(&item.key)).collect()
     }
 
-    fn tell_batch(&self, keys: &[Subject], claimed: &Result<Vec<BatchClaim>>) {
-        let Ok(claimed) = claimed else { return };
-        for (key, claimed) in keys.iter().zip(claimed) {
-            let decision = || match claimed {
-                BatchClaim::Claim(claim) => of_answer(claim),
-                BatchClaim::RepeatOf { .. } => outcome(ClaimOutcome::Repeat.name()),
-                BatchClaim::Refused(error) => outcome(error.kind().name()),
-            };
-            decided("claim_many", || key.clone(), decision);
+    fn tell_batch(&self, batch: &Batch, keys: &[Subject], claimed: &Result<Vec<BatchClaim>>) {
+        let items = claimed.iter().flatten();
+        for (key, claimed) in keys.iter().zip(items.clone()) {
+            decided("claim_many", || key.clone(), || of_item(claimed));
         }
+        batch.end(of_all(claimed), || items.map(|item| of_item(item).outcome));
     }
 
     pub(crate) fn insert_in_span(&self, key: &[u8]) -> Result<bool> {
@@ -175,7 +181,9 @@ impl Namespace {
         keys: Result<Vec<Box<[u8]>>>,
     ) -> Pending<Result<Vec<bool>>> {
         let mut call = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
-        Pending::new(async move {
+        let batch = Batch::begin("insert_many", self.name());
+        let within = batch.clone();
+        Pending::new(batch.follow(async move {
             let inserted = match keys {
                 Ok(keys) => {
                     let space = &call.space;
@@ -187,10 +195,83 @@ impl Namespace {
                 }
                 Err(refused) => Err(refused),
             };
+            let names = || inserted.iter().flatten().map(|of| of.name());
+            within.end(of_all(&inserted), names);
             let is_new = |of: ClaimOutcome| of == ClaimOutcome::Granted;
             let inserted = call.end(inserted)?;
             Ok(inserted.into_iter().map(is_new).collect())
+        }))
+    }
+
+    pub(crate) fn tell_forgotten(
+        &self,
+        key: &[u8],
+        force: Option<FencingToken>,
+        by: Option<&Action>,
+        forgotten: &Result<(bool, Option<u64>)>,
+    ) {
+        let decision = || Decision {
+            token: force,
+            actor: by.map(Action::actor),
+            ..outcome(match forgotten {
+                Ok((true, _)) => "forgotten",
+                Ok((false, _)) => "absent",
+                Err(error) => error.kind().name(),
+            })
+        };
+        decided("forget", || self.subject(key), decision);
+    }
+
+    /// Settles many leases within a span.
+    pub(crate) fn settle_many(
+        &self,
+        operation: &'static str,
+        started: impl Iterator<Item = Started>,
+    ) -> Vec<Result<(), LeaseError>> {
+        let batch = Batch::begin(operation, self.name());
+        batch.run(|| {
+            let results = block_on(acknowledged(started.collect()));
+            batch.end("ok", || results.iter().map(of_settled));
+            results
         })
+    }
+
+    /// As [`settle_many`](Self::settle_many); what is left is to wait for the acknowledgements.
+    pub(crate) fn begin_settle_many(
+        &self,
+        operation: &'static str,
+        started: impl Iterator<Item = Started>,
+    ) -> Pending<Vec<Result<(), LeaseError>>> {
+        let batch = Batch::begin(operation, self.name());
+        let started = batch.run(|| started.collect());
+        let within = batch.clone();
+        Pending::new(batch.follow(async move {
+            let results = acknowledged(started).await;
+            within.end("ok", || results.iter().map(of_settled));
+            results
+        }))
+    }
+}
+
+fn of_settled(result: &Result<(), LeaseError>) -> &'static str {
+    match result {
+        Ok(()) => "ok",
+        Err(refused) => refused.error().kind().name(),
+    }
+}
+
+/// How a batch ended: each item has its own end beside it.
+fn of_all<T>(answered: &Result<T>) -> &'static str {
+    answered
+        .as_ref()
+        .map_or_else(|error| error.kind().name(), |_| "ok")
+}
+
+fn of_item(claimed: &BatchClaim) -> Decision<'_> {
+    match claimed {
+        BatchClaim::Claim(claim) => of_answer(claim),
+        BatchClaim::RepeatOf { .. } => outcome(ClaimOutcome::Repeat.name()),
+        BatchClaim::Refused(error) => outcome(error.kind().name()),
     }
 }
 

@@ -402,6 +402,7 @@ impl Doubt {
             token: Some(self.token()),
             attempt: Some(self.attempt()),
             first_request: self.metadata(),
+            actor: by.map(Action::actor),
             warns: false,
         };
         let subject = || engine.subject(self.held.namespace(), self.key());

@@ -183,7 +183,7 @@ impl Namespace {
         let started = items
             .into_iter()
             .map(|(lease, response)| lease.start(Command::Complete(response.as_ref())));
-        self.acknowledge_many(started.collect())
+        self.settle_many("complete_many", started)
     }
 
     /// Fails many leases for good in one commit; results come in the order of the items.
@@ -197,7 +197,7 @@ impl Namespace {
         let started = items
             .into_iter()
             .map(|(lease, error)| lease.start(Command::Fail(error.as_ref())));
-        self.acknowledge_many(started.collect())
+        self.settle_many("fail_many", started)
     }
 
     /// Releases many leases in one commit; results come in the order of the items.
@@ -211,7 +211,7 @@ impl Namespace {
         let started = items
             .into_iter()
             .map(|(lease, reason)| lease.start(Command::Release(reason.as_ref())));
-        self.acknowledge_many(started.collect())
+        self.settle_many("release_many", started)
     }
 
     /// As [`complete_many`](Self::complete_many); it takes effect at once, and the future only
@@ -223,11 +223,7 @@ impl Namespace {
         let started = items
             .into_iter()
             .map(|(lease, response)| lease.start(Command::Complete(response.as_ref())));
-        Pending::new(acknowledged(started.collect()))
-    }
-
-    fn acknowledge_many(&self, started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
-        block_on(acknowledged(started))
+        self.begin_settle_many("complete_many", started)
     }
 
     /// Marks a key as done, as a set would. True when it was not done before.
@@ -378,7 +374,9 @@ impl Namespace {
     pub fn forget_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
         let forgotten = self.key(key.as_ref()).and_then(|key| {
             let engine = &self.store().engine;
-            engine.forget(engine.named(self.core(), &key), None, None)
+            let forgotten = engine.forget(engine.named(self.core(), &key), None, None);
+            self.tell_forgotten(&key, None, None, &forgotten);
+            forgotten
         });
         let this = self.clone();
         Pending::new(async move {
@@ -402,9 +400,9 @@ impl Namespace {
     ) -> Result<bool> {
         self.check_key(key)?;
         let engine = &self.store().engine;
-        let (there, frame) = engine
-            .forget(engine.named(self.core(), key), force, by)
-            .map_err(|error| block_on(engine.refuse(error)))?;
+        let forgotten = engine.forget(engine.named(self.core(), key), force, by);
+        self.tell_forgotten(key, force, by, &forgotten);
+        let (there, frame) = forgotten.map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(self.core()), frame))?;
         Ok(there)
     }
@@ -521,10 +519,10 @@ impl Namespace {
 }
 
 /// A lease whose command has been carried out, and the frame that its acknowledgement waits for.
-type Started = Result<(Lease, Option<u64>), LeaseError>;
+pub(crate) type Started = Result<(Lease, Option<u64>), LeaseError>;
 
 /// Waits for many acknowledgements: the first wait covers all that share its commit.
-async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
+pub(crate) async fn acknowledged(started: Vec<Started>) -> Vec<Result<(), LeaseError>> {
     let mut results = Vec::with_capacity(started.len());
     for started in started {
         results.push(match started {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::action::Action;
 use crate::audit::Transition;
+use crate::call::within_limit;
 use crate::claim::{Doubt, Resolution};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::operate::Operation;
@@ -14,6 +15,7 @@ use crate::key::{FencingToken, check_key};
 use crate::namespace::Namespace;
 use crate::store::StoreInner;
 use crate::sync::block_on;
+use crate::trace::{Batch, Decision, accepted_salvage, decided};
 
 /// What people and tools do to a store, each action under a name and a reason.
 ///
@@ -143,9 +145,18 @@ impl Operator {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
         check_key(key, engine.options.limits.key_bytes)?;
-        let frame = engine
-            .operate(engine.named(&core, key), token, operation, &self.by)
-            .map_err(|error| block_on(engine.refuse(error)))?;
+        let ended = engine.operate(engine.named(&core, key), token, operation, &self.by);
+        let decision = || Decision {
+            token: Some(token),
+            ..self.decision(
+                ended
+                    .as_ref()
+                    .map_or_else(|error| error.kind().name(), |_| "ok"),
+            )
+        };
+        let subject = || engine.subject(&core, key);
+        decided(operation.name(), subject, decision);
+        let frame = ended.map_err(|error| block_on(engine.refuse(error)))?;
         block_on(engine.acknowledge(engine.is_sync(&core), Some(frame)))
     }
 
@@ -196,10 +207,26 @@ impl Operator {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
         let items = engine.gather(items, |_, item| Ok(item))?;
+        let batch = Batch::begin("insert_many", namespace);
+        batch.run(|| {
+            let inserted = self.insert_items(&core, &items);
+            let outcome = inserted
+                .as_ref()
+                .map_or_else(|error| error.kind().name(), |_| "ok");
+            batch.end(outcome, || inserted.iter().flatten().map(of_item));
+            inserted
+        })
+    }
+
+    fn insert_items(
+        &self,
+        core: &Arc<NamespaceCore>,
+        items: &[Insertion],
+    ) -> Result<Vec<Result<bool>>> {
         let mut results = Vec::with_capacity(items.len());
         let mut newest = None;
-        for item in &items {
-            results.push(match self.start_insert(&core, item) {
+        for item in items {
+            results.push(match self.start_insert(core, item) {
                 Ok((is_new, frame)) => {
                     newest = newest.max(frame);
                     Ok(is_new)
@@ -208,7 +235,8 @@ impl Operator {
                 Err(error) => return Err(error),
             });
         }
-        block_on(engine.acknowledge(engine.is_sync(&core), newest))?;
+        let engine = &self.store.engine;
+        block_on(engine.acknowledge(engine.is_sync(core), newest))?;
         Ok(results)
     }
 
@@ -218,8 +246,25 @@ impl Operator {
         insertion: &Insertion,
     ) -> Result<(bool, Option<u64>)> {
         let engine = &self.store.engine;
-        engine.check_insertion(core, insertion)?;
-        engine.insert_as(engine.named(core, &insertion.key), insertion, &self.by)
+        let named = engine.named(core, &insertion.key);
+        let inserted = engine
+            .check_insertion(core, insertion)
+            .and_then(|()| engine.insert_as(named, insertion, &self.by));
+        let of = || match &inserted {
+            Ok((is_new, _)) => of_inserted(*is_new),
+            Err(error) => error.kind().name(),
+        };
+        let subject = || engine.subject(core, within_limit(&insertion.key));
+        decided("insert", subject, || self.decision(of()));
+        inserted
+    }
+
+    fn decision(&self, outcome: &'static str) -> Decision<'_> {
+        Decision {
+            outcome,
+            actor: Some(self.by.actor()),
+            ..Decision::default()
+        }
     }
 
     /// Removes a key, as [`Namespace::forget`] does. False when it was not there.
@@ -259,9 +304,24 @@ impl Operator {
         engine.check_change()?;
         // Written down first: nothing is granted again without it.
         let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
-        block_on(engine.rest(Some(frame)))?;
-        engine.accept_salvage()
+        let accepted = block_on(engine.rest(Some(frame))).and_then(|()| engine.accept_salvage());
+        let outcome = accepted
+            .as_ref()
+            .map_or_else(|error| error.kind().name(), |()| "ok");
+        accepted_salvage(self.by.actor(), outcome);
+        accepted
     }
+}
+
+fn of_item(inserted: &Result<bool>) -> &'static str {
+    match inserted {
+        Ok(is_new) => of_inserted(*is_new),
+        Err(error) => error.kind().name(),
+    }
+}
+
+fn of_inserted(is_new: bool) -> &'static str {
+    if is_new { "inserted" } else { "present" }
 }
 
 /// Whether an error keeps one key out, and not all of them.

@@ -16,7 +16,9 @@ use spans as imp;
 use crate::key::{FencingToken, KeyDigest};
 use crate::record::State;
 
-pub(crate) use self::imp::{Operation, compacted, decided, lapsed, poisoned, recovered};
+pub(crate) use self::imp::{
+    Batch, Operation, accepted_salvage, compacted, decided, lapsed, poisoned, recovered,
+};
 
 /// Bytes of the first request's metadata that are shown; the rest is cut off.
 pub(crate) const FIRST_REQUEST_BYTES_MAX: usize = 128;
@@ -57,11 +59,21 @@ pub(crate) struct Decision<'a> {
     pub(crate) attempt: Option<u32>,
     /// The metadata of the first request, where a later one is answered.
     pub(crate) first_request: &'a [u8],
+    /// The operator who decided.
+    pub(crate) actor: Option<&'a str>,
     /// A person has to look: shown as a warning.
     pub(crate) warns: bool,
 }
 
 impl Decision<'_> {
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "nobody is shown it")
+    )]
+    pub(crate) fn actor(&self) -> Option<String> {
+        self.actor.map(|actor| actor.escape_debug().to_string())
+    }
+
     #[cfg_attr(
         not(feature = "tracing"),
         expect(dead_code, reason = "nobody is shown it")

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hapax::{
-    BatchClaim, Claim, ClaimItem, ClaimOptions, Lease, ManualClock, MemoryLog, Namespace, Policy,
-    Resolution, Store,
+    Action, BatchClaim, Claim, ClaimItem, ClaimOptions, Error, Insertion, Lease, LeaseError,
+    ManualClock, MemoryLog, Namespace, Policy, Resolution, Store,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -77,7 +77,12 @@ impl Subscriber for Listener {
         Id::from_u64(u64::try_from(spans.len()).unwrap())
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, id: &Id, record: &Record<'_>) {
+        let mut fields = Fields(BTreeMap::new());
+        record.record(&mut fields);
+        let at = usize::try_from(id.into_u64()).unwrap() - 1;
+        self.spans.lock().unwrap()[at].fields.extend(fields.0);
+    }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
@@ -232,4 +237,131 @@ fn no_key_and_no_control_character_is_told_unless_asked() {
         }
         assert_eq!(shown > 0, trace_keys);
     }
+}
+
+/// Of what operators did, only a resolution was told, and by whom was told of nothing.
+#[test]
+fn what_an_operator_does_is_told_with_the_name() {
+    let listener = Listener::default();
+    let digest = tracing::subscriber::with_default(listener.clone(), || {
+        let store = Store::in_memory().allow_at_most_once().open().unwrap();
+        let pay = store.namespace("pay", Policy::at_least_once()).unwrap();
+        let by = Action::new("alice \\ on call", "a secret reason").unwrap();
+        let operator = store.operator(by);
+        let hold = || lease(&pay, ClaimOptions::new());
+        let token = hold().token();
+        operator.release("pay", KEY, token).unwrap_err();
+        let held = hold();
+        operator.release("pay", KEY, held.token()).unwrap();
+        let held = hold();
+        operator.doubt("pay", KEY, held.token()).unwrap();
+        let doubt = store.in_doubt().unwrap().remove(0);
+        operator
+            .resolve_forced(&doubt, Resolution::NeverHappened)
+            .unwrap();
+        let held = hold();
+        operator.fail("pay", KEY, held.token(), "a secret").unwrap();
+        assert!(operator.forget("pay", KEY).unwrap());
+        assert!(!operator.forget("pay", KEY).unwrap());
+        assert!(pay.insert(KEY).unwrap());
+        assert!(pay.forget(KEY).unwrap());
+        let brought = Insertion::completed(KEY, "a secret response");
+        assert!(operator.insert("pay", brought.clone()).unwrap());
+        assert!(!operator.insert("pay", brought).unwrap());
+        operator.accept_salvage().unwrap();
+        pay.key_digest(KEY).to_string()
+    });
+    let events = listener.events.lock().unwrap();
+    let acted = events
+        .iter()
+        .filter(|told| !told.get("hapax.actor").is_empty());
+    let acted: Vec<&Told> = acted.collect();
+    let ends: Vec<(&str, &str)> = acted
+        .iter()
+        .map(|told| (told.get("hapax.operation"), told.get("hapax.outcome")))
+        .collect();
+    let expected = [
+        ("release", "already_settled"),
+        ("release", "ok"),
+        ("doubt", "ok"),
+        ("resolve", "never_happened"),
+        ("fail", "ok"),
+        ("forget", "forgotten"),
+        ("forget", "absent"),
+        ("insert", "inserted"),
+        ("insert", "present"),
+        ("accept_salvage", "ok"),
+    ];
+    assert_eq!(ends, expected);
+    for told in acted {
+        assert_eq!(told.level, Level::INFO, "{told:?}");
+        assert_eq!(told.get("hapax.actor"), "alice \\\\ on call");
+        let of_store = told.get("hapax.operation") == "accept_salvage";
+        assert!(
+            of_store || told.get("hapax.key_digest") == digest,
+            "{told:?}"
+        );
+        assert!(!format!("{told:?}").contains("secret"), "{told:?}");
+    }
+    let by_caller = |told: &&Told| told.is("forget", "forgotten") && told.level == Level::DEBUG;
+    assert_eq!(events.iter().filter(by_caller).count(), 1);
+}
+
+/// A batch told of each of its keys, and of itself nothing.
+#[test]
+fn a_batch_has_one_span_with_the_number_of_each_decision() {
+    let listener = Listener::default();
+    tracing::subscriber::with_default(listener.clone(), || {
+        let store = Store::in_memory().open().unwrap();
+        let mail = store.namespace("mail\n", Policy::at_least_once()).unwrap();
+        assert!(mail.insert("done").unwrap());
+        let claims = mail.claim_many(["a", "b", "c", "a", "done"]).unwrap();
+        let granted = claims.into_iter().filter_map(|claim| match claim {
+            BatchClaim::Claim(Claim::Granted(lease)) => Some(lease),
+            _ => None,
+        });
+        let mut granted: Vec<Lease> = granted.collect();
+        let lost = granted.pop().unwrap();
+        mail.forget_forced(lost.key(), lost.token()).unwrap();
+        granted.push(lost);
+        let results = mail.complete_many(granted.into_iter().map(|lease| (lease, "x")));
+        let kinds = results.into_iter().filter_map(Result::err);
+        let kinds = kinds
+            .map(LeaseError::into_error)
+            .map(|error: Error| error.kind());
+        assert_eq!(kinds.count(), 1);
+        assert_eq!(
+            mail.insert_many(["a", "d", "e"]).unwrap(),
+            [false, true, true]
+        );
+        mail.claim_many([""]).unwrap_err();
+        let operator = store.operator(Action::new("alice", "INC-42").unwrap());
+        let items = ["d", "f", ""].map(|key| Insertion::completed(key, ""));
+        assert_eq!(operator.insert_many("mail\n", items).unwrap().len(), 3);
+    });
+    let spans = listener.spans.lock().unwrap();
+    let batches = spans
+        .iter()
+        .filter(|told| told.get("hapax.operation").ends_with("_many"));
+    let counts: Vec<String> = batches
+        .map(|told| {
+            assert_eq!(told.level, Level::DEBUG);
+            assert_eq!(told.get("hapax.namespace"), "mail\\n");
+            let fields = told.fields.iter();
+            let plain = ["hapax.operation", "hapax.namespace"];
+            let said = fields.filter(|(name, _)| !plain.contains(name));
+            let said: Vec<String> = said
+                .map(|(name, value)| format!("{}={value}", &name["hapax.".len()..]))
+                .collect();
+            format!("{}: {}", told.get("hapax.operation"), said.join(" "))
+        })
+        .collect();
+    let expected = [
+        "claim_many: completed=1 granted=3 items=5 outcome=ok repeat=1",
+        "complete_many: errors=1 items=3 ok=2 outcome=ok",
+        "insert_many: completed=1 granted=2 items=3 outcome=ok",
+        "claim_many: items=0 outcome=invalid",
+        "insert_many: errors=1 inserted=1 items=3 outcome=ok present=1",
+    ];
+    assert_eq!(counts, expected);
 }

@@ -27,6 +27,17 @@ pub(crate) enum Operation<'a> {
     Fail(&'a [u8]),
 }
 
+impl Operation<'_> {
+    /// Its name in traces.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Doubt => "doubt",
+            Self::Fail(_) => "fail",
+        }
+    }
+}
+
 /// The error of a key that an operator releases after the last attempt that its policy allows.
 const LAST_ATTEMPT: &[u8] = b"an operator ended the last attempt that the policy allows";
 

@@ -31,6 +31,38 @@ impl Operation {
     }
 }
 
+/// A span of many decisions, which nobody sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch;
+
+impl Batch {
+    #[inline]
+    pub(crate) fn begin(_: &'static str, _: &str) -> Self {
+        Self
+    }
+
+    #[inline]
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    #[inline]
+    pub(crate) fn follow<F: Future>(&self, work: F) -> F {
+        work
+    }
+
+    #[inline]
+    pub(crate) fn end<I: Iterator<Item = &'static str>>(
+        &self,
+        _: &'static str,
+        _: impl FnOnce() -> I,
+    ) {
+    }
+}
+
+#[inline]
+pub(crate) fn accepted_salvage(_: &str, _: &'static str) {}
+
 #[inline]
 pub(crate) fn decided<'a>(
     _: &'static str,

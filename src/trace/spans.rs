@@ -1,8 +1,10 @@
 //! Spans and events, for whoever subscribes to the target `hapax`.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
+use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, warn};
 
@@ -51,6 +53,87 @@ impl Operation {
     }
 }
 
+/// A span of many decisions, which has their numbers in the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch(Span);
+
+/// The fields that decisions are counted in. Any other is an error of one key.
+const COUNTS: &[(&str, &str)] = &[
+    ("granted", "hapax.granted"),
+    ("in_progress", "hapax.in_progress"),
+    ("completed", "hapax.completed"),
+    ("failed", "hapax.failed"),
+    ("in_doubt", "hapax.in_doubt"),
+    ("mismatch", "hapax.mismatch"),
+    ("repeat", "hapax.repeat"),
+    ("ok", "hapax.ok"),
+    ("inserted", "hapax.inserted"),
+    ("present", "hapax.present"),
+];
+const ERRORS: &str = "hapax.errors";
+
+impl Batch {
+    #[inline]
+    pub(crate) fn begin(name: &'static str, namespace: &str) -> Self {
+        if !enabled!(target: TARGET, Level::DEBUG) {
+            return Self(Span::none());
+        }
+        Self(debug_span!(
+            target: TARGET,
+            "hapax",
+            hapax.operation = name,
+            hapax.namespace = %namespace.escape_debug(),
+            hapax.items = Empty,
+            hapax.outcome = Empty,
+            hapax.granted = Empty,
+            hapax.in_progress = Empty,
+            hapax.completed = Empty,
+            hapax.failed = Empty,
+            hapax.in_doubt = Empty,
+            hapax.mismatch = Empty,
+            hapax.repeat = Empty,
+            hapax.ok = Empty,
+            hapax.inserted = Empty,
+            hapax.present = Empty,
+            hapax.errors = Empty,
+        ))
+    }
+
+    /// Does something within the span.
+    #[inline]
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.0.in_scope(work)
+    }
+
+    /// Enters the span whenever the future is polled.
+    pub(crate) fn follow<F: Future>(&self, work: F) -> Instrumented<F> {
+        work.instrument(self.0.clone())
+    }
+
+    /// Counts the decisions, by their names; these are called for only if somebody wants to see them.
+    #[inline]
+    pub(crate) fn end<I: Iterator<Item = &'static str>>(
+        &self,
+        outcome: &'static str,
+        decisions: impl FnOnce() -> I,
+    ) {
+        if self.0.is_disabled() {
+            return;
+        }
+        let mut counts = BTreeMap::new();
+        for decision in decisions() {
+            let counted = COUNTS.iter().find(|(name, _)| *name == decision);
+            let field = counted.map_or(ERRORS, |(_, field)| field);
+            *counts.entry(field).or_insert(0_u64) += 1;
+        }
+        self.0.record("hapax.outcome", outcome);
+        self.0.record("hapax.items", counts.values().sum::<u64>());
+        for (field, count) in counts {
+            self.0.record(field, count);
+        }
+    }
+}
+
 /// Tells what came of an operation; the rest is called only if somebody wants to see it.
 #[inline]
 pub(crate) fn decided<'a>(
@@ -79,6 +162,7 @@ fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &D
                     hapax.token = token,
                     hapax.attempt = decision.attempt,
                     hapax.first_request = decision.first_request(),
+                    hapax.actor = decision.actor(),
                 },
                 "decided"
             )
@@ -86,9 +170,26 @@ fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &D
     }
     if decision.warns {
         tell!(warn);
+    } else if decision.actor.is_some() {
+        // Rare, and what a service that went on differently is explained by.
+        if enabled!(target: TARGET, Level::INFO) {
+            tell!(info);
+        }
     } else if enabled!(target: TARGET, Level::DEBUG) {
         tell!(debug);
     }
+}
+
+pub(crate) fn accepted_salvage(actor: &str, outcome: &'static str) {
+    info!(
+        target: TARGET,
+        {
+            hapax.operation = "accept_salvage",
+            hapax.outcome = outcome,
+            hapax.actor = %actor.escape_debug(),
+        },
+        "decided"
+    );
 }
 
 pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
