@@ -7,8 +7,11 @@
 //! curl -H 'authorization: Bearer secret' http://127.0.0.1:9090/admin/hapax/metrics
 //! curl http://127.0.0.1:9090/probes/health/ready
 //! ```
+//!
+//! `HAPAX_ADDRESS` and `HAPAX_STORE` say where it listens and where its store is, if not there.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -86,11 +89,14 @@ fn app(store: &Store, token: &str) -> Router {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token =
         env::var("HAPAX_TOKEN").map_err(|_| "set HAPAX_TOKEN to the token of the operators")?;
-    let store = Store::open(env::temp_dir().join("operated-store"))?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:9090").await?;
+    let path = env::var_os("HAPAX_STORE")
+        .map_or_else(|| env::temp_dir().join("operated-store"), PathBuf::from);
+    let store = Store::open(path)?;
+    let address = env::var("HAPAX_ADDRESS").unwrap_or_else(|_| "127.0.0.1:9090".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
     println!("on http://{}", listener.local_addr()?);
     let interrupted = async { tokio::signal::ctrl_c().await.expect("a signal handler") };
     axum::serve(listener, app(&store, &token))
