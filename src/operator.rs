@@ -163,13 +163,14 @@ impl Operator {
     /// Brings a key in with what is known of it: keys of another store, say, or of what did this work
     /// before. False when it was there, in whatever state; then it stays as it is.
     ///
-    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint.
+    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store
+    /// that was salvaged with losses takes it before they are [accepted](Self::accept_salvage): what is
+    /// known to be done is not lost any more.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), also where the namespace requires fingerprints;
     /// [`TooLarge`](crate::ErrorKind::TooLarge), [`AtCapacity`](crate::ErrorKind::AtCapacity),
-    /// [`Salvaged`](crate::ErrorKind::Salvaged), [`NoNamespace`](crate::ErrorKind::NoNamespace), and
-    /// whatever keeps the store from answering.
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
     ///
     /// # Examples
     ///
@@ -326,8 +327,8 @@ fn of_inserted(is_new: bool) -> &'static str {
 
 /// Whether an error keeps one key out, and not all of them.
 fn is_of_one_key(kind: ErrorKind) -> bool {
-    use ErrorKind::{AtCapacity, Invalid, Salvaged, TooLarge};
-    matches!(kind, AtCapacity | Invalid | Salvaged | TooLarge)
+    use ErrorKind::{AtCapacity, Invalid, TooLarge};
+    matches!(kind, AtCapacity | Invalid | TooLarge)
 }
 
 impl fmt::Debug for Operator {

@@ -40,6 +40,11 @@ impl ActionArgs {
             Trouble::usage("nobody is named, and $USER is not set: add --actor NAME")
         })?;
         let reason = self.reason.clone().unwrap_or_default();
+        if reason.trim().is_empty() {
+            return Err(Trouble::usage(
+                "the reason is empty: say why, for whoever reads the audit log",
+            ));
+        }
         Ok(Action::new(actor, reason)?)
     }
 

@@ -1,7 +1,7 @@
 //! Files of JSON lines that are read: their lines, and the bytes within.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use crate::escaped;
@@ -22,7 +22,7 @@ impl JsonFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let doing = format!("reading {}", path.display());
         if path == Path::new("-") {
-            let file = kept_aside(&mut io::stdin().lock())?;
+            let file = kept_aside(io::stdin().lock(), &doing)?;
             return Ok(Self { doing, file });
         }
         let file = File::open(path).map_err(Trouble::file(&doing))?;
@@ -30,7 +30,7 @@ impl JsonFile {
         let file = if is_plain {
             file
         } else {
-            kept_aside(&mut &file)?
+            kept_aside(file, &doing)?
         };
         Ok(Self { doing, file })
     }
@@ -44,15 +44,24 @@ impl JsonFile {
 }
 
 /// What can be read once only, in a file that has no name and goes with this process.
-fn kept_aside(from: &mut dyn Read) -> Result<File> {
-    let kept = tempfile::tempfile().and_then(|mut kept| {
-        io::copy(from, &mut kept)?;
-        Ok(kept)
-    });
-    kept.map_err(Trouble::file(format!(
-        "keeping the lines in a file of {}",
+fn kept_aside(mut from: impl Read, doing: &str) -> Result<File> {
+    let keeping = format!(
+        "{doing}, and keeping it in {}",
         std::env::temp_dir().display()
-    )))
+    );
+    let mut kept = tempfile::tempfile().map_err(Trouble::file(&keeping))?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(kept),
+            Ok(read) => {
+                let written = kept.write_all(&buffer[..read]);
+                written.map_err(Trouble::file(&keeping))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Trouble::file(doing)(error)),
+        }
+    }
 }
 
 /// The lines of a file that is read once, with their numbers, empty ones left out; `-` is standard input.
@@ -104,6 +113,16 @@ fn lines_of<R: Read>(
             .is_ok_and(|(_, line)| line.trim_ascii().is_empty())
     };
     lines.filter(move |line| !is_blank(line))
+}
+
+/// What is wrong with the JSON of a line, without the number of the line, which is 1 for whoever reads it alone.
+pub(crate) fn fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (line, column) = (error.line(), error.column());
+    match text.strip_suffix(&format!(" at line {line} column {column}")) {
+        Some(plain) => format!("{plain}, in column {column}"),
+        None => text,
+    }
 }
 
 /// Bytes that stand as text or in base64.

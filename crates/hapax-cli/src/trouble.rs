@@ -149,8 +149,8 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn next_after(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::Locked => {
-            "ask that process through its admin routes (hapax-admin), or stop it and run this again; \
-             `hapax info` and `hapax stat` work beside it"
+            "ask that process through its admin routes (hapax-admin), or stop it and run this again, or \
+             wait for it with --wait-for-lock; `hapax info` and `hapax stat` work beside it"
         }
         ErrorKind::Damaged => {
             "with a backup: `hapax restore BACKUP NEW`; without one: `hapax salvage STORE NEW`, \
@@ -159,7 +159,10 @@ pub(crate) fn next_after(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::ClockJump => {
             "look at the clock of this machine (`date`); if it is right, add --accept-clock-jump"
         }
-        ErrorKind::NotAStore => "name the directory of a store: it holds a file MANIFEST",
+        ErrorKind::NotAStore => {
+            "a store is a directory with a file MANIFEST; `hapax restore BACKUP NEW` makes one of a \
+             backup; what is copied goes into a new directory"
+        }
         ErrorKind::Unsupported => {
             "use the `hapax` of the version that wrote the store, or a newer one"
         }

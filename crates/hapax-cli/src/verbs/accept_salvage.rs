@@ -1,6 +1,7 @@
 //! `accept-salvage`: lets a store that was salvaged with losses grant again.
 
 use clap::Args;
+use hapax::Store;
 
 use crate::action::ActionArgs;
 use crate::opening::StoreArgs;
@@ -19,9 +20,18 @@ pub(crate) struct AcceptSalvageArgs {
 }
 
 pub(crate) fn run(args: &AcceptSalvageArgs, screen: &mut Screen) -> Result<Outcome> {
-    let row = Row::new()
-        .text("action", "accept salvage")
-        .flag("done", args.action.confirm);
+    let row = |done| {
+        Row::new()
+            .text("action", "accept salvage")
+            .flag("done", done)
+    };
+    if !Store::survey(&args.store.store)?.is_salvaged() {
+        screen.record(&row(false))?;
+        screen.note(
+            "there is nothing to accept: the store was not salvaged with losses, or somebody has accepted them",
+        );
+        return Ok(Outcome::Done);
+    }
     if args.action.confirm {
         let store = args.store.write()?;
         args.action.operator(&store)?.accept_salvage()?;
@@ -29,6 +39,6 @@ pub(crate) fn run(args: &AcceptSalvageArgs, screen: &mut Screen) -> Result<Outco
     } else {
         args.store.read()?;
     }
-    screen.record(&row)?;
+    screen.record(&row(args.action.confirm))?;
     Ok(args.action.end(screen))
 }

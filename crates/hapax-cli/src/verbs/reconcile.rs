@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::resolve::{self, parse_token};
 use crate::action::{ActionArgs, all_up_to_an_error, told};
 use crate::escaped::many;
-use crate::json_file::{either, key, lines};
+use crate::json_file::{either, fault, key, lines};
 use crate::opening::StoreArgs;
 use crate::screen::Screen;
 use crate::trouble::{Outcome, Result, Trouble};
@@ -88,7 +88,7 @@ fn read(file: &Path) -> Result<Vec<(u64, Verdict)>> {
     for line in lines(file)? {
         let (number, line) = line?;
         let verdict = serde_json::from_slice(&line)
-            .map_err(|error| Trouble::usage(format!("line {number}: {error}")))?;
+            .map_err(|error| Trouble::usage(format!("line {number}: {}", fault(&error))))?;
         verdicts.push((number, verdict));
     }
     Ok(verdicts)

@@ -32,7 +32,7 @@ fn every_exit_code_is_what_the_help_says() {
         ("get nowhere order-40", 3),
         ("reconcile dedup nowhere.jsonl", 3),
         ("forget dedup order-40 -n pay", 5),
-        ("accept-salvage dedup", 5),
+        ("accept-salvage dedup", 0),
         (
             "resolve dedup order-44 -n pay --token 7 --never-happened",
             6,

@@ -108,8 +108,8 @@ fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
     let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat().concat();
     let last = lines.len() - 1;
     let cases = [
-        (without(last), "none that says", 8),
-        (String::new(), "none that says", 0),
+        (without(last), "says that this is all", 8),
+        (String::new(), "says that this is all", 0),
         (
             whole[..whole.len() - 3].to_owned(),
             "was cut within line 12",
@@ -277,6 +277,7 @@ fn a_file_that_makes_no_sense_is_refused_with_its_line() {
     let space = "{\"type\":\"namespace\",\"namespace\":\"new\",\"policy\":{";
     for (line, why) in [
         ("nonsense".to_owned(), "line 2: expected"),
+        ("{\"type\":x}".to_owned(), "value, in column 9"),
         ("{\"type\":\"else\"}".to_owned(), "type"),
         ("{\"type\":\"export\",\"version\":9}".to_owned(), "newer"),
         (format!("{space}}}}}"), "guarantee"),
@@ -456,6 +457,9 @@ fn an_import_of_no_file_makes_no_store() {
     let ran = place.run("import copy nowhere.jsonl");
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(!place.root.path().join("copy").exists());
+    let folder = place.run("import copy .");
+    assert_eq!(folder.code, 3, "{}", folder.err);
+    assert!(folder.err.contains("reading .:"), "{}", folder.err);
 }
 
 /// Half an export looks like a whole one of fewer keys; it stayed when the disk was full.

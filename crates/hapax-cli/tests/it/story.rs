@@ -146,13 +146,6 @@ fn bring_back_what_was_lost(place: &Place) {
         "export before --prefix order-41 --output order-41.jsonl",
         0,
     );
-    run(place, "accept-salvage saved", 5);
-    run(
-        place,
-        "accept-salvage saved --confirm --reason 'INC-42: all looked up'",
-        0,
-    );
-    assert_eq!(member(place, "info saved", 0, "is_salvaged"), false);
     let tally = run(place, "import saved order-41.jsonl --format json", 5);
     let missing = tally.json().last().unwrap()["imported"].as_u64().unwrap();
     let code = i32::from(missing == 0);
@@ -161,6 +154,14 @@ fn bring_back_what_was_lost(place: &Place) {
         "import saved order-41.jsonl --confirm --reason INC-42",
         code,
     );
+    run(place, "accept-salvage saved", 5);
+    run(
+        place,
+        "accept-salvage saved --confirm --reason 'INC-42: all looked up'",
+        0,
+    );
+    assert_eq!(member(place, "info saved", 0, "is_salvaged"), false);
+    run(place, "accept-salvage saved", 0);
 }
 
 /// The service opens what came of it, and no payment is made twice.

@@ -235,7 +235,9 @@ fn a_backup_is_a_store_again() {
     let info = &place.run("info copy --format json").json()[0];
     assert_eq!(info["is_backup"], true, "{info}");
     assert_eq!(place.run("verify copy").code, 0);
-    assert_eq!(place.run("compact copy").code, 3, "a backup is only read");
+    let ran = place.run("compact copy");
+    assert_eq!(ran.code, 3, "a backup is only read");
+    assert!(ran.err.contains("hapax restore"), "{}", ran.err);
     damage(&place.path(), b"receipt 40");
     assert_eq!(place.run("verify dedup").code, 1);
     let ran = place.run("restore copy whole");
@@ -262,6 +264,14 @@ fn who_and_why_have_to_be_said() {
     assert!(code == Some(2) && said.contains("--reason"), "{said}");
     let (code, said) = nobody(&format!("{line} --reason INC-42"));
     assert!(code == Some(2) && said.contains("--actor"), "{said}");
+    // A reason that says nothing was taken for one.
+    for reason in ["''", "' '"] {
+        let (code, said) = nobody(&format!("{line} --actor bob --reason {reason}"));
+        assert!(
+            code == Some(2) && said.contains("reason is empty"),
+            "{said}"
+        );
+    }
     let (code, said) = nobody(&format!("{line} --reason INC-42 --actor bob"));
     assert_eq!(code, Some(0), "{said}");
 }

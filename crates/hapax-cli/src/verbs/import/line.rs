@@ -6,7 +6,7 @@ use hapax::{Insertion, KeyInfo, Policy, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::json_file::{either, key};
+use crate::json_file::{either, fault, key};
 use crate::span;
 
 /// What a line says.
@@ -69,7 +69,7 @@ struct NamespaceMembers {
 
 impl Line {
     pub(super) fn parse(line: u64, json: &[u8]) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let value: Value = serde_json::from_slice(json).map_err(|error| fault(&error))?;
         let kind = value
             .get("type")
             .and_then(Value::as_str)
@@ -83,7 +83,7 @@ impl Line {
             }
             "namespace" => {
                 let members: NamespaceMembers =
-                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                    serde_json::from_value(value).map_err(|error| fault(&error))?;
                 Ok(Self::Namespace {
                     name: members.namespace,
                     policy: policy(members.policy)?,
@@ -91,12 +91,12 @@ impl Line {
             }
             "key" => {
                 let members: KeyMembers =
-                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                    serde_json::from_value(value).map_err(|error| fault(&error))?;
                 Ok(Self::Key(Box::new(members.into_key(line)?)))
             }
             "end" => {
                 let members: EndMembers =
-                    serde_json::from_value(value).map_err(|error| error.to_string())?;
+                    serde_json::from_value(value).map_err(|error| fault(&error))?;
                 Ok(Self::End(members))
             }
             _ => Err("its type is none of export, namespace, key and end".to_owned()),
@@ -110,7 +110,7 @@ fn policy(knobs: Map<String, Value>) -> Result<Policy, String> {
         return Err("the policy says nothing of its guarantee".to_owned());
     }
     let defaults = serde_json::to_value(Policy::at_least_once());
-    let mut whole = defaults.map_err(|error| error.to_string())?;
+    let mut whole = defaults.map_err(|error| fault(&error))?;
     for (name, value) in knobs {
         let knob = whole.get_mut(&name);
         *knob.ok_or_else(|| {

@@ -31,11 +31,11 @@ pub(super) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<C
     drop(bar);
     match read.fault() {
         Some(fault) if partial => {
-            screen.note(&format!("{fault}; what is there is taken as it is"));
+            screen.note(&format!("{fault}. What is there is taken as it is"));
         }
         Some(fault) => {
             return Err(Trouble::usage(format!(
-                "{fault}: nothing was done. Get a whole file, or add --partial to take what is there"
+                "{fault}. Nothing was done: get the whole file, or add --partial to take what is there"
             )));
         }
         None => {}
@@ -103,7 +103,7 @@ impl Read {
         }
         let Some((members, before, number)) = &self.end else {
             return Some(format!(
-                "the file was cut, or written by hand: {} lines, and none that says that they are all",
+                "none of its {} lines says that this is all of an export: it was cut, or written by hand",
                 self.ending.lines()
             ));
         };
