@@ -66,6 +66,8 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
+        // Before there is a directory: a store that was taken for a backup leaves none behind.
+        backup::manifest_of(&*from.log)?;
         let to = empty_log(into.as_ref(), from.kind)?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
         let copied = backup::restore(&*from.log, &*to, &mut meter)?;

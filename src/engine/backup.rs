@@ -178,16 +178,13 @@ fn count_entries(frame: u64, payload: &[u8]) -> Result<u32> {
     })
 }
 
-/// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
-pub(crate) fn restore(
-    backup: &dyn Log,
-    target: &dyn Log,
-    meter: &mut Meter<'_>,
-) -> Result<BackedUp> {
-    let doing = "reading the backup";
+const READING: &str = "reading the backup";
+
+/// The manifest of a backup; refuses what is none.
+pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
     let bytes = backup
         .read_manifest()
-        .map_err(|error| Error::io(doing, error))?;
+        .map_err(|error| Error::io(READING, error))?;
     let bytes = bytes.ok_or_else(|| {
         Error::new(
             ErrorKind::NotAStore,
@@ -199,9 +196,19 @@ pub(crate) fn restore(
         let text = "this is a store, not a backup: open it, or make a backup of it first";
         return Err(Error::new(ErrorKind::NotAStore, text));
     }
+    Ok(manifest)
+}
+
+/// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
+pub(crate) fn restore(
+    backup: &dyn Log,
+    target: &dyn Log,
+    meter: &mut Meter<'_>,
+) -> Result<BackedUp> {
+    let manifest = manifest_of(backup)?;
     let slots = backup
         .read_marks()
-        .map_err(|error| Error::io(doing, error))?;
+        .map_err(|error| Error::io(READING, error))?;
     let damaged = || {
         Error::new(
             ErrorKind::Damaged,

@@ -240,6 +240,9 @@ fn a_backup_is_a_store_again() {
     assert!(ran.err.contains("hapax restore"), "{}", ran.err);
     damage(&place.path(), b"receipt 40");
     assert_eq!(place.run("verify dedup").code, 1);
+    let ran = place.run("restore dedup whole");
+    assert_eq!(ran.code, 3, "a store is no backup: {}", ran.err);
+    assert!(!place.root.path().join("whole").exists());
     let ran = place.run("restore copy whole");
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(place.run("verify whole").code, 0);

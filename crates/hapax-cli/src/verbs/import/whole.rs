@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::line::{EndMembers, Line};
 use super::wrong;
 use crate::ending::Ending;
+use crate::escaped::many;
 use crate::json_file::JsonFile;
 use crate::progress::Bar;
 use crate::screen::Screen;
@@ -103,8 +104,8 @@ impl Read {
         }
         let Some((members, before, number)) = &self.end else {
             return Some(format!(
-                "none of its {} lines says that this is all of an export: it was cut, or written by hand",
-                self.ending.lines()
+                "{}, and none that says that this is all of an export: it was cut, or written by hand",
+                many(self.ending.lines(), "line")
             ));
         };
         if let Some(beyond) = self.beyond {
@@ -114,8 +115,8 @@ impl Read {
         }
         if members.lines != before.lines() {
             return Some(format!(
-                "the file is not what was exported: {} lines before its end, and there were {}",
-                before.lines(),
+                "the file is not what was exported: {} before its end, and there were {}",
+                many(before.lines(), "line"),
                 members.lines
             ));
         }
