@@ -11,7 +11,7 @@ fn written() -> Vec<String> {
     let folders = [
         "src", "tests", "examples", "benches", "crates", "docs", "ops", ".ci",
     ];
-    let mut found: Vec<String> = ["rs", "md", "toml", "json", "yml"]
+    let mut found: Vec<String> = ["rs", "md", "toml", "json", "yml", "html", "css", "js"]
         .iter()
         .flat_map(|extension| folders.iter().flat_map(|folder| files(folder, extension)))
         .collect();

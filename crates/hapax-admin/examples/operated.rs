@@ -8,6 +8,8 @@
 //! curl http://127.0.0.1:9090/probes/health/ready
 //! ```
 //!
+//! and in a browser <http://127.0.0.1:9090/admin/hapax/glance>, with any name and the token as password.
+//!
 //! `HAPAX_ADDRESS` and `HAPAX_STORE` say where it listens and where its store is, if not there.
 
 use std::env;
@@ -18,8 +20,10 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::{Router, routing::post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hapax::{Claim, Policy, Store};
 use hapax_admin::{Actor, AdminRouter, Refusal};
 
@@ -31,7 +35,10 @@ struct User(&'static str);
 /// certificate for each of its operators, so that the audit log has their names.
 async fn authenticate(State(token): State<Arc<str>>, mut request: Request, next: Next) -> Response {
     if !knows(request.headers(), &token) {
-        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response();
+        // The second is what a browser asks its user by.
+        let challenges = ["Bearer", "Basic realm=\"operators\""];
+        let challenges = challenges.map(|challenge| (WWW_AUTHENTICATE, challenge));
+        return (StatusCode::UNAUTHORIZED, AppendHeaders(challenges)).into_response();
     }
     request.extensions_mut().insert(User("on-call"));
     next.run(request).await
@@ -41,8 +48,19 @@ fn knows(headers: &HeaderMap, token: &str) -> bool {
     let sent = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let sent = sent.and_then(|value| value.strip_prefix("Bearer "));
-    sent.is_some_and(|sent| is_same(sent.as_bytes(), token.as_bytes()))
+    let sent = sent.and_then(|value| {
+        let bearer = value.strip_prefix("Bearer ");
+        let bearer = bearer.map(|token| token.as_bytes().to_vec());
+        bearer.or_else(|| password(value.strip_prefix("Basic ")?))
+    });
+    sent.is_some_and(|sent| is_same(&sent, token.as_bytes()))
+}
+
+/// What a browser sends: name, colon and password, in base64.
+fn password(sent: &str) -> Option<Vec<u8>> {
+    let sent = STANDARD.decode(sent).ok()?;
+    let colon = sent.iter().position(|byte| *byte == b':')?;
+    Some(sent[colon + 1..].to_vec())
 }
 
 /// Compares all bytes, wherever the first difference is, so that time tells nothing of the token.
@@ -97,7 +115,10 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(path)?;
     let address = env::var("HAPAX_ADDRESS").unwrap_or_else(|_| "127.0.0.1:9090".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    println!("on http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!(
+        "on http://{address} and its store at a glance on http://{address}/admin/hapax/glance"
+    );
     let interrupted = async { tokio::signal::ctrl_c().await.expect("a signal handler") };
     axum::serve(listener, app(&store, &token))
         .with_graceful_shutdown(interrupted)

@@ -18,6 +18,7 @@
 //!
 //! | path | answer |
 //! | --- | --- |
+//! | `GET /glance` | a page for a browser: the store at a glance |
 //! | `GET /metrics` | metrics in the text format of Prometheus |
 //! | `GET /health/live`, `GET /health/ready` | whether the process answers, and whether the store serves, with the reasons if not |
 //! | `GET /info`, `GET /namespaces`, `GET /options` | what the store holds, its namespaces, and every option in force |
@@ -32,6 +33,7 @@ mod actor;
 mod audit;
 mod command;
 mod gate;
+mod glance;
 mod key_path;
 mod operation;
 mod problem;

@@ -17,6 +17,7 @@ use crate::actions;
 use crate::actor::{Actor, Refusal};
 use crate::audit;
 use crate::gate::Gate;
+use crate::glance;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem, method_not_allowed};
 use crate::reads;
@@ -70,8 +71,11 @@ pub(crate) struct Admin {
     pub(crate) reads: Gate,
     /// Reading counters: reads that hang take no place from whoever scrapes them.
     pub(crate) scrapes: Gate,
+    /// The same for pages, which take no place from scrapers either.
+    pub(crate) glances: Gate,
     /// Changing something.
     pub(crate) actions: Gate,
+    pub(crate) run: String,
 }
 
 impl AdminRouter {
@@ -143,6 +147,9 @@ impl AdminRouter {
     pub fn into_router(self) -> Router {
         let admin = self.into_admin();
         Router::new()
+            .route("/", get(glance::front))
+            .route("/glance", get(glance::page))
+            .route("/glance.json", get(glance::snapshot))
             .route("/metrics", get(vitals::metrics))
             .route("/health/live", get(vitals::live))
             .route("/health/ready", get(vitals::ready))
@@ -188,7 +195,9 @@ impl AdminRouter {
             scans: Gate::new(2, self.scan_time, secs(5), Code::TooSlow),
             reads: Gate::new(16, secs(5), secs(1), Code::TooSlow),
             scrapes: Gate::new(4, secs(5), secs(1), Code::TooSlow),
+            glances: Gate::new(4, secs(5), secs(1), Code::TooSlow),
             actions: Gate::new(8, secs(30), secs(1), Code::StillRunning),
+            run: glance::run_name(),
             options: self,
         })
     }

@@ -36,16 +36,23 @@ struct HealthView {
 }
 
 #[derive(Serialize)]
-struct TroubleView {
+pub(crate) struct TroubleView {
     code: &'static str,
     detail: String,
 }
 
+impl TroubleView {
+    /// The worst first.
+    pub(crate) fn all_of(health: &Health) -> Vec<Self> {
+        let view = |trouble: &Trouble| Self {
+            code: trouble.name(),
+            detail: trouble.to_string(),
+        };
+        health.troubles().iter().map(view).collect()
+    }
+}
+
 fn view(ok: bool, health: &Health) -> Response {
-    let trouble = |trouble: &Trouble| TroubleView {
-        code: trouble.name(),
-        detail: trouble.to_string(),
-    };
     let status = if ok {
         StatusCode::OK
     } else {
@@ -53,7 +60,7 @@ fn view(ok: bool, health: &Health) -> Response {
     };
     let health = HealthView {
         ok,
-        troubles: health.troubles().iter().map(trouble).collect(),
+        troubles: TroubleView::all_of(health),
         unsynced_secs: health.unsynced().as_secs_f64(),
     };
     json(status, &health)

@@ -7,6 +7,7 @@
 
 mod actions;
 mod audit;
+mod glance;
 mod hostile;
 mod reads;
 mod rig;
