@@ -51,14 +51,14 @@
 
   // Numbers with units.
 
-  const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-  const count = (number) => whole.format(number);
+  const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+  const count = (number) => integer.format(number);
   const NONE = "-";
 
   function digits(number) {
     const size = Math.abs(number);
     if (size === 0) return "0";
-    if (size >= 100) return whole.format(number);
+    if (size >= 100) return integer.format(number);
     return size >= 1 ? number.toFixed(1) : number.toPrecision(2);
   }
 
@@ -76,7 +76,7 @@
       unit += 1;
     }
     const sign = number < 0 ? "-" : "";
-    return sign + (unit === 0 ? whole.format(left) : digits(left)) + " " + units[unit];
+    return sign + (unit === 0 ? integer.format(left) : digits(left)) + " " + units[unit];
   }
 
   function duration(seconds) {
@@ -340,8 +340,10 @@
 
   function showCounters(id, named, pick) {
     for (const [name, head] of named) {
-      const each = rate((of) => pick(of)[name]);
-      row(id, name, head, [perSecond(each), past(`${id} ${name}`, each), count(pick(now)[name])]);
+      // A store without a namespace counts nothing yet.
+      const counted = (of) => pick(of)[name] ?? 0;
+      const each = rate(counted);
+      row(id, name, head, [perSecond(each), past(`${id} ${name}`, each), count(counted(now))]);
     }
   }
 
@@ -519,8 +521,16 @@
 
   // Asking.
 
+  // A browser refuses to fetch an address with a password in it, which a relative one inherits.
+  function address() {
+    const whole = new URL("glance.json", location.href);
+    whole.username = "";
+    whole.password = "";
+    return whole;
+  }
+
   async function ask() {
-    const answer = await fetch("glance.json", {
+    const answer = await fetch(address(), {
       cache: "no-store",
       credentials: "same-origin",
       headers: { accept: "application/json" },

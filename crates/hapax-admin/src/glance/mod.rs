@@ -38,7 +38,7 @@ const PAGE: &str = concat!(
 /// A test says what the hashes have to be.
 const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "script-src 'sha256-vyZFsLS83ReipCyw2gHLbKTaGRcF5wKlMyLoBG20T4I='; ",
+    "script-src 'sha256-hKWgZ25TzIHF5+EkQjkM8/2CRebzOUKiUXlKMLP42sw='; ",
     "style-src 'sha256-HLykfIinW1tI3FcgnizpKHAeQEWJiWMNPtca+tdsmQI='; ",
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"

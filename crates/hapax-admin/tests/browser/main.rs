@@ -306,3 +306,27 @@ async fn quantiles_are_estimated_from_buckets() {
     );
     assert_eq!(seen.row("disk", "appended"), ["1.5 MiB/s"]);
 }
+
+/// A store without a namespace counted "NaN" claims. And who had typed a password into the address,
+/// as one may with Basic, was told that the service cannot be reached: a browser fetches no address
+/// with a password in it, and that of the snapshot inherited it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_store_is_shown_behind_a_password_in_the_address() {
+    let Some(browser) = Browser::find() else {
+        return;
+    };
+    let store = Store::in_memory().open().unwrap();
+    let site = Site::open(&store, |_, _| None).await;
+    let url = site.url("").replacen("http://", "http://me:secret@", 1);
+    let url = url.trim_end_matches('/').to_owned();
+    let Some(seen) = browser.open(&Visit::of(url, 10)).await else {
+        return;
+    };
+    assert_quiet(&seen);
+    assert_eq!(seen.text("health"), "Ready");
+    assert!(!seen.dom.contains("NaN") && !seen.dom.contains("undefined"));
+    assert_eq!(seen.row("claims", "mismatch"), ["0/s", "", "0"]);
+    assert_eq!(seen.row("settlements", "completed"), ["0/s", "", "0"]);
+    assert_eq!(seen.row("indicators", "5. Retries per operation")[0], "-");
+    assert!(seen.dom.contains("<li>Nothing.</li>"));
+}
