@@ -4,6 +4,7 @@ use std::env;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Once;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -19,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What is opened, and how.
 pub(crate) struct Visit {
     pub(crate) url: String,
-    /// How long the page believes that it was open.
+    /// How long the page believes that it was open. It asks after 0, 1, 6, 11 s and so on: 3 or 8 s
+    /// at the end leave an answer time to be shown.
     pub(crate) secs: u64,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -163,6 +165,10 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
+/// Once, though every test finds out.
 fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "\n**** SKIPPED: {what}");
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let _ = writeln!(std::io::stderr(), "\n**** SKIPPED: {what}");
+    });
 }

@@ -116,13 +116,18 @@ async fn the_page_shows_the_numbers_of_the_store() {
         None
     });
     let site = site.await;
-    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 30)).await else {
+    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 33)).await else {
         return;
     };
     assert_quiet(&seen);
-    assert!(site.asked() >= 6, "{}", site.asked());
-    let rounds = site.asked() - 1;
-
+    // The last answer may have come too late to be shown.
+    let granted = seen.row("claims", "granted: the caller runs it")[2];
+    let rounds = (granted.parse::<u64>().unwrap() - 4) / 10;
+    let asked = site.asked();
+    assert!(
+        rounds >= 5 && (rounds + 1..=rounds + 2).contains(&asked),
+        "{rounds}, {asked}"
+    );
     assert_rates(&seen, rounds);
     assert_gauges(&seen, rounds);
     assert_attention(&seen);
@@ -223,7 +228,7 @@ async fn whatever_a_snapshot_says_is_text() {
         (part == "glance.json").then(|| site::json(&snapshot))
     });
     let site = site.await;
-    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 15)).await else {
+    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 13)).await else {
         return;
     };
     assert_quiet(&seen);
@@ -277,7 +282,7 @@ async fn quantiles_are_estimated_from_buckets() {
         (part == "glance.json").then(|| site::json(&snapshot))
     });
     let site = site.await;
-    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 15)).await else {
+    let Some(seen) = browser.open(&Visit::of(site.url("glance"), 13)).await else {
         return;
     };
     assert_quiet(&seen);
@@ -319,7 +324,7 @@ async fn a_new_store_is_shown_behind_a_password_in_the_address() {
     let site = Site::open(&store, |_, _| None).await;
     let url = site.url("").replacen("http://", "http://me:secret@", 1);
     let url = url.trim_end_matches('/').to_owned();
-    let Some(seen) = browser.open(&Visit::of(url, 10)).await else {
+    let Some(seen) = browser.open(&Visit::of(url, 8)).await else {
         return;
     };
     assert_quiet(&seen);
