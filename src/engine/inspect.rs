@@ -51,7 +51,7 @@ impl Engine {
     /// Reads a record without keeping this thread from other work longer than memory takes: a
     /// frame that lies on disk is read by the janitor where there is one.
     pub(crate) async fn fetch(&self, locator: Locator) -> Result<Option<Arc<Record>>> {
-        if self.journal.is_in_memory(locator.frame) || self.options.drive.is_inline() {
+        if self.journal.is_at_hand(locator) || self.options.drive.is_inline() {
             return Ok(self.read(locator)?.map(Arc::new));
         }
         let mailbox = Arc::new(Mailbox::new());

@@ -172,10 +172,27 @@ impl Journal {
         }
     }
 
-    /// Whether reading a frame takes no disk.
-    pub(crate) fn is_in_memory(&self, frame: u64) -> bool {
-        let tail = self.tail.lock();
-        tail.open_frame(frame).is_some() || tail.in_memory(frame).is_some()
+    /// Whether reading a record takes no disk.
+    pub(crate) fn is_at_hand(&self, locator: Locator) -> bool {
+        let (open, in_memory) = {
+            let tail = self.tail.lock();
+            let open = tail.open_frame(locator.frame).is_some();
+            (open, tail.in_memory(locator.frame).is_some())
+        };
+        open || in_memory || self.was_read_lately(locator)
+    }
+
+    /// Whether the frame of a record was read lately, and its body lies there too: the parts of a
+    /// long one have frames of their own, which may be on disk only.
+    fn was_read_lately(&self, locator: Locator) -> bool {
+        let payload = self.cold.lock().get(locator.frame);
+        let Some(bytes) = payload
+            .as_ref()
+            .and_then(|payload| payload.get(usize::from(locator.offset)..))
+        else {
+            return false;
+        };
+        matches!(codec::decode_entry(bytes), Ok((Entry::Record(record), _)) if record.body_frames == 0)
     }
 
     /// The payload of a complete frame; `None` when its segment is gone.

@@ -45,6 +45,7 @@ mod read_only;
 mod reconciler;
 mod refusals;
 mod refused_lease;
+mod replayed_lately;
 mod run_once;
 mod run_replay;
 mod salvage;
