@@ -177,6 +177,23 @@ fn marks_where_no_store_can_have_come_are_damage() {
     }
 }
 
+/// With a forged generation of 2^63 - 1 a store opened, wrote the next one, and was refused from then
+/// on (fuzzing).
+#[test]
+fn what_opens_with_forged_marks_opens_again() {
+    let (mut image, _) = written();
+    let marks = Marks {
+        generation: u64::MAX / 2,
+        ..marks_of(&image)
+    };
+    set_marks(&mut image, marks);
+    let log = MemoryLog::of_image(image);
+    for _ in 0..3 {
+        let builder = Store::in_memory().log(&log).clock(&ManualClock::new());
+        builder.open().unwrap().close().unwrap();
+    }
+}
+
 /// The first write found no number for its frame, and panicked under the lock of the tail.
 #[test]
 fn a_log_at_the_end_of_its_frame_numbers_is_refused() {

@@ -46,6 +46,9 @@ impl Archived {
     }
 }
 
+/// Writes of marks that have to be left to a store: more than any makes.
+const GENERATIONS_LEFT_MIN: u64 = 1 << 32;
+
 /// Where the store is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Marks {
@@ -120,7 +123,7 @@ impl Marks {
         (1..=FRAME_NUMBER_MAX).contains(&low.segment)
             && low.before <= self.durable
             && self.durable <= FRAME_NUMBER_MAX
-            && self.generation <= u64::MAX / 2
+            && self.generation <= u64::MAX - GENERATIONS_LEFT_MIN
             && self.archived.number <= u64::MAX / 2
     }
 
