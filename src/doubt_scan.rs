@@ -47,30 +47,19 @@ impl DoubtScan {
     pub fn reached(&self) -> Option<Rank> {
         self.ranking.reached()
     }
-
-    fn advance(&mut self) -> Result<Option<Doubt>> {
-        let engine = &self.store.engine;
-        engine.check_alive()?;
-        while let Some(ranked) = engine.next_ranked(&mut self.ranking) {
-            if let Some((core, record, alive)) = engine.ranked_doubt(&ranked)? {
-                let space = self.spaces.entry(core.id);
-                let space = space.or_insert_with(|| Namespace::new(&self.store, &core));
-                return Ok(Some(space.doubt(record, alive, false)));
-            }
-        }
-        Ok(None)
-    }
 }
 
 impl Iterator for DoubtScan {
     type Item = Result<Doubt>;
 
     fn next(&mut self) -> Option<Result<Doubt>> {
-        let doubt = self.advance();
-        if doubt.is_err() {
-            self.ranking.end();
-        }
-        doubt.transpose()
+        let engine = &self.store.engine;
+        let told = engine.next_told(&mut self.ranking, |ranked| engine.ranked_doubt(ranked))?;
+        Some(told.map(|(core, record, alive)| {
+            let space = self.spaces.entry(core.id);
+            let space = space.or_insert_with(|| Namespace::new(&self.store, &core));
+            space.doubt(record, alive, false)
+        }))
     }
 }
 

@@ -296,13 +296,17 @@ impl Operator {
     }
 
     /// Lets a store that was salvaged with losses grant again, as
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does.
+    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Where there is nothing to accept,
+    /// nothing is done or written down.
     ///
     /// # Errors
     /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
     pub fn accept_salvage(&self) -> Result<()> {
         let engine = &self.store.engine;
         engine.check_change()?;
+        if !engine.is_salvaged() {
+            return Ok(());
+        }
         // Written down first: nothing is granted again without it.
         let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
         let accepted = block_on(engine.rest(Some(frame))).and_then(|()| engine.accept_salvage());

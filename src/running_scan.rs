@@ -43,28 +43,14 @@ impl RunningScan {
     pub fn reached(&self) -> Option<Rank> {
         self.ranking.reached()
     }
-
-    fn advance(&mut self) -> Result<Option<KeyInfo>> {
-        let engine = &self.store.engine;
-        engine.check_alive()?;
-        while let Some(ranked) = engine.next_ranked(&mut self.ranking) {
-            if let Some(info) = engine.ranked_running(&ranked)? {
-                return Ok(Some(info));
-            }
-        }
-        Ok(None)
-    }
 }
 
 impl Iterator for RunningScan {
     type Item = Result<KeyInfo>;
 
     fn next(&mut self) -> Option<Result<KeyInfo>> {
-        let info = self.advance();
-        if info.is_err() {
-            self.ranking.end();
-        }
-        info.transpose()
+        let engine = &self.store.engine;
+        engine.next_told(&mut self.ranking, |ranked| engine.ranked_running(ranked))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::record::State;
+use crate::record::{RecordKind, State};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -167,6 +167,20 @@ impl Counters {
             ClaimOutcome::Repeat => &mut self.answered_repeat,
             ClaimOutcome::Error => &mut self.errors,
             ClaimOutcome::Abandoned => &mut self.abandoned,
+        }
+    }
+
+    /// Counts a record by which a run of its key ended, or would have.
+    pub(crate) fn settle(&mut self, kind: RecordKind, was_in_doubt: bool) {
+        match kind {
+            RecordKind::Completed => self.completed += 1,
+            RecordKind::Failed => self.failed += 1,
+            RecordKind::Released => self.released += 1,
+            RecordKind::InDoubt => {
+                self.doubted += 1;
+                self.doubts += u64::from(!was_in_doubt);
+            }
+            RecordKind::InProgress | RecordKind::Forgotten => {}
         }
     }
 }

@@ -12,6 +12,7 @@ pub(super) use self::archives::{ArchiveSizes, Moved, copy_archives, resume};
 pub(crate) use self::reading::AuditCursor;
 
 use super::Engine;
+use super::claim::replaced;
 use crate::action::Action;
 use crate::audit::{Audit, ENGINE, Origin, Transition};
 use crate::clock::{Now, expiry};
@@ -19,8 +20,8 @@ use crate::fingerprint::Fingerprint;
 use crate::journal::audit::{Draft, Facts};
 use crate::key::{FencingToken, KeyDigest, NamespaceId};
 use crate::options::{AUDIT_RETENTION, Policy};
-use crate::record::{RecordKind, RecordRef};
-use crate::state::running::Running;
+use crate::record::{Locator, RecordKind, RecordRef};
+use crate::state::running::{LastRecord, Running};
 
 /// Who brings a transition about.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +66,30 @@ struct Deed<'a> {
 }
 
 impl Engine {
+    /// Appends the record that a transition leads to and, where there is to be one, its audit entry.
+    #[inline]
+    pub(super) fn append_transition(
+        &self,
+        record: &RecordRef<'_>,
+        (transition, by): (Transition, By<'_>),
+        policy: &Policy,
+        prepared: Prepared,
+        last: Option<LastRecord>,
+        now: Now,
+    ) -> Locator {
+        let entry = self.audit_record(transition, by, policy, record, prepared.outcome, now);
+        self.journal.append_audited(
+            record,
+            prepared.parts,
+            replaced(last),
+            entry.as_ref(),
+            now.mono_ms,
+        )
+    }
+
     /// The audit entry of a transition that a record tells of; `None` where the policy has none.
     #[inline]
-    pub(crate) fn audit_record(
+    fn audit_record(
         &self,
         transition: Transition,
         by: By<'_>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read, replaced};
+use super::claim::{Named, Read};
 use super::holder::refused;
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
@@ -206,14 +206,8 @@ impl Engine {
             ),
         };
         let written = subject.record(kind, said, now);
-        let audit = self.audit_record(transition, by, policy, &written, prepared.outcome, now);
-        let locator = self.journal.append_audited(
-            &written,
-            prepared.parts,
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (transition, by);
+        let locator = self.append_transition(&written, made, policy, prepared, last, now);
         let ended = shard.apply(named.digest, &written.head, policy.guarantee, locator);
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| counters.resolved += 1);
@@ -367,14 +361,8 @@ impl Engine {
             body: &[],
         };
         let policy = &named.namespace.policy;
-        let audit = self.audit_record(Transition::Forgotten, by, policy, &record, None, now);
-        let locator = self.journal.append_audited(
-            &record,
-            Vec::new(),
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (Transition::Forgotten, by);
+        let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
         let ended = shard.apply(
             named.digest,
             &record.head,

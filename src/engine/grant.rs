@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audit::By;
+use super::audit::{By, Prepared};
 use super::claim::{Answer, Granted, Named, Tried, held, replaced};
 use super::shards::{EngineShard, Locked};
 use super::waiting::Waiter;
@@ -193,22 +193,12 @@ impl Engine {
         let now = turn.now;
         let record = subject.record(RecordKind::Failed, said, now);
         let policy = &named.namespace.policy;
-        let outcome = self.outcome_for(By::Engine, policy, record.body);
-        let audit = self.audit_record(
-            Transition::Failed,
-            By::Engine,
-            policy,
-            &record,
-            outcome,
-            now,
-        );
-        let locator = self.journal.append_audited(
-            &record,
-            Vec::new(),
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (Transition::Failed, By::Engine);
+        let prepared = Prepared {
+            parts: Vec::new(),
+            outcome: self.outcome_for(By::Engine, policy, record.body),
+        };
+        let locator = self.append_transition(&record, made, policy, prepared, last, now);
         let shared = Arc::new(record.to_record());
         let guarantee = policy.guarantee;
         let shard = &mut turn.shard;

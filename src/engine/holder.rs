@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read, held, replaced};
+use super::claim::{Named, Read, held};
 use super::shards::Locked;
 use super::{Aftermath, Engine};
 use crate::audit::Transition;
@@ -159,21 +159,8 @@ impl Engine {
             Command::Abandon => By::Engine,
             _ => By::Caller(&running.rest.actor),
         };
-        let audit = self.audit_record(
-            deed(kind, command),
-            by,
-            &running.policy,
-            &record,
-            prepared.outcome,
-            now,
-        );
-        let locator = self.journal.append_audited(
-            &record,
-            prepared.parts,
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (deed(kind, command), by);
+        let locator = self.append_transition(&record, made, &running.policy, prepared, last, now);
         let head = record.head;
         if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
             running.rest.to_mut().checkpoint = bytes.into();
@@ -241,21 +228,8 @@ impl Engine {
             locator: at,
             expires_at: record.head.expires_at,
         };
-        let audit = self.audit_record(
-            deed(kind, command),
-            By::Caller(&[]),
-            policy,
-            &written,
-            prepared.outcome,
-            now,
-        );
-        let locator = self.journal.append_audited(
-            &written,
-            prepared.parts,
-            replaced(Some(last)),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (deed(kind, command), By::Caller(&[]));
+        let locator = self.append_transition(&written, made, policy, prepared, Some(last), now);
         shard.apply(named.digest, &written.head, policy.guarantee, locator);
         let was_in_doubt = record.head.kind == RecordKind::InDoubt;
         count(&mut shard, named, kind, command, was_in_doubt, None);
@@ -493,19 +467,10 @@ fn count(
 ) {
     let tallies = &mut shard.tallies;
     tallies.count(named.namespace.column, |counters| {
-        match kind {
-            RecordKind::Completed => counters.completed += 1,
-            RecordKind::Failed => counters.failed += 1,
-            RecordKind::Released => counters.released += 1,
-            RecordKind::InDoubt => {
-                counters.doubted += 1;
-                counters.doubts += u64::from(!was_in_doubt);
-            }
-            RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
-                counters.checkpoints += 1;
-            }
-            RecordKind::InProgress | RecordKind::Forgotten => {}
-        }
+        counters.settle(kind, was_in_doubt);
+        let goes_on = kind == RecordKind::InProgress;
+        let checkpointed = goes_on && matches!(command, Command::Checkpoint(_));
+        counters.checkpoints += u64::from(checkpointed);
         let may_run_again = kind == RecordKind::Released;
         let dropped = may_run_again && matches!(command, Command::Abandon);
         counters.dropped_leases += u64::from(dropped);

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::audit::{By, Prepared};
-use super::claim::{Named, replaced};
+use super::claim::Named;
 use super::holder::CHECKPOINT_BYTES_MAX;
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
@@ -14,7 +14,6 @@ use crate::insertion::Insertion;
 use crate::journal::Journal;
 use crate::key::check_key;
 use crate::options::{FingerprintPolicy, Oversize, check_retention};
-use crate::record::RecordKind;
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::transition::Subject;
@@ -151,32 +150,13 @@ impl Engine {
             policy,
         };
         let record = subject.record(insertion.kind, &insertion.said, now);
-        let audit = self.audit_record(
-            Transition::Inserted,
-            By::Operator(by),
-            policy,
-            &record,
-            prepared.outcome,
-            now,
-        );
-        let locator = self.journal.append_audited(
-            &record,
-            prepared.parts,
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (Transition::Inserted, By::Operator(by));
+        let locator = self.append_transition(&record, made, policy, prepared, last, now);
         let ended = shard.apply(named.digest, &record.head, policy.guarantee, locator);
         debug_assert!(ended.is_none(), "nobody runs a key that is absent");
         let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| match insertion.kind {
-            RecordKind::Completed => counters.completed += 1,
-            RecordKind::Failed => counters.failed += 1,
-            RecordKind::InDoubt => {
-                counters.doubted += 1;
-                counters.doubts += 1;
-            }
-            _ => counters.released += 1,
+        tallies.count(named.namespace.column, |counters| {
+            counters.settle(insertion.kind, false);
         });
         Ok(locator.frame)
     }

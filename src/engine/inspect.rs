@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::audit::By;
-use super::claim::{Named, Read, check_same_key, replaced, state_of};
+use super::audit::{By, Prepared};
+use super::claim::{Named, Read, check_same_key, state_of};
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::{Aftermath, Engine};
@@ -235,21 +235,9 @@ impl Engine {
             Some(subject) => Subject { token, ..subject }.record(RecordKind::Completed, &[], now),
             None => fresh,
         };
-        let audit = self.audit_record(
-            Transition::Inserted,
-            By::Caller(&[]),
-            &named.namespace.policy,
-            &record,
-            None,
-            now,
-        );
-        let locator = self.journal.append_audited(
-            &record,
-            Vec::new(),
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (Transition::Inserted, By::Caller(&[]));
+        let policy = &named.namespace.policy;
+        let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
         let ended = shard.apply(
             named.digest,
             &record.head,
@@ -306,16 +294,25 @@ impl Engine {
         Ok(Some(found))
     }
 
+    /// Waits for what a listed record rests on; false where that can never be durable: a poisoned
+    /// store names only what is.
+    pub(super) fn may_be_told(&self, namespace: &NamespaceCore, locator: Locator) -> Result<bool> {
+        let rests_on = self.rests_on(namespace, locator);
+        if rests_on.is_some() && self.journal.is_poisoned() {
+            return Ok(false);
+        }
+        block_on(self.rest(rests_on))?;
+        Ok(true)
+    }
+
     fn scanned(&self, wire: &WireRecord<'_>, locator: Locator) -> Result<Option<KeyInfo>> {
         let Some(record) = self.journal.complete(wire, locator)? else {
             return Ok(None);
         };
         let namespace = self.namespace_by_id(record.head.namespace)?;
-        let rests_on = self.rests_on(&namespace, locator);
-        if rests_on.is_some() && self.journal.is_poisoned() {
+        if !self.may_be_told(&namespace, locator)? {
             return Ok(None);
         }
-        block_on(self.rest(rests_on))?;
         let state = state_of(&record, namespace.policy.guarantee);
         Ok(Some(self.info(&namespace, state, Arc::new(record))))
     }

@@ -239,7 +239,7 @@ impl Engine {
         if self.read_only {
             troubles.push(Trouble::ReadOnly);
         }
-        if self.salvaged.load(Ordering::Acquire) {
+        if self.is_salvaged() {
             troubles.push(Trouble::Salvaged);
         }
         Health { troubles, unsynced }

@@ -258,11 +258,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether it was salvaged with losses that nobody has accepted.
+    pub(crate) fn is_salvaged(&self) -> bool {
+        // Acquire pairs with the release below: who sees the acceptance sees it durable.
+        self.salvaged.load(Ordering::Acquire)
+    }
+
     /// Refuses what may have run already, by a record that a salvage could not save.
     pub(crate) fn check_salvaged(&self, namespace: &NamespaceCore) -> Result<()> {
         let promises = namespace.policy.guarantee == Guarantee::AtMostOnce;
-        // Acquire pairs with the release below: who sees the acceptance sees it durable.
-        if promises && self.salvaged.load(Ordering::Acquire) {
+        if promises && self.is_salvaged() {
             let text = format!(
                 "the store was salvaged and something was lost, so this key of {:?} may have run already: settle outside what was under way, then call Store::accept_salvage()",
                 namespace.name

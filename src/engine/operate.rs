@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read, replaced, state_of};
+use super::claim::{Named, Read, state_of};
 use super::doubt::Settlement;
 use super::holder::{not_held, refused};
 use super::shards::Locked;
@@ -160,14 +160,8 @@ impl Engine {
             RecordKind::InDoubt => Transition::Doubted,
             _ => Transition::Released,
         };
-        let audit = self.audit_record(transition, by, policy, &written, prepared.outcome, now);
-        let locator = self.journal.append_audited(
-            &written,
-            prepared.parts,
-            replaced(last),
-            audit.as_ref(),
-            now.mono_ms,
-        );
+        let made = (transition, by);
+        let locator = self.append_transition(&written, made, policy, prepared, last, now);
         if let (RecordKind::InDoubt, Some(holder)) = (kind, guard) {
             self.outlived.note(holder, head.token);
         }
@@ -175,18 +169,9 @@ impl Engine {
         let ended = shard.apply(named.digest, &head, guarantee, locator);
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| {
-            match kind {
-                RecordKind::Failed => counters.failed += 1,
-                RecordKind::InDoubt => {
-                    counters.doubted += 1;
-                    counters.doubts += 1;
-                }
-                _ => {
-                    counters.released += 1;
-                    // Whoever held it may go on beside the next run.
-                    counters.dropped_leases += 1;
-                }
-            }
+            counters.settle(kind, false);
+            // Whoever held it may go on beside the next run.
+            counters.dropped_leases += u64::from(kind == RecordKind::Released);
             counters.holds.observe(held_ms);
         });
         let mut aftermath = Aftermath::default();

@@ -15,7 +15,6 @@ use crate::state::ranked::Ranked;
 use crate::state::shard::Found;
 use crate::state::slot::Settled;
 use crate::state::transition::Subject;
-use crate::sync::block_on;
 
 /// Which keys a ranking has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +68,7 @@ impl Ranking {
         self.after
     }
 
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         self.batch = Vec::new().into_iter();
         self.ended = true;
     }
@@ -100,8 +99,30 @@ impl Least {
 }
 
 impl Engine {
-    /// The next key of a ranking. It may have changed since it was ranked.
-    pub(crate) fn next_ranked(&self, ranking: &mut Ranking) -> Option<Ranked> {
+    /// The next key of a ranking that is still what it was ranked for, as `tell` has it. An error is
+    /// the last.
+    pub(crate) fn next_told<T>(
+        &self,
+        ranking: &mut Ranking,
+        tell: impl Fn(&Ranked) -> Result<Option<T>>,
+    ) -> Option<Result<T>> {
+        let mut step = || {
+            self.check_alive()?;
+            while let Some(ranked) = self.next_ranked(ranking) {
+                if let Some(told) = tell(&ranked)? {
+                    return Ok(Some(told));
+                }
+            }
+            Ok(None)
+        };
+        let told = step();
+        if told.is_err() {
+            ranking.end();
+        }
+        told.transpose()
+    }
+
+    fn next_ranked(&self, ranking: &mut Ranking) -> Option<Ranked> {
         if ranking.batch.len() == 0 && !ranking.ended {
             self.rank_more(ranking);
         }
@@ -167,12 +188,9 @@ impl Engine {
                 return Ok(None);
             }
             let namespace = self.namespace_by_id(record.head.namespace)?;
-            let rests_on = self.rests_on(&namespace, locator);
-            // A poisoned store names only what is durable.
-            if rests_on.is_some() && self.journal.is_poisoned() {
+            if !self.may_be_told(&namespace, locator)? {
                 return Ok(None);
             }
-            block_on(self.rest(rests_on))?;
             let alive = self.outlived.is_alive(token);
             return Ok(Some((namespace, Arc::new(record), alive)));
         }

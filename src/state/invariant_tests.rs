@@ -131,39 +131,33 @@ fn a_key_that_would_go_back_to_an_older_record() {
     shard.validate(3);
 }
 
+fn head(kind: RecordKind, sequence: u64) -> Head {
+    Head {
+        kind,
+        namespace: NamespaceId(1),
+        token: FencingToken::new(1, sequence),
+        attempt: 1,
+        first_claimed_at: 0,
+        recorded_at: 0,
+        expires_at: NEVER,
+        retention_secs: 0,
+        body_omitted: false,
+    }
+}
+
 /// For one key, log order is the order of its transitions: a record from before the newest one is
 /// never applied.
 #[test]
 #[should_panic(expected = "the order of the log is the order of a key's transitions")]
 fn a_record_that_is_applied_out_of_order() {
     let mut shard = whole();
-    let head = Head {
-        kind: RecordKind::Failed,
-        namespace: NamespaceId(1),
-        token: FencingToken::new(1, 9),
-        attempt: 1,
-        first_claimed_at: 0,
-        recorded_at: 0,
-        expires_at: NEVER,
-        retention_secs: 0,
-        body_omitted: false,
-    };
+    let head = head(RecordKind::Failed, 9);
     // The newest record of key 1 lies in frame 3.
     shard.apply(digest(1), &head, Guarantee::AtLeastOnce, locator(2));
 }
 
 fn doubt(shard: &mut Shard<()>, key: u8, frame: u64) {
-    let head = Head {
-        kind: RecordKind::InDoubt,
-        namespace: NamespaceId(1),
-        token: FencingToken::new(1, u64::from(key)),
-        attempt: 1,
-        first_claimed_at: 0,
-        recorded_at: 0,
-        expires_at: NEVER,
-        retention_secs: 0,
-        body_omitted: false,
-    };
+    let head = head(RecordKind::InDoubt, u64::from(key));
     shard.apply(digest(key), &head, Guarantee::AtLeastOnce, locator(frame));
 }
 
