@@ -50,6 +50,47 @@ impl Key {
         }
         Self(bytes)
     }
+
+    /// The parts that [`join`](Self::join) makes exactly these bytes of; `None` where there are none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Key;
+    ///
+    /// let key = Key::join(["acme", "order-42"]);
+    /// assert_eq!(Key::split(key.as_ref()), Some(vec![&b"acme"[..], b"order-42"]));
+    /// assert_eq!(Key::split(b"order-42"), None);
+    /// ```
+    #[must_use]
+    pub fn split(key: &[u8]) -> Option<Vec<&[u8]>> {
+        let (mut parts, mut rest) = (Vec::new(), key);
+        while !rest.is_empty() {
+            let (length, behind) = framed_length(rest)?;
+            let (part, behind) = behind.split_at_checked(length)?;
+            parts.push(part);
+            rest = behind;
+        }
+        Some(parts)
+    }
+}
+
+/// The length that a part begins with, and what is behind it; only in the spelling that `join` gives it.
+fn framed_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut length = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let shift = u32::try_from(at * 7).ok()?;
+        let bits = usize::from(byte & 0x7f);
+        // A key has at most 1024 bytes, so a longer number is no length.
+        if shift > 14 || (at > 0 && *byte == 0) {
+            return None;
+        }
+        length |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some((length, &bytes[at + 1..]));
+        }
+    }
+    None
 }
 
 fn low_seven_bits(value: usize) -> u8 {

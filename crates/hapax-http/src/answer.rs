@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::layer::Config;
 use crate::outcome::Outcome;
 use crate::refusal::{Reason, Refusal};
-use crate::stored::StoredResponse;
+use hapax_http_types::StoredResponse;
 
 /// What a problem links to where the service names no page of its own: what the statuses mean.
 const DRAFT: &str = "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7";

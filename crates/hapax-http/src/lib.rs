@@ -59,12 +59,12 @@ mod refusal;
 mod run;
 mod scope;
 mod service;
-mod stored;
 
 pub use body::{BoxError, ReplyBody};
 pub use counters::HttpStats;
 pub use disposition::{Disposition, by_status};
 pub use fingerprint::RequestFingerprint;
+pub use hapax_http_types::{BadAnswer, KeyParts, NotAResponse, StoredResponse};
 pub use header::{CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key};
 pub use headers::HeaderRules;
 pub use key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
@@ -73,7 +73,6 @@ pub use outcome::Outcome;
 pub use refusal::{Reason, Refusal};
 pub use run::{CheckpointError, Run};
 pub use service::{Idempotency, ResponseFuture};
-pub use stored::{NotAResponse, StoredResponse};
 
 /// Compiles the example of the README.
 #[doc = include_str!("../README.md")]

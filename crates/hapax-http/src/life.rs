@@ -20,7 +20,7 @@ use crate::layer::Config;
 use crate::outcome::Outcome;
 use crate::refusal::{Reason, Refusal};
 use crate::run::Held;
-use crate::stored::StoredResponse;
+use hapax_http_types::StoredResponse;
 
 /// Pieces of a body that wait for a slow client before its handler has to.
 const PIECES_MAX: usize = 8;

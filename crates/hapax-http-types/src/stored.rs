@@ -22,11 +22,11 @@ const LINES_MAX: usize = u16::MAX as usize;
 
 /// A response as a store remembers it.
 ///
-/// The layer makes and reads these by itself. Whoever settles a key in doubt makes one, so that
-/// retries get a proper answer:
+/// The layer makes and reads these by itself. Code that settles a key in doubt makes one, so that
+/// retries get a proper answer; [`plain`](Self::plain) makes one of what an operator writes:
 ///
 /// ```
-/// use hapax_http::StoredResponse;
+/// use hapax_http_types::StoredResponse;
 /// use http::{Response, StatusCode};
 ///
 /// let answer = Response::builder()
