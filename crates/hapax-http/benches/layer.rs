@@ -92,7 +92,9 @@ fn layer(c: &mut Criterion) {
         let jobs = store
             .namespace("http", Policy::at_least_once())
             .expect("a policy");
-        let service = IdempotencyLayer::new(jobs).layer(service_fn(handle));
+        let service = IdempotencyLayer::new(jobs)
+            .one_tenant()
+            .layer(service_fn(handle));
         let mut key = 0;
         let fresh = || {
             key += 1;

@@ -14,7 +14,8 @@ async fn pay(run: Run, order: String) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(std::env::temp_dir().join("payments-store"))?;
-    let layer = IdempotencyLayer::new(store.namespace("payments", Policy::at_most_once())?);
+    let layer =
+        IdempotencyLayer::new(store.namespace("payments", Policy::at_most_once())?).one_tenant();
     let app = Router::new()
         .route("/payments", post(pay))
         .layer(layer.clone());

@@ -60,10 +60,14 @@ impl Config {
     fn store_key(&self, parts: &Parts, key: &ClientKey) -> Result<Key, Refusal> {
         let whose = match &self.scope {
             None => String::new(),
-            Some(scope) => scope(parts).ok_or_else(|| {
-                let detail = "the service has not told whose request this is, so it was not run";
-                Refusal::new(Reason::MissingScope, detail)
-            })?,
+            // An empty name is a lookup that found nobody, and all whom it does not find would be one.
+            Some(scope) => scope(parts)
+                .filter(|whose| !whose.is_empty())
+                .ok_or_else(|| {
+                    let detail =
+                        "the service has not told whose request this is, so it was not run";
+                    Refusal::new(Reason::MissingScope, detail)
+                })?,
         };
         scope::key(&whose, &(self.operation)(parts), &self.rule.canonical(key))
     }

@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) key_header: HeaderName,
     pub(crate) syntax: KeySyntax,
     pub(crate) rule: KeyRule,
+    /// `None`: all requests are of one tenant.
     pub(crate) scope: Option<Scope>,
     pub(crate) operation: Operation,
     pub(crate) screen: Option<Screen>,
@@ -90,7 +91,7 @@ pub(crate) struct Config {
 /// | [`key_header`](Self::key_header) | `Idempotency-Key` |
 /// | [`syntax`](Self::syntax) | [`KeySyntax::Lenient`] |
 /// | [`key_rule`](Self::key_rule) | 1 to 255 bytes |
-/// | [`scope`](Self::scope) | one scope for everybody |
+/// | [`scope`](Self::scope) or [`one_tenant`](Self::one_tenant) | none: [`new`](Self::new) asks for one of them |
 /// | [`operation`](Self::operation) | method and route |
 /// | [`fingerprint`](Self::fingerprint) | method, path, query and body |
 /// | [`request_bytes_max`](Self::request_bytes_max) | 1 MiB |
@@ -113,7 +114,7 @@ pub(crate) struct Config {
 /// let payments = store.namespace("payments", Policy::at_least_once())?;
 /// let app: Router = Router::new()
 ///     .route("/payments", post(|| async { "paid" }))
-///     .layer(IdempotencyLayer::new(payments));
+///     .layer(IdempotencyLayer::new(payments).one_tenant());
 /// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone)]
@@ -126,10 +127,17 @@ impl IdempotencyLayer {
     /// With the defaults, on a namespace of a store. The policy of the namespace has the lease, the
     /// retention, and what happens when a process dies in the middle of a run.
     ///
+    /// It is no layer yet: say first whose requests come, with [`scope`](Unscoped::scope) or
+    /// [`one_tenant`](Unscoped::one_tenant).
+    ///
     /// # Panics
     /// When the policy allows responses of less than 64 bytes: even what is stored of a response that
     /// is left out takes 14.
-    pub fn new(namespace: Namespace) -> Self {
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "without a choice of the scope there is no layer: tenants would share their answers"
+    )]
+    pub fn new(namespace: Namespace) -> Unscoped {
         let response_bytes_max = namespace.policy().max_response_bytes();
         assert!(
             response_bytes_max >= 64,
@@ -169,8 +177,10 @@ impl IdempotencyLayer {
             counters: Arc::default(),
             runs: TaskTracker::new(),
         };
-        Self {
-            config: Arc::new(config),
+        Unscoped {
+            layer: Self {
+                config: Arc::new(config),
+            },
         }
     }
 
@@ -210,11 +220,37 @@ impl IdempotencyLayer {
         self.with(|config| config.rule = rule)
     }
 
-    /// Whose request it is: a tenant or principal, up to 255 bytes, that whoever authenticates further
-    /// out has put among the extensions. The same key in two scopes never meets, and no answer tells
-    /// one that the other has it. A request without a scope is refused, not let through.
+    /// Whose request it is: a tenant or principal, of 1 to 255 bytes. The same key in two scopes never
+    /// meets, and no answer tells one that the other has it. A request for which this is `None`, empty
+    /// or longer is refused, not let through.
+    ///
+    /// Take a name that stays: what authentication further out has found and put among the extensions,
+    /// or a header that only a gateway of your own can set. A token changes while the client does not,
+    /// and a retry with a fresh token would run again. Scopes lie in the store as they are, so no
+    /// secret may be one.
+    ///
+    /// ```
+    /// # use hapax::{Policy, Store};
+    /// # use hapax_http::IdempotencyLayer;
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// # let store = Store::in_memory().open()?;
+    /// # let payments = store.namespace("payments", Policy::at_least_once())?;
+    /// let layer = IdempotencyLayer::new(payments).scope(|request| {
+    ///     let tenant = request.extensions.get::<Tenant>();
+    ///     tenant.map(|tenant| tenant.0.clone())
+    /// });
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
     pub fn scope(self, scope: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
         self.with(|config| config.scope = Some(Arc::new(scope)))
+    }
+
+    /// All requests are of one tenant: whoever sends a key that was used gets the answer that is stored
+    /// under it.
+    pub fn one_tenant(self) -> Self {
+        self.with(|config| config.scope = None)
     }
 
     /// The operation that a request asks for, up to 500 bytes: the same key in two operations never
@@ -373,6 +409,41 @@ impl IdempotencyLayer {
             runs.close();
             runs.wait().await;
         }
+    }
+}
+
+/// A layer that has not been told whose requests come. [`IdempotencyLayer::new`] makes it.
+///
+/// Without a scope one customer's key replays another's answer, so there is no default:
+///
+/// ```compile_fail
+/// # use axum::{Router, routing::post};
+/// # use hapax::{Policy, Store};
+/// # use hapax_http::IdempotencyLayer;
+/// # let store = Store::in_memory().open().unwrap();
+/// # let payments = store.namespace("payments", Policy::at_least_once()).unwrap();
+/// let app: Router = Router::new()
+///     .route("/payments", post(|| async { "paid" }))
+///     .layer(IdempotencyLayer::new(payments)); // neither `scope` nor `one_tenant`
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "say whose requests come, with `scope` or `one_tenant`"]
+pub struct Unscoped {
+    layer: IdempotencyLayer,
+}
+
+impl Unscoped {
+    /// Whose request it is; see [`IdempotencyLayer::scope`].
+    pub fn scope(
+        self,
+        scope: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+    ) -> IdempotencyLayer {
+        self.layer.scope(scope)
+    }
+
+    /// All requests are of one tenant; see [`IdempotencyLayer::one_tenant`].
+    pub fn one_tenant(self) -> IdempotencyLayer {
+        self.layer.one_tenant()
     }
 }
 

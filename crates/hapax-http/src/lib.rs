@@ -12,9 +12,11 @@
 //! let payments = store.namespace("payments", Policy::at_least_once())?;
 //! let app: Router = Router::new()
 //!     .route("/payments", post(|| async { "paid" }))
-//!     .layer(IdempotencyLayer::new(payments));
+//!     .layer(IdempotencyLayer::new(payments).one_tenant());
 //! # Ok::<(), hapax::Error>(())
 //! ```
+//!
+//! A service of several tenants says in [`scope`](IdempotencyLayer::scope) whose request it is.
 //!
 //! It follows draft-ietf-httpapi-idempotency-key-header-07, and says in [`Reason`] and [`Outcome`] what
 //! the draft leaves open. What a request is answered:
@@ -68,7 +70,7 @@ pub use hapax_http_types::{BadAnswer, KeyParts, NotAResponse, StoredResponse};
 pub use header::{CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key};
 pub use headers::HeaderRules;
 pub use key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
-pub use layer::{IdempotencyLayer, KeyUse};
+pub use layer::{IdempotencyLayer, KeyUse, Unscoped};
 pub use outcome::Outcome;
 pub use refusal::{Reason, Refusal};
 pub use run::{CheckpointError, Run};

@@ -52,7 +52,9 @@ pub(crate) fn run(args: &ServerArgs) -> Result<(), Failure> {
 
 async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let (store, payments) = open(&args.dir, args.guarantee)?;
-    let layer = IdempotencyLayer::new(payments).key_rule(KeyRule::uuid());
+    let layer = IdempotencyLayer::new(payments)
+        .one_tenant()
+        .key_rule(KeyRule::uuid());
     let desk = Desk {
         ledger: Ledger::open(&args.dir, args.syncs)?,
         seed: args.seed,

@@ -62,7 +62,7 @@ fn cut(answer: &mut String, name: &str) -> String {
 
 #[tokio::test]
 async fn section_2_6_the_first_is_run_and_a_repeat_gets_its_answer() {
-    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()));
+    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()).one_tenant());
     let address = serve(app).await;
     let request = request(
         "idempotency-key: \"8e03978e-40d5-43dd-bc93-6894a57f9324\"\r\n",
@@ -91,7 +91,7 @@ async fn section_2_6_the_first_is_run_and_a_repeat_gets_its_answer() {
 
 #[tokio::test]
 async fn section_2_1_the_key_is_a_string_and_its_bare_form_is_the_same_key() {
-    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()));
+    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()).one_tenant());
     let address = serve(app).await;
     for line in [
         "Idempotency-Key: \"order-17\"\r\n",
@@ -111,7 +111,9 @@ async fn section_2_1_the_key_is_a_string_and_its_bare_form_is_the_same_key() {
 
 #[tokio::test]
 async fn section_2_1_in_strict_syntax_only_a_string_is_a_key() {
-    let layer = IdempotencyLayer::new(at_least_once()).syntax(KeySyntax::Strict);
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .syntax(KeySyntax::Strict);
     let (app, runs) = counting(layer);
     let address = serve(app).await;
     let bare = talk(address, &request("idempotency-key: order-17\r\n", "")).await;
@@ -124,7 +126,7 @@ async fn section_2_1_in_strict_syntax_only_a_string_is_a_key() {
 
 #[tokio::test]
 async fn section_2_7_a_missing_key_is_400_and_links_to_the_documentation() {
-    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()));
+    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()).one_tenant());
     let address = serve(app).await;
     let answer = talk(address, &request("", "{}")).await;
     let detail = r#"send idempotency-key: \"<a UUID of your own>\""#;
@@ -141,7 +143,7 @@ async fn section_2_7_a_missing_key_is_400_and_links_to_the_documentation() {
 
 #[tokio::test]
 async fn section_2_7_another_payload_under_the_key_is_422() {
-    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()));
+    let (app, runs) = counting(IdempotencyLayer::new(at_least_once()).one_tenant());
     let address = serve(app).await;
     let line = "idempotency-key: \"k\"\r\n";
     talk(address, &request(line, "10 EUR")).await;
@@ -161,7 +163,7 @@ async fn section_2_7_another_payload_under_the_key_is_422() {
 
 #[tokio::test]
 async fn section_2_7_a_retry_of_a_running_request_is_409_and_then_gets_its_answer() {
-    let (app, meeting, runs) = waiting(&IdempotencyLayer::new(at_least_once()));
+    let (app, meeting, runs) = waiting(&IdempotencyLayer::new(at_least_once()).one_tenant());
     let address = serve(app).await;
     let request = request("idempotency-key: \"k\"\r\n", "");
     let first = tokio::spawn({
@@ -189,7 +191,9 @@ async fn section_2_7_a_retry_of_a_running_request_is_409_and_then_gets_its_answe
 
 #[tokio::test]
 async fn section_5_a_key_of_another_form_is_refused_before_anything_is_looked_up() {
-    let layer = IdempotencyLayer::new(at_least_once()).key_rule(KeyRule::uuid());
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .key_rule(KeyRule::uuid());
     let (app, runs) = counting(layer);
     let address = serve(app).await;
     for key in ["1", "order-17", "8e03978e40d543ddbc936894a57f9324"] {
@@ -219,6 +223,7 @@ async fn section_5_a_key_of_another_form_is_refused_before_anything_is_looked_up
 #[tokio::test]
 async fn statuses_header_names_and_links_can_be_changed() {
     let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
         .key_header("paypal-request-id".parse().unwrap())
         .status(Reason::Mismatch, StatusCode::BAD_REQUEST)
         .reply_headers(
@@ -252,7 +257,7 @@ async fn statuses_header_names_and_links_can_be_changed() {
 
 #[tokio::test]
 async fn a_key_can_be_optional_or_ignored_and_other_methods_are_not_covered() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let runs = Runs::default();
     let counted = runs.clone();
     let handler = move || async move { format!("run {}", counted.one_more()) };
@@ -290,7 +295,9 @@ async fn a_key_can_be_optional_or_ignored_and_other_methods_are_not_covered() {
 
 #[tokio::test]
 async fn a_duplicate_waits_up_to_the_bound_and_then_gets_the_answer() {
-    let layer = IdempotencyLayer::new(at_least_once()).wait(Duration::from_secs(600));
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .wait(Duration::from_secs(600));
     let (app, meeting, runs) = waiting(&layer);
     let send = || {
         let app = app.clone();
@@ -323,7 +330,9 @@ async fn every_other_refusal_is_a_problem_with_its_code() {
         let omitted = Response::builder().status(201).extension(Disposition::Omit);
         omitted.body(Body::from(body)).unwrap()
     };
-    let layer = IdempotencyLayer::new(jobs).request_bytes_max(8);
+    let layer = IdempotencyLayer::new(jobs)
+        .one_tenant()
+        .request_bytes_max(8);
     let app = Router::new().route("/pay", post(handler)).layer(layer);
     let address = serve(app).await;
     let send = |key: &str, body: &str| {
@@ -385,6 +394,7 @@ async fn methods_and_the_times_of_retries_can_be_chosen() {
     let store = Store::in_memory().allow_at_most_once().open().unwrap();
     let jobs = store.namespace("http", Policy::at_most_once()).unwrap();
     let layer = IdempotencyLayer::new(jobs)
+        .one_tenant()
         .methods([http::Method::PUT])
         .doubt_retry_after(Duration::from_secs(7));
     let (waits, meeting, _) = waiting(&layer);
@@ -407,7 +417,9 @@ async fn methods_and_the_times_of_retries_can_be_chosen() {
     let put = || rig::call(http::Method::PUT, "/doubt").key("k").send(&app);
     assert_eq!(put().await.code(), "handler-failed");
     assert_eq!(put().await.header("retry-after"), Some("7"));
-    let layer = IdempotencyLayer::new(at_least_once()).retry_after(Duration::from_millis(2500));
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .retry_after(Duration::from_millis(2500));
     let (app, meeting, _) = waiting(&layer);
     let first = tokio::spawn({
         let app = app.clone();

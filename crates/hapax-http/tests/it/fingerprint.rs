@@ -12,6 +12,7 @@ use crate::rig::{self, Call, at_least_once};
 
 fn app(fingerprint: RequestFingerprint) -> Router {
     let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
         .operation(|_| "pay".into())
         .fingerprint(fingerprint);
     Router::new()
@@ -240,7 +241,9 @@ async fn bodies_that_differ_in_their_last_byte_alone_are_two_requests() {
 async fn a_change_of_the_rules_under_another_scheme_does_not_refuse_retries() {
     let jobs = at_least_once();
     let app = |fingerprint| {
-        let layer = IdempotencyLayer::new(jobs.clone()).fingerprint(fingerprint);
+        let layer = IdempotencyLayer::new(jobs.clone())
+            .one_tenant()
+            .fingerprint(fingerprint);
         Router::new()
             .fallback(post(|| async { "paid" }))
             .layer(layer)

@@ -22,7 +22,7 @@ use crate::rig::{self, Meeting, Runs, at_least_once, namespace, serve, waiting};
 
 #[tokio::test]
 async fn a_client_that_disconnects_neither_cancels_the_effect_nor_loses_the_answer() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let (app, meeting, runs) = waiting(&layer);
     let address = serve(app.clone()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_client_that_disconnects_neither_cancels_the_effect_nor_loses_the_answ
 
 #[tokio::test]
 async fn a_client_that_leaves_within_its_body_claims_nothing() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let (app, meeting, runs) = waiting(&layer);
     let address = serve(app.clone()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_client_that_leaves_within_its_body_claims_nothing() {
 
 #[tokio::test]
 async fn shutdown_waits_for_what_runs() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let (app, meeting, _) = waiting(&layer);
     let sent = tokio::spawn({
         let app = app.clone();
@@ -114,7 +114,7 @@ async fn a_panic_releases_or_leaves_in_doubt_by_guarantee_and_by_policy() {
         ),
     ];
     for (policy, on_panic, runs_wanted, code) in cases {
-        let mut layer = IdempotencyLayer::new(namespace(policy));
+        let mut layer = IdempotencyLayer::new(namespace(policy)).one_tenant();
         if let Some(on_panic) = on_panic {
             layer = layer.on_panic(on_panic);
         }
@@ -146,7 +146,11 @@ async fn a_panic_releases_or_leaves_in_doubt_by_guarantee_and_by_policy() {
 /// although `on_panic` said otherwise, so the effect ran again, and the run was in no count.
 #[tokio::test]
 async fn a_panic_after_the_handler_has_answered_is_one_too() {
-    let store = || IdempotencyLayer::new(at_least_once()).on_panic(Disposition::Store);
+    let store = || {
+        IdempotencyLayer::new(at_least_once())
+            .one_tenant()
+            .on_panic(Disposition::Store)
+    };
     let layers = [
         store().disposition(|_| panic!("planted")),
         store().redact(|_, _| panic!("planted")),
@@ -186,7 +190,7 @@ async fn a_panic_after_the_handler_has_answered_is_one_too() {
 /// A service may panic before it has a future, too.
 #[tokio::test]
 async fn a_call_that_panics_is_a_handler_that_failed() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let service = layer.layer(service_fn(
         |_: Request<Body>| -> std::future::Ready<Result<Response, std::convert::Infallible>> {
             panic!("planted")
@@ -203,7 +207,7 @@ async fn a_call_that_panics_is_a_handler_that_failed() {
 
 #[tokio::test]
 async fn an_error_of_the_inner_service_is_handed_on_and_the_key_released() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let service = layer.layer(service_fn(|_: Request<Body>| async {
         Err::<Response, _>("down")
     }));
@@ -237,7 +241,7 @@ async fn the_handler_is_handed_its_token_attempt_and_checkpoint() {
         }
         Response::new(Body::from("paid"))
     };
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app = Router::new().route("/pay", post(handler)).layer(layer);
     rig::post("/pay").key("k").send(&app).await;
     let second = rig::post("/pay").key("k").send(&app).await;
@@ -267,7 +271,7 @@ async fn what_a_handler_leaves_behind_does_not_hold_the_key() {
         *leaves.lock().unwrap() = request.extensions().get::<Run>().cloned();
         "paid"
     };
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app = Router::new().route("/pay", post(handler)).layer(layer);
     rig::post("/pay").key("k").send(&app).await;
     let run = left.lock().unwrap().take().unwrap();
@@ -293,7 +297,7 @@ fn clocked(policy: Policy) -> (Namespace, ManualClock) {
 #[tokio::test]
 async fn a_long_handler_keeps_its_lease() {
     let (jobs, clock) = clocked(Policy::at_least_once().lease(Duration::from_secs(10)));
-    let layer = IdempotencyLayer::new(jobs);
+    let layer = IdempotencyLayer::new(jobs).one_tenant();
     let (app, meeting, runs) = waiting(&layer);
     let first = tokio::spawn({
         let app = app.clone();
@@ -317,7 +321,9 @@ async fn a_long_handler_keeps_its_lease() {
 async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everybodys() {
     let policy = Policy::at_least_once().lease(Duration::from_secs(10));
     let (jobs, clock) = clocked(policy);
-    let layer = IdempotencyLayer::new(jobs).run_ceiling(Duration::from_secs(15));
+    let layer = IdempotencyLayer::new(jobs)
+        .one_tenant()
+        .run_ceiling(Duration::from_secs(15));
     let runs = Runs::default();
     let (meeting, counted) = (Meeting::default(), runs.clone());
     let meets = meeting.clone();
@@ -363,7 +369,9 @@ async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everyb
 async fn a_handler_that_lost_its_key_to_another_request_gives_its_own_answer() {
     let policy = Policy::at_least_once().lease(Duration::from_secs(10));
     let (jobs, clock) = clocked(policy);
-    let layer = IdempotencyLayer::new(jobs).run_ceiling(Duration::from_secs(15));
+    let layer = IdempotencyLayer::new(jobs)
+        .one_tenant()
+        .run_ceiling(Duration::from_secs(15));
     let (meeting, runs) = (Meeting::default(), Runs::default());
     let (meets, counted) = (meeting.clone(), runs.clone());
     let handler = move |body: String| async move {
@@ -402,7 +410,7 @@ async fn a_handler_that_lost_its_key_to_another_request_gives_its_own_answer() {
 async fn an_answer_that_cannot_be_stored_is_still_given() {
     let store = Store::in_memory().open().unwrap();
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
-    let layer = IdempotencyLayer::new(jobs);
+    let layer = IdempotencyLayer::new(jobs).one_tenant();
     let (app, meeting, _) = waiting(&layer);
     let first = tokio::spawn({
         let app = app.clone();
@@ -424,7 +432,7 @@ async fn a_store_that_cannot_answer_fails_closed_and_open_only_by_choice() {
     for opens in [false, true] {
         let store = Store::in_memory().open().unwrap();
         let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
-        let mut layer = IdempotencyLayer::new(jobs);
+        let mut layer = IdempotencyLayer::new(jobs).one_tenant();
         if opens {
             layer = layer.fail_open();
         }
@@ -457,7 +465,7 @@ async fn what_is_over_a_limit_of_the_store_is_refused_and_never_let_through() {
     let limits = Limits::new().key_bytes(100).metadata_bytes(36);
     let store = Store::in_memory().limits(limits).open().unwrap();
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
-    let layer = IdempotencyLayer::new(jobs).fail_open();
+    let layer = IdempotencyLayer::new(jobs).one_tenant().fail_open();
     let runs = Runs::default();
     let counted = runs.clone();
     let handler = move || async move { format!("run {}", counted.one_more()) };
@@ -481,13 +489,15 @@ async fn what_is_over_a_limit_of_the_store_is_refused_and_never_let_through() {
 
 #[tokio::test]
 async fn what_is_refused_before_the_handler_leaves_the_key_alone() {
-    let layer = IdempotencyLayer::new(at_least_once()).screen(|parts, body| {
-        if parts.headers.contains_key("authorization") && body.len() > 2 {
-            return None;
-        }
-        let refused = Response::builder().status(401).body("who are you?".into());
-        Some(refused.unwrap())
-    });
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .screen(|parts, body| {
+            if parts.headers.contains_key("authorization") && body.len() > 2 {
+                return None;
+            }
+            let refused = Response::builder().status(401).body("who are you?".into());
+            Some(refused.unwrap())
+        });
     let (app, meeting, runs) = waiting(&layer);
     let send = |call: rig::Call| async { call.key("k").send(&app).await };
     assert_eq!(
@@ -510,7 +520,9 @@ async fn what_is_refused_before_the_handler_leaves_the_key_alone() {
 #[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_run_is_an_extractor_and_optional_where_the_key_is() {
-    let layer = IdempotencyLayer::new(at_least_once()).key(hapax_http::KeyUse::Optional);
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .key(hapax_http::KeyUse::Optional);
     let needs = |run: Run| async move { format!("attempt {}", run.attempt()) };
     let takes = |run: Option<Run>| async move { format!("{:?}", run.map(|run| run.attempt())) };
     let app = Router::new()

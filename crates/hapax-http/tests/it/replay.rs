@@ -55,7 +55,7 @@ fn lines(reply: &Reply) -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test]
 async fn status_headers_in_their_order_and_body_are_the_same() {
-    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), || {
+    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), || {
         Response::builder()
             .status(201)
             .header("x-b", "1")
@@ -93,12 +93,15 @@ async fn status_headers_in_their_order_and_body_are_the_same() {
 async fn empty_null_and_binary_bodies_are_answers_too() {
     for body in [&b""[..], b"null", b"0", b"\x00\xff\x00", &[7; 200_000]] {
         for status in [200, 202, 204, 301, 400, 404, 422] {
-            let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), move || {
-                Response::builder()
-                    .status(status)
-                    .body(Body::from(body))
-                    .unwrap()
-            });
+            let (app, runs) = answering(
+                IdempotencyLayer::new(at_least_once()).one_tenant(),
+                move || {
+                    Response::builder()
+                        .status(status)
+                        .body(Body::from(body))
+                        .unwrap()
+                },
+            );
             let [first, second] = twice(&app).await;
             assert_eq!((first.status, first.body), (second.status, second.body));
             assert!(second.headers.contains_key("idempotent-replayed"));
@@ -111,7 +114,7 @@ async fn empty_null_and_binary_bodies_are_answers_too() {
 /// `Idempotency-Stored: false`.
 #[tokio::test]
 async fn what_is_not_stored_has_no_expiry() {
-    let (app, _) = answering(IdempotencyLayer::new(at_least_once()), || {
+    let (app, _) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), || {
         Response::builder()
             .status(503)
             .header("idempotency-stored", "true")
@@ -127,12 +130,15 @@ async fn what_is_not_stored_has_no_expiry() {
 #[tokio::test]
 async fn too_many_requests_and_server_errors_are_released() {
     for status in [429, 500, 502, 503, 504] {
-        let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), move || {
-            Response::builder()
-                .status(status)
-                .body(Body::from("not now"))
-                .unwrap()
-        });
+        let (app, runs) = answering(
+            IdempotencyLayer::new(at_least_once()).one_tenant(),
+            move || {
+                Response::builder()
+                    .status(status)
+                    .body(Body::from("not now"))
+                    .unwrap()
+            },
+        );
         let [first, second] = twice(&app).await;
         assert_eq!(
             (first.status.as_u16(), second.status.as_u16()),
@@ -147,7 +153,7 @@ async fn too_many_requests_and_server_errors_are_released() {
 #[tokio::test]
 async fn at_most_once_a_server_error_is_in_doubt_and_429_is_not() {
     for (status, runs_wanted, code) in [(500, 1, Some("in-doubt")), (429, 2, None)] {
-        let layer = IdempotencyLayer::new(namespace(Policy::at_most_once()));
+        let layer = IdempotencyLayer::new(namespace(Policy::at_most_once())).one_tenant();
         let (app, runs) = answering(layer, move || {
             Response::builder()
                 .status(status)
@@ -166,7 +172,9 @@ async fn at_most_once_a_server_error_is_in_doubt_and_429_is_not() {
 
 #[tokio::test]
 async fn a_policy_or_the_handler_itself_decides_what_becomes_of_the_key() {
-    let keep_all = IdempotencyLayer::new(at_least_once()).disposition(|_| Disposition::Store);
+    let keep_all = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .disposition(|_| Disposition::Store);
     let (app, runs) = answering(keep_all, || {
         Response::builder()
             .status(503)
@@ -176,7 +184,7 @@ async fn a_policy_or_the_handler_itself_decides_what_becomes_of_the_key() {
     assert_eq!(twice(&app).await[1].text(), "down");
     assert_eq!(runs.count(), 1);
 
-    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), || {
+    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), || {
         let refused = Response::builder()
             .status(401)
             .extension(Disposition::Release);
@@ -189,7 +197,7 @@ async fn a_policy_or_the_handler_itself_decides_what_becomes_of_the_key() {
         "a validation within the handler gives the key back"
     );
 
-    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), || {
+    let (app, runs) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), || {
         let secret = Response::builder().status(201).extension(Disposition::Omit);
         secret.body(Body::from("one-time secret")).unwrap()
     });
@@ -218,7 +226,7 @@ async fn secrets_and_headers_of_one_connection_are_never_stored() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
-    let (app, _) = answering(IdempotencyLayer::new(jobs), || {
+    let (app, _) = answering(IdempotencyLayer::new(jobs).one_tenant(), || {
         Response::builder()
             .header("set-cookie", "sid=oh-so-secret")
             .header("authorization", "Bearer oh-so-secret")
@@ -276,7 +284,9 @@ async fn headers_are_denied_allowed_and_picked() {
             .unwrap()
     };
     let names = |rules: HeaderRules| async move {
-        let layer = IdempotencyLayer::new(at_least_once()).stored_headers(rules);
+        let layer = IdempotencyLayer::new(at_least_once())
+            .one_tenant()
+            .stored_headers(rules);
         let [_, second] = twice(&answering(layer, make).0).await;
         lines(&second)
             .into_iter()
@@ -298,10 +308,12 @@ async fn headers_are_denied_allowed_and_picked() {
 
 #[tokio::test]
 async fn what_is_stored_can_be_redacted_and_the_first_answer_is_whole() {
-    let layer = IdempotencyLayer::new(at_least_once()).redact(|headers, body| {
-        headers.remove("x-card");
-        *body = Bytes::from(String::from_utf8_lossy(body).replace("4242", "****"));
-    });
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .redact(|headers, body| {
+            headers.remove("x-card");
+            *body = Bytes::from(String::from_utf8_lossy(body).replace("4242", "****"));
+        });
     let (app, _) = answering(layer, || {
         Response::builder()
             .header("x-card", "4242")
@@ -321,7 +333,9 @@ async fn what_is_stored_can_be_redacted_and_the_first_answer_is_whole() {
 
 #[tokio::test]
 async fn a_redacted_body_of_another_length_takes_its_length_with_it() {
-    let layer = IdempotencyLayer::new(at_least_once()).redact(|_, body| *body = Bytes::from("-"));
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .redact(|_, body| *body = Bytes::from("-"));
     let (app, _) = answering(layer, || {
         let answer = Response::builder().header(CONTENT_LENGTH, "9");
         answer.body(Body::from("card 4242")).unwrap()
@@ -341,7 +355,7 @@ async fn a_response_over_the_limit_goes_through_and_is_never_run_again() {
         (64, 65),
     ] {
         let jobs = namespace(Policy::at_least_once().max_response(policy));
-        let (app, runs) = answering(IdempotencyLayer::new(jobs), move || {
+        let (app, runs) = answering(IdempotencyLayer::new(jobs).one_tenant(), move || {
             Response::builder()
                 .status(201)
                 .body(Body::from(vec![7; bytes]))
@@ -360,7 +374,9 @@ async fn a_response_over_the_limit_goes_through_and_is_never_run_again() {
 
 #[tokio::test]
 async fn a_limit_of_the_layer_is_one_of_the_body_alone() {
-    let layer = IdempotencyLayer::new(at_least_once()).response_bytes_max(10);
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .response_bytes_max(10);
     for (bytes, stored) in [(10, "true"), (11, "false")] {
         let (app, _) = answering(layer.clone(), move || {
             Response::new(Body::from(vec![7; bytes]))
@@ -381,7 +397,7 @@ async fn replays_survive_a_restart_of_the_service() {
     for round in 0..3 {
         let store = Store::open(&path).unwrap();
         let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
-        let (app, runs) = answering(IdempotencyLayer::new(jobs), move || {
+        let (app, runs) = answering(IdempotencyLayer::new(jobs).one_tenant(), move || {
             Response::builder()
                 .header("x-round", round)
                 .body(Body::from("paid"))
@@ -399,7 +415,7 @@ async fn replays_survive_a_restart_of_the_service() {
 #[tokio::test]
 async fn an_operator_settles_a_doubt_with_a_response() {
     let jobs = namespace(Policy::at_most_once());
-    let (app, runs) = answering(IdempotencyLayer::new(jobs.clone()), || {
+    let (app, runs) = answering(IdempotencyLayer::new(jobs.clone()).one_tenant(), || {
         Response::builder().status(500).body(Body::empty()).unwrap()
     });
     assert_eq!(twice(&app).await[1].code(), "in-doubt");
@@ -422,7 +438,7 @@ async fn an_operator_settles_a_doubt_with_a_response() {
 #[tokio::test]
 async fn an_operator_settles_a_doubt_with_a_response_that_says_no() {
     let jobs = namespace(Policy::at_most_once());
-    let (app, runs) = answering(IdempotencyLayer::new(jobs.clone()), || {
+    let (app, runs) = answering(IdempotencyLayer::new(jobs.clone()).one_tenant(), || {
         Response::builder().status(500).body(Body::empty()).unwrap()
     });
     twice(&app).await;
@@ -441,7 +457,7 @@ async fn an_operator_settles_a_doubt_with_a_response_that_says_no() {
 #[tokio::test]
 async fn bytes_that_are_no_response_are_told_as_an_answer_that_was_not_kept() {
     let jobs = namespace(Policy::at_most_once());
-    let (app, _) = answering(IdempotencyLayer::new(jobs.clone()), || {
+    let (app, _) = answering(IdempotencyLayer::new(jobs.clone()).one_tenant(), || {
         Response::builder().status(500).body(Body::empty()).unwrap()
     });
     twice(&app).await;
@@ -459,7 +475,7 @@ async fn bytes_that_are_no_response_are_told_as_an_answer_that_was_not_kept() {
 #[tokio::test]
 async fn a_request_that_failed_as_often_as_it_may_is_gone() {
     let jobs = namespace(Policy::at_least_once().max_attempts(2));
-    let (app, runs) = answering(IdempotencyLayer::new(jobs), || {
+    let (app, runs) = answering(IdempotencyLayer::new(jobs).one_tenant(), || {
         Response::builder().status(503).body(Body::empty()).unwrap()
     });
     twice(&app).await;
@@ -474,12 +490,15 @@ async fn a_request_that_failed_as_often_as_it_may_is_gone() {
 
 #[tokio::test]
 async fn refusals_can_be_given_another_form() {
-    let layer = IdempotencyLayer::new(at_least_once()).render(|refusal, mut answer| {
-        answer
-            .headers_mut()
-            .insert("x-code", refusal.reason().code().parse().unwrap());
-        answer.map(|_| Bytes::from("no"))
-    });
+    let layer =
+        IdempotencyLayer::new(at_least_once())
+            .one_tenant()
+            .render(|refusal, mut answer| {
+                answer
+                    .headers_mut()
+                    .insert("x-code", refusal.reason().code().parse().unwrap());
+                answer.map(|_| Bytes::from("no"))
+            });
     let (app, _) = answering(layer, || Response::new(Body::empty()));
     let reply = rig::post("/pay").send(&app).await;
     assert_eq!(
@@ -518,7 +537,7 @@ fn any_response_comes_back_byte_for_byte() {
         .unwrap();
     proptest!(|(status in 200..429_u16, headers in headers, body in body)| {
         let made = (headers.clone(), body.clone());
-        let (app, runs) = answering(IdempotencyLayer::new(at_least_once()), move || {
+        let (app, runs) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), move || {
             let mut answer = Response::builder().status(status);
             for (name, value) in &made.0 {
                 answer = answer.header(name, value.as_slice());

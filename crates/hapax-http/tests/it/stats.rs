@@ -25,6 +25,7 @@ fn answers(stats: &HttpStats) -> u64 {
 
 fn app() -> (Router, IdempotencyLayer) {
     let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
         .key(KeyUse::Optional)
         .request_bytes_max(8);
     let handler = |body: String| async move {
@@ -90,6 +91,7 @@ async fn a_request_whose_client_leaves_or_whose_hook_panics_counts_once() {
     let store = Store::in_memory().open().unwrap();
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
     let layer = IdempotencyLayer::new(jobs)
+        .one_tenant()
         .fail_open()
         .screen(|_, body| {
             assert_ne!(body, "screen", "planted");

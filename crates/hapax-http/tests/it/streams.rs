@@ -93,7 +93,7 @@ fn streaming(
 
 #[tokio::test]
 async fn a_stream_goes_through_and_a_retry_is_told_that_it_ran() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let (app, runs) = streaming(layer.clone(), &[Ok("one "), Ok("two "), Ok("three")]);
     let first = rig::post("/pay").key("k").send(&app).await;
     assert_eq!(
@@ -111,7 +111,9 @@ async fn a_stream_goes_through_and_a_retry_is_told_that_it_ran() {
 
 #[tokio::test]
 async fn streams_are_stored_where_they_are_collected_and_short_enough() {
-    let layer = IdempotencyLayer::new(at_least_once()).collect_streams();
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .collect_streams();
     let (app, runs) = streaming(layer.clone(), &[Ok("one "), Ok("two")]);
     let first = rig::post("/pay").key("k").send(&app).await;
     let second = rig::post("/pay").key("k").send(&app).await;
@@ -140,7 +142,7 @@ async fn an_error_in_the_middle_is_not_a_success() {
             (Policy::at_least_once(), 2, None),
             (Policy::at_most_once(), 1, Some("in-doubt")),
         ] {
-            let mut layer = IdempotencyLayer::new(namespace(policy));
+            let mut layer = IdempotencyLayer::new(namespace(policy)).one_tenant();
             if collect {
                 layer = layer.collect_streams();
             }
@@ -162,7 +164,7 @@ async fn an_error_in_the_middle_is_not_a_success() {
 
 #[tokio::test]
 async fn a_body_that_panics_never_looks_like_its_end() {
-    let layer = IdempotencyLayer::new(namespace(Policy::at_most_once()));
+    let layer = IdempotencyLayer::new(namespace(Policy::at_most_once())).one_tenant();
     let (app, runs) = streaming(layer, &[Ok("one "), Ok("panic")]);
     assert!(rig::post("/pay").key("k").send(&app).await.broken);
     assert_eq!(
@@ -180,7 +182,7 @@ async fn a_client_that_leaves_within_a_stream_loses_no_outcome() {
         let body = body.lock().unwrap().take().unwrap();
         async move { Response::new(body) }
     };
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app: Router = Router::new()
         .route("/pay", post(handler))
         .layer(layer.clone());
@@ -214,7 +216,9 @@ async fn a_client_that_leaves_within_a_stream_loses_no_outcome() {
 
 #[tokio::test]
 async fn a_long_body_of_known_length_keeps_its_length() {
-    let layer = IdempotencyLayer::new(at_least_once()).response_bytes_max(4);
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .response_bytes_max(4);
     let handler = || async { "longer than four" };
     let app = Router::new().route("/pay", post(handler)).layer(layer);
     let address = rig::serve(app).await;
@@ -226,7 +230,9 @@ async fn a_long_body_of_known_length_keeps_its_length() {
 
 #[tokio::test]
 async fn a_request_body_over_the_limit_is_refused_before_anything_is_claimed() {
-    let layer = IdempotencyLayer::new(at_least_once()).request_bytes_max(10);
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .request_bytes_max(10);
     let runs = Runs::default();
     let counted = runs.clone();
     let handler = move |body: String| async move {
@@ -268,7 +274,9 @@ async fn a_request_body_over_the_limit_is_refused_before_anything_is_claimed() {
 /// An empty frame is no end, and a body of nothing else is empty.
 #[tokio::test]
 async fn empty_frames_change_nothing() {
-    let layer = IdempotencyLayer::new(at_least_once()).collect_streams();
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .collect_streams();
     let (app, _) = streaming(layer, &[Ok(""), Ok("a"), Ok(""), Ok("b")]);
     let reply = rig::post("/pay").key("k").send(&app).await;
     assert_eq!(reply.text(), "ab");
@@ -287,6 +295,7 @@ async fn empty_frames_change_nothing() {
 async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
     for (bytes, limit) in [(10, 4), (10, 100)] {
         let layer = IdempotencyLayer::new(at_least_once())
+            .one_tenant()
             .response_bytes_max(limit)
             .disposition(|_| hapax_http::Disposition::Omit);
         let runs = Runs::default();
@@ -331,7 +340,9 @@ async fn answered_with(response: Response) -> (Router, Body) {
         let response = response.lock().unwrap().take().unwrap();
         async move { response }
     };
-    let layer = IdempotencyLayer::new(namespace(Policy::at_most_once())).response_bytes_max(4);
+    let layer = IdempotencyLayer::new(namespace(Policy::at_most_once()))
+        .one_tenant()
+        .response_bytes_max(4);
     let app: Router = Router::new().route("/pay", post(handler)).layer(layer);
     let request = http::Request::post("/pay").header("idempotency-key", "k");
     let request = request.body(Body::empty()).unwrap();
@@ -397,7 +408,7 @@ async fn trailers_go_through_in_streams_and_are_no_part_of_a_request() {
         assert_eq!(request.to_bytes(), "asked");
         Response::new(told(&[Ok("one "), Ok("trailers")]))
     };
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app: Router = Router::new().route("/pay", post(handler)).layer(layer);
     let request = http::Request::post("/pay").header("idempotency-key", "k");
     let request = request.body(told(&[Ok("asked"), Ok("trailers")])).unwrap();

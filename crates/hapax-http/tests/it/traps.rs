@@ -13,7 +13,9 @@ use crate::rig::{self, Runs, at_least_once, waiting};
 /// T-05: read, run, write without a claim. T-11: a lost race answered without looking again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_concurrent_duplicates_one_runs_and_all_get_its_answer() {
-    let layer = IdempotencyLayer::new(at_least_once()).wait(std::time::Duration::from_secs(60));
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .wait(std::time::Duration::from_secs(60));
     let runs = Runs::default();
     let counted = runs.clone();
     let handler = move || async move {
@@ -44,7 +46,9 @@ async fn of_many_concurrent_duplicates_one_runs_and_all_get_its_answer() {
 /// T-04: a waiter that gives up removes what the owner runs under.
 #[tokio::test]
 async fn a_waiter_that_gives_up_leaves_the_first_request_alone() {
-    let layer = IdempotencyLayer::new(at_least_once()).wait(std::time::Duration::from_millis(5));
+    let layer = IdempotencyLayer::new(at_least_once())
+        .one_tenant()
+        .wait(std::time::Duration::from_millis(5));
     let (app, meeting, runs) = waiting(&layer);
     let send = || {
         let app = app.clone();
@@ -81,7 +85,7 @@ async fn a_failed_request_can_be_sent_again() {
     };
     let app = Router::new()
         .route("/pay", post(handler))
-        .layer(IdempotencyLayer::new(at_least_once()));
+        .layer(IdempotencyLayer::new(at_least_once()).one_tenant());
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(rig::post("/pay").key("k").send(&app).await.status.as_u16());
@@ -102,7 +106,7 @@ async fn a_stored_answer_stays() {
     };
     let app = Router::new()
         .route("/pay", post(handler))
-        .layer(IdempotencyLayer::new(at_least_once()));
+        .layer(IdempotencyLayer::new(at_least_once()).one_tenant());
     for body in ["a", "b", "a", "c", "a"] {
         let reply = rig::post("/pay").key("k").body(body).send(&app).await;
         if body == "a" {
@@ -118,7 +122,7 @@ async fn a_stored_answer_stays() {
 async fn every_byte_of_a_key_counts() {
     let app = Router::new()
         .route("/pay", post(|| async { "paid" }))
-        .layer(IdempotencyLayer::new(at_least_once()));
+        .layer(IdempotencyLayer::new(at_least_once()).one_tenant());
     for length in 0..255 {
         let key = "k".repeat(length) + "x";
         assert!(
@@ -131,7 +135,7 @@ async fn every_byte_of_a_key_counts() {
 /// T-20, T-21: a duplicate is told when to come back. T-23: a replay is told from a run.
 #[tokio::test]
 async fn a_replay_is_no_second_success_in_the_counts() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app = Router::new()
         .route("/pay", post(|| async { "paid" }))
         .layer(layer.clone());
@@ -148,7 +152,7 @@ async fn a_replay_is_no_second_success_in_the_counts() {
 /// nothing that the layer says of itself or a client shows a key.
 #[tokio::test]
 async fn keys_are_in_no_debug_text_and_no_answer() {
-    let layer = IdempotencyLayer::new(at_least_once());
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let app = Router::new()
         .route("/pay", post(|| async { "paid" }))
         .layer(layer.clone());
