@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::admission::Entry;
 use super::audit::{By, Prepared};
 use super::claim::{Answer, Granted, Named, Tried, held, replaced};
-use super::shards::{EngineShard, Locked};
+use super::shards::EngineShard;
 use super::waiting::Waiter;
 use super::{Engine, Turn};
 use crate::audit::Transition;
 use crate::clock::{Now, millis};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::journal::audit::Draft;
 use crate::key::{Digest, FencingToken};
 use crate::options::Guarantee;
@@ -18,7 +19,6 @@ use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict};
-use crate::sync::Ordering;
 
 impl Engine {
     pub(crate) fn grant(
@@ -33,8 +33,8 @@ impl Engine {
         let Verdict::Grant(basis) = verdict else {
             unreachable!("only grants come here")
         };
-        self.check_salvaged(named.namespace)?;
-        self.check_room(&mut turn.shard, record.is_none())?;
+        let policy = &named.namespace.policy;
+        self.admit(&mut turn.shard, named.digest, policy, Entry::Run)?;
         if record.is_some_and(|record| record.head.kind == RecordKind::InProgress) {
             // Its holder died with the process that it ran in.
             let tallies = &mut turn.shard.tallies;
@@ -43,7 +43,7 @@ impl Engine {
         let grant = Grant {
             namespace: named.namespace.id,
             column: named.namespace.column,
-            policy: &named.namespace.policy,
+            policy,
             key: named.key.into(),
             token: self.next_token()?,
             request: request.clone(),
@@ -164,13 +164,12 @@ impl Engine {
         request: &Request,
         basis: &Basis,
     ) -> Result<Tried> {
-        self.check_open()?;
-        if let Some(running) = turn.shard.get_mut(at) {
-            turn.aftermath.wakes.extend(running.rest.take_watchers());
-        }
         let granted = self
             .take_over(&mut turn.shard, at, request.clone(), basis, turn.now)?
             .expect("the key is running");
+        if let Some(running) = turn.shard.get_mut(at) {
+            turn.aftermath.wakes.extend(running.rest.take_watchers());
+        }
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -210,42 +209,4 @@ impl Engine {
         }
         Ok(Tried::Read(locator))
     }
-
-    /// Refuses grants where the store is at a limit. Holders are not asked.
-    fn check_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
-        let limits = &self.options.limits;
-        self.check_store_room(shard, is_new)?;
-        if self.shards.has_running(limits.running_keys) {
-            return Err(at_capacity(format!(
-                "{} keys are running, which is the limit: complete some, or raise running_keys",
-                limits.running_keys
-            )));
-        }
-        Ok(())
-    }
-
-    /// Refuses a key where the store is at a limit of what it remembers, whoever runs.
-    pub(super) fn check_store_room(&self, shard: &mut Locked<'_>, is_new: bool) -> Result<()> {
-        self.check_open()?;
-        let limits = &self.options.limits;
-        // At the limit, keys of this shard that have expired make room first.
-        let full = is_new && self.shards.has_keys(limits.live_keys);
-        if full && shard.sweep(self.journal.durable()) == 0 {
-            return Err(at_capacity(format!(
-                "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
-                limits.live_keys
-            )));
-        }
-        if self.disk_is_low.load(Ordering::Relaxed) {
-            return Err(at_capacity(format!(
-                "less than {} bytes of disk are free: make room; holders can still complete",
-                limits.free_disk_bytes
-            )));
-        }
-        Ok(())
-    }
-}
-
-fn at_capacity(text: String) -> Error {
-    Error::new(ErrorKind::AtCapacity, text)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Entry;
 use super::audit::By;
 use super::claim::{Granted, Named, Read, held, replaced, state_of};
 use super::holder::{not_held, refused};
@@ -170,7 +171,7 @@ impl Engine {
             // Settled under this token: the lease can repeat what was done, and nothing else.
             return Ok(granted_of_record(record));
         }
-        self.check_salvaged(named.namespace)?;
+        self.admit(&mut shard, named.digest, policy, Entry::Resume)?;
         let grant = Grant {
             namespace: named.namespace.id,
             column: named.namespace.column,

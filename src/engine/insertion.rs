@@ -1,6 +1,7 @@
 //! What operators bring in: keys that are absent, with what is known of them.
 
 use super::Engine;
+use super::admission::Entry;
 use super::audit::{By, Prepared};
 use super::claim::Named;
 use super::holder::CHECKPOINT_BYTES_MAX;
@@ -84,11 +85,12 @@ impl Engine {
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         self.make_room_blocking()?;
+        let policy = &named.namespace.policy;
         let prepared = self.prepare_insertion(named.namespace, insertion, By::Operator(by));
         let (mut shard, now) = self.lock(named.digest);
         let last = match shard.find(named.digest, now.store_secs) {
             Found::Absent | Found::Forgotten(_) => {
-                self.check_store_room(&mut shard, true)?;
+                self.admit(&mut shard, named.digest, policy, Entry::Import)?;
                 shard.last_record(named.digest)
             }
             Found::Running(_) => return Ok((false, None)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Entry;
 use super::audit::{By, Prepared};
 use super::claim::{Named, Read, check_same_key, state_of};
 use super::namespaces::NamespaceCore;
@@ -9,7 +10,7 @@ use super::shards::Locked;
 use super::{Aftermath, Engine};
 use crate::audit::Transition;
 use crate::clock::Now;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::codec::WireRecord;
 use crate::journal::frame::open_frame;
 use crate::journal::read::{lost, records};
@@ -180,16 +181,7 @@ impl Engine {
         let (shard, now) = self.lock(named.digest);
         let found = shard.find(named.digest, now.store_secs);
         let (subject, last) = match found {
-            Found::Absent | Found::Forgotten(_) => {
-                if self.shards.has_keys(self.options.limits.live_keys) {
-                    let text = format!(
-                        "the store remembers {} keys, which is the limit: wait for some to expire, or raise live_keys",
-                        self.options.limits.live_keys
-                    );
-                    return Err(Error::new(ErrorKind::AtCapacity, text));
-                }
-                (None, shard.last_record(named.digest))
-            }
+            Found::Absent | Found::Forgotten(_) => (None, shard.last_record(named.digest)),
             Found::Settled(slot, Settled::Released, locator) => {
                 let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
                     return Ok(Inserted::Read(locator));
@@ -227,8 +219,8 @@ impl Engine {
         last: Option<LastRecord>,
         now: Now,
     ) -> Result<Inserted> {
-        self.check_open()?;
-        self.check_salvaged(named.namespace)?;
+        let policy = &named.namespace.policy;
+        self.admit(&mut shard, named.digest, policy, Entry::Record)?;
         let token = self.next_token()?;
         let fresh = inserted(named, token, now);
         let record = match subject {
@@ -236,14 +228,9 @@ impl Engine {
             None => fresh,
         };
         let made = (Transition::Inserted, By::Caller(&[]));
-        let policy = &named.namespace.policy;
         let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
-        let ended = shard.apply(
-            named.digest,
-            &record.head,
-            named.namespace.policy.guarantee,
-            locator,
-        );
+        let guarantee = policy.guarantee;
+        let ended = shard.apply(named.digest, &record.head, guarantee, locator);
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| counters.completed += 1);
         let mut aftermath = Aftermath::default();

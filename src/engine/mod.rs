@@ -7,6 +7,7 @@
 //! Lock order: the namespaces, one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a
 //! user runs under either; what has to be woken or dropped is carried out in an [`Aftermath`].
 
+pub(crate) mod admission;
 #[cfg(test)]
 mod archive_tests;
 pub(crate) mod asked;

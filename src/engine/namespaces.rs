@@ -265,13 +265,9 @@ impl Engine {
     }
 
     /// Refuses what may have run already, by a record that a salvage could not save.
-    pub(crate) fn check_salvaged(&self, namespace: &NamespaceCore) -> Result<()> {
-        let promises = namespace.policy.guarantee == Guarantee::AtMostOnce;
-        if promises && self.is_salvaged() {
-            let text = format!(
-                "the store was salvaged and something was lost, so this key of {:?} may have run already: settle outside what was under way, then call Store::accept_salvage()",
-                namespace.name
-            );
+    pub(crate) fn check_salvaged(&self, policy: &Policy) -> Result<()> {
+        if policy.guarantee == Guarantee::AtMostOnce && self.is_salvaged() {
+            let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Store::accept_salvage()";
             return Err(Error::new(ErrorKind::Salvaged, text));
         }
         Ok(())

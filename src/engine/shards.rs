@@ -167,27 +167,34 @@ impl Shards {
         self.parts.len()
     }
 
-    /// Whether there are so many keys; exact, but for calls that are under way.
-    pub(crate) fn has_keys(&self, limit: usize) -> bool {
-        self.has(limit, &self.keys, |part| &part.keys)
+    /// Whether there are so many keys, with `here` of them in the shard of number `index`, whose
+    /// lock the caller holds; exact, but for calls that are under way on other shards.
+    pub(crate) fn has_keys(&self, limit: usize, index: usize, here: usize) -> bool {
+        self.has(limit, (index, here), &self.keys, |part| &part.keys)
     }
 
-    /// Whether so many keys are running; exact, but for calls that are under way.
-    pub(crate) fn has_running(&self, limit: usize) -> bool {
-        self.has(limit, &self.running, |part| &part.running)
+    /// As [`has_keys`](Self::has_keys), of keys that are running.
+    pub(crate) fn has_running(&self, limit: usize, index: usize, here: usize) -> bool {
+        self.has(limit, (index, here), &self.running, |part| &part.running)
     }
 
-    fn has(&self, limit: usize, told: &AtomicUsize, share: impl Fn(&Part) -> &Share) -> bool {
-        let untold = self.parts.len() * UNTOLD_MAX;
+    fn has(
+        &self,
+        limit: usize,
+        (index, here): (usize, usize),
+        told: &AtomicUsize,
+        share: impl Fn(&Part) -> &Share,
+    ) -> bool {
+        let count = |part: &Part| share(part).count.load(Ordering::Relaxed);
+        // The share of the caller's own shard follows only when its lock is released.
+        let before = count(&self.parts[index]);
+        let untold = self.parts.len() * UNTOLD_MAX + here.saturating_sub(before);
         let told = told.load(Ordering::Relaxed);
         // What was told may be off in either direction, and below zero.
         let near = told.wrapping_add(untold) >= limit || told > usize::MAX / 2;
         near && {
-            let counts = self.parts.iter().map(|part| &share(part).count);
-            counts
-                .map(|count| count.load(Ordering::Relaxed))
-                .sum::<usize>()
-                >= limit
+            let sum: usize = self.parts.iter().map(|part| count(part)).sum();
+            (sum + here).saturating_sub(before) >= limit
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::admission::Entry;
 use super::audit::By;
 use super::claim::Granted;
 use super::shards::EngineShard;
@@ -159,11 +160,11 @@ impl Engine {
         locator: Option<Locator>,
         now: Now,
     ) -> Result<Option<(SlabRef, Granted)>> {
-        self.check_open()?;
         let sent = waiter.request.fingerprint.as_ref();
         let Verdict::Grant(basis) = claim_settled(record, sent, policy) else {
             return Ok(None);
         };
+        self.admit(shard, digest, policy, Entry::Run)?;
         let grant = Grant {
             namespace: record.head.namespace,
             column,
@@ -336,12 +337,15 @@ impl Engine {
         basis: &Basis,
         now: Now,
     ) -> Result<Option<Granted>> {
-        self.check_open()?;
+        let Some(running) = shard.get(at) else {
+            return Ok(None);
+        };
+        let (digest, policy, column) =
+            (running.digest, Arc::clone(&running.policy), running.column);
+        self.admit(shard, digest, &policy, Entry::TakeOver)?;
         let token = self.next_token()?;
-        if let Some(column) = shard.get(at).map(|running| running.column) {
-            let tallies = &mut shard.tallies;
-            tallies.count(column, |counters| counters.reclaimed += 1);
-        }
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| counters.reclaimed += 1);
         shard.regrant(at, token, request, basis, now);
         Ok(self.finish_grant(shard, at, None, now))
     }

@@ -111,6 +111,11 @@ impl<W: 'static> Shard<W> {
         self.running.get_mut(at)
     }
 
+    /// Whether the key is counted among [`keys`](Self::keys), expired or not.
+    pub(crate) fn has_slot(&self, digest: Digest) -> bool {
+        self.table.get(digest).is_some()
+    }
+
     /// The newest record of a key, expired or not; none for a key that was forgotten.
     pub(crate) fn last_record(&self, digest: Digest) -> Option<LastRecord> {
         let slot = self.table.get(digest)?;

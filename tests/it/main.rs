@@ -5,6 +5,7 @@
 #[path = "../rig/reading.rs"]
 mod reading;
 
+mod admission;
 mod asked_retention;
 mod audit;
 mod audit_archives;
