@@ -21,15 +21,31 @@ pub enum Disposition {
     ByGuarantee,
 }
 
-/// The default: 429 is released, 5xx is [`ByGuarantee`](Disposition::ByGuarantee), everything else is
-/// stored.
+/// What becomes of a key under a status, by default: a status that says what came of the operation is final, one
+/// that says that it was not begun gives the key back, and one that says neither is left to the guarantee.
+///
+/// | status | disposition |
+/// | --- | --- |
+/// | 2xx, 302, 303 | [`Store`](Disposition::Store) |
+/// | 400, 402, 404, 410, 422, and other 4xx | [`Store`](Disposition::Store): an answer to the request as it is compared |
+/// | 300, 301, 304, 305, 307, 308 | [`Release`](Disposition::Release): it was sent elsewhere, or to a state that is not there |
+/// | 401, 403, 407, 451, 511 | [`Release`](Disposition::Release): who asks, which other credentials change |
+/// | 406, 411, 412, 415, 416, 417, 421, 426, 428, 431 | [`Release`](Disposition::Release): a header, which a retry may send otherwise |
+/// | 405, 413, 414, 501, 505 | [`Release`](Disposition::Release): refused by the server before the operation |
+/// | 409, 423, 424, 425, 429 | [`Release`](Disposition::Release): the state of something else, which passes |
+/// | 408, and other 5xx | [`ByGuarantee`](Disposition::ByGuarantee): nobody knows how far it came |
+/// | 1xx | [`Omit`](Disposition::Omit): a connection that was upgraded cannot be replayed |
 #[must_use]
 pub fn by_status(status: StatusCode) -> Disposition {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        Disposition::Release
-    } else if status.is_server_error() {
-        Disposition::ByGuarantee
-    } else {
-        Disposition::Store
+    match status.as_u16() {
+        100..=199 => Disposition::Omit,
+        302 | 303 => Disposition::Store,
+        300..=399 => Disposition::Release,
+        401 | 403 | 407 | 451 | 511 => Disposition::Release,
+        406 | 411 | 412 | 415 | 416 | 417 | 421 | 426 | 428 | 431 => Disposition::Release,
+        405 | 413 | 414 | 501 | 505 => Disposition::Release,
+        409 | 423 | 424 | 425 | 429 => Disposition::Release,
+        408 | 500..=599 => Disposition::ByGuarantee,
+        _ => Disposition::Store,
     }
 }

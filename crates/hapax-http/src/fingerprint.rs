@@ -4,24 +4,45 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{CanonicalJson, Fingerprint, Namespace};
-use http::header::CONTENT_TYPE;
+use hapax::{CanonicalJson, FINGERPRINT_PARTS_MAX, Fingerprint, LABEL_BYTES_MAX, Namespace};
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
+use crate::media_type::{Form, MediaType};
 use crate::refusal::{Reason, Refusal};
-use crate::scope;
+use crate::{conditions, form, scope, uri};
+
+/// Added to the number of a scheme, and raised whenever the rules of this file change: retries that began
+/// under the rules before are then answered, not refused.
+const RULES: u32 = 1 << 24;
 
 type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 
-/// What of a request has to be the same when its key comes again; by default its method, path, query
-/// and body.
+/// What of a request has to be the same when its key comes again; by default its method, path, query, body,
+/// the type of the body, and the headers that say what the request does.
 ///
-/// Each part has a label, and a mismatch names those that differ: `method`, `path`, `query`,
-/// `header:NAME`, `body`, and your own. A JSON body, as its `Content-Type` tells, is compared by what
-/// it means: member order, white space and escapes do not count, array order does, and numbers are
-/// exact. Any other body is compared byte for byte, and so is one that says it is JSON and is not.
-/// All bytes count, whatever their number.
+/// Each part has a label, and a mismatch names those that differ:
+///
+/// | label | what is compared |
+/// | --- | --- |
+/// | `method` | the method |
+/// | `path`, `query` | as RFC 3986 section 6.2.2 has it: `%7e` is `~`, and `%2f` is `%2F`, but not `/` |
+/// | `content-type` | type and parameters, in any case and order; `charset=utf-8` may be left out. An empty body has none |
+/// | `body` | as its type says, see below; all bytes count, whatever their number |
+/// | `header:NAME` | a header with all its values in their order: those that you name, and by default conditions and ranges (`If-Match`, `Range`, `Content-Range`, ...), what the body is (`Content-Encoding`, ...), uploads (`Upload-*`), and what puts another operation into a request (`Destination`, `X-HTTP-Method-Override`, ...); `docs/http.md` lists them |
+/// | `headers` | the latter together, where there are more of them than can be named |
+/// | your own | what [`part`](Self::part) makes |
+///
+/// | type of the body | how the body is compared |
+/// | --- | --- |
+/// | JSON | by what it means: member order, white space and escapes do not count, array order does, numbers are exact |
+/// | `application/x-www-form-urlencoded` | by its decoded fields; the order of fields of different names does not count |
+/// | `multipart/form-data` | part by part, each with its headers and bytes; the boundary does not count, nor the order of parts of different names |
+/// | other `multipart` | as above, and the order counts |
+/// | any other, or none | byte for byte |
+///
+/// A body that is not what its type says, or that has a `Content-Encoding`, is compared byte for byte.
 #[derive(Clone)]
 #[must_use]
 pub struct RequestFingerprint {
@@ -30,6 +51,8 @@ pub struct RequestFingerprint {
     path: bool,
     query: bool,
     headers: Vec<HeaderName>,
+    /// Headers that do not count although they do by default.
+    ignored: Vec<HeaderName>,
     body: BodyForm,
     extra: Vec<(String, Extra)>,
 }
@@ -49,6 +72,7 @@ impl Default for RequestFingerprint {
             path: true,
             query: true,
             headers: Vec::new(),
+            ignored: Vec::new(),
             body: BodyForm::Auto(CanonicalJson::new()),
             extra: Vec::new(),
         }
@@ -86,9 +110,20 @@ impl RequestFingerprint {
         self
     }
 
-    /// This header counts, with all its values in their order. At most ten of them.
+    /// This header counts, with all its values in their order. At most ten of them and of
+    /// [parts](Self::part) together.
     pub fn header(mut self, name: HeaderName) -> Self {
-        self.headers.push(name);
+        self.ignored.retain(|ignored| *ignored != name);
+        if !self.headers.contains(&name) {
+            self.headers.push(name);
+        }
+        self
+    }
+
+    /// This header does not count, although it does by default.
+    pub fn without_header(mut self, name: HeaderName) -> Self {
+        self.headers.retain(|counted| *counted != name);
+        self.ignored.push(name);
         self
     }
 
@@ -98,13 +133,13 @@ impl RequestFingerprint {
         self
     }
 
-    /// Bodies are compared byte for byte, JSON too.
+    /// Bodies are compared byte for byte, JSON and forms too. Their type counts all the same.
     pub fn body_as_bytes(mut self) -> Self {
         self.body = BodyForm::Bytes;
         self
     }
 
-    /// The body does not count.
+    /// Neither the body nor its type counts.
     pub fn without_body(mut self) -> Self {
         self.body = BodyForm::Ignored;
         self
@@ -126,25 +161,33 @@ impl RequestFingerprint {
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Fingerprint, Refusal> {
-        let mut builder = namespace.fingerprint(self.scheme);
+        let mut builder = namespace.fingerprint(self.scheme.wrapping_add(RULES));
         if self.method {
             builder = builder.part("method", parts.method.as_str());
         }
         if self.path {
-            builder = builder.part("path", scope::uri(parts).path());
+            builder = builder.part("path", uri::path(scope::uri(parts).path()));
         }
         if self.query {
-            builder = builder.part("query", scope::uri(parts).query().unwrap_or(""));
+            let query = scope::uri(parts).query().unwrap_or("");
+            builder = builder.part("query", uri::query(query));
         }
         for name in &self.headers {
-            let values = framed(parts.headers.get_all(name).iter().map(AsRef::as_ref));
-            builder = builder.part(&format!("header:{name}"), values);
+            builder = builder.part(&label(name), values(&parts.headers, name));
         }
-        builder = match self.canonical(&parts.headers, body)? {
-            Counted::Canonical(canonical) => builder.part("body", canonical),
-            Counted::Bytes => builder.part("body", body),
-            Counted::Not => builder,
-        };
+        for (label, value) in self.conditions(&parts.headers) {
+            builder = builder.part(&label, value);
+        }
+        if !matches!(self.body, BodyForm::Ignored) {
+            let (spelled, counted) = self.body(&parts.headers, body)?;
+            if let Some(media_type) = spelled {
+                builder = builder.part("content-type", media_type);
+            }
+            builder = match counted {
+                Some(counted) => builder.part("body", counted),
+                None => builder.part("body", body),
+            };
+        }
         for (label, part) in &self.extra {
             builder = builder.part(label, part(parts, body));
         }
@@ -154,30 +197,77 @@ impl RequestFingerprint {
         })
     }
 
-    fn canonical(&self, headers: &HeaderMap, body: &Bytes) -> Result<Counted, Refusal> {
-        let json = match &self.body {
-            BodyForm::Auto(json) if is_json(headers) => json,
-            BodyForm::Auto(_) | BodyForm::Bytes => return Ok(Counted::Bytes),
-            BodyForm::Ignored => return Ok(Counted::Not),
+    /// The headers that count by default, each under its name where there is room for the names.
+    fn conditions(&self, headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+        let counts = |name: &&HeaderName| {
+            conditions::counts(name) && !self.headers.contains(name) && !self.ignored.contains(name)
         };
-        match json.canonicalize(body) {
-            Ok(canonical) => Ok(Counted::Canonical(canonical)),
-            Err(error) if error.is_ambiguous() => {
-                Err(Refusal::new(Reason::AmbiguousBody, error.to_string()))
-            }
-            Err(_) => Ok(Counted::Bytes),
+        let mut names: Vec<&HeaderName> = headers.keys().filter(counts).collect();
+        names.sort_unstable_by_key(|name| name.as_str());
+        // The method, the path, the query, the body and its type.
+        let others = 5 + self.headers.len() + self.extra.len();
+        let fits = names.len() + others <= FINGERPRINT_PARTS_MAX
+            && names
+                .iter()
+                .all(|name| label(name).len() <= LABEL_BYTES_MAX);
+        if fits {
+            let named = |name: &HeaderName| (label(name), values(headers, name));
+            return names.into_iter().map(named).collect();
         }
+        let together = names
+            .into_iter()
+            .map(|name| (name.as_str().as_bytes(), values(headers, name)))
+            .flat_map(|(name, values)| [name.to_vec(), values])
+            .collect::<Vec<_>>();
+        let together = framed(together.iter().map(Vec::as_slice));
+        vec![("headers".to_owned(), together)]
+    }
+
+    /// The type of a body, and what of it is compared; `None` is all its bytes.
+    fn body(
+        &self,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Refusal> {
+        if body.is_empty() {
+            return Ok((None, None));
+        }
+        let media_type = MediaType::of(headers);
+        let counted = match (&self.body, media_type.form()) {
+            (BodyForm::Auto(_), _) if headers.contains_key(CONTENT_ENCODING) => None,
+            (BodyForm::Auto(json), Form::Json) => canonical(json, body)?,
+            (BodyForm::Auto(_), Form::UrlEncoded) => form::urlencoded(body),
+            (BodyForm::Auto(_), Form::Multipart { boundary, is_form }) => {
+                form::multipart(body, boundary, *is_form)
+            }
+            _ => None,
+        };
+        // What was read by its boundary has none, and so is never equal to what was not.
+        let spelled = media_type.spelled(counted.is_some());
+        Ok((Some(spelled), counted))
     }
 }
 
-enum Counted {
-    Canonical(Vec<u8>),
-    Bytes,
-    Not,
+fn canonical(json: &CanonicalJson, body: &Bytes) -> Result<Option<Vec<u8>>, Refusal> {
+    match json.canonicalize(body) {
+        Ok(canonical) => Ok(Some(canonical)),
+        Err(error) if error.is_ambiguous() => {
+            Err(Refusal::new(Reason::AmbiguousBody, error.to_string()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+fn label(name: &HeaderName) -> String {
+    format!("header:{name}")
+}
+
+fn values(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
+    framed(headers.get_all(name).iter().map(AsRef::as_ref))
 }
 
 /// No two lists of values come to the same bytes.
-fn framed<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+pub(crate) fn framed<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for value in values {
         let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
@@ -185,16 +275,6 @@ fn framed<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         out.extend_from_slice(value);
     }
     out
-}
-
-/// `application/json`, `text/json`, or anything with the suffix `+json` (RFC 6839 section 3.1).
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = value.unwrap_or("").split(';').next().unwrap_or("").trim();
-    let essence = essence.to_ascii_lowercase();
-    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
 }
 
 impl fmt::Debug for RequestFingerprint {
@@ -206,6 +286,7 @@ impl fmt::Debug for RequestFingerprint {
             .field("path", &self.path)
             .field("query", &self.query)
             .field("headers", &self.headers)
+            .field("ignored", &self.ignored)
             .field("body", &self.body)
             .field("extra", &extra.collect::<Vec<_>>())
             .finish()

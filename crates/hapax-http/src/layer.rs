@@ -64,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) doubt_retry_after: Duration,
     pub(crate) run_ceiling: Duration,
     pub(crate) decide: Decide,
+    /// Before `decide` is asked; the last one of a status counts.
+    pub(crate) decided: Vec<(StatusCode, Disposition)>,
     pub(crate) on_panic: Disposition,
     pub(crate) stored_headers: HeaderRules,
     pub(crate) redact: Option<Redact>,
@@ -77,6 +79,13 @@ pub(crate) struct Config {
     pub(crate) request_id_header: HeaderName,
     pub(crate) counters: Arc<Counters>,
     pub(crate) runs: TaskTracker,
+}
+
+impl Config {
+    pub(crate) fn disposition(&self, status: StatusCode) -> Disposition {
+        let told = self.decided.iter().rev().find(|told| told.0 == status);
+        told.map_or_else(|| (self.decide)(status), |told| told.1)
+    }
 }
 
 /// Makes a service idempotent under the `Idempotency-Key` header of its requests.
@@ -93,7 +102,7 @@ pub(crate) struct Config {
 /// | [`key_rule`](Self::key_rule) | 1 to 255 bytes |
 /// | [`scope`](Self::scope) or [`one_tenant`](Self::one_tenant) | none: [`new`](Self::new) asks for one of them |
 /// | [`operation`](Self::operation) | method and route |
-/// | [`fingerprint`](Self::fingerprint) | method, path, query and body |
+/// | [`fingerprint`](Self::fingerprint) | method, path, query, body, its type, conditions and ranges |
 /// | [`request_bytes_max`](Self::request_bytes_max) | 1 MiB |
 /// | [`response_bytes_max`](Self::response_bytes_max) | what the policy of the namespace allows |
 /// | [`wait`](Self::wait) | duplicates do not wait |
@@ -163,6 +172,7 @@ impl IdempotencyLayer {
             doubt_retry_after: Duration::from_secs(60),
             run_ceiling: Duration::from_secs(60 * 60),
             decide: Arc::new(by_status),
+            decided: Vec::new(),
             on_panic: Disposition::ByGuarantee,
             stored_headers: HeaderRules::new(),
             redact: None,
@@ -254,7 +264,7 @@ impl IdempotencyLayer {
     }
 
     /// The operation that a request asks for, up to 500 bytes: the same key in two operations never
-    /// meets.
+    /// meets. By default [`operation`](crate::operation).
     pub fn operation(self, name: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
         self.with(|config| config.operation = Arc::new(name))
     }
@@ -313,12 +323,35 @@ impl IdempotencyLayer {
         self.with(|config| config.run_ceiling = ceiling)
     }
 
-    /// What becomes of a key when its handler has answered with a status.
+    /// What becomes of a key when its handler has answered with a status. It replaces [`by_status`] for all of
+    /// them; a handler that knows better puts a [`Disposition`] among the extensions of its response.
     pub fn disposition(
         self,
         decide: impl Fn(StatusCode) -> Disposition + Send + Sync + 'static,
     ) -> Self {
         self.with(|config| config.decide = Arc::new(decide))
+    }
+
+    /// What becomes of a key under this status; it goes before [`disposition`](Self::disposition).
+    ///
+    /// ```
+    /// # use hapax::{Policy, Store};
+    /// use hapax_http::{Disposition, IdempotencyLayer};
+    /// use http::StatusCode;
+    ///
+    /// # let store = Store::in_memory().open()?;
+    /// # let payments = store.namespace("payments", Policy::at_least_once())?;
+    /// let layer = IdempotencyLayer::new(payments)
+    ///     .one_tenant()
+    ///     // Here it tells that a limit was met, and is meant to last.
+    ///     .disposition_of(StatusCode::FORBIDDEN, Disposition::Store)
+    ///     // Handlers validate before they do anything.
+    ///     .disposition_of(StatusCode::BAD_REQUEST, Disposition::Release)
+    ///     .disposition_of(StatusCode::UNPROCESSABLE_ENTITY, Disposition::Release);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn disposition_of(self, status: StatusCode, disposition: Disposition) -> Self {
+        self.with(|config| config.decided.push((status, disposition)))
     }
 
     /// What becomes of a key when its handler has panicked, or the body of its response, or the hooks

@@ -47,20 +47,24 @@
 
 mod answer;
 mod body;
+mod conditions;
 mod counters;
 mod disposition;
 mod fingerprint;
+mod form;
 mod guard;
 pub mod header;
 mod headers;
 pub mod key_rule;
 mod layer;
 mod life;
+mod media_type;
 mod outcome;
 mod refusal;
 mod run;
 mod scope;
 mod service;
+mod uri;
 
 pub use body::{BoxError, ReplyBody};
 pub use counters::HttpStats;
@@ -74,6 +78,7 @@ pub use layer::{IdempotencyLayer, KeyUse, Unscoped};
 pub use outcome::Outcome;
 pub use refusal::{Reason, Refusal};
 pub use run::{CheckpointError, Run};
+pub use scope::operation;
 pub use service::{Idempotency, ResponseFuture};
 
 /// Compiles the example of the README.

@@ -146,7 +146,7 @@ where
     async fn answer(&mut self, response: Response<B>) {
         let (mut parts, body) = response.into_parts();
         let told = parts.extensions.remove::<Disposition>();
-        let disposition = told.unwrap_or_else(|| (self.config.decide)(parts.status));
+        let disposition = told.unwrap_or_else(|| self.config.disposition(parts.status));
         match disposition {
             Disposition::Store | Disposition::Omit if self.is_collected(&body.size_hint()) => {
                 match read_up_to(body, self.config.response_bytes_max).await {

@@ -7,11 +7,13 @@
 
 mod draft;
 mod fingerprint;
+mod forms;
 mod life;
 mod replay;
 mod rig;
 mod scope;
 mod stats;
+mod status;
 mod stored;
 mod streams;
 mod traps;

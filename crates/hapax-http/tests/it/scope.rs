@@ -208,3 +208,48 @@ async fn duplicates_are_told_the_id_of_the_first_request() {
     };
     assert_eq!(first_request_id.as_deref(), Some("req-1"));
 }
+
+/// Proxies and clients spell one path in many ways (RFC 3986, section 6.2.2). Each spelling was an operation of its own
+/// without the template of axum, so a retry through another proxy ran again; with the template it was refused.
+#[tokio::test]
+async fn one_path_in_two_spellings_is_one_operation() {
+    let runs = Runs::default();
+    let counted = runs.clone();
+    let handler = move || async move { format!("run {}", counted.one_more()) };
+    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
+    let bare = Router::new()
+        .fallback(post(handler.clone()))
+        .layer(layer.clone());
+    let routed = Router::new().route("/{*path}", post(handler)).layer(layer);
+    for app in [bare, routed] {
+        for (key, one, other) in [
+            ("1", "/pay/%7Ebob", "/pay/~bob"),
+            ("2", "/pay/%7ebob", "/pay/%7Ebob"),
+            ("3", "/pay/a%2fb", "/pay/a%2Fb"),
+            ("4", "/pay/%61lice", "/pay/alice"),
+            ("5", "/pay/./alice", "/pay/x/../alice"),
+            ("6", "/pay?to=%7ebob&of=a%2fb", "/pay?to=~bob&of=a%2Fb"),
+            ("7", "/pay?ids[]=1", "/pay?ids%5B%5D=1"),
+        ] {
+            let before = runs.count();
+            rig::post(one).key(key).send(&app).await;
+            let second = rig::post(other).key(key).send(&app).await;
+            assert!(second.is_replay(), "{one} {other}: {}", second.text());
+            assert_eq!(runs.count(), before + 1, "{one} {other}");
+        }
+        for (key, one, other) in [
+            ("a", "/pay/a%2Fb", "/pay/a/b"),
+            ("b", "/pay/a", "/pay/A"),
+            ("c", "/pay/a", "/pay/a/"),
+            ("d", "/pay/a+b", "/pay/a%20b"),
+            ("e", "/pay?a=1&b=2", "/pay?b=2&a=1"),
+            ("f", "/pay?a=b%26c", "/pay?a=b&c"),
+        ] {
+            rig::post(one).key(key).send(&app).await;
+            assert!(
+                !rig::post(other).key(key).send(&app).await.is_replay(),
+                "{one} {other}"
+            );
+        }
+    }
+}
