@@ -371,7 +371,7 @@ impl Builder {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
         if self.first_counter >= crate::key::COUNTER_END {
-            return Err(Error::invalid("the counter of a token has 40 bits"));
+            return Err(Error::invalid("the counter of a token has 32 bits"));
         }
         if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {
             return Err(Error::invalid(

@@ -53,7 +53,7 @@ pub enum Trouble {
         /// The floor.
         floor_bytes: u64,
     },
-    /// It is open to be read only, so it grants and changes nothing.
+    /// It is open to be read only, or has run out of numbers, so it grants and changes nothing.
     ReadOnly,
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
     /// [`accept_salvage`](crate::Store::accept_salvage).

@@ -128,20 +128,32 @@ pub(crate) fn check_key(key: &[u8], limit: usize) -> Result<()> {
 
 /// The right to settle a key: higher than every token granted before it, in the life of the store.
 ///
-/// 63 bits: the boot epoch of the store (23) and a counter (40). Hand it to a downstream system
+/// 63 bits: the boot epoch of the store (31) and a counter (32). Hand it to a downstream system
 /// that can refuse writes under a lower token. It is a string in serde, because JSON numbers lose
 /// bits above 2^53.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(u64);
 
 /// Bits of the counter of a token.
-const COUNTER_BITS: u32 = 40;
+const COUNTER_BITS: u32 = 32;
 
 /// The first counter that no token can hold.
 pub(crate) const COUNTER_END: u64 = 1 << COUNTER_BITS;
 
 /// The first epoch that no token can hold.
-pub(crate) const EPOCH_END: u32 = 1 << 23;
+pub(crate) const EPOCH_END: u32 = 1 << 31;
+
+/// Bits by which epochs were shorter, and counters longer, in marks of version 1.
+const EPOCH_BITS_GAINED: u32 = 8;
+
+/// The last epoch that holds tokens of `epoch` as versions 1 of frames and marks counted it, with 23
+/// bits of epoch and 40 of counter. One that was never possible stays past the end.
+pub(crate) fn widened_epoch(epoch: u32) -> u32 {
+    if epoch >= EPOCH_END >> EPOCH_BITS_GAINED {
+        return u32::MAX;
+    }
+    (epoch << EPOCH_BITS_GAINED) | ((1 << EPOCH_BITS_GAINED) - 1)
+}
 
 impl FencingToken {
     /// None is higher.
@@ -161,7 +173,7 @@ impl FencingToken {
 
     /// The boot epoch that it was granted in.
     pub(crate) fn epoch(self) -> u32 {
-        u32::try_from(self.0 >> COUNTER_BITS).expect("an epoch has 23 bits")
+        u32::try_from(self.0 >> COUNTER_BITS).expect("an epoch has 31 bits")
     }
 
     pub(crate) fn as_u64(self) -> u64 {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use super::{EPOCH_JUMP, next_epoch};
 use crate::journal::codec;
 use crate::journal::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
 use crate::journal::log::FRAME_BYTES_MAX;
@@ -157,7 +158,7 @@ fn marks_where_no_store_can_have_come_are_damage() {
             ..good
         },
         Marks {
-            generation: u64::MAX,
+            epoch: EPOCH_END,
             ..good
         },
     ];
@@ -177,26 +178,100 @@ fn marks_where_no_store_can_have_come_are_damage() {
     }
 }
 
-/// With a forged generation of 2^63 - 1 a store opened, wrote the next one, and was refused from then
-/// on (fuzzing).
+/// A store opened with a forged generation of 2^63 - 1, or the epoch before the last, wrote the next
+/// one, and was refused from then on (fuzzing). Each number is tried at both sides of every bound
+/// that it is read by: what opens, works, and opens again for as long as one likes.
 #[test]
 fn what_opens_with_forged_marks_opens_again() {
-    let (mut image, _) = written();
-    let marks = Marks {
-        generation: u64::MAX / 2,
-        ..marks_of(&image)
+    let (image, _) = written();
+    let good = marks_of(&image);
+    let edges = |end: u64| {
+        let near = (0..64).map(move |bit| end.wrapping_sub(1 << bit));
+        near.chain([end, end.wrapping_add(1)])
     };
-    set_marks(&mut image, marks);
-    let log = MemoryLog::of_image(image);
-    for _ in 0..3 {
-        let builder = Store::in_memory().log(&log).clock(&ManualClock::new());
-        builder.open().unwrap().close().unwrap();
+    let mut forged: Vec<Marks> = Vec::new();
+    forged.extend(edges(u64::from(EPOCH_END)).map(|epoch| Marks {
+        epoch: u32::try_from(epoch).unwrap_or(u32::MAX),
+        ..good
+    }));
+    forged.extend(edges(u64::MAX).map(|generation| Marks { generation, ..good }));
+    forged.extend(edges(u64::MAX).map(|store_ms| Marks { store_ms, ..good }));
+    for marks in forged {
+        let mut image = image.clone();
+        set_marks(&mut image, marks);
+        opens_again(image, &format!("{marks:?}"));
+    }
+    for number in edges(FRAME_NUMBER_MAX).chain(edges(u64::MAX)) {
+        for low in [
+            LowMark {
+                segment: 1,
+                before: number,
+                checksum: 0,
+            },
+            LowMark {
+                segment: number,
+                before: 0,
+                checksum: 0,
+            },
+        ] {
+            let mut image = image.clone();
+            image.segments.clear();
+            let marks = Marks {
+                durable: low.before,
+                durable_checksum: 0,
+                low,
+                ..good
+            };
+            set_marks(&mut image, marks);
+            opens_again(image, &format!("{marks:?}"));
+        }
     }
 }
 
-/// The first write found no number for its frame, and panicked under the lock of the tail.
+/// Opens, works, compacts and closes three times over, if the first open is not refused.
+fn opens_again(image: Image, what: &str) {
+    let log = MemoryLog::of_image(image);
+    let clock = ManualClock::new();
+    for life in 0..3 {
+        let builder = Store::in_memory().log(&log).clock(&clock);
+        let store = match builder.accept_clock_jump().open() {
+            Ok(store) => store,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Damaged, "{what}: {error}");
+                assert_eq!(life, 0, "{what}: opened before: {error}");
+                return;
+            }
+        };
+        match store.namespace("space", Policy::at_least_once()) {
+            Ok(space) => {
+                let _ = space.insert([life]).map_err(|error| is_spent(&error, what));
+                let _ = space.forget([life]).map_err(|error| is_spent(&error, what));
+            }
+            Err(error) => is_spent(&error, what),
+        }
+        store.validate();
+        clock.advance(Duration::from_secs(300));
+        store.validate();
+        store
+            .close()
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+}
+
+fn is_spent(error: &Error, what: &str) {
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}: {error}");
+    assert!(
+        error
+            .to_string()
+            .contains("bring its keys into a new store"),
+        "{what}: {error}"
+    );
+}
+
+/// The first write found no number for its frame, and panicked under the lock of the tail; later
+/// versions refused to open. What the log holds is still answered.
 #[test]
-fn a_log_at_the_end_of_its_frame_numbers_is_refused() {
+fn a_log_at_the_end_of_its_frame_numbers_answers_and_changes_nothing() {
     let (mut image, _) = written();
     image.segments.clear();
     let low = LowMark {
@@ -211,7 +286,12 @@ fn a_log_at_the_end_of_its_frame_numbers_is_refused() {
         ..marks_of(&image)
     };
     set_marks(&mut image, marks);
-    refused(image, ErrorKind::Unsupported, "new store");
+    let store = open(image).unwrap();
+    let refused = store.namespace("space", Policy::at_least_once());
+    let refused = refused.and_then(|space| space.insert("key")).unwrap_err();
+    is_spent(&refused, "frames");
+    assert_eq!(store.health().troubles(), [crate::Trouble::ReadOnly]);
+    store.close().unwrap();
 }
 
 /// An attempt that cannot be counted up was counted up when a grant that nobody had heard of was
@@ -245,8 +325,21 @@ fn tokens_rise_above_every_token_in_the_log() {
     };
     assert!(lease.token() > high);
     let last = FencingToken::new(EPOCH_END - 1, 0);
-    let image = with_record(|record| record.head.token = last);
-    refused(image, ErrorKind::Unsupported, "2^23 epochs");
+    let store = open(with_record(|record| record.head.token = last)).unwrap();
+    let space = store.namespace("space", Policy::at_least_once()).unwrap();
+    is_spent(&space.claim("another").unwrap_err(), "epochs");
+    assert_eq!(space.get("open").unwrap().unwrap().token(), last);
+}
+
+/// 128 restores in a row used up all tokens: a copy that was restored every night died in four months.
+#[test]
+fn a_copy_that_is_restored_every_night_lasts_for_decades() {
+    let mut epoch = 0;
+    for _ in 0..30_000 {
+        epoch = next_epoch(next_epoch(epoch, EPOCH_JUMP).unwrap(), 1).unwrap();
+    }
+    let end = next_epoch(EPOCH_END - EPOCH_JUMP, EPOCH_JUMP).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::Unsupported, "{end}");
 }
 
 /// Sizes that no call lets through: a key that no claim can name, metadata that leave the next

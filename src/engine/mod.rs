@@ -38,6 +38,7 @@ pub(crate) mod ranking;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
 pub(crate) mod shards;
+mod spent;
 #[cfg(test)]
 mod stuck_tests;
 pub(crate) mod waiting;
@@ -108,6 +109,8 @@ pub(crate) struct Engine {
     pub(crate) options: EngineOptions,
     /// Nothing may be changed.
     pub(crate) read_only: bool,
+    /// Why a store that was opened to write is read only: it has run out of numbers.
+    pub(crate) spent: Option<String>,
     shards: Shards,
     clock: Clock,
     /// Draws digests of keys; its seed is of this process only.
@@ -276,6 +279,9 @@ impl Engine {
 
     /// As [`check_change`](Self::check_change), of a store that is known to be alive.
     pub(crate) fn check_writable(&self) -> Result<()> {
+        if let Some(spent) = &self.spent {
+            return Err(Error::new(ErrorKind::Unsupported, spent.clone()));
+        }
         if self.read_only {
             let text = "the store is open read-only, and nothing of it may change: open it without read_only(), once nobody else has it open";
             return Err(Error::new(ErrorKind::ReadOnly, text));
@@ -310,7 +316,7 @@ impl Engine {
         Ok(token)
     }
 
-    /// Makes an epoch durable that a counter has run into: once in 2^40 tokens.
+    /// Makes an epoch durable that a counter has run into: once in 2^32 tokens.
     fn take_epoch(&self, epoch: u32) -> Result<()> {
         if epoch >= EPOCH_END {
             return Err(no_epoch_left());
@@ -508,7 +514,7 @@ fn closed() -> Error {
 fn no_epoch_left() -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        "the store has taken 2^23 epochs, and no fencing token is left: move to a new store",
+        "the store has taken 2^31 epochs, and no fencing token is left: bring its keys into a new store, by an export and an import",
     )
 }
 

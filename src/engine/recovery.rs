@@ -13,6 +13,7 @@ use super::metrics::Meters;
 use super::namespaces::Namespaces;
 use super::outlived::Outlived;
 use super::shards::Shards;
+use super::spent::Numbers;
 use super::workers::Workers;
 use super::{Engine, EngineOptions, Opened, next_epoch};
 use crate::clock::{Clock, StoreTime};
@@ -20,7 +21,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::Facts;
 use crate::journal::census::Census;
 use crate::journal::codec::{RECORD_OVERHEAD_MAX, WireRecord};
-use crate::journal::frame::FRAME_NUMBER_MAX;
 use crate::journal::log::Log;
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{Archived, LowMark, Marks};
@@ -44,7 +44,7 @@ impl Engine {
         clock: Clock,
         options: EngineOptions,
     ) -> Result<Arc<Self>> {
-        let (began_ms, read_only) = (clock.mono_ms(), log.is_read_only());
+        let began_ms = clock.mono_ms();
         let mut secrets = Secrets::new(options.secrets);
         free_reserve_on_full_disk(&*log)?;
         let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
@@ -57,14 +57,17 @@ impl Engine {
         let mono_ms = clock.mono_ms();
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        let options = driven(options, read_only);
         let audit = audit::resume(&*log, &marks, found.audit)?;
+        let numbers = Numbers::reached(&found, last_segment, &audit);
+        let spent = numbers.spent().filter(|_| !log.is_read_only());
+        let read_only = log.is_read_only() || spent.is_some();
+        let options = driven(options, read_only);
         let archive_sizes = audit::ArchiveSizes::measure(&*log)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
         let (marks, store_ms) = ((marks, slot), time.store_ms());
         let journal = journal(log, marks, &found, tail, &options, &clock, store_ms);
-        let epoch = take_first_epoch(&journal, &found)?;
+        let epoch = take_first_epoch(&journal, &found, read_only)?;
         let opened = Opened {
             recovered_records: rebuilt.records,
             torn_frames: found.torn_frames,
@@ -81,6 +84,7 @@ impl Engine {
             durable_epoch: AtomicU32::new(epoch),
             options,
             read_only,
+            spent,
             shards,
             clock,
             hasher,
@@ -163,12 +167,11 @@ fn journal(
 
 /// The epoch of this run, durable on return: above every one before it. A run that only reads
 /// grants nothing, and takes none.
-fn take_first_epoch(journal: &Journal, found: &Found) -> Result<u32> {
-    if journal.log().is_read_only() {
+fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result<u32> {
+    if read_only {
         return Ok(found.epoch);
     }
     let epoch = next_epoch(found.epoch, 1)?;
-    check_frames_left(found.last)?;
     journal.raise_epoch(epoch)?;
     Ok(epoch)
 }
@@ -256,21 +259,6 @@ impl Secrets {
             }
         }
     }
-}
-
-/// Frames that a run may write, at the least.
-const FRAMES_LEFT_MIN: u64 = 1 << 32;
-
-fn check_frames_left(last: u64) -> Result<()> {
-    if last > FRAME_NUMBER_MAX - FRAMES_LEFT_MIN {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "the log has come to frame {last} of 2^44, and few are left: move to a new store"
-            ),
-        ));
-    }
-    Ok(())
 }
 
 pub(super) fn random() -> Result<[u8; 16]> {
@@ -379,6 +367,10 @@ pub(super) fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, u
         .map_err(|error| Error::io("reading the marks", error))?;
     let (marks, slot) = Marks::newest(&slots);
     let marks = marks.ok_or_else(|| {
+        if slots.iter().any(|slot| Marks::is_newer(slot)) {
+            let text = "the marks were written by a newer version of hapax: use that version";
+            return Error::new(ErrorKind::Unsupported, text);
+        }
         Error::new(
             ErrorKind::Damaged,
             "the marks are missing or damaged: restore a backup, or save what is left with Store::salvage",

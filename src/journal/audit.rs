@@ -11,6 +11,9 @@ use crate::action::ACTOR_BYTES_MAX;
 use crate::audit::{AuditHead, Origin, Transition};
 use crate::key::{FencingToken, KEY_BYTES_MAX, KeyDigest, NamespaceId};
 
+/// Highest number of an entry. A store gets no further: one that comes near changes nothing any more.
+pub(crate) const AUDIT_NUMBER_MAX: u64 = 1 << 62;
+
 /// The kind of an audit entry in a frame.
 pub(crate) const KIND: u8 = 8;
 
@@ -187,7 +190,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(WireAudit<'_>, usize), BadRecord> 
     };
     let body = take_bytes(&mut rest)?;
     let taken = bytes.len() - rest.len();
-    if taken > ENTRY_BYTES_MAX {
+    if taken > ENTRY_BYTES_MAX || head.number > AUDIT_NUMBER_MAX {
         return Err(BadRecord::Malformed);
     }
     Ok((WireAudit { head, body }, taken))
@@ -342,6 +345,9 @@ impl Archive {
             link: fields.take(),
         };
         let (before, after) = (head(), head());
+        if before.number.max(after.number) > AUDIT_NUMBER_MAX {
+            return Err(BadRecord::Malformed);
+        }
         if u64::from_le_bytes(fields.take()) != u64::try_from(entries.len()).unwrap_or(u64::MAX) {
             return Err(BadRecord::Malformed);
         }

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::log::FRAME_BYTES_MAX;
+use crate::key::widened_epoch;
 
 /// Bytes of the header of a frame.
 pub(crate) const HEADER_BYTES: usize = 80;
@@ -20,8 +21,8 @@ pub(crate) const FRAME_NUMBER_MAX: u64 = (1 << 44) - 1;
 
 const MAGIC: [u8; 8] = *b"hapaxfrm";
 
-/// The version of the frame and record formats.
-pub(crate) const FORMAT_VERSION: u16 = 1;
+/// The version of the frame and record formats: the first one with 31 bits of epoch in a token.
+pub(crate) const FORMAT_VERSION: u16 = 2;
 
 /// What stands before the records of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +108,7 @@ pub(crate) fn open_frame<'a>(
     let records = u32::from_le_bytes(fields.take());
     let id: [u8; 16] = fields.take();
     let number = u64::from_le_bytes(fields.take());
-    let epoch = u32::from_le_bytes(fields.take());
+    let mut epoch = u32::from_le_bytes(fields.take());
     let store_secs = u32::from_le_bytes(fields.take());
     let durable = u64::from_le_bytes(fields.take());
     let previous = u64::from_le_bytes(fields.take());
@@ -124,6 +125,9 @@ pub(crate) fn open_frame<'a>(
     }
     if id != *store_id {
         return Err(BadFrame::ForeignStore);
+    }
+    if version < FORMAT_VERSION {
+        epoch = widened_epoch(epoch);
     }
     let header = FrameHeader {
         records,

@@ -15,7 +15,7 @@ use super::marks::{Archived, LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
 use crate::audit::{Audit, AuditHead, Origin, Transition};
 use crate::error::ErrorKind;
 use crate::fingerprint::{Fingerprint, Part};
-use crate::key::{FencingToken, KeyDigest, NamespaceId};
+use crate::key::{EPOCH_END, FencingToken, KeyDigest, NamespaceId};
 use crate::options::{Durability, FingerprintPolicy, OnChange, Oversize, Policy};
 use crate::record::{Head, Record, RecordKind};
 
@@ -27,6 +27,11 @@ const STEP: usize = if cfg!(miri) { 31 } else { 1 };
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Of the epoch 2 of version 1.
+fn token() -> FencingToken {
+    FencingToken::from_u64((2 << 40) + 5).expect("63 bits")
 }
 
 fn print() -> Fingerprint {
@@ -45,7 +50,7 @@ fn record(kind: RecordKind) -> Record {
         head: Head {
             kind,
             namespace: NamespaceId(3),
-            token: FencingToken::new(2, 5),
+            token: token(),
             attempt: 300,
             first_claimed_at: 1_767_225_600,
             recorded_at: 1_767_225_601,
@@ -196,7 +201,7 @@ fn facts() -> Facts<'static> {
         at: 1_767_225_600,
         expires_at: 1_767_225_601,
         namespace: NamespaceId(3),
-        token: Some(FencingToken::new(2, 5)),
+        token: Some(token()),
         attempt: 300,
         key_digest: KeyDigest::from_bytes([0xd1; 16]),
         fingerprint: Some(1),
@@ -286,7 +291,7 @@ fn a_frame_is_these_bytes() {
     let bytes = frame();
     assert_eq!(
         hex(&bytes[..HEADER_BYTES]),
-        "686170617866726d01000000070000007369787465656e20627974657320696406050403020100000900000002b95569050504030201000088776655443322118801000000000000902deca13622d610"
+        "686170617866726d02000000070000007369787465656e20627974657320696406050403020100000900000002b95569050504030201000088776655443322118801000000000000e59e0c0aefd85f92"
     );
     let view = open_frame(&bytes, &STORE_ID).unwrap();
     assert_eq!(
@@ -296,11 +301,72 @@ fn a_frame_is_these_bytes() {
     assert_eq!(view.payload, payload().0);
 }
 
+/// Tokens had 23 bits of epoch before. An epoch of that time stands for the last one of today that
+/// holds a token of it, so that every later token is higher.
+#[test]
+fn frames_and_marks_of_version_1_are_read() {
+    let mut bytes = bytes_of(
+        "686170617866726d01000000070000007369787465656e20627974657320696406050403020100000900000002b95569050504030201000088776655443322118801000000000000902deca13622d610",
+    );
+    bytes.extend(payload().0);
+    let view = open_frame(&bytes, &STORE_ID).unwrap();
+    assert_eq!(view.header.epoch, 0x9ff);
+    assert!(FencingToken::new(0xa00, 0).as_u64() > (9 << 40) + COUNTER_1_MAX);
+    assert!(FencingToken::new(0x9ff, 0).as_u64() < (9 << 40) + COUNTER_1_MAX);
+    let bytes = bytes_of(
+        "68617061786d726b01000000090000007369787465656e2062797465732069640b000000000000000c000000000000000d000000000000000e000000000000000f000000000000001000000000000000d3afda769b01000000000000000000000000000000000000fbfa24558cdfc140",
+    );
+    let widened = Marks {
+        epoch: 0x9ff,
+        ..marks()
+    };
+    assert_eq!(Marks::decode(&bytes), Some(widened));
+    let beyond = resealed_marks(bytes, 12, &(1_u32 << 23).to_le_bytes());
+    assert!(Marks::decode(&beyond).unwrap().epoch >= EPOCH_END);
+}
+
+/// The highest counter of a token of version 1.
+const COUNTER_1_MAX: u64 = (1 << 40) - 1;
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(digits).collect()
+}
+
+fn resealed_marks(mut bytes: Vec<u8>, at: usize, field: &[u8]) -> Vec<u8> {
+    bytes[at..at + field.len()].copy_from_slice(field);
+    let end = bytes.len() - 8;
+    let checksum = xxhash_rust::xxh3::xxh3_64(&bytes[..end]);
+    bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// A slot that was written after the last generation there is counted as the older one.
+#[test]
+fn generations_of_marks_go_on_past_the_last() {
+    let slot = |generation: u64, durable: u64| {
+        let marks = Marks {
+            generation,
+            durable,
+            ..marks()
+        };
+        marks.encode()
+    };
+    let newest = |slots: [Vec<u8>; 2]| {
+        let (marks, next) = Marks::newest(&slots);
+        (marks.unwrap().durable, next)
+    };
+    assert_eq!(newest([slot(u64::MAX, 1), slot(0, 2)]), (2, 0));
+    assert_eq!(newest([slot(1, 2), slot(u64::MAX, 1)]), (2, 1));
+    assert_eq!(newest([slot(7, 1), slot(8, 2)]), (2, 0));
+    assert_eq!(newest([slot(8, 2), slot(8, 2)]), (2, 1));
+}
+
 #[test]
 fn marks_and_links_are_these_bytes() {
     assert_eq!(
         hex(&marks().encode()),
-        "68617061786d726b01000000090000007369787465656e2062797465732069640b000000000000000c000000000000000d000000000000000e000000000000000f000000000000001000000000000000d3afda769b01000000000000000000000000000000000000fbfa24558cdfc140"
+        "68617061786d726b02000000090000007369787465656e2062797465732069640b000000000000000c000000000000000d000000000000000e000000000000000f000000000000001000000000000000d3afda769b01000000000000000000000000000000000000cc6f946869cd1801"
     );
     assert_eq!(Marks::decode(&marks().encode()), Some(marks()));
     let archived = Marks {
@@ -447,6 +513,10 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
         open_frame(&frame(), &[0; 16]).unwrap_err(),
         BadFrame::ForeignStore
     );
+    let mut newer = marks().encode();
+    assert!(!Marks::is_newer(&newer));
+    newer[8] += 1;
+    assert!(Marks::is_newer(&newer) && Marks::decode(&newer).is_none());
     let mut manifest = manifest().encode();
     manifest[8] = 4;
     assert_eq!(

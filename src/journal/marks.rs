@@ -2,11 +2,14 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::audit::AUDIT_NUMBER_MAX;
 use super::frame::{FRAME_NUMBER_MAX, Fields};
 use crate::audit::AuditHead;
+use crate::key::{EPOCH_END, widened_epoch};
 
 const MAGIC: [u8; 8] = *b"hapaxmrk";
-const VERSION: u32 = 1;
+/// The first version with 31 bits of epoch in a token.
+const VERSION: u32 = 2;
 
 /// Bytes of one slot.
 pub(crate) const MARKS_BYTES: usize = 112;
@@ -46,14 +49,15 @@ impl Archived {
     }
 }
 
-/// Writes of marks that have to be left to a store: more than any makes.
-const GENERATIONS_LEFT_MIN: u64 = 1 << 32;
+/// Highest number of a segment. A store gets no further: one that comes near changes nothing any more.
+pub(crate) const SEGMENT_NUMBER_MAX: u64 = (1 << 44) - 1;
 
 /// Where the store is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Marks {
     pub(crate) store_id: [u8; 16],
-    /// Rises with every write; the valid slot with the higher one counts.
+    /// Rises with every write, and goes on at 0 after the last: of two valid slots the one counts
+    /// that comes after the other.
     pub(crate) generation: u64,
     pub(crate) epoch: u32,
     /// The last frame that was durable; the log may go on, it must not end before.
@@ -95,11 +99,16 @@ impl Marks {
         }
         let mut fields = Fields(covered);
         let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
-        if magic != MAGIC || version != VERSION {
+        if magic != MAGIC || !(1..=VERSION).contains(&version) {
             return None;
         }
+        let epoch = u32::from_le_bytes(fields.take());
         Some(Self {
-            epoch: u32::from_le_bytes(fields.take()),
+            epoch: if version < VERSION {
+                widened_epoch(epoch)
+            } else {
+                epoch
+            },
             store_id: fields.take(),
             generation: u64::from_le_bytes(fields.take()),
             durable: u64::from_le_bytes(fields.take()),
@@ -117,21 +126,36 @@ impl Marks {
         })
     }
 
-    /// Whether a store can have come there: counting on from it does not overflow.
+    /// Whether bytes say that they are marks of a version that is not known here.
+    pub(crate) fn is_newer(bytes: &[u8]) -> bool {
+        let version = bytes
+            .strip_prefix(&MAGIC)
+            .and_then(<[u8]>::first_chunk::<4>);
+        version.is_some_and(|version| u32::from_le_bytes(*version) > VERSION)
+    }
+
+    /// Whether a store can have come there. One that is near an end changes nothing, and so never
+    /// passes these bounds.
     pub(crate) fn is_plausible(&self) -> bool {
         let low = self.low;
-        (1..=FRAME_NUMBER_MAX).contains(&low.segment)
+        (1..=SEGMENT_NUMBER_MAX).contains(&low.segment)
             && low.before <= self.durable
             && self.durable <= FRAME_NUMBER_MAX
-            && self.generation <= u64::MAX - GENERATIONS_LEFT_MIN
-            && self.archived.number <= u64::MAX / 2
+            && self.epoch < EPOCH_END
+            && self.archived.number <= AUDIT_NUMBER_MAX
+    }
+
+    /// Whether it was written after `other`.
+    pub(crate) fn is_after(&self, other: &Self) -> bool {
+        // As serial numbers are compared (RFC 1982), so that they never run out.
+        self.generation.wrapping_sub(other.generation) <= u64::MAX / 2
     }
 
     /// The newer of two slots, and the slot to write next.
     pub(crate) fn newest(slots: &[Vec<u8>; 2]) -> (Option<Self>, usize) {
         let [first, second] = slots;
         match (Self::decode(first), Self::decode(second)) {
-            (Some(a), Some(b)) if a.generation >= b.generation => (Some(a), 1),
+            (Some(a), Some(b)) if a.is_after(&b) => (Some(a), 1),
             (_, Some(b)) => (Some(b), 0),
             (Some(a), None) => (Some(a), 1),
             (None, None) => (None, 0),

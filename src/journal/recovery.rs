@@ -2,11 +2,12 @@
 
 use super::audit::{Facts, WireAudit};
 use super::codec::{self, Entry, WireRecord};
-use super::frame::{BadFrame, FrameView, open_frame};
+use super::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
 use super::log::Log;
-use super::marks::{Link, Marks};
+use super::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
 use crate::audit::AuditHead;
 use crate::error::{Error, ErrorKind, Result};
+use crate::key::EPOCH_END;
 use crate::record::{Head, Locator};
 
 /// A segment as it was found.
@@ -134,7 +135,7 @@ fn chain(log: &dyn Log, marks: &Marks) -> Result<Chain> {
             return Err(damaged(&place, "it belongs to another store"));
         }
         let expected = marks.low.segment + u64::try_from(links.len()).expect("segments are few");
-        if link.segment != number || number != expected {
+        if link.segment != number || number != expected || number > SEGMENT_NUMBER_MAX {
             return Err(damaged(
                 &place,
                 &format!("segment {expected:016x} should stand here"),
@@ -262,6 +263,10 @@ impl Scan<'_> {
 
     fn take(&mut self, frame: &FrameView<'_>) -> Result<()> {
         let number = frame.header.number;
+        if number > FRAME_NUMBER_MAX || frame.header.epoch >= EPOCH_END {
+            let what = format!("frame {number} names a place where no store can have come");
+            return Err(damaged(&self.place(), &what));
+        }
         if number == self.marks.durable && frame.checksum != self.marks.durable_checksum {
             return Err(damaged(
                 &self.place(),

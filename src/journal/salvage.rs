@@ -158,7 +158,13 @@ impl Inventory {
             self.places
                 .add("MARKS: they are of another store".to_owned());
         }
-        let marks = self.marks.iter().max_by_key(|marks| marks.generation);
+        let marks = self.marks.iter().reduce(|newest, other| {
+            if other.is_after(newest) {
+                other
+            } else {
+                newest
+            }
+        });
         let mut found = Found {
             foreign_frames: u64::try_from(foreign_frames).unwrap_or(u64::MAX),
             // One slot alone may be the older one.

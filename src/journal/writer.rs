@@ -85,7 +85,7 @@ impl Writer {
     /// Writes the marks durably, and on success remembers them.
     pub(crate) fn write_marks(&mut self, log: &dyn Log, marks: Marks) -> io::Result<()> {
         let marks = Marks {
-            generation: self.marks.generation + 1,
+            generation: self.marks.generation.wrapping_add(1),
             ..marks
         };
         log.write_marks(self.slot, &marks.encode())?;

@@ -86,7 +86,7 @@ fn what_was_backed_up_comes_back_and_no_token_twice() {
         };
         assert!(lease.token().as_i64() > highest);
         assert!(
-            lease.token().as_i64() >> 40 > 1 << 16,
+            lease.token().as_i64() >> 32 > 1 << 16,
             "the epoch jumps ahead"
         );
         copy.verify().unwrap();

@@ -193,7 +193,7 @@ fn a_store_that_is_whole_comes_back_whole_and_grants_at_once() {
             panic!("nothing was lost")
         };
         assert!(lease.token().as_i64() > broken.highest);
-        assert!(lease.token().as_i64() >> 40 > 1 << 16, "the epoch jumps");
+        assert!(lease.token().as_i64() >> 32 > 1 << 16, "the epoch jumps");
         // Tickets and fingerprints are those of the original.
         store.attach(&broken.ticket).unwrap().complete("").unwrap();
         let original = Store::open(broken.path()).unwrap();
