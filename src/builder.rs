@@ -20,9 +20,6 @@ use crate::store::{Store, StoreInner};
 #[cfg(feature = "sim")]
 use crate::sync::Drive;
 
-/// Bytes that are kept in reserve so that a store on a full disk can be opened.
-const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
-
 /// Shards of the key space.
 const SHARDS: usize = 256;
 
@@ -335,6 +332,7 @@ impl Builder {
         }
         let inner = Arc::new(StoreInner { engine });
         inner.engine.start()?;
+        inner.engine.gather_segments();
         Ok(Store::of(inner))
     }
 
@@ -397,7 +395,6 @@ pub(crate) fn open_log(
     let options = DirectoryOptions {
         create,
         wait_for_lock,
-        reserve_bytes: RESERVE_BYTES,
     };
     kind::open(path, options, new).map_err(|failure| explain(path, failure))
 }

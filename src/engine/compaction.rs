@@ -8,16 +8,19 @@ use super::claim::replaced;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::journal::census::SegmentStats;
+use crate::journal::log::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
 use crate::journal::marks::{Archived, Link, LowMark};
 use crate::journal::read::{lost, records};
+use crate::journal::tail::Tail;
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
-use crate::sync::{Drive, Mailbox, Ordering};
+use crate::sync::{Drive, Mailbox, Ordering, block_on};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 
-/// Nothing is dropped by expiry in the first minutes after open, when the clock is least sure.
+/// What expired while the store was closed is not dropped in the first minutes after open, when the
+/// clock is least sure.
 pub(crate) const GRACE_MS: u64 = 2 * 60 * 1000;
 
 /// Dead bytes of the log, in percent, from which survivors are carried.
@@ -29,6 +32,20 @@ const DISK_FACTOR: u64 = 8;
 
 /// Bytes on disk below which none of this matters.
 const SMALL_DISK_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Short segments beside as many longer ones, from which survivors are carried. A run leaves one at
+/// most, so that runs are what makes more of them, and carrying ends.
+const SHORT_SEGMENTS_MAX: usize = 8;
+
+/// Bytes of a segment that is not short, however few its frames.
+const SHORT_BYTES_MAX: u64 = SEGMENT_BYTES_MAX / 4;
+
+/// Bytes that an open carries at most to bring short segments together.
+const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
+
+/// Bytes held in reserve for recovery on a full disk: a quarter of the log, within these.
+const RESERVE_BYTES_MIN: u64 = 2 * 1024 * 1024;
+const RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Frames that are carried before the janitor looks at its other work.
 const FRAMES_PER_STEP: u64 = 64;
@@ -44,8 +61,8 @@ pub(crate) struct Janitor {
     /// The segment that went in this round.
     buried: Option<u64>,
     prepared: u64,
-    /// The space for recovery on a full disk has been taken.
-    holds_reserve: bool,
+    /// Bytes that were taken as the space for recovery on a full disk.
+    reserve_bytes: u64,
     /// Store time at which an audit archive may be due; the first look comes at once.
     archive_due_secs: u32,
 }
@@ -84,6 +101,8 @@ pub(crate) struct View<'a> {
     /// The oldest segment that still takes frames, or is not closed yet.
     pub(crate) open_segment: u64,
     pub(crate) disk_bytes: u64,
+    /// Frames below which a segment is short.
+    pub(crate) short_frames: u32,
     /// Records that expire up to here count as dead.
     pub(crate) expired_secs: u32,
     /// Somebody asked for the segments up to this one to go, however much in them lives.
@@ -127,6 +146,7 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
         (bytes + segment.record_bytes(), live + segment.live_bytes())
     });
     let mostly_dead = bytes.saturating_sub(live) * 100 > bytes * DEAD_PERCENT;
+    let scattered = shortness(&view) > SHORT_SEGMENTS_MAX;
     let audit_bytes: u64 = view
         .segments
         .iter()
@@ -135,11 +155,33 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
     // Audit entries take their room wherever they lie.
     let disk_bytes = view.disk_bytes.saturating_sub(audit_bytes);
     let sparse = disk_bytes > SMALL_DISK_BYTES && disk_bytes / DISK_FACTOR > live;
-    if mostly_dead || sparse {
+    if mostly_dead || sparse || scattered {
         Plan::Carry(head.number)
     } else {
         Plan::Nothing
     }
+}
+
+/// Bytes to hold in reserve where the log has so many: a power of two, so that it is taken again
+/// only when the log has doubled.
+fn reserve_for(log_bytes: u64) -> u64 {
+    (log_bytes / 4)
+        .clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)
+        .next_power_of_two()
+}
+
+/// How many short segments there are beyond one for each longer one, among those that are closed.
+///
+/// Where the long ones are as many, carrying past them to the short ones would cost more than a
+/// segment for each run.
+fn shortness(view: &View<'_>) -> usize {
+    let closed = view.segments.iter();
+    let closed = closed.take_while(|segment| segment.number < view.open_segment);
+    let (short, long) = closed.fold((0_usize, 0), |(short, long), segment| {
+        let is_short = segment.frames < view.short_frames && segment.bytes < SHORT_BYTES_MAX;
+        (short + usize::from(is_short), long + usize::from(!is_short))
+    });
+    short.saturating_sub(long)
 }
 
 impl Engine {
@@ -171,15 +213,15 @@ impl Engine {
     fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
         let durable = self.journal.durable();
         self.copies.lock().retain(|copy| copy.frame > durable);
+        self.prepare_coming(janitor)?;
         let sealed = self.close_full()?;
-        self.prepare_next(janitor)?;
         self.look_at_disk(janitor)?;
         if self.pins.load(Ordering::Acquire) > 0 {
             return Ok(sealed);
         }
         let began_ns = self.clock_ns();
         if let Some(dying) = janitor.dying {
-            if self.journal.durable() < dying.after_frame {
+            if !self.journal.is_durable_for_janitor(dying.after_frame) {
                 return Ok(sealed);
             }
             if !self.bury(dying)? {
@@ -240,12 +282,19 @@ impl Engine {
         Ok(!full.is_empty())
     }
 
-    /// Makes the next segment before it is needed.
-    fn prepare_next(&self, janitor: &mut Janitor) -> Result<()> {
-        let next = self.journal.with_tail(|tail| tail.next_segment());
-        if janitor.prepared < next && self.options.drive != Drive::Clock {
-            match self.journal.log().prepare(next) {
-                Ok(()) => janitor.prepared = next,
+    /// Makes a segment before it is needed, and not before it is clear that it will be: what is
+    /// prepared takes memory, disk and, with sled, threads.
+    fn prepare_coming(&self, janitor: &mut Janitor) -> Result<()> {
+        if self.options.drive == Drive::Clock {
+            return Ok(());
+        }
+        let coming = |tail: &mut Tail| tail.coming_segments().collect::<Vec<_>>();
+        for (segment, frames) in self.journal.with_tail(coming) {
+            if segment <= janitor.prepared {
+                continue;
+            }
+            match self.journal.log().prepare(segment, frames) {
+                Ok(()) => janitor.prepared = segment,
                 // Nothing is lost yet: new claims are refused until there is room again.
                 Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                     self.disk_is_low.store(true, Ordering::Relaxed);
@@ -262,10 +311,14 @@ impl Engine {
         let free = free.map_err(|error| Error::io("looking at the free disk space", error))?;
         let low = free.is_some_and(|bytes| bytes < self.options.limits.free_disk_bytes);
         self.disk_is_low.store(low, Ordering::Relaxed);
-        if !low && !janitor.holds_reserve {
-            let taken = log.hold_reserve(true);
+        let reserve_bytes = self.journal.with_tail(|tail| {
+            let bytes: u64 = tail.census.segments().map(|segment| segment.bytes).sum();
+            reserve_for(bytes)
+        });
+        if !low && janitor.reserve_bytes < reserve_bytes {
+            let taken = log.hold_reserve(reserve_bytes);
             taken.map_err(|error| Error::io("taking the disk reserve", error))?;
-            janitor.holds_reserve = true;
+            janitor.reserve_bytes = reserve_bytes;
         }
         Ok(())
     }
@@ -294,10 +347,51 @@ impl Engine {
                 segments: &segments,
                 open_segment,
                 disk_bytes,
+                short_frames: self.short_frames(),
                 expired_secs,
                 asked,
             })
         }))
+    }
+
+    /// Frames below which a segment is short: half of what the first one of a run has room for.
+    fn short_frames(&self) -> u32 {
+        self.options.segment_frames.min(SEGMENT_FRAMES_FIRST) / 2
+    }
+
+    /// Carries short segments together before the store is used, where there are many more of them
+    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few
+    /// longer ones, so that an open never takes long; the next one goes on.
+    pub(crate) fn gather_segments(&self) {
+        let carried = || self.journal.with_tail(|tail| tail.appended_bytes());
+        let mut idle = 0;
+        // The janitor meets the same trouble, and tells of it.
+        while idle < 2 && carried() < GATHER_BYTES_MAX && self.is_scattered() {
+            let Ok(more) = self.compaction_step(0) else {
+                return;
+            };
+            idle = if more { 0 } else { idle + 1 };
+            if !more && block_on(self.journal.wait(self.journal.last_used())).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there are twice as many short segments as the janitor leaves.
+    fn is_scattered(&self) -> bool {
+        let open_segment = self.journal.oldest_unclosed();
+        self.journal.with_tail(|tail| {
+            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
+            let view = View {
+                segments: &segments,
+                open_segment,
+                disk_bytes: 0,
+                short_frames: self.short_frames(),
+                expired_secs: 0,
+                asked: 0,
+            };
+            shortness(&view) > 2 * SHORT_SEGMENTS_MAX
+        })
     }
 
     /// Carries the survivors of a few frames to the end of the log.
@@ -456,7 +550,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Dying, Plan, SMALL_DISK_BYTES, SegmentStats, View, choose};
+    use super::{Dying, Plan, SMALL_DISK_BYTES, SegmentStats, View, choose, reserve_for};
     use crate::clock::Clock;
     use crate::engine::{Engine, EngineOptions};
     use crate::journal::memory_log::MemoryLog;
@@ -479,6 +573,7 @@ mod tests {
             segments,
             open_segment,
             disk_bytes: 0,
+            short_frames: 0,
             expired_secs,
             asked: 0,
         })
@@ -565,10 +660,50 @@ mod tests {
             segments: &segments,
             open_segment: 2,
             disk_bytes: SMALL_DISK_BYTES + 1,
+            short_frames: 0,
             expired_secs: 0,
             asked: 0,
         };
         assert_eq!(choose(view), Plan::Carry(1));
+    }
+
+    /// Every run of a store leaves a segment with what little it wrote, and 500 of them took a
+    /// gigabyte. Runs are what makes short segments, so those of many runs are carried together.
+    #[test]
+    fn short_segments_of_many_runs_are_carried_together() {
+        let of = |short: u64, long: u64| {
+            let short_ones = (1..=short).map(|number| SegmentStats {
+                frames: 3,
+                ..segment(number, 3, 3)
+            });
+            let long_ones = (short + 1..=short + long).map(|number| SegmentStats {
+                frames: 300,
+                ..segment(number, 300, 300)
+            });
+            let segments: Vec<_> = short_ones.chain(long_ones).collect();
+            choose(View {
+                segments: &segments,
+                open_segment: short + long + 1,
+                disk_bytes: 0,
+                short_frames: 256,
+                expired_secs: 0,
+                asked: 0,
+            })
+        };
+        assert_eq!(of(8, 0), Plan::Nothing);
+        assert_eq!(of(9, 0), Plan::Carry(1));
+        assert_eq!(of(9, 1), Plan::Nothing, "a long one for each more of them");
+        assert_eq!(of(20, 11), Plan::Carry(1));
+    }
+
+    #[test]
+    fn the_reserve_grows_with_the_log() {
+        let mib = |count: u64| count << 20;
+        assert_eq!(reserve_for(0), mib(2));
+        assert_eq!(reserve_for(mib(8)), mib(2));
+        assert_eq!(reserve_for(mib(9)), mib(4));
+        assert_eq!(reserve_for(mib(64)), mib(16));
+        assert_eq!(reserve_for(u64::MAX), mib(16));
     }
 
     #[test]
@@ -579,6 +714,7 @@ mod tests {
                 segments,
                 open_segment: 3,
                 disk_bytes: 0,
+                short_frames: 0,
                 expired_secs: 0,
                 asked,
             })

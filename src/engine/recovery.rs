@@ -55,6 +55,7 @@ impl Engine {
         let (found, mut census) = (rebuilt.found, rebuilt.census);
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
         let mono_ms = clock.mono_ms();
+        census.advance(passed_secs(mark_ms, clock.wall_ms()));
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let audit = audit::resume(&*log, &marks, found.audit)?;
@@ -129,6 +130,13 @@ impl Opened {
     }
 }
 
+/// The second of store time that has passed for sure: an earlier run wrote it down, and the clock on
+/// the wall says so too. What has expired by then goes at once, in a run of a few seconds too; what
+/// only the clock on the wall says has to wait, as that may be wrong at open.
+fn passed_secs(mark_ms: u64, wall_ms: u64) -> u32 {
+    u32::try_from(mark_ms.min(wall_ms) / 1000).unwrap_or(u32::MAX)
+}
+
 fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
     // Without a writer of its own, whoever waits for the log does its work: there is none.
     let drive = if read_only {
@@ -181,7 +189,7 @@ fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
         .free_bytes()
         .map_err(|error| Error::io("looking at the free disk space", error))?;
     if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) && !log.is_read_only() {
-        log.hold_reserve(false)
+        log.hold_reserve(0)
             .map_err(|error| Error::io("giving up the disk reserve", error))?;
     }
     Ok(())
@@ -207,7 +215,7 @@ fn rebuild(
 ) -> Result<Rebuilt> {
     let mut builder = Builder {
         shards,
-        // From zero: nothing counts as expired until the store has run for a while.
+        // From zero: what counts as expired is known only when the log has been read.
         census: Census::new(0),
         records: 0,
     };

@@ -92,8 +92,8 @@ impl Log for GatedLog {
         self.log.segments()
     }
 
-    fn prepare(&self, segment: u64) -> io::Result<()> {
-        self.log.prepare(segment)
+    fn prepare(&self, segment: u64, frames: u32) -> io::Result<()> {
+        self.log.prepare(segment, frames)
     }
 
     fn activate(&self, segment: u64, link: &[u8]) -> io::Result<()> {
@@ -161,8 +161,8 @@ impl Log for GatedLog {
         self.log.free_bytes()
     }
 
-    fn hold_reserve(&self, hold: bool) -> io::Result<()> {
-        self.log.hold_reserve(hold)
+    fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
+        self.log.hold_reserve(bytes)
     }
 
     fn close(&self) -> io::Result<()> {

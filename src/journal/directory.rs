@@ -57,8 +57,6 @@ pub(crate) struct DirectoryOptions {
     pub(crate) create: bool,
     /// How long to wait for another holder of the lock to go, in rounds of 10 ms.
     pub(crate) wait_for_lock: Duration,
-    /// Bytes held in reserve; 0 for none.
-    pub(crate) reserve_bytes: u64,
 }
 
 /// Why a store could not be opened.
@@ -89,7 +87,6 @@ pub(crate) struct Directory {
     manifest: Mutex<()>,
     /// Held while the reserve is taken or given back.
     reserve: Mutex<()>,
-    reserve_bytes: u64,
     /// The process that opened the store; changed only by tests.
     owner: AtomicU32,
     released: AtomicBool,
@@ -116,7 +113,6 @@ impl Directory {
             marks_failure: FirstFailure::default(),
             manifest: Mutex::new(()),
             reserve: Mutex::new(()),
-            reserve_bytes: options.reserve_bytes,
             owner: AtomicU32::new(std::process::id()),
             released: AtomicBool::new(false),
         })
@@ -194,14 +190,14 @@ impl Directory {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Gives the reserve back, or takes it unless the disk is full.
-    pub(crate) fn hold_reserve(&self, hold: bool) -> io::Result<()> {
+    /// Holds so many bytes at least in reserve, or what it held if the disk is full; 0 gives all back.
+    pub(crate) fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
         self.check()?;
         let _guard = self.reserve.lock();
         let path = self.path.join(RESERVE);
-        if hold && self.reserve_bytes > 0 {
-            match take_reserve(&path, self.reserve_bytes) {
-                Err(error) if is_full(&error) => remove_if_there(&path)?,
+        if bytes > 0 {
+            match take_reserve(&path, bytes) {
+                Err(error) if is_full(&error) => {}
                 result => result.map_err(|error| named(&error, "reserve", &path))?,
             }
         } else {
@@ -482,7 +478,7 @@ pub(super) fn read_pid(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Opens the marks, with both slots already allocated.
+/// Opens the marks, with both slots already allocated. Writing one makes that durable too.
 fn open_marks(path: &Path) -> io::Result<File> {
     let open = || {
         let mut options = OpenOptions::new();
@@ -498,7 +494,6 @@ fn open_marks(path: &Path) -> io::Result<File> {
         if let Some(missing) = zeros.get(usize::try_from(there).unwrap_or(usize::MAX)..) {
             if !missing.is_empty() {
                 file.write_all_at(missing, there)?;
-                file.sync_all()?;
             }
         }
         Ok(file)
@@ -506,20 +501,27 @@ fn open_marks(path: &Path) -> io::Result<File> {
     open().map_err(|error: io::Error| named(&error, "open", path))
 }
 
-/// Really writes the reserve: a length alone would hold no space.
+/// Really writes the reserve, as far as it is missing: a length alone would hold no space.
 fn take_reserve(path: &Path, bytes: u64) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.len() >= bytes) {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let there = file.metadata()?.len();
+    if there >= bytes {
         return Ok(());
     }
-    let mut file = File::create(path)?;
     let chunk = vec![0xA5; RESERVE_CHUNK];
-    let mut left = bytes;
-    while left > 0 {
-        let next = left.min(RESERVE_CHUNK as u64);
-        file.write_all(&chunk[..usize::try_from(next).unwrap_or(RESERVE_CHUNK)])?;
-        left -= next;
-    }
-    file.sync_all()
+    let mut write = || {
+        let mut left = bytes - there;
+        while left > 0 {
+            let next = left.min(RESERVE_CHUNK as u64);
+            file.write_all(&chunk[..usize::try_from(next).unwrap_or(RESERVE_CHUNK)])?;
+            left -= next;
+        }
+        file.sync_all()
+    };
+    write().inspect_err(|_| {
+        // A part of it is of no use, and on a full disk in the way.
+        let _ = file.set_len(there);
+    })
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {

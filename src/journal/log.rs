@@ -11,6 +11,10 @@ pub(crate) const FRAME_BYTES_MAX: usize = 65_440;
 /// Most frames of one segment.
 pub(crate) const SEGMENT_FRAMES_MAX: u32 = 8192;
 
+/// Frames that the first segment of a run has room for: the body of the largest outcome fits, and a
+/// log that prepares room for each frame has little to do for a store in which little happens.
+pub(crate) const SEGMENT_FRAMES_FIRST: u32 = 512;
+
 /// Bytes of frames after which a segment takes no further frame.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
@@ -71,16 +75,17 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure to list them.
     fn segments(&self) -> io::Result<Vec<u64>>;
 
-    /// Makes the next segment ahead of need, so that [`activate`](Log::activate) is quick. Durable
-    /// on return; without an activation the segment does not exist. A log that has nothing to
-    /// prepare does nothing.
+    /// Makes a segment ahead of need, with room for so many frames at least, so that
+    /// [`activate`](Log::activate) is quick. Durable on return; without an activation the segment
+    /// does not exist. Does nothing for a segment that is prepared or active, and in a log that has
+    /// nothing to prepare.
     ///
     /// # Errors
     /// Any failure; the segment can be prepared again.
-    fn prepare(&self, segment: u64) -> io::Result<()>;
+    fn prepare(&self, segment: u64, frames: u32) -> io::Result<()>;
 
-    /// Makes a segment exist (preparing it first if need be), with `link` (at most 512 bytes) as
-    /// its marker. Durable on return.
+    /// Makes a segment exist, with `link` (at most 512 bytes) as its marker; one that was not
+    /// prepared has room for [`SEGMENT_FRAMES_MAX`] frames. Durable on return.
     ///
     /// # Errors
     /// Any failure; the segment then exists or not.
@@ -180,12 +185,12 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure to find out.
     fn free_bytes(&self) -> io::Result<Option<u64>>;
 
-    /// Gives back the space that was held in reserve for recovery on a full disk, and takes it
-    /// again when there is room; a log without a reserve does nothing.
+    /// Holds so many bytes at least in reserve for recovery on a full disk, unless the disk is full
+    /// now; 0 gives them back. A log without a reserve does nothing.
     ///
     /// # Errors
     /// Any failure other than a full disk while taking it.
-    fn hold_reserve(&self, hold: bool) -> io::Result<()>;
+    fn hold_reserve(&self, bytes: u64) -> io::Result<()>;
 
     /// Closes everything. Called once, last; errors are what a caller of `close()` must hear of.
     ///

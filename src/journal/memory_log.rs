@@ -248,7 +248,7 @@ impl Log for MemorySession {
         self.with(|medium| Ok(medium.segments.keys().copied().collect()))
     }
 
-    fn prepare(&self, _segment: u64) -> io::Result<()> {
+    fn prepare(&self, _segment: u64, _frames: u32) -> io::Result<()> {
         self.with(|_| Ok(()))
     }
 
@@ -386,7 +386,7 @@ impl Log for MemorySession {
         Ok(None)
     }
 
-    fn hold_reserve(&self, _hold: bool) -> io::Result<()> {
+    fn hold_reserve(&self, _bytes: u64) -> io::Result<()> {
         Ok(())
     }
 

@@ -58,7 +58,9 @@ use crate::metrics::Distribution;
 use crate::metrics::histogram::Histogram;
 use crate::options::Durability;
 use crate::record::{Locator, RecordRef};
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes};
+use crate::sync::{
+    AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes,
+};
 
 pub(crate) use self::writer::WriterStart;
 
@@ -84,6 +86,8 @@ pub(crate) struct Journal {
     durable: AtomicU64,
     /// Someone waits for this frame.
     wanted: AtomicU64,
+    /// The janitor goes on once this frame is durable; `u64::MAX` while it waits for none.
+    janitor_waits_for: AtomicU64,
     /// When the writer began what it is doing; `u64::MAX` while it does nothing.
     busy_since_ms: AtomicU64,
     store_ms: AtomicU64,
@@ -172,6 +176,7 @@ impl Journal {
             cold: Mutex::new(ColdFrames::default()),
             durable: AtomicU64::new(durable),
             wanted: AtomicU64::new(0),
+            janitor_waits_for: AtomicU64::new(u64::MAX),
             unsynced: CachePadded::new(Unsynced {
                 unwritten_bytes: AtomicUsize::new(0),
                 unsynced_since_ms: AtomicU64::new(u64::MAX),
@@ -228,11 +233,7 @@ impl Journal {
             + audit.map_or(0, Draft::bytes);
         let mut tail = self.tail.lock();
         let locator = tail.append(record, encoded, parts, replaced, audit);
-        let wake = self.note_unwritten(bytes, now_ms);
-        drop(tail);
-        if wake {
-            self.signal.raise();
-        }
+        self.wake_for(tail, bytes, now_ms);
         locator
     }
 
@@ -240,12 +241,21 @@ impl Journal {
     pub(crate) fn append_audit(&self, draft: &Draft, now_ms: u64) -> u64 {
         let mut tail = self.tail.lock();
         let frame = tail.append_audit(draft);
-        let wake = self.note_unwritten(draft.bytes(), now_ms);
+        self.wake_for(tail, draft.bytes(), now_ms);
+        frame
+    }
+
+    /// Lets go of the tail after bytes were appended, and wakes who has to hear of them.
+    fn wake_for(&self, mut tail: MutexGuard<'_, Tail>, bytes: usize, now_ms: u64) {
+        let wakes_writer = self.note_unwritten(bytes, now_ms);
+        let calls_janitor = tail.take_call();
         drop(tail);
-        if wake {
+        if wakes_writer {
             self.signal.raise();
         }
-        frame
+        if calls_janitor {
+            self.janitor.raise();
+        }
     }
 
     /// Counts bytes that were appended, and says whether the journal thread has to hear of them.
@@ -293,6 +303,16 @@ impl Journal {
     pub(crate) fn durable(&self) -> u64 {
         // Acquire pairs with the release in `publish`.
         self.durable.load(Ordering::Acquire)
+    }
+
+    /// Whether a frame is on the medium; if not, the janitor is woken when it is, whenever that is.
+    pub(crate) fn is_durable_for_janitor(&self, frame: u64) -> bool {
+        if self.durable() >= frame {
+            return true;
+        }
+        self.janitor_waits_for.store(frame, Ordering::SeqCst);
+        // Once more: the frame may have become durable before the writer could see who waits.
+        self.durable.load(Ordering::SeqCst) >= frame
     }
 
     /// Waits until a frame is on the medium.

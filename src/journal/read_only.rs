@@ -130,7 +130,7 @@ impl Log for ReadOnlyLog {
         Ok(segments.keys().copied().collect())
     }
 
-    fn prepare(&self, _: u64) -> io::Result<()> {
+    fn prepare(&self, _: u64, _: u32) -> io::Result<()> {
         refused()
     }
 
@@ -200,7 +200,7 @@ impl Log for ReadOnlyLog {
         self.directory.free_bytes().map(Some)
     }
 
-    fn hold_reserve(&self, _: bool) -> io::Result<()> {
+    fn hold_reserve(&self, _: u64) -> io::Result<()> {
         refused()
     }
 

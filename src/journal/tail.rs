@@ -7,14 +7,20 @@ use super::audit::Draft;
 use super::census::Census;
 use super::codec::{self, PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use super::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
-use super::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use super::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
 use crate::audit::AuditHead;
+use crate::options::RESPONSE_BYTES_MAX;
 use crate::record::{Locator, RecordKind, RecordRef};
 
 const _: () = assert!(
     codec::INLINE_BODY_MAX + 2 * 16 * 1024 + 1024 + 16 * 81 + 5 + RECORD_OVERHEAD_MAX
         <= PAYLOAD_BYTES_MAX,
     "a record with every small field at its limit fits a frame"
+);
+
+const _: () = assert!(
+    RESPONSE_BYTES_MAX / PART_BYTES_MAX + 2 <= SEGMENT_FRAMES_FIRST as usize,
+    "the parts of the largest body and its record fit the first segment of a run"
 );
 
 /// Frames whose memory is kept for later ones, at most.
@@ -25,6 +31,8 @@ const SPARE_MAX: usize = 64;
 pub(crate) struct SealedFrame {
     pub(crate) number: u64,
     pub(crate) segment: u64,
+    /// Frames that its segment has room for.
+    pub(crate) room: u32,
     pub(crate) records: u32,
     pub(crate) payload: Arc<Vec<u8>>,
 }
@@ -49,8 +57,14 @@ pub(crate) struct Tail {
     /// Frames and bytes that were given to `segment`, without the open frame.
     segment_frames: u32,
     segment_bytes: u64,
-    /// Frames after which a segment is full.
-    segment_frames_max: u32,
+    /// Frames that `segment` has room for; 0 before the first segment of a run.
+    room: u32,
+    /// What the next segment has room for, once that is settled: it may have been prepared.
+    next_room: Option<u32>,
+    /// Most frames of a segment.
+    room_max: u32,
+    /// There is a segment to prepare that the janitor has not heard of.
+    calls_janitor: bool,
     /// Invariant: ascending and contiguous; the last is `number - 1`, unless it is empty.
     sealed: VecDeque<SealedFrame>,
     /// Payloads in memory. Invariant: contiguous, the last is that of `number - 1`.
@@ -83,9 +97,12 @@ impl Tail {
             number: last + 1,
             segment: last_segment,
             // After a restart writing goes to a new segment.
-            segment_frames: SEGMENT_FRAMES_MAX,
+            segment_frames: 0,
             segment_bytes: 0,
-            segment_frames_max,
+            room: 0,
+            next_room: None,
+            room_max: segment_frames_max,
+            calls_janitor: false,
             sealed: VecDeque::new(),
             window: VecDeque::new(),
             window_bytes: 0,
@@ -185,14 +202,53 @@ impl Tail {
     /// Rolls to a new segment unless the current one has room.
     fn begin(&mut self, frames: u32, bytes: usize) {
         let bytes = u64::try_from(bytes).expect("a body is at most 16 MiB");
-        let full = self.segment_frames.saturating_add(frames) > self.segment_frames_max
+        let full = self.segment_frames.saturating_add(frames) > self.room
             || self.segment_bytes + bytes > SEGMENT_BYTES_MAX;
         if full {
+            // A body with more parts than segments of a test have frames is written all the same.
+            self.room = self.settle_next_room().max(frames);
+            self.next_room = None;
+            self.calls_janitor = true;
             self.segment += 1;
             self.segment_frames = 0;
             self.segment_bytes = 0;
             self.census.open_segment(self.segment, self.number);
         }
+    }
+
+    /// Frames that the next segment has room for: few at first, and twice as many where the last
+    /// one had frames enough to run out of them well before its bytes.
+    fn settle_next_room(&mut self) -> u32 {
+        let grown = match self.room {
+            0 => SEGMENT_FRAMES_FIRST,
+            room if self.runs_out_of_frames() => room.saturating_mul(2),
+            room => room,
+        };
+        *self.next_room.get_or_insert(grown.min(self.room_max))
+    }
+
+    /// Whether the frames of the segment go faster than its bytes, by a third or more.
+    fn runs_out_of_frames(&self) -> bool {
+        let (frames, room) = (u64::from(self.segment_frames), u64::from(self.room));
+        self.segment_bytes * room * 4 < frames * SEGMENT_BYTES_MAX * 3
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.segment_frames >= self.room.div_ceil(2) || self.segment_bytes >= SEGMENT_BYTES_MAX / 2
+    }
+
+    /// The segments that will be written to soon, and how many frames they need room for: the one
+    /// that was begun in this run, and the next one once that is half full.
+    pub(crate) fn coming_segments(&mut self) -> impl Iterator<Item = (u64, u32)> {
+        let begun = (self.room > 0).then_some((self.segment, self.room));
+        let next = begun.filter(|_| self.is_half_full());
+        let next = next.map(|(segment, _)| (segment + 1, self.settle_next_room()));
+        begun.into_iter().chain(next)
+    }
+
+    /// Whether the janitor has to hear of a segment to prepare, since this was last asked.
+    pub(crate) fn take_call(&mut self) -> bool {
+        std::mem::take(&mut self.calls_janitor)
     }
 
     /// Completes the open frame, if it holds anything.
@@ -220,15 +276,18 @@ impl Tail {
             "2^44 frames last longer than any medium"
         );
         let payload = Arc::new(payload);
+        let was_half_full = self.is_half_full();
         self.segment_frames += 1;
         self.segment_bytes +=
             u64::try_from(payload.len() + HEADER_BYTES).expect("a frame is under 64 KiB");
+        self.calls_janitor |= !was_half_full && self.is_half_full();
         self.census.frame(payload.len());
         self.window_bytes += payload.len();
         self.window.push_back(Arc::clone(&payload));
         self.sealed.push_back(SealedFrame {
             number: self.number,
             segment: self.segment,
+            room: self.room,
             records,
             payload,
         });
@@ -287,11 +346,6 @@ impl Tail {
         self.segment
     }
 
-    /// The segment after the one that takes frames now.
-    pub(crate) fn next_segment(&self) -> u64 {
-        self.segment + 1
-    }
-
     /// Bytes of the records that were appended to this tail.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.appended_bytes
@@ -328,4 +382,101 @@ pub(crate) fn split_body(body: &[u8]) -> Vec<Vec<u8>> {
         payload
     };
     body.chunks(PART_BYTES_MAX).enumerate().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, Tail};
+    use crate::journal::audit::genesis;
+    use crate::journal::census::Census;
+    use crate::journal::log::SEGMENT_FRAMES_MAX;
+
+    fn tail(frames_max: u32) -> Tail {
+        Tail::new(0, 0, frames_max, genesis(&[0; 16]), Census::new(0))
+    }
+
+    /// Writes a frame of so many bytes, and gives its segment with the room that it has.
+    fn write(tail: &mut Tail, bytes: usize) -> (u64, u32) {
+        tail.begin(1, bytes);
+        tail.push(vec![0; bytes], 1);
+        let frame = tail.take_sealed().pop_back().unwrap();
+        (frame.segment, frame.room)
+    }
+
+    /// The rooms of the first segments of a run with frames of one size.
+    fn rooms(frames_max: u32, bytes: usize) -> Vec<u32> {
+        let mut tail = tail(frames_max);
+        let mut rooms = Vec::new();
+        while rooms.len() < 7 {
+            let (segment, room) = write(&mut tail, bytes);
+            if segment > rooms.len() as u64 {
+                rooms.push(room);
+            }
+        }
+        rooms
+    }
+
+    #[test]
+    fn segments_grow_with_what_is_written_in_a_run() {
+        let tiny = rooms(SEGMENT_FRAMES_MAX, 100);
+        assert_eq!(tiny, [512, 1024, 2048, 4096, 8192, 8192, 8192]);
+        // Whose bytes run out as soon as its frames has room enough.
+        assert_eq!(rooms(SEGMENT_FRAMES_MAX, 65_000), [512; 7]);
+        let between = rooms(SEGMENT_FRAMES_MAX, 20_000);
+        assert_eq!(between, [512, 1024, 2048, 2048, 2048, 2048, 2048]);
+        assert_eq!(rooms(16, 100), [16; 7]);
+    }
+
+    /// What is prepared has the room that the segment is written with, whenever it is prepared.
+    #[test]
+    fn a_segment_is_prepared_when_the_one_before_it_is_half_full() {
+        let mut tail = tail(SEGMENT_FRAMES_MAX);
+        assert_eq!(tail.coming_segments().count(), 0, "nothing was written");
+        assert!(!tail.take_call());
+        write(&mut tail, 100);
+        assert!(tail.take_call(), "a segment was begun");
+        for _ in 1..SEGMENT_FRAMES_FIRST / 2 {
+            let coming: Vec<_> = tail.coming_segments().collect();
+            assert_eq!(coming, [(1, SEGMENT_FRAMES_FIRST)]);
+            assert!(!tail.take_call());
+            write(&mut tail, 100);
+        }
+        assert!(tail.take_call(), "it is half full");
+        let coming: Vec<_> = tail.coming_segments().collect();
+        assert_eq!(coming, [(1, 512), (2, 1024)]);
+        // From here on its bytes run out first, but what was prepared stays as it is.
+        let mut last = (1, 512);
+        while last.0 == 1 {
+            last = write(&mut tail, 65_000);
+        }
+        assert_eq!(last, (2, 1024));
+    }
+
+    #[test]
+    fn bytes_make_a_segment_half_full_too() {
+        let mut tail = tail(SEGMENT_FRAMES_MAX);
+        for _ in 0..SEGMENT_FRAMES_FIRST {
+            write(&mut tail, 100);
+        }
+        let mut written = 0;
+        while written < SEGMENT_BYTES_MAX / 2 {
+            assert!(tail.coming_segments().all(|(segment, _)| segment <= 2));
+            assert_eq!(write(&mut tail, 65_360), (2, 1024));
+            written += 65_440;
+        }
+        let coming: Vec<_> = tail.coming_segments().collect();
+        assert_eq!(coming, [(2, 1024), (3, 1024)]);
+    }
+
+    #[test]
+    fn a_body_of_more_parts_than_a_segment_of_a_test_has_frames_is_written_to_one() {
+        let mut tail = tail(2);
+        tail.append_parts(vec![vec![0; 10]; 5]);
+        let segments: Vec<_> = tail
+            .take_sealed()
+            .iter()
+            .map(|frame| (frame.segment, frame.room))
+            .collect();
+        assert_eq!(segments, [(1, 6); 5]);
+    }
 }

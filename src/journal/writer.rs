@@ -140,7 +140,7 @@ impl Journal {
         wakes: &mut Wakes,
     ) -> Result<(), (&'static str, io::Error)> {
         let due = force || self.commit_is_due(now_ms);
-        let frames = {
+        let (frames, calls_janitor) = {
             let mut tail = self.tail.lock();
             if due {
                 tail.seal();
@@ -159,8 +159,11 @@ impl Journal {
                     .fetch_min(since, Ordering::AcqRel);
             }
             self.unsynced.unwritten_bytes.store(0, Ordering::Relaxed);
-            tail.take_sealed()
+            (tail.take_sealed(), tail.take_call())
         };
+        if calls_janitor {
+            self.janitor.raise();
+        }
         for frame in frames {
             self.write_frame(writer, &frame, wakes)
                 .map_err(|error| ("writing to the log", error))?;
@@ -261,6 +264,7 @@ impl Journal {
             before: writer.last,
             checksum: writer.checksum,
         };
+        self.log.prepare(frame.segment, frame.room)?;
         self.log.activate(frame.segment, &link.encode())?;
         let open = OpenSegment {
             number: frame.segment,
@@ -296,8 +300,13 @@ impl Journal {
     /// Everything that was written is on the medium: whoever waits for it is to be woken.
     fn publish(&self, writer: &mut Writer, wakes: &mut Wakes) {
         writer.synced = (writer.last, writer.checksum);
-        // Release pairs with the acquire in `durable`: who sees the position sees the frames.
-        self.durable.store(writer.last, Ordering::Release);
+        // Pairs with the acquire in `durable`: who sees the position sees the frames. And in one
+        // order with what the janitor does, so that one of the two sees the other.
+        self.durable.store(writer.last, Ordering::SeqCst);
+        if self.janitor_waits_for.load(Ordering::SeqCst) <= writer.last {
+            self.janitor_waits_for.store(u64::MAX, Ordering::SeqCst);
+            self.janitor.raise();
+        }
         let woken = {
             let mut waiters = self.waiters.lock();
             let later = waiters.waiting.split_off(&(writer.last + 1, 0));

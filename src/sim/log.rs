@@ -405,7 +405,7 @@ impl Log for Session {
         Ok(self.medium.lock().segments.keys().copied().collect())
     }
 
-    fn prepare(&self, segment: u64) -> io::Result<()> {
+    fn prepare(&self, segment: u64, _frames: u32) -> io::Result<()> {
         self.change("prepare", segment, |_| Ok(()), |_| {})
     }
 
@@ -564,7 +564,7 @@ impl Log for Session {
         Ok(Some(if low { 0 } else { u64::MAX }))
     }
 
-    fn hold_reserve(&self, _hold: bool) -> io::Result<()> {
+    fn hold_reserve(&self, _bytes: u64) -> io::Result<()> {
         Ok(())
     }
 

@@ -32,6 +32,7 @@ mod hostile;
 mod hostile_spans;
 mod lapse;
 mod limits;
+mod lives;
 mod lock_order;
 mod logs;
 mod metrics;

@@ -133,13 +133,16 @@ impl Log for FileLog {
         self.directory.check()?;
         let path = self.directory.segments();
         let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
+        let entries = list().map_err(|error| named(&error, "list", &path))?;
         let mut found = Vec::new();
-        for entry in list().map_err(|error| named(&error, "list", &path))? {
+        for entry in &entries {
             let name = entry.file_name();
             let segment = self.sort_out(&name.to_string_lossy())?;
             found.extend(segment.zip(parse_name(&name.to_string_lossy())));
         }
-        sync_directory(&path)?;
+        if !entries.is_empty() {
+            sync_directory(&path)?;
+        }
         let mut segments = self.segments.write();
         for (segment, number) in found {
             segments.entry(number).or_insert_with(|| Arc::new(segment));
@@ -147,7 +150,7 @@ impl Log for FileLog {
         Ok(segments.keys().copied().collect())
     }
 
-    fn prepare(&self, segment: u64) -> io::Result<()> {
+    fn prepare(&self, segment: u64, _frames: u32) -> io::Result<()> {
         self.directory.check()?;
         let mut prepared = self.prepared.lock();
         if !prepared.contains_key(&segment) && !self.segments.read().contains_key(&segment) {
@@ -247,8 +250,8 @@ impl Log for FileLog {
         self.directory.free_bytes().map(Some)
     }
 
-    fn hold_reserve(&self, hold: bool) -> io::Result<()> {
-        self.directory.hold_reserve(hold)
+    fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
+        self.directory.hold_reserve(bytes)
     }
 
     fn close(&self) -> io::Result<()> {

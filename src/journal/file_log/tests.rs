@@ -15,7 +15,6 @@ use crate::journal::memory_log::conformance::{check_frames, frame};
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
-    reserve_bytes: 0,
 };
 
 fn open(path: &Path) -> FileLog {
@@ -139,7 +138,7 @@ fn little_is_allocated_for_little_and_given_back_at_close() {
     let root = TempDir::new().unwrap();
     let log = filled(root.path(), &frames(3));
     assert_eq!(length(&segment_file(root.path())), FIRST_BYTES);
-    log.prepare(2).unwrap();
+    log.prepare(2, 1).unwrap();
     assert!(log.disk_bytes().unwrap() <= 2 * FIRST_BYTES + (64 << 10));
     log.close().unwrap();
     drop(log);
@@ -174,7 +173,7 @@ fn amplification(sizes: impl Iterator<Item = usize>) -> f64 {
         all.push(frame);
     }
     log.sync(1).unwrap();
-    log.prepare(2).unwrap();
+    log.prepare(2, 1).unwrap();
     log.seal(1).unwrap();
     check_frames(&log, 1, &all);
     let ratio = length(&segment_file(root.path())) as f64 / payload as f64;
@@ -183,7 +182,7 @@ fn amplification(sizes: impl Iterator<Item = usize>) -> f64 {
         all.len()
     );
     // The next one has room for as much from the start.
-    log.prepare(3).unwrap();
+    log.prepare(3, 1).unwrap();
     let next = root.path().join("segments/0000000000000003.seg");
     assert!(length(&next) >= length(&segment_file(root.path())));
     let log = open_again(log, root.path());
@@ -220,7 +219,7 @@ fn what_a_crash_left_allocated_is_given_back() {
     torn.write_all_at(b"torn", 600_000).unwrap();
     let log = open(root.path());
     assert_eq!(log.segments().unwrap(), [1]);
-    log.prepare(2).unwrap();
+    log.prepare(2, 1).unwrap();
     assert_eq!(
         length(&file),
         FIRST_BYTES,
@@ -243,7 +242,7 @@ fn what_was_made_and_not_used_is_made_again() {
     log.segments().unwrap();
     // As a failed preparation leaves it.
     fs::write(segment_file(root.path()), vec![0; 5000]).unwrap();
-    log.prepare(1).unwrap();
+    log.prepare(1, 1).unwrap();
     assert!(log.activate(1, &[0; 513]).is_err());
     log.activate(1, b"").unwrap();
     assert_eq!(

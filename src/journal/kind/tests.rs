@@ -16,7 +16,6 @@ const KINDS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
-    reserve_bytes: 3 << 20,
 };
 
 fn open(path: &Path, kind: LogKind) -> OpenLog {
@@ -136,11 +135,11 @@ fn the_reserve_is_really_there() {
         let log = open(root, kind).log;
         let reserve = root.join("RESERVE");
         for _ in 0..2 {
-            log.hold_reserve(true).unwrap();
-            assert!(directory::disk_bytes(&reserve).unwrap() >= OPTIONS.reserve_bytes);
+            log.hold_reserve(3 << 20).unwrap();
+            assert!(directory::disk_bytes(&reserve).unwrap() >= 3 << 20);
         }
-        log.hold_reserve(false).unwrap();
-        log.hold_reserve(false).unwrap();
+        log.hold_reserve(0).unwrap();
+        log.hold_reserve(0).unwrap();
         assert!(!reserve.exists());
         assert!(log.free_bytes().unwrap().unwrap() > 0);
     });
@@ -175,12 +174,12 @@ fn a_forked_child_is_refused() {
         refused(log.flush(1));
         refused(log.sync(1));
         refused(log.seal(1));
-        refused(log.prepare(2));
+        refused(log.prepare(2, 1));
         refused(log.activate(2, b""));
         refused(log.remove(1));
         refused(log.write_manifest(b""));
         refused(log.write_marks(0, b""));
-        refused(log.hold_reserve(true));
+        refused(log.hold_reserve(1));
         refused(log.close());
         let note = Note {
             kind,
@@ -200,7 +199,7 @@ fn dropping_survives_a_vanished_directory() {
     each(|root, kind| {
         let path = root.join("store");
         let log = filled(&path, kind, &frames(2)).log;
-        log.prepare(2).unwrap();
+        log.prepare(2, 1).unwrap();
         fs::remove_dir_all(&path).unwrap();
         if kind == LogKind::Sled {
             assert!(log.seal(1).is_err());
@@ -222,7 +221,7 @@ fn segments_are_read_prepared_and_written_at_once() {
                 }
             });
             scope.spawn(|| {
-                log.prepare(3).unwrap();
+                log.prepare(3, 1).unwrap();
                 log.seal(1).unwrap();
             });
             log.activate(2, b"").unwrap();
@@ -275,7 +274,7 @@ fn a_store_keeps_its_kind() {
 fn what_is_no_store_yet_has_no_kind_yet() {
     let root = TempDir::new().unwrap();
     for kind in [LogKind::Files, LogKind::Sled, LogKind::Files] {
-        open(root.path(), kind).log.prepare(1).unwrap();
+        open(root.path(), kind).log.prepare(1, 1).unwrap();
         for entry in segments(root.path()) {
             let path = root.path().join("segments").join(entry);
             let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
@@ -386,7 +385,7 @@ fn segments_of_the_other_kind_are_void_only_where_the_note_says_so() {
 fn leftovers_of_a_crash_are_discarded() {
     each(|root, kind| {
         let log = filled(root, kind, &frames(3)).log;
-        log.prepare(2).unwrap();
+        log.prepare(2, 1).unwrap();
         drop(log);
         let entries: [PathBuf; 2] = match kind {
             LogKind::Sled => ["dead-0000000000000000/blobs", "0000000000000003"].map(PathBuf::from),

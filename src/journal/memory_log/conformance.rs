@@ -93,11 +93,11 @@ fn frames_survive(open: Open<'_>) {
 fn prepared_is_not_there(open: Open<'_>) {
     let log = open();
     log.segments().unwrap();
-    log.prepare(1).unwrap();
-    log.prepare(1).unwrap();
-    log.prepare(2).unwrap();
+    log.prepare(1, 1).unwrap();
+    log.prepare(1, 1).unwrap();
+    log.prepare(2, 1).unwrap();
     log.activate(1, b"").unwrap();
-    log.prepare(1).unwrap();
+    log.prepare(1, 1).unwrap();
     log.append(1, 0, b"x").unwrap();
     log.sync(1).unwrap();
     assert!(log.append(2, 0, b"x").is_err());
@@ -242,8 +242,8 @@ fn closing(open: Open<'_>) {
     log.segments().unwrap();
     log.activate(1, b"").unwrap();
     log.append(1, 0, b"not synced").unwrap();
-    log.hold_reserve(true).unwrap();
-    log.hold_reserve(false).unwrap();
+    log.hold_reserve(1).unwrap();
+    log.hold_reserve(0).unwrap();
     log.free_bytes().unwrap();
     log.close().unwrap();
     assert!(log.append(1, 1, b"x").is_err());

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::journal::directory::{LOCK_ROUND, named, replace_file, sync_directory, sync_file};
-use crate::journal::log::SEGMENT_FRAMES_MAX;
+use crate::journal::log::{SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX};
 
 use super::messages::{self, Layout};
 
@@ -35,10 +35,12 @@ const CACHE_BYTES: u64 = 8 << 20;
 /// Rounds of waiting for sled's own lock, held a moment longer by a thread that is just ending.
 const OPEN_ROUNDS: u32 = 100;
 
-/// A sled database of [`SEGMENT_FRAMES_MAX`] keys, each written at most once.
+/// A sled database with a key for each frame, written at most once.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// Keys that frames may have; the spare ones follow.
+    frames: u32,
     /// `None` once closed.
     database: Option<sled::Db>,
     /// Another handle on sled's file, older than the first write through sled's own: what makes
@@ -49,12 +51,12 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the database with all its keys, durably. Whatever was there and had not become
-    /// ready is discarded.
+    /// Makes the database with all its keys, durably, for so many frames at least. Whatever was
+    /// there and had not become ready is discarded.
     ///
     /// The keys come first because sled splits its leaves by their number of keys: when they are
     /// all there, a frame is one change of one leaf, and nothing is ever written twice.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, frames: u32) -> io::Result<Self> {
         if path.join(READY).exists() {
             let what = format!("{} is in use", path.display());
             return Err(io::Error::new(ErrorKind::AlreadyExists, what));
@@ -63,9 +65,10 @@ impl Folder {
         fs::create_dir(path).map_err(|error| named(&error, "create", path))?;
         let db_path = path.join(DB);
         let db = File::create(&db_path).map_err(|error| named(&error, "create", &db_path))?;
-        let folder = Self::start(path, db)?;
+        let mut folder = Self::start(path, db)?;
+        folder.frames = room_for(frames);
         folder.attempt("fill", ErrorKind::Other, |database| {
-            for key in 0..u64::from(SEGMENT_FRAMES_MAX + SPARE_KEYS) {
+            for key in 0..u64::from(folder.frames + SPARE_KEYS) {
                 database.insert(key.to_be_bytes(), &[] as &[u8])?;
             }
             Ok(())
@@ -79,11 +82,34 @@ impl Folder {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let db = open_db(path)?;
         remove_unfinished_snapshots(path)?;
-        let folder = Self::start(path, db)?;
+        let mut folder = Self::start(path, db)?;
+        folder.frames = folder.count_frames()?;
         // Opening writes: nothing may rest on it before it is as durable as what was read.
         folder.flush()?;
         folder.sync()?;
         Ok(folder)
+    }
+
+    /// Frames that it has room for.
+    pub(super) fn frames(&self) -> u32 {
+        self.frames
+    }
+
+    /// How many frames the keys are for. All keys were durable before the folder became ready, so
+    /// their number says it, and a number that no folder is made with says that some are lost.
+    fn count_frames(&self) -> io::Result<u32> {
+        let last = self.attempt("read", ErrorKind::InvalidData, |database| database.last())?;
+        let last =
+            last.and_then(|(last, _)| Some(u64::from_be_bytes(last.as_ref().try_into().ok()?)));
+        let keys = last.map_or(0, |last| last.saturating_add(1));
+        let frames = keys.checked_sub(u64::from(SPARE_KEYS));
+        let frames = frames.and_then(|frames| u32::try_from(frames).ok());
+        frames
+            .filter(|frames| room_for(*frames) == *frames)
+            .ok_or_else(|| {
+                let what = format!("{} has lost keys: {keys} are left", self.path.display());
+                io::Error::new(ErrorKind::InvalidData, what)
+            })
     }
 
     /// Writes a frame under its key, which must be empty.
@@ -148,6 +174,7 @@ impl Folder {
                 let database = Some(opened?);
                 return Ok(Self {
                     path: path.into(),
+                    frames: 0,
                     database,
                     db,
                     process: std::process::id(),
@@ -336,6 +363,14 @@ fn translate(error: sled::Error) -> io::Error {
 
 fn is_locked(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
+}
+
+/// Frames that a folder is made for where so many are needed: one of few sizes, so that a folder
+/// which has lost keys is not taken for a smaller one.
+fn room_for(frames: u32) -> u32 {
+    frames
+        .clamp(SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX)
+        .next_power_of_two()
 }
 
 fn key(index: u32) -> [u8; 8] {

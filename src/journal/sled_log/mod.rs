@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::journal::directory::{self, Directory, named, parse_number, sync_directory};
-use crate::journal::log::Log;
+use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::read_only::Frames;
 use crate::options::LogKind;
 use crate::sync::{Mutex, RwLock};
@@ -125,11 +125,14 @@ impl Log for SledLog {
         self.directory.check()?;
         let path = self.directory.segments();
         let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
+        let entries = list().map_err(|error| named(&error, "list", &path))?;
         let mut numbers = Vec::new();
-        for entry in list().map_err(|error| named(&error, "list", &path))? {
+        for entry in &entries {
             numbers.extend(self.sort_out(&entry.file_name().to_string_lossy())?);
         }
-        sync_directory(&path)?;
+        if !entries.is_empty() {
+            sync_directory(&path)?;
+        }
         numbers.sort_unstable();
         let mut segments = self.segments.write();
         for &number in &numbers {
@@ -139,11 +142,11 @@ impl Log for SledLog {
         Ok(numbers)
     }
 
-    fn prepare(&self, segment: u64) -> io::Result<()> {
+    fn prepare(&self, segment: u64, frames: u32) -> io::Result<()> {
         self.directory.check()?;
         let mut prepared = self.prepared.lock();
         if !prepared.contains_key(&segment) && !self.segments.read().contains_key(&segment) {
-            prepared.insert(segment, Folder::create(&self.folder(segment))?);
+            prepared.insert(segment, Folder::create(&self.folder(segment), frames)?);
         }
         Ok(())
     }
@@ -154,7 +157,7 @@ impl Log for SledLog {
         let mut prepared = self.prepared.lock();
         let folder = match prepared.remove(&segment) {
             Some(folder) => folder,
-            None => Folder::create(&path)?,
+            None => Folder::create(&path, SEGMENT_FRAMES_MAX)?,
         };
         folder::write_link(&path, link)?;
         self.segments
@@ -237,8 +240,8 @@ impl Log for SledLog {
         self.directory.free_bytes().map(Some)
     }
 
-    fn hold_reserve(&self, hold: bool) -> io::Result<()> {
-        self.directory.hold_reserve(hold)
+    fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
+        self.directory.hold_reserve(bytes)
     }
 
     fn close(&self) -> io::Result<()> {

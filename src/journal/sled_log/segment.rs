@@ -91,11 +91,12 @@ impl Segment {
     pub(super) fn append(&self, index: u32, frame: &[u8]) -> io::Result<()> {
         self.failure.guard(|| {
             let expected = self.written.lock().len();
-            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < SEGMENT_FRAMES_MAX;
+            let room = self.with_folder(|folder| Ok(folder.frames()))?;
+            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < room;
             if !fits || index as usize != expected {
                 let path = self.path.display();
                 let what = format!(
-                    "{path}: frame {index} of {} bytes, after {expected}",
+                    "{path}: frame {index} of {} bytes, after {expected}, where {room} fit",
                     frame.len()
                 );
                 return Err(io::Error::new(ErrorKind::InvalidInput, what));
@@ -155,7 +156,7 @@ impl Segment {
             return self.read_known(&known, index);
         }
         if let Some(folder) = self.folder.read().as_ref() {
-            return if index < SEGMENT_FRAMES_MAX {
+            return if index < folder.frames() {
                 folder.get(index)
             } else {
                 Ok(None)
@@ -286,7 +287,7 @@ impl Segment {
         visit: &mut dyn FnMut(u32, &[u8]) -> bool,
     ) -> io::Result<bool> {
         self.reopened(|folder| {
-            for index in 0..SEGMENT_FRAMES_MAX {
+            for index in 0..folder.frames() {
                 let frame = folder.get(index)?.unwrap_or_default();
                 entries.push(Entry::of(&frame, 0));
                 if !frame.is_empty() && !visit(index, &frame) {

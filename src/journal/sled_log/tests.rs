@@ -11,13 +11,14 @@ use super::folder::{DB, Folder};
 use super::messages::{self, BLOCK_BYTES, Layout};
 use super::*;
 use crate::journal::directory::DirectoryOptions;
-use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::log::{
+    FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
+};
 use crate::journal::memory_log::conformance::{check_frames, frame};
 
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
-    reserve_bytes: 0,
 };
 
 fn open(path: &Path) -> SledLog {
@@ -72,7 +73,7 @@ fn a_segment_whose_marker_is_lost_is_left_alone() {
 fn an_unfinished_snapshot_is_removed_before_sled_sees_it() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("folder");
-    let folder = Folder::create(&path).unwrap();
+    let folder = Folder::create(&path, 1).unwrap();
     folder.insert(0, b"frame").unwrap();
     folder.close().unwrap();
     let snapshot = path.join("snap.FFFFFFFFFFFFFFFF.generating");
@@ -115,14 +116,60 @@ fn another_configuration_is_refused() {
     check_frames(&log, 1, &frames(3));
 }
 
-/// Fills a segment and answers how many bytes were written for each byte of a frame.
-fn amplification(sizes: impl Iterator<Item = usize>, flush_bytes: usize) -> f64 {
+/// A folder for 8192 frames was all that there was: it took 0.1 s to fill with keys, which the first
+/// change after an open had to wait for, and 2 MiB of disk, whatever was written to it.
+#[test]
+fn a_folder_has_room_for_what_was_asked_and_no_more() {
     let root = TempDir::new().unwrap();
     let log = open(root.path());
     log.segments().unwrap();
+    log.prepare(1, 1).unwrap();
+    log.activate(1, b"link").unwrap();
+    for index in 0..SEGMENT_FRAMES_FIRST {
+        log.append(1, index, &frame(index)).unwrap();
+    }
+    assert!(log.read(1, SEGMENT_FRAMES_FIRST).unwrap().is_none());
+    let error = log.append(1, SEGMENT_FRAMES_FIRST, b"one too many");
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    drop(log);
+    let log = open(root.path());
+    assert_eq!(log.segments().unwrap(), [1]);
+    check_frames(&log, 1, &frames(SEGMENT_FRAMES_FIRST));
+}
+
+/// The number of keys says how many frames a folder is for, in stores of every version.
+#[test]
+fn a_folder_tells_its_room_and_misses_keys() {
+    let root = TempDir::new().unwrap();
+    for (frames, room) in [(1, 512), (512, 512), (513, 1024), (8192, 8192)] {
+        let path = root.path().join(frames.to_string());
+        let folder = Folder::create(&path, frames).unwrap();
+        assert_eq!(folder.frames(), room);
+        folder.close().unwrap();
+        let folder = Folder::open(&path).unwrap();
+        assert_eq!(folder.frames(), room);
+        folder.close().unwrap();
+    }
+    let path = root.path().join("512");
+    let config = sled::Config::default().path(&path).flush_every_ms(None);
+    let database = config.open().unwrap();
+    database.remove(543_u64.to_be_bytes()).unwrap();
+    drop(database);
+    let error = Folder::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("has lost keys: 543"), "{error}");
+}
+
+/// Fills a segment with room for so many frames, and answers how many bytes were written for each
+/// byte of a frame.
+fn amplification(room: u32, sizes: impl Iterator<Item = usize>, flush_bytes: usize) -> f64 {
+    let root = TempDir::new().unwrap();
+    let log = open(root.path());
+    log.segments().unwrap();
+    log.prepare(1, room).unwrap();
     log.activate(1, b"").unwrap();
     let (mut payload, mut unflushed, mut index) = (0, 0, 0);
-    for size in sizes.take(SEGMENT_FRAMES_MAX as usize) {
+    for size in sizes.take(room as usize) {
         if payload + size as u64 > SEGMENT_BYTES_MAX {
             break;
         }
@@ -155,21 +202,35 @@ fn mixed_sizes() -> impl Iterator<Item = usize> {
 
 #[test]
 fn full_frames_are_written_once() {
-    assert!(amplification(std::iter::repeat(FRAME_BYTES_MAX), 4 << 20) <= 1.10);
+    for room in [SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX] {
+        let sizes = std::iter::repeat(FRAME_BYTES_MAX);
+        assert!(amplification(room, sizes, 4 << 20) <= 1.10, "{room}");
+    }
 }
 
 #[test]
 fn mixed_frames_are_written_little_more_than_once() {
-    assert!(amplification(mixed_sizes(), 4 << 20) <= 1.20);
-    assert!(amplification(mixed_sizes(), 0) <= 1.20);
+    for room in [SEGMENT_FRAMES_FIRST, 2048, SEGMENT_FRAMES_MAX] {
+        assert!(
+            amplification(room, mixed_sizes(), 4 << 20) <= 1.20,
+            "{room}"
+        );
+    }
+    assert!(amplification(SEGMENT_FRAMES_MAX, mixed_sizes(), 0) <= 1.20);
 }
 
 #[test]
 fn tiny_frames_recycle_nothing() {
+    for room in [SEGMENT_FRAMES_FIRST, 1024, 2048, 4096] {
+        for flush_bytes in [0, 1 << 20] {
+            amplification(room, std::iter::repeat(65), flush_bytes);
+        }
+    }
     for flush_bytes in [0, 1 << 20] {
-        amplification(std::iter::repeat(65), flush_bytes);
+        amplification(SEGMENT_FRAMES_MAX, std::iter::repeat(65), flush_bytes);
         let mut count = 0;
         amplification(
+            SEGMENT_FRAMES_MAX,
             std::iter::from_fn(|| {
                 count += 1;
                 Some(if count < 5000 { 100 } else { FRAME_BYTES_MAX })
@@ -306,7 +367,7 @@ fn a_folder_that_sled_has_recycled_is_read_through_sled() {
     let root = TempDir::new().unwrap();
     drop(open(root.path()));
     let path = segment_folder(root.path());
-    drop(Folder::create(&path).unwrap());
+    drop(Folder::create(&path, SEGMENT_FRAMES_MAX).unwrap());
     let database = sled::Config::default()
         .path(&path)
         .flush_every_ms(None)
