@@ -1,9 +1,11 @@
 //! [`StoredResponse`]: the bytes that a response is remembered as.
 //!
-//! Format 1, integers little-endian: a byte 1; a byte 0 when the body follows whole, or 1 when it
-//! was left out; the status (`u16`); the number of header lines (`u16`); each line as the length of
-//! its name (`u16`), its name, the length of its value (`u32`, whose highest bit says that the value is
-//! sensitive), its value; then the body, or its length (`u64`) where it was left out.
+//! Format 1, integers little-endian: a byte 1; a byte 0 when the body follows whole, 1 when it was left out, or
+//! 2 when trailers and the whole body follow; the status (`u16`); the header lines; for 2, the trailers in the
+//! same form; then the body, or its length (`u64`) where it was left out. Lines are their number (`u16`), and
+//! each the length of its name (`u16`), its name, the length of its value (`u32`, whose highest bit says that
+//! the value is sensitive), its value. Versions before 2 was known refuse it, and tell clients that the answer
+//! was not kept.
 
 use std::fmt;
 
@@ -13,11 +15,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 const FORMAT: u8 = 1;
 const WHOLE: u8 = 0;
 const LEFT_OUT: u8 = 1;
+const WITH_TRAILERS: u8 = 2;
 
 /// Of the length of a value: whoever made it said that it is sensitive.
 const SENSITIVE: u32 = 1 << 31;
 
-/// Most header lines of a response that can be stored; what is over it is as a body over its limit.
+/// Most header lines, and most trailers, of a response that can be stored; what is over it is as a body over its
+/// limit.
 const LINES_MAX: usize = u16::MAX as usize;
 
 /// A response as a store remembers it.
@@ -42,6 +46,8 @@ pub struct StoredResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: StoredBody,
+    /// Invariant: empty where the body was left out.
+    trailers: HeaderMap,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +65,17 @@ impl StoredResponse {
             status: parts.status,
             headers: parts.headers,
             body: StoredBody::Whole(body),
+            trailers: HeaderMap::new(),
         }
+    }
+
+    /// With what follows its body, as gRPC has its status. Where the body is left out, so are they.
+    #[must_use]
+    pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
+        if matches!(self.body, StoredBody::Whole(_)) {
+            self.trailers = trailers;
+        }
+        self
     }
 
     /// Of a response whose body is not kept; `bytes` is how long it was.
@@ -69,10 +85,11 @@ impl StoredResponse {
             status,
             headers: HeaderMap::new(),
             body: StoredBody::LeftOut { bytes },
+            trailers: HeaderMap::new(),
         }
     }
 
-    /// The response again.
+    /// The response again, without its [`trailers`](Self::trailers).
     ///
     /// # Errors
     /// Its status, where the body was left out.
@@ -98,6 +115,12 @@ impl StoredResponse {
         &self.headers
     }
 
+    /// What follows the body; empty where nothing does.
+    #[must_use]
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+
     /// The body; `None` where it was left out.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
@@ -116,8 +139,8 @@ impl StoredResponse {
         }
     }
 
-    /// The bytes to store. A response of more than 65,535 header lines, or with a value of 2 GiB, is
-    /// stored without its body and headers.
+    /// The bytes to store. A response of more than 65,535 header lines, or as many trailers, or with a value of
+    /// 2 GiB, is stored without its body and headers.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
@@ -129,29 +152,23 @@ impl StoredResponse {
     }
 
     fn encoded_len(&self) -> usize {
-        let lines = self.headers.iter();
+        let lines = self.headers.iter().chain(&self.trailers);
         let lines: usize = lines
             .map(|(name, value)| 6 + name.as_str().len() + value.len())
             .sum();
-        14 + lines + self.body().map_or(0, Bytes::len)
+        16 + lines + self.body().map_or(0, Bytes::len)
     }
 
     fn encode_into(&self, out: &mut Vec<u8>) -> Option<()> {
         out.push(match self.body {
-            StoredBody::Whole(_) => WHOLE,
             StoredBody::LeftOut { .. } => LEFT_OUT,
+            StoredBody::Whole(_) if self.trailers.is_empty() => WHOLE,
+            StoredBody::Whole(_) => WITH_TRAILERS,
         });
         out.extend_from_slice(&self.status.as_u16().to_le_bytes());
-        let lines = u16::try_from(self.headers.len().min(LINES_MAX + 1)).ok()?;
-        out.extend_from_slice(&lines.to_le_bytes());
-        for (name, value) in &self.headers {
-            out.extend_from_slice(&u16::try_from(name.as_str().len()).ok()?.to_le_bytes());
-            out.extend_from_slice(name.as_str().as_bytes());
-            let length = u32::try_from(value.len()).ok();
-            let length = length.filter(|length| length & SENSITIVE == 0)?;
-            let sensitive = [0, SENSITIVE][usize::from(value.is_sensitive())];
-            out.extend_from_slice(&(length | sensitive).to_le_bytes());
-            out.extend_from_slice(value.as_bytes());
+        encode_lines(&self.headers, out)?;
+        if !self.trailers.is_empty() {
+            encode_lines(&self.trailers, out)?;
         }
         match &self.body {
             StoredBody::Whole(body) => out.extend_from_slice(body),
@@ -171,20 +188,14 @@ impl StoredResponse {
     fn decode(mut bytes: Bytes) -> Option<Self> {
         let [format, form] = take(&mut bytes)?;
         let status = StatusCode::from_u16(u16::from_le_bytes(take(&mut bytes)?)).ok()?;
-        let lines = u16::from_le_bytes(take(&mut bytes)?);
-        let mut headers = HeaderMap::new();
-        for _ in 0..lines {
-            let length = u16::from_le_bytes(take(&mut bytes)?);
-            let name = slice(&mut bytes, usize::from(length))?;
-            let length = u32::from_le_bytes(take(&mut bytes)?);
-            let value = slice(&mut bytes, usize::try_from(length & !SENSITIVE).ok()?)?;
-            let mut value = HeaderValue::from_maybe_shared(value).ok()?;
-            value.set_sensitive(length & SENSITIVE != 0);
-            let name = HeaderName::from_bytes(&name).ok()?;
-            headers.try_append(name, value).ok()?;
-        }
+        let headers = decode_lines(&mut bytes)?;
+        let mut trailers = HeaderMap::new();
         let body = match (format, form) {
             (FORMAT, WHOLE) => StoredBody::Whole(bytes),
+            (FORMAT, WITH_TRAILERS) => {
+                trailers = decode_lines(&mut bytes)?;
+                StoredBody::Whole(bytes)
+            }
             (FORMAT, LEFT_OUT) => {
                 let length = take(&mut bytes)?;
                 if !bytes.is_empty() {
@@ -200,8 +211,40 @@ impl StoredResponse {
             status,
             headers,
             body,
+            trailers,
         })
     }
+}
+
+fn encode_lines(headers: &HeaderMap, out: &mut Vec<u8>) -> Option<()> {
+    let lines = u16::try_from(headers.len().min(LINES_MAX + 1)).ok()?;
+    out.extend_from_slice(&lines.to_le_bytes());
+    for (name, value) in headers {
+        out.extend_from_slice(&u16::try_from(name.as_str().len()).ok()?.to_le_bytes());
+        out.extend_from_slice(name.as_str().as_bytes());
+        let length = u32::try_from(value.len()).ok();
+        let length = length.filter(|length| length & SENSITIVE == 0)?;
+        let sensitive = [0, SENSITIVE][usize::from(value.is_sensitive())];
+        out.extend_from_slice(&(length | sensitive).to_le_bytes());
+        out.extend_from_slice(value.as_bytes());
+    }
+    Some(())
+}
+
+fn decode_lines(bytes: &mut Bytes) -> Option<HeaderMap> {
+    let lines = u16::from_le_bytes(take(bytes)?);
+    let mut headers = HeaderMap::new();
+    for _ in 0..lines {
+        let length = u16::from_le_bytes(take(bytes)?);
+        let name = slice(bytes, usize::from(length))?;
+        let length = u32::from_le_bytes(take(bytes)?);
+        let value = slice(bytes, usize::try_from(length & !SENSITIVE).ok()?)?;
+        let mut value = HeaderValue::from_maybe_shared(value).ok()?;
+        value.set_sensitive(length & SENSITIVE != 0);
+        let name = HeaderName::from_bytes(&name).ok()?;
+        headers.try_append(name, value).ok()?;
+    }
+    Some(headers)
 }
 
 fn take<const N: usize>(bytes: &mut Bytes) -> Option<[u8; N]> {
@@ -218,6 +261,7 @@ impl fmt::Debug for StoredResponse {
             .field("status", &self.status)
             .field("headers", &self.headers.len())
             .field("body_bytes", &self.body_bytes())
+            .field("trailers", &self.trailers.len())
             .finish_non_exhaustive()
     }
 }

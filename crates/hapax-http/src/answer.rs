@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LINK, RETRY_AFTE
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::body::Whole;
 use crate::layer::Config;
 use crate::outcome::Outcome;
 use crate::refusal::{Reason, Refusal};
@@ -103,7 +104,7 @@ impl Config {
     }
 
     /// A stored answer, as a response with the marks of a replay.
-    pub(crate) fn replay(&self, answer: Completed) -> Result<Response<Bytes>, Refusal> {
+    pub(crate) fn replay(&self, answer: Completed) -> Result<Response<Whole>, Refusal> {
         if answer.response_omitted() {
             return Err(not_kept(None));
         }
@@ -115,7 +116,7 @@ impl Config {
     }
 
     /// A final failure, as a response where somebody settled it with one.
-    pub(crate) fn replay_failure(&self, answer: Failed) -> Result<Response<Bytes>, Refusal> {
+    pub(crate) fn replay_failure(&self, answer: Failed) -> Result<Response<Whole>, Refusal> {
         let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
         let refusal = failed(&answer);
         let Ok(stored) = StoredResponse::from_bytes(answer.into()) else {
@@ -131,9 +132,11 @@ impl Config {
         &self,
         stored: StoredResponse,
         expires_at: u64,
-    ) -> Result<Response<Bytes>, Refusal> {
+    ) -> Result<Response<Whole>, Refusal> {
+        let trailers = stored.trailers().clone();
         let response = stored.into_response();
-        let mut response = response.map_err(|status| not_kept(Some(status)))?;
+        let response = response.map_err(|status| not_kept(Some(status)))?;
+        let mut response = response.map(|data| Whole::stored(data, trailers));
         let headers = response.headers_mut();
         headers.insert(self.replayed_header.clone(), TRUE);
         self.mark_stored(headers, Some(expires_at));
@@ -159,15 +162,16 @@ impl Config {
         expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0)
     }
 
-    /// What is stored of a response: some of its headers and its body, as the hook leaves them.
+    /// What is stored of a response: some of its headers and trailers and its body, as the hooks leave them.
     pub(crate) fn stored(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
-        body: &Bytes,
+        body: &Whole,
     ) -> StoredResponse {
-        let mut kept = self.stored_headers.kept(headers);
-        let mut body = body.clone();
+        let trailers = self.stored_trailers(body);
+        let mut kept = self.stored_headers.kept(headers, &trailers);
+        let mut body = body.data.clone();
         if let Some(redact) = &self.redact {
             let before = body.len();
             redact(&mut kept, &mut body);
@@ -179,7 +183,19 @@ impl Config {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = kept;
-        StoredResponse::new(response)
+        StoredResponse::new(response).with_trailers(trailers)
+    }
+
+    fn stored_trailers(&self, body: &Whole) -> HeaderMap {
+        let kept = |trailers| self.stored_headers.kept_trailers(trailers);
+        let mut kept = body.trailers.as_ref().map(kept).unwrap_or_default();
+        match (&self.redact_trailers, &self.redact) {
+            (Some(redact), _) => redact(&mut kept),
+            // Who takes secrets out of headers and body has not said what of the trailers is one.
+            (None, Some(_)) => kept.clear(),
+            (None, None) => {}
+        }
+        kept
     }
 }
 

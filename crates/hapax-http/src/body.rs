@@ -6,8 +6,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use pin_project_lite::pin_project;
 use tokio::sync::mpsc;
 
@@ -16,6 +16,32 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A part of a body on its way from the task of a handler to its client; `None` is its end.
 pub(crate) type Piece = Option<Result<Frame<Bytes>, BoxError>>;
+
+/// A body that is all there, and the trailers that follow it.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    pub(crate) data: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
+    /// Whether its length is told before it comes; HTTP/1.1 has no trailers behind a length.
+    is_sized: bool,
+}
+
+impl Whole {
+    /// As it was stored.
+    pub(crate) fn stored(data: Bytes, trailers: HeaderMap) -> Self {
+        Self {
+            data,
+            is_sized: trailers.is_empty(),
+            trailers: (!trailers.is_empty()).then_some(trailers),
+        }
+    }
+}
+
+impl From<Bytes> for Whole {
+    fn from(data: Bytes) -> Self {
+        Self::stored(data, HeaderMap::new())
+    }
+}
 
 pin_project! {
     /// The body of a response that came through the layer.
@@ -28,17 +54,25 @@ pin_project! {
 pin_project! {
     #[project = KindOf]
     enum Kind<B> {
-        Whole { #[pin] body: Full<Bytes> },
+        Whole { data: Bytes, trailers: Option<HeaderMap>, is_sized: bool },
         Stream { pieces: mpsc::Receiver<Piece>, hint: SizeHint, ended: bool },
         Passed { #[pin] body: B },
     }
 }
 
 impl<B> ReplyBody<B> {
-    pub(crate) fn whole(body: Bytes) -> Self {
-        let body = Full::new(body);
+    pub(crate) fn whole(body: impl Into<Whole>) -> Self {
+        let Whole {
+            data,
+            trailers,
+            is_sized,
+        } = body.into();
         Self {
-            kind: Kind::Whole { body },
+            kind: Kind::Whole {
+                data,
+                trailers,
+                is_sized,
+            },
         }
     }
 
@@ -72,7 +106,14 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().kind.project() {
-            KindOf::Whole { body } => body.poll_frame(context).map_err(|never| match never {}),
+            KindOf::Whole { data, trailers, .. } => {
+                let frame = if data.is_empty() {
+                    trailers.take().map(Frame::trailers)
+                } else {
+                    Some(Frame::data(std::mem::take(data)))
+                };
+                Poll::Ready(frame.map(Ok))
+            }
             KindOf::Passed { body } => body.poll_frame(context).map_err(Into::into),
             KindOf::Stream { ended: true, .. } => Poll::Ready(None),
             KindOf::Stream {
@@ -99,7 +140,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Whole { body } => body.is_end_stream(),
+            Kind::Whole { data, trailers, .. } => data.is_empty() && trailers.is_none(),
             Kind::Stream { ended, .. } => *ended,
             Kind::Passed { body } => body.is_end_stream(),
         }
@@ -107,7 +148,15 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole { body } => body.size_hint(),
+            Kind::Whole { data, is_sized, .. } => {
+                let left = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                let mut hint = SizeHint::with_exact(left);
+                if !is_sized {
+                    hint = SizeHint::new();
+                    hint.set_lower(left);
+                }
+                hint
+            }
             Kind::Stream { hint, .. } => *hint,
             Kind::Passed { body } => body.size_hint(),
         }
@@ -136,7 +185,7 @@ impl<B> fmt::Debug for ReplyBody<B> {
 
 /// What reading a body up to a limit came to.
 pub(crate) enum Read<B> {
-    Whole(Bytes),
+    Whole(Whole),
     /// There is more than that: what was read, and the rest.
     Longer {
         start: Bytes,
@@ -145,20 +194,36 @@ pub(crate) enum Read<B> {
     Broken,
 }
 
-/// Reads a body to its end, or until more than `limit` bytes are there. Trailers are left out.
+/// Reads a body to its end, trailers too, or until more than `limit` bytes are there.
 pub(crate) async fn read_up_to<B>(body: B, limit: usize) -> Read<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    let was_sized = body.size_hint().exact().is_some();
     let mut body = Box::pin(body);
+    let mut trailers: Option<HeaderMap> = None;
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
     loop {
-        let data = match next_frame(&mut body).await {
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        let frame = match next_frame(&mut body).await {
+            Some(Ok(frame)) => frame,
             Some(Err(_)) => return Read::Broken,
-            None => return Read::Whole(first.unwrap_or_else(|| all.freeze())),
+            None => {
+                return Read::Whole(Whole {
+                    data: first.unwrap_or_else(|| all.freeze()),
+                    is_sized: was_sized || trailers.is_none(),
+                    trailers,
+                });
+            }
+        };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                let more = frame.into_trailers().unwrap_or_default();
+                trailers.get_or_insert_default().extend(more);
+                continue;
+            }
         };
         // One frame, which is how most bodies come, is not copied.
         match first.take() {

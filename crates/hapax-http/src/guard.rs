@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{BoxError, Read, ReplyBody, read_up_to};
+use crate::body::{BoxError, Read, ReplyBody, Whole, read_up_to};
 use crate::counters::Watch;
 use crate::header::{ClientKey, key_of};
 use crate::layer::{Config, KeyUse};
@@ -87,7 +87,7 @@ impl Config {
             return Err(too_large());
         }
         match read_up_to(body, limit).await {
-            Read::Whole(body) => Ok(body),
+            Read::Whole(body) => Ok(body.data),
             Read::Longer { .. } => Err(too_large()),
             Read::Broken => {
                 let detail = "the body ended before its end; nothing was run";
@@ -153,7 +153,7 @@ fn mismatch(other: &Mismatch) -> Refusal {
 /// What a covered request came to before it ran.
 enum Guarded {
     Run(Lease, Fingerprint, Bytes),
-    Answer(Response<Bytes>),
+    Answer(Response<Whole>),
     Unprotected(Bytes),
 }
 
@@ -176,7 +176,7 @@ where
     if let Some(mut answer) = screened {
         config.counters.screened.one_more();
         answer.extensions_mut().insert(Outcome::Screened);
-        return Ok(Guarded::Answer(answer));
+        return Ok(Guarded::Answer(answer.map(Whole::from)));
     }
     let fingerprint = config.fingerprint.of(&config.namespace, parts, &body)?;
     let options = config.options(parts, fingerprint.clone());

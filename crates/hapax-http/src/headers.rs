@@ -4,7 +4,7 @@ use http::header::{
     AUTHORIZATION, CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Of one connection, so never of a replay (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -26,11 +26,12 @@ const SECRETS: [HeaderName; 5] = [
     WWW_AUTHENTICATE,
 ];
 
-/// Which headers of a response are stored, and so replayed. The first answer has all of them.
+/// Which headers and trailers of a response are stored, and so replayed. The first answer has all of them.
 ///
 /// By default all but `Set-Cookie`, `Authorization`, `Proxy-Authorization`, `Proxy-Authenticate`,
 /// `WWW-Authenticate`, and those of one connection: `Connection` and what it names, `Keep-Alive`,
-/// `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade`. The latter are never stored.
+/// `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`. The latter are never stored. `Trailer` is stored where
+/// trailers are, and names those.
 #[derive(Clone, Debug)]
 pub struct HeaderRules {
     denied: Vec<HeaderName>,
@@ -74,22 +75,46 @@ impl HeaderRules {
         self
     }
 
-    /// What of these headers is stored, in their order.
-    pub(crate) fn kept(&self, headers: &HeaderMap) -> HeaderMap {
+    /// What of these headers is stored, in their order. `Trailer` announces what is stored of the trailers.
+    pub(crate) fn kept(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
         let named = named_by_connection(headers);
-        let keeps = |name: &HeaderName| {
-            !HOP_BY_HOP.contains(name)
-                && !self.denied.contains(name)
-                && !named.contains(name)
-                && self.only.as_ref().is_none_or(|only| only.contains(name))
-        };
-        let kept = headers.iter().filter(|(name, _)| keeps(name));
         let mut out = HeaderMap::with_capacity(headers.len());
+        for (name, value) in headers {
+            if name == TRAILER {
+                if let Some(value) = announced(value, trailers) {
+                    out.append(TRAILER, value);
+                }
+            } else if self.keeps(name) && !named.contains(name) {
+                out.append(name.clone(), value.clone());
+            }
+        }
+        out
+    }
+
+    /// What of these trailers is stored, in their order.
+    pub(crate) fn kept_trailers(&self, trailers: &HeaderMap) -> HeaderMap {
+        let kept = trailers.iter().filter(|(name, _)| self.keeps(name));
+        let mut out = HeaderMap::with_capacity(trailers.len());
         for (name, value) in kept {
             out.append(name.clone(), value.clone());
         }
         out
     }
+
+    fn keeps(&self, name: &HeaderName) -> bool {
+        !HOP_BY_HOP.contains(name)
+            && !self.denied.contains(name)
+            && self.only.as_ref().is_none_or(|only| only.contains(name))
+    }
+}
+
+/// What of this value of `Trailer` is among the trailers: the rest would be waited for in vain.
+fn announced(value: &HeaderValue, trailers: &HeaderMap) -> Option<HeaderValue> {
+    let names = value.to_str().ok()?.split(',').map(str::trim);
+    let names: Vec<&str> = names.filter(|name| trailers.contains_key(*name)).collect();
+    (!names.is_empty())
+        .then(|| HeaderValue::try_from(names.join(", ")).ok())
+        .flatten()
 }
 
 /// The headers that `Connection` names are of one connection too.

@@ -40,6 +40,7 @@ type Operation = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
 type Screen = Arc<dyn Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync>;
 type Decide = Arc<dyn Fn(StatusCode) -> Disposition + Send + Sync>;
 type Redact = Arc<dyn Fn(&mut HeaderMap, &mut Bytes) + Send + Sync>;
+type RedactTrailers = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
 type Render = Arc<dyn Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync>;
 
 /// The options of a layer.
@@ -69,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) on_panic: Disposition,
     pub(crate) stored_headers: HeaderRules,
     pub(crate) redact: Option<Redact>,
+    pub(crate) redact_trailers: Option<RedactTrailers>,
     pub(crate) fails_open: bool,
     pub(crate) statuses: Vec<(Reason, StatusCode)>,
     pub(crate) documentation: Option<String>,
@@ -176,6 +178,7 @@ impl IdempotencyLayer {
             on_panic: Disposition::ByGuarantee,
             stored_headers: HeaderRules::new(),
             redact: None,
+            redact_trailers: None,
             fails_open: false,
             statuses: Vec::new(),
             documentation: None,
@@ -296,7 +299,7 @@ impl IdempotencyLayer {
     }
 
     /// Reads bodies of unknown length to their end, or the limit, before it answers, so that they can
-    /// be stored. Without it they are passed through as they come, and not stored.
+    /// be stored, with their trailers. Without it they are passed through as they come, and not stored.
     pub fn collect_streams(self) -> Self {
         self.with(|config| config.collects_streams = true)
     }
@@ -366,12 +369,18 @@ impl IdempotencyLayer {
         self.with(|config| config.stored_headers = rules)
     }
 
-    /// Changes headers and body before they are stored; the first answer is not changed.
+    /// Changes headers and body before they are stored; the first answer is not changed. No trailers are stored then,
+    /// unless [`redact_trailers`](Self::redact_trailers) says what of them is.
     pub fn redact(
         self,
         redact: impl Fn(&mut HeaderMap, &mut Bytes) + Send + Sync + 'static,
     ) -> Self {
         self.with(|config| config.redact = Some(Arc::new(redact)))
+    }
+
+    /// Changes trailers before they are stored; the first answer is not changed.
+    pub fn redact_trailers(self, redact: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
+        self.with(|config| config.redact_trailers = Some(Arc::new(redact)))
     }
 
     /// Runs handlers without protection while the store cannot answer; they are counted as

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 use tower_service::Service;
 
-use crate::body::{BoxError, Piece, Read, ReplyBody, next_frame, read_up_to};
+use crate::body::{BoxError, Piece, Read, ReplyBody, Whole, next_frame, read_up_to};
 use crate::disposition::Disposition;
 use crate::layer::Config;
 use crate::outcome::Outcome;
@@ -184,7 +184,7 @@ where
     }
 
     /// Stores a response, then sends it.
-    async fn store(&mut self, parts: Parts, body: Bytes) {
+    async fn store(&mut self, parts: Parts, body: Whole) {
         let stored = self.config.stored(parts.status, &parts.headers, &body);
         let bytes = stored.to_bytes();
         let Some(lease) = self.held.take() else {
@@ -216,9 +216,9 @@ where
     }
 
     /// Stores that it ran, then sends the response.
-    async fn leave_out(&mut self, parts: Parts, body: Bytes) {
+    async fn leave_out(&mut self, parts: Parts, body: Whole) {
         if let Some(lease) = self.held.take() {
-            self.omit(lease, parts.status, length(&body)).await;
+            self.omit(lease, parts.status, length(&body.data)).await;
         }
         self.pass(parts, ReplyBody::whole(body), None);
     }
@@ -228,7 +228,7 @@ where
         &mut self,
         winner: Option<(StoredResponse, u64)>,
         parts: Parts,
-        body: Bytes,
+        body: Whole,
     ) {
         let replay = winner.map(|(stored, expires_at)| self.config.replay_of(stored, expires_at));
         match replay {

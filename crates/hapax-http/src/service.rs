@@ -20,7 +20,7 @@ use crate::layer::Config;
 /// A service that runs each key once. [`IdempotencyLayer`](crate::IdempotencyLayer) makes it.
 ///
 /// The inner service is called in a task of its own, so it has to run within a tokio runtime. Trailers
-/// of a request are not handed on, and those of a stored response are not stored.
+/// of a request are not handed on.
 #[derive(Clone)]
 pub struct Idempotency<S> {
     inner: S,

@@ -74,17 +74,13 @@ async fn the_type_of_a_body_counts_whatever_its_spelling() {
     });
     for (one, first) in all.clone() {
         for (other, second) in all.clone() {
-            for (spelling, respelled) in
-                [(r#"{"a":1}"#, r#"{"a":1}"#), (r#"{"a": 1}"#, r#"{"a": 1}"#)]
-            {
-                let differs = by_default(body(first, spelling), body(second, respelled)).await;
+            for spelling in [r#"{"a":1}"#, r#"{"a": 1}"#] {
+                let differs = by_default(body(first, spelling), body(second, spelling)).await;
                 if one == other {
                     assert!(differs.is_empty(), "{first:?} {second:?} {differs:?}");
                 } else {
-                    assert!(
-                        differs.contains(&"content-type".to_owned()),
-                        "{first:?} {second:?}"
-                    );
+                    let names_it = differs.contains(&"content-type".to_owned());
+                    assert!(names_it, "{first:?} {second:?}");
                 }
             }
         }

@@ -16,4 +16,5 @@ mod stats;
 mod status;
 mod stored;
 mod streams;
+mod trailers;
 mod traps;

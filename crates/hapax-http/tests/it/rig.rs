@@ -119,13 +119,19 @@ impl Call {
         let request = self.request.body(self.body).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map(|whole| whole.to_bytes().to_vec());
+        let body = body.collect().await;
+        let trailers = body
+            .as_ref()
+            .ok()
+            .and_then(|whole| whole.trailers().cloned());
+        let body = body.map(|whole| whole.to_bytes().to_vec());
         Reply {
             status: parts.status,
             headers: parts.headers,
             outcome: parts.extensions.get().cloned(),
             broken: body.is_err(),
             body: body.unwrap_or_default(),
+            trailers,
         }
     }
 }
@@ -136,6 +142,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Option<HeaderMap>,
     /// The body ended with an error.
     pub(crate) broken: bool,
     pub(crate) outcome: Option<Outcome>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hapax_http::StoredResponse;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use proptest::prelude::*;
 
 #[test]
@@ -25,6 +25,33 @@ fn the_format_is_pinned() {
         short,
         &b"\x01\x01\xc8\x00\x00\x00\x02\x01\x00\x00\x00\x00\x00\x00"[..]
     );
+}
+
+/// The bytes had no place for trailers, so a replay of gRPC had no status.
+#[test]
+fn the_format_of_trailers_is_pinned() {
+    let answer = || Response::builder().status(200).header("a", "b");
+    let trailers = HeaderMap::from_iter([("t".parse().unwrap(), HeaderValue::from_static("0"))]);
+    let stored = StoredResponse::new(answer().body(Bytes::from("c")).unwrap());
+    let with = stored.clone().with_trailers(trailers.clone());
+    let bytes = with.to_bytes();
+    assert_eq!(
+        bytes,
+        &b"\x01\x02\xc8\x00\x01\x00\x01\x00a\x01\x00\x00\x00b\x01\x00\x01\x00t\x01\x00\x00\x000c"[..]
+    );
+    for end in 2..bytes.len() - 1 {
+        assert!(
+            StoredResponse::from_bytes(bytes.slice(..end)).is_err(),
+            "{end}"
+        );
+    }
+    assert_eq!(StoredResponse::from_bytes(bytes).unwrap(), with);
+    assert_eq!(with.trailers(), &trailers);
+    // Without any, the bytes are what they were before there were trailers.
+    let none = stored.clone().with_trailers(HeaderMap::new());
+    assert_eq!(none.to_bytes(), stored.to_bytes());
+    let left_out = StoredResponse::without_body(StatusCode::OK, 1).with_trailers(trailers);
+    assert!(left_out.trailers().is_empty());
 }
 
 #[test]
@@ -92,6 +119,7 @@ proptest! {
     fn what_is_written_is_read_back(
         status in 100..1000_u16,
         lines in prop::collection::vec(("[a-z][a-z0-9_-]{0,30}", "[ -~]{0,40}"), 0..20),
+        trailers in prop::collection::vec(("[a-z][a-z0-9_-]{0,30}", "[ -~]{0,40}"), 0..4),
         body in prop::collection::vec(any::<u8>(), 0..500),
     ) {
         let mut answer = Response::new(Bytes::from(body));
@@ -100,12 +128,19 @@ proptest! {
             let name: HeaderName = name.parse().unwrap();
             answer.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
         }
-        let stored = StoredResponse::new(answer);
+        let mut follows = HeaderMap::new();
+        for (name, value) in &trailers {
+            let name: HeaderName = name.parse().unwrap();
+            follows.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let stored = StoredResponse::new(answer).with_trailers(follows);
         let read = StoredResponse::from_bytes(stored.to_bytes()).unwrap();
         prop_assert!(read.headers().iter().eq(stored.headers().iter()), "in their order");
         prop_assert_eq!(&read, &stored);
+        prop_assert!(read.trailers().iter().eq(stored.trailers().iter()));
+        let trailers = read.trailers().clone();
         let response = read.into_response().unwrap();
-        prop_assert_eq!(StoredResponse::new(response), stored);
+        prop_assert_eq!(StoredResponse::new(response).with_trailers(trailers), stored);
     }
 
     #[test]
