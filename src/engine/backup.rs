@@ -100,8 +100,10 @@ impl Engine {
                 before: copied,
                 checksum: chain.checksum,
             };
+            let frames = u32::try_from(end + 1 - segment.first_frame).unwrap_or(u32::MAX);
             target
-                .activate(segment.number, &link.encode())
+                .prepare(segment.number, frames)
+                .and_then(|()| target.activate(segment.number, &link.encode()))
                 .map_err(failed)?;
             for frame in segment.first_frame..=end {
                 let Some(payload) = self.journal.frame_bytes(frame)? else {
@@ -250,16 +252,14 @@ fn copy_segments(
     meter: &mut Meter<'_>,
 ) -> Result<()> {
     let failed = |error| Error::io("restoring the backup", error);
-    for segment in &found.segments {
-        to.activate(
-            segment.number,
-            &from.read_link(segment.number).map_err(failed)?,
-        )
-        .map_err(failed)?;
+    for (segment, last) in found.spans() {
+        let link = from.read_link(segment.number).map_err(failed)?;
+        to.prepare(segment.number, segment.frames_to(last))
+            .and_then(|()| to.activate(segment.number, &link))
+            .map_err(failed)?;
         let mut result = Ok(());
         let read = from.read_all(segment.number, &mut |index, bytes| {
-            let counts =
-                open_frame(bytes, store_id).is_ok_and(|view| view.header.number <= found.last);
+            let counts = open_frame(bytes, store_id).is_ok_and(|view| view.header.number <= last);
             if counts {
                 result = to.append(segment.number, index, bytes);
                 meter.add(1);

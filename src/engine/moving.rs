@@ -97,9 +97,8 @@ fn copy(from: &dyn Log, to: &dyn Log, found: &Found) -> io::Result<Copied> {
         ..Copied::default()
     };
     to.segments()?;
-    for (at, segment) in found.segments.iter().enumerate() {
-        let next = found.segments.get(at + 1);
-        let last = next.map_or(found.last, |next| next.first_frame - 1);
+    for (segment, last) in found.spans() {
+        to.prepare(segment.number, segment.frames_to(last))?;
         to.activate(segment.number, &from.read_link(segment.number)?)?;
         let (mut result, mut unflushed) = (Ok(()), 0);
         from.read_all(segment.number, &mut |index, frame| {

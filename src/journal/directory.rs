@@ -44,8 +44,8 @@ const SLOT_BYTES: usize = 4096;
 /// Most bytes that a slot holds.
 const MARKS_BYTES_MAX: usize = 512;
 
-/// Bytes written to the reserve at once.
-const RESERVE_CHUNK: usize = 1 << 20;
+/// What is written to the reserve at once.
+static RESERVE_CHUNK: [u8; 1 << 16] = [0xA5; 1 << 16];
 
 /// How long one round of waiting for a lock takes.
 pub(crate) const LOCK_ROUND: Duration = Duration::from_millis(10);
@@ -508,13 +508,13 @@ fn take_reserve(path: &Path, bytes: u64) -> io::Result<()> {
     if there >= bytes {
         return Ok(());
     }
-    let chunk = vec![0xA5; RESERVE_CHUNK];
     let mut write = || {
         let mut left = bytes - there;
         while left > 0 {
-            let next = left.min(RESERVE_CHUNK as u64);
-            file.write_all(&chunk[..usize::try_from(next).unwrap_or(RESERVE_CHUNK)])?;
-            left -= next;
+            let next = usize::try_from(left)
+                .map_or(RESERVE_CHUNK.len(), |left| left.min(RESERVE_CHUNK.len()));
+            file.write_all(&RESERVE_CHUNK[..next])?;
+            left -= next as u64;
         }
         file.sync_all()
     };

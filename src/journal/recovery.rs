@@ -32,6 +32,25 @@ pub(crate) struct Found {
     pub(crate) audit: Option<AuditHead>,
 }
 
+impl Found {
+    /// Each segment, with the last of its frames that counts; it has none where that is before its
+    /// first one.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (FoundSegment, u64)> {
+        self.segments.iter().enumerate().map(|(at, segment)| {
+            let next = self.segments.get(at + 1);
+            let last = next.map_or(self.last, |next| next.first_frame - 1);
+            (*segment, last)
+        })
+    }
+}
+
+impl FoundSegment {
+    /// How many frames it has up to this one.
+    pub(crate) fn frames_to(&self, last: u64) -> u32 {
+        u32::try_from((last + 1).saturating_sub(self.first_frame)).unwrap_or(u32::MAX)
+    }
+}
+
 /// What recovery meets, in log order.
 pub(crate) trait Visitor {
     /// A segment begins.
