@@ -60,6 +60,10 @@ damage:
 races:
     ci/races
 
+# Whether hapax changes what other crates of a build do.
+beside:
+    ci/beside
+
 # With promtool.
 ops:
     ci/ops

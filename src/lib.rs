@@ -50,6 +50,8 @@ mod salvage;
 mod stats;
 mod sync;
 mod trace;
+#[cfg(feature = "json")]
+mod value_json;
 
 mod wheel;
 

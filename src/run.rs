@@ -294,10 +294,11 @@ impl Namespace {
                             refused.into_lease().complete_without()
                         }
                         completed => completed,
-                    },
-                    Err(error) => Err(LeaseError::new(error, lease)),
+                    }
+                    .map_err(Error::from),
+                    Err(error) => unstorable(error, lease.complete_without()),
                 };
-                stored(value, completed.map_err(Error::from))
+                stored(value, completed)
             }
             Err(failure) => {
                 let (how, error) = classify(failure, self.policy().guarantee());
@@ -364,10 +365,11 @@ impl Namespace {
                                 refused.into_lease().complete_without_async().await
                             }
                             completed => completed,
-                        },
-                        Err(error) => Err(LeaseError::new(error, lease)),
+                        }
+                        .map_err(Error::from),
+                        Err(error) => unstorable(error, lease.complete_without_async().await),
                     };
-                    stored(value, completed.map_err(Error::from))
+                    stored(value, completed)
                 }
                 Err(failure) => {
                     let (how, error) = classify(failure, guarantee);
@@ -415,6 +417,12 @@ fn classify<E>(failure: Failure<E>, guarantee: Guarantee) -> (How, E) {
     }
 }
 
+/// The work has run, and must not run again because its result cannot be stored.
+fn unstorable(error: Error, completed: Result<(), LeaseError>) -> Result<()> {
+    completed?;
+    Err(error)
+}
+
 fn stored<T, E>(value: T, completed: Result<()>) -> Result<Ran<T>, RunError<E>> {
     match completed {
         Ok(()) => Ok(Ran::Executed(value)),
@@ -448,7 +456,7 @@ fn ran_before<T>(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Ra
 
 fn decode_response<T: Response>(answer: &Completed) -> Result<T> {
     if answer.response_omitted() {
-        let text = "the outcome was recorded without its bytes, which were over max_response: \
+        let text = "the outcome was recorded without its bytes, which were over max_response or no JSON: \
                     there is no result to give back, and the work is not run again";
         return Err(Error::new(ErrorKind::Decode, text));
     }

@@ -15,16 +15,23 @@ use crate::namespace::Namespace;
 use crate::pending::Pending;
 use crate::record::State;
 use crate::run::{Codec, Failure, Ran, Run, RunError};
+use crate::value_json::{self, Written};
 
 /// A namespace whose responses are values of a type, stored as JSON. Cheap to clone.
 ///
 /// Only the type of the responses is new: keys, policy, errors and everything else are those of
 /// the [`Namespace`], and both can be used on the same keys.
 ///
+/// What is replayed is what was stored, floating-point numbers to the last bit. What JSON cannot
+/// tell is refused with [`Invalid`](ErrorKind::Invalid) before anything is stored: a NaN or an
+/// infinity, which it writes as `null`, and a `Some` whose content is `null`, which reads as `None`
+/// (unless `T` reads it back as a `Some`). What the type itself leaves out or reads as another value,
+/// a skipped field or the wrong variant of an untagged enum, is its own affair.
+///
 /// A stored response that does not decode as a `T`, after a deploy that changed the type say, is
 /// an error of kind [`Decode`](ErrorKind::Decode) with the bytes in [`Error::payload`]. It never
-/// makes the key run again. So `T` has to decode from whatever it has ever serialised to; a
-/// floating-point number that is not finite, for one, does not.
+/// makes the key run again. So `T` has to decode from whatever it has ever serialised to. As
+/// `serde_json` does, a reader gives up on more than 127 arrays and objects inside one another.
 ///
 /// # Examples
 ///
@@ -144,8 +151,8 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     ///
     /// # Errors
     /// As for [`Namespace::run_once`]; also [`RunError::Store`] of kind
-    /// [`Invalid`](ErrorKind::Invalid) for a result that does not serialise. The work has run then,
-    /// so the key is not given up: its lease runs on until it lapses.
+    /// [`Invalid`](ErrorKind::Invalid) for a result that JSON cannot tell. The work has run then, and
+    /// must not run again: the key is recorded as completed, without the value.
     ///
     /// # Examples
     ///
@@ -282,14 +289,15 @@ impl<T> TypedLease<T> {
         self.lease.fail(error)
     }
 
-    /// Stores a value as the final error; [`Failed::decode`] gives it back.
+    /// Stores a value as the final error; [`Failed::decode`] gives it back, where a `Some` whose
+    /// content is `null` has become `None`.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn fail_with(self, error: &impl Serialize) -> Result<(), LeaseError> {
-        match encode(error) {
-            Ok(bytes) => self.lease.fail(bytes),
-            Err(error) => Err(LeaseError::new(error, self.lease)),
+        match value_json::write(error) {
+            Ok(written) => self.lease.fail(written.bytes),
+            Err(error) => Err(LeaseError::new(not_written(error, HELD), self.lease)),
         }
     }
 
@@ -310,14 +318,14 @@ impl<T> TypedLease<T> {
     }
 }
 
-impl<T: Serialize> TypedLease<T> {
+impl<T: Serialize + DeserializeOwned> TypedLease<T> {
     /// Stores the value as the response. Later claims of the key are answered with it.
     ///
     /// # Errors
-    /// As for [`Lease::complete`], and [`Invalid`](ErrorKind::Invalid) for a value that does not
-    /// serialise, before anything is done. Each gives the lease back.
+    /// As for [`Lease::complete`], and [`Invalid`](ErrorKind::Invalid) for a value that JSON cannot
+    /// tell ([`Typed`] says which), before anything is done. Each gives the lease back.
     pub fn complete(self, value: &T) -> Result<(), LeaseError> {
-        match encode(value) {
+        match encode(value, HELD) {
             Ok(bytes) => self.lease.complete(bytes),
             Err(error) => Err(LeaseError::new(error, self.lease)),
         }
@@ -325,7 +333,7 @@ impl<T: Serialize> TypedLease<T> {
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
     pub fn complete_async(self, value: &T) -> Pending<Result<(), LeaseError>> {
-        match encode(value) {
+        match encode(value, HELD) {
             Ok(bytes) => self.lease.complete_async(bytes),
             Err(error) => {
                 let refused = LeaseError::new(error, self.lease);
@@ -414,29 +422,45 @@ impl Failed {
 
 fn codec<T: Serialize + DeserializeOwned>() -> Codec<T> {
     Codec {
-        encode: |value| encode(value),
+        encode: |value| encode(value, RAN),
         decode: |answer| answer.decode(),
     }
 }
 
-fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| {
+const HELD: &str = "the key is still held, so settle it otherwise";
+const RAN: &str = "the work has run, so the key is recorded as completed without it";
+
+fn encode<T: Serialize + DeserializeOwned>(value: &T, then: &str) -> Result<Vec<u8>> {
+    let written = value_json::write(value).map_err(|error| not_written(error, then))?;
+    if written.blurred > 0 && reads_as_another::<T>(&written) {
         let text = format!(
-            "the value does not serialise as JSON: {error}; the key is still held, so settle it otherwise"
+            "the value has a Some whose content is null, which JSON gives back as None; {then}"
         );
-        Error::new(ErrorKind::Invalid, text).with_source(error)
-    })
+        return Err(Error::new(ErrorKind::Invalid, text));
+    }
+    Ok(written.bytes)
+}
+
+/// Some types tell a `Some` of nothing from a `None` as they read; then as many are written again.
+fn reads_as_another<T: Serialize + DeserializeOwned>(written: &Written) -> bool {
+    let again = value_json::read::<T>(&written.bytes).and_then(|value| value_json::write(&value));
+    again.is_ok_and(|again| again.blurred != written.blurred)
+}
+
+fn not_written(error: serde_json::Error, then: &str) -> Error {
+    let text = format!("the value does not serialise as JSON: {error}; {then}");
+    Error::new(ErrorKind::Invalid, text).with_source(error)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], omitted: bool) -> Result<T> {
     if omitted {
         return Err(Error::new(
             ErrorKind::Decode,
-            "the outcome was recorded without its bytes, which were over max_response: \
+            "the outcome was recorded without its bytes, which were over max_response or no JSON: \
              there is no value to give back, and the work is not run again",
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    value_json::read(bytes).map_err(|error| {
         let text = format!(
             "the stored bytes do not decode: {error}; they are in payload(), and the work is not run again"
         );

@@ -1,9 +1,12 @@
 //! The layout and the style of this repository, as a test.
 //!
-//! Imports point one way, files and functions stay short, and what the documents name exists.
+//! Imports point one way, files and functions stay short, what the documents name exists, and no feature
+//! changes what other crates of a build do.
 
 #[path = "tidy/docs.rs"]
 mod docs;
+#[path = "tidy/features.rs"]
+mod features;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/source.rs"]

@@ -56,4 +56,6 @@ mod smoke;
 mod threads;
 #[cfg(feature = "json")]
 mod typed;
+#[cfg(feature = "json")]
+mod typed_values;
 mod upkeep;

@@ -157,7 +157,7 @@ fn a_value_that_does_not_serialise_is_refused_and_keeps_the_lease() {
 }
 
 #[test]
-fn a_result_of_run_once_that_does_not_serialise_does_not_give_the_key_up() {
+fn a_result_of_run_once_that_does_not_serialise_does_not_make_it_run_again() {
     let (_store, raw) = namespace(Policy::at_least_once());
     let numbers: Typed<Picky> = raw.typed();
     let run = |value| numbers.run_once("a", move |_| Ok::<_, Failure<String>>(Picky(value)));
@@ -165,10 +165,17 @@ fn a_result_of_run_once_that_does_not_serialise_does_not_give_the_key_up() {
         panic!("not stored")
     };
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(
-        matches!(run(1), Ok(Ran::InProgress(_))),
-        "the work was done, so it is not run again while the lease lasts"
-    );
+    let Err(RunError::Store(error)) = run(1) else {
+        panic!("the work was done, so it is not run again")
+    };
+    assert_eq!((error.kind(), error.payload()), (ErrorKind::Decode, None));
+    assert!(raw.contains("a").unwrap());
+    let options = ClaimOptions::new();
+    let ran = ready(numbers.run_once_async("b", options, |_| async {
+        Ok::<_, Failure<String>>(Picky(-1))
+    }));
+    assert!(matches!(ran, Err(RunError::Store(error)) if error.kind() == ErrorKind::Invalid));
+    assert!(raw.contains("b").unwrap());
 }
 
 #[test]

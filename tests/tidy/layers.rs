@@ -26,6 +26,7 @@ const VALUES: &[&str] = &[
     "stats",
     "sync",
     "trace",
+    "value_json",
 ];
 const PUBLIC: &[&str] = &[
     "audit_scan",

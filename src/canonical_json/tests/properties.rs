@@ -3,7 +3,7 @@
 use super::spelling::{Json, Spelling, json, leaves, text};
 use super::*;
 
-/// Without numbers, which `serde_json` keeps as they were spelt.
+/// Without numbers, which `serde_json` rounds.
 fn without_numbers(value: Value) -> Value {
     match value {
         Value::Number(_) => Value::Null,
@@ -107,8 +107,13 @@ proptest! {
         let read = serde_json::from_slice::<Value>(&body);
         match canonical(&body) {
             Ok(form) => {
-                let back = serde_json::from_str(&form).expect("the form is JSON");
-                prop_assert_eq!(without_numbers(read.expect("it is JSON")), without_numbers(back));
+                match read {
+                    Ok(read) => {
+                        let back = serde_json::from_str(&form).expect("the form is JSON");
+                        prop_assert_eq!(without_numbers(read), without_numbers(back));
+                    }
+                    Err(error) => prop_assert!(error.to_string().contains("out of range"), "{}", error),
+                }
                 prop_assert_eq!(canonical(&form), Ok(form), "idempotence");
             }
             Err(error) => {
