@@ -108,6 +108,22 @@ fn a_history_under_interval_is_explained() {
 }
 
 #[test]
+fn a_history_of_many_threads_at_one_key_is_decided() {
+    let history = record(&Plan {
+        lasting: Duration::from_secs(3),
+        calls: 6000,
+        log: LogKind::Files,
+        threads: 24,
+        keys: 1,
+        seed: seed(),
+        ..Plan::default()
+    });
+    let report = check(&history);
+    assert!(report.holds(), "{report}");
+    assert!(report.most_pending > 8, "few calls overlapped: {report}");
+}
+
+#[test]
 fn a_history_is_read_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("history.jsonl");

@@ -31,7 +31,8 @@ usage: cargo run --release --example stress -- [options]
   --no-check         record only
   --fault NAME       plant a fault, to see that it is found: two-grants,
                      lost-completion, superseded-accepted, wrong-body,
-                     forget-undone, granted-after-lapse, token-not-rising
+                     forget-undone, granted-after-lapse, token-not-rising,
+                     short-wait
   --json             the summary as one JSON object
   --help             this text
 

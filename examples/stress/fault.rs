@@ -23,10 +23,12 @@ pub(crate) enum Fault {
     GrantedAfterLapse,
     /// A grant has a token that was given before.
     TokenNotRising,
+    /// Who has to wait is told a time that is too short.
+    ShortWait,
 }
 
 impl Fault {
-    pub(crate) const ALL: [(&'static str, Self); 7] = [
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("two-grants", Self::TwoGrants),
         ("lost-completion", Self::LostCompletion),
         ("superseded-accepted", Self::SupersededAccepted),
@@ -34,6 +36,7 @@ impl Fault {
         ("forget-undone", Self::ForgetUndone),
         ("granted-after-lapse", Self::GrantedAfterLapse),
         ("token-not-rising", Self::TokenNotRising),
+        ("short-wait", Self::ShortWait),
     ];
 
     pub(crate) fn named(name: &str) -> Result<Self, Failure> {
@@ -73,6 +76,18 @@ impl Fault {
                 granted.token = (granted.token - 40).max(0);
                 Answer::Granted(granted)
             }
+            (
+                Self::ShortWait,
+                Answer::InProgress {
+                    attempt,
+                    meta,
+                    left_ms,
+                },
+            ) => Answer::InProgress {
+                left_ms: left_ms / 8,
+                attempt,
+                meta,
+            },
             (Self::SupersededAccepted, Answer::Refused(refused))
                 if refused.kind == Refusal::Superseded =>
             {

@@ -54,7 +54,7 @@ pub fn tokens(history: &History) -> Vec<Violation> {
 }
 
 /// What is known of the store's clock of whole seconds, from its own answers: the first grant of a
-/// key tells the second in which it was given.
+/// key tells the second in which it was given, and an outcome a second that had come by then.
 #[derive(Clone, Debug)]
 pub struct StoreClock {
     wall_ms: u64,
@@ -94,10 +94,9 @@ impl StoreClock {
                 });
             }
         }
-        told.sort_by_key(|(_, end, _)| *end);
-        for (_, end, secs) in &told {
+        for (end, secs) in clock.reached(history) {
             let most = clock.told_by.last().map_or(0, |(_, most)| *most);
-            clock.told_by.push((*end, most.max(*secs)));
+            clock.told_by.push((end, most.max(secs)));
         }
         told.sort_by_key(|(call, ..)| std::cmp::Reverse(call.start));
         for (call, _, secs) in &told {
@@ -118,6 +117,32 @@ impl StoreClock {
             }
         }
         Ok(clock)
+    }
+
+    /// By when it had come to which second, by the end of the call that tells so.
+    fn reached(&self, history: &History) -> Vec<(u64, u64)> {
+        let told = history.calls.iter().filter_map(|call| {
+            let secs = match &call.result {
+                Answer::Granted(granted) => granted.first,
+                Answer::Completed(stored) | Answer::Failed(stored) => stored.at,
+                _ => return None,
+            };
+            let end = call.end?;
+            // A second that has not come yet is judged with the key that it is told of.
+            (secs <= self.by_wall(call.start, end).1).then_some((end, secs))
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        told
+    }
+
+    /// The lowest and the highest second that a call may have been decided in, by its own answer too.
+    #[must_use]
+    pub fn of_call(&self, call: &Call) -> (u64, u64) {
+        match &call.result {
+            Answer::Granted(granted) if granted.attempt == 1 => (granted.first, granted.first),
+            _ => self.between(call.start, call.end),
+        }
     }
 
     fn by_wall(&self, start: u64, end: u64) -> (u64, u64) {

@@ -1,15 +1,21 @@
-//! The search for an order, after Wing, Gong and Lowe: the calls of a key are walked through in
-//! time, and every state that some order leads to is kept, with the calls that are in it already.
+//! The search for an order, after Wing, Gong and Lowe.
 //!
-//! A call is put in order at the latest when it returns. Where the same calls lead to the same
-//! state, the orders are one from then on, so the work grows with the calls that overlap, not with
-//! the length of the history.
+//! The calls of a key are walked through in time, stage by stage: a call is put in order at the
+//! latest when it returns. One order is followed as deep as it leads, then the next. Where the
+//! same calls lead to the same state, orders are one from then on ([`Visited`]). When that takes too long,
+//! all orders are followed side by side instead, which forgets those of earlier stages.
 
 use std::collections::HashSet;
 
 use crate::global::StoreClock;
 use crate::history::{Answer, Call, Op, Reopen, Rules};
 use crate::spec::{Key, Moment};
+
+mod stages;
+mod visited;
+
+use self::stages::{Open, Stage, Step, stages};
+use self::visited::Visited;
 
 /// How a key's history was judged.
 #[derive(Clone, Debug)]
@@ -38,32 +44,16 @@ pub struct Fault<'a> {
     pub keys: Vec<Key<'a>>,
 }
 
-/// Orders that are kept apart, and calls that overlap, at most.
+/// Orders that are tried one after the other without getting further, at most.
+const TRIED_MAX: usize = 200_000;
+/// Orders that are kept apart side by side, at most.
 const ORDERS_MAX: usize = 200_000;
-const PENDING_MAX: usize = 64;
-
-/// What may be put in order next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
-    Call(usize),
-    /// The end of a claim whose future was dropped.
-    Withdraw(usize),
-    Reopen(usize),
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Order<'a> {
     key: Key<'a>,
-    /// One bit for each slot that is in it.
+    /// One bit for each step that is in it and is still under way.
     done: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Event {
-    Start(usize),
-    ReopenStart(usize),
-    ReopenEnd(usize),
-    End(usize),
 }
 
 /// Judges the calls of one key.
@@ -88,234 +78,147 @@ pub fn judge_from<'a>(
     reopens: &[Reopen],
     keys: Vec<Key<'a>>,
 ) -> Judged<'a> {
+    let Some(cut) = stages(rules, calls, reopens) else {
+        return Judged {
+            verdict: Verdict::GaveUp,
+            most_orders: 1,
+            most_pending: stages::PENDING_MAX,
+        };
+    };
     let moment = |call: &&Call| Moment {
         start: call.start,
         end: call.end.unwrap_or(u64::MAX),
-        secs: clock.between(call.start, call.end),
+        secs: clock.of_call(call),
     };
     let mut search = Search {
         rules,
         calls,
-        reopens,
+        stages: cut.stages,
         moments: calls.iter().map(moment).collect(),
-        slots: Vec::new(),
-        orders: keys
-            .iter()
-            .map(|key| Order { key: *key, done: 0 })
-            .collect(),
-        quiet: (0, keys),
         most_orders: 1,
-        most_pending: 0,
     };
-    let verdict = search.run();
+    let verdict = search
+        .one_by_one(&keys)
+        .or_else(|TooMany| search.side_by_side(keys))
+        .unwrap_or_else(|TooMany| Verdict::GaveUp);
     Judged {
         verdict,
         most_orders: search.most_orders,
-        most_pending: search.most_pending,
+        most_pending: cut.most_pending,
     }
 }
 
 struct Search<'a, 'h> {
     rules: &'h Rules,
     calls: &'h [&'a Call],
-    reopens: &'h [Reopen],
+    stages: Vec<Stage>,
     moments: Vec<Moment>,
-    slots: Vec<Option<Step>>,
-    orders: HashSet<Order<'a>>,
-    /// The first call after the last moment at which nothing was under way, and the keys then.
-    quiet: (usize, Vec<Key<'a>>),
     most_orders: usize,
-    most_pending: usize,
 }
 
 /// There are more orders than fit.
 struct TooMany;
 
 impl<'a> Search<'a, '_> {
-    fn run(&mut self) -> Verdict<'a> {
-        for (_, event) in self.events() {
-            match self.step(event) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let call = match event {
-                        Event::End(at) => Some(at),
-                        _ => None,
-                    };
-                    let (from, keys) = self.quiet.clone();
-                    return Verdict::Violated(Fault { call, from, keys });
-                }
-                Err(TooMany) => return Verdict::GaveUp,
-            }
+    /// Follows one order as far as it leads, then the next.
+    fn one_by_one(&mut self, keys: &[Key<'a>]) -> Result<Verdict<'a>, TooMany> {
+        let mut quiet = Quiet::default();
+        let (mut deepest, mut tried) = (0, 0);
+        let mut visited = Visited::default();
+        let mut open = Vec::new();
+        for key in keys {
+            quiet.arrive(&self.stages, 0, *key);
+            open.push((0, Order { key: *key, done: 0 }));
         }
-        Verdict::Holds
-    }
-
-    /// Starts before ends of the same nanosecond: what touches counts as overlapping.
-    fn events(&self) -> Vec<(u64, Event)> {
-        let mut events = Vec::new();
-        for (at, call) in self.calls.iter().enumerate() {
-            events.push((call.start, Event::Start(at)));
-            let known = call.result != Answer::Unknown;
-            events.extend(call.end.filter(|_| known).map(|end| (end, Event::End(at))));
-        }
-        let first = self.calls.first().map_or(u64::MAX, |call| call.start);
-        for (at, reopen) in self.reopens.iter().enumerate() {
-            if reopen.end >= first {
-                events.push((reopen.start, Event::ReopenStart(at)));
-                events.push((reopen.end, Event::ReopenEnd(at)));
+        while let Some((at, order)) = open.pop() {
+            let Some(stage) = self.stages.get(at) else {
+                return Ok(Verdict::Holds);
+            };
+            if at > deepest {
+                (deepest, tried) = (at, 0);
             }
-        }
-        events.sort_unstable();
-        events
-    }
-
-    /// False when no order is left.
-    fn step(&mut self, event: Event) -> Result<bool, TooMany> {
-        match event {
-            Event::Start(at) => {
-                if self.slots.iter().all(Option::is_none) {
-                    let keys: HashSet<_> = self.orders.iter().map(|order| order.key).collect();
-                    self.quiet = (at, keys.into_iter().collect());
-                }
-                self.open(Step::Call(at))?;
-                if self.is_ghost(at) {
-                    self.open(Step::Withdraw(at))?;
-                }
-            }
-            Event::ReopenStart(at) => self.open(Step::Reopen(at))?,
-            Event::End(at) => {
-                self.put_in_order(Step::Call(at))?;
-                self.close(Step::Call(at));
-                self.close(Step::Withdraw(at));
-            }
-            Event::ReopenEnd(at) => {
-                self.put_in_order(Step::Reopen(at))?;
-                self.close(Step::Reopen(at));
-                let lost = |step: &Option<Step>| match step {
-                    Some(step @ (Step::Call(at) | Step::Withdraw(at)))
-                        if self.calls[*at].result == Answer::Unknown =>
-                    {
-                        Some(*step)
-                    }
-                    _ => None,
-                };
-                let lost: Vec<Step> = self.slots.iter().filter_map(lost).collect();
-                lost.into_iter().for_each(|step| self.close(step));
-            }
-        }
-        Ok(!self.orders.is_empty())
-    }
-
-    /// The call may have been granted what nobody received.
-    fn is_ghost(&self, at: usize) -> bool {
-        let call = self.calls[at];
-        matches!(call.op, Op::Claim(_))
-            && matches!(call.result, Answer::Cancelled | Answer::Unknown)
-    }
-
-    fn open(&mut self, step: Step) -> Result<(), TooMany> {
-        match self.slots.iter().position(Option::is_none) {
-            Some(free) => self.slots[free] = Some(step),
-            None if self.slots.len() == PENDING_MAX => return Err(TooMany),
-            None => self.slots.push(Some(step)),
-        }
-        let pending = self.slots.iter().flatten().count();
-        self.most_pending = self.most_pending.max(pending);
-        Ok(())
-    }
-
-    fn close(&mut self, step: Step) {
-        let Some(slot) = self.slots.iter().position(|open| *open == Some(step)) else {
-            return;
-        };
-        self.slots[slot] = None;
-        let orders = std::mem::take(&mut self.orders).into_iter();
-        self.orders = orders
-            .map(|order| Order {
-                done: order.done & !bit(slot),
-                ..order
-            })
-            .collect();
-    }
-
-    /// Keeps the orders that have this step, after trying whatever else may come before it.
-    fn put_in_order(&mut self, step: Step) -> Result<(), TooMany> {
-        let slot = self.slots.iter().position(|open| *open == Some(step));
-        let slot = slot.expect("the step is under way");
-        let withdraw = match step {
-            Step::Call(at) if self.is_ghost(at) => {
-                let wanted = Some(Step::Withdraw(at));
-                self.slots.iter().position(|open| *open == wanted)
-            }
-            _ => None,
-        };
-        let needed = bit(slot) | withdraw.map_or(0, bit);
-        let mut kept = HashSet::new();
-        let mut seen = HashSet::new();
-        let mut open: Vec<Order<'a>> = Vec::new();
-        for order in std::mem::take(&mut self.orders) {
-            // A claim that was dropped may have had no effect at all.
-            if withdraw.is_some() && order.done & bit(slot) == 0 {
-                kept.insert(order);
-            }
-            if seen.insert(order) {
-                open.push(order);
-            }
-        }
-        while let Some(order) = open.pop() {
-            if order.done & needed == needed {
-                kept.insert(order);
-                continue;
-            }
-            for next in self.followers(order) {
-                if seen.insert(next) {
-                    open.push(next);
-                }
-            }
-            if seen.len() > ORDERS_MAX {
+            tried += 1;
+            if tried > TRIED_MAX {
                 return Err(TooMany);
             }
+            if !visited.insert(at, &order.key, order.done) {
+                continue;
+            }
+            self.most_orders = self.most_orders.max(visited.at(at));
+            if !stage.is_satisfied(order.done) {
+                let longer = self.followers(stage, order).into_iter();
+                open.extend(longer.map(|order| (at, order)));
+            }
+            if stage.may_close(order.done) {
+                let done = order.done & !stage.closed;
+                quiet.arrive(&self.stages, at + 1, order.key);
+                open.push((at + 1, Order { done, ..order }));
+            }
         }
-        self.most_orders = self.most_orders.max(kept.len());
-        self.orders = kept;
-        Ok(())
+        Ok(Verdict::Violated(quiet.fault(self.stages.get(deepest))))
     }
 
-    /// The orders that are one step longer. A call that only looks is taken as soon as it fits:
-    /// nothing is gained by putting it later.
-    fn followers(&self, order: Order<'a>) -> Vec<Order<'a>> {
+    /// Follows all orders, stage by stage.
+    fn side_by_side(&mut self, keys: Vec<Key<'a>>) -> Result<Verdict<'a>, TooMany> {
+        let mut quiet = Quiet::default();
+        let mut orders: Vec<Order<'a>> = Vec::new();
+        for key in keys {
+            quiet.arrive(&self.stages, 0, key);
+            orders.push(Order { key, done: 0 });
+        }
+        for at in 0..self.stages.len() {
+            let stage = &self.stages[at];
+            let mut visited = Visited::default();
+            let mut kept = HashSet::new();
+            let mut open = orders;
+            while let Some(order) = open.pop() {
+                if !visited.insert(at, &order.key, order.done) {
+                    continue;
+                }
+                if visited.at(at) > ORDERS_MAX {
+                    return Err(TooMany);
+                }
+                if !stage.is_satisfied(order.done) {
+                    open.extend(self.followers(stage, order));
+                }
+                if stage.may_close(order.done) {
+                    let done = order.done & !stage.closed;
+                    kept.insert(Order { done, ..order });
+                }
+            }
+            if kept.is_empty() {
+                return Ok(Verdict::Violated(quiet.fault(Some(stage))));
+            }
+            self.most_orders = self.most_orders.max(kept.len());
+            for order in &kept {
+                quiet.arrive(&self.stages, at + 1, order.key);
+            }
+            orders = kept.into_iter().collect();
+        }
+        Ok(Verdict::Holds)
+    }
+
+    /// The orders that are one step longer; the last one is the likeliest. A call that only looks is
+    /// taken as soon as it fits: nothing is gained by putting it later.
+    fn followers(&self, stage: &Stage, order: Order<'a>) -> Vec<Order<'a>> {
         let mut longer = Vec::new();
-        for (slot, step) in self.slots.iter().enumerate() {
-            let Some(step) = step.filter(|_| order.done & bit(slot) == 0) else {
+        for open in stage.open.iter().filter(|open| open.may_follow(order.done)) {
+            let done = order.done | open.bit;
+            let keys = self.keys_after(&order.key, open.step);
+            let Step::Call(at) = open.step else {
+                longer.extend(keys.into_iter().map(|key| Order { key, done }));
                 continue;
             };
-            if !self.may_follow(order, step) {
-                continue;
-            }
-            let done = order.done | bit(slot);
-            let keys = self.keys_after(&order.key, step);
-            let looks = matches!(step, Step::Call(at) if only_looks(self.calls[at], self.rules));
-            if looks && keys == [order.key] {
+            if keys == [order.key] && only_looks(self.calls[at], self.rules) {
                 return vec![Order { done, ..order }];
             }
+            let exhausted = order
+                .key
+                .exhausted(self.rules, self.calls[at], &self.moments[at]);
+            longer.extend(exhausted.map(|key| Order { key, ..order }));
             longer.extend(keys.into_iter().map(|key| Order { key, done }));
-            if let Step::Call(at) = step {
-                let moment = &self.moments[at];
-                let exhausted = order.key.exhausted(self.rules, self.calls[at], moment);
-                longer.extend(exhausted.map(|key| Order { key, ..order }));
-            }
         }
         longer
-    }
-
-    /// A grant is taken back after it was given.
-    fn may_follow(&self, order: Order<'a>, step: Step) -> bool {
-        let Step::Withdraw(at) = step else {
-            return true;
-        };
-        let grant = Some(Step::Call(at));
-        let slot = self.slots.iter().position(|open| *open == grant);
-        slot.is_some_and(|slot| order.done & bit(slot) != 0)
     }
 
     fn keys_after(&self, key: &Key<'a>, step: Step) -> Vec<Key<'a>> {
@@ -331,6 +234,56 @@ impl<'a> Search<'a, '_> {
     }
 }
 
+impl Stage {
+    fn is_satisfied(&self, done: u64) -> bool {
+        done & self.needed == self.needed
+    }
+
+    /// What returns is in order, or had no effect.
+    fn may_close(&self, done: u64) -> bool {
+        self.is_satisfied(done) || self.optional.is_some_and(|call| done & call == 0)
+    }
+}
+
+impl Open {
+    fn may_follow(&self, done: u64) -> bool {
+        done & self.bit == 0 && done & self.after == self.after && !self.is_too_early
+    }
+}
+
+/// The last moment at which nothing was under way, and what the key may have been then.
+#[derive(Default)]
+struct Quiet<'a> {
+    stage: usize,
+    from: usize,
+    keys: HashSet<Key<'a>>,
+}
+
+impl<'a> Quiet<'a> {
+    /// An order has come to this stage.
+    fn arrive(&mut self, stages: &[Stage], at: usize, key: Key<'a>) {
+        let Some(from) = stages.get(at).and_then(|stage| stage.quiet) else {
+            return;
+        };
+        if at > self.stage {
+            self.keys.clear();
+        }
+        if at >= self.stage {
+            (self.stage, self.from) = (at, from);
+            self.keys.insert(key);
+        }
+    }
+
+    /// No order leads further than this stage.
+    fn fault(self, stage: Option<&Stage>) -> Fault<'a> {
+        Fault {
+            call: stage.and_then(|stage| stage.call),
+            from: self.from,
+            keys: self.keys.into_iter().collect(),
+        }
+    }
+}
+
 /// The call leaves its key as it is, wherever it is put.
 pub(crate) fn only_looks(call: &Call, rules: &Rules) -> bool {
     match (&call.op, &call.result) {
@@ -342,8 +295,4 @@ pub(crate) fn only_looks(call: &Call, rules: &Rules) -> bool {
         (Op::Claim(_), _) => true,
         _ => false,
     }
-}
-
-fn bit(slot: usize) -> u64 {
-    1 << slot
 }

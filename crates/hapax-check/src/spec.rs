@@ -99,6 +99,19 @@ pub(crate) const EXHAUSTED: &str = "no outcome within the attempts allowed";
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLI_NS: u64 = 1_000_000;
 
+/// The times of a key, which are known more or less exactly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spans([Span; 6]);
+
+impl Spans {
+    /// Whether each of the others lies within its own: whatever is possible then is possible here.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        pairs.all(|(wide, narrow)| wide.0 <= narrow.0 && wide.1 >= narrow.1)
+    }
+}
+
 /// What a call has to be answered.
 #[derive(Clone, Copy, Debug)]
 enum Reply<'a> {
@@ -130,6 +143,25 @@ impl<'a> Key<'a> {
             run: None,
             floor: -1,
         }
+    }
+
+    /// The key without its times, and its times.
+    #[must_use]
+    pub fn timeless(&self) -> (Self, Spans) {
+        let (mut key, mut spans) = (*self, Spans::default());
+        if let Some(run) = &mut key.run {
+            spans.0[0] = std::mem::take(&mut run.ends);
+            spans.0[1] = std::mem::take(&mut run.first);
+            if let Some(before) = &mut run.before {
+                spans.0[2] = std::mem::take(&mut before.first);
+                spans.0[3] = std::mem::take(&mut before.at);
+            }
+        }
+        if let Some(rec) = &mut key.rec {
+            spans.0[4] = std::mem::take(&mut rec.first);
+            spans.0[5] = std::mem::take(&mut rec.at);
+        }
+        (key, spans)
     }
 
     /// Everything that the key may be after this call, if the call was answered as it was.
@@ -263,10 +295,13 @@ impl<'a> Key<'a> {
                 let least = at
                     .start
                     .saturating_add(left_ms.saturating_sub(1) * MILLI_NS);
+                // Both what is left and when the lease ends are whole milliseconds.
+                let most = at.end.saturating_add(left_ms.saturating_add(2) * MILLI_NS);
                 let fits = *attempt == run.attempt
                     && meta == run.asked_meta
                     && *left_ms <= (run.lease_ns / MILLI_NS).max(1)
-                    && least <= run.ends.1;
+                    && least <= run.ends.1
+                    && most >= run.ends.0;
                 fits.then_some(self)
             }
             (Reply::Outcome, Answer::Completed(stored) | Answer::Failed(stored)) => {
