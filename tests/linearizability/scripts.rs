@@ -212,6 +212,22 @@ fn a_lost_completion_at_the_end_of_a_history() {
     done().reopens().granted(2, 1).fails();
     done().passes(9000).granted(2, 1).fails();
     done().passes(12_000).granted(2, 1).holds();
+    // So does the one that follows a lost failure, or a lost release.
+    let (body, reason) = (String::new(), String::new());
+    let settles = [
+        (Op::Fail { token: 1, body }, 12_000),
+        (Op::Release { token: 1, reason }, 22_000),
+    ];
+    for (settle, life_ms) in settles {
+        let lost = || {
+            script(AGAIN)
+                .loosely()
+                .granted(1, 1)
+                .call(settle.clone(), Answer::Done)
+        };
+        lost().granted(2, 1).fails();
+        lost().passes(life_ms).granted(2, 1).holds();
+    }
     // Without a time that is told, it may have passed.
     done().call(Op::Get, Answer::Absent).holds();
     done().call(Op::Contains, Answer::Flag(false)).holds();

@@ -30,6 +30,7 @@ const ADDITIVE: &[(&str, &[&str])] = &[
     ("serde_core", &["result"]),
     // What sled does without features; it says so by one.
     ("sled", &["no_metrics"]),
+    ("spin", &["mutex", "spin_mutex"]),
     ("tokio", &["rt", "sync", "time"]),
     ("tokio-util", &["futures-util", "rt"]),
     (
