@@ -88,9 +88,10 @@ impl Builder {
     /// something, are refused with [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is
     /// new, or is named with another policy than the stored one.
     ///
-    /// Several may read at once, also from a directory that they cannot write to. Meanwhile nobody
-    /// can open the store to write, and while it is open to write nobody can read it: that is
-    /// [`Locked`](ErrorKind::Locked). A backup can be read too.
+    /// Several may read at once, also from a directory that they cannot write to, and none of them
+    /// keeps anybody from writing. Once the store is opened to write, what they have read may not be
+    /// true any more: each call is then refused with [`Locked`](ErrorKind::Locked), for good. While
+    /// it is open to write it cannot be opened to be read. A backup can be read too.
     ///
     /// # Examples
     ///
@@ -395,8 +396,20 @@ pub(crate) fn open_log(
     let options = DirectoryOptions {
         create,
         wait_for_lock,
+        making: None,
     };
     kind::open(path, options, new).map_err(|failure| explain(path, failure))
+}
+
+/// Makes a log in a new or empty directory. Until its manifest is written, the directory says that
+/// `making` was cut short there: "a restore", for example.
+pub(crate) fn make_log(path: &Path, kind: LogKind, making: &'static str) -> Result<OpenLog> {
+    let options = DirectoryOptions {
+        create: true,
+        wait_for_lock: Duration::ZERO,
+        making: Some(making),
+    };
+    kind::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
 }
 
 /// Opens what is left of a store, to read it and no more.
@@ -411,21 +424,13 @@ pub(crate) fn beside(path: &Path) -> Result<Remains> {
 
 fn explain(path: &Path, failure: OpenFailure) -> Error {
     match failure {
-        OpenFailure::Locked { pid } => {
-            let holder = pid.map_or_else(
-                || "another handle".to_owned(),
-                |pid| format!("process {pid}"),
-            );
-            let text = format!(
-                "{holder} has {} open: close it there, or wait with wait_for_lock()",
-                path.display()
-            );
-            Error::new(ErrorKind::Locked, text)
+        OpenFailure::Locked(holder) => {
+            Error::new(ErrorKind::Locked, holder.explain(path.display()))
         }
         OpenFailure::BeingRead => Error::new(
             ErrorKind::Locked,
             format!(
-                "somebody has {} open to read it: wait until they are done, or with wait_for_lock()",
+                "somebody has {} open to read it, through an earlier version of hapax: wait until they are done, or with wait_for_lock()",
                 path.display()
             ),
         ),
@@ -433,6 +438,7 @@ fn explain(path: &Path, failure: OpenFailure) -> Error {
             ErrorKind::NotAStore,
             format!("{reason}: name the directory of a store, or a new one"),
         ),
+        OpenFailure::CutShort(text) => Error::new(ErrorKind::NotAStore, text),
         OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
     }
 }

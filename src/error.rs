@@ -40,6 +40,18 @@ struct Inner {
     rests_on: Option<u64>,
 }
 
+/// Why what was read of a store counts no more: it was opened to write since.
+#[derive(Debug)]
+pub(crate) struct Overtaken(pub(crate) String);
+
+impl fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Overtaken {}
+
 /// What kind of trouble an [`Error`] is, by what to do next.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,8 +81,8 @@ pub enum ErrorKind {
     /// The store lies in the other kind of log than the one asked for: open it without naming one,
     /// or move it with [`Store::move_log`](crate::Store::move_log).
     LogConflict,
-    /// Another process, or another handle of this one, has the store open: the text names it, or
-    /// says that it is being read.
+    /// Another process, or another handle of this one, has the store open: the text names it. Or,
+    /// of a store that was opened to be read: it was opened to write since; open it again.
     Locked,
     /// The store is open to be read only: open it without
     /// [`read_only`](crate::Builder::read_only) to change it.
@@ -182,6 +194,10 @@ impl Error {
     }
 
     pub(crate) fn io(doing: &str, source: io::Error) -> Self {
+        let overtaken = source.get_ref().and_then(|cause| cause.downcast_ref());
+        if let Some(Overtaken(text)) = overtaken {
+            return Self::new(ErrorKind::Locked, text.clone());
+        }
         let kind = match source.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Damaged,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::AtCapacity,

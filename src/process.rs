@@ -3,8 +3,6 @@
 //! Asking the system for the process id on every call took a tenth of a claim, so a child counts
 //! itself when it is forked.
 
-use std::sync::OnceLock;
-
 use crate::sync::{AtomicU32, Ordering, forks};
 
 /// The process that something belongs to.
@@ -20,8 +18,7 @@ pub(crate) struct Process {
 impl Process {
     /// The one that this runs in.
     pub(crate) fn this() -> Self {
-        static WATCHED: OnceLock<bool> = OnceLock::new();
-        let counted = *WATCHED.get_or_init(forks::watch);
+        let counted = forks::watch();
         Self {
             id: AtomicU32::new(std::process::id()),
             forks: AtomicU32::new(forks::count()),

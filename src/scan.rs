@@ -138,13 +138,14 @@ impl Iterator for Scan {
 
     fn next(&mut self) -> Option<Result<KeyInfo>> {
         loop {
-            if let Some(info) = self.found.pop_front() {
-                return Some(Ok(info));
-            }
             if self.ended {
                 return None;
             }
-            match self.more() {
+            let current = self.store.engine.check_current();
+            if let (Ok(()), Some(info)) = (&current, self.found.pop_front()) {
+                return Some(Ok(info));
+            }
+            match current.and_then(|()| self.more()) {
                 Ok(true) => {}
                 Ok(false) => self.ended = true,
                 Err(error) => {

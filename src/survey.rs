@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::builder::beside;
+use crate::engine::recovery::lost_manifest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{Link, Marks};
@@ -62,9 +63,13 @@ impl Survey {
         let directory = &remains.directory;
         let read = directory.read_manifest();
         let bytes = read.map_err(|error| Error::io("reading the manifest", error))?;
+        let looked = |error| Error::io("looking into the directory", error);
         let Some(bytes) = bytes else {
+            if directory.is_store().map_err(looked)? {
+                return Err(lost_manifest());
+            }
             let text = format!(
-                "{} holds no store, or one that has lost its manifest: check the path, or save what is left with Store::salvage_with",
+                "{} holds no store, or one that was begun and never made: check the path",
                 path.display()
             );
             return Err(Error::new(ErrorKind::NotAStore, text));
@@ -81,7 +86,7 @@ impl Survey {
             manifest_version: Manifest::version_of(&bytes),
             store_id: hex(&manifest.store_id),
             log_kind: remains.kind(),
-            holder: directory.holder(),
+            holder: directory.holder().and_then(|holder| holder.pid()),
             created_secs: manifest.created_secs,
             is_backup: manifest.backup,
             is_salvaged: manifest.salvaged,

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::builder::{open_log, open_remains};
+use crate::builder::{make_log, open_log, open_remains};
 use crate::engine::backup::{self, BackedUp};
 use crate::engine::{moving, salvage};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::journal::log::Log;
 use crate::options::LogKind;
 use crate::progress::{Meter, Progress, ProgressUnit};
@@ -37,9 +37,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`NotAStore`](ErrorKind::NotAStore) where there is none, [`Damaged`](ErrorKind::Damaged) for
-    /// a manifest or marks that cannot be read, [`Unsupported`](ErrorKind::Unsupported),
-    /// [`Io`](ErrorKind::Io).
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) where there is none, [`Damaged`](crate::ErrorKind::Damaged) for
+    /// a manifest or marks that cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`Io`](crate::ErrorKind::Io).
     pub fn survey(path: impl AsRef<Path>) -> Result<Survey> {
         Survey::take(path.as_ref())
     }
@@ -68,7 +68,7 @@ impl Store {
         let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
         // Before there is a directory: a store that was taken for a backup leaves none behind.
         backup::manifest_of(&*from.log)?;
-        let to = empty_log(into.as_ref(), from.kind)?;
+        let to = empty_log(into.as_ref(), from.kind, "a restore")?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
         let copied = backup::restore(&*from.log, &*to, &mut meter)?;
         close_log(&*from.log)?;
@@ -100,10 +100,10 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
-    /// store that is not whole: it then lies where it was, as it was. [`Locked`](ErrorKind::Locked)
-    /// while it is open, [`NotAStore`](ErrorKind::NotAStore), [`Unsupported`](ErrorKind::Unsupported),
-    /// [`Io`](ErrorKind::Io).
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
+    /// store that is not whole: it then lies where it was, as it was. [`Locked`](crate::ErrorKind::Locked)
+    /// while it is open, [`NotAStore`](crate::ErrorKind::NotAStore), [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`Io`](crate::ErrorKind::Io).
     pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<Moved> {
         let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
         let copied = moving::move_log(&found, to)?;
@@ -127,7 +127,7 @@ impl Store {
     /// - A key with an outcome whose bytes are lost is in doubt.
     /// - Unless the report [`is_whole`](Salvage::is_whole), namespaces that promise at-most-once
     ///   answer what they know and refuse to grant, insert or attach anything else, with
-    ///   [`Salvaged`](ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
+    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
     ///
     /// # Examples
     ///
@@ -151,11 +151,11 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Damaged`](ErrorKind::Damaged) when the manifest is lost, so that
-    /// [`salvage_with`](Self::salvage_with) is needed; [`Locked`](ErrorKind::Locked) while the
-    /// store is open, [`NotAStore`](ErrorKind::NotAStore) for a target that holds something,
-    /// [`Unsupported`](ErrorKind::Unsupported) for frames of a newer version,
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Io`](ErrorKind::Io).
+    /// [`Damaged`](crate::ErrorKind::Damaged) when the manifest is lost, so that
+    /// [`salvage_with`](Self::salvage_with) is needed; [`Locked`](crate::ErrorKind::Locked) while the
+    /// store is open, [`NotAStore`](crate::ErrorKind::NotAStore) for a target that holds something,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for frames of a newer version,
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Io`](crate::ErrorKind::Io).
     pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Salvage> {
         Self::salvage_with(from, into, SalvageOptions::new())
     }
@@ -163,7 +163,7 @@ impl Store {
     /// As [`salvage`](Self::salvage), told what the manifest would have told.
     ///
     /// # Errors
-    /// As for [`salvage`](Self::salvage), and [`Invalid`](ErrorKind::Invalid) for options that
+    /// As for [`salvage`](Self::salvage), and [`Invalid`](crate::ErrorKind::Invalid) for options that
     /// contradict each other.
     pub fn salvage_with(
         from: impl AsRef<Path>,
@@ -186,7 +186,7 @@ impl Store {
     ) -> Result<Salvage> {
         let remains = open_remains(from.as_ref())?;
         check_outside(from.as_ref(), into.as_ref())?;
-        let to = empty_log(into.as_ref(), remains.kind())?;
+        let to = empty_log(into.as_ref(), remains.kind(), "a salvage")?;
         let mut meter = Meter::new(ProgressUnit::Bytes, &mut progress);
         let salvage = salvage::salvage(&remains, &to, &options, &mut meter)?;
         meter.finish();
@@ -198,7 +198,7 @@ impl Store {
     /// [`verify_audit`](Self::verify_audit) does.
     ///
     /// # Errors
-    /// [`Damaged`](ErrorKind::Damaged) with the place.
+    /// [`Damaged`](crate::ErrorKind::Damaged) with the place.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.verify_with(|_| {})
     }
@@ -240,8 +240,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`InUse`](ErrorKind::InUse) while a scan or a backup is under way,
-    /// [`ReadOnly`](ErrorKind::ReadOnly), and whatever keeps the store from writing.
+    /// [`InUse`](crate::ErrorKind::InUse) while a scan or a backup is under way,
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and whatever keeps the store from writing.
     pub fn compact(&self) -> Result<Compacted> {
         self.compact_with(|_| {})
     }
@@ -268,8 +268,8 @@ impl Store {
     /// backup of all else. One that cannot be read at all is left out, and counted too.
     ///
     /// # Errors
-    /// [`NotAStore`](ErrorKind::NotAStore) for a directory that holds something,
-    /// [`AtCapacity`](ErrorKind::AtCapacity) for a full disk, [`Damaged`](ErrorKind::Damaged) for a
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) for a directory that holds something,
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
     /// store that cannot be read back, and whatever keeps the store from answering.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
         self.backup_with(path, |_| {})
@@ -284,7 +284,11 @@ impl Store {
         path: impl AsRef<Path>,
         mut progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
-        let to = empty_log(path.as_ref(), self.log_kind().unwrap_or_default())?;
+        let to = empty_log(
+            path.as_ref(),
+            self.log_kind().unwrap_or_default(),
+            "a backup",
+        )?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
         let copied = self.engine().backup(&*to, &mut meter)?;
         close_log(&*to)?;
@@ -421,21 +425,12 @@ impl Compacted {
     }
 }
 
-/// Opens the log of a new store; refuses a directory that holds one.
-fn empty_log(path: &Path, kind: LogKind) -> Result<Arc<dyn Log>> {
-    let log = open_log(path, true, Duration::ZERO, Some(kind))?.log;
-    let doing = format!("looking into {}", path.display());
-    let manifest = log
-        .read_manifest()
-        .map_err(|error| Error::io(&doing, error))?;
-    let segments = log.segments().map_err(|error| Error::io(&doing, error))?;
-    if manifest.is_some() || !segments.is_empty() {
-        let text = format!(
-            "{} holds a store already: name a new directory",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::NotAStore, text));
-    }
+/// Makes the log of a copy; refuses a directory that holds something.
+fn empty_log(path: &Path, kind: LogKind, making: &'static str) -> Result<Arc<dyn Log>> {
+    let log = make_log(path, kind, making)?.log;
+    // A log is asked for its segments once before it is written to.
+    log.segments()
+        .map_err(|error| Error::io(&format!("looking into {}", path.display()), error))?;
     Ok(log)
 }
 

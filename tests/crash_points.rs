@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use hapax::{LogKind, Store};
+use hapax::{ErrorKind, LogKind, Policy, Store};
 use nix::errno::Errno;
 
 use rig::Draw;
@@ -40,6 +40,26 @@ const DROP: &str = "drop";
 /// The task of a child that moves its store into the log that it is told.
 const MOVE: &str = "move";
 
+/// The tasks of a child that makes its store out of another one, which lies beside it.
+const RESTORE: &str = "restore";
+const SALVAGE: &str = "salvage";
+const BACKUP: &str = "backup";
+
+/// Makes the store of the orders: what is there, or is not, decides whether it may be opened.
+fn copy(orders: &Orders) {
+    let from = orders.directory.with_file_name("from");
+    let into = &orders.directory;
+    let copied = match &*orders.task {
+        RESTORE => Store::restore(from, into).map(drop),
+        SALVAGE => Store::salvage(from, into).map(drop),
+        _ => Store::open(from).and_then(|store| store.backup(into).map(drop)),
+    };
+    match copied {
+        Ok(()) => say("copied"),
+        Err(error) => tell("copy", &error),
+    }
+}
+
 /// The child. As a test by itself it does nothing.
 #[test]
 fn child() {
@@ -52,6 +72,10 @@ fn child() {
             Ok(moved) => say(&format!("moved {}", moved.frames())),
             Err(error) => tell("move", &error),
         }
+        return say("ended");
+    }
+    if [RESTORE, SALVAGE, BACKUP].contains(&&*orders.task) {
+        copy(&orders);
         return say("ended");
     }
     let open = || orders.store().open();
@@ -499,4 +523,107 @@ fn fail_dropping(log: LogKind) {
     println!("{dropping} failed calls of a store that is dropped");
     // Plain files are closed with five.
     assert!(dropping > 1, "its last calls fail");
+}
+
+/// What a copy is made of, `from` beside the directory of the bench: a backup for a restore, a store
+/// for the others.
+fn copied_from(task: &str, log: LogKind) -> Bench {
+    let bench = Bench::new(log);
+    let from = bench.path.with_file_name("from");
+    let made = match task {
+        RESTORE => bench.path.with_file_name("made"),
+        _ => from.clone(),
+    };
+    let store = Store::builder(&made).log_kind(log).open().unwrap();
+    let space = store.namespace("mail", Policy::at_least_once()).unwrap();
+    for key in 0..10_u8 {
+        space.insert([key]).unwrap();
+    }
+    if task == RESTORE {
+        store.backup(&from).unwrap();
+    }
+    store.close().unwrap();
+    bench
+}
+
+/// As another one is, before anything was copied.
+fn beside(template: &Bench) -> Bench {
+    let bench = Bench::new(template.log);
+    let from = |bench: &Bench| bench.path.with_file_name("from");
+    let copied = Command::new("cp")
+        .arg("--archive")
+        .args([from(template), from(&bench)])
+        .status();
+    assert!(copied.unwrap().success(), "the directory is copied");
+    bench
+}
+
+/// Nobody takes what was cut short for a store, and the same call again makes it whole.
+fn check_copied(bench: &mut Bench, task: &str, said: bool) {
+    let path = bench.path.clone();
+    assert!(!said || !path.join("UNFINISHED").exists());
+    if path.join("UNFINISHED").exists() {
+        let opened = Store::open(&path);
+        let read = Store::builder(&path).read_only().open();
+        for error in [opened.map(drop), read.map(drop)].map(Result::unwrap_err) {
+            assert_eq!(error.kind(), ErrorKind::NotAStore, "{error}");
+            assert!(error.to_string().contains(task), "{error}");
+        }
+        let other = path.with_file_name("other");
+        let restored = Store::restore(&path, &other);
+        assert_eq!(restored.unwrap_err().kind(), ErrorKind::NotAStore);
+        assert!(!other.exists());
+        let run = bench.run(task, 0, Fault::Kill).unwrap();
+        assert!(
+            run.said.iter().any(|line| line == "copied"),
+            "{:?}",
+            run.said
+        );
+    }
+    if !path.exists() {
+        return;
+    }
+    let store = match task {
+        BACKUP => Store::builder(&path).read_only().open().unwrap(),
+        _ => Store::open(&path).unwrap(),
+    };
+    store.verify().unwrap();
+    assert_eq!(store.stats().keys(), 10);
+}
+
+/// A restore that was cut short before its first segment left a directory that was taken for a new
+/// store: every key ran again. Each copy says so now, wherever it is cut.
+#[test]
+fn a_copy_that_is_cut_short_at_any_call_is_no_store() {
+    each(|log, draw| {
+        for task in [RESTORE, SALVAGE, BACKUP] {
+            let template = copied_from(task, log);
+            let Some(run) = beside(&template).run(task, 0, Fault::Kill) else {
+                return;
+            };
+            assert!(
+                run.said.iter().any(|line| line == "copied"),
+                "{:?}",
+                run.said
+            );
+            for (fault, sample) in [(Fault::Kill, 6), (Fault::Error(Errno::EIO), 3)] {
+                let mut first = true;
+                let points = Points::of(run.calls.len(), sample, draw);
+                let met = points.each(|at| {
+                    // The first calls of all are what the bug was about.
+                    let at = if std::mem::take(&mut first) { 1 } else { at };
+                    let mut bench = beside(&template);
+                    let run = bench.run(task, at, fault).unwrap();
+                    let said = run.said.iter().any(|line| line == "copied");
+                    at_point(at, &run, || check_copied(&mut bench, task, said));
+                    run.met.is_some()
+                });
+                println!(
+                    "{met} times {fault:?}, of {} calls of a {task}",
+                    run.calls.len()
+                );
+                assert!(met > sample / 3, "calls are met");
+            }
+        }
+    });
 }

@@ -19,11 +19,20 @@ use hapax::{
     Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, LogKind, Namespace, Policy, Store,
     Ticket,
 };
-use hapax_fork::{Ended, fork_with};
+use hapax_fork::{Ended, Past, fork_with, leave_behind};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use rig::child::{self, Orders, say, spaces};
 use rig::known::Known;
 use rig::work::granted;
+
+/// The task of a child that forks while it works.
+const FORK: &str = "fork";
+
+/// The tasks of a child that leaves a forked one behind: made by the C library, or past it.
+const LEAVE: &str = "leave";
+const LEAVE_PAST: &str = "leave past the library";
 
 /// With each kind of log.
 const FORKS: u32 = 20;
@@ -115,6 +124,9 @@ fn child() {
     let Some(orders) = Orders::read() else {
         return;
     };
+    if orders.task != FORK {
+        return leave(&orders);
+    }
     let store = orders.store().open().unwrap();
     let spaces = spaces(&store).unwrap();
     complete(0, "before", grant(0, &spaces[0], "before"));
@@ -173,7 +185,7 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
 fn fork_with_log(log: LogKind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let (mut child, mut out) = child::spawn(&path, "fork", log, 0);
+    let (mut child, mut out) = child::spawn(&path, FORK, log, 0);
     let mut known = Known::default();
     let mut last = None;
     while let Some(line) = child::next_line(&mut out) {
@@ -199,4 +211,86 @@ fn fork_with_log(log: LogKind) {
         "{log:?}: {FORKS} forks beside {} acknowledgements",
         known.acknowledged
     );
+}
+
+/// Opens the store, leaves a forked child behind that does nothing at all, and waits to be killed.
+fn leave(orders: &Orders) {
+    let store = orders.store().open().unwrap();
+    complete(0, "before", grant(0, &spaces(&store).unwrap()[0], "before"));
+    let past = match orders.task == LEAVE {
+        true => Past::Nothing,
+        false => Past::TheLibrary,
+    };
+    leave_behind(past, || {
+        // Once it runs: what is done in a forked child is done before that.
+        say(&format!("left {}", std::process::id()));
+        std::thread::park_timeout(PATIENCE);
+        0
+    });
+    std::thread::park_timeout(PATIENCE);
+}
+
+/// A store whose owner was killed, and the forked child that was left behind.
+fn left_behind(path: &std::path::Path, task: &str, log: LogKind) -> (u32, Pid) {
+    let (mut child, mut out) = child::spawn(path, task, log, 0);
+    let left = loop {
+        let line = child::next_line(&mut out).unwrap();
+        if let Some(left) = line.strip_prefix("left ") {
+            break Pid::from_raw(left.parse().unwrap());
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (child.id(), left)
+}
+
+/// A child that was forked and did not exec kept the lock of its parent, which had been killed: the
+/// store could not be opened, and the error named a process that did not exist any more.
+#[test]
+fn a_forked_child_does_not_keep_the_lock_of_its_parent() {
+    if Orders::read().is_some() {
+        return;
+    }
+    for log in child::LOGS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (_, left) = left_behind(&path, LEAVE, log);
+        let store = Store::open(&path).unwrap();
+        assert!(spaces(&store).unwrap()[0].contains("before").unwrap());
+        kill(left, Signal::SIGKILL).unwrap();
+    }
+}
+
+/// A child that was made past the C library keeps it; then it is the one to be named.
+#[test]
+fn a_child_that_keeps_the_lock_is_named() {
+    if Orders::read().is_some() {
+        return;
+    }
+    for log in child::LOGS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (owner, left) = left_behind(&path, LEAVE_PAST, log);
+        let error = Store::open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        let text = error.to_string();
+        for part in [
+            format!("process {left} keeps"),
+            format!("process {owner} took the lock, and has ended"),
+            format!("end process {left}"),
+        ] {
+            assert!(text.contains(&part), "{text}");
+        }
+        let held_by = Store::survey(&path).unwrap().holder();
+        assert_eq!(held_by, u32::try_from(left.as_raw()).ok());
+        let reader = Store::builder(&path).read_only().open().unwrap_err();
+        assert!(
+            reader
+                .to_string()
+                .contains(&format!("process {left} keeps"))
+        );
+        kill(left, Signal::SIGKILL).unwrap();
+        let patient = Store::builder(&path).wait_for_lock(PATIENCE);
+        patient.open().unwrap().close().unwrap();
+    }
 }

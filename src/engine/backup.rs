@@ -1,7 +1,7 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
 use super::audit::{CopiedArchives, copy_archives};
-use super::recovery::write_new_store;
+use super::recovery::{lost_manifest, write_new_store};
 use super::{EPOCH_JUMP, Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::Facts;
@@ -187,12 +187,17 @@ pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
     let bytes = backup
         .read_manifest()
         .map_err(|error| Error::io(READING, error))?;
-    let bytes = bytes.ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotAStore,
-            "there is no finished backup in this directory: check the path",
-        )
-    })?;
+    let Some(bytes) = bytes else {
+        let slots = backup
+            .read_marks()
+            .map_err(|error| Error::io(READING, error))?;
+        // Marks are written last but for the manifest.
+        if Marks::newest(&slots).0.is_some() {
+            return Err(lost_manifest());
+        }
+        let text = "there is no finished backup in this directory: check the path";
+        return Err(Error::new(ErrorKind::NotAStore, text));
+    };
     let manifest = Manifest::decode(&bytes)?;
     if !manifest.backup {
         let text = "this is a store, not a backup: open it, or make a backup of it first";

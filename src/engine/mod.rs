@@ -241,7 +241,17 @@ impl Engine {
         if self.is_closed() {
             return Err(closed());
         }
-        self.check_fork(self.is_forked())
+        self.check_fork(self.is_forked())?;
+        self.check_current()
+    }
+
+    /// Refuses what was read of a store that is only read and was opened to write since.
+    pub(crate) fn check_current(&self) -> Result<()> {
+        if !self.read_only {
+            return Ok(());
+        }
+        let current = self.journal.log().check_current();
+        current.map_err(|error| Error::io("looking whether the store is as it was", error))
     }
 
     /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that

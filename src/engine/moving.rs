@@ -3,12 +3,11 @@
 use std::io;
 
 use super::backup::Unseen;
-use super::recovery::load_marks;
+use super::recovery::{load_marks, read_manifest};
 use super::to_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::kind::{Note, OpenLog};
 use crate::journal::log::Log;
-use crate::journal::manifest::Manifest;
 use crate::journal::marks::Marks;
 use crate::journal::recovery::{Found, FoundSegment, recover};
 use crate::options::LogKind;
@@ -50,16 +49,12 @@ pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
 }
 
 fn read_marks(log: &dyn Log) -> Result<Marks> {
-    let bytes = log
-        .read_manifest()
-        .map_err(|error| Error::io("reading the manifest", error))?;
-    let bytes = bytes.ok_or_else(|| {
+    let manifest = read_manifest(log)?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotAStore,
             "there is no finished store in this directory: check the path",
         )
     })?;
-    let manifest = Manifest::decode(&bytes)?;
     Ok(load_marks(log, &manifest)?.0)
 }
 

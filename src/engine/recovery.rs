@@ -317,7 +317,7 @@ fn find_manifest(log: &dyn Log) -> Result<Manifest> {
 }
 
 /// `None` where there is no store yet.
-fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
+pub(super) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     let doing = "reading the manifest";
     if let Some(bytes) = log
         .read_manifest()
@@ -334,12 +334,17 @@ fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     // Marks are written before the manifest of a new store; their epoch rises only after it.
     let has_run = Marks::newest(&slots).0.is_some_and(|marks| marks.epoch > 0);
     if has_run || !segments.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Damaged,
-            "the manifest is missing, but there is a store: restore a backup, or save what is left with Store::salvage_with",
-        ));
+        return Err(lost_manifest());
     }
     Ok(None)
+}
+
+/// There is all of a store but its manifest.
+pub(crate) fn lost_manifest() -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        "the manifest is missing, but there is a store: restore a backup, or save what is left with Store::salvage_with",
+    )
 }
 
 /// The marks of a store that holds nothing.

@@ -7,26 +7,29 @@
 //!   MARKS      two slots of 4096 bytes: u16 length, bytes
 //!   RESERVE    space for recovery on a full disk
 //!   LOGKIND    which kind of log it has; absent: sled
+//!   UNFINISHED what is being copied into it; gone once that is all there
 //!   audit/     archives of audit entries; not there before the first of them
 //!   segments/  the log's own
 //! ```
 
 pub(crate) mod archives;
+pub(super) mod contents;
 
+use std::ffi::OsStr;
 use std::fmt::{self, Display};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock, statvfs};
-use rustix::io::Errno;
-
+use self::contents::Contents;
 use super::first_failure::FirstFailure;
+use super::lock::{Holder, Lock};
+use super::place::{self, Place};
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
-pub(super) const LOCK: &str = "LOCK";
 pub(super) const MANIFEST: &str = "MANIFEST";
 const MANIFEST_NEW: &str = "MANIFEST.new";
 pub(super) const MARKS: &str = "MARKS";
@@ -35,8 +38,8 @@ pub(super) const LOGKIND: &str = "LOGKIND";
 const LOGKIND_NEW: &str = "LOGKIND.new";
 pub(super) const SEGMENTS: &str = "segments";
 
-/// What a file system puts into an empty directory by itself.
-const LOST_AND_FOUND: &str = "lost+found";
+/// Says that what is copied into a directory is not all there yet, and what it is to become.
+pub(super) const UNFINISHED: &str = "UNFINISHED";
 
 /// Bytes of one slot of the marks: no write of one touches a block of the other.
 const SLOT_BYTES: usize = 4096;
@@ -47,9 +50,6 @@ const MARKS_BYTES_MAX: usize = 512;
 /// What is written to the reserve at once.
 static RESERVE_CHUNK: [u8; 1 << 16] = [0xA5; 1 << 16];
 
-/// How long one round of waiting for a lock takes.
-pub(crate) const LOCK_ROUND: Duration = Duration::from_millis(10);
-
 /// How to open a [`Directory`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DirectoryOptions {
@@ -57,20 +57,22 @@ pub(crate) struct DirectoryOptions {
     pub(crate) create: bool,
     /// How long to wait for another holder of the lock to go, in rounds of 10 ms.
     pub(crate) wait_for_lock: Duration,
+    /// What is to be made in a directory that holds nothing yet, and is no store before its manifest
+    /// is written: "a restore", for example.
+    pub(crate) making: Option<&'static str>,
 }
 
 /// Why a store could not be opened.
 #[derive(Debug)]
 pub(crate) enum OpenFailure {
     /// Another handle, of this or another process, has it open.
-    Locked {
-        /// Who says that it holds the lock.
-        pid: Option<u32>,
-    },
+    Locked(Holder),
     /// Somebody has it open to read it, and a writer would change it under them.
     BeingRead,
     /// The path is something else; nothing in it was changed.
     NotAStore(String),
+    /// It holds a copy that is not whole; nothing in it was changed.
+    CutShort(String),
     /// Anything else.
     Io(io::Error),
 }
@@ -78,8 +80,12 @@ pub(crate) enum OpenFailure {
 /// A store's directory, locked for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    path: PathBuf,
-    lock: File,
+    place: Place,
+    /// Held as well: it is looked up once, whatever its name leads to later.
+    segments: Place,
+    /// Held from the first time that it is there.
+    audit: OnceLock<Place>,
+    lock: Lock,
     /// Lifelong, so that no error of an earlier write can be missed.
     marks: File,
     marks_failure: FirstFailure,
@@ -87,6 +93,8 @@ pub(crate) struct Directory {
     manifest: Mutex<()>,
     /// Held while the reserve is taken or given back.
     reserve: Mutex<()>,
+    /// It holds a copy that is not all there: the manifest comes last.
+    is_unfinished: AtomicBool,
     /// The process that opened the store; changed only by tests.
     owner: AtomicU32,
     released: AtomicBool,
@@ -95,32 +103,40 @@ pub(crate) struct Directory {
 impl Directory {
     /// Locks the store at `path`, and creates what is missing of it.
     pub(crate) fn open(path: &Path, options: DirectoryOptions) -> Result<Self, OpenFailure> {
-        let path = find_or_create(path, options.create)?;
-        let lock = lock(&path, options.wait_for_lock)?;
-        let marks = open_marks(&path.join(MARKS))?;
-        let segments = path.join(SEGMENTS);
-        match fs::create_dir(&segments) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(named(&error, "create", &segments).into());
-            }
-            _ => {}
+        place::take_standard_streams()?;
+        let (place, is_marked) = find_or_create(path, options)?;
+        let lock = Lock::take(&place, options.wait_for_lock)?;
+        if let Some(what) = options.making.filter(|_| !is_marked) {
+            // Looked at again, now that nobody else can change it.
+            check_contents(&place, options)?;
+            mark_unfinished(&place, what)?;
+            contents::clear(&place)?;
         }
-        sync_directory(&path)?;
+        let marks = open_marks(&place.join(MARKS))?;
+        let segments = place.join(SEGMENTS);
+        create_folder(&segments)?;
+        sync_directory(&place)?;
+        let segments = segments
+            .hold()
+            .map_err(|error| named(&error, "open", &segments))?;
         Ok(Self {
-            path,
+            place,
+            segments,
+            audit: OnceLock::new(),
             lock,
             marks,
             marks_failure: FirstFailure::default(),
             manifest: Mutex::new(()),
             reserve: Mutex::new(()),
+            is_unfinished: AtomicBool::new(options.making.is_some()),
             owner: AtomicU32::new(std::process::id()),
             released: AtomicBool::new(false),
         })
     }
 
     /// The folder that belongs to the log.
-    pub(crate) fn segments(&self) -> PathBuf {
-        self.path.join(SEGMENTS)
+    pub(crate) fn segments(&self) -> &Place {
+        &self.segments
     }
 
     /// Refuses a forked child, whose threads are gone and whose files are its parent's, and any
@@ -128,38 +144,42 @@ impl Directory {
     pub(crate) fn check(&self) -> io::Result<()> {
         let owner = self.owner.load(Ordering::Relaxed);
         if owner != std::process::id() {
-            let path = self.path.display();
+            let path = &self.place;
             return Err(io::Error::other(format!(
                 "{path} was opened by process {owner}: a forked child must open a store of its own",
             )));
         }
         if self.released.load(Ordering::Relaxed) {
-            return Err(io::Error::other(format!(
-                "{} is closed",
-                self.path.display()
-            )));
+            return Err(io::Error::other(format!("{} is closed", self.place)));
         }
         Ok(())
     }
 
     pub(crate) fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
-        read_if_there(&self.path.join(MANIFEST))
+        read_if_there(&self.place.join(MANIFEST))
     }
 
     pub(crate) fn read_log_kind(&self) -> io::Result<Option<Vec<u8>>> {
-        read_if_there(&self.path.join(LOGKIND))
+        read_if_there(&self.place.join(LOGKIND))
     }
 
     /// Replaces what says which kind of log the store has, as the manifest is replaced.
     pub(crate) fn write_log_kind(&self, bytes: &[u8]) -> io::Result<()> {
         self.check()?;
-        replace_file(&self.path, LOGKIND_NEW, LOGKIND, bytes)
+        replace_file(&self.place, LOGKIND_NEW, LOGKIND, bytes)
     }
 
     pub(crate) fn write_manifest(&self, bytes: &[u8]) -> io::Result<()> {
         self.check()?;
         let _guard = self.manifest.lock();
-        replace_file(&self.path, MANIFEST_NEW, MANIFEST, bytes)
+        replace_file(&self.place, MANIFEST_NEW, MANIFEST, bytes)?;
+        if self.is_unfinished.load(Ordering::Relaxed) {
+            // The manifest is the last part of a copy.
+            remove_if_there(&self.place.join(UNFINISHED))?;
+            sync_directory(&self.place)?;
+            self.is_unfinished.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     pub(crate) fn read_marks(&self) -> io::Result<[Vec<u8>; 2]> {
@@ -180,21 +200,21 @@ impl Directory {
             self.marks
                 .write_all_at(&block, (slot * SLOT_BYTES) as u64)
                 .and_then(|()| self.marks.sync_data())
-                .map_err(|error| named(&error, "write", &self.path.join(MARKS)))
+                .map_err(|error| named(&error, "write", &self.place.join(MARKS)))
         })
     }
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let stat = statvfs(&self.path).map_err(|error| named(&error.into(), "ask", &self.path))?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let free = self.place.free_bytes();
+        free.map_err(|error| named(&error, "ask", &self.place))
     }
 
     /// Holds so many bytes at least in reserve, or what it held if the disk is full; 0 gives all back.
     pub(crate) fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
         self.check()?;
         let _guard = self.reserve.lock();
-        let path = self.path.join(RESERVE);
+        let path = self.place.join(RESERVE);
         if bytes > 0 {
             match take_reserve(&path, bytes) {
                 Err(error) if is_full(&error) => {}
@@ -203,20 +223,18 @@ impl Directory {
         } else {
             remove_if_there(&path)?;
         }
-        sync_directory(&self.path)
+        sync_directory(&self.place)
     }
 
     /// Gives up the lock; everything is refused afterwards.
     pub(crate) fn release(&self) -> io::Result<()> {
         self.check()?;
         self.released.store(true, Ordering::Relaxed);
-        // Closing is not enough: a child that is just being forked may hold a copy of the handle.
-        flock(&self.lock, FlockOperation::Unlock)
-            .map_err(|error| named(&error.into(), "unlock", &self.path))
+        self.lock.release()
     }
 
     fn read_slot(&self, slot: usize) -> io::Result<Vec<u8>> {
-        read_slot(&self.marks, slot).map_err(|error| named(&error, "read", &self.path.join(MARKS)))
+        read_slot(&self.marks, slot).map_err(|error| named(&error, "read", &self.place.join(MARKS)))
     }
 
     /// Makes this look like the copy of a handle in a forked child.
@@ -226,12 +244,9 @@ impl Directory {
     }
 }
 
-pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(named(&error, "read", path)),
-    }
+pub(super) fn read_if_there(file: &Place) -> io::Result<Option<Vec<u8>>> {
+    file.read_if_there()
+        .map_err(|error| named(&error, "read", file))
 }
 
 /// The number in the name of a segment.
@@ -249,7 +264,7 @@ pub(crate) fn parse_number(name: &str) -> Option<u64> {
 /// The manifest of the store or backup in a directory.
 pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
     let path = directory.join(MANIFEST);
-    fs::read(&path).map_err(|error| named(&error, "read", &path))
+    fs::read(&path).map_err(|error| named(&error, "read", path.display()))
 }
 
 /// One slot of the marks, as long as it says that it is. Where the file is too short for a slot, the
@@ -273,6 +288,15 @@ impl Drop for Directory {
     }
 }
 
+impl OpenFailure {
+    /// What was to be made at a place is not all there.
+    pub(super) fn cut_short(place: &Place, what: &str) -> Self {
+        Self::CutShort(format!(
+            "{place} holds {what} that was cut short, and is not whole: run that again, or remove the directory"
+        ))
+    }
+}
+
 impl From<io::Error> for OpenFailure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -282,76 +306,83 @@ impl From<io::Error> for OpenFailure {
 impl Display for OpenFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Locked { pid: Some(pid) } => write!(f, "the store is open in process {pid}"),
-            Self::Locked { pid: None } => write!(f, "the store is open elsewhere"),
+            Self::Locked(holder) => f.write_str(&holder.explain("the store")),
             Self::BeingRead => write!(f, "the store is open elsewhere, to be read"),
-            Self::NotAStore(reason) => f.write_str(reason),
+            Self::NotAStore(reason) | Self::CutShort(reason) => f.write_str(reason),
             Self::Io(error) => error.fmt(f),
         }
     }
 }
 
-/// The error, with what was being done to which path before it.
-pub(crate) fn named(error: &io::Error, what: &str, path: &Path) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        format!("cannot {what} {}: {error}", path.display()),
-    )
+/// The error, with what was being done to what before it.
+pub(crate) fn named(error: &io::Error, what: &str, to: impl Display) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot {what} {to}: {error}"))
 }
 
 /// Makes the entries of a directory durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    sync_file(path)
+pub(crate) fn sync_directory(folder: &Place) -> io::Result<()> {
+    sync_file(folder)
 }
 
 /// Makes a file durable, its length and times included.
-pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
-    let synced = File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| named(&error, "sync", path))
+pub(crate) fn sync_file(file: &Place) -> io::Result<()> {
+    file.sync().map_err(|error| named(&error, "sync", file))
+}
+
+/// Makes a folder, if it is not there.
+pub(crate) fn create_folder(folder: &Place) -> io::Result<()> {
+    match folder.create_folder() {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(named(&error, "create", folder))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes `name` in `folder` so that a power cut leaves the old or the new one, through a file
 /// called `new_name`. Durable on return.
 pub(crate) fn replace_file(
-    folder: &Path,
+    folder: &Place,
     new_name: &str,
     name: &str,
     bytes: &[u8],
 ) -> io::Result<()> {
-    let (new, path) = (folder.join(new_name), folder.join(name));
+    let (new, file) = (folder.join(new_name), folder.join(name));
     let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, &path)
+        let mut out = new.create()?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        new.rename(&file)
     };
-    write().map_err(|error| named(&error, "write", &path))?;
+    write().map_err(|error| named(&error, "write", &file))?;
     sync_directory(folder)
 }
 
-/// Bytes of the medium beneath `path`; what vanishes meanwhile counts nothing.
-pub(crate) fn disk_bytes(path: &Path) -> io::Result<u64> {
+/// Bytes of the medium beneath a place; what vanishes meanwhile counts nothing.
+pub(crate) fn disk_bytes(place: &Place) -> io::Result<u64> {
     let measure = || -> io::Result<u64> {
-        let metadata = fs::symlink_metadata(path)?;
-        let mut bytes = metadata.blocks() * 512;
-        if metadata.is_dir() {
-            for entry in fs::read_dir(path)? {
-                bytes += disk_bytes(&entry?.path())?;
+        let about = place.about_itself()?;
+        let mut bytes = u64::try_from(about.st_blocks).unwrap_or(0) * 512;
+        if place::type_of(&about).is_dir() {
+            for name in place.names()? {
+                bytes += disk_bytes(&place.join(name))?;
             }
         }
         Ok(bytes)
     };
     match measure() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        result => result.map_err(|error| named(&error, "measure", path)),
+        result => result.map_err(|error| named(&error, "measure", place)),
     }
 }
 
-/// Finds the store, or makes an empty directory for it; says no to anything else.
-fn find_or_create(path: &Path, create: bool) -> Result<PathBuf, OpenFailure> {
+/// Finds the store, or makes an empty directory for it; says no to anything else. Also whether the
+/// directory was made with the note of what is to be made in it.
+fn find_or_create(path: &Path, options: DirectoryOptions) -> Result<(Place, bool), OpenFailure> {
+    let mut is_marked = false;
     let canonical = match path.canonicalize() {
-        Err(error) if error.kind() == ErrorKind::NotFound && create => {
-            create_directories(&std::path::absolute(path)?)?;
+        Err(error) if error.kind() == ErrorKind::NotFound && options.create => {
+            is_marked = create(&std::path::absolute(path)?, options.making)?;
             path.canonicalize()
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -360,134 +391,95 @@ fn find_or_create(path: &Path, create: bool) -> Result<PathBuf, OpenFailure> {
         }
         result => result,
     };
-    // sled compares names of files with the path that it was given: it must be absolute and plain.
-    let canonical = canonical.map_err(|error| named(&error, "open", path))?;
+    // Without links, as people are told it; it is looked up this once.
+    let canonical = canonical.map_err(|error| named(&error, "open", path.display()))?;
     if !canonical.is_dir() {
         return Err(OpenFailure::NotAStore(format!(
             "{} is not a directory",
             path.display()
         )));
     }
-    check_entries(&canonical, create)?;
-    Ok(canonical)
+    let place =
+        Place::at(&canonical).map_err(|error| named(&error, "open", canonical.display()))?;
+    if !is_marked {
+        check_contents(&place, options)?;
+    }
+    Ok((place, is_marked))
 }
 
-/// Refuses a directory that has something else in it.
-fn check_entries(path: &Path, create: bool) -> Result<(), OpenFailure> {
-    let ours = [
-        LOCK,
-        MANIFEST,
-        MANIFEST_NEW,
-        MARKS,
-        RESERVE,
-        LOGKIND,
-        LOGKIND_NEW,
-        SEGMENTS,
-        archives::AUDIT,
-    ];
-    if path.join(MANIFEST).is_file() && path.join(SEGMENTS).is_dir() {
-        return Ok(());
-    }
-    if !create {
-        let reason = format!("{} holds no store", path.display());
-        return Err(OpenFailure::NotAStore(reason));
-    }
-    for entry in fs::read_dir(path).map_err(|error| named(&error, "list", path))? {
-        let name = entry
-            .map_err(|error| named(&error, "list", path))?
-            .file_name();
-        let name = name.to_string_lossy();
-        if !ours.contains(&&*name) && name != LOST_AND_FOUND {
-            let reason = format!("{} is no store: it holds {name}", path.display());
-            return Err(OpenFailure::NotAStore(reason));
+/// Refuses a directory that has something else in it than a store, or than what is to become one.
+fn check_contents(place: &Place, options: DirectoryOptions) -> Result<(), OpenFailure> {
+    let reason = match contents::look_at(place)? {
+        Contents::Store if options.making.is_some() => {
+            format!("{place} holds a store already: name a new directory")
         }
-    }
-    Ok(())
+        Contents::Store => return Ok(()),
+        // What is made now takes its place.
+        Contents::Unfinished(_) if options.making.is_some() => return Ok(()),
+        Contents::Unfinished(what) => return Err(OpenFailure::cut_short(place, &what)),
+        Contents::Nothing | Contents::Begun if options.create => return Ok(()),
+        Contents::Other(_) if !options.create => format!("{place} holds no store"),
+        Contents::Other(what) => format!("{place} is no store: {what}"),
+        Contents::Nothing | Contents::Begun => format!("{place} holds no store"),
+    };
+    Err(OpenFailure::NotAStore(reason))
 }
 
-/// Makes a directory and those above it, each durable in its parent.
+/// Makes a directory and those above it, each durable in its parent. One in which something is to be
+/// made comes into being with the note that says so: at no moment does it look like an empty one.
+/// Gives whether it has that note.
+fn create(path: &Path, making: Option<&str>) -> io::Result<bool> {
+    let (Some(what), Some(parent), Some(name)) = (making, path.parent(), path.file_name()) else {
+        create_directories(path)?;
+        return Ok(false);
+    };
+    create_directories(parent)?;
+    let parent = Place::at(parent).map_err(|error| named(&error, "open", parent.display()))?;
+    let mut new_name = OsStr::new(".").to_owned();
+    new_name.push(name);
+    new_name.push(".new");
+    let (new, place) = (parent.join(new_name), parent.join(name));
+    create_folder(&new)?;
+    mark_unfinished(&new, what)?;
+    new.rename(&place)
+        .map_err(|error| named(&error, "create", &place))?;
+    sync_directory(&parent)?;
+    Ok(true)
+}
+
 fn create_directories(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
     for path in missing.into_iter().rev() {
-        match fs::create_dir(path) {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(named(&error, "create", path));
+                return Err(named(&error, "create", path.display()));
             }
             _ => {}
         }
         if let Some(parent) = path.parent() {
-            sync_directory(parent)?;
+            let synced = Place::at(parent).and_then(|parent| parent.sync());
+            synced.map_err(|error| named(&error, "sync", parent.display()))?;
         }
     }
     Ok(())
 }
 
-/// Takes the lock, and writes our process id into it.
-fn lock(store: &Path, wait: Duration) -> Result<File, OpenFailure> {
-    let path = store.join(LOCK);
-    let mut rounds = wait.as_millis().div_ceil(LOCK_ROUND.as_millis());
-    loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| named(&error, "open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            // Someone may have deleted the file between the two calls: that lock guards nothing.
-            Ok(()) if is_at(&file, &path) => {
-                write_pid(&file).map_err(|error| named(&error, "write", &path))?;
-                return Ok(file);
-            }
-            Ok(()) | Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if rounds == 0 => return Err(locked(&file, &path)),
-            Err(Errno::WOULDBLOCK) => {
-                rounds -= 1;
-                std::thread::park_timeout(LOCK_ROUND);
-            }
-            Err(error) => return Err(named(&error.into(), "lock", &path).into()),
-        }
-    }
-}
-
-/// Why the lock is not to be had. The process that the file names is the last one that wrote:
-/// where only readers hold the lock, it has gone.
-pub(super) fn locked(file: &File, path: &Path) -> OpenFailure {
-    match flock(file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => OpenFailure::BeingRead,
-        Err(_) => OpenFailure::Locked {
-            pid: read_pid(path),
-        },
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-fn write_pid(file: &File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)
-}
-
-pub(super) fn read_pid(path: &Path) -> Option<u32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+/// Says durably what is being copied into a directory.
+fn mark_unfinished(place: &Place, what: &str) -> io::Result<()> {
+    let note = place.join(UNFINISHED);
+    let write = || {
+        let mut file = note.create()?;
+        file.write_all(what.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| named(&error, "write", &note))?;
+    sync_directory(place)
 }
 
 /// Opens the marks, with both slots already allocated. Writing one makes that durable too.
-fn open_marks(path: &Path) -> io::Result<File> {
+fn open_marks(path: &Place) -> io::Result<File> {
     let open = || {
-        let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let file = path.open_or_create()?;
         let there = file.metadata()?.len();
         let zeros = [0; 2 * SLOT_BYTES];
         // Only what is missing: a crash may have come after the first slot.
@@ -502,8 +494,8 @@ fn open_marks(path: &Path) -> io::Result<File> {
 }
 
 /// Really writes the reserve, as far as it is missing: a length alone would hold no space.
-fn take_reserve(path: &Path, bytes: u64) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+fn take_reserve(path: &Place, bytes: u64) -> io::Result<()> {
+    let mut file = path.open_to_append()?;
     let there = file.metadata()?.len();
     if there >= bytes {
         return Ok(());
@@ -531,8 +523,8 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+fn remove_if_there(path: &Place) -> io::Result<()> {
+    match path.remove_file() {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
         _ => Ok(()),
     }

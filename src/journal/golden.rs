@@ -526,7 +526,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
     manifest[0] = b'x';
     assert_eq!(
         Manifest::decode(&manifest).unwrap_err().kind(),
-        ErrorKind::NotAStore
+        ErrorKind::Damaged
     );
     assert_eq!(
         codec::decode_entry(&[9, 0, 0]).unwrap_err(),

@@ -4,7 +4,6 @@
 //! log has been removed, segments of both kinds lie side by side: the file then says that those of
 //! the other kind are void. It is replaced as a whole, so that a store never has two logs or none.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use super::directory::{Directory, DirectoryOptions, OpenFailure, named, sync_dir
 use super::file_log::{self, FileLog};
 use super::frame::Fields;
 use super::log::Log;
+use super::place::Place;
 use super::sled_log::{self, SledLog};
 use super::untouched::Untouched;
 use crate::options::LogKind;
@@ -115,7 +115,7 @@ fn log_over(directory: &Arc<Directory>, kind: LogKind) -> Arc<dyn Log> {
 fn choose(directory: &Directory, new: Option<LogKind>) -> io::Result<Note> {
     let noted = read_note(directory.read_log_kind()?)?;
     let segments = directory.segments();
-    let found = |kind| Ok::<_, io::Error>(!entries(&segments, kind)?.is_empty());
+    let found = |kind| Ok::<_, io::Error>(!entries(segments, kind)?.is_empty());
     let is_new =
         directory.read_manifest()?.is_none() && !found(LogKind::Sled)? && !found(LogKind::Files)?;
     if is_new {
@@ -130,14 +130,14 @@ fn choose(directory: &Directory, new: Option<LogKind>) -> io::Result<Note> {
         }
         return Ok(note);
     }
-    check_segments(noted, &segments)?;
+    check_segments(noted, segments)?;
     Ok(noted)
 }
 
 /// As [`choose`], of a store that is there and of which nothing is changed.
 pub(super) fn find(directory: &Untouched) -> io::Result<LogKind> {
     let noted = read_note(directory.read_log_kind()?)?;
-    check_segments(noted, &directory.segments())?;
+    check_segments(noted, directory.segments())?;
     Ok(noted.kind)
 }
 
@@ -152,13 +152,12 @@ fn read_note(bytes: Option<Vec<u8>>) -> io::Result<Note> {
 }
 
 /// Refuses segments of the other kind that are not void.
-fn check_segments(noted: Note, segments: &Path) -> io::Result<()> {
+fn check_segments(noted: Note, segments: &Place) -> io::Result<()> {
     if noted.has_void || entries(segments, noted.kind.other())?.is_empty() {
         return Ok(());
     }
     let what = format!(
-        "{} holds segments of the other kind of log than LOGKIND says, which is missing or damaged; nothing was changed: restore a backup, or save what is left with Store::salvage",
-        segments.display()
+        "{segments} holds segments of the other kind of log than LOGKIND says, which is missing or damaged; nothing was changed: restore a backup, or save what is left with Store::salvage"
     );
     Err(io::Error::new(ErrorKind::InvalidData, what))
 }
@@ -181,7 +180,7 @@ pub(crate) fn recognise(remains: &Untouched) -> LogKind {
     let noted = remains.read_log_kind().ok().flatten();
     let noted = noted.and_then(|bytes| Note::decode(&bytes).ok());
     let looks_like_files =
-        || entries(&remains.segments(), LogKind::Files).is_ok_and(|all| !all.is_empty());
+        || entries(remains.segments(), LogKind::Files).is_ok_and(|all| !all.is_empty());
     match noted {
         Some(note) => note.kind,
         None if looks_like_files() => LogKind::Files,
@@ -212,20 +211,16 @@ impl OpenLog {
     /// Removes all that there is of one kind of log. It must not be the one that counts.
     pub(crate) fn discard(&self, kind: LogKind) -> io::Result<()> {
         let segments = self.directory.segments();
-        for name in entries(&segments, kind)? {
+        for name in entries(segments, kind)? {
             let path = segments.join(name);
-            let removed = match kind {
-                LogKind::Sled => fs::remove_dir_all(&path),
-                LogKind::Files => fs::remove_file(&path),
-            };
-            match removed {
+            match path.remove_all() {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(named(&error, "remove", &path));
                 }
                 _ => {}
             }
         }
-        sync_directory(&segments)
+        sync_directory(segments)
     }
 
     /// Removes what a move has left of the other log, if there was one. Not before the log that
@@ -243,24 +238,26 @@ impl OpenLog {
 }
 
 /// The names of everything that is of one kind of log.
-fn entries(segments: &Path, kind: LogKind) -> io::Result<Vec<String>> {
-    let list = || -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(segments)? {
-            names.extend(entry?.file_name().into_string());
-        }
-        Ok(names)
-    };
-    let mut names = match list() {
+fn entries(segments: &Place, kind: LogKind) -> io::Result<Vec<String>> {
+    let names = match segments.names() {
         // Which an open to write makes, and one to read cannot.
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         result => result.map_err(|error| named(&error, "list", segments))?,
     };
-    names.retain(|name| match kind {
+    let names = names.into_iter().filter_map(|name| name.into_string().ok());
+    Ok(names.filter(|name| is_name_of(kind, name)).collect())
+}
+
+fn is_name_of(kind: LogKind, name: &str) -> bool {
+    match kind {
         LogKind::Sled => sled_log::is_name(name),
         LogKind::Files => file_log::parse_name(name).is_some(),
-    });
-    Ok(names)
+    }
+}
+
+/// Whether an entry of the folder of segments is of any log.
+pub(super) fn is_segment_name(name: &str) -> bool {
+    is_name_of(LogKind::Sled, name) || is_name_of(LogKind::Files, name)
 }
 
 #[cfg(test)]

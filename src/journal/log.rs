@@ -42,6 +42,14 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
         false
     }
 
+    /// Refuses to go on where somebody else may have changed what was read since the log was opened.
+    ///
+    /// # Errors
+    /// [`Overtaken`](crate::error::Overtaken), and any failure to find out.
+    fn check_current(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reads the manifest; `None` when there is none yet.
     ///
     /// # Errors
@@ -131,7 +139,8 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     fn read(&self, segment: u64, index: u32) -> io::Result<Option<Vec<u8>>>;
 
     /// Calls `visit` with every frame of a segment in the order of their indexes, absent ones left
-    /// out, until it answers `false`.
+    /// out, until it answers `false`. One that is torn or damaged is shown as it lies there, or without
+    /// its bytes where it is not known which one it is.
     ///
     /// # Errors
     /// Any failure, as for [`read`](Log::read).

@@ -78,10 +78,8 @@ impl Manifest {
         let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
         let checksum = u64::from_le_bytes(fields.take());
         if magic != MAGIC {
-            return Err(Error::new(
-                ErrorKind::NotAStore,
-                "the manifest is not one of hapax: check the path",
-            ));
+            // What is no store at all is refused before its manifest is read.
+            return Err(damaged());
         }
         if version > VERSION_EXTENDED {
             let text = format!(
@@ -99,6 +97,11 @@ impl Manifest {
             return Err(damaged());
         }
         Ok(manifest)
+    }
+
+    /// Whether bytes begin as a manifest does, whole or not.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
     }
 
     /// The version that bytes which decode are of.

@@ -23,10 +23,12 @@ pub(crate) mod frame;
 #[cfg(test)]
 mod golden;
 pub(crate) mod kind;
+mod lock;
 pub(crate) mod log;
 pub(crate) mod manifest;
 pub(crate) mod marks;
 pub(crate) mod memory_log;
+pub(crate) mod place;
 pub(crate) mod read;
 pub(crate) mod read_only;
 pub(crate) mod recovery;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +14,10 @@ use super::directory::{self, OpenFailure, named, parse_number};
 use super::file_log;
 use super::kind;
 use super::log::Log;
+use super::marks::Marks;
 use super::sled_log;
 use super::untouched::Untouched;
+use crate::error::Overtaken;
 use crate::options::LogKind;
 use crate::sync::{AtomicBool, Ordering, RwLock};
 
@@ -32,20 +33,41 @@ pub(crate) trait Frames: Send + Sync + Debug {
     fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()>;
 }
 
+/// Looks at the marks beside whoever writes them: both slots may be caught half written.
+const LOOKS: usize = 16;
+
 /// A [`Log`] that refuses every change.
+///
+/// It keeps nobody from writing. Whoever opens the store to write raises its epoch before anything
+/// else: so what was read is true for as long as the epoch is what it was.
 #[derive(Debug)]
 pub(crate) struct ReadOnlyLog {
     kind: LogKind,
+    /// That of the last run before this was opened; `None` where the marks cannot be read.
+    epoch: Option<u32>,
     segments: RwLock<BTreeMap<u64, Arc<dyn Frames>>>,
     closed: AtomicBool,
     directory: Untouched,
 }
 
-/// Opens the log of the store at `path`, beside others who read it.
+/// The epoch of the last run, as the marks say.
+fn epoch(directory: &Untouched) -> io::Result<Option<u32>> {
+    for _ in 0..LOOKS {
+        let slots = [directory.read_marks(0)?, directory.read_marks(1)?];
+        if let Some(marks) = Marks::newest(&slots).0 {
+            return Ok(Some(marks.epoch));
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the log of the store at `path`, beside others who read it. `wait_for_lock` is for somebody
+/// who writes.
 pub(crate) fn open(path: &Path, wait_for_lock: Duration) -> Result<ReadOnlyLog, OpenFailure> {
     let directory = Untouched::share(path, wait_for_lock)?;
     Ok(ReadOnlyLog {
         kind: kind::find(&directory)?,
+        epoch: epoch(&directory)?,
         segments: RwLock::default(),
         closed: AtomicBool::new(false),
         directory,
@@ -58,6 +80,27 @@ impl ReadOnlyLog {
             return Err(io::Error::other("the store is closed"));
         }
         Ok(())
+    }
+
+    /// Says so where the store may have changed since it was opened, in place of what came of that.
+    fn explain<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        match (&result, self.check_current()) {
+            (Err(_), Err(overtaken)) => Err(overtaken),
+            _ => result,
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<u64>> {
+        let folder = self.directory.segments();
+        let names = match folder.names() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            result => result.map_err(|error| named(&error, "list", folder))?,
+        };
+        let mut segments = self.segments.write();
+        for name in names {
+            segments.extend(self.look_at(&name.to_string_lossy())?);
+        }
+        Ok(segments.keys().copied().collect())
     }
 
     fn segment(&self, segment: u64) -> io::Result<Arc<dyn Frames>> {
@@ -79,8 +122,8 @@ impl ReadOnlyLog {
             return Ok(None);
         };
         let found = match self.kind {
-            LogKind::Sled => sled_log::read_only(&path)?,
-            LogKind::Files => file_log::read_only(&path, number)?,
+            LogKind::Sled => sled_log::read_only(path)?,
+            LogKind::Files => file_log::read_only(path, number)?,
         };
         Ok(found.map(|frames| (number, Arc::from(frames))))
     }
@@ -100,6 +143,20 @@ impl Log for ReadOnlyLog {
         true
     }
 
+    fn check_current(&self) -> io::Result<()> {
+        if epoch(&self.directory)? == self.epoch {
+            return Ok(());
+        }
+        let by = match self.directory.holder().and_then(|holder| holder.pid()) {
+            Some(pid) => format!(", by process {pid},"),
+            None => String::new(),
+        };
+        Err(io::Error::other(Overtaken(format!(
+            "{} was opened to write{by} since it was opened to be read: what was read of it may have changed; open it again",
+            self.directory.place()
+        ))))
+    }
+
     fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
         self.directory.read_manifest()
     }
@@ -117,17 +174,7 @@ impl Log for ReadOnlyLog {
     }
 
     fn segments(&self) -> io::Result<Vec<u64>> {
-        let path = self.directory.segments();
-        let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
-        let entries = match list() {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            result => result.map_err(|error| named(&error, "list", &path))?,
-        };
-        let mut segments = self.segments.write();
-        for entry in entries {
-            segments.extend(self.look_at(&entry.file_name().to_string_lossy())?);
-        }
-        Ok(segments.keys().copied().collect())
+        self.explain(self.list())
     }
 
     fn prepare(&self, _: u64, _: u32) -> io::Result<()> {
@@ -139,7 +186,7 @@ impl Log for ReadOnlyLog {
     }
 
     fn read_link(&self, segment: u64) -> io::Result<Vec<u8>> {
-        self.segment(segment)?.link()
+        self.explain(self.segment(segment).and_then(|segment| segment.link()))
     }
 
     fn append(&self, _: u64, _: u32, _: &[u8]) -> io::Result<()> {
@@ -159,11 +206,13 @@ impl Log for ReadOnlyLog {
     }
 
     fn read(&self, segment: u64, index: u32) -> io::Result<Option<Vec<u8>>> {
-        self.segment(segment)?.read(index)
+        let read = self.segment(segment);
+        self.explain(read.and_then(|segment| segment.read(index)))
     }
 
     fn read_all(&self, segment: u64, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        self.segment(segment)?.read_all(visit)
+        let read = self.segment(segment);
+        self.explain(read.and_then(|segment| segment.read_all(visit)))
     }
 
     /// Leaves it out from here on, as what recovery removes counts for nothing.
@@ -181,7 +230,7 @@ impl Log for ReadOnlyLog {
     }
 
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        self.directory.read_archive(segment)
+        self.explain(self.directory.read_archive(segment))
     }
 
     fn write_archive(&self, _: u64, _: &[u8]) -> io::Result<()> {
@@ -193,7 +242,7 @@ impl Log for ReadOnlyLog {
     }
 
     fn disk_bytes(&self) -> io::Result<u64> {
-        directory::disk_bytes(&self.directory.segments())
+        directory::disk_bytes(self.directory.segments())
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
@@ -207,6 +256,6 @@ impl Log for ReadOnlyLog {
     fn close(&self) -> io::Result<()> {
         self.check()?;
         self.closed.store(true, Ordering::Relaxed);
-        self.directory.release()
+        Ok(())
     }
 }

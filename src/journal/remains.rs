@@ -4,15 +4,16 @@
 //! found by their magic and believed by their checksum, whatever has become of the bytes around them.
 
 use std::fmt::{self, Display};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::directory::{OpenFailure, disk_bytes, named, parse_number};
 use super::file_log;
 use super::frame::{self, BadFrame, FrameView};
 use super::log::FRAME_BYTES_MAX;
+use super::place::Place;
 use super::sled_log;
 use super::untouched::Untouched;
 use crate::options::LogKind;
@@ -56,15 +57,12 @@ impl Remains {
     /// out: the low mark was above them first.
     pub(crate) fn segments(&self) -> io::Result<Vec<SegmentPlace>> {
         let path = self.directory.segments();
-        let entries = match fs::read_dir(&path) {
+        let names = match path.names() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            result => result.map_err(|error| named(&error, "list", &path))?,
+            result => result.map_err(|error| named(&error, "list", path))?,
         };
         let mut places = Vec::new();
-        for entry in entries {
-            let name = entry
-                .map_err(|error| named(&error, "list", &path))?
-                .file_name();
+        for name in names {
             let name = name.to_string_lossy();
             let of = |is_file| move |number| SegmentPlace { number, is_file };
             places.extend(parse_number(&name).map(of(false)));
@@ -81,20 +79,15 @@ impl Remains {
 
     /// Bytes of the file that holds the frames; 0 where that cannot be told.
     pub(crate) fn bytes(&self, place: SegmentPlace) -> u64 {
-        fs::metadata(self.file(place)).map_or(0, |about| about.len())
+        self.file(place).bytes().unwrap_or(0)
     }
 
     /// Bytes of the medium that a segment takes.
     pub(crate) fn disk_bytes(&self, place: SegmentPlace) -> io::Result<u64> {
-        let path = self.folder(place);
-        disk_bytes(
-            if place.is_file {
-                self.file(place)
-            } else {
-                path
-            }
-            .as_path(),
-        )
+        match place.is_file {
+            true => disk_bytes(&self.file(place)),
+            false => disk_bytes(&self.folder(place)),
+        }
     }
 
     pub(crate) fn link(&self, place: SegmentPlace) -> io::Result<Vec<u8>> {
@@ -113,7 +106,7 @@ impl Remains {
     ) -> io::Result<()> {
         let path = self.file(place);
         let look = || -> io::Result<(File, u64)> {
-            let file = File::open(&path)?;
+            let file = path.open()?;
             let length = file.metadata()?.len();
             Ok((file, length))
         };
@@ -131,19 +124,19 @@ impl Remains {
     pub(crate) fn read(&self, place: SegmentPlace, offset: u64, bytes: u32) -> io::Result<Vec<u8>> {
         let path = self.file(place);
         let mut frame = vec![0; bytes as usize];
-        File::open(&path)
+        path.open()
             .and_then(|file| file.read_exact_at(&mut frame, offset))
             .map_err(|error| named(&error, "read", &path))?;
         Ok(frame)
     }
 
-    fn folder(&self, place: SegmentPlace) -> PathBuf {
+    fn folder(&self, place: SegmentPlace) -> Place {
         let folder = sled_log::folder_name(place.number);
         self.directory.segments().join(folder)
     }
 
     /// The file that holds the frames.
-    fn file(&self, place: SegmentPlace) -> PathBuf {
+    fn file(&self, place: SegmentPlace) -> Place {
         if place.is_file {
             let name = file_log::file_name(place.number);
             self.directory.segments().join(name)

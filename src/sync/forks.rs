@@ -1,7 +1,11 @@
-//! Counts forks in the child: the one piece of unsafe code of this crate. The count is of the machine
-//! also where locks are those of a model, since nothing of a model forks.
+//! What happens in a child that is forked: it counts itself, and loses its copies of locks. The only
+//! unsafe code of this crate. All of it is of the machine also where locks are those of a model, since
+//! nothing of a model forks.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -10,15 +14,23 @@ pub(crate) fn count() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Lets every child of this process count itself. False where that is not to be had.
-#[cfg(all(unix, not(miri)))]
+/// Lets every child of this process count itself, and give up what it must not keep. False where that
+/// is not to be had.
 pub(crate) fn watch() -> bool {
+    static WATCHED: OnceLock<bool> = OnceLock::new();
+    *WATCHED.get_or_init(watch_once)
+}
+
+#[cfg(all(unix, not(miri)))]
+fn watch_once() -> bool {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        SLOTS.each(give_up);
     }
     // SAFETY: `pthread_atfork` only remembers a function, and takes no other argument. It is
     // called in a child while locks of the parent may be held, so it may do only what is safe in
-    // a signal handler: adding to a lock-free atomic of the static image is. It cannot unwind,
+    // a signal handler: loading and adding to lock-free atomics, and what `give_up` does, are.
+    // Of a `OnceLock` it asks only whether it is set, which is one load. It cannot unwind,
     // and it lives as long as the code of this library: the C library forgets the handlers of a
     // shared object when that is unloaded.
     #[allow(unsafe_code, reason = "the proof stands above")]
@@ -27,6 +39,117 @@ pub(crate) fn watch() -> bool {
 }
 
 #[cfg(not(all(unix, not(miri))))]
-pub(crate) fn watch() -> bool {
+fn watch_once() -> bool {
     false
+}
+
+/// A file that no forked child keeps: a lock on it dies with the process that took it, and does not
+/// live on in a child that forgot about it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Set for as long as both descriptors are open.
+    slot: &'static AtomicU64,
+    file: File,
+    /// What a child has under the number of the file instead.
+    _stand_in: OwnedFd,
+}
+
+impl Kept {
+    /// Keeps a file from children; they have `stand_in` in its place.
+    pub(crate) fn new(file: File, stand_in: OwnedFd) -> Self {
+        watch();
+        let slot = SLOTS.take(pair(file.as_raw_fd(), stand_in.as_raw_fd()));
+        Self {
+            slot,
+            file,
+            _stand_in: stand_in,
+        }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl AsFd for Kept {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Drop for Kept {
+    /// Before the fields are dropped: their numbers are somebody else's afterwards.
+    fn drop(&mut self) {
+        self.slot.store(FREE, Ordering::Release);
+    }
+}
+
+/// A slot without a file.
+const FREE: u64 = u64::MAX;
+
+/// The two descriptors of a [`Kept`] file in one word, so that a child sees both or none.
+fn pair(file: RawFd, stand_in: RawFd) -> u64 {
+    (u64::from(file.cast_unsigned()) << 32) | u64::from(stand_in.cast_unsigned())
+}
+
+/// Puts the stand-in in the place of the file.
+#[cfg(all(unix, not(miri)))]
+fn give_up(pair: u64) {
+    let [file, stand_in] = [pair >> 32, pair & u64::from(u32::MAX)];
+    let number = |half: u64| RawFd::try_from(half).unwrap_or(-1);
+    let (file, stand_in) = (number(file), number(stand_in));
+    // SAFETY: both calls are safe in a signal handler, and touch no memory. Both numbers belong to
+    // a `Kept` in the memory of this child, which clears its slot before it closes them: so no
+    // other owner loses a file. That `Kept` goes on to own the number, and closes it.
+    #[allow(unsafe_code, reason = "the proof stands above")]
+    unsafe {
+        libc::dup2(stand_in, file);
+        libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC);
+    }
+}
+
+/// The descriptors of all files that are kept from children. It grows and never shrinks, and a child
+/// goes through it without a lock.
+struct Slots {
+    pairs: [AtomicU64; 64],
+    next: OnceLock<Box<Slots>>,
+}
+
+static SLOTS: Slots = Slots::new();
+
+impl Slots {
+    const fn new() -> Self {
+        Self {
+            pairs: [const { AtomicU64::new(FREE) }; 64],
+            next: OnceLock::new(),
+        }
+    }
+
+    fn take(&'static self, pair: u64) -> &'static AtomicU64 {
+        let mut at = self;
+        loop {
+            let took = |slot: &&AtomicU64| {
+                slot.compare_exchange(FREE, pair, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            };
+            if let Some(slot) = at.pairs.iter().find(took) {
+                return slot;
+            }
+            at = at.next.get_or_init(|| Box::new(Self::new()));
+        }
+    }
+
+    #[cfg(all(unix, not(miri)))]
+    fn each(&'static self, act: fn(u64)) {
+        let mut at = Some(self);
+        while let Some(slots) = at {
+            for slot in &slots.pairs {
+                let pair = slot.load(Ordering::Acquire);
+                if pair != FREE {
+                    act(pair);
+                }
+            }
+            at = slots.next.get().map(|next| &**next);
+        }
+    }
 }

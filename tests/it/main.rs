@@ -4,6 +4,8 @@
 
 #[path = "../rig/reading.rs"]
 mod reading;
+#[path = "../rig/skipped.rs"]
+mod skipped;
 
 mod admission;
 mod asked_retention;
@@ -41,6 +43,9 @@ mod metrics_adapters;
 mod metrics_page;
 mod model;
 mod operator;
+mod parts;
+mod permissions;
+mod places;
 mod processes;
 mod properties;
 mod read_only;
@@ -53,6 +58,7 @@ mod run_replay;
 mod salvage;
 mod scan;
 mod smoke;
+mod streams;
 mod threads;
 #[cfg(feature = "json")]
 mod typed;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use hapax::{
-    Action, Claim, Error, ErrorKind, LogKind, ManualClock, Policy, Resolution, State, Store, Ticket,
+    Action, Claim, Error, ErrorKind, Filter, LogKind, ManualClock, Policy, Resolution, State,
+    Store, Ticket,
 };
 
 use crate::logs::KINDS;
@@ -112,8 +113,11 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
     }
 }
 
+/// `hapax scan big | less` kept its lock for as long as somebody looked at the first page, and the
+/// service could not be started again that night. Who reads keeps nobody from writing now, and is told
+/// once somebody has begun to.
 #[test]
-fn several_read_and_nobody_writes_meanwhile() {
+fn who_reads_keeps_nobody_from_writing_and_is_told() {
     for log in KINDS {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("store");
@@ -121,23 +125,58 @@ fn several_read_and_nobody_writes_meanwhile() {
         let reader = || Store::builder(&path).read_only();
         let first = reader().open().unwrap();
         let second = reader().open().unwrap();
-        let error = Store::open(&path).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Locked);
-        // The process that LOCK names is the last one that wrote, and has nothing to do with it.
-        let text = error.to_string();
-        assert!(
-            text.contains("to read it") && !text.contains("process"),
-            "{text}"
-        );
-        drop(first);
-        assert_eq!(kind(Store::open(&path)), ErrorKind::Locked);
-        second.close().unwrap();
+        let mail = first.open_namespace("mail").unwrap();
+        let mut keys = first.scan(Filter::new()).unwrap();
+        assert!(keys.next().unwrap().is_ok());
+        assert!(mail.contains([3]).unwrap());
+
         let writer = Store::open(&path).unwrap();
+        let told = |error: Error| {
+            assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+            let text = error.to_string();
+            let pid = format!("by process {}", std::process::id());
+            assert!(
+                text.contains(&pid) && text.contains("open it again"),
+                "{text}"
+            );
+        };
+        told(mail.contains([3]).unwrap_err());
+        told(mail.get([3]).unwrap_err());
+        told(keys.find_map(Result::err).unwrap());
+        told(first.in_doubt().unwrap_err());
+        told(first.verify().unwrap_err());
+        told(first.backup(place.path().join("backup")).unwrap_err());
         let error = reader().open().unwrap_err();
-        let pid = format!("process {}", std::process::id());
+        let pid = format!("process {} has", std::process::id());
         assert!(error.to_string().contains(&pid), "{error}");
         writer.close().unwrap();
-        reader().open().unwrap();
+
+        // What it has read may not be true any more, though nobody has it open now.
+        assert_eq!(kind(second.in_doubt()), ErrorKind::Locked);
+        second.close().unwrap();
+        assert_eq!(reader().open().unwrap().in_doubt().unwrap().len(), 3);
+    }
+}
+
+/// Also when all that a reader has still to look at was carried elsewhere and removed meanwhile.
+#[test]
+fn a_reader_whose_segments_are_gone_is_told_so() {
+    for log in KINDS {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        let ticket = killed(&path, log);
+        let store = Store::builder(&path).read_only().open().unwrap();
+        let mut keys = store.scan(Filter::new()).unwrap();
+        let writer = Store::builder(&path).segment_frames(8).open().unwrap();
+        let pay = writer.open_namespace("pay").unwrap();
+        assert!(pay.forget("large").unwrap());
+        assert!(writer.compact().unwrap().segments_dropped() > 0);
+        writer.close().unwrap();
+        assert_eq!(
+            keys.find_map(Result::err).map(|error| error.kind()),
+            Some(ErrorKind::Locked)
+        );
+        assert_eq!(kind(store.attach(&ticket)), ErrorKind::Locked);
     }
 }
 

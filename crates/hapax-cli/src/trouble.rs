@@ -149,8 +149,8 @@ pub(crate) fn say(line: &str) {
 pub(crate) fn next_after(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::Locked => {
-            "ask that process through its admin routes (hapax-admin), or stop it and run this again, or \
-             wait for it with --wait-for-lock; `hapax info` and `hapax stat` work beside it"
+            "ask the process that is named through its admin routes (hapax-admin), or stop that one and \
+             run this again, or wait for it with --wait-for-lock; `hapax info` and `hapax stat` work beside it"
         }
         ErrorKind::Damaged => {
             "with a backup: `hapax restore BACKUP NEW`; without one: `hapax salvage STORE NEW`, \

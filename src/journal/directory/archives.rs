@@ -1,10 +1,11 @@
 //! The audit archives of a store: a file for each segment that had entries.
 
-use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 
-use super::{Directory, named, parse_number, remove_if_there, replace_file, sync_directory};
+use super::{
+    Directory, create_folder, named, parse_number, remove_if_there, replace_file, sync_directory,
+};
+use crate::journal::place::Place;
 
 /// The folder of the archives; made with the first of them.
 pub(crate) const AUDIT: &str = "audit";
@@ -18,32 +19,24 @@ fn file_name(segment: u64) -> String {
     format!("{segment:016x}{SUFFIX}")
 }
 
-pub(crate) fn list(folder: &Path) -> io::Result<Vec<u64>> {
-    let entries = match fs::read_dir(folder) {
+pub(crate) fn list(folder: &Place) -> io::Result<Vec<u64>> {
+    let names = match folder.names() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|error| named(&error, "list", folder))?,
+        names => names.map_err(|error| named(&error, "list", folder))?,
     };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(|error| named(&error, "list", folder))?;
-        let name = name.file_name().into_string();
-        let number = name.ok().and_then(|name| {
-            let number = name.strip_suffix(SUFFIX)?;
-            parse_number(number)
-        });
-        numbers.extend(number);
-    }
+    let number = |name: &std::ffi::OsString| parse_number(name.to_str()?.strip_suffix(SUFFIX)?);
+    let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
 /// As [`list`], with the bytes of each.
-pub(crate) fn sizes(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+pub(crate) fn sizes(folder: &Place) -> io::Result<Vec<(u64, u64)>> {
     let mut sizes = Vec::new();
     for segment in list(folder)? {
         let path = folder.join(file_name(segment));
-        match fs::metadata(&path) {
-            Ok(metadata) => sizes.push((segment, metadata.len())),
+        match path.bytes() {
+            Ok(bytes) => sizes.push((segment, bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(named(&error, "measure", &path)),
         }
@@ -51,14 +44,21 @@ pub(crate) fn sizes(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
     Ok(sizes)
 }
 
-pub(crate) fn read(folder: &Path, segment: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(folder: &Place, segment: u64) -> io::Result<Vec<u8>> {
     let path = folder.join(file_name(segment));
-    fs::read(&path).map_err(|error| named(&error, "read", &path))
+    path.read().map_err(|error| named(&error, "read", &path))
 }
 
 impl Directory {
-    fn audit(&self) -> PathBuf {
-        self.path.join(AUDIT)
+    fn audit(&self) -> Place {
+        if self.audit.get().is_none() {
+            if let Ok(held) = self.place.join(AUDIT).hold() {
+                // Whoever comes second has opened the same folder.
+                let _ = self.audit.set(held);
+            }
+        }
+        let held = self.audit.get().cloned();
+        held.unwrap_or_else(|| self.place.join(AUDIT))
     }
 
     pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
@@ -75,16 +75,12 @@ impl Directory {
 
     pub(crate) fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
         self.check()?;
-        let folder = self.audit();
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(named(&error, "create", &folder));
-            }
-            _ => {}
+        if self.audit.get().is_none() {
+            create_folder(&self.place.join(AUDIT))?;
         }
         // Where it was there: perhaps its maker came to an end before that was durable.
-        sync_directory(&self.path)?;
-        replace_file(&folder, NEW, &file_name(segment), bytes)
+        sync_directory(&self.place)?;
+        replace_file(&self.audit(), NEW, &file_name(segment), bytes)
     }
 
     pub(crate) fn remove_archive(&self, segment: u64) -> io::Result<()> {

@@ -4,14 +4,18 @@ use std::io;
 use std::path::Path;
 
 use super::format::{Header, Lead};
+use crate::journal::place::Place;
+
 use super::segment::{Kind, Segment, look_at};
 
 /// Reads a segment in one go, again, and frame by frame. `None` for a file that is no segment.
 pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u32, Vec<u8>)>>> {
+    let folder = Place::at(path.parent().unwrap_or(path))?;
+    let path = &folder.join(path.file_name().unwrap_or_default());
     let Kind::Segment(header) = look_at(path, number)? else {
         return Ok(None);
     };
-    let segment = Segment::closed(path.to_owned(), header.clone());
+    let segment = Segment::closed(path.clone(), header.clone());
     let read_all = |segment: &Segment| {
         let mut frames = Vec::new();
         let read = segment.read_all(&mut |index, frame| {
@@ -35,7 +39,7 @@ pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u
         );
     }
     // Stopped early, it must not take what it saw for all there is.
-    let other = Segment::closed(path.to_owned(), header);
+    let other = Segment::closed(path.clone(), header);
     other.read_all(&mut |_, _| false)?;
     assert_eq!(
         read_all(&other)?,

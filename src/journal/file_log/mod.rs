@@ -20,13 +20,12 @@ mod tests;
 mod writing;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::journal::directory::{self, Directory, named, sync_directory};
 use crate::journal::log::Log;
+use crate::journal::place::Place;
 use crate::journal::read_only::Frames;
 use crate::options::LogKind;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
@@ -64,14 +63,14 @@ impl FileLog {
         }
     }
 
-    fn file(&self, segment: u64) -> PathBuf {
+    fn file(&self, segment: u64) -> Place {
         self.directory.segments().join(file_name(segment))
     }
 
     fn segment(&self, segment: u64) -> io::Result<Arc<Segment>> {
         let found = self.segments.read().get(&segment).cloned();
         found.ok_or_else(|| {
-            let what = format!("{} is not there", self.file(segment).display());
+            let what = format!("{} is not there", self.file(segment));
             io::Error::new(ErrorKind::NotFound, what)
         })
     }
@@ -84,7 +83,7 @@ impl FileLog {
             let found: Vec<_> = self.segments.read().values().cloned().collect();
             found.iter().try_for_each(|segment| segment.give_back())?;
         }
-        match fs::symlink_metadata(&path) {
+        match path.about_itself() {
             Ok(_) => discard_unused(&path, segment)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(named(&error, "look at", &path)),
@@ -132,16 +131,14 @@ impl Log for FileLog {
     fn segments(&self) -> io::Result<Vec<u64>> {
         self.directory.check()?;
         let path = self.directory.segments();
-        let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
-        let entries = list().map_err(|error| named(&error, "list", &path))?;
+        let names = path.names().map_err(|error| named(&error, "list", path))?;
         let mut found = Vec::new();
-        for entry in &entries {
-            let name = entry.file_name();
+        for name in &names {
             let segment = self.sort_out(&name.to_string_lossy())?;
             found.extend(segment.zip(parse_name(&name.to_string_lossy())));
         }
-        if !entries.is_empty() {
-            sync_directory(&path)?;
+        if !names.is_empty() {
+            sync_directory(path)?;
         }
         let mut segments = self.segments.write();
         for (segment, number) in found {
@@ -219,7 +216,7 @@ impl Log for FileLog {
         self.segments.write().remove(&segment);
         found.forget();
         unlink(found.path())?;
-        sync_directory(&self.directory.segments())
+        sync_directory(self.directory.segments())
     }
 
     fn archives(&self) -> io::Result<Vec<u64>> {
@@ -243,7 +240,7 @@ impl Log for FileLog {
     }
 
     fn disk_bytes(&self) -> io::Result<u64> {
-        directory::disk_bytes(&self.directory.segments())
+        directory::disk_bytes(self.directory.segments())
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
@@ -281,37 +278,37 @@ pub(crate) fn parse_name(name: &str) -> Option<u64> {
 }
 
 /// What lies in the header of a segment: its marker.
-pub(crate) fn read_link(path: &Path, number: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_link(path: &Place, number: u64) -> io::Result<Vec<u8>> {
     match look_at(path, number)? {
         Kind::Segment(header) => Ok(header.link),
         Kind::Unused => Err(io::Error::new(
             ErrorKind::InvalidData,
-            format!("{} was never used", path.display()),
+            format!("{} was never used", path),
         )),
     }
 }
 
 /// A segment that is only read, of which not a byte is changed; `None` for what is none.
-pub(crate) fn read_only(path: &Path, number: u64) -> io::Result<Option<Box<dyn Frames>>> {
-    Ok(match look_at(path, number)? {
-        Kind::Segment(header) => Some(Box::new(Segment::closed(path.to_owned(), header))),
+pub(crate) fn read_only(path: Place, number: u64) -> io::Result<Option<Box<dyn Frames>>> {
+    Ok(match look_at(&path, number)? {
+        Kind::Segment(header) => Some(Box::new(Segment::closed(path, header))),
         Kind::Unused => None,
     })
 }
 
 /// Deletes what an earlier try has left; refuses what is a segment.
-fn discard_unused(path: &Path, segment: u64) -> io::Result<()> {
+fn discard_unused(path: &Place, segment: u64) -> io::Result<()> {
     match look_at(path, segment)? {
         Kind::Unused => unlink(path),
         Kind::Segment(_) => {
-            let what = format!("{} is in use", path.display());
+            let what = format!("{} is in use", path);
             Err(io::Error::new(ErrorKind::AlreadyExists, what))
         }
     }
 }
 
-fn unlink(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+fn unlink(path: &Place) -> io::Result<()> {
+    match path.remove_file() {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
         _ => Ok(()),
     }

@@ -1,9 +1,8 @@
 //! [`Segment`]: one segment of the log, open or closed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use super::format::{BadHeader, HEADER_BYTES, Header, LEAD_BYTES, Lead, align};
 use super::reader;
@@ -11,13 +10,14 @@ use super::writing::Writing;
 use crate::journal::directory::named;
 use crate::journal::first_failure::FirstFailure;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::place::Place;
 use crate::journal::read_only::Frames;
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 /// A segment that has been activated.
 #[derive(Debug)]
 pub(super) struct Segment {
-    path: PathBuf,
+    path: Place,
     header: Header,
     /// Open from activation until it is sealed; readers have handles of their own.
     writing: RwLock<Option<Writing>>,
@@ -65,7 +65,7 @@ impl Places {
 
 impl Segment {
     /// A segment that has just been activated.
-    pub(super) fn open(path: PathBuf, writing: Writing) -> Self {
+    pub(super) fn open(path: Place, writing: Writing) -> Self {
         Self {
             places: Mutex::new(Some(Places::default())),
             ..Self::new(path, writing.header().clone(), Some(writing))
@@ -73,11 +73,11 @@ impl Segment {
     }
 
     /// A segment of an earlier run.
-    pub(super) fn closed(path: PathBuf, header: Header) -> Self {
+    pub(super) fn closed(path: Place, header: Header) -> Self {
         Self::new(path, header, None)
     }
 
-    fn new(path: PathBuf, header: Header, writing: Option<Writing>) -> Self {
+    fn new(path: Place, header: Header, writing: Option<Writing>) -> Self {
         Self {
             path,
             header,
@@ -88,7 +88,7 @@ impl Segment {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Place {
         &self.path
     }
 
@@ -103,7 +103,7 @@ impl Segment {
             let expected = frames(&self.places.lock());
             let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < SEGMENT_FRAMES_MAX;
             if !fits || usize::try_from(index) != Ok(expected) {
-                let path = self.path.display();
+                let path = &self.path;
                 let bytes = frame.len();
                 let what = format!("{path}: frame {index} of {bytes} bytes, after {expected}");
                 return Err(io::Error::new(ErrorKind::InvalidInput, what));
@@ -162,7 +162,8 @@ impl Segment {
             return Ok(None);
         };
         let mut frame = vec![0; bytes];
-        File::open(&self.path)
+        self.path
+            .open()
             .and_then(|file| file.read_exact_at(&mut frame, offset))
             .map_err(|error| self.explain(&error))?;
         match Lead::decode(&frame, self.header.number, self.header.salt) {
@@ -190,11 +191,8 @@ impl Segment {
         let Some(used) = used.filter(|used| *used > 0).map(align) else {
             return Ok(());
         };
-        let cut = || match fs::metadata(&self.path)?.len() {
-            length if used < length => OpenOptions::new()
-                .write(true)
-                .open(&self.path)?
-                .set_len(used),
+        let cut = || match self.path.bytes()? {
+            length if used < length => self.path.open_to_write()?.set_len(used),
             _ => Ok(()),
         };
         cut().map_err(|error| named(&error, "cut", &self.path))
@@ -210,17 +208,14 @@ impl Segment {
     fn with_writing<T>(&self, act: impl FnOnce(&Writing) -> io::Result<T>) -> io::Result<T> {
         match self.writing.read().as_ref() {
             Some(writing) => act(writing),
-            None => Err(io::Error::other(format!(
-                "{} is sealed",
-                self.path.display()
-            ))),
+            None => Err(io::Error::other(format!("{} is sealed", &self.path))),
         }
     }
 
     /// Opens the file for reading. What a killed process has written may still be on its way, and
     /// nothing may rest on that.
     fn open_synced(&self) -> io::Result<File> {
-        let file = File::open(&self.path).map_err(|error| self.explain(&error))?;
+        let file = self.path.open().map_err(|error| self.explain(&error))?;
         file.sync_data()
             .map_err(|error| named(&error, "sync", &self.path))?;
         Ok(file)
@@ -249,7 +244,7 @@ impl Segment {
         known: &[u32],
         visit: &mut dyn FnMut(u32, &[u8]) -> bool,
     ) -> io::Result<()> {
-        let file = File::open(&self.path).map_err(|error| self.explain(&error))?;
+        let file = self.path.open().map_err(|error| self.explain(&error))?;
         let (mut next, mut stopped) = (0, false);
         let lost = |from: usize, until: usize| (from..until).find(|at| known[*at] > 0);
         reader::each(&file, &self.header, &mut |found| {
@@ -274,7 +269,7 @@ impl Segment {
     }
 
     fn lost(&self, index: impl std::fmt::Display) -> io::Error {
-        let path = self.path.display();
+        let path = &self.path;
         let what = format!("{path} has lost frame {index}, which was there before");
         io::Error::new(ErrorKind::InvalidData, what)
     }
@@ -314,9 +309,9 @@ pub(super) enum Kind {
 }
 
 /// Looks at a file, and refuses one that was a segment and is not whole any more.
-pub(super) fn look_at(path: &Path, number: u64) -> io::Result<Kind> {
+pub(super) fn look_at(path: &Place, number: u64) -> io::Result<Kind> {
     let look = || {
-        let file = File::open(path)?;
+        let file = path.open()?;
         let mut block = [0; HEADER_BYTES];
         let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         let there = length.min(HEADER_BYTES);
@@ -329,7 +324,6 @@ pub(super) fn look_at(path: &Path, number: u64) -> io::Result<Kind> {
         Ok((decoded, is_unused))
     };
     let (decoded, is_unused) = look().map_err(|error: io::Error| named(&error, "read", path))?;
-    let path = path.display();
     match decoded {
         Ok(header) if header.number == number => Ok(Kind::Segment(header)),
         Ok(header) => {

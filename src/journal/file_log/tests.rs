@@ -15,6 +15,7 @@ use crate::journal::memory_log::conformance::{check_frames, frame};
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
+    making: None,
 };
 
 fn open(path: &Path) -> FileLog {

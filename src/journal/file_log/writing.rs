@@ -1,14 +1,14 @@
 //! [`Writing`]: a segment's file while frames are written to it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::format::{ALIGN_BYTES, HEADER_BYTES, Header, LEAD_BYTES, Lead, align};
 use crate::journal::directory::{is_full, named, sync_directory};
+use crate::journal::place::Place;
 use crate::sync::Mutex;
 
 /// Bytes that a file begins with where nothing is known of how many it will need.
@@ -23,7 +23,7 @@ const PAGE_BYTES: u64 = 4096;
 /// A file, open for writing. One thread at a time appends; any may sync meanwhile.
 #[derive(Debug)]
 pub(super) struct Writing {
-    path: PathBuf,
+    path: Place,
     /// Opened before the first write, and the only handle that is ever written through: it hears
     /// of every lost write.
     file: File,
@@ -44,12 +44,11 @@ struct End {
 
 impl Writing {
     /// Makes a file of `bytes`, durably. It is no segment before [`activate`](Self::activate).
-    pub(super) fn create(path: &Path, number: u64, bytes: u64) -> io::Result<Self> {
+    pub(super) fn create(path: &Place, number: u64, bytes: u64) -> io::Result<Self> {
         let salt = getrandom::u64()
             .map_err(|error| io::Error::other(format!("drawing a salt: {error}")))?;
         let make = || {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).open(path)?;
+            let mut file = path.create_new()?;
             allocate(&file, 0, bytes)?;
             file.sync_all()?;
             file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
@@ -58,11 +57,12 @@ impl Writing {
         let made = make().map_err(|error: io::Error| named(&error, "create", path));
         let file = made.inspect_err(|_| {
             // Of no use to anybody, and on a full disk in the way.
-            let _ = fs::remove_file(path);
+            let _ = path.remove_file();
         })?;
-        path.parent().map_or(Ok(()), sync_directory)?;
+        path.folder()
+            .map_or(Ok(()), |folder| sync_directory(&folder))?;
         Ok(Self {
-            path: path.into(),
+            path: path.clone(),
             file,
             header: Header {
                 number,

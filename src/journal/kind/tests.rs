@@ -16,6 +16,7 @@ const KINDS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
     wait_for_lock: Duration::ZERO,
+    making: None,
 };
 
 fn open(path: &Path, kind: LogKind) -> OpenLog {
@@ -79,7 +80,7 @@ fn a_second_open_is_told_who_has_it() {
             ..OPTIONS
         };
         match super::open(root, patient, None) {
-            Err(OpenFailure::Locked { pid }) => assert_eq!(pid, Some(std::process::id())),
+            Err(OpenFailure::Locked(holder)) => assert_eq!(holder.pid(), Some(std::process::id())),
             other => panic!("{other:?}"),
         }
         drop(log);
@@ -136,7 +137,8 @@ fn the_reserve_is_really_there() {
         let reserve = root.join("RESERVE");
         for _ in 0..2 {
             log.hold_reserve(3 << 20).unwrap();
-            assert!(directory::disk_bytes(&reserve).unwrap() >= 3 << 20);
+            let place = Place::at(root).unwrap().join("RESERVE");
+            assert!(directory::disk_bytes(&place).unwrap() >= 3 << 20);
         }
         log.hold_reserve(0).unwrap();
         log.hold_reserve(0).unwrap();

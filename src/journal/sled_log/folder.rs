@@ -1,12 +1,13 @@
 //! [`Folder`]: one sled database, open.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 
-use crate::journal::directory::{LOCK_ROUND, named, replace_file, sync_directory, sync_file};
+use crate::journal::directory::{named, replace_file, sync_directory, sync_file};
+use crate::journal::lock::LOCK_ROUND;
 use crate::journal::log::{SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX};
+use crate::journal::place::{Place, take_standard_streams};
 
 use super::messages::{self, Layout};
 
@@ -38,11 +39,13 @@ const OPEN_ROUNDS: u32 = 100;
 /// A sled database with a key for each frame, written at most once.
 #[derive(Debug)]
 pub(super) struct Folder {
-    path: PathBuf,
+    path: Place,
     /// Keys that frames may have; the spare ones follow.
     frames: u32,
     /// `None` once closed.
     database: Option<sled::Db>,
+    /// The folder itself, through which sled finds its files for as long as it is open.
+    _held: Place,
     /// Another handle on sled's file, older than the first write through sled's own: what makes
     /// things durable, since sled does not, and what hears of every lost write.
     db: File,
@@ -56,15 +59,18 @@ impl Folder {
     ///
     /// The keys come first because sled splits its leaves by their number of keys: when they are
     /// all there, a frame is one change of one leaf, and nothing is ever written twice.
-    pub(super) fn create(path: &Path, frames: u32) -> io::Result<Self> {
+    pub(super) fn create(path: &Place, frames: u32) -> io::Result<Self> {
         if path.join(READY).exists() {
-            let what = format!("{} is in use", path.display());
+            let what = format!("{} is in use", path);
             return Err(io::Error::new(ErrorKind::AlreadyExists, what));
         }
         discard(path)?;
-        fs::create_dir(path).map_err(|error| named(&error, "create", path))?;
+        path.create_folder()
+            .map_err(|error| named(&error, "create", path))?;
         let db_path = path.join(DB);
-        let db = File::create(&db_path).map_err(|error| named(&error, "create", &db_path))?;
+        let db = db_path
+            .create()
+            .map_err(|error| named(&error, "create", &db_path))?;
         let mut folder = Self::start(path, db)?;
         folder.frames = room_for(frames);
         folder.attempt("fill", ErrorKind::Other, |database| {
@@ -79,7 +85,7 @@ impl Folder {
     }
 
     /// Opens a database that was closed, or left by a process that died.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Place) -> io::Result<Self> {
         let db = open_db(path)?;
         remove_unfinished_snapshots(path)?;
         let mut folder = Self::start(path, db)?;
@@ -107,7 +113,7 @@ impl Folder {
         frames
             .filter(|frames| room_for(*frames) == *frames)
             .ok_or_else(|| {
-                let what = format!("{} has lost keys: {keys} are left", self.path.display());
+                let what = format!("{} has lost keys: {keys} are left", self.path);
                 io::Error::new(ErrorKind::InvalidData, what)
             })
     }
@@ -120,7 +126,7 @@ impl Folder {
         if before.is_some_and(|before| before.is_empty()) {
             return Ok(());
         }
-        let what = format!("frame {index} of {} was there already", self.path.display());
+        let what = format!("frame {index} of {} was there already", self.path);
         Err(io::Error::new(ErrorKind::InvalidData, what))
     }
 
@@ -144,7 +150,7 @@ impl Folder {
         })?;
         let Some(value) = value else {
             // All keys were durable before the folder became ready.
-            let what = format!("{} has lost key {index}", self.path.display());
+            let what = format!("{} has lost key {index}", self.path);
             return Err(io::Error::new(ErrorKind::InvalidData, what));
         };
         Ok((!value.is_empty()).then(|| value.to_vec()))
@@ -158,12 +164,15 @@ impl Folder {
     }
 
     /// Starts sled on the folder.
-    fn start(path: &Path, db: File) -> io::Result<Self> {
+    fn start(path: &Place, db: File) -> io::Result<Self> {
+        take_standard_streams()?;
+        let held = path.hold().map_err(|error| named(&error, "open", path))?;
+        let place = held.path_for_others()?;
         let open = || {
             let config = sled::Config::default();
             // No `flush_every_ms`: its thread swallows errors. The block size is the default one.
             config
-                .path(path)
+                .path(&place)
                 .flush_every_ms(None)
                 .cache_capacity(CACHE_BYTES)
                 .open()
@@ -172,17 +181,19 @@ impl Folder {
             let opened = guarded("open", path, ErrorKind::InvalidData, open);
             if !opened.as_ref().is_err_and(is_locked) {
                 let database = Some(opened?);
+                make_private(&held)?;
                 return Ok(Self {
-                    path: path.into(),
+                    path: path.clone(),
                     frames: 0,
                     database,
+                    _held: held,
                     db,
                     process: std::process::id(),
                 });
             }
             std::thread::park_timeout(LOCK_ROUND);
         }
-        let what = format!("{} is still locked", path.display());
+        let what = format!("{} is still locked", path);
         Err(io::Error::new(ErrorKind::WouldBlock, what))
     }
 
@@ -194,7 +205,8 @@ impl Folder {
         sync_file(&self.path.join(CONF))?;
         sync_directory(&self.path.join(BLOBS))?;
         sync_directory(&self.path)?;
-        self.path.parent().map_or(Ok(()), sync_directory)
+        let folder = self.path.folder();
+        folder.map_or(Ok(()), |folder| sync_directory(&folder))
     }
 
     fn attempt<T>(
@@ -205,10 +217,7 @@ impl Folder {
     ) -> io::Result<T> {
         match &self.database {
             Some(database) => guarded(what, &self.path, panicked, || act(database)),
-            None => Err(io::Error::other(format!(
-                "{} is closed",
-                self.path.display()
-            ))),
+            None => Err(io::Error::other(format!("{} is closed", self.path))),
         }
     }
 
@@ -222,6 +231,8 @@ impl Folder {
             Box::leak(Box::new(database));
             return Ok(());
         }
+        // Closing may write files of its own.
+        let _ = take_standard_streams();
         guarded("close", &self.path, ErrorKind::Other, || {
             drop(database);
             Ok(())
@@ -238,15 +249,15 @@ impl Drop for Folder {
 
 /// Opens sled's file, once `conf` is known to be as expected, and makes it durable: what a killed
 /// process has written may still be on its way.
-pub(super) fn open_db(path: &Path) -> io::Result<File> {
+pub(super) fn open_db(path: &Place) -> io::Result<File> {
     let conf = path.join(CONF);
-    let bytes = fs::read(&conf).map_err(|error| named(&error, "read", &conf))?;
+    let bytes = conf.read().map_err(|error| named(&error, "read", &conf))?;
     if bytes != CONF_BYTES {
-        let what = format!("{} is not as it was written", conf.display());
+        let what = format!("{} is not as it was written", conf);
         return Err(io::Error::new(ErrorKind::InvalidData, what));
     }
     let db = path.join(DB);
-    let file = File::open(&db).map_err(|error| named(&error, "open", &db))?;
+    let file = db.open().map_err(|error| named(&error, "open", &db))?;
     file.sync_data()
         .map_err(|error| named(&error, "sync", &db))?;
     Ok(file)
@@ -254,21 +265,22 @@ pub(super) fn open_db(path: &Path) -> io::Result<File> {
 
 /// Checks what makes this use of sled safe: no values in files of their own, which nobody syncs,
 /// and no block written twice.
-pub(super) fn check_layout(path: &Path, db: &File) -> io::Result<()> {
+pub(super) fn check_layout(path: &Place, db: &File) -> io::Result<()> {
     let blobs = path.join(BLOBS);
-    let mut entries = fs::read_dir(&blobs).map_err(|error| named(&error, "list", &blobs))?;
+    let names = blobs.names();
+    let names = names.map_err(|error| named(&error, "list", &blobs))?;
     let broken = match messages::layout(db)? {
-        _ if entries.next().is_some() => "values in files of their own".to_owned(),
+        _ if !names.is_empty() => "values in files of their own".to_owned(),
         Layout::Recycled(offset) => format!("the block at {offset} written twice"),
         Layout::Torn(offset) => format!("no header in the block at {offset}"),
         Layout::WriteOnce => return Ok(()),
     };
-    let what = format!("{} has {broken}", path.display());
+    let what = format!("{} has {broken}", path);
     Err(io::Error::new(ErrorKind::InvalidData, what))
 }
 
 /// Writes the marker that makes a folder a segment.
-pub(super) fn write_link(path: &Path, link: &[u8]) -> io::Result<()> {
+pub(super) fn write_link(path: &Place, link: &[u8]) -> io::Result<()> {
     if link.len() > LINK_BYTES_MAX {
         let what = format!("a marker of {} bytes is too long", link.len());
         return Err(io::Error::new(ErrorKind::InvalidInput, what));
@@ -277,20 +289,20 @@ pub(super) fn write_link(path: &Path, link: &[u8]) -> io::Result<()> {
 }
 
 /// Reads the marker.
-pub(crate) fn read_link(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_link(path: &Place) -> io::Result<Vec<u8>> {
     let ready = path.join(READY);
-    fs::read(&ready).map_err(|error| named(&error, "read", &ready))
+    ready.read().map_err(|error| named(&error, "read", &ready))
 }
 
 /// Whether the folder is a segment.
-pub(super) fn is_ready(path: &Path) -> bool {
+pub(super) fn is_ready(path: &Place) -> bool {
     path.join(READY).is_file()
 }
 
 /// Whether anything was ever written to the folder; the marker comes before the first frame.
-pub(super) fn holds_values(path: &Path) -> io::Result<bool> {
+pub(super) fn holds_values(path: &Place) -> io::Result<bool> {
     let db = path.join(DB);
-    let file = match File::open(&db) {
+    let file = match db.open() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         result => result.map_err(|error| named(&error, "open", &db))?,
     };
@@ -304,22 +316,30 @@ pub(super) fn holds_values(path: &Path) -> io::Result<bool> {
 }
 
 /// Deletes a folder that is no segment, or no longer one.
-pub(super) fn discard(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+pub(super) fn discard(path: &Place) -> io::Result<()> {
+    match path.remove_all() {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
         _ => Ok(()),
     }
 }
 
+/// Takes from others what sled has made for them too; the folder around it keeps them out already.
+fn make_private(folder: &Place) -> io::Result<()> {
+    [CONF, BLOBS].iter().try_for_each(|name| {
+        let place = folder.join(name);
+        place
+            .make_private()
+            .map_err(|error| named(&error, "take the permissions of others from", &place))
+    })
+}
+
 /// Removes snapshots that a crash has cut short: sled would take one for finished, and fail.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+fn remove_unfinished_snapshots(path: &Place) -> io::Result<()> {
     let remove = || {
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("snap.") && name.ends_with(".generating") {
-                fs::remove_file(entry.path())?;
+        for name in path.names()? {
+            let text = name.to_string_lossy();
+            if text.starts_with("snap.") && text.ends_with(".generating") {
+                path.join(&name).remove_file()?;
             }
         }
         Ok(())
@@ -330,7 +350,7 @@ fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
 /// Runs something of sled, whose answer to much that is wrong is a panic.
 fn guarded<T>(
     what: &str,
-    path: &Path,
+    path: &Place,
     panicked: ErrorKind,
     act: impl FnOnce() -> sled::Result<T>,
 ) -> io::Result<T> {

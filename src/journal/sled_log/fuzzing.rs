@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crc32fast::Hasher;
 
+use crate::journal::place::Place;
+
 use super::messages::{self, Layout};
 use super::segment::Segment;
 
@@ -12,14 +14,18 @@ pub(crate) const CONF: &[u8] = super::folder::CONF_BYTES;
 
 /// Reads a closed segment in one go and frame by frame, unless it would have to be read through sled.
 pub(crate) fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
-    let db = super::folder::open_db(folder)?;
+    let folder = Place::at(folder)?;
+    let db = super::folder::open_db(&folder)?;
     if let Layout::Recycled(_) = messages::layout(&db)? {
         return Err(io::Error::other("recycled"));
     }
-    let segment = Segment::closed(folder.to_owned());
+    let segment = Segment::closed(folder.clone());
     let mut frames = Vec::new();
+    // One without its bytes is torn, and is told of as long as nobody has read all of it.
     segment.read_all(&mut |index, frame| {
-        frames.push((index, frame.to_vec()));
+        if !frame.is_empty() {
+            frames.push((index, frame.to_vec()));
+        }
         true
     })?;
     for (index, frame) in &frames {
@@ -31,11 +37,13 @@ pub(crate) fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
         );
     }
     // Stopped early, it must not take what it saw for all there is.
-    let other = Segment::closed(folder.to_owned());
+    let other = Segment::closed(folder.clone());
     other.read_all(&mut |_, _| false)?;
     let mut again = Vec::new();
     other.read_all(&mut |index, frame| {
-        again.push((index, frame.to_vec()));
+        if !frame.is_empty() {
+            again.push((index, frame.to_vec()));
+        }
         true
     })?;
     assert_eq!(again, frames, "a scan that stopped early hides nothing");

@@ -93,6 +93,16 @@ pub(super) fn each(
     db: &File,
     visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
 ) -> io::Result<()> {
+    each_and_torn(db, visit, &mut |_| true)
+}
+
+/// As [`each`]; calls `torn` with what is left of a block where no message is found any more, which
+/// is nothing but filler unless it was torn or damaged.
+pub(super) fn each_and_torn(
+    db: &File,
+    visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
+    torn: &mut dyn FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
     let length = db.metadata()?.len();
     let mut block = vec![0; BLOCK_BYTES];
     let mut pages = Pages::default();
@@ -101,25 +111,32 @@ pub(super) fn each(
             .unwrap_or(BLOCK_BYTES)
             .min(BLOCK_BYTES);
         db.read_exact_at(&mut block[..there], offset)?;
-        if block_lsn(&block[..there]) == Some(offset)
-            && !each_in_block(&block[..there], offset, &mut pages, visit)?
-        {
+        let rest = match block_lsn(&block[..there]) == Some(offset) {
+            true => each_in_block(&block[..there], offset, &mut pages, visit)?,
+            false => Some(0),
+        };
+        let goes_on = rest.is_some_and(|rest| torn(&block[rest..there]));
+        if !goes_on {
             break;
         }
     }
     Ok(())
 }
 
+/// Gives where the messages end, unless `visit` has stopped it.
 fn each_in_block(
     block: &[u8],
     offset: u64,
     pages: &mut Pages,
     visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
-) -> io::Result<bool> {
+) -> io::Result<Option<usize>> {
     let number = offset / BLOCK_BYTES as u64;
     let mut at = HEADER_BYTES;
     while at + RED_ZONE <= BLOCK_BYTES {
-        let Some(message) = Message::parse(&block[at..], number) else {
+        let message = block
+            .get(at..)
+            .and_then(|rest| Message::parse(rest, number));
+        let Some(message) = message else {
             break;
         };
         pages.follow(&message);
@@ -132,12 +149,12 @@ fn each_in_block(
                 offset,
                 message,
             })? {
-                return Ok(false);
+                return Ok(None);
             }
         }
         at = end;
     }
-    Ok(true)
+    Ok(Some(at.min(block.len())))
 }
 
 /// The log position in a block's header, if the header is whole.

@@ -21,13 +21,12 @@ mod segment;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::journal::directory::{self, Directory, named, parse_number, sync_directory};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
+use crate::journal::place::Place;
 use crate::journal::read_only::Frames;
 use crate::options::LogKind;
 use crate::sync::{Mutex, RwLock};
@@ -61,25 +60,25 @@ impl SledLog {
         }
     }
 
-    fn folder(&self, segment: u64) -> PathBuf {
+    fn folder(&self, segment: u64) -> Place {
         self.directory.segments().join(folder_name(segment))
     }
 
     fn segment(&self, segment: u64) -> io::Result<Arc<Segment>> {
         let found = self.segments.read().get(&segment).cloned();
         found.ok_or_else(|| {
-            let what = format!("{} is not there", self.folder(segment).display());
+            let what = format!("{} is not there", self.folder(segment));
             io::Error::new(ErrorKind::NotFound, what)
         })
     }
 
     /// Renames a folder to a dead name before it is deleted, so that no crash leaves half of it.
-    fn bury(&self, path: &Path) -> io::Result<PathBuf> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let dead = path.with_file_name(format!("{DEAD}{name}"));
+    fn bury(&self, path: &Place) -> io::Result<Place> {
+        let dead = path.beside(format!("{DEAD}{}", path.name()));
         folder::discard(&dead)?;
-        fs::rename(path, &dead).map_err(|error| named(&error, "rename", path))?;
-        sync_directory(&self.directory.segments())?;
+        path.rename(&dead)
+            .map_err(|error| named(&error, "rename", path))?;
+        sync_directory(self.directory.segments())?;
         Ok(dead)
     }
 
@@ -124,14 +123,13 @@ impl Log for SledLog {
     fn segments(&self) -> io::Result<Vec<u64>> {
         self.directory.check()?;
         let path = self.directory.segments();
-        let list = || fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>();
-        let entries = list().map_err(|error| named(&error, "list", &path))?;
+        let names = path.names().map_err(|error| named(&error, "list", path))?;
         let mut numbers = Vec::new();
-        for entry in &entries {
-            numbers.extend(self.sort_out(&entry.file_name().to_string_lossy())?);
+        for name in &names {
+            numbers.extend(self.sort_out(&name.to_string_lossy())?);
         }
-        if !entries.is_empty() {
-            sync_directory(&path)?;
+        if !names.is_empty() {
+            sync_directory(path)?;
         }
         numbers.sort_unstable();
         let mut segments = self.segments.write();
@@ -204,11 +202,7 @@ impl Log for SledLog {
         self.directory.check()?;
         let found = self.segment(segment)?;
         self.segments.write().remove(&segment);
-        let mut dead = PathBuf::new();
-        found.remove(|| {
-            dead = self.bury(found.path())?;
-            Ok(())
-        })?;
+        let dead = found.remove(|| self.bury(found.path()))?;
         folder::discard(&dead)
     }
 
@@ -233,7 +227,7 @@ impl Log for SledLog {
     }
 
     fn disk_bytes(&self) -> io::Result<u64> {
-        directory::disk_bytes(&self.directory.segments())
+        directory::disk_bytes(self.directory.segments())
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
@@ -260,14 +254,13 @@ impl Log for SledLog {
 }
 
 /// Whether a folder is a segment; refuses one that was, and is not whole any more.
-fn is_segment(path: &Path) -> io::Result<bool> {
+fn is_segment(path: &Place) -> io::Result<bool> {
     if folder::is_ready(path) {
         return Ok(true);
     }
     if folder::holds_values(path)? {
         let what = format!(
-            "{} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage",
-            path.display()
+            "{path} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage"
         );
         return Err(io::Error::new(ErrorKind::InvalidData, what));
     }
@@ -275,9 +268,9 @@ fn is_segment(path: &Path) -> io::Result<bool> {
 }
 
 /// A segment that is only read, of which not a byte is changed; `None` for what is none.
-pub(crate) fn read_only(path: &Path) -> io::Result<Option<Box<dyn Frames>>> {
-    let found = is_segment(path)?;
-    Ok(found.then(|| Box::new(Segment::untouched(path.to_owned())) as Box<dyn Frames>))
+pub(crate) fn read_only(path: Place) -> io::Result<Option<Box<dyn Frames>>> {
+    let found = is_segment(&path)?;
+    Ok(found.then(|| Box::new(Segment::untouched(path)) as Box<dyn Frames>))
 }
 
 /// The name of a segment's folder.

@@ -1,26 +1,28 @@
 //! [`Segment`]: one segment of the log, open or closed.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::journal::directory::named;
 use crate::journal::first_failure::FirstFailure;
+use crate::journal::frame;
 use crate::journal::log::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::place::Place;
 use crate::journal::read_only::Frames;
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 
 use super::folder::{self, DB, Folder};
-use super::messages::{self, Layout};
+use super::messages::{self, Found, Layout};
 
 /// A segment that has been activated.
 #[derive(Debug)]
 pub(super) struct Segment {
-    path: PathBuf,
+    path: Place,
     /// Open from activation until it is sealed. Written to only by sealing and removing: reading
     /// and appending share it.
     folder: RwLock<Option<Folder>>,
@@ -55,7 +57,7 @@ struct Entry {
 
 impl Segment {
     /// A segment of an earlier run.
-    pub(super) fn closed(path: PathBuf) -> Self {
+    pub(super) fn closed(path: Place) -> Self {
         Self {
             path,
             folder: RwLock::new(None),
@@ -69,7 +71,7 @@ impl Segment {
     }
 
     /// As before, of which not a byte is to be changed.
-    pub(super) fn untouched(path: PathBuf) -> Self {
+    pub(super) fn untouched(path: Place) -> Self {
         Self {
             is_untouched: true,
             ..Self::closed(path)
@@ -77,14 +79,14 @@ impl Segment {
     }
 
     /// A segment that has just been made.
-    pub(super) fn open(path: PathBuf, folder: Folder) -> Self {
+    pub(super) fn open(path: Place, folder: Folder) -> Self {
         Self {
             folder: RwLock::new(Some(folder)),
             ..Self::closed(path)
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Place {
         &self.path
     }
 
@@ -94,7 +96,7 @@ impl Segment {
             let room = self.with_folder(|folder| Ok(folder.frames()))?;
             let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < room;
             if !fits || index as usize != expected {
-                let path = self.path.display();
+                let path = &self.path;
                 let what = format!(
                     "{path}: frame {index} of {} bytes, after {expected}, where {room} fit",
                     frame.len()
@@ -168,10 +170,7 @@ impl Segment {
         }
         match self.index() {
             Some(known) => self.read_known(&known, index),
-            None => Err(io::Error::other(format!(
-                "{} is not known",
-                self.path.display()
-            ))),
+            None => Err(io::Error::other(format!("{} is not known", &self.path))),
         }
     }
 
@@ -192,7 +191,7 @@ impl Segment {
     }
 
     /// Runs `rename`, after which nobody opens the folder again.
-    pub(super) fn remove(&self, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn remove<T>(&self, rename: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.removed.store(true, Ordering::Relaxed);
         let _guard = self.reopening.lock();
         // Its data is not wanted any more: dropping it will do, whatever happens.
@@ -207,10 +206,7 @@ impl Segment {
     fn with_folder<T>(&self, act: impl FnOnce(&Folder) -> io::Result<T>) -> io::Result<T> {
         match self.folder.read().as_ref() {
             Some(folder) => act(folder),
-            None => Err(io::Error::other(format!(
-                "{} is sealed",
-                self.path.display()
-            ))),
+            None => Err(io::Error::other(format!("{} is sealed", &self.path))),
         }
     }
 
@@ -229,10 +225,7 @@ impl Segment {
             Ok(true)
         })?;
         if missing > 0 {
-            let what = format!(
-                "{} does not hold {missing} of its frames",
-                self.path.display()
-            );
+            let what = format!("{} does not hold {missing} of its frames", &self.path);
             return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
         Ok(entries)
@@ -255,29 +248,25 @@ impl Segment {
     }
 
     /// Reads the frames in the order in which they lie in the file, which is that of their
-    /// indexes. One whose checksum is wrong counts as absent: the journal knows whether it may.
+    /// indexes. One that is torn or damaged is shown without its bytes, under the index that comes
+    /// next: the journal knows whether it may be so.
     fn stream(
         &self,
         db: &File,
         entries: &mut Vec<Entry>,
         visit: &mut dyn FnMut(u32, &[u8]) -> bool,
     ) -> io::Result<bool> {
-        let mut is_complete = true;
-        messages::each(db, &mut |found| {
-            let index = u32::try_from(found.key).unwrap_or(u32::MAX);
-            if index >= SEGMENT_FRAMES_MAX || !found.is_intact() {
-                return Ok(true);
-            }
-            if (index as usize) < entries.len() {
-                let what = format!("{} holds frame {index} out of order", self.path.display());
-                return Err(io::Error::new(ErrorKind::InvalidData, what));
-            }
-            entries.resize(index as usize, Entry::default());
-            entries.push(Entry::of(found.value, offset_in_file(found.offset)?));
-            is_complete = visit(index, found.value);
-            Ok(is_complete)
-        })?;
-        Ok(is_complete)
+        let stream = RefCell::new(Stream {
+            entries,
+            visit,
+            is_complete: true,
+        });
+        messages::each_and_torn(
+            db,
+            &mut |found| stream.borrow_mut().meet(&self.path, found),
+            &mut |rest| stream.borrow_mut().torn(rest),
+        )?;
+        Ok(stream.into_inner().is_complete)
     }
 
     /// Reads the frames through sled, which knows which of several versions counts.
@@ -310,7 +299,7 @@ impl Segment {
         let frame = if known.is_direct {
             let db = self.path.join(DB);
             let mut frame = vec![0; entry.bytes as usize];
-            File::open(&db)
+            db.open()
                 .and_then(|file| file.read_exact_at(&mut frame, u64::from(entry.offset)))
                 .map_err(|error| self.explain(named(&error, "read", &db)))?;
             frame
@@ -319,10 +308,7 @@ impl Segment {
                 .unwrap_or_default()
         };
         if entry.hash != xxh3_64(&frame) {
-            let what = format!(
-                "{} has another frame {index} than before",
-                self.path.display()
-            );
+            let what = format!("{} has another frame {index} than before", &self.path);
             return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
         Ok(Some(frame))
@@ -333,7 +319,7 @@ impl Segment {
         if self.is_untouched {
             let what = format!(
                 "{} can only be read through sled, which writes to it: open the store without read_only(), or a copy of it",
-                self.path.display()
+                &self.path
             );
             return Err(io::Error::new(ErrorKind::Unsupported, what));
         }
@@ -352,6 +338,51 @@ impl Segment {
             kind => kind,
         };
         io::Error::new(kind, error)
+    }
+}
+
+/// A segment on its way through memory.
+struct Stream<'a> {
+    entries: &'a mut Vec<Entry>,
+    visit: &'a mut dyn FnMut(u32, &[u8]) -> bool,
+    is_complete: bool,
+}
+
+impl Stream<'_> {
+    fn meet(&mut self, path: &Place, found: &Found<'_>) -> io::Result<bool> {
+        let index = u32::try_from(found.key).unwrap_or(u32::MAX);
+        if index >= SEGMENT_FRAMES_MAX {
+            return Ok(true);
+        }
+        if !found.is_intact() {
+            return Ok(self.show_torn());
+        }
+        if (index as usize) < self.entries.len() {
+            let what = format!("{path} holds frame {index} out of order");
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
+        self.entries.resize(index as usize, Entry::default());
+        let offset = offset_in_file(found.offset)?;
+        self.entries.push(Entry::of(found.value, offset));
+        self.is_complete = (self.visit)(index, found.value);
+        Ok(self.is_complete)
+    }
+
+    /// Shows the frames that begin where no message does.
+    fn torn(&mut self, mut rest: &[u8]) -> bool {
+        while let Some(at) = frame::find(rest) {
+            if !self.show_torn() {
+                return false;
+            }
+            rest = &rest[at + 1..];
+        }
+        self.is_complete
+    }
+
+    fn show_torn(&mut self) -> bool {
+        let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.is_complete = (self.visit)(next, &[]);
+        self.is_complete
     }
 }
 

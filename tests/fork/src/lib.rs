@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 
 /// How a forked child ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,5 +50,48 @@ pub fn fork_with<T>(value: T, act: impl FnOnce(T) -> i32, patience: Duration) ->
             waitpid(child, None).expect("the child was not waited for before");
             (value, Ended::Hung)
         }
+    }
+}
+
+/// How a child is made that is left to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Past {
+    /// By the C library, whose handlers of forks run.
+    Nothing,
+    /// By the bare system call: nobody in the child is told.
+    TheLibrary,
+}
+
+/// Forks a child that runs `act` and exits with what that answers, and does not wait for it. The
+/// parent gets its number; who kills it then is up to the caller.
+///
+/// # Panics
+/// When the system cannot fork.
+pub fn leave_behind(past: Past, act: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: as for `fork_with`. Past the library, the child is a copy of this thread alone on a
+    // copy of its stack, as after `fork`; what the library keeps of threads is that of the parent,
+    // which costs no memory either.
+    #[allow(unsafe_code, reason = "the proof stands above")]
+    let forked = unsafe {
+        match past {
+            Past::Nothing => fork(),
+            Past::TheLibrary => {
+                let flags = nix::libc::c_long::from(nix::libc::SIGCHLD);
+                match nix::libc::syscall(nix::libc::SYS_clone, flags, 0, 0, 0, 0) {
+                    0 => Ok(ForkResult::Child),
+                    pid if pid > 0 => Ok(ForkResult::Parent {
+                        child: Pid::from_raw(i32::try_from(pid).expect("a pid has 32 bits")),
+                    }),
+                    _ => Err(nix::errno::Errno::last()),
+                }
+            }
+        }
+    };
+    match forked.expect("the system can fork") {
+        ForkResult::Child => {
+            let code = catch_unwind(AssertUnwindSafe(act));
+            std::process::exit(code.unwrap_or(101));
+        }
+        ForkResult::Parent { child } => child.as_raw(),
     }
 }

@@ -1,6 +1,9 @@
 //! Beside a process that holds the store.
 
-use hapax::LogKind;
+use std::io::Read;
+use std::process::Stdio;
+
+use hapax::{LogKind, Policy, Store};
 
 use crate::rig::{Holder, KINDS, Place, files, some_of_everything, some_of_everything_in};
 
@@ -85,4 +88,42 @@ fn look(kind: LogKind) {
         assert!([0, 1, 5].contains(&ran.code), "{line}: {}", ran.err);
         assert!(files(&place.path()) == before, "{line} changed the store");
     }
+}
+
+/// `hapax export big | less` held the lock of the store for as long as somebody looked at the first
+/// page, and the service could not be started. Now the service starts, and the export ends.
+#[test]
+fn a_reader_that_nobody_reads_keeps_no_service_from_starting() {
+    let place = Place::new();
+    let store = Store::builder(place.path())
+        .log_kind(LogKind::Files)
+        .open()
+        .unwrap();
+    let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
+    // More than a pipe holds.
+    let keys: Vec<String> = (0..4000).map(|key| format!("key-{key:0>60}")).collect();
+    mail.insert_many(&keys).unwrap();
+    store.close().unwrap();
+
+    let mut command = place.command();
+    command
+        .args(["export", "dedup"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut reading = command.spawn().unwrap();
+    let mut out = reading.stdout.take().unwrap();
+    let mut first = [0];
+    out.read_exact(&mut first).unwrap();
+    let service = Store::open(place.path()).unwrap();
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    let ran = reading.wait_with_output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{said}");
+    let pid = format!("by process {}", std::process::id());
+    assert!(
+        said.contains(&pid) && said.contains("open it again"),
+        "{said}"
+    );
+    service.close().unwrap();
+    assert_eq!(place.run("export dedup").code, 0);
 }
