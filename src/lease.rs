@@ -264,6 +264,30 @@ impl Lease {
         self.settle(Command::Doubt(reason.as_ref()))
     }
 
+    /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
+    /// counted, and nothing is in doubt; whoever waits for the key is decided again.
+    ///
+    /// It waits for nothing. Where the grant was not the last one of its key any more, nothing changes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, Policy, Store};
+    ///
+    /// let store = Store::in_memory().allow_at_most_once().open()?;
+    /// let jobs = store.namespace("jobs", Policy::at_most_once().max_attempts(1))?;
+    /// if let Claim::Granted(lease) = jobs.claim("report-2026-01")? {
+    ///     lease.withdraw(); // no worker is free
+    /// }
+    /// assert!(matches!(jobs.claim("report-2026-01")?, Claim::Granted(_)));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn withdraw(mut self) {
+        self.armed = false;
+        let (digest, token) = (self.held.digest, self.token());
+        self.held.engine().withdraw(digest, token);
+    }
+
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
     pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
         self.settle_async(Command::Complete(response.as_ref()))

@@ -118,7 +118,8 @@ pub use lease::{Lease, LeaseError, Ticket};
 #[cfg(feature = "metrics")]
 pub use metrics::Publisher;
 pub use metrics::{
-    Distribution, Family, Indicators, MetricKind, Metrics, Series, Value as MetricValue,
+    Distribution, Family, Indicators, MetricKind, MetricSource, Metrics, Series,
+    Value as MetricValue,
 };
 pub use namespace::Namespace;
 pub use operator::Operator;

@@ -1,7 +1,7 @@
 //! [`Namespace`]: keys under one policy, and everything that is done with them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::key::{Digest, FencingToken, KeyDigest, check_key};
 use crate::lease::{Held, Lease, LeaseError};
+use crate::metrics::MetricSource;
 use crate::options::Policy;
 use crate::pending::Pending;
 use crate::record::{KeyInfo, Record, State};
@@ -98,6 +99,13 @@ impl Namespace {
     pub fn key_digest(&self, key: impl AsRef<[u8]>) -> KeyDigest {
         let engine = &self.store().engine;
         engine.seeded.key_digest(self.core().id, key.as_ref())
+    }
+
+    /// Shows the counters of `source` among the metrics of the store, under this namespace, for as long as the
+    /// source lives.
+    pub fn add_metrics<S: MetricSource + 'static>(&self, source: &Arc<S>) {
+        let source: Weak<S> = Arc::downgrade(source);
+        self.store().engine.add_source(self.core(), source);
     }
 
     /// Claims a key: asks to be the one that runs.

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::batch::ItemAnswer;
@@ -12,13 +13,12 @@ use super::{Engine, to_u64};
 use crate::error::ErrorKind;
 use crate::health::{Health, Trouble};
 use crate::metrics::histogram::Histogram;
-use crate::metrics::{Distribution, Metrics, as_f64, seconds};
+use crate::metrics::{Distribution, MetricSource, Metrics, as_f64, seconds};
 use crate::state::slot::Settled;
-use crate::stats::{COLUMNS_MAX, ClaimOutcome, Counters, HOLD_BOUNDS, Holds, Stats};
+use crate::stats::{COLUMNS_MAX, ClaimOutcome, Column, Counters, HOLD_BOUNDS, Holds, Stats};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// What is measured of calls, beside the counters in the shards.
-#[derive(Debug)]
 pub(super) struct Meters {
     /// By [`ClaimOutcome`], as far as it is an answer to a single claim.
     claims: [Histogram; TIMED_OUTCOMES],
@@ -28,6 +28,8 @@ pub(super) struct Meters {
     compactions: Histogram,
     /// Claims that ended in an error, by the kind of error.
     errors: Mutex<BTreeMap<&'static str, u64>>,
+    /// What stands around the store and counts too, by the namespace that it stands before.
+    sources: Mutex<Vec<(Column, Weak<dyn MetricSource>)>>,
     /// When calls were marked to be timed last.
     sampled_ms: AtomicU64,
 }
@@ -53,8 +55,19 @@ impl Meters {
             waits: Histogram::new(1),
             compactions: Histogram::new(1),
             errors: Mutex::new(BTreeMap::new()),
+            sources: Mutex::new(Vec::new()),
             sampled_ms: AtomicU64::new(0),
         }
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meters")
+            .field("claims", &self.claims)
+            .field("settlements", &self.settlements)
+            .field("errors", &self.errors)
+            .finish_non_exhaustive()
     }
 }
 
@@ -289,7 +302,27 @@ impl Engine {
         self.add_limits(&mut metrics);
         self.add_journal(&mut metrics);
         self.add_store(&mut metrics);
+        self.add_sources(&mut metrics, &names);
         metrics
+    }
+
+    /// Shows what a source counts as long as it lives.
+    pub(crate) fn add_source(&self, namespace: &NamespaceCore, source: Weak<dyn MetricSource>) {
+        let mut sources = self.meters.sources.lock();
+        sources.retain(|(_, source)| source.strong_count() > 0);
+        sources.push((namespace.column, source));
+    }
+
+    /// A source is code of a user, so no lock is held while it is asked.
+    fn add_sources(&self, metrics: &mut Metrics, names: &[Arc<str>]) {
+        let own = metrics.families().len();
+        let sources = self.meters.sources.lock().clone();
+        for (column, source) in sources {
+            if let Some(source) = source.upgrade() {
+                let name = names.get(column.index()).map_or(OTHERS, |name| &**name);
+                metrics.add_source(own, name, source.families());
+            }
+        }
     }
 
     fn sum_shards(&self) -> (Vec<Counters>, Entries) {

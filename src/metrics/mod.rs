@@ -8,6 +8,7 @@ pub(crate) mod histogram;
 mod indicators;
 #[cfg(feature = "metrics")]
 mod publish;
+mod source;
 mod text;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use self::indicators::Indicators;
 #[cfg(feature = "metrics")]
 pub use self::publish::Publisher;
+pub use self::source::MetricSource;
 
 /// What kind of number a metric is.
 #[non_exhaustive]

@@ -124,7 +124,9 @@ fn text() -> String {
 
 #[test]
 fn the_page_and_the_text_say_the_same() {
-    let (page, families) = (page(), families(&text()));
+    let (mut page, families) = (page(), families(&text()));
+    // The layer for HTTP brings these; its own tests hold them against the page.
+    page.retain(|name, _| !name.starts_with("hapax_http_"));
     assert_eq!(
         page.keys().collect::<Vec<_>>(),
         families.keys().collect::<Vec<_>>(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use hapax::{Durability, Policy, Store};
-use hapax_http::{BoxError, IdempotencyLayer};
+use hapax_http::{BoxError, IdempotencyLayer, RequestBody};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::runtime::Runtime;
@@ -22,8 +22,13 @@ const ANSWER: &[u8] = br#"{"id":"ch_1NirD82eZvKYlo2C","status":"succeeded","amou
 
 type Body = Full<Bytes>;
 
-async fn handle(request: Request<Body>) -> Result<Response<Body>, BoxError> {
-    let body = request.into_body().collect().await?.to_bytes();
+async fn handle<B>(request: Request<B>) -> Result<Response<Body>, BoxError>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    let body = request.into_body().collect().await;
+    let body = body.map_err(Into::into)?.to_bytes();
     assert_eq!(body.len(), BODY.len());
     let answer = Response::builder()
         .status(201)
@@ -77,9 +82,11 @@ fn layer(c: &mut Criterion) {
         .sample_size(30)
         .measurement_time(Duration::from_secs(3))
         .throughput(Throughput::Elements(1));
-    rounds(&mut group, &runtime, "bare", service_fn(handle), || 0);
-    let spawned =
-        service_fn(|request| async { tokio::spawn(handle(request)).await.expect("no panic") });
+    let bare = service_fn(handle::<Body>);
+    rounds(&mut group, &runtime, "bare", bare, || 0);
+    let spawned = service_fn(|request: Request<Body>| async {
+        tokio::spawn(handle(request)).await.expect("no panic")
+    });
     rounds(&mut group, &runtime, "bare/task", spawned, || 0);
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("store");
@@ -94,7 +101,7 @@ fn layer(c: &mut Criterion) {
             .expect("a policy");
         let service = IdempotencyLayer::new(jobs)
             .one_tenant()
-            .layer(service_fn(handle));
+            .layer(service_fn(handle::<RequestBody>));
         let mut key = 0;
         let fresh = || {
             key += 1;

@@ -50,14 +50,13 @@ macro_rules! replayed {
 }
 
 impl Config {
-    /// Counts and renders a refusal.
+    /// Renders a refusal.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
         let answer = self.problem(&refusal);
         let mut answer = match &self.render {
             Some(render) => render(&refusal, answer),
             None => answer,
         };
-        self.counters.refused(refusal.reason()).one_more();
         answer.extensions_mut().insert(Outcome::Refused(refusal));
         answer
     }

@@ -11,8 +11,17 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::mpsc;
 
+use crate::request_body::in_bytes;
+
 /// What goes wrong in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error, and what it was caused by.
+pub(crate) fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
 
 /// A part of a body on its way from the task of a handler to its client; `None` is its end.
 pub(crate) type Piece = Option<Result<Frame<Bytes>, BoxError>>;
@@ -93,9 +102,16 @@ impl<B> ReplyBody<B> {
     }
 }
 
+/// Empty, for layers further out that answer by themselves, such as timeouts.
+impl<B> Default for ReplyBody<B> {
+    fn default() -> Self {
+        Self::whole(Bytes::new())
+    }
+}
+
 impl<B> Body for ReplyBody<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body,
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
@@ -114,7 +130,10 @@ where
                 };
                 Poll::Ready(frame.map(Ok))
             }
-            KindOf::Passed { body } => body.poll_frame(context).map_err(Into::into),
+            KindOf::Passed { body } => {
+                let frame = ready!(body.poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map(in_bytes).map_err(Into::into)))
+            }
             KindOf::Stream { ended: true, .. } => Poll::Ready(None),
             KindOf::Stream {
                 pieces,
@@ -191,13 +210,13 @@ pub(crate) enum Read<B> {
         start: Bytes,
         rest: Pin<Box<B>>,
     },
-    Broken,
+    Broken(BoxError),
 }
 
 /// Reads a body to its end, trailers too, or until more than `limit` bytes are there.
 pub(crate) async fn read_up_to<B>(body: B, limit: usize) -> Read<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body,
     B::Error: Into<BoxError>,
 {
     let was_sized = body.size_hint().exact().is_some();
@@ -208,7 +227,7 @@ where
     loop {
         let frame = match next_frame(&mut body).await {
             Some(Ok(frame)) => frame,
-            Some(Err(_)) => return Read::Broken,
+            Some(Err(error)) => return Read::Broken(error),
             None => {
                 return Read::Whole(Whole {
                     data: first.unwrap_or_else(|| all.freeze()),
@@ -244,11 +263,12 @@ where
 /// The next frame of a body.
 pub(crate) async fn next_frame<B>(body: &mut Pin<Box<B>>) -> Option<Result<Frame<Bytes>, BoxError>>
 where
-    B: Body<Data = Bytes>,
+    B: Body,
     B::Error: Into<BoxError>,
 {
     // A body that is always ready must not keep its thread from everything else.
     tokio::task::coop::consume_budget().await;
     let frame = poll_fn(|context| body.as_mut().poll_frame(context));
-    pin!(frame).await.map(|frame| frame.map_err(Into::into))
+    let frame = pin!(frame).await;
+    frame.map(|frame| frame.map(in_bytes).map_err(Into::into))
 }

@@ -1,23 +1,103 @@
-//! [`HttpStats`]: what the layer did, in numbers.
+//! [`HttpStats`]: what the layer did, in numbers; the same numbers go to the metrics of the store.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hapax::{Family, MetricSource};
 
 use crate::refusal::Reason;
 
-macro_rules! counts {
+/// Routes that are counted by themselves; all others share one more.
+const ROUTES_MAX: usize = 64;
+
+/// What routes over the most are counted as.
+const OTHER_ROUTES: &str = "other";
+
+/// How a request ended, as it is counted: once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Answered {
+    Uncovered,
+    Unkeyed,
+    Screened,
+    Executed,
+    Replayed,
+    Unprotected,
+    Abandoned,
+    InnerError,
+    Refused(Reason),
+}
+
+/// The ways without a reason of their own, in the order in which they are counted.
+const PLAIN: [(Answered, &str); 8] = [
+    (Answered::Uncovered, "uncovered"),
+    (Answered::Unkeyed, "unkeyed"),
+    (Answered::Screened, "screened"),
+    (Answered::Executed, "executed"),
+    (Answered::Replayed, "replayed"),
+    (Answered::Unprotected, "unprotected"),
+    (Answered::Abandoned, "abandoned"),
+    (Answered::InnerError, "inner_error"),
+];
+
+const WAYS: usize = PLAIN.len() + Reason::ALL.len();
+
+impl Answered {
+    fn index(self) -> usize {
+        let place = match self {
+            Self::Refused(reason) => {
+                let place = Reason::ALL.iter().position(|each| *each == reason);
+                place.map(|place| PLAIN.len() + place)
+            }
+            plain => PLAIN.iter().position(|(each, _)| *each == plain),
+        };
+        place.expect("the lists have every way")
+    }
+}
+
+/// The names of the ways, as in labels.
+fn names() -> impl Iterator<Item = String> {
+    let plain = PLAIN.iter().map(|(_, name)| (*name).to_owned());
+    let refused = Reason::ALL
+        .iter()
+        .map(|reason| reason.code().replace('-', "_"));
+    plain.chain(refused)
+}
+
+/// Requests by how they ended.
+#[derive(Debug)]
+pub(crate) struct Tally([Count; WAYS]);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Count::default()))
+    }
+}
+
+impl Tally {
+    fn of(&self, answered: Answered) -> &Count {
+        &self.0[answered.index()]
+    }
+}
+
+macro_rules! runs {
     ($($name:ident: $doc:literal,)*) => {
+        /// What a layer and its clones count.
         #[derive(Default, Debug)]
         pub(crate) struct Counters {
+            pub(crate) requests: Count,
+            totals: Tally,
+            routes: RwLock<HashMap<Box<str>, Arc<Tally>>>,
             $(pub(crate) $name: Count,)*
-            refused: [Count; Reason::ALL.len()],
         }
 
         impl Counters {
             pub(crate) fn snapshot(&self) -> HttpStats {
                 HttpStats {
+                    requests: self.requests.value(),
+                    answers: std::array::from_fn(|way| self.totals.0[way].value()),
                     $($name: self.$name.value(),)*
-                    refused: std::array::from_fn(|index| self.refused[index].value()),
                 }
             }
         }
@@ -28,10 +108,13 @@ macro_rules! counts {
         /// `unkeyed`, `screened`, `executed`, `replayed`, `unprotected`, `abandoned`,
         /// `inner_errors` and the refusals, as soon as none is under way. Each run of a handler
         /// under a key counts once more among the runs, when it is over.
+        ///
+        /// The metrics of the store have the same numbers by route: see `docs/http.md`.
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub struct HttpStats {
+            requests: u64,
+            answers: [u64; WAYS],
             $($name: u64,)*
-            refused: [u64; Reason::ALL.len()],
         }
 
         impl HttpStats {
@@ -44,77 +127,137 @@ macro_rules! counts {
     };
 }
 
-counts! {
-    requests: "Requests that came.",
-    uncovered: "Passed on because of their method, or because keys are ignored.",
-    unkeyed: "Passed on because they had no key, where one is optional.",
-    screened: "Answered by the hook `screen`, before anything was claimed.",
-    executed: "Answered by their handler, run for them.",
-    replayed: "Answered with a stored response.",
-    unprotected: "Passed on because the store could not answer and the layer fails open, whatever came of them.",
-    abandoned: "Whose client went away before they were answered, or for which a hook panicked; what ran for them went on.",
-    inner_errors: "Answered with an error of the inner service.",
+runs! {
     runs_stored: "Runs whose response is stored.",
     runs_omitted: "Runs of which it is stored that they ran, and no response.",
     runs_released: "Runs that gave their key up, to be tried again.",
     runs_in_doubt: "Runs that left their key in doubt.",
     runs_lost: "Runs whose key another holder had taken over when they answered.",
     runs_unstored: "Runs whose outcome the store did not take: it could not write, or was closed.",
+    runs_not_begun: "Runs that did not begin, because the inner service had no room: their key is as it was.",
     runs_panicked: "Runs that panicked; they count among the released or the ones in doubt too.",
     runs_without_client: "Runs whose client was gone when they answered.",
 }
 
+macro_rules! answers {
+    ($($name:ident, $way:ident: $doc:literal,)*) => {
+        impl HttpStats {
+            $(#[doc = $doc]
+            #[must_use]
+            pub fn $name(&self) -> u64 {
+                self.answers[Answered::$way.index()]
+            })*
+        }
+    };
+}
+
+answers! {
+    uncovered, Uncovered: "Passed on because of their method, or because keys are ignored.",
+    unkeyed, Unkeyed: "Passed on because they had no key, where one is optional.",
+    screened, Screened: "Answered by the hook `screen`, before anything was claimed.",
+    executed, Executed: "Answered by their handler, run for them.",
+    replayed, Replayed: "Answered with a stored response.",
+    unprotected, Unprotected: "Passed on because the store could not answer and the layer fails open, whatever came of them.",
+    abandoned, Abandoned: "Whose client went away before they were answered, or for which a hook panicked; what ran for them went on.",
+    inner_errors, InnerError: "Answered with an error of the inner service.",
+}
+
 impl HttpStats {
+    /// Requests that came.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// Requests refused for this reason.
     #[must_use]
     pub fn refused(&self, reason: Reason) -> u64 {
-        self.refused[index(reason)]
+        self.answers[Answered::Refused(reason).index()]
     }
 
     /// Requests refused for any reason.
     #[must_use]
     pub fn refusals(&self) -> u64 {
-        self.refused.iter().sum()
+        self.answers[PLAIN.len()..].iter().sum()
     }
 }
 
 impl Counters {
-    pub(crate) fn refused(&self, reason: Reason) -> &Count {
-        &self.refused[index(reason)]
-    }
-}
-
-/// Counts a request that ends before it is counted: its client went away, or a hook panicked.
-pub(crate) struct Watch {
-    counters: Arc<Counters>,
-    counted: bool,
-}
-
-impl Watch {
-    pub(crate) fn new(counters: &Arc<Counters>) -> Self {
-        Self {
-            counters: Arc::clone(counters),
-            counted: false,
+    /// Where the answers of a route are counted. The first so many routes have a tally of their own.
+    pub(crate) fn route(&self, route: &str) -> Arc<Tally> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tally) = routes.get(route) {
+            return Arc::clone(tally);
         }
+        drop(routes);
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let is_full = routes.len() >= ROUTES_MAX && !routes.contains_key(route);
+        let route = if is_full { OTHER_ROUTES } else { route };
+        Arc::clone(routes.entry(route.into()).or_default())
     }
 
-    /// From here on it counts among the answers.
-    pub(crate) fn counted(mut self) {
-        self.counted = true;
+    /// Counts a request that has ended.
+    pub(crate) fn ended(&self, route: &Tally, answered: Answered) {
+        self.totals.of(answered).one_more();
+        route.of(answered).one_more();
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if !self.counted {
-            self.counters.abandoned.one_more();
+/// Ways that every route shows, so that a rate can be taken from the first one on.
+const SHOWN: [Answered; 2] = [Answered::Executed, Answered::Replayed];
+
+impl MetricSource for Counters {
+    fn families(&self) -> Vec<Family> {
+        let mut requests = Family::counter(
+            "hapax_http_requests_total",
+            "Requests by their route and how they ended.",
+        );
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut routes: Vec<_> = routes.iter().collect();
+        routes.sort_by_key(|(route, _)| *route);
+        for (route, tally) in routes {
+            for (way, name) in names().enumerate() {
+                let count = tally.0[way].value();
+                if count > 0 || SHOWN.iter().any(|shown| shown.index() == way) {
+                    let labels = [("route", route.to_string()), ("outcome", name)];
+                    requests = requests.count(labels.map(owned), count);
+                }
+            }
         }
+        let mut runs = Family::counter(
+            "hapax_http_runs_total",
+            "Runs of handlers under a key by what became of the key.",
+        );
+        for (outcome, count) in [
+            ("stored", &self.runs_stored),
+            ("omitted", &self.runs_omitted),
+            ("released", &self.runs_released),
+            ("in_doubt", &self.runs_in_doubt),
+            ("lost", &self.runs_lost),
+            ("unstored", &self.runs_unstored),
+            ("not_begun", &self.runs_not_begun),
+        ] {
+            runs = runs.count([("outcome", Cow::Borrowed(outcome))], count.value());
+        }
+        let panicked = Family::counter(
+            "hapax_http_runs_panicked_total",
+            "Runs of handlers that panicked.",
+        );
+        let without = Family::counter(
+            "hapax_http_runs_without_client_total",
+            "Runs of handlers whose client was gone when they answered.",
+        );
+        vec![
+            requests,
+            runs,
+            panicked.count([], self.runs_panicked.value()),
+            without.count([], self.runs_without_client.value()),
+        ]
     }
 }
 
-fn index(reason: Reason) -> usize {
-    let position = Reason::ALL.iter().position(|each| *each == reason);
-    position.expect("ALL has every reason")
+fn owned((label, value): (&'static str, String)) -> (&'static str, Cow<'static, str>) {
+    (label, Cow::Owned(value))
 }
 
 /// A number that only grows.

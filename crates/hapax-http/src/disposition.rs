@@ -1,6 +1,11 @@
 //! [`Disposition`]: what becomes of a key when its handler has answered.
 
+use std::error::Error;
+
 use http::StatusCode;
+use tower::load_shed::error::Overloaded;
+
+use crate::body::causes;
 
 /// What becomes of a key when its handler has answered.
 ///
@@ -17,6 +22,9 @@ pub enum Disposition {
     Release,
     /// Nobody knows whether it took effect: the key is in doubt until that is resolved.
     Doubt,
+    /// Nothing was begun: the key is what it was before the request, and no attempt is counted. For what answers in
+    /// place of the handler, such as the shedding of load.
+    NotBegun,
     /// Released under at-least-once, in doubt under at-most-once.
     ByGuarantee,
 }
@@ -47,5 +55,17 @@ pub fn by_status(status: StatusCode) -> Disposition {
         409 | 423 | 424 | 425 | 429 => Disposition::Release,
         408 | 500..=599 => Disposition::ByGuarantee,
         _ => Disposition::Store,
+    }
+}
+
+/// The default for errors of the inner service: where load was shed (`tower::load_shed`) the handler was
+/// [not begun](Disposition::NotBegun); of anything else nobody knows, so it is
+/// [`ByGuarantee`](Disposition::ByGuarantee).
+#[must_use]
+pub fn by_error(error: &(dyn Error + 'static)) -> Disposition {
+    if causes(error).any(|cause| cause.is::<Overloaded>()) {
+        Disposition::NotBegun
+    } else {
+        Disposition::ByGuarantee
     }
 }

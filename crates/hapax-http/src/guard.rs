@@ -1,30 +1,34 @@
 //! From a request to a claim: everything that is refused before anything runs.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{Claim, ClaimOptions, ErrorKind, Fingerprint, InProgress, Key, Lease, Mismatch};
+use hapax::{Claim, ClaimOptions, Doubt, ErrorKind, Fingerprint, InProgress, Key, Lease, Mismatch};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
+use http_body_util::LengthLimitError;
 use tower_service::Service;
 
-use crate::body::{BoxError, Read, ReplyBody, Whole, read_up_to};
-use crate::counters::Watch;
+use crate::body::{BoxError, Read, ReplyBody, Whole, causes, read_up_to};
+use crate::counters::Answered;
 use crate::header::{ClientKey, key_of};
 use crate::layer::{Config, KeyUse};
 use crate::life;
 use crate::outcome::Outcome;
 use crate::refusal::{Reason, Refusal};
+use crate::request_body::RequestBody;
 use crate::scope;
+use crate::watch::Watch;
 
 /// Most bytes of a request id that its duplicates are told.
 const REQUEST_ID_BYTES_MAX: usize = 200;
 
 /// What the head of a request says of its key.
 pub(crate) enum Entry {
-    /// Passed on as it is.
-    Pass,
+    /// Passed on as it is, and why.
+    Pass(Answered),
     Guard(ClientKey),
     Refuse(Refusal),
 }
@@ -33,8 +37,7 @@ impl Config {
     /// Looks at the head alone.
     pub(crate) fn enter(&self, parts: &Parts) -> Entry {
         if self.key_use == KeyUse::Ignored || !self.methods.contains(&parts.method) {
-            self.counters.uncovered.one_more();
-            return Entry::Pass;
+            return Entry::Pass(Answered::Uncovered);
         }
         match key_of(&parts.headers, &self.key_header, self.syntax) {
             Ok(Some(key)) => match self.rule.check(&key) {
@@ -43,10 +46,7 @@ impl Config {
                     Entry::Refuse(Refusal::new(Reason::RefusedKey, refused.to_string()))
                 }
             },
-            Ok(None) if self.key_use == KeyUse::Optional => {
-                self.counters.unkeyed.one_more();
-                Entry::Pass
-            }
+            Ok(None) if self.key_use == KeyUse::Optional => Entry::Pass(Answered::Unkeyed),
             Ok(None) => {
                 let detail = format!("send {}: \"<a UUID of your own>\"", self.key_header);
                 Entry::Refuse(Refusal::new(Reason::MissingKey, detail))
@@ -74,22 +74,23 @@ impl Config {
 
     async fn body<B>(&self, body: B) -> Result<Bytes, Refusal>
     where
-        B: Body<Data = Bytes>,
+        B: Body,
         B::Error: Into<BoxError>,
     {
         let limit = self.request_bytes_max;
-        let too_large = || {
-            let detail = format!("the limit of this route is {limit} bytes");
-            Refusal::new(Reason::BodyTooLarge, detail)
-        };
+        let too_large = |detail: String| Refusal::new(Reason::BodyTooLarge, detail);
+        let is_over = || too_large(format!("the limit of this route is {limit} bytes"));
         // What says that it is too long is not read at all.
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-            return Err(too_large());
+            return Err(is_over());
         }
         match read_up_to(body, limit).await {
             Read::Whole(body) => Ok(body.data),
-            Read::Longer { .. } => Err(too_large()),
-            Read::Broken => {
+            Read::Longer { .. } => Err(is_over()),
+            Read::Broken(error) if is_limit(&*error) => Err(too_large(
+                "the body is over the limit of this service".to_owned(),
+            )),
+            Read::Broken(_) => {
                 let detail = "the body ended before its end; nothing was run";
                 Err(Refusal::new(Reason::BodyUnreadable, detail))
             }
@@ -101,12 +102,26 @@ impl Config {
         if let Some(wait) = self.wait {
             options = options.wait(wait);
         }
+        options.metadata(self.request_id(parts))
+    }
+
+    /// The id that the request came with; empty where there is none, or one that is too long to be kept.
+    pub(crate) fn request_id<'p>(&self, parts: &'p Parts) -> &'p [u8] {
         let id = parts.headers.get(&self.request_id_header);
         let id = id.map(HeaderValue::as_bytes).unwrap_or_default();
         if id.len() <= REQUEST_ID_BYTES_MAX {
-            options = options.metadata(id);
+            id
+        } else {
+            &[]
         }
-        options
+    }
+
+    /// The id of the request that used a key first; reading it may go to the medium.
+    async fn first_request(&self, key: Key) -> Vec<u8> {
+        let namespace = self.namespace.clone();
+        let read = move || namespace.get(&key).ok().flatten();
+        let info = tokio::task::spawn_blocking(read).await.ok().flatten();
+        info.map_or(Vec::new(), |info| info.metadata().to_vec())
     }
 
     pub(crate) fn unavailable(&self, error: hapax::Error) -> Refusal {
@@ -122,14 +137,23 @@ impl Config {
     fn in_progress(&self, busy: &InProgress) -> Refusal {
         let after = self.retry_after.min(busy.lease_left());
         let detail = "send the same request again, under the same key";
-        Refusal::new(Reason::InProgress, detail).retry_after(after)
+        Refusal::new(Reason::InProgress, detail)
+            .retry_after(after)
+            .first_request(busy.metadata())
     }
 
-    fn in_doubt(&self) -> Refusal {
+    fn in_doubt(&self, doubt: &Doubt) -> Refusal {
         let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
                       and then the same request gets its answer";
-        Refusal::new(Reason::InDoubt, detail).retry_after(self.doubt_retry_after)
+        Refusal::new(Reason::InDoubt, detail)
+            .retry_after(self.doubt_retry_after)
+            .first_request(doubt.metadata())
     }
+}
+
+/// Whether the body broke off at a limit of a layer further out.
+fn is_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<LengthLimitError>())
 }
 
 fn over_a_limit(error: hapax::Error) -> Refusal {
@@ -162,35 +186,35 @@ async fn claim<B>(
     parts: &Parts,
     body: B,
     key: &ClientKey,
+    watch: &mut Watch,
 ) -> Result<Guarded, Refusal>
 where
-    B: Body<Data = Bytes>,
+    B: Body,
     B::Error: Into<BoxError>,
 {
     let key = config.store_key(parts, key)?;
+    watch.found(&key);
     let body = config.body(body).await?;
     let screened = config
         .screen
         .as_ref()
         .and_then(|screen| screen(parts, &body));
     if let Some(mut answer) = screened {
-        config.counters.screened.one_more();
         answer.extensions_mut().insert(Outcome::Screened);
         return Ok(Guarded::Answer(answer.map(Whole::from)));
     }
     let fingerprint = config.fingerprint.of(&config.namespace, parts, &body)?;
     let options = config.options(parts, fingerprint.clone());
-    let replayed = |answer| {
-        config.counters.replayed.one_more();
-        Guarded::Answer(answer)
-    };
-    match config.namespace.claim_async(key, options).await {
+    match config.namespace.claim_async(&key, options).await {
         Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, fingerprint, body)),
-        Ok(Claim::Completed(answer)) => config.replay(answer).map(replayed),
-        Ok(Claim::Failed(answer)) => config.replay_failure(answer).map(replayed),
+        Ok(Claim::Completed(answer)) => config.replay(answer).map(Guarded::Answer),
+        Ok(Claim::Failed(answer)) => config.replay_failure(answer).map(Guarded::Answer),
         Ok(Claim::InProgress(busy)) => Err(config.in_progress(&busy)),
-        Ok(Claim::Mismatch(other)) => Err(mismatch(&other)),
-        Ok(Claim::InDoubt(_)) => Err(config.in_doubt()),
+        Ok(Claim::Mismatch(other)) => {
+            let first = config.first_request(key).await;
+            Err(mismatch(&other).first_request(&first))
+        }
+        Ok(Claim::InDoubt(doubt)) => Err(config.in_doubt(&doubt)),
         // That is an answer of the store: a client must not get past it by sending more.
         Err(error) if error.kind() == ErrorKind::TooLarge => Err(over_a_limit(error)),
         Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),
@@ -205,43 +229,40 @@ pub(crate) async fn guard<S, Q, B>(
     parts: Parts,
     body: Q,
     key: ClientKey,
-    watch: Watch,
+    mut watch: Watch,
 ) -> Result<Response<ReplyBody<B>>, S::Error>
 where
-    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    Q: Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    Q: Body + Send + 'static,
     Q::Error: Into<BoxError>,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    match claim(&config, &parts, body, &key).await {
+    let answer = match claim(&config, &parts, body, &key, &mut watch).await {
         Ok(Guarded::Run(lease, fingerprint, body)) => {
-            let request = Request::from_parts(parts, Q::from(body));
-            let answer = life::run(config, inner, request, lease, fingerprint).await;
-            watch.counted();
-            answer
+            let request = Request::from_parts(parts, body.into());
+            match life::run(config, inner, request, lease, fingerprint).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    watch.failed();
+                    return Err(error);
+                }
+            }
         }
-        Ok(Guarded::Answer(answer)) => {
-            watch.counted();
-            Ok(answer.map(ReplyBody::whole))
-        }
+        Ok(Guarded::Answer(answer)) => answer.map(ReplyBody::whole),
         Ok(Guarded::Unprotected(body)) => {
-            // At once: nobody is to run unprotected and in no count of it.
-            config.counters.unprotected.one_more();
-            watch.counted();
-            let mut answer = inner
-                .call(Request::from_parts(parts, Q::from(body)))
-                .await?;
+            watch.unprotected();
+            poll_fn(|context| inner.poll_ready(context)).await?;
+            let request = Request::from_parts(parts, body.into());
+            let mut answer = inner.call(request).await?;
             config.mark_stored(answer.headers_mut(), None);
             answer.extensions_mut().insert(Outcome::Unprotected);
-            Ok(answer.map(ReplyBody::passed))
+            return Ok(answer.map(ReplyBody::passed));
         }
-        Err(refusal) => {
-            let answer = config.refuse(refusal);
-            watch.counted();
-            Ok(answer.map(ReplyBody::whole))
-        }
-    }
+        Err(refusal) => config.refuse(refusal).map(ReplyBody::whole),
+    };
+    watch.answered(answer.status(), answer.extensions());
+    Ok(answer)
 }

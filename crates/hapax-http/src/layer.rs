@@ -1,19 +1,23 @@
 //! [`IdempotencyLayer`]: what to wrap a service in, and its options.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hapax::Namespace;
+use http::header::{LINK, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 use crate::counters::{Counters, HttpStats};
-use crate::disposition::{Disposition, by_status};
+use crate::disposition::{Disposition, by_error, by_status};
 use crate::fingerprint::RequestFingerprint;
 use crate::header::KeySyntax;
 use crate::headers::HeaderRules;
@@ -39,9 +43,15 @@ type Scope = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 type Operation = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
 type Screen = Arc<dyn Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync>;
 type Decide = Arc<dyn Fn(StatusCode) -> Disposition + Send + Sync>;
+type DecideError = Arc<dyn Fn(&(dyn Error + 'static)) -> Disposition + Send + Sync>;
+type Wrap = Arc<dyn Fn(RunTask) -> RunTask + Send + Sync>;
+type Route = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 type Redact = Arc<dyn Fn(&mut HeaderMap, &mut Bytes) + Send + Sync>;
 type RedactTrailers = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
 type Render = Arc<dyn Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync>;
+
+/// The task of a handler, from before its call until its answer is stored and sent.
+pub type RunTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The options of a layer.
 #[derive(Clone)]
@@ -67,6 +77,9 @@ pub(crate) struct Config {
     pub(crate) decide: Decide,
     /// Before `decide` is asked; the last one of a status counts.
     pub(crate) decided: Vec<(StatusCode, Disposition)>,
+    pub(crate) decide_error: DecideError,
+    pub(crate) wrap: Option<Wrap>,
+    pub(crate) route: Option<Route>,
     pub(crate) on_panic: Disposition,
     pub(crate) stored_headers: HeaderRules,
     pub(crate) redact: Option<Redact>,
@@ -88,6 +101,34 @@ impl Config {
         let told = self.decided.iter().rev().find(|told| told.0 == status);
         told.map_or_else(|| (self.decide)(status), |told| told.1)
     }
+
+    pub(crate) fn route_label<'p>(&self, parts: &'p Parts) -> Cow<'p, str> {
+        let told = match &self.route {
+            Some(route) => route(parts).map(Cow::Owned),
+            None => scope::template(parts).map(Cow::Borrowed),
+        };
+        told.unwrap_or(Cow::Borrowed("unmatched"))
+    }
+
+    /// Starts the task of a handler.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.wrap {
+            Some(wrap) => self.runs.spawn(in_span(wrap(Box::pin(task)))),
+            None => self.runs.spawn(in_span(task)),
+        };
+    }
+}
+
+/// A task in the span of whoever starts it, so that its spans are of the same trace.
+#[cfg(feature = "tracing")]
+fn in_span(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
+    use tracing::instrument::{Instrument, WithSubscriber};
+    task.in_current_span().with_current_subscriber()
+}
+
+#[cfg(not(feature = "tracing"))]
+fn in_span(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
+    task
 }
 
 /// Makes a service idempotent under the `Idempotency-Key` header of its requests.
@@ -112,6 +153,7 @@ impl Config {
 /// | [`run_ceiling`](Self::run_ceiling) | 1 hour |
 /// | [`disposition`](Self::disposition) | [`by_status`] |
 /// | [`on_panic`](Self::on_panic) | [`Disposition::ByGuarantee`] |
+/// | [`on_error`](Self::on_error) | [`by_error`] |
 /// | [`stored_headers`](Self::stored_headers) | all but secrets and those of one connection |
 ///
 /// # Examples
@@ -155,6 +197,8 @@ impl IdempotencyLayer {
             "the policy of namespace {:?} allows responses of {response_bytes_max} bytes: give it at least 64",
             namespace.name()
         );
+        let counters = Arc::default();
+        namespace.add_metrics::<Counters>(&counters);
         let config = Config {
             namespace,
             methods: vec![Method::POST, Method::PATCH],
@@ -175,6 +219,9 @@ impl IdempotencyLayer {
             run_ceiling: Duration::from_secs(60 * 60),
             decide: Arc::new(by_status),
             decided: Vec::new(),
+            decide_error: Arc::new(by_error),
+            wrap: None,
+            route: None,
             on_panic: Disposition::ByGuarantee,
             stored_headers: HeaderRules::new(),
             redact: None,
@@ -187,7 +234,7 @@ impl IdempotencyLayer {
             stored_header: HeaderName::from_static("idempotency-stored"),
             expires_header: HeaderName::from_static("idempotency-expires"),
             request_id_header: HeaderName::from_static("x-request-id"),
-            counters: Arc::default(),
+            counters,
             runs: TaskTracker::new(),
         };
         Unscoped {
@@ -364,6 +411,53 @@ impl IdempotencyLayer {
         self.with(|config| config.on_panic = disposition)
     }
 
+    /// What becomes of a key when the inner service has failed with a boxed error (`tower::BoxError`), rather than
+    /// answered; under an error of another type it is [`Disposition::ByGuarantee`].
+    ///
+    /// [`Disposition::NotBegun`] is for what provably fails before the handler begins.
+    pub fn on_error(
+        self,
+        decide: impl Fn(&(dyn Error + 'static)) -> Disposition + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.decide_error = Arc::new(decide))
+    }
+
+    /// Wraps the task of each handler: for task-locals, which stay behind when a task is spawned. The hook is called
+    /// in the task of the request, and has to give back a future that runs the one it is given.
+    ///
+    /// The current span of `tracing` needs no hook.
+    ///
+    /// ```
+    /// # use hapax::{Policy, Store};
+    /// # use hapax_http::IdempotencyLayer;
+    /// tokio::task_local! {
+    ///     static TENANT: String;
+    /// }
+    ///
+    /// # let store = Store::in_memory().open()?;
+    /// # let payments = store.namespace("payments", Policy::at_least_once())?;
+    /// let layer = IdempotencyLayer::new(payments).one_tenant().wrap_task(|task| match TENANT.try_get() {
+    ///     Ok(tenant) => Box::pin(TENANT.scope(tenant, task)),
+    ///     Err(_) => task,
+    /// });
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn wrap_task(self, wrap: impl Fn(RunTask) -> RunTask + Send + Sync + 'static) -> Self {
+        self.with(|config| config.wrap = Some(Arc::new(wrap)))
+    }
+
+    /// The route that a request is counted and logged under. Without it that is axum's template, such as
+    /// `/payments/{id}`, and `unmatched` where there is none.
+    ///
+    /// The first 64 routes are counted by themselves and all others as `other`, so give a name that no client can
+    /// make up.
+    pub fn route_label(
+        self,
+        route: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.route = Some(Arc::new(route)))
+    }
+
     /// Which headers of a response are stored.
     pub fn stored_headers(self, rules: HeaderRules) -> Self {
         self.with(|config| config.stored_headers = rules)
@@ -428,6 +522,22 @@ impl IdempotencyLayer {
     /// [`Outcome`](crate::Outcome); by default `X-Request-Id`.
     pub fn request_id_header(self, name: HeaderName) -> Self {
         self.with(|config| config.request_id_header = name)
+    }
+
+    /// The headers that the layer adds to answers: those that `CorsLayer::expose_headers` has to name, or a script
+    /// of another origin does not see them.
+    #[must_use]
+    pub fn reply_header_names(&self) -> Vec<HeaderName> {
+        let config = &self.config;
+        let own = [
+            &config.replayed_header,
+            &config.stored_header,
+            &config.expires_header,
+        ];
+        own.into_iter()
+            .cloned()
+            .chain([RETRY_AFTER, LINK])
+            .collect()
     }
 
     /// What this layer and its clones did.

@@ -40,6 +40,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `tracing` | yes | handlers run in the span of their request, and each request that has an answer is one event |
 //! | `axum` | no | [`Run`] as an extractor; the route's template, not its path, is the operation; nested routers |
 //!
 //! With axum, take it: axum takes the prefix of a nested router off the path, and without the feature a layer
@@ -58,25 +59,30 @@ mod headers;
 pub mod key_rule;
 mod layer;
 mod life;
+#[cfg(feature = "tracing")]
+mod line;
 mod media_type;
 mod outcome;
 mod refusal;
+mod request_body;
 mod run;
 mod scope;
 mod service;
 mod uri;
+mod watch;
 
 pub use body::{BoxError, ReplyBody};
 pub use counters::HttpStats;
-pub use disposition::{Disposition, by_status};
+pub use disposition::{Disposition, by_error, by_status};
 pub use fingerprint::RequestFingerprint;
 pub use hapax_http_types::{BadAnswer, KeyParts, NotAResponse, StoredResponse};
 pub use header::{CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key};
 pub use headers::HeaderRules;
 pub use key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
-pub use layer::{IdempotencyLayer, KeyUse, Unscoped};
+pub use layer::{IdempotencyLayer, KeyUse, RunTask, Unscoped};
 pub use outcome::Outcome;
 pub use refusal::{Reason, Refusal};
+pub use request_body::RequestBody;
 pub use run::{CheckpointError, Run};
 pub use scope::operation;
 pub use service::{Idempotency, ResponseFuture};

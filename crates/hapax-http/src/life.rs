@@ -1,9 +1,11 @@
 //! The life of a run: a task of its own, so that a client that goes away takes nothing with it.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use hapax::{ErrorKind, Fingerprint, Guarantee, Lease, LeaseError, State};
@@ -19,6 +21,7 @@ use crate::disposition::Disposition;
 use crate::layer::Config;
 use crate::outcome::Outcome;
 use crate::refusal::{Reason, Refusal};
+use crate::request_body::RequestBody;
 use crate::run::Held;
 use hapax_http_types::StoredResponse;
 
@@ -35,24 +38,23 @@ enum Told<B, E> {
 }
 
 /// Runs the handler under its lease, and waits for its answer. Whoever stops waiting stops nothing.
-pub(crate) async fn run<S, Q, B>(
+pub(crate) async fn run<S, B>(
     config: Arc<Config>,
     inner: S,
-    mut request: Request<Q>,
+    mut request: Request<RequestBody>,
     lease: Lease,
     fingerprint: Fingerprint,
 ) -> Answer<B, S::Error>
 where
-    S: Service<Request<Q>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    Q: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
     if let Err(error) = lease.keep_alive(config.run_ceiling) {
         // Nothing has run: under at-most-once as well, it may be tried again.
-        let _ = lease.release_async("the lease could not be kept").await;
+        lease.withdraw();
         let refusal = config.unavailable(error);
         return Ok(config.refuse(refusal).map(ReplyBody::whole));
     }
@@ -64,18 +66,12 @@ where
         held,
         fingerprint,
         client: Some(sender),
+        has_begun: false,
     };
-    config.runs.spawn(life.live(inner, request));
-    // Counted here: what nobody waits for is no answer to a request.
+    config.spawn(life.live(inner, request));
     let refusal = match answer.await {
-        Ok(Told::Answer(answer)) => {
-            config.counters.executed.one_more();
-            return Ok(answer);
-        }
-        Ok(Told::Error(error)) => {
-            config.counters.inner_errors.one_more();
-            return Err(error);
-        }
+        Ok(Told::Answer(answer)) => return Ok(answer),
+        Ok(Told::Error(error)) => return Err(error),
         Ok(Told::Refusal(refusal)) => refusal,
         Err(_) => handler_failed(),
     };
@@ -87,6 +83,7 @@ fn handler_failed() -> Refusal {
     Refusal::new(Reason::HandlerFailed, detail)
 }
 
+/// Dropped before the handler has begun, by a runtime that ends or a hook, it leaves the key as it was.
 struct Life<B, E> {
     config: Arc<Config>,
     held: Held,
@@ -94,6 +91,8 @@ struct Life<B, E> {
     fingerprint: Fingerprint,
     /// Where the answer goes, until it has gone.
     client: Option<oneshot::Sender<Told<B, E>>>,
+    /// From here on nobody can say that nothing took effect.
+    has_begun: bool,
 }
 
 /// What settling a key came to.
@@ -106,16 +105,43 @@ enum Settled {
     Not,
 }
 
+/// What waiting for the inner service came to.
+enum Room<E> {
+    Ready,
+    Failed(E),
+    /// The client went away first.
+    Unwanted,
+}
+
 impl<B, E> Life<B, E>
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body + Send + 'static,
     B::Error: Into<BoxError>,
-    E: Send,
+    E: Send + 'static,
 {
-    async fn live<S, Q>(mut self, mut inner: S, request: Request<Q>)
+    async fn live<S>(mut self, mut inner: S, request: Request<RequestBody>)
     where
-        S: Service<Request<Q>, Response = Response<B>, Error = E>,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = E>,
     {
+        match caught(|| self.room(&mut inner)).await {
+            Ok(Room::Ready) if self.held.run().is_lost() => {
+                self.take_back();
+                let detail = "there was no room for so long that the key was lost; nothing was run";
+                let refusal = Refusal::new(Reason::Unavailable, detail);
+                return self.refuse(refusal.retry_after(self.config.retry_after));
+            }
+            Ok(Room::Ready) => self.has_begun = true,
+            Ok(Room::Unwanted) => return self.take_back(),
+            Ok(Room::Failed(error)) => {
+                self.take_back();
+                return self.send(Told::Error(error));
+            }
+            Err(Panicked) => {
+                self.config.counters.runs_panicked.one_more();
+                self.take_back();
+                return self.refuse(handler_failed());
+            }
+        }
         match caught(|| inner.call(request)).await {
             Ok(Ok(response)) => {
                 let answered = self.answer(response);
@@ -124,11 +150,38 @@ where
                 }
             }
             Ok(Err(error)) => {
-                let disposition = Disposition::ByGuarantee;
+                // The hook that is asked is code of the service.
+                let asked = catch_unwind(AssertUnwindSafe(|| self.disposition_of(&error)));
+                let disposition = asked.unwrap_or(Disposition::ByGuarantee);
                 self.give_up(disposition, "the service failed").await;
                 self.send(Told::Error(error));
             }
             Err(Panicked) => self.panicked().await,
+        }
+    }
+
+    /// Waits until the inner service has room for a request, as long as somebody waits for its answer.
+    async fn room<S>(&mut self, inner: &mut S) -> Room<E>
+    where
+        S: Service<Request<RequestBody>, Error = E>,
+    {
+        poll_fn(|context| {
+            if let Poll::Ready(ready) = inner.poll_ready(context) {
+                return Poll::Ready(ready.map_or_else(Room::Failed, |()| Room::Ready));
+            }
+            let client = self.client.as_mut();
+            let left = client.map_or(Poll::Pending, |client| client.poll_closed(context));
+            left.map(|()| Room::Unwanted)
+        })
+        .await
+    }
+
+    /// What becomes of the key under an error. Only a boxed one can be looked into.
+    fn disposition_of(&self, error: &E) -> Disposition {
+        let error: &dyn Any = error;
+        match error.downcast_ref::<BoxError>() {
+            Some(error) => (self.config.decide_error)(&**error),
+            None => Disposition::ByGuarantee,
         }
     }
 
@@ -155,7 +208,7 @@ where
                     }
                     Read::Whole(body) => self.store(parts, body).await,
                     Read::Longer { start, rest } => self.stream(parts, start, rest).await,
-                    Read::Broken => {
+                    Read::Broken(_) => {
                         let disposition = Disposition::ByGuarantee;
                         self.give_up(disposition, "the response broke off").await;
                         let detail = "the same request under the same key tells what became of it";
@@ -309,6 +362,10 @@ where
         let guarantee = self.config.namespace.policy().guarantee();
         let counters = &self.config.counters;
         let (settled_as, count) = match (disposition, guarantee) {
+            (Disposition::NotBegun, _) => {
+                lease.withdraw();
+                return counters.runs_not_begun.one_more();
+            }
             (Disposition::Store | Disposition::Omit, _) => {
                 return self.omit(lease, StatusCode::INTERNAL_SERVER_ERROR, 0).await;
             }
@@ -374,6 +431,24 @@ where
     }
 }
 
+impl<B, E> Life<B, E> {
+    /// Leaves the key as it was: nothing was begun.
+    fn take_back(&self) {
+        if let Some(lease) = self.held.take() {
+            lease.withdraw();
+            self.config.counters.runs_not_begun.one_more();
+        }
+    }
+}
+
+impl<B, E> Drop for Life<B, E> {
+    fn drop(&mut self) {
+        if !self.has_begun {
+            self.take_back();
+        }
+    }
+}
+
 /// A client that has gone away is not waited for again.
 async fn send_piece(client: &mut Option<mpsc::Sender<Piece>>, piece: Piece) {
     if let Some(open) = client {
@@ -421,7 +496,7 @@ async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Panick
         let polled = catch_unwind(AssertUnwindSafe(|| begun.as_mut().poll(context)));
         match polled {
             Ok(poll) => poll.map(Ok),
-            Err(_) => std::task::Poll::Ready(Err(Panicked)),
+            Err(_) => Poll::Ready(Err(Panicked)),
         }
     })
     .await

@@ -157,6 +157,7 @@ pub struct Refusal {
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     differs: Vec<String>,
+    first_request_id: Option<String>,
     error: Option<Arc<hapax::Error>>,
 }
 
@@ -167,6 +168,7 @@ impl Refusal {
             detail: detail.into(),
             retry_after: None,
             differs: Vec::new(),
+            first_request_id: None,
             error: None,
         }
     }
@@ -178,6 +180,13 @@ impl Refusal {
 
     pub(crate) fn differing(mut self, labels: &[String]) -> Self {
         self.differs = labels.to_vec();
+        self
+    }
+
+    /// With the metadata of the claim that used the key first: the id of its request.
+    pub(crate) fn first_request(mut self, metadata: &[u8]) -> Self {
+        let id = std::str::from_utf8(metadata).ok();
+        self.first_request_id = id.filter(|id| !id.is_empty()).map(str::to_owned);
         self
     }
 
@@ -208,6 +217,12 @@ impl Refusal {
     #[must_use]
     pub fn differs(&self) -> &[String] {
         &self.differs
+    }
+
+    /// The request id of the first request under this key, where it sent one; for logs, not for clients.
+    #[must_use]
+    pub fn first_request_id(&self) -> Option<&str> {
+        self.first_request_id.as_deref()
     }
 
     /// What the store said; for logs, not for clients.

@@ -1,26 +1,28 @@
 //! [`Idempotency`]: the service that the layer makes.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::{BoxError, ReplyBody};
-use crate::counters::Watch;
 use crate::guard::{Entry, guard};
 use crate::layer::Config;
+use crate::request_body::RequestBody;
+use crate::watch::Watch;
 
 /// A service that runs each key once. [`IdempotencyLayer`](crate::IdempotencyLayer) makes it.
 ///
-/// The inner service is called in a task of its own, so it has to run within a tokio runtime. Trailers
-/// of a request are not handed on.
+/// It takes requests with any body and gives the service inside a [`RequestBody`]. The inner service is called in a
+/// task of its own, so it has to run within a tokio runtime. Trailers of a request are not handed on.
+///
+/// It is always ready: the inner service is asked whether it has room only when something is to run, so a duplicate
+/// holds no place of a limit inside, and a stored answer needs none.
 #[derive(Clone)]
 pub struct Idempotency<S> {
     inner: S,
@@ -35,48 +37,57 @@ impl<S> Idempotency<S> {
 
 impl<S, Q, B> Service<Request<Q>> for Idempotency<S>
 where
-    S: Service<Request<Q>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Send,
-    Q: Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    Q: Body + Send + 'static,
     Q::Error: Into<BoxError>,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type Response = Response<ReplyBody<B>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, B, S::Error>;
+    type Future = ResponseFuture<B, S::Error>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        self.config.counters.requests.one_more();
         let (parts, body) = request.into_parts();
-        let kind = match self.config.enter(&parts) {
-            Entry::Pass => Kind::Passed {
-                future: self.inner.call(Request::from_parts(parts, body)),
-            },
+        let inner = self.inner.clone();
+        let watch = Watch::new(&self.config, &parts);
+        let future: Answering<B, S::Error> = match self.config.enter(&parts) {
+            Entry::Pass(counted) => {
+                watch.passed(counted);
+                let request = Request::from_parts(parts, RequestBody::passed(body));
+                Box::pin(pass(inner, request))
+            }
             Entry::Refuse(refusal) => {
-                let watch = Watch::new(&self.config.counters);
-                let answer = Some(self.config.refuse(refusal));
-                watch.counted();
-                Kind::Refused { answer }
+                let answer = self.config.refuse(refusal);
+                watch.answered(answer.status(), answer.extensions());
+                Box::pin(async { Ok(answer.map(ReplyBody::whole)) })
             }
             Entry::Guard(key) => {
-                // The clone that is left behind has yet to become ready; this one is.
-                let next = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, next);
-                let watch = Watch::new(&self.config.counters);
-                let guarded = guard(Arc::clone(&self.config), ready, parts, body, key, watch);
-                Kind::Guarded {
-                    future: Box::pin(guarded),
-                }
+                let config = Arc::clone(&self.config);
+                Box::pin(guard(config, inner, parts, body, key, watch))
             }
         };
-        ResponseFuture { kind }
+        ResponseFuture { future }
     }
+}
+
+/// Hands a request on as it is.
+async fn pass<S, B>(
+    mut inner: S,
+    request: Request<RequestBody>,
+) -> Result<Response<ReplyBody<B>>, S::Error>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>>,
+{
+    poll_fn(|context| inner.poll_ready(context)).await?;
+    let response = inner.call(request).await?;
+    Ok(response.map(ReplyBody::passed))
 }
 
 impl<S: fmt::Debug> fmt::Debug for Idempotency<S> {
@@ -87,46 +98,22 @@ impl<S: fmt::Debug> fmt::Debug for Idempotency<S> {
     }
 }
 
-pin_project! {
-    /// The response of an [`Idempotency`].
-    pub struct ResponseFuture<F, B, E> {
-        #[pin]
-        kind: Kind<F, B, E>,
-    }
+type Answering<B, E> = Pin<Box<dyn Future<Output = Result<Response<ReplyBody<B>>, E>> + Send>>;
+
+/// The response of an [`Idempotency`].
+pub struct ResponseFuture<B, E> {
+    future: Answering<B, E>,
 }
 
-type Guarded<B, E> = Pin<Box<dyn Future<Output = Result<Response<ReplyBody<B>>, E>> + Send>>;
-
-pin_project! {
-    #[project = KindOf]
-    enum Kind<F, B, E> {
-        Passed { #[pin] future: F },
-        Refused { answer: Option<Response<Bytes>> },
-        Guarded { future: Guarded<B, E> },
-    }
-}
-
-impl<F, B, E> Future for ResponseFuture<F, B, E>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
+impl<B, E> Future for ResponseFuture<B, E> {
     type Output = Result<Response<ReplyBody<B>>, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().kind.project() {
-            KindOf::Passed { future } => future
-                .poll(context)
-                .map_ok(|response| response.map(ReplyBody::passed)),
-            KindOf::Refused { answer } => {
-                let answer = answer.take().expect("a future is not polled after its end");
-                Poll::Ready(Ok(answer.map(ReplyBody::whole)))
-            }
-            KindOf::Guarded { future } => future.as_mut().poll(context),
-        }
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.as_mut().poll(context)
     }
 }
 
-impl<F, B, E> fmt::Debug for ResponseFuture<F, B, E> {
+impl<B, E> fmt::Debug for ResponseFuture<B, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture")
     }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use hapax::{Limits, ManualClock, Namespace, Policy, Store};
-use hapax_http::{CheckpointError, Disposition, IdempotencyLayer, Outcome, Run};
+use hapax_http::{CheckpointError, Disposition, IdempotencyLayer, Outcome, RequestBody, Run};
 use http::{Request, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
@@ -192,7 +192,7 @@ async fn a_panic_after_the_handler_has_answered_is_one_too() {
 async fn a_call_that_panics_is_a_handler_that_failed() {
     let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
     let service = layer.layer(service_fn(
-        |_: Request<Body>| -> std::future::Ready<Result<Response, std::convert::Infallible>> {
+        |_: Request<RequestBody>| -> std::future::Ready<Result<Response, std::convert::Infallible>> {
             panic!("planted")
         },
     ));
@@ -208,7 +208,7 @@ async fn a_call_that_panics_is_a_handler_that_failed() {
 #[tokio::test]
 async fn an_error_of_the_inner_service_is_handed_on_and_the_key_released() {
     let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
-    let service = layer.layer(service_fn(|_: Request<Body>| async {
+    let service = layer.layer(service_fn(|_: Request<RequestBody>| async {
         Err::<Response, _>("down")
     }));
     for _ in 0..2 {
