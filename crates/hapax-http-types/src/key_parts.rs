@@ -73,11 +73,33 @@ impl<'k> KeyParts<'k> {
         self.client_key
     }
 
+    /// Whether a client sent its key so. The case of a UUID or a ULID makes no difference, nor do the quotes of the
+    /// header; every other key is its own spelling.
+    #[must_use]
+    pub fn is_sent_as(&self, client_key: &str) -> bool {
+        let quoted = client_key.strip_prefix('"');
+        let bare = quoted.and_then(|rest| rest.strip_suffix('"'));
+        [Some(client_key), bare].into_iter().flatten().any(|sent| {
+            let is_same = sent.eq_ignore_ascii_case(self.client_key);
+            sent == self.client_key || (is_same && has_no_case(sent))
+        })
+    }
+
     /// The key of the store.
     #[must_use]
     pub fn to_key(&self) -> Key {
         Key::join([self.scope, self.operation, self.client_key])
     }
+}
+
+/// Whether it looks like a UUID or a ULID, which are looked up in one spelling.
+fn has_no_case(key: &str) -> bool {
+    let is_uuid = key.len() == 36
+        && key.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    is_uuid || (key.len() == 26 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -102,6 +124,24 @@ mod tests {
                 prop_assert_eq!(key.as_ref(), &bytes[..]);
             }
         }
+    }
+
+    #[test]
+    fn a_key_is_found_as_it_was_sent() {
+        let uuid = KeyParts::new("", "POST /pay", "8e03978e-40d5-43e8-bc93-6894a57f9324");
+        for sent in [
+            "8e03978e-40d5-43e8-bc93-6894a57f9324",
+            "8E03978E-40D5-43E8-BC93-6894A57F9324",
+        ] {
+            assert!(
+                uuid.is_sent_as(sent) && uuid.is_sent_as(&format!("\"{sent}\"")),
+                "{sent}"
+            );
+        }
+        let ulid = KeyParts::new("", "POST /pay", "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        assert!(ulid.is_sent_as("01arz3ndektsv4rrffq69g5fav"));
+        let own = KeyParts::new("", "POST /pay", "Order-7");
+        assert!(own.is_sent_as("Order-7") && !own.is_sent_as("order-7"));
     }
 
     #[test]

@@ -186,7 +186,9 @@ impl Counters {
     /// Where the answers of a route are counted. The first so many routes have a tally of their own.
     pub(crate) fn route(&self, route: &str) -> Arc<Tally> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tally) = routes.get(route) {
+        let is_full = routes.len() > ROUTES_MAX;
+        let others = || routes.get(OTHER_ROUTES).filter(|_| is_full);
+        if let Some(tally) = routes.get(route).or_else(others) {
             return Arc::clone(tally);
         }
         drop(routes);

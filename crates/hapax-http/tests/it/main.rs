@@ -5,6 +5,7 @@
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
 
+mod bodies;
 mod draft;
 mod fingerprint;
 mod forms;
@@ -12,6 +13,7 @@ mod life;
 mod replay;
 mod rig;
 mod scope;
+mod stack;
 mod stats;
 mod status;
 mod stored;

@@ -136,3 +136,105 @@ fn reasons_have_codes_of_their_own_and_errors_as_statuses() {
         assert!(!reason.title().is_empty());
     }
 }
+
+/// The answers were in no metrics: a service that had mounted `/metrics` saw claims, and neither routes nor refusals.
+#[tokio::test]
+async fn every_answer_is_in_the_metrics_of_the_store_by_route_and_outcome() {
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs).one_tenant();
+    let pay = axum::routing::post(|| async { "paid" });
+    let app = Router::new()
+        .route("/pay/{id}", pay)
+        .fallback(|| async { "nowhere" })
+        .layer(layer.clone());
+    for key in ["a", "a", "b"] {
+        rig::post("/pay/7").key(key).send(&app).await;
+    }
+    rig::post("/pay/8").send(&app).await;
+    rig::post("/an/invented/path").key("c").send(&app).await;
+    rig::call(http::Method::GET, "/pay/9").send(&app).await;
+    let count = |route: &str, outcome: &str| {
+        let labels = [
+            ("namespace", "http"),
+            ("route", route),
+            ("outcome", outcome),
+        ];
+        store.metrics().total("hapax_http_requests_total", &labels)
+    };
+    let template = if cfg!(feature = "axum") {
+        "/pay/{id}"
+    } else {
+        "unmatched"
+    };
+    assert_eq!(
+        (count(template, "replayed"), count(template, "missing_key")),
+        (1, 1)
+    );
+    assert_eq!(store.metrics().total("hapax_http_requests_total", &[]), 6);
+    assert_eq!(
+        store
+            .metrics()
+            .total("hapax_http_requests_total", &[("outcome", "uncovered")]),
+        1
+    );
+    assert_eq!(
+        store
+            .metrics()
+            .total("hapax_http_requests_total", &[("outcome", "executed")]),
+        3
+    );
+    let stored = [("outcome", "stored")];
+    assert_eq!(store.metrics().total("hapax_http_runs_total", &stored), 3);
+    let text = store.metrics().to_prometheus();
+    assert!(
+        !text.contains("invented") && text.contains("route=\"unmatched\""),
+        "{text}"
+    );
+    // A second layer on the namespace counts on; one that is gone takes its numbers along.
+    let other = layer.clone();
+    assert_eq!(other.stats().requests(), 6);
+    drop((app, layer, other));
+    assert_eq!(store.metrics().total("hapax_http_requests_total", &[]), 0);
+}
+
+/// Names of routes come from code, but a hook may give what a client makes up: that must not grow without bound.
+#[tokio::test]
+async fn routes_over_the_most_are_counted_together() {
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs).one_tenant();
+    let layer = layer.route_label(|request| Some(request.uri.path().to_owned()));
+    let app = Router::new().fallback(|| async { "paid" }).layer(layer);
+    for route in 0..100 {
+        rig::post(&format!("/{route}")).key("k").send(&app).await;
+    }
+    let metrics = store.metrics();
+    let family = metrics.family("hapax_http_requests_total").unwrap();
+    let routes: std::collections::BTreeSet<_> = family
+        .series()
+        .iter()
+        .flat_map(hapax::Series::labels)
+        .filter(|(label, _)| *label == "route")
+        .map(|(_, route)| route.to_owned())
+        .collect();
+    assert_eq!(routes.len(), 65);
+    let others = [("route", "other"), ("outcome", "executed")];
+    assert_eq!(metrics.total("hapax_http_requests_total", &others), 36);
+}
+
+#[test]
+fn the_page_has_the_metrics_of_the_layer() {
+    let page = include_str!("../../../../docs/metrics.md");
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs).one_tenant();
+    let metrics = store.metrics();
+    let own = metrics.families().iter().map(hapax::Family::name);
+    let own: Vec<_> = own.filter(|name| name.starts_with("hapax_http_")).collect();
+    assert_eq!(own.len(), 4);
+    for name in own {
+        assert!(page.contains(&format!("| `{name}` | counter |")), "{name}");
+    }
+    drop(layer);
+}
