@@ -56,7 +56,7 @@ fn filled(expression: &str) -> String {
 }
 
 #[test]
-fn it_has_a_place_a_source_and_three_rows() {
+fn it_has_a_place_a_source_and_four_rows() {
     let dashboard = dashboard();
     assert_eq!(dashboard["uid"], "hapax", "links lead to it");
     let variables = list(&dashboard["templating"]["list"]);
@@ -67,7 +67,7 @@ fn it_has_a_place_a_source_and_three_rows() {
     );
     let rows = panels(&dashboard).into_iter().filter(|panel| is_row(panel));
     let rows: Vec<_> = rows.map(|row| text(&row["title"])).collect();
-    assert_eq!(rows, ["Executive", "On-call", "Debug"]);
+    assert_eq!(rows, ["Executive", "On-call", "HTTP", "Debug"]);
 }
 
 #[test]

@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::post;
 use hapax::{Claim, Limits, Namespace, Policy, Store};
+use hapax_http::IdempotencyLayer;
+use tower::ServiceExt;
 
 /// Names of series, each with its labels and the values that these have.
 pub(crate) struct Exposition {
@@ -11,7 +17,7 @@ pub(crate) struct Exposition {
 
 impl Exposition {
     pub(crate) fn of_a_store() -> Self {
-        Self::parse(&text())
+        Self::parse(&(text() + &http()))
     }
 
     pub(crate) fn parse(text: &str) -> Self {
@@ -86,6 +92,31 @@ fn text() -> String {
     granted(&pay, "failed").fail("declined").unwrap();
     assert!(matches!(pay.claim("done").unwrap(), Claim::Completed(_)));
     pay.claim("one too many").unwrap_err();
+    store.metrics().to_prometheus()
+}
+
+/// What the layer for HTTP adds to a store, which is closed in the end: one answer of each kind that a rule names.
+fn http() -> String {
+    let store = Store::in_memory().open().unwrap();
+    let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
+    let layer = IdempotencyLayer::new(jobs).one_tenant().fail_open();
+    let app = Router::new()
+        .route("/pay", post(|| async { "paid" }))
+        .layer(layer);
+    let send = async || {
+        let request = Request::post("/pay").header("idempotency-key", "k");
+        let request = request.body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        send().await;
+        send().await;
+        store.close().unwrap();
+        send().await;
+    });
     store.metrics().to_prometheus()
 }
 
