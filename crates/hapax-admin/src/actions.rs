@@ -19,7 +19,7 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 use crate::reads::json;
 use crate::router::{Admin, AdminRouter};
-use crate::view::{StateView, escaped};
+use crate::view::{PartsView, StateView, escaped};
 
 /// What was done.
 #[derive(Serialize)]
@@ -31,6 +31,8 @@ struct Done {
     namespace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_parts: Option<PartsView>,
     /// Whether there was a key to forget.
     #[serde(skip_serializing_if = "Option::is_none")]
     forgotten: Option<bool>,
@@ -60,6 +62,7 @@ pub(crate) async fn on_key(
             reason: order.by.reason().to_owned(),
             namespace: Some(path.namespace),
             key: Some(escaped(&path.key)),
+            key_parts: PartsView::of(&path.key),
             forgotten,
             now: now.as_ref().map(StateView::of),
         })
@@ -83,6 +86,7 @@ pub(crate) async fn accept_salvage(
             reason: operator.action().reason().to_owned(),
             namespace: None,
             key: None,
+            key_parts: None,
             forgotten: None,
             now: None,
         })
@@ -169,14 +173,23 @@ fn carry_out(
         Command::Resolve {
             token,
             resolution,
+            form,
             force,
         } => {
+            let happened = match &resolution {
+                Resolution::Happened(response) => Some(&response[..]),
+                _ => None,
+            };
+            form.check(key, happened)?;
             let doubt = doubt(namespace, key, token)?;
             settle(operator, &doubt, resolution, force)?;
         }
         Command::Release { token } => operator.release(name, key, token)?,
         Command::Doubt { token } => operator.doubt(name, key, token)?,
-        Command::Fail { token, error } => operator.fail(name, key, token, error)?,
+        Command::Fail { token, error, form } => {
+            form.check(key, None)?;
+            operator.fail(name, key, token, error)?;
+        }
         Command::Forget { force: None } => return Ok(Some(operator.forget(name, key)?)),
         Command::Forget { force: Some(token) } => {
             return Ok(Some(operator.forget_forced(name, key, token)?));

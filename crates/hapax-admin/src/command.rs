@@ -1,12 +1,13 @@
 //! [`Command`]: what the body of a request orders.
 
 use hapax::{Action, FencingToken, Resolution};
+use hapax_http_types::{KeyParts, StoredResponse};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::actor::Actor;
 use crate::operation::Operation;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::view::from_hex;
 
 /// What shall be done, by whom, and why.
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Resolve {
         token: FencingToken,
         resolution: Resolution,
+        form: Form,
         force: bool,
     },
     Release {
@@ -33,12 +35,56 @@ pub(crate) enum Command {
     Fail {
         token: FencingToken,
         error: Vec<u8>,
+        form: Form,
     },
     /// With the token of a key that is in progress or in doubt.
     Forget {
         force: Option<FencingToken>,
     },
     AcceptSalvage,
+}
+
+/// How an outcome was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// As bytes.
+    Plain,
+    /// As bytes that are meant, whatever the key looks like.
+    Raw,
+    /// As an answer over HTTP.
+    Http,
+}
+
+impl Form {
+    fn of(http: Option<&HttpBody>, raw: bool) -> Result<Self, Problem> {
+        match (http, raw) {
+            (Some(_), true) => Err(Problem::invalid(
+                "raw goes with bytes, and http is an answer: give one of them",
+            )),
+            (Some(_), false) => Ok(Self::Http),
+            (None, true) => Ok(Self::Raw),
+            (None, false) => Ok(Self::Plain),
+        }
+    }
+
+    /// Refuses an outcome that clients of the key could not be answered with.
+    pub(crate) fn check(self, key: &[u8], happened: Option<&[u8]>) -> Result<(), Problem> {
+        let is_of_http = KeyParts::of(key).is_some();
+        match (self, happened) {
+            (Self::Http, _) if !is_of_http => Err(Problem::invalid(
+                "the key is none of the HTTP layer: give the bytes as the service stores them",
+            )),
+            (Self::Plain, Some(response)) if is_of_http => {
+                let read = StoredResponse::from_bytes(response.to_vec().into());
+                read.map(drop).map_err(|_| {
+                    let text = "the key is one of the HTTP layer, whose clients are answered with a status, headers \
+                                and a body: give http with them, or raw: true with the bytes";
+                    Problem::new(Code::HttpAnswerWanted, text)
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Command {
@@ -68,8 +114,35 @@ struct ResolveBody {
     response_hex: Option<String>,
     error: Option<String>,
     error_hex: Option<String>,
+    http: Option<HttpBody>,
+    #[serde(default)]
+    raw: bool,
     #[serde(default)]
     force: bool,
+}
+
+/// What clients of the HTTP layer are answered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpBody {
+    status: u16,
+    #[serde(default)]
+    headers: Vec<String>,
+    body: Option<String>,
+    body_hex: Option<String>,
+}
+
+impl HttpBody {
+    fn stored(self) -> Result<Vec<u8>, Problem> {
+        let body = match (self.body, self.body_hex) {
+            (None, None) => Vec::new(),
+            (text, hex) => bytes("body", text, hex)?,
+        };
+        let headers = self.headers.iter().map(String::as_str);
+        let answer = StoredResponse::plain(self.status, headers, body);
+        let answer = answer.map_err(|error| Problem::invalid(error.to_string()))?;
+        Ok(answer.to_bytes().to_vec())
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,6 +159,7 @@ struct FailBody {
     reason: String,
     error: Option<String>,
     error_hex: Option<String>,
+    http: Option<HttpBody>,
 }
 
 #[derive(Deserialize)]
@@ -119,9 +193,10 @@ impl Order {
             }
             Operation::Fail => {
                 let body: FailBody = read(body)?;
-                let error = bytes("error", body.error, body.error_hex)?;
+                let form = Form::of(body.http.as_ref(), false)?;
+                let error = outcome("error", body.error, body.error_hex, body.http)?;
                 let token = body.token;
-                (body.reason, Command::Fail { token, error })
+                (body.reason, Command::Fail { token, error, form })
             }
             Operation::Forget => forget(read(body)?)?,
             Operation::AcceptSalvage => {
@@ -147,17 +222,23 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn resolve(body: ResolveBody) -> Result<(String, Command), Problem> {
     let has_response = body.response.is_some() || body.response_hex.is_some();
     let has_error = body.error.is_some() || body.error_hex.is_some();
+    let has_http = body.http.is_some();
+    let form = Form::of(body.http.as_ref(), body.raw)?;
     let resolution = match body.outcome {
         Outcome::Happened if !has_error => {
-            Resolution::Happened(bytes("response", body.response, body.response_hex)?)
+            let (text, hex) = (body.response, body.response_hex);
+            Resolution::Happened(outcome("response", text, hex, body.http)?)
         }
         Outcome::Failed if !has_response => {
-            Resolution::Failed(bytes("error", body.error, body.error_hex)?)
+            Resolution::Failed(outcome("error", body.error, body.error_hex, body.http)?)
         }
-        Outcome::NeverHappened if !has_response && !has_error => Resolution::NeverHappened,
+        Outcome::NeverHappened if !has_response && !has_error && !has_http && !body.raw => {
+            Resolution::NeverHappened
+        }
         _ => {
             return Err(Problem::invalid(
-                "a response goes with happened, an error with failed, and neither with never_happened",
+                "a response goes with happened, an error with failed, http with either, and none of them with \
+                 never_happened",
             ));
         }
     };
@@ -165,6 +246,7 @@ fn resolve(body: ResolveBody) -> Result<(String, Command), Problem> {
     let command = Command::Resolve {
         token,
         resolution,
+        form,
         force,
     };
     Ok((body.reason, command))
@@ -182,6 +264,22 @@ fn forget(body: ForgetBody) -> Result<(String, Command), Problem> {
         }
     };
     Ok((body.reason, Command::Forget { force }))
+}
+
+/// The bytes of an outcome: those of an answer over HTTP, or of a member.
+fn outcome(
+    name: &str,
+    text: Option<String>,
+    hex: Option<String>,
+    http: Option<HttpBody>,
+) -> Result<Vec<u8>, Problem> {
+    match http {
+        None => bytes(name, text, hex),
+        Some(http) if text.is_none() && hex.is_none() => http.stored(),
+        Some(_) => Err(Problem::invalid(format!(
+            "{name} and http are two outcomes: give one of them"
+        ))),
+    }
 }
 
 /// The bytes of a member, given as text or in hexadecimal digits.

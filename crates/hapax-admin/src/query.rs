@@ -1,6 +1,7 @@
 //! [`ListQuery`]: what a list is asked for.
 
 use hapax::{Rank, State};
+use hapax_http_types::KeyParts;
 
 use crate::key_path::decoded;
 use crate::problem::Problem;
@@ -17,7 +18,11 @@ const SEVERAL: &[&str] = &["state", "transition"];
 pub(crate) struct ListQuery {
     pub(crate) namespace: Option<String>,
     pub(crate) states: Vec<State>,
-    pub(crate) prefix: Vec<u8>,
+    prefix: Vec<u8>,
+    /// Parts that only keys of the HTTP layer have.
+    client_key: Option<String>,
+    tenant: Option<String>,
+    operation: Option<String>,
     pub(crate) older_than_secs: Option<u64>,
     pub(crate) newer_than_secs: Option<u64>,
     /// Where the page before this one stopped.
@@ -37,6 +42,9 @@ impl ListQuery {
             namespace: None,
             states: Vec::new(),
             prefix: Vec::new(),
+            client_key: None,
+            tenant: None,
+            operation: None,
             older_than_secs: None,
             newer_than_secs: None,
             after: None,
@@ -57,6 +65,9 @@ impl ListQuery {
         let text = text(name, bytes)?;
         match name {
             "namespace" => self.namespace = Some(text),
+            "client_key" => self.client_key = Some(text),
+            "tenant" => self.tenant = Some(text),
+            "operation" => self.operation = Some(text),
             "state" => self.states.push(state(&text)?),
             "older_than" => self.older_than_secs = Some(seconds(name, &text)?),
             "newer_than" => self.newer_than_secs = Some(seconds(name, &text)?),
@@ -70,8 +81,22 @@ impl ListQuery {
     pub(crate) fn passes(&self, info: &hapax::KeyInfo, store_secs: u64) -> bool {
         let age_secs = store_secs.saturating_sub(info.recorded_at());
         (self.states.is_empty() || self.states.contains(&info.state()))
-            && info.key().starts_with(&self.prefix)
+            && self.names(info.key())
             && self.is_of_age(age_secs)
+    }
+
+    /// Whether a key begins so, and has the parts that are asked for.
+    pub(crate) fn names(&self, key: &[u8]) -> bool {
+        let wanted = [&self.client_key, &self.tenant, &self.operation];
+        let has_parts = || {
+            let [client_key, tenant, operation] = wanted.map(Option::as_deref);
+            KeyParts::of(key).is_some_and(|parts| {
+                client_key.is_none_or(|sent| parts.is_sent_as(sent))
+                    && tenant.is_none_or(|tenant| parts.scope() == tenant)
+                    && operation.is_none_or(|operation| parts.operation() == operation)
+            })
+        };
+        key.starts_with(&self.prefix) && (wanted.iter().all(|one| one.is_none()) || has_parts())
     }
 
     /// Where a list by age has to start, that its first key may be young enough.
@@ -187,6 +212,9 @@ mod tests {
         "namespace",
         "state",
         "prefix",
+        "client_key",
+        "tenant",
+        "operation",
         "older_than",
         "newer_than",
         "after",

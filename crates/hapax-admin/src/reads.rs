@@ -218,6 +218,9 @@ const LIST: &[&str] = &[
     "namespace",
     "state",
     "prefix",
+    "client_key",
+    "tenant",
+    "operation",
     "older_than",
     "newer_than",
     "limit",
@@ -262,6 +265,9 @@ fn page_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView
 const IN_PROGRESS: &[&str] = &[
     "namespace",
     "prefix",
+    "client_key",
+    "tenant",
+    "operation",
     "older_than",
     "newer_than",
     "after",
@@ -293,6 +299,9 @@ fn running_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyV
 const IN_DOUBT: &[&str] = &[
     "namespace",
     "prefix",
+    "client_key",
+    "tenant",
+    "operation",
     "older_than",
     "newer_than",
     "after",
@@ -351,7 +360,7 @@ where
         if query.is_past(age_secs) {
             break;
         }
-        if query.is_of_age(age_secs) && key(&found).starts_with(&query.prefix) {
+        if query.is_of_age(age_secs) && query.names(key(&found)) {
             if page.keys.len() == query.rows {
                 page.stop(StoppedBy::Limit, last);
                 break;

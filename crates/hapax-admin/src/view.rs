@@ -1,6 +1,7 @@
 //! What answers look like: keys, doubts and bytes as JSON.
 
 use hapax::{Doubt, KeyInfo, State};
+use hapax_http_types::KeyParts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde::Serialize;
 
@@ -40,6 +41,25 @@ pub(crate) fn state_of(name: &str) -> Option<State> {
     states.into_iter().find(|state| state_name(*state) == name)
 }
 
+/// What a key of the HTTP layer is made of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct PartsView {
+    tenant: String,
+    operation: String,
+    client_key: String,
+}
+
+impl PartsView {
+    /// `None` for a key of another kind.
+    pub(crate) fn of(key: &[u8]) -> Option<Self> {
+        KeyParts::of(key).map(|parts| Self {
+            tenant: parts.scope().to_owned(),
+            operation: parts.operation().to_owned(),
+            client_key: parts.client_key().to_owned(),
+        })
+    }
+}
+
 /// What a key is, without the key.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct StateView {
@@ -69,6 +89,7 @@ impl StateView {
 pub(crate) struct KeyView {
     namespace: String,
     key: String,
+    key_parts: Option<PartsView>,
     /// What stands for the key in logs, traces and audits.
     digest: String,
     #[serde(flatten)]
@@ -82,6 +103,7 @@ impl KeyView {
         Self {
             namespace: info.namespace().to_owned(),
             key: escaped(info.key()),
+            key_parts: PartsView::of(info.key()),
             digest: info.digest().to_string(),
             state: StateView::of(info),
             age_secs: store_secs.saturating_sub(info.recorded_at()),
@@ -132,6 +154,7 @@ impl WholeKeyView {
 pub(crate) struct DoubtView {
     namespace: String,
     key: String,
+    key_parts: Option<PartsView>,
     digest: String,
     token: String,
     attempt: u32,
@@ -148,6 +171,7 @@ impl DoubtView {
         Self {
             namespace: doubt.namespace().to_owned(),
             key: escaped(doubt.key()),
+            key_parts: PartsView::of(doubt.key()),
             digest: doubt.digest().to_string(),
             token: doubt.token().to_string(),
             attempt: doubt.attempt(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hapax::{Doubt, Filter, KeyInfo, Namespace, Rank, State, Store};
+use hapax_http_types::KeyParts;
 
 use crate::opening::NamespaceArgs;
 use crate::trouble::{Result, Trouble};
@@ -32,6 +33,29 @@ impl From<StateName> for State {
     }
 }
 
+/// Parts that a key of the HTTP layer is to have.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct PartsWanted {
+    client_key: Option<String>,
+    tenant: Option<String>,
+    operation: Option<String>,
+}
+
+impl PartsWanted {
+    fn fit(&self, key: &[u8]) -> bool {
+        if *self == Self::default() {
+            return true;
+        }
+        let is = |wanted: &Option<String>, part: &str| wanted.as_ref().is_none_or(|it| it == part);
+        KeyParts::of(key).is_some_and(|parts| {
+            let sent = self.client_key.as_ref();
+            sent.is_none_or(|sent| parts.is_sent_as(sent))
+                && is(&self.tenant, parts.scope())
+                && is(&self.operation, parts.operation())
+        })
+    }
+}
+
 /// Which keys.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
@@ -42,6 +66,18 @@ pub(crate) struct Choice {
     /// Only keys that begin so
     #[arg(long, value_name = "KEY", value_parser = escaped::parse_key)]
     prefix: Option<KeyBytes>,
+
+    /// Only keys of the HTTP layer that a client sent so
+    #[arg(long, value_name = "KEY", help_heading = "Keys of the HTTP layer")]
+    client_key: Option<String>,
+
+    /// Only keys of this tenant; '' for those of a service with one
+    #[arg(long, value_name = "NAME", help_heading = "Keys of the HTTP layer")]
+    tenant: Option<String>,
+
+    /// Only keys of this operation, such as 'POST /payments'
+    #[arg(long, value_name = "NAME", help_heading = "Keys of the HTTP layer")]
+    operation: Option<String>,
 
     /// Only keys whose last transition is at least this long ago, by the time of the store
     #[arg(long, value_name = "SPAN", value_parser = span::parse)]
@@ -74,7 +110,18 @@ impl Choice {
             Some(name) => store.open_namespace(name)?.scan(filter)?,
             None => store.scan(filter)?,
         };
-        Ok(scan.map(|info| info.map_err(Trouble::from)))
+        let parts = self.parts();
+        let chosen =
+            scan.filter(move |found| found.as_ref().map_or(true, |info| parts.fit(info.key())));
+        Ok(chosen.map(|info| info.map_err(Trouble::from)))
+    }
+
+    fn parts(&self) -> PartsWanted {
+        PartsWanted {
+            client_key: self.client_key.clone(),
+            tenant: self.tenant.clone(),
+            operation: self.operation.clone(),
+        }
     }
 
     /// As [`keys`](Self::keys), oldest first. Their names and ages are held in memory, and the rest
@@ -116,9 +163,10 @@ impl Choice {
             let old = |span: Duration| now_secs.saturating_sub(doubt.since()) >= span.as_secs();
             self.older_than.is_none_or(old)
         };
+        let parts = self.parts();
         let begins = move |doubt: &Doubt| {
             let prefix = self.prefix.as_ref();
-            prefix.is_none_or(|prefix| doubt.key().starts_with(prefix))
+            prefix.is_none_or(|prefix| doubt.key().starts_with(prefix)) && parts.fit(doubt.key())
         };
         // The oldest come first, so the first that is too young ends the list.
         let old = doubts.take_while(move |found| found.as_ref().map_or(true, &is_old));
@@ -133,6 +181,11 @@ impl Choice {
     /// Whether keys are chosen by how old they are.
     pub(crate) fn has_age(&self) -> bool {
         self.older_than.is_some()
+    }
+
+    /// Whether keys are chosen by parts that only keys of the HTTP layer have.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts() != PartsWanted::default()
     }
 
     pub(crate) fn prefix(&self) -> Option<&[u8]> {

@@ -3,11 +3,31 @@
 //! What is printable stands for itself; a backslash, and whatever is not printable, is escaped. So
 //! a key that is shown can be given back on the command line, and no two keys look the same.
 
-/// A key as it is shown: escaped text, or hexadecimal.
+use hapax_http_types::KeyParts;
+
+/// A key as it is shown: escaped text, in parts where the layer for HTTP has made it, or hexadecimal.
 pub(crate) fn key(bytes: &[u8], hex: bool) -> String {
     if hex {
         return self::hex(bytes);
     }
+    let text = match KeyParts::of(bytes) {
+        Some(parts) => in_parts(parts),
+        None => plain(bytes),
+    };
+    match text.strip_suffix(' ') {
+        Some(rest) => format!("{rest}\\x20"),
+        None => text,
+    }
+}
+
+/// A key of the layer for HTTP, as `@TENANT|OPERATION|KEY`.
+fn in_parts(parts: KeyParts<'_>) -> String {
+    let parts = [parts.scope(), parts.operation(), parts.client_key()];
+    let parts = parts.map(|part| text(part.as_bytes()).replace('|', "\\x7c"));
+    format!("@{}", parts.join("|"))
+}
+
+fn plain(bytes: &[u8]) -> String {
     let text = text(bytes);
     let text = match text.strip_prefix("0x") {
         // It would be read as hexadecimal.
@@ -19,10 +39,17 @@ pub(crate) fn key(bytes: &[u8], hex: bool) -> String {
         Some(rest) => format!("\\x{:02x}{rest}", text.as_bytes()[0]),
         None => text,
     };
-    match text.strip_suffix(' ') {
-        Some(rest) => format!("{rest}\\x20"),
+    match split_parts(&text) {
+        // It would be read as one in parts.
+        Some(_) => format!("\\x40{}", &text[1..]),
         None => text,
     }
+}
+
+/// The parts of a text such as `@acme|POST /pay|key`, as they are written.
+fn split_parts(text: &str) -> Option<[&str; 3]> {
+    let parts: Vec<&str> = text.strip_prefix('@')?.split('|').collect();
+    parts.try_into().ok()
 }
 
 /// `0x` and two digits a byte.
@@ -99,6 +126,30 @@ pub(crate) fn parse_key(text: &str) -> Result<Vec<u8>, String> {
             .decode(digits.as_bytes())
             .map_err(|error| format!("what follows 0x is read as hexadecimal: {error}; write \\x30x for a key that is text and begins so"));
     }
+    match split_parts(text) {
+        Some(parts) => join_parts(parts),
+        None => unescaped(text),
+    }
+}
+
+fn join_parts(parts: [&str; 3]) -> Result<Vec<u8>, String> {
+    let mut texts = Vec::new();
+    for part in parts {
+        let part = String::from_utf8(unescaped(part)?);
+        texts.push(part.map_err(|_| "a part of the key is not UTF-8".to_owned())?);
+    }
+    let key = KeyParts::new(&texts[0], &texts[1], &texts[2]).to_key();
+    match KeyParts::of(key.as_ref()) {
+        Some(_) => Ok(key.as_ref().to_vec()),
+        None => Err(
+            "a key in parts is '@TENANT|OPERATION|KEY', and only the tenant may be empty: write \\x40 for a key \
+             that begins with @"
+                .to_owned(),
+        ),
+    }
+}
+
+fn unescaped(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -166,6 +217,12 @@ mod tests {
         b"-",
         b"\xff\xfe",
         b"\x05order\x0242",
+        b"\x04acme\x09POST /pay\x03k 1",
+        b"\0\x01|\x05a|\\b ",
+        b"@a|b|c",
+        b"@a|b",
+        b"@",
+        b"\x03\x1b[2\x01b\x02c ",
         "\u{202e}txt.exe \u{200b}\u{9b}31m \u{e9} \u{65}\u{301}".as_bytes(),
         "\u{4e00}'\"".as_bytes(),
     ];
@@ -195,6 +252,10 @@ mod tests {
         }
         assert_eq!(key(b"\x1b[2J", false), "\\u{1b}[2J");
         assert_eq!(key(b"0x41", false), "\\x30x41");
+        let parts = b"\x04acme\x09POST /pay\x03k 1";
+        assert_eq!(key(parts, false), "@acme|POST /pay|k 1");
+        assert_eq!(key(b"@a|b|c", false), "\\x40a|b|c");
+        assert_eq!(key(b"@a|b", false), "@a|b");
     }
 
     #[test]
@@ -208,6 +269,9 @@ mod tests {
             "\\x+1",
             "\\u{d800}",
             "\\u41",
+            "@a||c",
+            "@a|b|",
+            "@a|\\xff|c",
         ] {
             assert!(parse_key(wrong).is_err(), "{wrong}");
         }

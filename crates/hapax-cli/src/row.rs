@@ -1,6 +1,7 @@
 //! [`Row`]: what a verb tells, as cells for people and as JSON for machines.
 
 use hapax::State;
+use hapax_http_types::KeyParts;
 use serde_json::Value;
 
 use crate::{escaped, json_line, span};
@@ -26,6 +27,19 @@ impl Field {
             .unwrap_or(name);
         plain.replace('_', " ")
     }
+}
+
+/// What a key of the layer for HTTP is made of; null for every other key.
+fn key_parts(key: &[u8]) -> Value {
+    KeyParts::of(key).map_or(Value::Null, |parts| {
+        let members = [
+            ("tenant", parts.scope()),
+            ("operation", parts.operation()),
+            ("client_key", parts.client_key()),
+        ];
+        let members = members.map(|(name, part)| (name.to_owned(), Value::from(part)));
+        Value::Object(members.into_iter().collect())
+    })
 }
 
 /// What is told of one thing; rows of one list have the same fields.
@@ -123,16 +137,18 @@ impl Row {
         self.with(name, Some(cell), Some(text.into()), false)
     }
 
-    /// A key: text where it is text, and always what can be given back.
+    /// A key: text where it is text, always what can be given back, and its parts.
     pub(crate) fn key(self, key: &[u8], hex: bool) -> Self {
+        self.bare_key(key, hex)
+            .only_json("key_parts", key_parts(key))
+    }
+
+    /// As [`key`](Self::key), for files that are read again: without what follows from the bytes.
+    pub(crate) fn bare_key(self, key: &[u8], hex: bool) -> Self {
         let text = std::str::from_utf8(key).ok();
-        self.with(
-            "key",
-            Some(escaped::key(key, hex)),
-            Some(text.into()),
-            false,
-        )
-        .only_json("key_hex", escaped::hex(key))
+        let cell = escaped::key(key, hex);
+        self.with("key", Some(cell), Some(text.into()), false)
+            .only_json("key_hex", escaped::hex(key))
     }
 
     pub(crate) fn state(self, state: State) -> Self {

@@ -9,6 +9,7 @@ mod actions;
 mod audit;
 mod glance;
 mod hostile;
+mod http;
 mod reads;
 mod rig;
 mod socket;

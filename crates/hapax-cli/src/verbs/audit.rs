@@ -108,7 +108,8 @@ fn row(entry: &AuditEntry, key_hex: bool) -> Row {
         None => row
             .only_table("key", digest.as_deref().unwrap_or("-"))
             .only_json("key", Value::Null)
-            .only_json("key_hex", Value::Null),
+            .only_json("key_hex", Value::Null)
+            .only_json("key_parts", Value::Null),
     };
     let digest_of = |digest: Option<u128>| digest.map(|digest| format!("{digest:032x}"));
     row.only_json("key_digest", digest)

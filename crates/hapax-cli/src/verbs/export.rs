@@ -145,7 +145,7 @@ fn key(info: &KeyInfo) -> String {
     let row = Row::new()
         .only_json("type", "key")
         .only_json("namespace", info.namespace())
-        .key(info.key(), false)
+        .bare_key(info.key(), false)
         .state(info.state())
         .only_json("token", info.token().to_string())
         .only_json("attempt", info.attempt())

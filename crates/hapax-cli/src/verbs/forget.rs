@@ -18,7 +18,7 @@ pub(crate) struct ForgetArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The key; without one, give --prefix, --state or --older-than
+    /// The key; without one, give --prefix, --client-key, --state or --older-than
     #[arg(value_parser = escaped::parse_key)]
     key: Option<KeyBytes>,
 
@@ -42,9 +42,15 @@ pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
         && args.choice.prefix().is_none()
         && args.state.is_empty()
         && !args.choice.has_age()
+        && !args.choice.has_parts()
     {
         return Err(Trouble::usage(
-            "nothing is chosen: name a key, or give --prefix, --state or --older-than",
+            "nothing is chosen: name a key, or give --prefix, --client-key, --state or --older-than",
+        ));
+    }
+    if args.key.is_some() && args.choice.has_parts() {
+        return Err(Trouble::usage(
+            "a key is named, and others are chosen by --client-key, --tenant or --operation: give one of both",
         ));
     }
     let store = if args.action.confirm {

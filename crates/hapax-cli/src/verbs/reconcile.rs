@@ -6,7 +6,7 @@ use clap::Args;
 use hapax::{Doubt, Namespace, Resolution, Store};
 use serde::Deserialize;
 
-use super::resolve::{self, parse_token};
+use super::resolve::{self, Form, parse_token};
 use crate::action::{ActionArgs, all_up_to_an_error, told};
 use crate::escaped::many;
 use crate::json_file::{either, fault, key, lines};
@@ -21,7 +21,7 @@ pub(crate) struct ReconcileArgs {
     store: StoreArgs,
 
     /// The file: a line for each doubt, with `namespace`, `key` or `key_hex`, `token`, and one of
-    /// `happened`, `happened_base64`, `failed`, `failed_base64` and `never_happened`
+    /// `happened`, `happened_base64`, `happened_http`, `failed`, `failed_base64`, `failed_http` and `never_happened`
     file: PathBuf,
 
     #[command(flatten)]
@@ -40,8 +40,31 @@ struct Verdict {
     happened_base64: Option<String>,
     failed: Option<String>,
     failed_base64: Option<String>,
+    happened_http: Option<HttpAnswer>,
+    failed_http: Option<HttpAnswer>,
     #[serde(default)]
     never_happened: bool,
+    /// The bytes are meant, though the key is one of the HTTP layer.
+    #[serde(default)]
+    raw: bool,
+}
+
+/// What clients of the HTTP layer are answered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpAnswer {
+    status: u16,
+    #[serde(default)]
+    headers: Vec<String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+impl HttpAnswer {
+    fn stored(&self) -> std::result::Result<Vec<u8>, String> {
+        let body = either(self.body.as_deref(), self.body_base64.as_deref())?;
+        resolve::http_answer(self.status, &self.headers, body.unwrap_or_default())
+    }
 }
 
 pub(crate) fn run(args: &ReconcileArgs, screen: &mut Screen) -> Result<Outcome> {
@@ -100,18 +123,37 @@ fn find(store: &Store, (number, verdict): &(u64, Verdict)) -> Result<(Doubt, Res
     let token = parse_token(&verdict.token).map_err(wrong)?;
     let resolution = verdict.resolution().map_err(wrong)?;
     let namespace: Namespace = store.open_namespace(&verdict.namespace)?;
-    Ok((resolve::find(&namespace, &key, token)?, resolution))
+    let doubt = resolve::find(&namespace, &key, token)?;
+    let is_http = verdict.happened_http.is_some() || verdict.failed_http.is_some();
+    let form = match (is_http, verdict.raw) {
+        (true, _) => Form::Http,
+        (false, true) => Form::Raw,
+        (false, false) => Form::Plain,
+    };
+    let refused = |text: String| Trouble::Refused(format!("line {number}: {text}"));
+    resolve::check_form(&key, &resolution, form).map_err(refused)?;
+    Ok((doubt, resolution))
 }
 
 impl Verdict {
     fn resolution(&self) -> std::result::Result<Resolution, String> {
         let happened = either(self.happened.as_deref(), self.happened_base64.as_deref())?;
         let failed = either(self.failed.as_deref(), self.failed_base64.as_deref())?;
-        match (happened, failed, self.never_happened) {
-            (Some(response), None, false) => Ok(Resolution::Happened(response)),
-            (None, Some(error), false) => Ok(Resolution::Failed(error)),
-            (None, None, true) => Ok(Resolution::NeverHappened),
-            _ => Err("give one of happened, failed and never_happened".to_owned()),
+        let stored =
+            |answer: &Option<HttpAnswer>| answer.as_ref().map(HttpAnswer::stored).transpose();
+        let (happened_http, failed_http) =
+            (stored(&self.happened_http)?, stored(&self.failed_http)?);
+        let given = [
+            happened.map(Resolution::Happened),
+            happened_http.map(Resolution::Happened),
+            failed.map(Resolution::Failed),
+            failed_http.map(Resolution::Failed),
+            self.never_happened.then_some(Resolution::NeverHappened),
+        ];
+        let given: Vec<Resolution> = given.into_iter().flatten().collect();
+        match <[Resolution; 1]>::try_from(given) {
+            Ok([resolution]) => Ok(resolution),
+            Err(_) => Err("give one of happened, failed and never_happened".to_owned()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod audit;
 mod ends;
 mod export_import;
 mod hostile;
+mod http;
 mod locked;
 mod page;
 mod rig;

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::rig::{Place, normal, some_of_everything, words};
+use crate::rig::{Place, keys_of_http, normal, some_of_everything, words};
 
 fn page() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
@@ -45,6 +45,7 @@ fn shown(page: &str) -> Vec<Shown> {
 fn what_the_page_shows_is_what_is_said() {
     let place = Place::new();
     some_of_everything(&place.path());
+    keys_of_http(&place.root.path().join("shop"));
     let mut faults = Vec::new();
     let page = page();
     for shown in shown(&page) {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hapax::{Claim, LogKind, ManualClock, Namespace, Policy, Store};
+use hapax_http_types::{KeyParts, StoredResponse};
 use tempfile::TempDir;
 
 /// What a run of the program left.
@@ -154,6 +155,29 @@ pub(crate) fn some_of_everything_in(path: &Path, kind: LogKind) {
     lease.doubt("the provider timed out").unwrap();
     store.close().unwrap();
 }
+
+/// A store behind the layer for HTTP, as old as the other: two tenants have sent the same key, and one payment is
+/// in doubt.
+pub(crate) fn keys_of_http(path: &Path) {
+    let clock = clock_of_the_past();
+    let builder = Store::builder(path).log_kind(LogKind::Files);
+    let store = builder.clock(&clock).open().unwrap();
+    let policy = Policy::at_most_once().retention(WEEK);
+    let payments = store.namespace("payments", policy).unwrap();
+    let key = |tenant| KeyParts::new(tenant, "POST /payments", CLIENT_KEY).to_key();
+    let asked = hapax::ClaimOptions::new().metadata("req-1");
+    let Claim::Granted(lease) = payments.claim_with(key("acme"), asked).unwrap() else {
+        panic!("granted")
+    };
+    lease.doubt("the provider timed out").unwrap();
+    let answer = StoredResponse::plain(201, [], "paid").unwrap();
+    let other = granted(&payments, key("umbrella"));
+    other.complete(answer.to_bytes()).unwrap();
+    store.close().unwrap();
+}
+
+/// What a client sent.
+pub(crate) const CLIENT_KEY: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";
 
 /// Where the other process works; it does nothing without.
 const DIRECTORY: &str = "HAPAX_CLI_HOLDER";
