@@ -75,14 +75,22 @@ pub(crate) fn multipart(body: &Bytes, boundary: &str, is_form: bool) -> Option<V
     Some(framed(fields))
 }
 
-/// Whether nothing stands before the first boundary and nothing after the last, which readers pass over.
+/// Whether nothing but an empty line stands before the first boundary, and nothing after the last: readers pass
+/// over what does.
 fn is_all_parts(body: &[u8], boundary: &str) -> bool {
-    let end = format!("\r\n--{boundary}--");
-    let begins = body
+    let body = body.strip_prefix(b"\r\n").unwrap_or(body);
+    let Some(rest) = body
         .strip_prefix(b"--")
-        .is_some_and(|body| body.starts_with(boundary.as_bytes()));
-    let rest = memmem::find(body, end.as_bytes()).map(|at| &body[at + end.len()..]);
-    begins && matches!(rest, Some(b"" | b"\r\n"))
+        .and_then(|rest| rest.strip_prefix(boundary.as_bytes()))
+    else {
+        return false;
+    };
+    let end = format!("\r\n--{boundary}--");
+    let after = match rest.strip_prefix(b"--") {
+        Some(after) => Some(after),
+        None => memmem::find(rest, end.as_bytes()).map(|at| &rest[at + end.len()..]),
+    };
+    matches!(after, Some(b"" | b"\r\n"))
 }
 
 /// The headers of a part in the order of their names.
@@ -106,5 +114,115 @@ fn now<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut context) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::{multipart, urlencoded};
+    use crate::media_type::{Form, MediaType};
+
+    /// Bytes that are often close to a form.
+    fn pieces(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => prop::sample::select(pieces).prop_map(<[u8]>::to_vec),
+            1 => prop::collection::vec(any::<u8>(), 0..3),
+        ];
+        prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    fn near_a_form() -> impl Strategy<Value = Vec<u8>> {
+        pieces(&[
+            b"&",
+            b"=",
+            b"+",
+            b"%7e",
+            b"%2B",
+            b"%",
+            b"a",
+            b"b",
+            b"\xc3\xa9",
+            b"%ff",
+        ])
+    }
+
+    fn near_a_multipart() -> impl Strategy<Value = Vec<u8>> {
+        pieces(&[
+            b"--x",
+            b"--x\r\n",
+            b"\r\n--x",
+            b"--",
+            b"\r\n",
+            b"\r\n\r\n",
+            b"b",
+            b"Content-Disposition: form-data; name=\"a\"",
+            b"; name=c",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_spelling_of_a_form_stays_as_it_is(body in near_a_form()) {
+            if let Some(spelled) = urlencoded(&body) {
+                let again = urlencoded(&spelled);
+                prop_assert_eq!(again, Some(spelled));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_multipart_or_not(body in near_a_multipart()) {
+            let body = Bytes::from(body);
+            let read = multipart(&body, "x", true);
+            prop_assert_eq!(&multipart(&body, "x", true), &read);
+            prop_assert!(read.is_none() || multipart(&body, "x", false).is_some());
+            // Its content cannot hide behind its last boundary.
+            let more = Bytes::from([&body, &b"\r\nmore"[..]].concat());
+            prop_assert!(read.is_none() || multipart(&more, "x", true).is_none());
+        }
+
+        #[test]
+        fn any_header_is_a_type_or_not(value in "[ -~]{0,20}|multipart/[a-z]{1,5}[; ]{0,2}(boundary=)?[ -~]{0,6}") {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_str(&value).expect("printable"));
+            let read = MediaType::of(&headers);
+            if matches!(read.form(), Form::Multipart { .. }) {
+                prop_assert_ne!(read.spelled(true), read.spelled(false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_of_no_fields_is_one_form() {
+        let read = |body: &'static [u8]| multipart(&Bytes::from_static(body), "x", true);
+        let empty = Some(Vec::new());
+        assert_eq!(
+            [read(b"--x--"), read(b"--x--\r\n"), read(b"\r\n--x--\r\n")],
+            [empty.clone(), empty.clone(), empty]
+        );
+        for more in [
+            &b"--x--y"[..],
+            b"--x--\r\n--x--",
+            b"y--x--",
+            b"--x-",
+            b"--y--",
+            b"",
+        ] {
+            assert_eq!(
+                multipart(&Bytes::from_static(more), "x", true),
+                None,
+                "{more:?}"
+            );
+        }
+        let one: &[u8] = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--";
+        let read = multipart(&Bytes::from_static(one), "x", true);
+        assert!(read.is_some());
+        let after_a_line = Bytes::from([b"\r\n", one, b"\r\n"].concat());
+        assert_eq!(multipart(&after_a_line, "x", true), read);
     }
 }
