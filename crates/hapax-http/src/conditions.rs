@@ -22,7 +22,7 @@ const STANDARD: [HeaderName; 11] = [
     CONTENT_DISPOSITION,
 ];
 
-/// The operation itself: WebDAV (RFC 4918), SOAP, and methods that travel within a `POST`.
+/// The operation itself: `WebDAV` (RFC 4918), SOAP, and methods that travel within a `POST`.
 const OPERATIONS: [&str; 8] = [
     "depth",
     "destination",

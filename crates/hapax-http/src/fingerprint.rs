@@ -179,12 +179,12 @@ impl RequestFingerprint {
             builder = builder.part(&label, value);
         }
         if !matches!(self.body, BodyForm::Ignored) {
-            let (spelled, counted) = self.body(&parts.headers, body)?;
-            if let Some(media_type) = spelled {
+            let content = self.content(&parts.headers, body)?;
+            if let Some(media_type) = content.media_type {
                 builder = builder.part("content-type", media_type);
             }
-            builder = match counted {
-                Some(counted) => builder.part("body", counted),
+            builder = match content.read {
+                Some(read) => builder.part("body", read),
                 None => builder.part("body", body),
             };
         }
@@ -223,17 +223,12 @@ impl RequestFingerprint {
         vec![("headers".to_owned(), together)]
     }
 
-    /// The type of a body, and what of it is compared; `None` is all its bytes.
-    fn body(
-        &self,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Refusal> {
+    fn content(&self, headers: &HeaderMap, body: &Bytes) -> Result<Content, Refusal> {
         if body.is_empty() {
-            return Ok((None, None));
+            return Ok(Content::default());
         }
         let media_type = MediaType::of(headers);
-        let counted = match (&self.body, media_type.form()) {
+        let read = match (&self.body, media_type.form()) {
             (BodyForm::Auto(_), _) if headers.contains_key(CONTENT_ENCODING) => None,
             (BodyForm::Auto(json), Form::Json) => canonical(json, body)?,
             (BodyForm::Auto(_), Form::UrlEncoded) => form::urlencoded(body),
@@ -243,9 +238,21 @@ impl RequestFingerprint {
             _ => None,
         };
         // What was read by its boundary has none, and so is never equal to what was not.
-        let spelled = media_type.spelled(counted.is_some());
-        Ok((Some(spelled), counted))
+        let spelled = media_type.spelled(read.is_some());
+        Ok(Content {
+            media_type: Some(spelled),
+            read,
+        })
     }
+}
+
+/// A body as it is compared.
+#[derive(Default)]
+struct Content {
+    /// In one spelling; an empty body has none.
+    media_type: Option<Vec<u8>>,
+    /// What was read by the type; without it all bytes are compared.
+    read: Option<Vec<u8>>,
 }
 
 fn canonical(json: &CanonicalJson, body: &Bytes) -> Result<Option<Vec<u8>>, Refusal> {

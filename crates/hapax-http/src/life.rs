@@ -100,7 +100,7 @@ enum Settled {
     /// As asked.
     Done,
     /// Another holder has won; this is its response, where there is one and it ran the same request.
-    Lost(Option<(StoredResponse, u64)>),
+    Lost(Option<Box<(StoredResponse, u64)>>),
     /// The store did not take it.
     Not,
 }
@@ -279,11 +279,11 @@ where
     /// Everybody gets the answer that is stored, the run that came too late as well.
     fn answer_of_winner(
         &mut self,
-        winner: Option<(StoredResponse, u64)>,
+        winner: Option<Box<(StoredResponse, u64)>>,
         parts: Parts,
         body: Whole,
     ) {
-        let replay = winner.map(|(stored, expires_at)| self.config.replay_of(stored, expires_at));
+        let replay = winner.map(|winner| self.config.replay_of(winner.0, winner.1));
         match replay {
             Some(Ok(mut response)) => {
                 let outcome = self.outcome(false);
@@ -397,7 +397,7 @@ where
                 Settled::Lost(winner.and_then(|winner| {
                     let body = Bytes::copy_from_slice(winner.body());
                     let stored = StoredResponse::from_bytes(body).ok()?;
-                    Some((stored, winner.expires_at().unwrap_or_default()))
+                    Some(Box::new((stored, winner.expires_at().unwrap_or_default())))
                 }))
             }
             _ => Settled::Not,

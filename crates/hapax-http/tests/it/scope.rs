@@ -216,12 +216,10 @@ async fn one_path_in_two_spellings_is_one_operation() {
     let runs = Runs::default();
     let counted = runs.clone();
     let handler = move || async move { format!("run {}", counted.one_more()) };
-    let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
-    let bare = Router::new()
-        .fallback(post(handler.clone()))
-        .layer(layer.clone());
-    let routed = Router::new().route("/{*path}", post(handler)).layer(layer);
-    for app in [bare, routed] {
+    let layer = || IdempotencyLayer::new(at_least_once()).one_tenant();
+    let bare = Router::new().fallback(post(handler.clone()));
+    let routed = Router::new().route("/{*path}", post(handler));
+    for app in [bare.layer(layer()), routed.layer(layer())] {
         for (key, one, other) in [
             ("1", "/pay/%7Ebob", "/pay/~bob"),
             ("2", "/pay/%7ebob", "/pay/%7Ebob"),
