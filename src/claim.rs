@@ -288,7 +288,8 @@ impl Doubt {
         self.record.head.attempt
     }
 
-    /// Why it is in doubt; empty when its process died.
+    /// Why it is in doubt: what the holder said, or that it dropped its lease, let it lapse, or ended
+    /// with its process.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         &self.record.reason

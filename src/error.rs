@@ -68,7 +68,8 @@ pub enum ErrorKind {
     Superseded,
     /// The key of this token is no longer there: stop the work.
     NotHeld,
-    /// The key was settled under this very token, with another outcome or other bytes.
+    /// The key was settled under this very token, with another outcome or other bytes; or a ticket
+    /// came for a key that has its outcome. [`Error::current`] has it.
     AlreadySettled,
     /// Refused while the key is running, in doubt, or its holder is alive in this process: wait,
     /// or force it where the call allows that.

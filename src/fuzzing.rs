@@ -116,6 +116,7 @@ pub struct AnyRecord {
     pub times: [u32; 3],
     pub retention_secs: u32,
     pub body_omitted: bool,
+    pub attached: bool,
     pub key: Vec<u8>,
     pub labels: Vec<(String, u128)>,
     pub metadata: Vec<u8>,
@@ -157,6 +158,7 @@ pub fn encode_record(any: &AnyRecord) -> Vec<u8> {
         expires_at: any.times[2],
         retention_secs: any.retention_secs,
         body_omitted: any.body_omitted,
+        attached: any.attached,
     };
     let record = RecordRef {
         head,

@@ -332,8 +332,11 @@ impl Lease {
     /// As for [`renew`](Self::renew).
     pub fn keep_alive(&self, ceiling: Duration) -> Result<()> {
         let engine = self.held.engine();
-        engine
-            .keep_alive(self.held.named(), self.token(), millis(ceiling))
+        let command = Command::KeepAlive {
+            for_ms: millis(ceiling),
+        };
+        let kept = engine.act(self.held.named(), self.token(), command);
+        kept.map(drop)
             .map_err(|error| block_on(engine.refuse(error)))
     }
 

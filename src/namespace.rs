@@ -506,6 +506,7 @@ impl Namespace {
     }
 
     pub(crate) fn doubt(&self, record: Arc<Record>, holder_alive: bool, compared: bool) -> Doubt {
+        let record = record.into_doubt();
         let granted = Granted {
             key: Arc::clone(&record.key),
             token: record.head.token,

@@ -37,7 +37,7 @@ pub(crate) struct Head {
     pub(crate) kind: RecordKind,
     pub(crate) namespace: NamespaceId,
     pub(crate) token: FencingToken,
-    /// Runs so far, this one included.
+    /// Runs so far, this one included; zero where the only one never happened.
     pub(crate) attempt: u32,
     /// Store time of the first claim of the key.
     pub(crate) first_claimed_at: u32,
@@ -49,6 +49,8 @@ pub(crate) struct Head {
     pub(crate) retention_secs: u32,
     /// The outcome was recorded without its bytes.
     pub(crate) body_omitted: bool,
+    /// The ticket of this token was turned into a lease, which may have begun the effect.
+    pub(crate) attached: bool,
 }
 
 /// A record as it is written: borrowed, so that nothing is copied but into the log.
@@ -85,6 +87,23 @@ impl Record {
             reason: &self.reason,
             body: &self.body,
         }
+    }
+}
+
+/// The reason of a doubt that nobody stated: its holder has gone with its process.
+const DIED: &[u8] = b"the process ended without an outcome";
+
+impl Record {
+    /// The record as it tells of a doubt. One of a claim whose process died carries the reason of an
+    /// earlier attempt, which is none of this doubt.
+    pub(crate) fn into_doubt(self: Arc<Self>) -> Arc<Self> {
+        if self.head.kind != RecordKind::InProgress {
+            return self;
+        }
+        Arc::new(Self {
+            reason: DIED.into(),
+            ..Self::clone(&self)
+        })
     }
 }
 
@@ -169,7 +188,7 @@ impl KeyInfo {
         self.record.head.token
     }
 
-    /// Runs so far.
+    /// Runs so far; what was resolved to have never happened is none.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.record.head.attempt
@@ -200,7 +219,7 @@ impl KeyInfo {
         &self.record.metadata
     }
 
-    /// The reason of the last release or doubt; empty when there was none.
+    /// Of a key in doubt, why it is; else the reason of the last release, empty when there was none.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         &self.record.reason

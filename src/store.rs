@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::health::Health;
 use crate::journal::memory_log::MemoryLog;
 use crate::key::check_key;
-use crate::lease::{Lease, Ticket};
+use crate::lease::{Lease, LeaseError, Ticket};
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::operator::Operator;
@@ -221,11 +221,58 @@ impl Store {
             .collect()
     }
 
-    /// Turns a ticket into a lease again, after a restart too, if its token is still the last.
+    /// Turns a ticket into a lease, after a restart too, if its token is still the last and the key
+    /// has no outcome.
+    ///
+    /// A ticket may be delivered more than once, by a queue that does so: what is delivered again is
+    /// refused, and the error has [what the key is](Error::current). Under at-most-once, and with
+    /// [`max_attempts`](Policy::max_attempts), a ticket is used once, which is on the medium before
+    /// this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
+    /// [Detached](Lease::detach) again, the lease is a ticket again. A ticket that comes after its
+    /// lease has lapsed still settles the key, unless somebody has taken it over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, ErrorKind, Policy, State, Store, Ticket};
+    ///
+    /// /// Called for each delivery; `Ok` takes it off the queue.
+    /// fn consume(store: &Store, ticket: &Ticket) -> hapax::Result<Vec<u8>> {
+    ///     let error = match store.attach(ticket) {
+    ///         Ok(lease) => {
+    ///             let receipt = b"receipt".to_vec(); // here goes the effect
+    ///             lease.complete(&receipt)?;
+    ///             return Ok(receipt);
+    ///         }
+    ///         Err(error) => error,
+    ///     };
+    ///     match (error.kind(), error.current()) {
+    ///         // It ran: the answer is the stored one, and nothing runs.
+    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == State::Completed => {
+    ///             Ok(key.body().to_vec())
+    ///         }
+    ///         // InUse: in progress, so deliver it later; in doubt, so the reconciler has it.
+    ///         _ => Err(error),
+    ///     }
+    /// }
+    ///
+    /// let store = Store::in_memory().allow_at_most_once().open()?;
+    /// let pay = store.namespace("pay", Policy::at_most_once())?;
+    /// let Claim::Granted(lease) = pay.claim("order-42")? else { unreachable!() };
+    /// let ticket = lease.detach()?;
+    /// assert_eq!(consume(&store, &ticket)?, b"receipt");
+    /// assert_eq!(consume(&store, &ticket)?, b"receipt", "delivered again");
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Superseded`](ErrorKind::Superseded), [`NotHeld`](ErrorKind::NotHeld), and
-    /// [`InUse`](ErrorKind::InUse) while its lease is held in this process.
+    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome, whoever brought
+    ///   it about, and for one that the holder of this ticket gave up.
+    /// - [`InUse`](ErrorKind::InUse) while its lease is held in this process, and for a ticket that was
+    ///   used by a holder who left no outcome: the key is in doubt then, or its lease runs out.
+    /// - [`Superseded`](ErrorKind::Superseded) when a later token has the key,
+    ///   [`NotHeld`](ErrorKind::NotHeld) when the key or its namespace is not there,
+    ///   [`Salvaged`](ErrorKind::Salvaged), and whatever keeps the store from answering.
     pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
         let engine = &self.inner.engine;
         engine.check_alive()?;
@@ -243,7 +290,12 @@ impl Store {
         let granted = engine
             .attach(named, ticket.token())
             .map_err(|error| block_on(engine.refuse(error)))?;
-        Ok(Namespace::new(&self.inner, &core).lease(named.digest, granted))
+        let rests_on = granted.rests_on;
+        let lease = Namespace::new(&self.inner, &core).lease(named.digest, granted);
+        match block_on(engine.rest(rests_on)) {
+            Ok(()) => Ok(lease),
+            Err(error) => Err(LeaseError::new(error, lease).into_error()),
+        }
     }
 
     /// The keys in doubt, of all namespaces, oldest first. All of them are held in memory:

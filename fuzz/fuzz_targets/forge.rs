@@ -168,6 +168,7 @@ fn any_record(input: &mut Unstructured<'_>) -> arbitrary::Result<AnyRecord> {
         times: [edge(input)?, edge(input)?, edge(input)?],
         retention_secs: edge(input)?,
         body_omitted: input.arbitrary()?,
+        attached: input.arbitrary()?,
         key: match key {
             Some(key) => vec![key % 6],
             None => vec![b'k'; input.int_in_range(0..=2000)?],

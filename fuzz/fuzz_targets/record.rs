@@ -55,6 +55,7 @@ fn any_record(input: &mut Unstructured<'_>) -> arbitrary::Result<AnyRecord> {
         times: input.arbitrary()?,
         retention_secs: input.arbitrary()?,
         body_omitted: input.arbitrary()?,
+        attached: input.arbitrary()?,
         key: input.arbitrary()?,
         labels: input.arbitrary()?,
         metadata: input.arbitrary()?,

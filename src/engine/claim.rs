@@ -461,7 +461,7 @@ impl Engine {
                 let record = Arc::new(doubt_record(running, turn.now));
                 Answer::InDoubt {
                     record,
-                    holder_alive: running.guard_alive,
+                    holder_alive: running.is_guarded(),
                     compared,
                 }
             }
@@ -544,7 +544,8 @@ fn was_compared(record: &Record, request: &Request, namespace: &NamespaceCore) -
     compare(stored, sent, namespace.policy.fingerprints) == Comparison::Same
 }
 
-/// Two keys with one digest: not to be expected in the life of the universe, and never confused.
+/// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
+/// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
 pub(crate) fn check_same_key(stored: &[u8], asked: &[u8]) -> Result<()> {
     if stored == asked {
         return Ok(());

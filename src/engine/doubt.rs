@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read};
+use super::claim::{Named, Read, check_same_key};
 use super::holder::refused;
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
@@ -70,6 +70,7 @@ impl Engine {
                 }
                 Found::Settled(_, settled, locator) => {
                     if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
+                        check_same_key(&record.key, named.key)?;
                         if settled != Settled::InDoubt || record.head.token != token {
                             let state =
                                 super::claim::state_of(record, named.namespace.policy.guarantee);
@@ -141,6 +142,7 @@ impl Engine {
         force: bool,
         now: Now,
     ) -> Result<()> {
+        check_same_key(&running.key, named.key)?;
         if running.token != token {
             return Err(refused(
                 Refusal::Superseded,
@@ -155,7 +157,7 @@ impl Engine {
             return in_use("the key is in progress, not in doubt: wait for its holder");
         }
         let reruns = matches!(settlement, Settlement::NeverHappened);
-        if reruns && running.guard_alive && !force {
+        if reruns && running.is_guarded() && !force {
             return in_use(HOLDER_ALIVE);
         }
         Ok(())
@@ -187,10 +189,18 @@ impl Engine {
     ) -> Result<u64> {
         self.check_open()?;
         let policy = &named.namespace.policy;
+        let of_doubt = Subject::of_record(record, policy);
         // A higher token: the holder that brought the doubt about is superseded.
+        let token = self.next_token()?;
+        let attempt = match settlement {
+            // What never happened is no attempt.
+            Settlement::NeverHappened => of_doubt.attempt.saturating_sub(1),
+            Settlement::Happened(_) | Settlement::Failed(_) => of_doubt.attempt,
+        };
         let subject = Subject {
-            token: self.next_token()?,
-            ..Subject::of_record(record, policy)
+            token,
+            attempt,
+            ..of_doubt
         };
         let (transition, kind, said): (_, _, &[u8]) = match settlement {
             Settlement::Happened(response) => (
@@ -224,7 +234,7 @@ impl Engine {
     /// The doubt of a key, and whether its holder is alive in this process.
     pub(crate) async fn doubt_of(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
         self.check_alive()?;
-        if let Some(running) = self.running_doubt_of(named) {
+        if let Some(running) = self.running_doubt_of(named)? {
             return Ok(Some(running));
         }
         let settled = self.get(named).await?;
@@ -235,13 +245,17 @@ impl Engine {
         }))
     }
 
-    fn running_doubt_of(&self, named: Named<'_>) -> Option<(Arc<Record>, bool)> {
+    fn running_doubt_of(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
         let (shard, now) = self.lock(named.digest);
         let Found::Running(at) = shard.find(named.digest, now.store_secs) else {
-            return None;
+            return Ok(None);
         };
-        let running = shard.get(at).filter(|running| running.is_in_doubt(now))?;
-        Some((Arc::new(doubt_record(running, now)), running.guard_alive))
+        let Some(running) = shard.get(at).filter(|running| running.is_in_doubt(now)) else {
+            return Ok(None);
+        };
+        check_same_key(&running.key, named.key)?;
+        let doubt = Arc::new(doubt_record(running, now));
+        Ok(Some((doubt, running.is_guarded())))
     }
 
     /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.
@@ -297,6 +311,7 @@ impl Engine {
                     let running = shard
                         .get(at)
                         .expect("a slot names a running key that is there");
+                    check_same_key(&running.key, named.key)?;
                     if force != Some(running.token) {
                         return Err(unforced(running.token, force)
                             .with_current(self.running_info(named, running, now)));
@@ -313,6 +328,7 @@ impl Engine {
                                 .map(|record| (locator, Arc::new(record)));
                             continue;
                         };
+                        check_same_key(&record.key, named.key)?;
                         if force != Some(record.head.token) {
                             let info =
                                 self.info(named.namespace, State::InDoubt, Arc::clone(record));
@@ -353,6 +369,7 @@ impl Engine {
                 expires_at: now.store_secs,
                 retention_secs: 0,
                 body_omitted: false,
+                attached: false,
             },
             key: named.key,
             fingerprint: None,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read, held};
+use super::claim::{Named, Read, check_same_key, held};
 use super::shards::Locked;
+use super::waiting::told_of;
 use super::{Aftermath, Engine};
 use crate::audit::Transition;
 use crate::clock::Now;
@@ -13,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, FencingToken};
 use crate::options::Oversize;
-use crate::record::{KeyInfo, Record, RecordKind, State};
-use crate::state::running::{LastRecord, Running};
+use crate::record::{KeyInfo, Record, RecordKind};
+use crate::state::running::{Guard, LastRecord, Running};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
@@ -131,6 +132,7 @@ impl Engine {
         let running = shard
             .get(at)
             .expect("a slot names a running key that is there");
+        check_same_key(&running.key, named.key)?;
         let kind = match act_running(running, token, command, now) {
             Err(refusal) => {
                 let info = self.running_info(named, running, now);
@@ -142,7 +144,7 @@ impl Engine {
                 return Ok(running.rest.last_record.map(|last| last.locator.frame));
             }
             Ok(Accepted::Extend) => {
-                self.extend(&mut shard, at, now);
+                Self::extend(&mut shard, at, command, now);
                 drop(shard);
                 return Ok(None);
             }
@@ -152,6 +154,7 @@ impl Engine {
         let subject = Subject::of_running(running);
         let mut record = subject.record(kind, said(command, running), now);
         record.head.body_omitted |= matches!(command, Command::CompleteWithout);
+        record.head.attached &= !matches!(command, Command::Record);
         let last = running.rest.last_record;
         let was_in_doubt = running.is_in_doubt(now);
         let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
@@ -203,8 +206,9 @@ impl Engine {
         prepared: Prepared,
         now: Now,
     ) -> Result<Option<u64>> {
+        check_same_key(&record.key, named.key)?;
         let policy = &named.namespace.policy;
-        let kind = match act_settled(record, token, command, policy.guarantee) {
+        let kind = match act_settled(record, token, command, policy) {
             Err(refusal) => {
                 count_refusal(&mut shard, named, refusal, command);
                 let state = super::claim::state_of(record, policy.guarantee);
@@ -236,36 +240,18 @@ impl Engine {
         Ok(Some(locator.frame))
     }
 
-    fn extend(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now) {
+    fn extend(shard: &mut Locked<'_>, at: SlabRef, command: Command<'_>, now: Now) {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
         let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
-        running.deadline_ms = running.deadline_ms.max(deadline_ms);
-        running.lapse_seen = false;
-        let end_ms = running.lease_end_ms();
-        let column = running.column;
+        if let Command::KeepAlive { for_ms } = command {
+            running.rest.to_mut().keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
+        }
+        let (deadline_ms, column) = (running.deadline_ms.max(deadline_ms), running.column);
+        shard.set_deadline(at, deadline_ms);
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.renewed += 1);
-        shard.arm(at, end_ms);
-    }
-
-    /// Lets the store renew the lease until `until_ms`.
-    pub(crate) fn keep_alive(
-        &self,
-        named: Named<'_>,
-        token: FencingToken,
-        for_ms: u64,
-    ) -> Result<()> {
-        self.act(named, token, Command::Renew)?;
-        let (mut shard, now) = self.lock(named.digest);
-        let at = held(&shard, named.digest, token, now.store_secs);
-        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.rest.to_mut().keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
-            let end_ms = running.lease_end_ms();
-            shard.arm(at, end_ms);
-        }
-        Ok(())
     }
 
     /// Whether the lease of this token has lapsed, or the token is not current any more.
@@ -324,7 +310,7 @@ impl Engine {
         })
     }
 
-    /// The guard of this token goes away, or a ticket takes its place.
+    /// A ticket takes the place of the guard of this token.
     pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
         if self.is_forked() {
             return;
@@ -332,7 +318,7 @@ impl Engine {
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
-            running.guard_alive = false;
+            (running.guard, running.attached) = (Guard::Ticket, false);
         }
     }
 
@@ -346,15 +332,14 @@ impl Engine {
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.guard_alive = false;
+            running.guard = Guard::Nobody;
             let one_lease_ms = now.mono_ms.saturating_add(running.lease_ms);
             let renewed_ms = running.rest.keep_alive_until_ms.min(one_lease_ms);
             running.deadline_ms = running.deadline_ms.max(renewed_ms);
             if let Some(rest) = running.rest.get_mut() {
                 rest.keep_alive_until_ms = 0;
             }
-            let end_ms = running.lease_end_ms();
-            shard.arm(at, end_ms);
+            shard.arm(at);
         }
         drop(shard);
         self.outlived.end(token);
@@ -408,14 +393,7 @@ impl Engine {
         running: &Running<W>,
         now: Now,
     ) -> KeyInfo {
-        let state = if running.is_in_doubt(now) {
-            State::InDoubt
-        } else {
-            State::InProgress
-        };
-        let subject = Subject::of_running(running);
-        let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
-        let record = super::waiting::since_claim(running, record);
+        let (state, record) = told_of(running, now);
         self.info(named.namespace, state, Arc::new(record))
     }
 }
@@ -437,7 +415,7 @@ fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u
         | Command::Checkpoint(said) => said,
         Command::CompleteWithout => &[],
         Command::Abandon => b"the lease was dropped without an outcome",
-        Command::Record | Command::Renew => &running.rest.checkpoint,
+        Command::Record | Command::Renew | Command::KeepAlive { .. } => &running.rest.checkpoint,
     }
 }
 

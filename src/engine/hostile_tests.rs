@@ -86,6 +86,7 @@ fn with_record(change: impl FnOnce(&mut Record)) -> Image {
             expires_at: 1_767_300_000,
             retention_secs: 0,
             body_omitted: false,
+            attached: false,
         },
         key: b"open"[..].into(),
         fingerprint: None,

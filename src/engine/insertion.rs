@@ -149,6 +149,7 @@ impl Engine {
             reason: &[],
             checkpoint: &insertion.checkpoint,
             retention: insertion.retention,
+            attached: false,
             policy,
         };
         let record = subject.record(insertion.kind, &insertion.said, now);

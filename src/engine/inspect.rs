@@ -7,6 +7,7 @@ use super::audit::{By, Prepared};
 use super::claim::{Named, Read, check_same_key, state_of};
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
+use super::waiting::told_of;
 use super::{Aftermath, Engine};
 use crate::audit::Transition;
 use crate::clock::Now;
@@ -17,7 +18,7 @@ use crate::journal::read::{lost, records};
 use crate::key::NamespaceId;
 use crate::options::Guarantee;
 use crate::progress::Meter;
-use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef, State};
+use crate::record::{KeyInfo, Locator, Record, RecordKind, RecordRef};
 use crate::state::running::{LastRecord, Running};
 use crate::state::shard::Found;
 use crate::state::slot::Settled;
@@ -66,7 +67,7 @@ impl Engine {
         self.check_alive()?;
         let mut read: Option<Read> = None;
         loop {
-            let (found, running) = self.look(named);
+            let (found, running) = self.look(named)?;
             match found {
                 Found::Absent => return Ok(None),
                 Found::Forgotten(locator) => {
@@ -87,22 +88,24 @@ impl Engine {
         }
     }
 
-    fn look(&self, named: Named<'_>) -> (Found, Option<KeyInfo>) {
+    fn look(&self, named: Named<'_>) -> Result<(Found, Option<KeyInfo>)> {
         let (shard, now) = self.lock(named.digest);
         let found = shard.find(named.digest, now.store_secs);
         let running = match found {
-            Found::Running(at) => shard
-                .get(at)
-                .map(|running| self.running_info(named, running, now)),
+            Found::Running(at) => shard.get(at),
             _ => None,
         };
-        (found, running)
+        let told = running.map(|running| -> Result<KeyInfo> {
+            check_same_key(&running.key, named.key)?;
+            Ok(self.running_info(named, running, now))
+        });
+        Ok((found, told.transpose()?))
     }
 
     /// Whether a key was completed; reads no record.
     pub(crate) async fn contains(&self, named: Named<'_>) -> Result<bool> {
         self.check_alive()?;
-        match self.look(named).0 {
+        match self.look(named)?.0 {
             Found::Settled(_, settled, locator) => {
                 self.rest(self.rests_on(named.namespace, locator)).await?;
                 Ok(settled == Settled::Completed)
@@ -186,6 +189,7 @@ impl Engine {
                 let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
                     return Ok(Inserted::Read(locator));
                 };
+                check_same_key(&record.key, named.key)?;
                 (
                     Some(Subject::of_record(record, &named.namespace.policy)),
                     Some(LastRecord {
@@ -202,6 +206,7 @@ impl Engine {
                 let running = shard
                     .get(at)
                     .expect("a slot names a running key that is there");
+                check_same_key(&running.key, named.key)?;
                 if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
                     return Ok(Inserted::Done(met_running(running, now), None));
                 }
@@ -326,14 +331,7 @@ impl Engine {
             let now = self.now();
             let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
             for running in shard.running().filter(|running| wanted(running.namespace)) {
-                let subject = Subject::of_running(running);
-                let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
-                let record = super::waiting::since_claim(running, record);
-                let state = if running.is_in_doubt(now) {
-                    State::InDoubt
-                } else {
-                    State::InProgress
-                };
+                let (state, record) = told_of(running, now);
                 found.push((state, Arc::new(record)));
             }
         }
@@ -459,6 +457,7 @@ fn inserted<'a>(named: Named<'a>, token: crate::key::FencingToken, now: Now) -> 
         reason: &[],
         checkpoint: &[],
         retention: None,
+        attached: false,
         policy: &namespace.policy,
     };
     subject.record(RecordKind::Completed, &[], now)

@@ -353,6 +353,11 @@ impl Engine {
         (columns, entries)
     }
 
+    /// Keys in doubt, as the gauge counts them: expired ones may still be among them.
+    pub(super) fn count_in_doubt(&self) -> usize {
+        self.sum_shards().1.in_doubt
+    }
+
     fn add_calls(&self, metrics: &mut Metrics) {
         // Most kinds never come; a series that does stays.
         for (kind, count) in &*self.meters.errors.lock() {

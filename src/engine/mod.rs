@@ -25,6 +25,8 @@ pub(crate) mod grant;
 pub(crate) mod handover;
 pub(crate) mod holder;
 #[cfg(test)]
+mod holder_tests;
+#[cfg(test)]
 mod hostile_tests;
 pub(crate) mod insertion;
 pub(crate) mod inspect;
@@ -41,6 +43,7 @@ pub(crate) mod shards;
 mod spent;
 #[cfg(test)]
 mod stuck_tests;
+pub(crate) mod ticket;
 pub(crate) mod waiting;
 pub(crate) mod workers;
 
@@ -432,6 +435,10 @@ impl Engine {
         state: State,
         record: Arc<Record>,
     ) -> KeyInfo {
+        let record = match state {
+            State::InDoubt => record.into_doubt(),
+            _ => record,
+        };
         KeyInfo {
             namespace: Arc::clone(&namespace.name),
             digest: self.seeded.key_digest(namespace.id, &record.key),
@@ -506,6 +513,7 @@ impl Engine {
         }
         self.journal
             .with_tail(|tail| tail.census.validate(live.into_iter()));
+        self.validate_lists();
     }
 }
 

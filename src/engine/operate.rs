@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{By, Prepared};
-use super::claim::{Named, Read, state_of};
+use super::claim::{Named, Read, check_same_key, state_of};
 use super::doubt::Settlement;
 use super::holder::{not_held, refused};
 use super::shards::Locked;
@@ -81,6 +81,7 @@ impl Engine {
                 Found::Settled(_, _, locator) => locator,
             };
             if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
+                check_same_key(&record.key, named.key)?;
                 let error = self.refuse_settled(named, record, token);
                 return Err(error.resting_on(self.rests_on(named.namespace, locator)));
             }
@@ -104,6 +105,7 @@ impl Engine {
         let running = shard
             .get(at)
             .expect("a slot names a running key that is there");
+        check_same_key(&running.key, named.key)?;
         let info = || self.running_info(named, running, now);
         if running.token != token {
             return Err(refused(Refusal::Superseded, Some(info())));
@@ -145,7 +147,7 @@ impl Engine {
             .expect("a slot names a running key that is there");
         let last = running.rest.last_record;
         let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
-        let guard = running.guard_alive.then_some(running.token);
+        let guard = running.is_guarded().then_some(running.token);
         // A higher token, so that the holder hears that it was superseded.
         let subject = Subject {
             token: self.next_token()?,

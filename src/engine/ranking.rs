@@ -6,15 +6,14 @@ use std::vec;
 
 use super::Engine;
 use super::doubt::FoundDoubt;
-use super::waiting::{doubt_record, since_claim};
+use super::waiting::{doubt_record, told_of};
 use crate::error::Result;
 use crate::key::NamespaceId;
 use crate::rank::Rank;
-use crate::record::{KeyInfo, Record, RecordKind, State};
+use crate::record::{KeyInfo, Locator, Record, State};
 use crate::state::ranked::Ranked;
 use crate::state::shard::Found;
-use crate::state::slot::Settled;
-use crate::state::transition::Subject;
+use crate::state::slot::{Place, Settled};
 
 /// Which keys a ranking has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,7 +172,7 @@ impl Engine {
                             return Ok(None);
                         };
                         let record = doubt_record(running, now);
-                        let alive = running.guard_alive;
+                        let alive = running.is_guarded();
                         drop(shard);
                         return self.found(record, alive);
                     }
@@ -196,6 +195,74 @@ impl Engine {
         }
     }
 
+    /// Every key is in the one list that agrees with what a claim of it is answered; panics where one
+    /// is not, or where a list has it under another token than its newest record.
+    pub(super) fn validate_lists(&self) {
+        let mut recorded = Vec::new();
+        let mut doubts = 0;
+        for shard in self.shards.all() {
+            let now = self.now();
+            let listed: Vec<_> = shard.in_doubt(now).collect();
+            for ranked in &listed {
+                match shard.find(ranked.digest, now.store_secs) {
+                    Found::Running(at) => assert!(
+                        shard
+                            .get(at)
+                            .is_some_and(|running| running.is_in_doubt(now)),
+                        "a key that is listed as a doubt is claimed as one"
+                    ),
+                    Found::Settled(_, Settled::InDoubt, locator) => {
+                        recorded.push((*ranked, locator));
+                    }
+                    other => panic!("a doubt is listed that a claim does not meet: {other:?}"),
+                }
+            }
+            let lapsed = shard.running().filter(|running| running.is_in_doubt(now));
+            let lapsed = lapsed.count();
+            let settled = shard.slots().filter(|slot| {
+                let in_doubt = matches!(slot.place(), Place::Settled(Settled::InDoubt, _));
+                in_doubt && !slot.is_expired(now.store_secs)
+            });
+            let met = lapsed + settled.count();
+            assert_eq!(
+                listed.len(),
+                met,
+                "every doubt that a claim meets is listed, once"
+            );
+            let held = shard.in_progress(now).count();
+            assert_eq!(
+                held + lapsed,
+                shard.running_keys(),
+                "every running key is in one list"
+            );
+            doubts += met;
+        }
+        self.validate_doubts(&recorded, doubts);
+    }
+
+    fn validate_doubts(&self, recorded: &[(Ranked, Locator)], doubts: usize) {
+        assert!(
+            self.count_in_doubt() >= doubts,
+            "the gauge counts every doubt"
+        );
+        if self
+            .check_alive()
+            .and_then(|()| self.journal.check())
+            .is_err()
+        {
+            return;
+        }
+        for (ranked, locator) in recorded {
+            let record = self.read(*locator).expect("the log does not fail");
+            let head = record.expect("a live record is there").head;
+            assert_eq!(
+                (ranked.rank.token(), ranked.namespace),
+                (head.token, head.namespace),
+                "a doubt is listed under the token of its newest record"
+            );
+        }
+    }
+
     fn found(&self, record: Record, alive: bool) -> Result<Option<FoundDoubt>> {
         let namespace = self.namespace_by_id(record.head.namespace)?;
         Ok(Some((namespace, Arc::new(record), alive)))
@@ -213,9 +280,7 @@ impl Engine {
             else {
                 return Ok(None);
             };
-            let subject = Subject::of_running(running);
-            let record = subject.record(RecordKind::InProgress, &running.rest.checkpoint, now);
-            since_claim(running, record)
+            told_of(running, now).1
         };
         let namespace = self.namespace_by_id(record.head.namespace)?;
         let info = self.info(&namespace, State::InProgress, Arc::new(record));

@@ -15,7 +15,7 @@ use crate::fingerprint::{Comparison, compare};
 use crate::key::Digest;
 use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record, RecordKind, RecordRef, State};
-use crate::state::running::{Request, Running};
+use crate::state::running::{Awaits, Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
@@ -230,17 +230,25 @@ impl Engine {
         running.timer = None;
         if !running.is_lapsed(now) {
             // Renewed by the store, or early by a rounding.
-            let again = running.lease_end_ms();
-            shard.arm(at, again);
+            shard.arm(at);
             return;
         }
-        if running.lapse_seen {
-            self.expire_lapsed(shard, at, aftermath);
-            return;
+        match running.awaits {
+            Awaits::Lapse => self.end_lease(shard, at, now, aftermath),
+            Awaits::Forgetting if running.timer_ms() <= now.mono_ms => {
+                self.expire_lapsed(shard, at, aftermath);
+            }
+            Awaits::Forgetting | Awaits::Resolution => shard.arm(at),
         }
-        running.lapse_seen = true;
+    }
+
+    /// The lease of a running key has ended: whoever has to hear of it does.
+    fn end_lease(&self, shard: &mut EngineShard, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        running.awaits = running.after_lapse();
         aftermath.wakes.extend(running.rest.take_watchers());
-        let keep_ms = crate::clock::millis(running.policy.attempt_retention);
         if !self.journal.is_poisoned() {
             let lapsed = Transition::Lapsed;
             self.append_audit(self.audit_running(lapsed, By::Engine, running, now), now);
@@ -253,15 +261,10 @@ impl Engine {
             counters.lapsed += 1;
             counters.doubts += u64::from(guarantee == Guarantee::AtMostOnce);
         });
+        shard.arm(at);
         match guarantee {
-            Guarantee::AtMostOnce => {
-                self.doubt_waiters(shard, at, now, aftermath);
-                shard.arm(at, u64::MAX);
-            }
-            Guarantee::AtLeastOnce => {
-                shard.arm(at, now.mono_ms.saturating_add(keep_ms));
-                self.hand_on_lapsed(shard, at, now, aftermath);
-            }
+            Guarantee::AtMostOnce => self.doubt_waiters(shard, at, now, aftermath),
+            Guarantee::AtLeastOnce => self.hand_on_lapsed(shard, at, now, aftermath),
         }
     }
 
@@ -279,7 +282,7 @@ impl Engine {
             return;
         }
         let record = Arc::new(doubt_record(running, now));
-        let holder_alive = running.guard_alive;
+        let holder_alive = running.is_guarded();
         for waiter in running.rest.take_waiters() {
             let outcome = Outcome::InDoubt {
                 record: Arc::clone(&record),
@@ -379,8 +382,18 @@ pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record
     since_claim(running, record)
 }
 
-/// What is told of a key that someone runs: its last transition is the claim.
-pub(crate) fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
+/// What is told of a key that someone runs, or ran until the lease lapsed.
+pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (State, Record) {
+    if running.is_in_doubt(now) {
+        return (State::InDoubt, doubt_record(running, now));
+    }
+    let checkpoint = &running.rest.checkpoint;
+    let record = Subject::of_running(running).record(RecordKind::InProgress, checkpoint, now);
+    (State::InProgress, since_claim(running, record))
+}
+
+/// As a record that is told: its last transition is the claim.
+fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
     record.head.recorded_at = running.claimed_at;
     record.to_record()
 }

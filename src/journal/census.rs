@@ -335,6 +335,7 @@ mod tests {
             expires_at,
             retention_secs: 0,
             body_omitted: false,
+            attached: false,
         }
     }
 

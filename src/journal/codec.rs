@@ -81,6 +81,7 @@ pub(crate) struct WirePart<'a> {
 
 const PART: u8 = 7;
 const FLAG_BODY_OMITTED: u8 = 1;
+const FLAG_ATTACHED: u8 = 2;
 
 fn kind_byte(kind: RecordKind) -> u8 {
     match kind {
@@ -219,11 +220,8 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
     let head = record.head;
     let wire = WireHead {
         kind: kind_byte(head.kind),
-        flags: if head.body_omitted {
-            FLAG_BODY_OMITTED
-        } else {
-            0
-        },
+        flags: u8::from(head.body_omitted) * FLAG_BODY_OMITTED
+            + u8::from(head.attached) * FLAG_ATTACHED,
         namespace: head.namespace.0,
         token: head.token.as_u64(),
         attempt: head.attempt,
@@ -370,6 +368,7 @@ impl<'a> WireRecord<'a> {
             expires_at: head.expires_at,
             retention_secs: head.retention_secs,
             body_omitted: head.flags & FLAG_BODY_OMITTED != 0,
+            attached: head.flags & FLAG_ATTACHED != 0,
         })
     }
 

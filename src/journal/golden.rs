@@ -57,6 +57,7 @@ fn record(kind: RecordKind) -> Record {
             expires_at: u32::MAX,
             retention_secs: 604_800,
             body_omitted: kind == RecordKind::Failed,
+            attached: false,
         },
         key: b"key"[..].into(),
         fingerprint: (kind == RecordKind::Completed).then(print),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::Request;
+use super::running::{Awaits, Request};
 use super::shard::{Found, Grant, Shard};
 use super::slot::{Place, Settled, Slot};
 use super::transition::Basis;
@@ -120,6 +120,35 @@ fn a_running_key_without_a_timer() {
 }
 
 #[test]
+#[should_panic(expected = "the timer of a running key is set to what it awaits")]
+fn a_timer_that_stands_for_something_else() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    shard.get_mut(at).unwrap().awaits = Awaits::Forgetting;
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "what a running key awaits follows from its guarantee")]
+fn a_key_that_waits_for_a_resolution_and_is_in_no_doubt() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    shard.get_mut(at).unwrap().awaits = Awaits::Resolution;
+    shard.arm(at);
+    shard.validate(3);
+}
+
+#[test]
+#[should_panic(expected = "a lapse that was seen has come")]
+fn a_lapse_that_was_seen_before_it_came() {
+    let mut shard = whole();
+    let at = running(&shard, 2);
+    shard.get_mut(at).unwrap().awaits = Awaits::Forgetting;
+    shard.arm(at);
+    shard.validate(3);
+}
+
+#[test]
 #[should_panic(expected = "what a key was before is its newest record")]
 fn a_key_that_would_go_back_to_an_older_record() {
     let mut shard = Shard::new(NOW.mono_ms);
@@ -142,6 +171,7 @@ fn head(kind: RecordKind, sequence: u64) -> Head {
         expires_at: NEVER,
         retention_secs: 0,
         body_omitted: false,
+        attached: false,
     }
 }
 

@@ -16,9 +16,12 @@
 //! *applied* here ([`Shard::apply`](shard::Shard::apply)), live and in recovery alike.
 
 #[cfg(test)]
+mod attach_tests;
+#[cfg(test)]
 mod flood_tests;
 #[cfg(test)]
 mod invariant_tests;
+pub(crate) mod lapsed;
 pub(crate) mod ranked;
 pub(crate) mod running;
 pub(crate) mod shard;

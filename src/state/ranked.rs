@@ -9,6 +9,7 @@ use crate::rank::Rank;
 use crate::record::Head;
 
 use super::running::Running;
+use super::slot::Slot;
 
 /// A key that a list has, and where. It names the key without its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -69,16 +70,20 @@ impl Known {
         }
     }
 
-    /// A key that is in doubt again, as it was before this run of it.
-    pub(super) fn before<W: 'static>(running: &Running<W>, expires_at: u32) -> Self {
-        let record = running.rest.previous_record.as_ref();
+    /// A key that is in doubt because a run of it ended without a record of its own: as it was before
+    /// the run, or else by the record of the claim, which is newer.
+    pub(super) fn left_by<W: 'static>(running: &Running<W>, slot: Slot) -> Self {
+        let before = running
+            .rest
+            .previous
+            .and(running.rest.previous_record.as_ref());
         let claimed = Self {
             namespace: running.namespace,
             token: running.token,
             since: running.claimed_at,
-            expires_at,
+            expires_at: slot.expires_at(),
         };
-        record.map_or(claimed, |record| Self::of(&record.head))
+        before.map_or(claimed, |record| Self::of(&record.head))
     }
 
     fn is_expired(&self, store_secs: u32) -> bool {

@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::blob::Blob;
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::fingerprint::Fingerprint;
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{Guarantee, Policy};
@@ -15,6 +15,7 @@ use crate::record::{Locator, Record};
 use crate::stats::Column;
 use crate::wheel::TimerKey;
 
+use super::lapsed::Lapsed;
 use super::slot::Slot;
 
 /// What a claim asks for, beside the key.
@@ -46,6 +47,29 @@ pub(crate) struct LastRecord {
     pub(crate) expires_at: u32,
 }
 
+/// Who will give a running key its outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Guard {
+    /// A lease in this process.
+    Lease,
+    /// Whoever attaches its ticket.
+    Ticket,
+    /// Nobody any more: its holder was refused and went away, and the lease runs out.
+    Nobody,
+}
+
+/// What the timer of a running key stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Awaits {
+    /// The lease ends.
+    Lapse,
+    /// The lease has ended, and whoever had to hear of it has: the key is forgotten when it has been
+    /// kept for long enough.
+    Forgetting,
+    /// The same of a key that is in doubt, which no time settles.
+    Resolution,
+}
+
 /// A key that someone runs, or ran until the lease lapsed. `W` is whoever waits for it.
 ///
 /// Millions of keys can be in progress at once, and most have nothing in `rest`.
@@ -67,12 +91,13 @@ pub(crate) struct Running<W> {
     pub(crate) granted_ms: u64,
     /// Where its namespace is counted.
     pub(crate) column: Column,
-    /// A guard in this process will give an outcome.
-    pub(crate) guard_alive: bool,
-    /// The lease has ended, and whoever had to hear of it has.
-    pub(crate) lapse_seen: bool,
+    pub(crate) guard: Guard,
+    /// Invariant: the timer is set to [`timer_ms`](Self::timer_ms), which follows from this.
+    pub(crate) awaits: Awaits,
     /// The newest record was written under this token.
     pub(crate) journaled: bool,
+    /// The lease came of a ticket, and no ticket was made of it since.
+    pub(crate) attached: bool,
     pub(crate) rest: Rare<W>,
 }
 
@@ -99,6 +124,8 @@ pub(crate) struct Rest<W> {
     pub(crate) reason: Blob,
     /// Until then the store itself renews the lease.
     pub(crate) keep_alive_until_ms: u64,
+    /// The holder that this one took over from, to give the key back to if this grant is withdrawn.
+    pub(crate) lapsed: Option<Box<Lapsed>>,
     /// What the key was before, while its newest record still says so.
     pub(crate) previous: Option<Slot>,
     /// The record that `previous` stood for.
@@ -121,6 +148,7 @@ impl<W> Rest<W> {
             checkpoint: Blob::EMPTY,
             reason: Blob::EMPTY,
             keep_alive_until_ms: 0,
+            lapsed: None,
             previous: None,
             previous_record: None,
             last_record: None,
@@ -171,6 +199,30 @@ impl<W: 'static> Running<W> {
     /// When the lease ends, renewals by the store included.
     pub(crate) fn lease_end_ms(&self) -> u64 {
         self.deadline_ms.max(self.rest.keep_alive_until_ms)
+    }
+
+    /// When the timer has to fire, on the monotonic clock.
+    pub(crate) fn timer_ms(&self) -> u64 {
+        match self.awaits {
+            Awaits::Lapse => self.lease_end_ms(),
+            Awaits::Forgetting => self
+                .lease_end_ms()
+                .saturating_add(millis(self.policy.attempt_retention)),
+            Awaits::Resolution => u64::MAX,
+        }
+    }
+
+    /// What the timer stands for once the lapse was seen.
+    pub(crate) fn after_lapse(&self) -> Awaits {
+        match self.guarantee() {
+            Guarantee::AtLeastOnce => Awaits::Forgetting,
+            Guarantee::AtMostOnce => Awaits::Resolution,
+        }
+    }
+
+    /// A lease in this process will give the outcome, as far as is known.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guard == Guard::Lease
     }
 
     pub(crate) fn is_lapsed(&self, now: Now) -> bool {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::blob::Blob;
 use crate::clock::{NEVER, Now};
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::{Guarantee, Policy};
@@ -11,7 +10,7 @@ use crate::stats::{Column, Tallies};
 use crate::wheel::{TimerKey, Wheel};
 
 use super::ranked::{Doubts, Known, Ranked};
-use super::running::{LastRecord, Rare, Request, Running};
+use super::running::{Awaits, Guard, LastRecord, Rare, Request, Running};
 use super::slab::{Slab, SlabRef};
 use super::slot::{Place, Settled, Slot};
 use super::table::Table;
@@ -160,9 +159,10 @@ impl<W: 'static> Shard<W> {
             column: grant.column,
             lease_ms,
             deadline_ms,
-            guard_alive: true,
-            lapse_seen: false,
+            guard: Guard::Lease,
+            awaits: Awaits::Lapse,
             journaled: false,
+            attached: false,
             timer: None,
             rest,
         });
@@ -170,7 +170,7 @@ impl<W: 'static> Shard<W> {
             Slot::new(digest, Place::Running(at), NEVER),
             self.expired_secs,
         );
-        self.arm(at, deadline_ms);
+        self.arm(at);
         at
     }
 
@@ -199,51 +199,39 @@ impl<W: 'static> Shard<W> {
         basis: &Basis,
         now: Now,
     ) {
-        let deadline_ms = now.mono_ms.saturating_add(request.lease_ms);
-        let Some(running) = self.running.get_mut(at) else {
-            return;
-        };
-        running.token = token;
-        running.attempt = basis.attempt;
-        running.claimed_at = now.store_secs;
-        running.granted_ms = now.mono_ms;
-        let rest = running.rest.to_mut();
-        if basis.same_request {
-            rest.fingerprint = rest.fingerprint.take().or(request.fingerprint);
-        } else {
-            rest.fingerprint = request.fingerprint;
-            rest.checkpoint = Blob::EMPTY;
-            rest.first_metadata = request.metadata.clone();
+        if let Some(running) = self.running.get_mut(at) {
+            running.take_over(token, request, basis, now);
+            self.arm(at);
         }
-        rest.metadata = request.metadata;
-        rest.actor = request.actor;
-        rest.retention = request.retention;
-        rest.keep_alive_until_ms = 0;
-        running.lease_ms = request.lease_ms;
-        running.deadline_ms = deadline_ms;
-        running.guard_alive = true;
-        running.lapse_seen = false;
-        running.journaled = false;
-        self.arm(at, deadline_ms);
     }
 
-    /// Sets the timer of a running key.
-    pub(crate) fn arm(&mut self, at: SlabRef, deadline_ms: u64) {
+    /// Takes a grant back that had taken a lapsed key over: the holder from before is current again,
+    /// as it was. False where the grant had not.
+    pub(crate) fn give_back(&mut self, at: SlabRef) -> bool {
+        let given = self.running.get_mut(at).is_some_and(Running::give_back);
+        if given {
+            self.arm(at);
+        }
+        given
+    }
+
+    /// Sets the timer of a running key to what it stands for now.
+    pub(crate) fn arm(&mut self, at: SlabRef) {
         let Some(running) = self.running.get_mut(at) else {
             return;
         };
         if let Some(timer) = running.timer.take() {
             self.timers.cancel(timer);
         }
-        running.timer = Some(self.timers.insert(deadline_ms, Timer::Lease(at)));
+        running.timer = Some(self.timers.insert(running.timer_ms(), Timer::Lease(at)));
     }
 
-    /// Lets the lease of a running key end at another moment.
+    /// Lets the lease of a running key end at another moment, which is still to come.
     pub(crate) fn set_deadline(&mut self, at: SlabRef, deadline_ms: u64) {
         if let Some(running) = self.running.get_mut(at) {
             running.deadline_ms = deadline_ms;
-            let end_ms = running.lease_end_ms();
-            self.arm(at, end_ms);
+            running.awaits = Awaits::Lapse;
+            self.arm(at);
         }
     }
 
@@ -332,8 +320,7 @@ impl<W: 'static> Shard<W> {
         match entry.rest.previous.or(claimed) {
             Some(slot) => {
                 if is_in_doubt(slot) {
-                    self.doubts
-                        .put(entry.digest, Known::before(&entry, slot.expires_at()));
+                    self.doubts.put(entry.digest, Known::left_by(&entry, slot));
                 }
                 self.table.put(slot, self.expired_secs);
             }
@@ -476,6 +463,24 @@ impl<W: 'static> Shard<W> {
         self.table.put(slot, 0);
     }
 
+    /// The timer of a running key stands for one thing, and comes when that does.
+    fn validate_timer(&self, entry: &Running<W>) {
+        let timer = entry.timer.expect("a running key has a timer");
+        assert_eq!(
+            self.timers.deadline(timer),
+            Some(entry.timer_ms()),
+            "the timer of a running key is set to what it awaits"
+        );
+        assert!(
+            entry.awaits == Awaits::Lapse || entry.awaits == entry.after_lapse(),
+            "what a running key awaits follows from its guarantee"
+        );
+        assert!(
+            entry.awaits == Awaits::Lapse || entry.lease_end_ms() <= self.timers.now(),
+            "a lapse that was seen has come"
+        );
+    }
+
     /// Recounts everything; panics where an invariant does not hold.
     pub(crate) fn validate(&self, durable_or_pending: u64) {
         self.table.validate();
@@ -495,7 +500,7 @@ impl<W: 'static> Shard<W> {
                         again, slot,
                         "the slot of a running key is that of its digest"
                     );
-                    assert!(entry.timer.is_some(), "a running key has a timer");
+                    self.validate_timer(entry);
                     let before = entry.rest.previous.map(|previous| previous.place());
                     if let (Some(Place::Settled(_, locator)), Some(last)) =
                         (before, entry.rest.last_record)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::{LastRecord, Request, Running};
+use super::running::{Awaits, Guard, LastRecord, Request, Running};
 use super::shard::{Found, Grant, Shard, Timer};
 use super::slab::SlabRef;
 use super::slot::{Place, Settled, Slot};
@@ -53,6 +53,7 @@ fn head(kind: RecordKind, counter: u64, expires_at: u32) -> Head {
         expires_at,
         retention_secs: 0,
         body_omitted: false,
+        attached: false,
     }
 }
 
@@ -207,11 +208,11 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
         let mut shard = Shard::new(NOW.mono_ms);
         let at = grant(&mut shard, AtLeastOnce, Some(released()), basis(true, true));
         let running = shard.get_mut(at).unwrap();
-        (
-            running.rest.to_mut().keep_alive_until_ms,
-            running.guard_alive,
-        ) = (1900, false);
-        (running.lapse_seen, running.journaled) = (true, true);
+        (running.rest.to_mut().keep_alive_until_ms, running.guard) = (900, Guard::Nobody);
+        (running.deadline_ms, running.awaits) = (NOW.mono_ms, Awaits::Forgetting);
+        (running.journaled, running.attached) = (true, true);
+        shard.arm(at);
+        let before = format!("{:?}", shard.get(at).unwrap());
         shard.regrant(
             at,
             token(4),
@@ -223,11 +224,27 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
         assert_eq!(basics(running), owned(expected), "{same_request}");
         assert_eq!((running.token, running.attempt), (token(4), 3));
         assert_eq!((running.claimed_at, running.lease_end_ms()), (1001, 2500));
-        assert!(running.guard_alive && !running.lapse_seen && !running.journaled);
+        let fresh = (Guard::Lease, Awaits::Lapse, false, false);
+        let seen = (running.guard, running.awaits);
+        assert_eq!((seen.0, seen.1, running.journaled, running.attached), fresh);
         assert_eq!(*running.rest.metadata, *b"third", "whoever runs it now");
         // One timer, at the end of the new lease.
         assert_eq!(due(&mut shard, 2499), [""; 0]);
         assert_eq!(due(&mut shard, 2500).len(), 1);
+        shard.arm(at);
+        shard.validate(9);
+        // Taken back, it leaves the key as it was.
+        assert!(shard.give_back(at) && !shard.give_back(at));
+        let running = shard.get(at).unwrap();
+        let timer = running.timer;
+        let after = format!("{running:?}");
+        let same = |text: &str| {
+            let (start, rest) = text.split_once("timer: ").unwrap();
+            let (_, end) = rest.split_once(", namespace").unwrap();
+            format!("{start}{end}")
+        };
+        assert!(timer.is_some());
+        assert_eq!(same(&after), same(&before), "{same_request}");
         shard.validate(9);
     }
 }

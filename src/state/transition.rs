@@ -8,7 +8,7 @@ use crate::key::{FencingToken, NamespaceId};
 use crate::options::{Guarantee, OnChange, Oversize, Policy};
 use crate::record::{Head, Record, RecordKind, RecordRef, State};
 
-use super::running::Running;
+use super::running::{Guard, Running};
 
 /// What a claim is answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -148,6 +148,10 @@ pub(crate) enum Command<'a> {
     Doubt(&'a [u8]),
     Checkpoint(&'a [u8]),
     Renew,
+    /// As `Renew`, and the store goes on renewing it for so long.
+    KeepAlive {
+        for_ms: u64,
+    },
     /// The guard went away without an outcome.
     Abandon,
     /// Makes the claim outlive this process, for a ticket.
@@ -164,6 +168,7 @@ impl Command<'_> {
             Self::Doubt(_) => "doubt",
             Self::Checkpoint(_) => "checkpoint",
             Self::Renew => "renew",
+            Self::KeepAlive { .. } => "keep_alive",
             Self::Abandon => "drop",
             Self::Record => "detach",
         }
@@ -220,9 +225,12 @@ pub(crate) fn act_running<W: 'static>(
         Command::Abandon => Accepted::Write(retryable),
         // The holder is there to say that it may be tried again, so there is no doubt left.
         Command::Release(_) => Accepted::Write(retryable),
-        Command::Renew | Command::Checkpoint(_) if in_doubt => return Err(Refusal::InDoubt),
-        Command::Renew => Accepted::Extend,
-        Command::Record if running.journaled => Accepted::Done,
+        Command::Renew | Command::KeepAlive { .. } | Command::Checkpoint(_) if in_doubt => {
+            return Err(Refusal::InDoubt);
+        }
+        Command::Renew | Command::KeepAlive { .. } => Accepted::Extend,
+        // The record of a lease that came of a ticket says so, which a new ticket undoes.
+        Command::Record if running.journaled && !running.attached => Accepted::Done,
         Command::Checkpoint(_) | Command::Record => Accepted::Write(RecordKind::InProgress),
     })
 }
@@ -232,15 +240,19 @@ pub(crate) fn act_settled(
     record: &Record,
     token: FencingToken,
     command: Command<'_>,
-    guarantee: Guarantee,
+    policy: &Policy,
 ) -> Result<Accepted, Refusal> {
-    let Some(state) = settled_state(record.head.kind, guarantee) else {
+    let Some(state) = settled_state(record.head.kind, policy.guarantee) else {
         return Err(Refusal::NotHeld);
     };
     if record.head.token != token {
         return Err(Refusal::Superseded);
     }
-    let same = |bytes: &[u8]| *record.body == *bytes || record.head.body_omitted;
+    // Of an outcome without its bytes only this is known: they were too many, as these would be.
+    let same = |bytes: &[u8]| match record.head.body_omitted {
+        true => bytes.len() > policy.max_response_bytes,
+        false => *record.body == *bytes,
+    };
     match (state, command) {
         (State::Completed, Command::Complete(response)) if same(response) => Ok(Accepted::Done),
         (State::Completed, Command::CompleteWithout) if record.head.body_omitted => {
@@ -267,13 +279,59 @@ pub(crate) fn act_settled(
     }
 }
 
-/// Whether a ticket for this record can become a lease again: nothing came after its token.
-pub(crate) fn may_resume(record: &Record, guarantee: Guarantee) -> bool {
-    match record.head.kind {
-        RecordKind::InProgress => true,
-        RecordKind::InDoubt => guarantee == Guarantee::AtMostOnce,
-        _ => false,
+/// Whether a ticket becomes a lease once: where its holder may have begun an effect that must not
+/// run twice, or an attempt that counts.
+pub(crate) fn attaches_once(policy: &Policy) -> bool {
+    policy.guarantee == Guarantee::AtMostOnce || policy.max_attempts.is_some()
+}
+
+/// Judges a ticket of a running key.
+pub(crate) fn attach_running<W: 'static>(
+    running: &Running<W>,
+    token: FencingToken,
+) -> Result<(), AttachRefusal> {
+    match running.guard {
+        _ if running.token != token => Err(AttachRefusal::Superseded),
+        Guard::Lease => Err(AttachRefusal::Held),
+        Guard::Nobody if attaches_once(&running.policy) => Err(AttachRefusal::Used),
+        Guard::Ticket | Guard::Nobody => Ok(()),
     }
+}
+
+/// Judges a ticket of a key that nobody runs, by its record.
+pub(crate) fn attach_settled(
+    record: &Record,
+    token: FencingToken,
+    policy: &Policy,
+) -> Result<(), AttachRefusal> {
+    let Some(state) = settled_state(record.head.kind, policy.guarantee) else {
+        return Err(AttachRefusal::NotHeld);
+    };
+    match (state, record.head.kind) {
+        // Whatever brought it about: the work is done, and here is what came of it.
+        (State::Completed | State::Failed, _) => Err(AttachRefusal::Settled),
+        _ if record.head.token != token => Err(AttachRefusal::Superseded),
+        (_, RecordKind::InProgress) if !record.head.attached || !attaches_once(policy) => Ok(()),
+        (State::InDoubt, _) => Err(AttachRefusal::Used),
+        _ => Err(AttachRefusal::Released),
+    }
+}
+
+/// Why a ticket does not become a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AttachRefusal {
+    /// The key is not there.
+    NotHeld,
+    /// The key has its outcome.
+    Settled,
+    /// Its token is not current any more.
+    Superseded,
+    /// Its lease is held in this process.
+    Held,
+    /// It became a lease before, and what came of that nobody knows.
+    Used,
+    /// Its holder has released the key, or died with its attempt: a claim goes on.
+    Released,
 }
 
 /// The retention that the claim of a record asked for itself.
@@ -303,6 +361,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) reason: &'a [u8],
     pub(crate) checkpoint: &'a [u8],
     pub(crate) retention: Option<Duration>,
+    /// As [`Head::attached`].
+    pub(crate) attached: bool,
     pub(crate) policy: &'a Policy,
 }
 
@@ -319,6 +379,7 @@ impl<'a> Subject<'a> {
             reason: &running.rest.reason,
             checkpoint: &running.rest.checkpoint,
             retention: running.rest.retention,
+            attached: running.attached,
             policy: &running.policy,
         }
     }
@@ -339,6 +400,7 @@ impl<'a> Subject<'a> {
             reason: &record.reason,
             checkpoint: if unfinished { &record.body } else { &[] },
             retention: asked_retention(&record.head),
+            attached: record.head.attached,
             policy,
         }
     }
@@ -366,6 +428,7 @@ impl<'a> Subject<'a> {
                 expires_at: self.expires_at(kind, now),
                 retention_secs: self.retention.map_or(0, whole_secs),
                 body_omitted: omitted,
+                attached: kind == RecordKind::InProgress && self.attached,
             },
             key: self.key,
             fingerprint: self.fingerprint,

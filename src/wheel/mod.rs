@@ -97,6 +97,11 @@ impl<T> Wheel<T> {
         Some(item)
     }
 
+    /// When a timer fires; `None` if it has fired or was cancelled.
+    pub(crate) fn deadline(&self, key: TimerKey) -> Option<u64> {
+        self.slab.find(key).map(|entry| entry.deadline)
+    }
+
     /// Moves time to `now` and gives every timer with deadline <= `now` to `fire`, once, not early.
     ///
     /// Timers fire in no particular order. Time does not go back: an earlier `now` counts as

@@ -454,17 +454,21 @@ fn a_token_whose_outcome_has_expired_is_not_held() {
     let ticket = claim(&work, "key").detach().unwrap();
     let lease = world.store.attach(&ticket).unwrap();
     lease.complete("done").unwrap();
-    let again = world.store.attach(&ticket).unwrap();
     world.clock.advance(2 * HOUR);
-    assert_eq!(
-        again.complete("done").unwrap_err().kind(),
-        ErrorKind::NotHeld
-    );
     assert_eq!(
         world.store.attach(&ticket).unwrap_err().kind(),
         ErrorKind::NotHeld
     );
     assert_eq!(state(&work, "key"), None);
+    // A lease that lapsed so long ago that its key was forgotten.
+    let lease = claim(&work, "lapsed");
+    world.clock.advance(MINUTE);
+    world.clock.advance(25 * HOUR);
+    assert_eq!(
+        lease.complete("done").unwrap_err().kind(),
+        ErrorKind::NotHeld
+    );
+    assert_eq!(state(&work, "lapsed"), None);
 }
 
 #[test]
@@ -505,22 +509,29 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
             let world = World::new();
             let work = world.namespace(policy.clone());
             let ticket = claim(&work, "key").detach().unwrap();
-            world
-                .store
-                .attach(&ticket)
-                .unwrap()
-                .doubt("unsure")
-                .unwrap();
+            world.clock.advance(MINUTE);
             settle(world.store.attach(&ticket).unwrap()).unwrap();
             assert_eq!(state(&work, "key"), Some(*outcome));
+            // A doubt that its holder has stated is settled as a doubt: the ticket was used.
+            let ticket = claim(&work, "doubted").detach().unwrap();
+            let lease = world.store.attach(&ticket).unwrap();
+            lease.doubt("unsure").unwrap();
+            let error = world.store.attach(&ticket).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InUse);
+            assert_eq!(error.current().unwrap().state(), State::InDoubt);
+            work.forget_forced("doubted", ticket.token()).unwrap();
+            work.forget("key").unwrap();
         }
     }
 }
 
 // Again.
 
+// That the same outcome again is a no-op is held where a token can be used twice without a lease:
+// `src/engine/holder_tests.rs`.
+
 #[test]
-fn completing_again_with_the_same_bytes_is_a_no_op_and_with_others_refused() {
+fn a_ticket_of_a_key_with_its_outcome_writes_nothing_and_tells_it() {
     for policy in both() {
         for restart in [false, true] {
             let mut world = World::new();
@@ -538,50 +549,15 @@ fn completing_again_with_the_same_bytes_is_a_no_op_and_with_others_refused() {
             }
             let work = world.namespace(policy.clone());
             let frames = world.store.stats().last_frame();
-            let attach = || world.store.attach(&ticket).unwrap();
-            attach().complete("same").unwrap();
-            assert_eq!(
-                attach().complete("other").unwrap_err().kind(),
-                ErrorKind::AlreadySettled
-            );
-            assert_eq!(
-                attach().fail("same").unwrap_err().kind(),
-                ErrorKind::AlreadySettled
-            );
-            assert_eq!(
-                attach().release("x").unwrap_err().kind(),
-                ErrorKind::AlreadySettled
-            );
-            assert_eq!(
-                attach().doubt("x").unwrap_err().kind(),
-                ErrorKind::AlreadySettled
-            );
-            assert_eq!(
-                attach().renew().unwrap_err().kind(),
-                ErrorKind::AlreadySettled
-            );
-            drop(attach());
+            let error = world.store.attach(&ticket).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadySettled);
+            assert_eq!(error.current().unwrap().body(), b"same");
             assert_eq!(
                 world.store.stats().last_frame(),
                 frames,
                 "nothing was written"
             );
-            let error = attach().complete("other").unwrap_err();
-            assert_eq!(error.error().current().unwrap().body(), b"same");
             assert_eq!(completed(work.claim("key").unwrap()).response(), b"same");
         }
-    }
-}
-
-#[test]
-fn failing_and_releasing_again_with_the_same_bytes_are_no_ops() {
-    let world = World::new();
-    let work = world.namespace(Policy::at_least_once());
-    for (settle, outcome) in SETTLES {
-        let key = outcome.to_string();
-        let ticket = claim(&work, &key).detach().unwrap();
-        settle(world.store.attach(&ticket).unwrap()).unwrap();
-        settle(world.store.attach(&ticket).unwrap()).unwrap();
-        assert_eq!(state(&work, &key), Some(outcome));
     }
 }

@@ -57,7 +57,7 @@ fn a_lease_that_was_forgotten_lapses() {
         ErrorKind::InUse
     );
     doubt.resolve_forced(Resolution::NeverHappened).unwrap();
-    assert_eq!(granted(&most, "key").attempt(), 2);
+    assert_eq!(granted(&most, "key").attempt(), 1);
     store.validate();
 }
 

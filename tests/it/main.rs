@@ -28,6 +28,7 @@ mod contract_handover;
 mod contract_holder;
 mod contract_support;
 mod contract_waiting;
+mod doubts;
 mod guarantees;
 mod health;
 mod hostile;
@@ -60,8 +61,10 @@ mod scan;
 mod smoke;
 mod streams;
 mod threads;
+mod tickets;
 #[cfg(feature = "json")]
 mod typed;
 #[cfg(feature = "json")]
 mod typed_values;
 mod upkeep;
+mod withdrawn;

@@ -18,6 +18,15 @@ pub(crate) struct Rules {
     pub(crate) attempt_secs: u64,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) rerun: bool,
+    /// Most bytes of an outcome; more is refused.
+    pub(crate) max_response: usize,
+}
+
+impl Rules {
+    /// A ticket becomes a lease once.
+    pub(crate) fn attach_once(&self) -> bool {
+        self.at_most_once || self.max_attempts.is_some()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +55,8 @@ pub(crate) struct Rec {
     pub(crate) body: Vec<u8>,
     /// What the claim asked for.
     pub(crate) retention_secs: Option<u64>,
+    /// Its ticket has become a lease, and the lease no ticket again.
+    pub(crate) attached: bool,
 }
 
 /// What a claim asks for.
@@ -55,6 +66,14 @@ pub(crate) struct Asked {
     pub(crate) metadata: Vec<u8>,
     pub(crate) lease_ms: u64,
     pub(crate) retention_secs: Option<u64>,
+}
+
+/// Who will give a key its outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Guard {
+    Lease,
+    Ticket,
+    Nobody,
 }
 
 /// Somebody runs the key, or ran it until the lease lapsed.
@@ -71,10 +90,12 @@ pub(crate) struct Run {
     pub(crate) reason: Vec<u8>,
     pub(crate) deadline_ms: u64,
     pub(crate) keep_until_ms: u64,
-    pub(crate) guard_alive: bool,
-    pub(crate) lapse_seen_ms: Option<u64>,
+    pub(crate) guard: Guard,
+    pub(crate) lapse_seen: bool,
     /// The newest record was written under this token.
     pub(crate) journaled: bool,
+    /// The lease came of a ticket.
+    pub(crate) attached: bool,
 }
 
 impl Run {
@@ -142,6 +163,7 @@ pub(crate) type Id = (usize, usize);
 
 pub(crate) const DROPPED: &[u8] = b"the lease was dropped without an outcome";
 pub(crate) const LAPSED: &[u8] = b"the lease lapsed without an outcome";
+pub(crate) const DIED: &[u8] = b"the process ended without an outcome";
 pub(crate) const NEVER_HAPPENED: &[u8] = b"resolved: it never happened";
 pub(crate) const EXHAUSTED: &[u8] = b"no outcome within the attempts allowed";
 
@@ -252,6 +274,7 @@ impl Model {
             reason,
             body,
             retention_secs: run.asked.retention_secs,
+            attached: kind == Kind::InProgress && run.attached,
         }
     }
 
@@ -267,6 +290,7 @@ impl Model {
             } else {
                 from.body.clone()
             },
+            attached: false,
             ..from.clone()
         }
     }
@@ -300,20 +324,18 @@ impl Model {
     /// What `get` has to answer.
     pub(crate) fn get(&self, id: Id) -> Option<(hapax::State, Rec)> {
         let Some(run) = self.run(id) else {
-            let record = self.settled(id)?;
-            return Some((self.state(id, record.kind), record.clone()));
-        };
-        let state = if self.in_doubt(id, run) {
-            hapax::State::InDoubt
-        } else {
-            hapax::State::InProgress
+            let record = self.settled(id)?.clone();
+            let state = self.state(id, record.kind);
+            return Some((state, told(state, record)));
         };
         // Its last transition is the claim.
-        let record = Rec {
-            at: run.claimed,
-            ..self.record_of_run(id, run, Kind::InProgress, &run.checkpoint)
-        };
-        Some((state, record))
+        let at = run.claimed;
+        if self.in_doubt(id, run) {
+            let doubt = self.record_of_run(id, run, Kind::InDoubt, LAPSED);
+            return Some((hapax::State::InDoubt, Rec { at, ..doubt }));
+        }
+        let record = self.record_of_run(id, run, Kind::InProgress, &run.checkpoint);
+        Some((hapax::State::InProgress, Rec { at, ..record }))
     }
 
     /// The token of a record became known.
@@ -360,9 +382,10 @@ impl Model {
             reason: from.map_or(Vec::new(), |from| from.reason.clone()),
             deadline_ms: self.now_ms + asked.lease_ms,
             keep_until_ms: 0,
-            guard_alive: true,
-            lapse_seen_ms: None,
+            guard: Guard::Lease,
+            lapse_seen: false,
             journaled: false,
+            attached: false,
         };
         let expected = granted(&run);
         self.entry(id).run = Some(run);
@@ -416,7 +439,7 @@ impl Model {
                     at: run.claimed,
                     ..self.record_of_run(id, run, Kind::InDoubt, LAPSED)
                 },
-                holder_alive: run.guard_alive,
+                holder_alive: run.guard == Guard::Lease,
                 compared,
             };
         }
@@ -440,9 +463,10 @@ impl Model {
             },
             deadline_ms: self.now_ms + asked.lease_ms,
             keep_until_ms: 0,
-            guard_alive: true,
-            lapse_seen_ms: None,
+            guard: Guard::Lease,
+            lapse_seen: false,
             journaled: false,
+            attached: false,
             ..run.clone()
         };
         let expected = granted(&again);
@@ -482,11 +506,47 @@ impl Model {
             State::Completed => Expected::Completed(record.clone(), compared),
             State::Failed => Expected::Failed(record.clone(), compared),
             _ => Expected::InDoubt {
-                record: record.clone(),
+                record: told(state, record.clone()),
                 holder_alive: false,
                 compared,
             },
         }
+    }
+
+    /// Whether a claim would make a holder, and change nothing else.
+    pub(crate) fn would_grant(&self, id: Id, asked: &Asked) -> bool {
+        let rules = &self.rules[id.0];
+        let is_over = |attempt| rules.max_attempts.is_some_and(|most| attempt >= most);
+        if let Some(run) = self.run(id) {
+            let same = compare(run.asked.print, asked.print).is_ok();
+            return same && self.lapsed(run) && !rules.at_most_once && !is_over(run.attempt);
+        }
+        let Some(record) = self.settled(id) else {
+            return true;
+        };
+        match self.state(id, record.kind) {
+            hapax::State::Released => !is_over(record.attempt),
+            hapax::State::InDoubt => false,
+            _ => rules.rerun && compare(record.print, asked.print).is_err(),
+        }
+    }
+
+    /// A grant is taken back before anybody heard of it: the key is what it was.
+    pub(crate) fn withdraw(&mut self, id: Id, before: Entry) {
+        if !self.run(id).expect("the key was granted").journaled {
+            *self.entry(id) = before;
+            return;
+        }
+        let settled = before
+            .last
+            .clone()
+            .filter(|last| last.expires.is_none_or(|at| at > self.now_secs));
+        let record = match &before.run {
+            Some(run) => Some(self.record_of_run(id, run, Kind::InProgress, &run.checkpoint)),
+            None => settled,
+        };
+        *self.entry(id) = before;
+        self.write(id, record);
     }
 
     /// The clock has moved: leases lapse, and lapsed keys that nobody wanted are forgotten.
@@ -498,10 +558,12 @@ impl Model {
             if run.end_ms() > now_ms {
                 continue;
             }
-            let seen = *run.lapse_seen_ms.get_or_insert(now_ms);
             let rules = &rules[id.0];
-            if !rules.at_most_once && now_ms >= seen + rules.attempt_secs * 1000 {
+            let kept_ms = run.end_ms() + rules.attempt_secs * 1000;
+            if run.lapse_seen && !rules.at_most_once && now_ms >= kept_ms {
                 entry.run = None;
+            } else {
+                run.lapse_seen = true;
             }
         }
     }
@@ -534,6 +596,18 @@ impl Model {
         self.written.clear();
         self.acked = 0;
     }
+}
+
+/// A record as those who ask are told of it: of a doubt, its own reason and not that of an attempt
+/// before.
+fn told(state: hapax::State, record: Rec) -> Rec {
+    if state == hapax::State::InDoubt && record.kind == Kind::InProgress {
+        return Rec {
+            reason: DIED.to_vec(),
+            ..record
+        };
+    }
+    record
 }
 
 fn granted(run: &Run) -> Expected {

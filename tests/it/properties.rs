@@ -11,6 +11,7 @@ mod calls;
 mod checks;
 mod regressions;
 mod steps;
+mod waits;
 mod world;
 
 use std::sync::Mutex;
@@ -67,6 +68,11 @@ fn every_answer_is_that_of_a_single_map() {
         total.crashes += met.crashes;
         total.lost += met.lost;
         total.jumps += met.jumps;
+        total.handed_on += met.handed_on;
+        total.withdrawn += met.withdrawn;
+        total.let_go += met.let_go;
+        total.attached += met.attached;
+        total.refused_tickets += met.refused_tickets;
         Ok::<(), TestCaseError>(())
     });
     println!("met {:?}", total.lock().unwrap());

@@ -97,3 +97,102 @@ fn a_lease_that_is_taken_back_is_armed_again() {
     assert!(matches!(jobs.claim("a").unwrap(), Claim::Completed(_)));
     store.validate();
 }
+
+/// What is listed of a key, and what its claims are told, after its holder was refused and let go of
+/// the error once the lease had lapsed.
+fn let_go_after_the_lapse(policy: Policy, history: impl Fn(&Namespace)) {
+    let once = policy == Policy::at_most_once().max_attempts(2);
+    let (clock, store, jobs) = open(policy);
+    history(&jobs);
+    let attempt = granted_after(&jobs, |lease| {
+        clock.advance(LEASE);
+        let refused = lease.complete("too long").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        drop(refused);
+    });
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(1));
+        store.validate();
+        let info = jobs.get("a").unwrap().expect("the key is there");
+        assert_eq!(info.attempt(), attempt);
+        let listed = store.in_doubt().unwrap();
+        assert_eq!(listed.len(), usize::from(once), "{info:?}");
+        assert!(listed.iter().all(|doubt| doubt.token() == info.token()));
+    }
+    match jobs.claim("a").unwrap() {
+        Claim::InDoubt(doubt) => {
+            assert!(once && !doubt.holder_alive());
+            let reconciled = store.reconcile(|_| Some(Resolution::NeverHappened));
+            assert_eq!(reconciled.unwrap().resolved(), 1);
+        }
+        Claim::Granted(next) => assert_eq!((once, next.attempt()), (false, attempt + 1)),
+        Claim::Failed(_) => assert!(!once && attempt == 2),
+        other => panic!("{other:?}"),
+    }
+    store.validate();
+}
+
+fn granted_after(jobs: &Namespace, act: impl FnOnce(Lease)) -> u32 {
+    let lease = granted(jobs, "a");
+    let attempt = lease.attempt();
+    act(lease);
+    attempt
+}
+
+/// A lapsed holder was refused and let go of its error. Its timer was set again for the lapse that had
+/// been seen, and fired as if the key had been kept for long enough: the key was gone with its
+/// attempts, and a doubt was in no list any more.
+#[test]
+fn a_lapsed_holder_that_drops_its_refusal_leaves_the_key_as_it_is() {
+    let counted = |policy: Policy| policy.max_attempts(2);
+    for policy in [Policy::at_least_once(), Policy::at_most_once()] {
+        let_go_after_the_lapse(counted(policy.clone()), |_| {});
+        let_go_after_the_lapse(counted(policy), |jobs| {
+            granted(jobs, "a").release("busy").unwrap();
+        });
+    }
+    let_go_after_the_lapse(counted(Policy::at_most_once()), |jobs| {
+        drop(granted(jobs, "a"));
+        let Claim::InDoubt(doubt) = jobs.claim("a").unwrap() else {
+            panic!("in doubt")
+        };
+        doubt.resolve(Resolution::NeverHappened).unwrap();
+    });
+}
+
+/// `max_attempts(2)` let the work run ten times of ten, each holder refused and gone after its lapse.
+#[test]
+fn holders_that_are_refused_and_go_use_up_the_attempts() {
+    let (clock, store, jobs) = open(Policy::at_least_once().max_attempts(2));
+    let mut runs = 0;
+    for _ in 0..10 {
+        let Claim::Granted(lease) = jobs.claim("a").unwrap() else {
+            break;
+        };
+        runs += 1;
+        clock.advance(LEASE);
+        drop(lease.complete("too long").unwrap_err());
+        clock.advance(Duration::from_secs(1));
+        store.validate();
+    }
+    assert_eq!(runs, 2);
+    assert!(matches!(jobs.claim("a").unwrap(), Claim::Failed(_)));
+}
+
+/// A lease that ends again in the moment in which the store is told to keep it alive is not taken for
+/// one that has been forgotten.
+#[test]
+fn a_lease_that_is_kept_alive_after_its_lapse_lapses_anew() {
+    let (clock, store, jobs) = open(Policy::at_least_once());
+    let lease = granted(&jobs, "a");
+    clock.advance(LEASE);
+    lease.keep_alive(LEASE * 3).unwrap();
+    clock.advance(LEASE * 2);
+    assert!(matches!(jobs.claim("a").unwrap(), Claim::InProgress(_)));
+    clock.advance(LEASE);
+    store.validate();
+    drop(lease.complete("too long").unwrap_err());
+    clock.advance(LEASE);
+    store.validate();
+    assert_eq!(granted(&jobs, "a").attempt(), 2);
+}

@@ -385,7 +385,7 @@ fn at_most_once_and_granted_twice() {
     let resolved = lapsed().call(never, Answer::Done);
     let again = Answer::Granted(Granted {
         token: 5,
-        attempt: 2,
+        attempt: 1,
         first: WALL_SECS,
         checkpoint: String::new(),
         reason: "resolved: it never happened".to_owned(),

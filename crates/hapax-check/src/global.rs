@@ -79,7 +79,8 @@ impl StoreClock {
             told_from: Vec::new(),
         };
         let mut told: Vec<_> = grants(history)
-            .filter(|(_, granted, _)| granted.attempt == 1)
+            // With a reason the key has a history, whose first claim may be long ago.
+            .filter(|(_, granted, _)| granted.attempt == 1 && granted.reason.is_empty())
             .map(|(call, granted, end)| (call, end, granted.first))
             .collect();
         for (call, end, secs) in &told {

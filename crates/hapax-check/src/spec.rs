@@ -80,6 +80,22 @@ pub struct Run<'a> {
     pub journaled: bool,
     /// The claim whose future was dropped, where this is its grant.
     pub ghost: Option<usize>,
+    /// The holder that this grant took over from, who is current again if it is taken back.
+    pub lapsed: Option<Lapsed<'a>>,
+}
+
+/// A holder whose lease had lapsed when somebody else was granted its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Lapsed<'a> {
+    tok: Tok,
+    attempt: u32,
+    lease_ns: u64,
+    ends: Span,
+    alive: bool,
+    asked_meta: &'a str,
+    print: Option<u8>,
+    journaled: bool,
+    ghost: Option<usize>,
 }
 
 /// A key.
@@ -93,6 +109,7 @@ pub struct Key<'a> {
 
 pub(crate) const DROPPED: &str = "the lease was dropped without an outcome";
 pub(crate) const LAPSED: &str = "the lease lapsed without an outcome";
+pub(crate) const DIED: &str = "the process ended without an outcome";
 pub(crate) const NEVER_HAPPENED: &str = "resolved: it never happened";
 pub(crate) const EXHAUSTED: &str = "no outcome within the attempts allowed";
 
@@ -214,23 +231,12 @@ impl<'a> Key<'a> {
         let Some(run) = self.run.filter(|run| run.ghost == Some(id)) else {
             return *self;
         };
-        let mut key = Self { run: None, ..*self };
-        let attempts_before = run.before.map_or(0, |rec| match rec.kind {
-            Kind::InProgress | Kind::Released => rec.attempt,
-            _ => 0,
-        });
-        let first_grant = run.attempt == attempts_before + 1;
-        if first_grant && !run.journaled {
-            return key;
+        let mut key = *self;
+        key.run = run.given_back();
+        if run.journaled {
+            let claimed = |run: Run<'a>| run.record(Kind::InProgress, run.checkpoint, at);
+            key.rec = key.run.map(claimed).or(run.before);
         }
-        key.rec = match run.before.filter(|_| first_grant) {
-            Some(before) => Some(before),
-            None if run.attempt <= 1 => None,
-            None => Some(Rec {
-                attempt: run.attempt - 1,
-                ..run.record(Kind::Released, run.reason, at)
-            }),
-        };
         key
     }
 
@@ -363,8 +369,11 @@ impl<'a> Key<'a> {
 
     fn told_info(self, state: Status, info: &crate::history::Info) -> Option<Self> {
         let (attempt, body, reason, meta) = match (self.run, self.rec) {
+            (Some(run), _) if state == Status::InDoubt => {
+                (run.attempt, run.checkpoint, LAPSED, run.meta)
+            }
             (Some(run), _) => (run.attempt, run.checkpoint, run.reason, run.meta),
-            (None, rec) => rec.map(|rec| (rec.attempt, rec.body, rec.reason, rec.meta))?,
+            (None, rec) => rec.map(|rec| (rec.attempt, rec.body, rec.told(state), rec.meta))?,
         };
         let fits = info.state == state
             && info.attempt == attempt
@@ -422,6 +431,39 @@ impl<'a> Key<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// What a grant took over from, for the case that it is taken back.
+    fn as_lapsed(&self) -> Lapsed<'a> {
+        Lapsed {
+            tok: self.tok,
+            attempt: self.attempt,
+            lease_ns: self.lease_ns,
+            ends: self.ends,
+            alive: self.alive,
+            asked_meta: self.asked_meta,
+            print: self.print,
+            journaled: self.journaled,
+            ghost: self.ghost,
+        }
+    }
+
+    /// The holder from before this grant, if a lapse had made room for it.
+    fn given_back(self) -> Option<Self> {
+        let lapsed = self.lapsed?;
+        Some(Self {
+            tok: lapsed.tok,
+            attempt: lapsed.attempt,
+            lease_ns: lapsed.lease_ns,
+            ends: lapsed.ends,
+            alive: lapsed.alive,
+            asked_meta: lapsed.asked_meta,
+            print: lapsed.print,
+            journaled: lapsed.journaled || self.journaled,
+            ghost: lapsed.ghost,
+            lapsed: None,
+            ..self
+        })
+    }
+
     fn may_live(&self, at: &Moment) -> bool {
         at.start < self.ends.1
     }
@@ -457,6 +499,14 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Rec<'a> {
+    /// The reason that is told: that of a doubt is never one of an attempt before.
+    fn told(&self, state: Status) -> &'a str {
+        match (state, self.kind) {
+            (Status::InDoubt, Kind::InProgress) => DIED,
+            _ => self.reason,
+        }
+    }
+
     /// The record that follows this one without a new claim.
     fn turned(self, kind: Kind, said: &'a str, at: &Moment) -> Self {
         let outcome = matches!(kind, Kind::Completed | Kind::Failed);

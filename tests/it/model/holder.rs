@@ -2,11 +2,18 @@
 
 use hapax::ErrorKind;
 
-use super::{Act, Asked, DROPPED, Id, Kind, LAPSED, Model, NEVER_HAPPENED, Rec, Run, Settle};
+use super::{
+    Act, Asked, DROPPED, Guard, Id, Kind, LAPSED, Model, NEVER_HAPPENED, Rec, Run, Settle,
+};
 
 impl Model {
     /// What a holder is answered; `Ok(true)` when a record was written.
     pub(crate) fn act(&mut self, id: Id, token: i64, act: &Act) -> Result<bool, ErrorKind> {
+        if let Act::Complete(said) | Act::Fail(said) = act {
+            if said.len() > self.rules[id.0].max_response {
+                return Err(ErrorKind::TooLarge);
+            }
+        }
         match self.run(id).cloned() {
             Some(run) => self.act_running(id, token, act, &run),
             None => match self.settled(id).cloned() {
@@ -38,13 +45,15 @@ impl Model {
             Act::Drop => (again, DROPPED.to_vec()),
             Act::Renew | Act::Checkpoint(_) if doubtful => return Err(ErrorKind::InUse),
             Act::Checkpoint(said) => (Kind::InProgress, said.clone()),
-            Act::Detach if !run.journaled => (Kind::InProgress, run.checkpoint.clone()),
+            Act::Detach if !run.journaled || run.attached => {
+                (Kind::InProgress, run.checkpoint.clone())
+            }
             Act::Detach => return Ok(false),
             Act::Renew => {
                 let deadline_ms = run.deadline_ms.max(self.now_ms + run.asked.lease_ms);
                 let run = self.entry(id).run.as_mut().expect("the key is running");
                 run.deadline_ms = deadline_ms;
-                run.lapse_seen_ms = None;
+                run.lapse_seen = false;
                 return Ok(false);
             }
         };
@@ -52,7 +61,8 @@ impl Model {
             let run = self.entry(id).run.as_mut().expect("the key is running");
             run.checkpoint.clone_from(said);
         }
-        let record = self.record_of_run(id, run, kind, &said);
+        let mut record = self.record_of_run(id, run, kind, &said);
+        record.attached &= !matches!(act, Act::Detach);
         self.write(id, Some(record));
         Ok(true)
     }
@@ -100,44 +110,64 @@ impl Model {
 
     pub(crate) fn disarm(&mut self, id: Id, token: i64) {
         if let Some(run) = self.entry(id).run.as_mut().filter(|run| run.token == token) {
-            run.guard_alive = false;
+            (run.guard, run.attached) = (Guard::Ticket, false);
+        }
+    }
+
+    /// The holder was refused and has gone: its lease runs out, renewed one last time where the store
+    /// renewed it.
+    pub(crate) fn let_run_out(&mut self, id: Id, token: i64) {
+        let now_ms = self.now_ms;
+        if let Some(run) = self.entry(id).run.as_mut().filter(|run| run.token == token) {
+            run.guard = Guard::Nobody;
+            let renewed_ms = run.keep_until_ms.min(now_ms + run.asked.lease_ms);
+            run.deadline_ms = run.deadline_ms.max(renewed_ms);
+            run.keep_until_ms = 0;
         }
     }
 
     /// What the attached lease knows: attempt and checkpoint.
     pub(crate) fn attach(&mut self, id: Id, token: i64) -> Result<(u32, Vec<u8>), ErrorKind> {
-        if let Some(run) = &mut self.entry(id).run {
-            if run.token != token {
-                return Err(ErrorKind::Superseded);
+        let once = self.rules[id.0].attach_once();
+        if let Some(run) = self.run(id) {
+            match run.guard {
+                _ if run.token != token => return Err(ErrorKind::Superseded),
+                Guard::Lease => return Err(ErrorKind::InUse),
+                Guard::Nobody if once => return Err(ErrorKind::InUse),
+                Guard::Ticket | Guard::Nobody => {}
             }
-            if run.guard_alive {
-                return Err(ErrorKind::InUse);
+        } else {
+            let record = self.settled(id).cloned().ok_or(ErrorKind::NotHeld)?;
+            match record.kind {
+                Kind::Completed | Kind::Failed => return Err(ErrorKind::AlreadySettled),
+                _ if record.token != token => return Err(ErrorKind::Superseded),
+                Kind::InProgress if !record.attached || !once => self.resume(id, &record),
+                Kind::InDoubt => return Err(ErrorKind::InUse),
+                Kind::InProgress if self.rules[id.0].at_most_once => return Err(ErrorKind::InUse),
+                Kind::InProgress | Kind::Released => return Err(ErrorKind::AlreadySettled),
             }
-            run.guard_alive = true;
-            return Ok((run.attempt, run.checkpoint.clone()));
         }
-        let record = self.settled(id).cloned().ok_or(ErrorKind::NotHeld)?;
-        if record.token != token {
-            return Err(ErrorKind::Superseded);
+        let run = self.entry(id).run.as_mut().expect("the key is running");
+        (run.guard, run.attached) = (Guard::Lease, once);
+        let run = run.clone();
+        if once {
+            let record = self.record_of_run(id, &run, Kind::InProgress, &run.checkpoint);
+            self.write(id, Some(record));
         }
-        let resumes = match record.kind {
-            Kind::InProgress => true,
-            Kind::InDoubt => self.rules[id.0].at_most_once,
-            _ => false,
-        };
-        if !resumes {
-            return Ok((record.attempt, Vec::new()));
-        }
+        Ok((run.attempt, run.checkpoint))
+    }
+
+    /// The claim of a record goes on, in another life.
+    fn resume(&mut self, id: Id, record: &Rec) {
         let asked = Asked {
             print: record.print,
             metadata: record.metadata.clone(),
             lease_ms: self.rules[id.0].lease_ms,
             retention_secs: record.retention_secs,
         };
-        self.grant(id, &asked, Some(&record), true);
+        self.grant(id, &asked, Some(record), true);
         let run = self.entry(id).run.as_mut().expect("the key was granted");
-        (run.token, run.attempt, run.journaled) = (token, record.attempt, true);
-        Ok((record.attempt, record.body))
+        (run.token, run.attempt, run.journaled) = (record.token, record.attempt, true);
     }
 
     pub(crate) fn resolve(
@@ -147,11 +177,16 @@ impl Model {
         settle: &Settle,
         force: bool,
     ) -> Result<(), ErrorKind> {
+        if let Settle::Happened(said) | Settle::Failed(said) = settle {
+            if said.len() > self.rules[id.0].max_response {
+                return Err(ErrorKind::TooLarge);
+            }
+        }
         let doubt = if let Some(run) = self.run(id) {
             if run.token != token {
                 return Err(ErrorKind::Superseded);
             }
-            let reruns = matches!(settle, Settle::Never) && run.guard_alive && !force;
+            let reruns = matches!(settle, Settle::Never) && run.guard == Guard::Lease && !force;
             if !self.in_doubt(id, run) || reruns {
                 return Err(ErrorKind::InUse);
             }
@@ -166,7 +201,11 @@ impl Model {
         let written = match settle {
             Settle::Happened(said) => self.record_of_record(id, &doubt, Kind::Completed, said),
             Settle::Failed(said) => self.record_of_record(id, &doubt, Kind::Failed, said),
-            Settle::Never => self.record_of_record(id, &doubt, Kind::Released, NEVER_HAPPENED),
+            Settle::Never => Rec {
+                // What never happened is no attempt.
+                attempt: doubt.attempt.saturating_sub(1),
+                ..self.record_of_record(id, &doubt, Kind::Released, NEVER_HAPPENED)
+            },
         };
         self.write(
             id,
@@ -209,6 +248,7 @@ impl Model {
             reason: Vec::new(),
             body: Vec::new(),
             retention_secs: None,
+            attached: false,
         };
         let record = match (self.run(id), self.settled(id)) {
             (Some(run), _) if !self.lapsed(run) || self.rules[id.0].at_most_once => return false,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hapax::{
-    BatchClaim, Claim, ClaimItem, Doubt, FencingToken, Filter, KeyInfo, Lease, LeaseError,
-    Resolution, State,
+    BatchClaim, Claim, ClaimItem, Doubt, ErrorKind, FencingToken, Filter, KeyInfo, Lease,
+    LeaseError, Resolution, State,
 };
 
 use super::checks::id_of;
 use super::steps::{Asking, Body, Doing, Held, Settling};
 use super::world::{World, bytes, name};
-use crate::model::{Act, Asked, Expected, Id, Rec, Settle};
+use crate::model::{Act, Asked, Expected, Guard, Id, Rec, Settle};
 
 /// A stored response or error, compared in full.
 macro_rules! check_settled {
@@ -103,10 +103,13 @@ impl World {
         None
     }
 
-    pub(super) fn act(&mut self, lease: Held, act: &Doing) {
-        let Some((id, lease)) = self.take_lease(lease) else {
-            return;
-        };
+    pub(super) fn act(&mut self, lease: Held, act: &Doing, lets_go: bool) {
+        if let Some((id, lease)) = self.take_lease(lease) {
+            self.act_with(id, lease, act, lets_go);
+        }
+    }
+
+    pub(super) fn act_with(&mut self, id: Id, lease: Lease, act: &Doing, lets_go: bool) {
         let token = lease.token().as_i64();
         let act = act.act();
         let expected = self.model.act(id, token, &act);
@@ -142,7 +145,13 @@ impl World {
             ),
             Err(error) => {
                 assert_eq!(Err(error.kind()), expected, "{id:?} {act:?}: {error}");
-                self.leases.push((id, error.into_lease()));
+                if lets_go {
+                    drop(error);
+                    self.model.let_run_out(id, token);
+                    self.met.let_go += 1;
+                } else {
+                    self.leases.push((id, error.into_lease()));
+                }
             }
         }
         self.wrote(expected == Ok(true));
@@ -170,14 +179,28 @@ impl World {
             return;
         }
         let (id, ticket) = self.tickets[ticket % self.tickets.len()].clone();
+        if self.unsure.contains(&id) {
+            return;
+        }
         let expected = self.model.attach(id, ticket.token().as_i64());
         match self.store.attach(&ticket) {
             Ok(lease) => {
                 let seen = (lease.attempt(), lease.last_checkpoint().to_vec());
                 assert_eq!(Ok(seen), expected, "{id:?} attach");
                 self.leases.push((id, lease));
+                self.met.attached += 1;
+                let rules = &self.model.rules[id.0];
+                if rules.at_most_once || (rules.attach_once() && self.is_sync()) {
+                    self.model.acknowledge();
+                }
             }
-            Err(error) => assert_eq!(Err(error.kind()), expected, "{id:?} attach: {error}"),
+            Err(error) => {
+                assert_eq!(Err(error.kind()), expected, "{id:?} attach: {error}");
+                self.met.refused_tickets += 1;
+                let there = error.current().is_some();
+                assert_eq!(there, error.kind() != ErrorKind::NotHeld, "{id:?} {error}");
+                self.check_info(id, error.current());
+            }
         }
     }
 
@@ -194,10 +217,10 @@ impl World {
                     let run = self.model.run(id);
                     assert_eq!(
                         doubt.holder_alive(),
-                        run.is_some_and(|run| run.guard_alive),
+                        run.is_some_and(|run| run.guard == Guard::Lease),
                         "{id:?}"
                     );
-                    assert_eq!(doubt.token().as_i64(), record.token, "{id:?}");
+                    check_doubt(id, doubt, &record);
                 }
                 (found, expected) => panic!("{id:?}: expected {expected:?}, found {found:?}"),
             }

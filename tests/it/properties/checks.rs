@@ -1,11 +1,12 @@
 //! What is looked at after every step.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hapax::{Claim, FencingToken, KeyInfo, State};
 
 use super::world::{WATCH_KEPT, World, name};
-use crate::model::Id;
+use crate::model::{Id, Rec};
 
 impl World {
     pub(super) fn told(&mut self, id: Id) {
@@ -110,6 +111,8 @@ impl World {
         let ids = self.ids();
         let seen: Vec<_> = ids.iter().map(|id| self.look(*id)).collect();
         let survivors = self.model.survivors();
+        self.unsure.clear();
+        let mut fitting: Option<(usize, Survivor)> = None;
         for (lost, survivor) in survivors.into_iter().enumerate() {
             self.model.keys.values_mut().for_each(|entry| {
                 (entry.run, entry.last) = (None, None);
@@ -121,13 +124,17 @@ impl World {
                 .iter()
                 .zip(&seen)
                 .all(|(id, info)| self.fits(*id, info.as_ref()).is_ok());
-            if fits {
-                self.met.lost += u64::from(lost > 0);
-                self.model.reopen(survivor);
-                return;
+            match &fitting {
+                Some((_, first)) if fits => self.unsure.extend(unlike(first, &survivor)),
+                None if fits => fitting = Some((lost, survivor)),
+                _ => {}
             }
         }
-        panic!("what was acknowledged is missing: {seen:#?}");
+        let Some((lost, survivor)) = fitting else {
+            panic!("what was acknowledged is missing: {seen:#?}")
+        };
+        self.met.lost += u64::from(lost > 0);
+        self.model.reopen(survivor);
     }
 
     /// A change was acknowledged.
@@ -162,6 +169,19 @@ impl World {
         // What would be kept if the watch lapsed now ends a second after its retention: from now.
         info.expires_at().expect("the watch would expire") - WATCH_KEPT.as_secs() - 1
     }
+}
+
+/// A state that a crash may have left.
+type Survivor = BTreeMap<Id, Option<Rec>>;
+
+/// The keys of which two states say the same to whoever asks, and not to a ticket.
+fn unlike(one: &Survivor, other: &Survivor) -> Vec<Id> {
+    let attached = |state: &Survivor, id: &Id| {
+        let record = state.get(id).and_then(Option::as_ref);
+        record.is_some_and(|record| record.attached)
+    };
+    let differs = |id: &&Id| attached(one, id) != attached(other, id);
+    one.keys().filter(differs).copied().collect()
 }
 
 pub(super) fn id_of(namespace: &str, key: &[u8]) -> Id {

@@ -29,6 +29,7 @@ fn act(act: Doing) -> Step {
     Step::Act {
         lease: Held(0),
         act,
+        lets_go: false,
     }
 }
 

@@ -88,15 +88,32 @@ impl Settling {
     }
 }
 
+/// What happens while somebody waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Meanwhile {
+    Nothing,
+    Lapse,
+    Act(Doing),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Claim {
         id: Id,
         asked: Asking,
     },
+    /// A holder that is refused takes its lease back, or lets go of it.
     Act {
         lease: Held,
         act: Doing,
+        lets_go: bool,
+    },
+    /// Somebody waits for the key, something happens to its holder, and the wait ends or is given up.
+    Wait {
+        id: Id,
+        asked: Asking,
+        meanwhile: Meanwhile,
+        cancelled: bool,
     },
     KeepAlive {
         lease: Held,
@@ -261,9 +278,22 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         proptest::bool::weighted(0.1),
         any::<bool>(),
     );
+    let meanwhile = prop_oneof![
+        1 => Just(Meanwhile::Nothing),
+        4 => Just(Meanwhile::Lapse),
+        6 => doing().prop_map(Meanwhile::Act),
+    ];
+    let wait = (id(), asked(), meanwhile, any::<bool>());
+    let wait = wait.prop_map(|(id, asked, meanwhile, cancelled)| Step::Wait {
+        id,
+        asked,
+        meanwhile,
+        cancelled,
+    });
     prop_oneof![
         300 => (id(), asked()).prop_map(|(id, asked)| Step::Claim { id, asked }),
-        300 => (held(), doing()).prop_map(|(lease, act)| Step::Act { lease, act }),
+        300 => (held(), doing(), any::<bool>()).prop_map(|(lease, act, lets_go)| Step::Act { lease, act, lets_go }),
+        80 => wait,
         20 => (held(), 0..100_000_u64).prop_map(|(lease, ms)| Step::KeepAlive { lease, ms }),
         20 => held().prop_map(|lease| Step::ForgetLease { lease }),
         40 => (0..8_usize).prop_map(|ticket| Step::Attach { ticket }),

@@ -1,5 +1,6 @@
 //! The engine and the model side by side: each step is done to both, and every answer compared.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hapax::{
@@ -24,6 +25,13 @@ pub(crate) struct Met {
     pub(crate) crashes: u64,
     pub(crate) lost: u64,
     pub(crate) jumps: u64,
+    /// Waits that came to a grant, and grants of waiters that had given up.
+    pub(crate) handed_on: u64,
+    pub(crate) withdrawn: u64,
+    /// Holders that were refused and went away, and tickets by what came of them.
+    pub(crate) let_go: u64,
+    pub(crate) attached: u64,
+    pub(crate) refused_tickets: u64,
 }
 
 /// How long the key that shows the store's time is remembered: ten years.
@@ -42,6 +50,8 @@ pub(crate) struct World {
     /// Leases that nobody will ever settle.
     pub(super) forgotten: Vec<Lease>,
     pub(super) tickets: Vec<(Id, Ticket)>,
+    /// Keys whose tickets a crash may have made good again, which only a ticket shows.
+    pub(super) unsure: BTreeSet<Id>,
     pub(super) wall_ms: u64,
     pub(super) highest: i64,
     pub(super) churned: u64,
@@ -57,14 +67,17 @@ fn rules() -> Vec<Rules> {
         attempt_secs: 2400,
         max_attempts: None,
         rerun: false,
+        max_response: 1 << 20,
     };
     vec![
         plain.clone(),
         Rules {
             at_most_once: true,
+            max_response: 20_000,
             ..plain.clone()
         },
         Rules {
+            max_response: 20_000,
             max_attempts: Some(3),
             rerun: true,
             failed_secs: 60,
@@ -91,7 +104,8 @@ fn policy(rules: &Rules) -> Policy {
     .lease(Duration::from_millis(rules.lease_ms))
     .retention(secs(rules.retention_secs))
     .failed_retention(secs(rules.failed_secs))
-    .attempt_retention(secs(rules.attempt_secs));
+    .attempt_retention(secs(rules.attempt_secs))
+    .max_response(rules.max_response);
     if let Some(most) = rules.max_attempts {
         policy = policy.max_attempts(most);
     }
@@ -142,6 +156,7 @@ impl World {
             leases: Vec::new(),
             forgotten: Vec::new(),
             tickets: Vec::new(),
+            unsure: BTreeSet::new(),
             wall_ms: WALL_START_MS,
             highest: 0,
             churned: 0,
@@ -186,7 +201,17 @@ impl World {
                 let answer = self.spaces[id.0].claim_with(name(id.1), self.options(*id, &asked));
                 self.check_claim(*id, &asked, answer.unwrap());
             }
-            Step::Act { lease, act } => self.act(*lease, act),
+            Step::Act {
+                lease,
+                act,
+                lets_go,
+            } => self.act(*lease, act, *lets_go),
+            Step::Wait {
+                id,
+                asked,
+                meanwhile,
+                cancelled,
+            } => self.wait(*id, asked, *meanwhile, *cancelled),
             Step::KeepAlive { lease, ms } => self.keep_alive(*lease, *ms),
             Step::ForgetLease { lease } => {
                 if let Some((_, lease)) = self.take_lease(*lease) {

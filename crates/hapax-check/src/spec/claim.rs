@@ -106,7 +106,7 @@ impl<'a> Key<'a> {
             _ if mismatch => (Reply::Mismatch(status), *self),
             Status::InDoubt => {
                 let reply = Reply::InDoubt {
-                    reason: rec.reason,
+                    reason: rec.told(status),
                     alive: false,
                 };
                 (reply, *self)
@@ -132,6 +132,7 @@ impl<'a> Key<'a> {
             before: from,
             journaled: false,
             ghost: None,
+            lapsed: None,
         };
         self.running(rules, run, at)
     }
@@ -147,6 +148,7 @@ impl<'a> Key<'a> {
             print: from.print.or(ask.print),
             journaled: false,
             ghost: None,
+            lapsed: Some(from.as_lapsed()),
             ..*from
         };
         self.running(rules, run, at)

@@ -212,7 +212,11 @@ impl<'a> Key<'a> {
         let rec = match how {
             How::Happened(body) => doubt.turned(Kind::Completed, body, at),
             How::Failed(body) => doubt.turned(Kind::Failed, body, at),
-            How::NeverHappened => doubt.turned(Kind::Released, NEVER_HAPPENED, at),
+            // What never happened is no attempt.
+            How::NeverHappened => Rec {
+                attempt: doubt.attempt.saturating_sub(1),
+                ..doubt.turned(Kind::Released, NEVER_HAPPENED, at)
+            },
         };
         self.written(Rec {
             tok: Tok::Above(self.floor),

@@ -1,0 +1,367 @@
+//! Tickets that come more than once: a queue delivers them at least once, and an effect may not
+//! follow from each delivery.
+
+use hapax::{
+    Action, Claim, ErrorKind, LogKind, ManualClock, Namespace, Policy, Resolution, State, Store,
+    Ticket,
+};
+
+use crate::contract_support::{MINUTE, World, both, claim, completed, in_doubt, state};
+
+/// What a consumer does with a ticket: the effect only if it becomes the holder.
+fn consume(store: &Store, ticket: &Ticket, effects: &mut u32) -> Option<ErrorKind> {
+    match store.attach(ticket) {
+        Ok(lease) => {
+            *effects += 1;
+            lease.complete("paid").unwrap();
+            None
+        }
+        Err(error) => {
+            let current = error.current().expect("it says what the key is");
+            assert_eq!(current.token(), ticket.token());
+            Some(error.kind())
+        }
+    }
+}
+
+#[track_caller]
+fn refused(store: &Store, ticket: &Ticket, kind: ErrorKind, state: State) {
+    let error = store.attach(ticket).expect_err("the ticket is refused");
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(
+        error.current().map(|info| info.state()),
+        Some(state),
+        "{error}"
+    );
+}
+
+/// A ticket that a queue had delivered three times was attached three times, each time with the
+/// effect, also under at-most-once and after the store was opened again.
+#[test]
+fn a_ticket_that_comes_again_gets_the_outcome_and_no_lease() {
+    for policy in both() {
+        for reopens in [false, true] {
+            let mut world = World::new();
+            let work = world.namespace(policy.clone());
+            let ticket = claim(&work, "key").detach().unwrap();
+            let mut effects = 0;
+            assert_eq!(consume(&world.store, &ticket, &mut effects), None);
+            for _ in 0..2 {
+                if reopens {
+                    world.store.close().unwrap();
+                    world.reopen();
+                    world.namespace(policy.clone());
+                }
+                let kind = consume(&world.store, &ticket, &mut effects);
+                assert_eq!(kind, Some(ErrorKind::AlreadySettled));
+                let error = world.store.attach(&ticket).unwrap_err();
+                assert_eq!(error.current().unwrap().body(), b"paid");
+            }
+            assert_eq!(effects, 1);
+            world.store.validate();
+        }
+    }
+}
+
+/// The consumer that had attached the ticket died after the effect and before the outcome; the next
+/// delivery was granted the key once more, which at-most-once rules out.
+#[test]
+fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
+    let mut world = World::new();
+    let policy = Policy::at_most_once();
+    let work = world.namespace(policy.clone());
+    let ticket = claim(&work, "key").detach().unwrap();
+    let lease = world.store.attach(&ticket).unwrap();
+    lease.checkpoint("charged").unwrap();
+    drop(work);
+    world.crash();
+    drop(lease);
+    let work = world.namespace(policy);
+    refused(&world.store, &ticket, ErrorKind::InUse, State::InDoubt);
+    let doubt = work.doubt_of("key").unwrap().unwrap();
+    assert!(!doubt.holder_alive());
+    doubt
+        .resolve(Resolution::Happened(b"paid".to_vec()))
+        .unwrap();
+    refused(
+        &world.store,
+        &ticket,
+        ErrorKind::AlreadySettled,
+        State::Completed,
+    );
+}
+
+/// That a ticket is used has to be on the medium before its holder can begin.
+#[test]
+fn a_power_cut_right_after_an_attach_does_not_bring_the_ticket_back() {
+    let counted = Policy::at_least_once().max_attempts(3);
+    for (policy, kind, left) in [
+        (Policy::at_most_once(), ErrorKind::InUse, State::InDoubt),
+        (counted, ErrorKind::AlreadySettled, State::Released),
+    ] {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let ticket = claim(&work, "key").detach().unwrap();
+        let lease = world.store.attach(&ticket).unwrap();
+        drop(work);
+        world.crash();
+        drop(lease);
+        world.namespace(policy);
+        refused(&world.store, &ticket, kind, left);
+    }
+}
+
+/// A holder that turns its lease into a ticket again hands the right on.
+#[test]
+fn a_ticket_that_was_made_anew_is_good_again() {
+    for policy in both() {
+        for restarts in [false, true] {
+            let mut world = World::new();
+            let work = world.namespace(policy.clone());
+            let first = claim(&work, "key").detach().unwrap();
+            let lease = world.store.attach(&first).unwrap();
+            let second = lease.detach().unwrap();
+            assert_eq!(first, second, "one token, one right");
+            drop(work);
+            if restarts {
+                world.crash();
+                world.namespace(policy.clone());
+            }
+            world
+                .store
+                .attach(&second)
+                .unwrap()
+                .complete("done")
+                .unwrap();
+            refused(
+                &world.store,
+                &first,
+                ErrorKind::AlreadySettled,
+                State::Completed,
+            );
+        }
+    }
+}
+
+#[test]
+fn one_lease_at_a_time_comes_of_a_ticket() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let ticket = claim(&work, "key").detach().unwrap();
+        let lease = world.store.attach(&ticket).unwrap();
+        refused(&world.store, &ticket, ErrorKind::InUse, State::InProgress);
+        world.clock.advance(MINUTE);
+        let error = world.store.attach(&ticket).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::InUse,
+            "lapsed, and held all the same"
+        );
+        lease.complete("late").unwrap();
+        refused(
+            &world.store,
+            &ticket,
+            ErrorKind::AlreadySettled,
+            State::Completed,
+        );
+    }
+}
+
+/// Dropped, doubted or released: the right of the ticket is over, and the next delivery does not get
+/// it again.
+#[test]
+fn a_ticket_is_over_when_its_lease_is() {
+    for (policy, dropped) in both().into_iter().zip([State::Released, State::InDoubt]) {
+        let world = World::new();
+        let work = world.namespace(policy);
+        type End = (&'static str, fn(hapax::Lease), State);
+        let ends: [End; 4] = [
+            ("dropped", drop, dropped),
+            (
+                "doubted",
+                |lease| lease.doubt("timed out").unwrap(),
+                State::InDoubt,
+            ),
+            (
+                "released",
+                |lease| lease.release("later").unwrap(),
+                State::Released,
+            ),
+            (
+                "failed",
+                |lease| lease.fail("declined").unwrap(),
+                State::Failed,
+            ),
+        ];
+        for (key, end, left) in ends {
+            let ticket = claim(&work, key).detach().unwrap();
+            end(world.store.attach(&ticket).unwrap());
+            let kind = match left {
+                State::InDoubt => ErrorKind::InUse,
+                _ => ErrorKind::AlreadySettled,
+            };
+            refused(&world.store, &ticket, kind, left);
+        }
+        world.store.validate();
+    }
+}
+
+/// A holder was refused, let go of its error, and left a lease that ran out: a second delivery of the
+/// ticket took the key up again within that lease.
+#[test]
+fn a_ticket_whose_holder_was_refused_and_has_gone_is_used() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once().max_response(4));
+    let ticket = claim(&work, "key").detach().unwrap();
+    let lease = world.store.attach(&ticket).unwrap();
+    drop(lease.complete("too long").unwrap_err());
+    refused(&world.store, &ticket, ErrorKind::InUse, State::InProgress);
+    world.clock.advance(MINUTE);
+    refused(&world.store, &ticket, ErrorKind::InUse, State::InDoubt);
+    assert!(!in_doubt(work.claim("key").unwrap()).holder_alive());
+}
+
+/// The first delivery may come after the lease has lapsed: nobody has begun anything, and a late
+/// outcome counts.
+#[test]
+fn a_ticket_that_comes_late_can_settle_what_nobody_took_over() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let ticket = claim(&work, "key").detach().unwrap();
+        world.clock.advance(MINUTE);
+        let lease = world.store.attach(&ticket).unwrap();
+        assert!(lease.is_lost());
+        lease.complete("late").unwrap();
+        assert_eq!(completed(work.claim("key").unwrap()).response(), b"late");
+    }
+}
+
+/// Whoever gave the key its outcome, the bearer of the ticket is told of it.
+#[test]
+fn a_ticket_of_a_key_that_was_settled_otherwise_gets_that_outcome() {
+    type Settle = fn(&World, &Namespace, &Ticket);
+    let by_operator: Settle = |world, _, ticket| {
+        let operator = world
+            .store
+            .operator(Action::new("alice", "INC-42").unwrap());
+        operator
+            .fail("work", "key", ticket.token(), "void")
+            .unwrap();
+    };
+    let by_resolution: Settle = |world, work, _| {
+        world.clock.advance(MINUTE);
+        let doubt = in_doubt(work.claim("key").unwrap());
+        doubt
+            .resolve(Resolution::Happened(b"found".to_vec()))
+            .unwrap();
+    };
+    let by_another_run: Settle = |world, work, _| {
+        world.clock.advance(MINUTE);
+        claim(work, "key").complete("later").unwrap();
+    };
+    let by_insertion: Settle = |world, work, _| {
+        world.clock.advance(MINUTE);
+        assert!(work.insert("key").unwrap());
+    };
+    let least = Policy::at_least_once;
+    let ways: [(Policy, Settle, State); 5] = [
+        (least(), by_operator, State::Failed),
+        (Policy::at_most_once(), by_operator, State::Failed),
+        (Policy::at_most_once(), by_resolution, State::Completed),
+        (least(), by_another_run, State::Completed),
+        (least(), by_insertion, State::Completed),
+    ];
+    for (policy, settle, outcome) in ways {
+        let mut world = World::new();
+        let work = world.namespace(policy.clone());
+        let ticket = claim(&work, "key").detach().unwrap();
+        settle(&world, &work, &ticket);
+        refused(&world.store, &ticket, ErrorKind::AlreadySettled, outcome);
+        drop(work);
+        world.crash();
+        world.namespace(policy);
+        refused(&world.store, &ticket, ErrorKind::AlreadySettled, outcome);
+    }
+}
+
+/// A ticket whose key runs again, under a later token, gives nothing.
+#[test]
+fn a_ticket_of_an_earlier_run_is_superseded() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_most_once());
+    let ticket = claim(&work, "key").detach().unwrap();
+    world.clock.advance(MINUTE);
+    let doubt = in_doubt(work.claim("key").unwrap());
+    doubt.resolve(Resolution::NeverHappened).unwrap();
+    let error = world.store.attach(&ticket).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Superseded, "{error}");
+    let lease = claim(&work, "key");
+    refused(
+        &world.store,
+        &ticket,
+        ErrorKind::Superseded,
+        State::InProgress,
+    );
+    lease.complete("once").unwrap();
+    assert_eq!(state(&work, "key"), Some(State::Completed));
+}
+
+/// Work that kills its process each time a ticket is delivered was never counted: each attempt is one
+/// now, and the last one that is allowed is the last.
+#[test]
+fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts() {
+    let mut world = World::new();
+    let policy = Policy::at_least_once().max_attempts(2);
+    let mut runs = 0;
+    for _ in 0..5 {
+        let work = world.namespace(policy.clone());
+        let Claim::Granted(lease) = work.claim("key").unwrap() else {
+            break;
+        };
+        let ticket = lease.detach().unwrap();
+        drop(work);
+        for _ in 0..3 {
+            if let Ok(lease) = world.store.attach(&ticket) {
+                runs += 1;
+                world.crash();
+                drop(lease);
+                world.namespace(policy.clone());
+            }
+        }
+    }
+    assert_eq!(runs, 2);
+    assert_eq!(state(&world.namespace(policy), "key"), Some(State::Failed));
+}
+
+/// On disk as in memory, in either kind of log, over a move and a restored backup.
+#[test]
+fn a_used_ticket_stays_used_wherever_the_store_goes() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    let clock = ManualClock::new();
+    let policy = Policy::at_most_once();
+    let store = Store::builder(path("store")).clock(&clock).open().unwrap();
+    let pay = store.namespace("pay", policy.clone()).unwrap();
+    let ticket = claim(&pay, "key").detach().unwrap();
+    let lease = store.attach(&ticket).unwrap();
+    store.backup(path("backup")).unwrap();
+    store.close().unwrap();
+    drop((lease, pay, store));
+    Store::move_log(path("store"), LogKind::Files).unwrap();
+    Store::restore(path("backup"), path("restored")).unwrap();
+    for name in ["store", "restored"] {
+        let store = Store::builder(path(name)).clock(&clock).open().unwrap();
+        store.namespace("pay", policy.clone()).unwrap();
+        refused(&store, &ticket, ErrorKind::InUse, State::InDoubt);
+        store.close().unwrap();
+    }
+    Store::salvage(path("store"), path("rescued")).unwrap();
+    let store = Store::builder(path("rescued"))
+        .clock(&clock)
+        .open()
+        .unwrap();
+    store.namespace("pay", policy).unwrap();
+    refused(&store, &ticket, ErrorKind::InUse, State::InDoubt);
+}

@@ -1,0 +1,135 @@
+//! Grants that are taken back because whoever waited has given up: the key is what it was.
+
+use std::time::Duration;
+
+use hapax::{ClaimOptions, ErrorKind, Namespace, Pending, Policy, Result, State};
+
+use crate::contract_support::{HOUR, MINUTE, World, claim, granted, poll, waiting, with_print};
+
+const PATIENCE: Duration = HOUR;
+
+fn waits(work: &Namespace, options: ClaimOptions) -> Pending<Result<hapax::Claim>> {
+    waiting(work.claim_async("key", options.wait(PATIENCE)))
+}
+
+/// A waiter was granted a lapsed key and gave up. The holder that had lapsed was superseded all the
+/// same, so its outcome was refused, and the next claim met the waiter's fingerprint and retention.
+#[test]
+fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn() {
+    for policy in [
+        Policy::at_least_once(),
+        Policy::at_least_once().max_attempts(5),
+    ] {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let options = ClaimOptions::new().metadata("first").retention(2 * HOUR);
+        let holder = granted(work.claim_with("key", options).unwrap());
+        holder.checkpoint("half").unwrap();
+        let options = with_print(&work, "other").retention(9 * HOUR);
+        let waiter = waits(&work, options.metadata("second"));
+        world.clock.advance(MINUTE);
+        assert_ne!(work.get("key").unwrap().unwrap().token(), holder.token());
+        drop(waiter);
+        world.store.validate();
+        let info = work.get("key").unwrap().unwrap();
+        assert_eq!((info.token(), info.attempt()), (holder.token(), 1));
+        assert_eq!(
+            (info.metadata(), info.body()),
+            (&b"first"[..], &b"half"[..])
+        );
+        assert_eq!(info.fingerprint(), None);
+        holder.complete("late").unwrap();
+        let info = work.get("key").unwrap().unwrap();
+        assert_eq!(
+            (info.state(), info.body()),
+            (State::Completed, &b"late"[..])
+        );
+        let kept = info.expires_at().unwrap() - info.recorded_at();
+        assert_eq!(kept, 2 * 3600 + 1);
+        world.store.validate();
+    }
+}
+
+/// Nobody comes back: the key is claimed as it would have been without the waiter.
+#[test]
+fn a_withdrawn_grant_after_a_lapse_counts_no_attempt() {
+    for restarts in [false, true] {
+        let mut world = World::new();
+        let policy = Policy::at_least_once().max_attempts(3);
+        let work = world.namespace(policy.clone());
+        claim(&work, "key").release("busy").unwrap();
+        let holder = claim(&work, "key");
+        for _ in 0..4 {
+            let waiter = waits(&work, ClaimOptions::new());
+            world.clock.advance(MINUTE);
+            drop(waiter);
+            holder.renew().unwrap();
+        }
+        world.clock.advance(MINUTE);
+        if restarts {
+            drop(work);
+            world.store.sync().unwrap();
+            world.crash();
+        }
+        let work = world.namespace(policy);
+        let next = claim(&work, "key");
+        assert_eq!((next.attempt(), next.last_reason()), (3, &b"busy"[..]));
+        if !restarts {
+            assert_eq!(
+                holder.complete("late").unwrap_err().kind(),
+                ErrorKind::Superseded
+            );
+        }
+    }
+}
+
+/// Of several who wait, the next one is granted when the first gives up, and it takes over from the
+/// lapsed holder as the first one had.
+#[test]
+fn those_who_wait_behind_a_withdrawn_grant_decide_again() {
+    let world = World::new();
+    let work = world.namespace(Policy::at_least_once());
+    let holder = claim(&work, "key");
+    let first = waits(&work, ClaimOptions::new());
+    let mut second = waits(&work, ClaimOptions::new());
+    world.clock.advance(MINUTE);
+    assert!(poll(&mut second).is_pending());
+    drop(first);
+    let std::task::Poll::Ready(Ok(claim)) = poll(&mut second) else {
+        panic!("it is its turn")
+    };
+    assert_eq!(granted(claim).attempt(), 2);
+    assert_eq!(
+        holder.complete("late").unwrap_err().kind(),
+        ErrorKind::Superseded
+    );
+    world.store.validate();
+}
+
+/// A key was released to somebody who had given up: what it was released with is what the next one
+/// meets, under each guarantee.
+#[test]
+fn a_withdrawn_grant_restores_what_it_was_made_from() {
+    for policy in [
+        Policy::at_least_once(),
+        Policy::at_most_once(),
+        Policy::at_least_once().max_attempts(7),
+    ] {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let holder = granted(work.claim_with("key", with_print(&work, "one")).unwrap());
+        holder.checkpoint("half").unwrap();
+        let waiter = waits(&work, with_print(&work, "one").retention(9 * HOUR));
+        holder.release("busy").unwrap();
+        drop(waiter);
+        let info = work.get("key").unwrap().unwrap();
+        assert_eq!((info.state(), info.attempt()), (State::Released, 1));
+        assert_eq!((info.reason(), info.body()), (&b"busy"[..], &b"half"[..]));
+        let second = granted(work.claim_with("key", with_print(&work, "one")).unwrap());
+        assert_eq!(
+            (second.attempt(), second.last_checkpoint()),
+            (2, &b"half"[..])
+        );
+        world.store.validate();
+    }
+}
