@@ -490,12 +490,17 @@ fn a_call_that_fails_while_the_store_is_dropped_is_no_panic() {
 }
 
 fn fail_dropping(log: LogKind) {
-    let mut plain = Bench::new(log);
-    let Some(run) = plain.run(DROP, 0, Fault::Kill) else {
-        return;
-    };
-    plain.check();
-    let calls = u64::try_from(run.calls.len()).unwrap();
+    // Where a call stands differs from run to run: threads share the work, and the janitor takes the
+    // reserve at some time. So the search begins at the end of the longest of a few.
+    let mut calls = 0;
+    for _ in 0..3 {
+        let mut plain = Bench::new(log);
+        let Some(run) = plain.run(DROP, 0, Fault::Kill) else {
+            return;
+        };
+        plain.check();
+        calls = calls.max(u64::try_from(run.calls.len()).unwrap());
+    }
     let (mut dropping, mut early) = (0, 0);
     // The last call of all comes first; the work before it is not this test's.
     for at in (1..=calls).rev() {
@@ -514,9 +519,8 @@ fn fail_dropping(log: LogKind) {
             bench.check();
         });
         dropping += u64::from(is_late);
-        // Where a call stands in a run differs a little from run to run: threads share the work.
         early += u64::from(run.met.is_some() && !is_late);
-        if early > 12 {
+        if early > 4 && dropping > 1 || early > 40 {
             break;
         }
     }

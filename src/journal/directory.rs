@@ -47,8 +47,8 @@ const SLOT_BYTES: usize = 4096;
 /// Most bytes that a slot holds.
 const MARKS_BYTES_MAX: usize = 512;
 
-/// What is written to the reserve at once.
-static RESERVE_CHUNK: [u8; 1 << 16] = [0xA5; 1 << 16];
+/// Bytes written to the reserve at once.
+const RESERVE_CHUNK: usize = 1 << 18;
 
 /// How to open a [`Directory`].
 #[derive(Clone, Copy, Debug)]
@@ -500,13 +500,13 @@ fn take_reserve(path: &Place, bytes: u64) -> io::Result<()> {
     if there >= bytes {
         return Ok(());
     }
+    let chunk = vec![0xA5; RESERVE_CHUNK];
     let mut write = || {
         let mut left = bytes - there;
         while left > 0 {
-            let next = usize::try_from(left)
-                .map_or(RESERVE_CHUNK.len(), |left| left.min(RESERVE_CHUNK.len()));
-            file.write_all(&RESERVE_CHUNK[..next])?;
-            left -= next as u64;
+            let next = left.min(RESERVE_CHUNK as u64);
+            file.write_all(&chunk[..usize::try_from(next).unwrap_or(RESERVE_CHUNK)])?;
+            left -= next;
         }
         file.sync_all()
     };

@@ -240,10 +240,16 @@ impl Tail {
     /// The segments that will be written to soon, and how many frames they need room for: the one
     /// that was begun in this run, and the next one once that is half full.
     pub(crate) fn coming_segments(&mut self) -> impl Iterator<Item = (u64, u32)> {
-        let begun = (self.room > 0).then_some((self.segment, self.room));
+        let begun = self.begun_segment();
         let next = begun.filter(|_| self.is_half_full());
         let next = next.map(|(segment, _)| (segment + 1, self.settle_next_room()));
         begun.into_iter().chain(next)
+    }
+
+    /// The segment that takes frames now, and how many it has room for; `None` before the first change
+    /// of a run.
+    pub(crate) fn begun_segment(&self) -> Option<(u64, u32)> {
+        (self.room > 0).then_some((self.segment, self.room))
     }
 
     /// Whether the janitor has to hear of a segment to prepare, since this was last asked.

@@ -140,7 +140,7 @@ impl Journal {
         wakes: &mut Wakes,
     ) -> Result<(), (&'static str, io::Error)> {
         let due = force || self.commit_is_due(now_ms);
-        let (frames, calls_janitor) = {
+        let (frames, calls_janitor, begun) = {
             let mut tail = self.tail.lock();
             if due {
                 tail.seal();
@@ -159,7 +159,7 @@ impl Journal {
                     .fetch_min(since, Ordering::AcqRel);
             }
             self.unsynced.unwritten_bytes.store(0, Ordering::Relaxed);
-            (tail.take_sealed(), tail.take_call())
+            (tail.take_sealed(), tail.take_call(), tail.begun_segment())
         };
         if calls_janitor {
             self.janitor.raise();
@@ -167,6 +167,11 @@ impl Journal {
         for frame in frames {
             self.write_frame(writer, &frame, wakes)
                 .map_err(|error| ("writing to the log", error))?;
+        }
+        if let Some((segment, room)) = begun.filter(|_| writer.segment.is_none()) {
+            // Ahead of its first frame, so that the first commit of a run takes no longer than others.
+            self.roll(writer, segment, room, wakes)
+                .map_err(|error| ("beginning a segment", error))?;
         }
         if due {
             self.sync_writer(writer, now_ms, wakes)
@@ -220,7 +225,7 @@ impl Journal {
     ) -> io::Result<()> {
         let open = match writer.segment {
             Some(open) if open.number == frame.segment => open,
-            _ => self.roll(writer, frame, wakes)?,
+            _ => self.roll(writer, frame.segment, frame.room, wakes)?,
         };
         debug_assert_eq!(frame.number, writer.last + 1, "frames are written in order");
         let header = FrameHeader {
@@ -243,32 +248,33 @@ impl Journal {
         Ok(())
     }
 
-    /// Moves on to the segment of `frame`: the one before is durable first.
+    /// Moves on to a segment, whose first frame is the next one: the one before is durable first.
     fn roll(
         &self,
         writer: &mut Writer,
-        frame: &SealedFrame,
+        segment: u64,
+        room: u32,
         wakes: &mut Wakes,
     ) -> io::Result<OpenSegment> {
         if let Some(before) = writer.segment {
             self.sync_segment(before.number)?;
             writer.full.push(FullSegment {
                 number: before.number,
-                end_frame: frame.number,
+                end_frame: writer.last + 1,
             });
             self.publish(writer, wakes);
         }
         let link = Link {
             store_id: self.store_id,
-            segment: frame.segment,
+            segment,
             before: writer.last,
             checksum: writer.checksum,
         };
-        self.log.prepare(frame.segment, frame.room)?;
-        self.log.activate(frame.segment, &link.encode())?;
+        self.log.prepare(segment, room)?;
+        self.log.activate(segment, &link.encode())?;
         let open = OpenSegment {
-            number: frame.segment,
-            first_frame: frame.number,
+            number: segment,
+            first_frame: writer.last + 1,
         };
         writer.segment = Some(open);
         self.janitor.raise();
