@@ -68,8 +68,8 @@ beside:
 ops:
     ci/ops
 
-fuzz seconds="600":
-    ci/fuzz {{seconds}}
+fuzz seconds="900":
+    FUZZ_JOBS=2 ci/fuzz {{seconds}}
 
 mutants files="src/state/*.rs":
     HAPAX_SIM_SEEDS=60 HAPAX_SIM_FIRST=0 cargo mutants -f '{{files}}' --timeout 40 -C=--features=sim -C=--lib -C=--test=sim

@@ -87,6 +87,11 @@ pub fn recode_entries(payload: &[u8]) -> Vec<u8> {
                 let _ = wire.facts();
                 out.extend_from_slice(&payload[offset..next]);
             }
+            Entry::Removal(removal) => {
+                let Ok(head) = removal.head() else { continue };
+                let again = codec::Encoded::removal(&head, removal.removed());
+                out.extend_from_slice(again.bytes());
+            }
             Entry::Record(wire) => {
                 let Ok(record) = wire.to_record(None) else {
                     continue;

@@ -294,6 +294,8 @@ impl Visitor for Counted<'_, '_> {
     fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
         Ok(())
     }
+
+    fn removal(&mut self, _: u64, _: Head, _: Option<Locator>, _: Locator, _: usize) {}
 }
 
 /// Recovery for the sake of its checks alone.
@@ -307,6 +309,8 @@ impl Visitor for Unseen {
     fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
         Ok(())
     }
+
+    fn removal(&mut self, _: u64, _: Head, _: Option<Locator>, _: Locator, _: usize) {}
 
     fn audit(&mut self, _: u64, _: u64, _: &Facts<'_>, _: usize) {}
 }

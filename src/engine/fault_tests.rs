@@ -275,7 +275,7 @@ fn a_record_of_an_unknown_kind_is_refused_as_newer() {
 fn a_frame_of_a_newer_format_is_refused() {
     let bench = Bench::filled(3);
     bench.log.corrupt(1, 2, |bytes| {
-        bytes[8] = 2;
+        bytes[8] += 1;
         let (header, payload) = bytes.split_at(HEADER_BYTES);
         let sum = xxhash_rust::xxh3::xxh3_64(&[&header[..HEADER_BYTES - 8], payload].concat());
         bytes[HEADER_BYTES - 8..HEADER_BYTES].copy_from_slice(&sum.to_le_bytes());

@@ -32,6 +32,7 @@ use crate::options::Guarantee;
 use crate::process::Process;
 use crate::record::{Head, Locator, RecordKind};
 use crate::state::running::LastRecord;
+use crate::state::shard::Removal;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, pipe};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
@@ -218,6 +219,7 @@ fn rebuild(
         // From zero: what counts as expired is known only when the log has been read.
         census: Census::new(0),
         records: 0,
+        removals: Vec::new(),
     };
     let guarantees = manifest.namespaces.iter();
     let guarantees = guarantees
@@ -236,6 +238,7 @@ fn rebuild(
         reader.flush();
         Ok::<_, Error>((found, reader.orphans))
     })?;
+    builder.remove();
     for mut shard in shards.all() {
         shard.sweep(found.last);
     }
@@ -417,6 +420,7 @@ struct Batch {
     /// Segments and frames, which count before the records do.
     places: Vec<Met>,
     records: Vec<Pending>,
+    removals: Vec<PendingRemoval>,
 }
 
 enum Met {
@@ -442,6 +446,15 @@ struct Pending {
     bytes: u64,
 }
 
+/// A removal on its way into the tables.
+struct PendingRemoval {
+    segment: u64,
+    head: Head,
+    removed: Option<Locator>,
+    at: Locator,
+    bytes: u64,
+}
+
 /// Records that go into the tables at once: a few for each shard, so that they wait for memory
 /// together.
 const BATCH_RECORDS: usize = 4096;
@@ -451,6 +464,7 @@ impl Batch {
         Self {
             places: Vec::new(),
             records: Vec::with_capacity(BATCH_RECORDS),
+            removals: Vec::new(),
         }
     }
 }
@@ -508,6 +522,26 @@ impl Visitor for Reader<'_> {
         Ok(())
     }
 
+    fn removal(
+        &mut self,
+        segment: u64,
+        head: Head,
+        removed: Option<Locator>,
+        at: Locator,
+        bytes: usize,
+    ) {
+        self.batch.removals.push(PendingRemoval {
+            segment,
+            head,
+            removed,
+            at,
+            bytes: super::to_u64(bytes),
+        });
+        if self.batch.removals.len() == BATCH_RECORDS {
+            self.flush();
+        }
+    }
+
     fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
         self.orphans.meet(number, facts);
         self.batch.places.push(Met::Audits {
@@ -527,6 +561,8 @@ struct Builder<'a> {
     shards: &'a Shards,
     census: Census,
     records: u64,
+    /// Those that name a record. They are applied last: what they name may have been replaced.
+    removals: Vec<Removal>,
 }
 
 impl Builder<'_> {
@@ -563,6 +599,29 @@ impl Builder<'_> {
         }
         for (item, replaced) in records.iter().zip(replaced) {
             self.count(item, replaced);
+        }
+        for removal in batch.removals {
+            self.census
+                .written(removal.segment, &removal.head, removal.bytes);
+            self.records += 1;
+            self.removals.extend(removal.removed.map(|removed| Removal {
+                removed,
+                head: removal.head,
+                at: removal.at,
+            }));
+        }
+    }
+
+    /// Applies the removals, when every record has been.
+    fn remove(&mut self) {
+        if self.removals.is_empty() {
+            return;
+        }
+        self.removals.sort_by_key(|removal| removal.removed);
+        for mut shard in self.shards.all() {
+            for last in shard.remove_at(&self.removals) {
+                self.census.died(last.locator.frame, last.expires_at);
+            }
         }
     }
 

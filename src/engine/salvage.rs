@@ -2,7 +2,7 @@
 
 mod trail;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use self::trail::Trail;
@@ -14,7 +14,7 @@ use crate::clock::{Clock, NEVER};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::genesis;
 use crate::journal::census::Census;
-use crate::journal::codec::{BadRecord, Entry, WireRecord, decode_entry, entries};
+use crate::journal::codec::{BadRecord, Entry, WireRecord, WireRemoval, decode_entry, entries};
 use crate::journal::directory::read_manifest_of;
 use crate::journal::frame::{HEADER_BYTES, open_any};
 use crate::journal::log::{Log, SEGMENT_FRAMES_MAX};
@@ -27,7 +27,7 @@ use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::key::{Hasher128, NamespaceId};
 use crate::options::Durability;
 use crate::progress::Meter;
-use crate::record::{Head, Record, RecordKind};
+use crate::record::{Head, Locator, Record, RecordKind};
 use crate::salvage::{Salvage, SalvageOptions};
 use crate::sync::Drive;
 
@@ -63,6 +63,7 @@ pub(crate) fn salvage(
         now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
         hasher: Hasher128::new(random()?),
         newest: HashMap::new(),
+        removed: HashSet::new(),
         epoch: found.epoch,
         found,
     };
@@ -163,6 +164,8 @@ struct Saving<'a> {
     hasher: Hasher128,
     /// By the digest of namespace and key: the place of the newest record.
     newest: HashMap<u128, (usize, usize)>,
+    /// Records that were removed by their place.
+    removed: HashSet<Locator>,
     epoch: u32,
 }
 
@@ -175,6 +178,10 @@ impl Saving<'_> {
             let payload = self.payload(at)?;
             meter.add(u64::from(self.found.pieces[at].bytes));
             for entry in entries(&payload) {
+                if let Ok((_, Entry::Removal(removal))) = &entry {
+                    self.removal(removal);
+                    continue;
+                }
                 let Some((offset, head, wire)) = self.record(at, entry)? else {
                     continue;
                 };
@@ -202,7 +209,7 @@ impl Saving<'_> {
         entry: Result<(usize, Entry<'b>), BadRecord>,
     ) -> Result<Option<(usize, Head, WireRecord<'b>)>> {
         let bad = match entry {
-            Ok((_, Entry::Part(_) | Entry::Audit(_))) => return Ok(None),
+            Ok((_, Entry::Part(_) | Entry::Audit(_) | Entry::Removal(_))) => return Ok(None),
             Ok((offset, Entry::Record(wire))) => match wire.head() {
                 Ok(head) => return Ok(Some((offset, head, wire))),
                 Err(bad) => bad,
@@ -218,6 +225,13 @@ impl Saving<'_> {
         }
         self.spoil(format!("frame {number} holds a malformed record"));
         Ok(None)
+    }
+
+    /// What it removes is not saved, if that is the newest record of its key.
+    fn removal(&mut self, removal: &WireRemoval) {
+        let Ok(head) = removal.head() else { return };
+        self.epoch = self.epoch.max(head.token.epoch());
+        self.removed.extend(removal.removed());
     }
 
     fn spoil(&mut self, place: String) {
@@ -298,7 +312,7 @@ impl Saving<'_> {
                 }
                 let wire = match entry {
                     Entry::Record(wire) => wire,
-                    Entry::Part(_) => continue,
+                    Entry::Part(_) | Entry::Removal(_) => continue,
                     Entry::Audit(wire) => {
                         trail.meet(&wire, journal, &mut self.report);
                         continue;
@@ -306,7 +320,9 @@ impl Saving<'_> {
                 };
                 let Ok(head) = wire.head() else { continue };
                 let digest = self.digest(&head, wire.key);
-                if self.newest.get(&digest) != Some(&(at, offset)) {
+                let frame = self.found.pieces[at].number;
+                if self.newest.get(&digest) != Some(&(at, offset)) || self.is_removed(frame, offset)
+                {
                     continue;
                 }
                 if let Some(record) = self.saved(at, &head, wire)? {
@@ -318,6 +334,11 @@ impl Saving<'_> {
         }
         trail.end(self.found.archived, &mut self.report);
         commit(journal, true)
+    }
+
+    fn is_removed(&self, frame: u64, offset: usize) -> bool {
+        let offset = u16::try_from(offset);
+        offset.is_ok_and(|offset| self.removed.contains(&Locator { frame, offset }))
     }
 
     /// What is saved of a record: nothing if its key is absent.

@@ -15,7 +15,7 @@ use super::frame::PAYLOAD_BYTES_MAX;
 use crate::fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, Part};
 use crate::key::{FencingToken, KEY_BYTES_MAX, NamespaceId};
 use crate::options::{RESPONSE_BYTES_MAX, SMALL_BYTES_MAX};
-use crate::record::{Head, Record, RecordKind, RecordRef};
+use crate::record::{Head, Locator, Record, RecordKind, RecordRef};
 
 type Config = Configuration<
     bincode::config::LittleEndian,
@@ -40,6 +40,7 @@ pub(crate) enum Entry<'a> {
     Record(WireRecord<'a>),
     Part(WirePart<'a>),
     Audit(WireAudit<'a>),
+    Removal(WireRemoval),
 }
 
 /// A record in a frame. Field order is the format.
@@ -71,6 +72,16 @@ struct WireHead {
     retention_secs: u32,
 }
 
+/// What is written for a key that is forgotten: it names the record that it removes by its place, and
+/// so holds no byte of the key.
+#[derive(Clone, Copy, Debug, Encode, bincode::Decode)]
+pub(crate) struct WireRemoval {
+    head: WireHead,
+    /// 0 where the key had no record.
+    frame: u64,
+    offset: u16,
+}
+
 /// A piece of a body that is larger than a frame.
 #[derive(Clone, Copy, Debug, Encode, BorrowDecode)]
 pub(crate) struct WirePart<'a> {
@@ -80,6 +91,7 @@ pub(crate) struct WirePart<'a> {
 }
 
 const PART: u8 = 7;
+const REMOVAL: u8 = 9;
 const FLAG_BODY_OMITTED: u8 = 1;
 const FLAG_ATTACHED: u8 = 2;
 
@@ -130,6 +142,9 @@ pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
         + record.reason.len()
         + inline
 }
+
+/// Most bytes of a removal.
+const REMOVAL_BYTES_MAX: usize = RECORD_OVERHEAD_MAX;
 
 /// What a record is encoded into.
 pub(crate) trait Sink {
@@ -188,6 +203,28 @@ impl Encoded {
         encoded
     }
 
+    /// What takes the place of a record that says that its key is forgotten, and of which `removed`
+    /// is the last record.
+    pub(crate) fn removal(head: &Head, removed: Option<Locator>) -> Self {
+        let mut encoded = Self {
+            small: Small {
+                bytes: [0; ENCODED_SMALL],
+                len: 0,
+            },
+            large: Vec::new(),
+        };
+        let wire = WireRemoval {
+            head: WireHead {
+                kind: REMOVAL,
+                ..wire_head(head)
+            },
+            frame: removed.map_or(0, |at| at.frame),
+            offset: removed.map_or(0, |at| at.offset),
+        };
+        put(&wire, &mut encoded.small);
+        encoded
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.large.is_empty() {
             &self.small.bytes[..self.small.len]
@@ -217,20 +254,7 @@ impl Sink for Small {
 /// The fields of a [`WireRecord`] in their order, written in few and large pieces: every change of a
 /// key comes through here.
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
-    let head = record.head;
-    let wire = WireHead {
-        kind: kind_byte(head.kind),
-        flags: u8::from(head.body_omitted) * FLAG_BODY_OMITTED
-            + u8::from(head.attached) * FLAG_ATTACHED,
-        namespace: head.namespace.0,
-        token: head.token.as_u64(),
-        attempt: head.attempt,
-        first_claimed_at: head.first_claimed_at,
-        recorded_at: head.recorded_at,
-        expires_at: head.expires_at,
-        retention_secs: head.retention_secs,
-    };
-    put(&wire, out);
+    put(&wire_head(&record.head), out);
     put_bytes(record.key, out);
     match record.fingerprint {
         None => put_bytes(&[], out),
@@ -245,6 +269,21 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
     put_len(u64::from(body_frames), out);
     put_len(record.body.len() as u64, out);
     put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
+}
+
+fn wire_head(head: &Head) -> WireHead {
+    WireHead {
+        kind: kind_byte(head.kind),
+        flags: u8::from(head.body_omitted) * FLAG_BODY_OMITTED
+            + u8::from(head.attached) * FLAG_ATTACHED,
+        namespace: head.namespace.0,
+        token: head.token.as_u64(),
+        attempt: head.attempt,
+        first_claimed_at: head.first_claimed_at,
+        recorded_at: head.recorded_at,
+        expires_at: head.expires_at,
+        retention_secs: head.retention_secs,
+    }
 }
 
 /// Appends values of a fixed number of fields, which take few bytes.
@@ -310,6 +349,10 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
         let (wire, taken) = audit::decode(bytes)?;
         return Ok((Entry::Audit(wire), taken));
     }
+    if kind == REMOVAL {
+        let (removal, taken) = decode_wire::<WireRemoval>(bytes)?;
+        return Ok((Entry::Removal(removal), taken));
+    }
     kind_of(kind)?;
     let (record, taken) = decode_wire::<WireRecord<'_>>(bytes)?;
     Ok((Entry::Record(record), taken))
@@ -335,6 +378,43 @@ fn decode_wire<'a, D: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(D, usize
     bincode::borrow_decode_from_slice(bytes, CONFIG).map_err(|_| BadRecord::Malformed)
 }
 
+impl WireHead {
+    fn decoded(&self, kind: RecordKind) -> Result<Head, BadRecord> {
+        Ok(Head {
+            kind,
+            namespace: NamespaceId(self.namespace),
+            token: FencingToken::from_u64(self.token).ok_or(BadRecord::Malformed)?,
+            attempt: self.attempt,
+            first_claimed_at: self.first_claimed_at,
+            recorded_at: self.recorded_at,
+            expires_at: self.expires_at,
+            retention_secs: self.retention_secs,
+            body_omitted: self.flags & FLAG_BODY_OMITTED != 0,
+            attached: self.flags & FLAG_ATTACHED != 0,
+        })
+    }
+}
+
+impl WireRemoval {
+    pub(crate) fn head(&self) -> Result<Head, BadRecord> {
+        self.head.decoded(RecordKind::Forgotten)
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut room = [0; REMOVAL_BYTES_MAX];
+        bincode::encode_into_slice(self, &mut room, CONFIG).expect("a removal has few bytes")
+    }
+
+    /// Where the record lies that is removed, if there was one.
+    pub(crate) fn removed(&self) -> Option<Locator> {
+        (self.frame != 0).then_some(Locator {
+            frame: self.frame,
+            offset: self.offset,
+        })
+    }
+}
+
 impl<'a> WireRecord<'a> {
     /// Refuses what no encoder writes: sizes over their limits, or that contradict one another.
     pub(crate) fn check(&self) -> Result<(), BadRecord> {
@@ -357,19 +437,7 @@ impl<'a> WireRecord<'a> {
     }
 
     pub(crate) fn head(&self) -> Result<Head, BadRecord> {
-        let head = &self.head;
-        Ok(Head {
-            kind: kind_of(head.kind)?,
-            namespace: NamespaceId(head.namespace),
-            token: FencingToken::from_u64(head.token).ok_or(BadRecord::Malformed)?,
-            attempt: head.attempt,
-            first_claimed_at: head.first_claimed_at,
-            recorded_at: head.recorded_at,
-            expires_at: head.expires_at,
-            retention_secs: head.retention_secs,
-            body_omitted: head.flags & FLAG_BODY_OMITTED != 0,
-            attached: head.flags & FLAG_ATTACHED != 0,
-        })
+        self.head.decoded(kind_of(self.head.kind)?)
     }
 
     /// The whole record; `body` is what its parts hold, or `None` when it lies in the record.

@@ -17,7 +17,7 @@ use crate::error::ErrorKind;
 use crate::fingerprint::{Fingerprint, Part};
 use crate::key::{EPOCH_END, FencingToken, KeyDigest, NamespaceId};
 use crate::options::{Durability, FingerprintPolicy, OnChange, Oversize, Policy};
-use crate::record::{Head, Record, RecordKind};
+use crate::record::{Head, Locator, Record, RecordKind};
 
 const STORE_ID: [u8; 16] = *b"sixteen bytes id";
 
@@ -178,6 +178,34 @@ fn records_of_every_kind_are_these_bytes() {
         };
         assert_eq!(taken, bytes.len());
         assert_eq!(wire.to_record(None).unwrap(), record(kind));
+    }
+}
+
+/// It names a place, and so holds no byte of the key that it removes.
+#[test]
+fn a_removal_is_these_bytes() {
+    let at = Locator {
+        frame: 300,
+        offset: 70,
+    };
+    let head = record(RecordKind::Forgotten).head;
+    for (removed, golden) in [
+        (
+            Some(at),
+            "090003fd0500000000020000fb2c01fc00b95569fc01b95569fcfffffffffc803a0900fb2c0146",
+        ),
+        (
+            None,
+            "090003fd0500000000020000fb2c01fc00b95569fc01b95569fcfffffffffc803a09000000",
+        ),
+    ] {
+        let encoded = codec::Encoded::removal(&head, removed);
+        assert_eq!(hex(encoded.bytes()), golden);
+        let Ok((Entry::Removal(removal), taken)) = codec::decode_entry(encoded.bytes()) else {
+            panic!("a removal")
+        };
+        assert_eq!((taken, removal.bytes()), (golden.len() / 2, taken));
+        assert_eq!((removal.head(), removal.removed()), (Ok(head), removed));
     }
 }
 
@@ -530,8 +558,8 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
         ErrorKind::Damaged
     );
     assert_eq!(
-        codec::decode_entry(&[9, 0, 0]).unwrap_err(),
-        BadRecord::UnknownKind(9)
+        codec::decode_entry(&[10, 0, 0]).unwrap_err(),
+        BadRecord::UnknownKind(10)
     );
 }
 

@@ -59,7 +59,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Distribution;
 use crate::metrics::histogram::Histogram;
 use crate::options::Durability;
-use crate::record::{Locator, RecordRef};
+use crate::record::{Locator, RecordKind, RecordRef};
 use crate::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes,
 };
@@ -224,7 +224,11 @@ impl Journal {
         now_ms: u64,
     ) -> Locator {
         let body_frames = u32::try_from(parts.len()).expect("a body has few parts");
-        let encoded = Encoded::new(record, body_frames);
+        let encoded = if record.head.kind == RecordKind::Forgotten {
+            Encoded::removal(&record.head, replaced.map(|replaced| replaced.locator))
+        } else {
+            Encoded::new(record, body_frames)
+        };
         let encoded = encoded.bytes();
         debug_assert!(
             encoded.len() <= codec::record_bytes_max(record),

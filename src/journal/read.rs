@@ -250,7 +250,7 @@ pub(crate) fn records(
 ) -> impl Iterator<Item = Result<(Locator, Head, WireRecord<'_>)>> {
     codec::entries(payload).filter_map(move |entry| {
         let record = match entry {
-            Ok((_, Entry::Part(_) | Entry::Audit(_))) => return None,
+            Ok((_, Entry::Part(_) | Entry::Audit(_) | Entry::Removal(_))) => return None,
             Ok((offset, Entry::Record(wire))) => u16::try_from(offset)
                 .ok()
                 .and_then(|offset| Some((Locator { frame, offset }, wire.head().ok()?, wire))),

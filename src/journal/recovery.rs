@@ -1,7 +1,7 @@
 //! Reading the journal at open: the chain is checked link by link, and damage is never skipped.
 
 use super::audit::{Facts, WireAudit};
-use super::codec::{self, Entry, WireRecord};
+use super::codec::{self, Entry, WireRecord, WireRemoval};
 use super::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
 use super::log::Log;
 use super::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
@@ -65,6 +65,16 @@ pub(crate) trait Visitor {
         record: &WireRecord<'_>,
         locator: Locator,
     ) -> Result<()>;
+    /// A removal in the newest segment, the place of the record that it removes, and the bytes that it
+    /// takes.
+    fn removal(
+        &mut self,
+        segment: u64,
+        head: Head,
+        removed: Option<Locator>,
+        at: Locator,
+        bytes: usize,
+    );
     /// An audit entry of the newest segment, and the bytes that it takes.
     fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize);
 }
@@ -77,6 +87,13 @@ fn damaged(place: &str, what: &str) -> Error {
             "{place}: {what}; nothing was changed: restore a backup, or save what is left with Store::salvage"
         ),
     )
+}
+
+fn place(frame: u64, offset: usize) -> Locator {
+    Locator {
+        frame,
+        offset: u16::try_from(offset).expect("a payload is under 64 KiB"),
+    }
 }
 
 /// Reads every valid frame, oldest first.
@@ -305,6 +322,10 @@ impl Scan<'_> {
                     }
                 }
                 Entry::Record(record) => self.record(&record, number, offset)?,
+                Entry::Removal(removal) => {
+                    let at = place(number, offset);
+                    self.removal(&removal, at)?;
+                }
                 Entry::Audit(wire) => self.audit(&wire, number)?,
             }
             records += 1;
@@ -336,9 +357,21 @@ impl Scan<'_> {
             .map_err(|bad| self.bad(frame, bad))?;
         // No token is granted again, whatever the headers say.
         self.found.epoch = self.found.epoch.max(head.token.epoch());
-        let offset = u16::try_from(offset).expect("a payload is under 64 KiB");
+        let at = place(frame, offset);
+        self.visitor.record(self.link.segment, head, record, at)
+    }
+
+    fn removal(&mut self, removal: &WireRemoval, at: Locator) -> Result<()> {
+        let head = removal.head().map_err(|bad| self.bad(at.frame, bad))?;
+        let removed = removal.removed();
+        if removed.is_some_and(|removed| removed >= at) {
+            return Err(self.bad(at.frame, codec::BadRecord::Malformed));
+        }
+        self.found.epoch = self.found.epoch.max(head.token.epoch());
+        let bytes = removal.bytes();
         self.visitor
-            .record(self.link.segment, head, record, Locator { frame, offset })
+            .removal(self.link.segment, head, removed, at, bytes);
+        Ok(())
     }
 
     fn audit(&mut self, wire: &WireAudit<'_>, frame: u64) -> Result<()> {

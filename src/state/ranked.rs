@@ -104,6 +104,14 @@ impl Doubts {
         self.0.remove(&digest);
     }
 
+    /// The whole digest of the key whose slot has these words, if it is one of them.
+    pub(super) fn digest_of(&self, words: [u32; 3]) -> Option<Digest> {
+        let (first, last) = (0, u32::MAX);
+        let at = |route| Digest { words, route };
+        let mut named = self.0.range(at(first)..=at(last));
+        named.next().map(|(digest, _)| *digest)
+    }
+
     /// Lets go of those whose slot is gone.
     pub(super) fn retain(&mut self, mut has_slot: impl FnMut(Digest) -> bool) {
         self.0.retain(|digest, _| has_slot(*digest));

@@ -35,6 +35,16 @@ pub(crate) enum Found {
     Forgotten(Locator),
 }
 
+/// A removal that names the record that it removes by its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal {
+    pub(crate) removed: Locator,
+    /// What the key is from then on: forgotten.
+    pub(crate) head: Head,
+    /// Where the removal lies.
+    pub(crate) at: Locator,
+}
+
 /// A grant to put in place.
 #[derive(Debug)]
 pub(crate) struct Grant<'a> {
@@ -337,6 +347,31 @@ impl<W: 'static> Shard<W> {
             self.timers.cancel(timer);
         }
         Some(entry)
+    }
+
+    /// Applies removals that name a record by its place, where that is the newest of its key still;
+    /// they are sorted by these places. Gives the records that were removed. For recovery, when every
+    /// record has been applied: a key whose record was removed and that has a newer one keeps it.
+    pub(crate) fn remove_at(&mut self, removals: &[Removal]) -> Vec<LastRecord> {
+        let found: Vec<_> = self
+            .table
+            .iter()
+            .filter_map(|slot| {
+                let last = last_record_of(slot)?;
+                let at = removals.binary_search_by_key(&last.locator, |removal| removal.removed);
+                Some((slot, last, removals[at.ok()?]))
+            })
+            .collect();
+        for (slot, _, removal) in &found {
+            let [a, b, c, ..] = slot.words();
+            let words = [a, b, c];
+            // The table knows a key by its words alone.
+            let digest = self.doubts.digest_of(words);
+            let digest = digest.unwrap_or(Digest { words, route: 0 });
+            let ended = self.apply(digest, &removal.head, Guarantee::AtLeastOnce, removal.at);
+            debug_assert!(ended.is_none(), "nobody runs a key in recovery");
+        }
+        found.into_iter().map(|(_, last, _)| last).collect()
     }
 
     /// The newest record of a key was copied: it lies at `to` now. False when it was not there.
