@@ -156,6 +156,9 @@ pub(crate) fn widened_epoch(epoch: u32) -> u32 {
 }
 
 impl FencingToken {
+    /// None is lower: of the epoch 0, in which nothing is granted.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// None is higher.
     pub(crate) const LAST: Self = Self(u64::MAX >> 1);
 

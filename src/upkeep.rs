@@ -220,13 +220,13 @@ impl Store {
     }
 
     /// Gives back the space of what is dead, now and on this thread: carries what lives out of
-    /// every closed segment that holds something dead, or lies before one that does, and drops it.
+    /// every segment that holds something dead, or lies before one that does, and drops it.
     ///
     /// The store does the same by itself, when more of its log is dead than lives; this is for an
-    /// operator who needs the space at once. It writes everything that it carries again, a few
-    /// frames for each commit, so that claims go on as ever. What has expired goes, in the first
-    /// minutes after open too: whoever calls this vouches for the clock. The segment that is
-    /// written to stays.
+    /// operator who needs the space at once, or wants the bytes of a forgotten key gone. It writes
+    /// everything that it carries again, a few frames for each commit, so that claims go on as ever.
+    /// What has expired goes, in the first minutes after open too: call it when the clock is right.
+    /// [`Compacted::is_complete`] says whether all of it is gone.
     ///
     /// # Examples
     ///
@@ -258,6 +258,7 @@ impl Store {
             segments_dropped: freed.segments,
             records_carried: freed.records,
             freed_bytes: freed.bytes,
+            is_complete: freed.is_complete,
         })
     }
 
@@ -403,6 +404,7 @@ pub struct Compacted {
     segments_dropped: u64,
     records_carried: u64,
     freed_bytes: u64,
+    is_complete: bool,
 }
 
 impl Compacted {
@@ -422,6 +424,14 @@ impl Compacted {
     #[must_use]
     pub fn freed_bytes(&self) -> u64 {
         self.freed_bytes
+    }
+
+    /// Whether nothing is left in the log of what had been forgotten or had expired when it began:
+    /// no key, no answer, no metadata. Entries of the audit log stay for their own time. False where
+    /// the disk had no room to carry what lives, or the log no room for more: compact once more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 }
 

@@ -88,7 +88,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_disk(&self) -> Result<()> {
+    pub(super) fn check_disk(&self) -> Result<()> {
         if self.disk_is_low.load(Ordering::Relaxed) {
             return Err(at_capacity(format!(
                 "less than {} bytes of disk are free: make room; holders can still complete",

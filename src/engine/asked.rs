@@ -2,7 +2,10 @@
 
 use super::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::journal::tail::Tail;
+use crate::key::{FencingToken, NamespaceId};
 use crate::progress::Meter;
+use crate::record::{Head, RecordKind, RecordRef};
 use crate::sync::{Ordering, block_on};
 
 /// What a compaction came to.
@@ -11,6 +14,8 @@ pub(crate) struct Freed {
     pub(crate) segments: u64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
+    /// Nothing is left of what was dead when it began.
+    pub(crate) is_complete: bool,
 }
 
 impl Engine {
@@ -21,8 +26,12 @@ impl Engine {
     pub(crate) fn compact(&self, meter: &mut Meter<'_>) -> Result<Freed> {
         self.check_change()?;
         self.check_can_wait()?;
+        self.check_pins()?;
         self.expire_now();
         let asked = self.newest_with_dead();
+        if asked >= self.journal.oldest_unclosed() && self.check_disk().is_ok() {
+            self.begin_next_segment()?;
+        }
         let before = self.counts()?;
         let frames = self.frames_up_to(asked);
         meter.expect(frames);
@@ -42,7 +51,36 @@ impl Engine {
             segments: after.segments - before.segments,
             records: after.records - before.records,
             bytes: before.bytes.saturating_sub(after.bytes),
+            is_complete: self.frames_up_to(asked) == 0,
         })
+    }
+
+    /// Ends the newest segment, so that it can go: another one follows it, which begins with a removal
+    /// of nothing.
+    fn begin_next_segment(&self) -> Result<()> {
+        let now = self.now();
+        let head = Head {
+            kind: RecordKind::Forgotten,
+            namespace: NamespaceId(0),
+            token: FencingToken::FIRST,
+            attempt: 0,
+            first_claimed_at: now.store_secs,
+            recorded_at: now.store_secs,
+            expires_at: now.store_secs,
+            retention_secs: 0,
+            body_omitted: false,
+        };
+        let nothing = RecordRef {
+            head,
+            key: &[],
+            fingerprint: None,
+            metadata: &[],
+            reason: &[],
+            body: &[],
+        };
+        self.journal.with_tail(Tail::end_segment);
+        self.journal.append(&nothing, Vec::new(), None, now.mono_ms);
+        block_on(self.journal.wait(self.journal.last_used()))
     }
 
     /// Counts as dead what has expired, in the first minutes after open too: whoever asks for
@@ -55,14 +93,12 @@ impl Engine {
         });
     }
 
-    /// The newest segment in which something is dead, and which takes no frames now; 0 for none.
+    /// The newest segment that holds something dead; 0 for none.
     fn newest_with_dead(&self) -> u64 {
-        let open = self.journal.open_segment();
         self.journal.with_tail(|tail| {
-            let closed = tail.census.segments();
-            let closed = closed.filter(|segment| open.is_none_or(|open| segment.number < open));
-            closed
-                .filter(|segment| segment.live < segment.records)
+            let segments = tail.census.segments();
+            segments
+                .filter(|segment| segment.holds_dead())
                 .map(|segment| segment.number)
                 .max()
                 .unwrap_or(0)
@@ -96,6 +132,7 @@ impl Engine {
             segments: self.segments_dropped.load(Ordering::Relaxed),
             records: self.records_carried.load(Ordering::Relaxed),
             bytes: bytes.map_err(|error| Error::io("looking at the disk space in use", error))?,
+            is_complete: false,
         })
     }
 }

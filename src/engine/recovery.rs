@@ -602,7 +602,7 @@ impl Builder<'_> {
         }
         for removal in batch.removals {
             self.census
-                .written(removal.segment, &removal.head, removal.bytes);
+                .removal(removal.segment, &removal.head, removal.bytes);
             self.records += 1;
             self.removals.extend(removal.removed.map(|removed| Removal {
                 removed,

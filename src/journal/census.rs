@@ -16,6 +16,8 @@ pub(crate) struct SegmentStats {
     pub(crate) frames: u32,
     /// Records written, dead ones and removals included.
     pub(crate) records: u64,
+    /// Removals among them that hold no key, only the place of what they remove.
+    pub(crate) removals: u64,
     /// Completions and final failures among them, and the bytes that they take.
     pub(crate) outcomes: u64,
     pub(crate) outcome_bytes: u64,
@@ -40,6 +42,7 @@ impl SegmentStats {
             bytes: 0,
             frames: 0,
             records: 0,
+            removals: 0,
             outcomes: 0,
             outcome_bytes: 0,
             live: 0,
@@ -49,6 +52,11 @@ impl SegmentStats {
             audit_bytes: 0,
             audit_expiry: 0,
         }
+    }
+
+    /// Whether it holds a key, or an answer, that its store has forgotten or that has expired.
+    pub(crate) fn holds_dead(&self) -> bool {
+        self.live < self.records - self.removals
     }
 
     /// Bytes without its audit entries, which are kept apart when it goes.
@@ -133,6 +141,14 @@ impl Census {
             } else {
                 stats.greatest_expiry = stats.greatest_expiry.max(expires_at);
             }
+        }
+    }
+
+    /// Counts a removal that names a place.
+    pub(crate) fn removal(&mut self, segment: u64, head: &Head, bytes: u64) {
+        self.written(segment, head, bytes);
+        if let Some(stats) = self.by_number_mut(segment) {
+            stats.removals += 1;
         }
     }
 

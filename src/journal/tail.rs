@@ -63,6 +63,8 @@ pub(crate) struct Tail {
     next_room: Option<u32>,
     /// Most frames of a segment.
     room_max: u32,
+    /// The segment takes no further frame, however much room it has.
+    is_ended: bool,
     /// There is a segment to prepare that the janitor has not heard of.
     calls_janitor: bool,
     /// Invariant: ascending and contiguous; the last is `number - 1`, unless it is empty.
@@ -101,6 +103,7 @@ impl Tail {
             segment_bytes: 0,
             room: 0,
             next_room: None,
+            is_ended: false,
             room_max: segment_frames_max,
             calls_janitor: false,
             sealed: VecDeque::new(),
@@ -149,13 +152,15 @@ impl Tail {
         };
         let bytes = u64::try_from(bytes).expect("a record is at most 16 MiB");
         self.appended_bytes += bytes;
-        self.census.written(self.segment, &record.head, bytes);
+        if record.head.kind == RecordKind::Forgotten {
+            self.census.removal(self.segment, &record.head, bytes);
+        } else {
+            self.census.written(self.segment, &record.head, bytes);
+            self.census.born(self.segment, record.head.expires_at);
+        }
         if let Some(replaced) = replaced {
             self.census
                 .died(replaced.locator.frame, replaced.expires_at);
-        }
-        if record.head.kind != RecordKind::Forgotten {
-            self.census.born(self.segment, record.head.expires_at);
         }
         if let Some(draft) = audit {
             self.write_audit(draft);
@@ -199,16 +204,24 @@ impl Tail {
         }
     }
 
+    /// Lets what is appended from now on go to the next segment.
+    pub(crate) fn end_segment(&mut self) {
+        self.seal();
+        self.is_ended = true;
+    }
+
     /// Rolls to a new segment unless the current one has room.
     fn begin(&mut self, frames: u32, bytes: usize) {
         let bytes = u64::try_from(bytes).expect("a body is at most 16 MiB");
-        let full = self.segment_frames.saturating_add(frames) > self.room
+        let full = self.is_ended
+            || self.segment_frames.saturating_add(frames) > self.room
             || self.segment_bytes + bytes > SEGMENT_BYTES_MAX;
         if full {
             // A body with more parts than segments of a test have frames is written all the same.
             self.room = self.settle_next_room().max(frames);
             self.next_room = None;
             self.calls_janitor = true;
+            self.is_ended = false;
             self.segment += 1;
             self.segment_frames = 0;
             self.segment_bytes = 0;

@@ -29,6 +29,7 @@ mod contract_holder;
 mod contract_support;
 mod contract_waiting;
 mod doubts;
+mod erasure;
 mod guarantees;
 mod health;
 mod hostile;

@@ -1,4 +1,4 @@
-//! `compact`: gives back the space of what is dead.
+//! `compact`: gives back the space of what is dead, and says whether all of it is gone.
 
 use clap::Args;
 
@@ -26,7 +26,8 @@ pub(crate) fn run(args: &CompactArgs, screen: &mut Screen) -> Result<Outcome> {
         .number("segments_dropped", compacted.segments_dropped())
         .number("records_carried", compacted.records_carried())
         .size("freed_bytes", compacted.freed_bytes())
-        .size("disk_bytes", disk_bytes);
+        .size("disk_bytes", disk_bytes)
+        .flag("complete", compacted.is_complete());
     screen.record(&row)?;
     Ok(Outcome::Done)
 }
