@@ -69,6 +69,7 @@ impl Engine {
             expires_at: now.store_secs,
             retention_secs: 0,
             body_omitted: false,
+            attached: false,
         };
         let nothing = RecordRef {
             head,
