@@ -1,5 +1,6 @@
 //! [`ReplyBody`]: the body of a response that came through the layer; and reading up to a limit.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -46,6 +47,37 @@ impl Whole {
     }
 }
 
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let frame = if self.data.is_empty() {
+            self.trailers.take().map(Frame::trailers)
+        } else {
+            Some(Frame::data(std::mem::take(&mut self.data)))
+        };
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = u64::try_from(self.data.len()).unwrap_or(u64::MAX);
+        let mut hint = SizeHint::new();
+        hint.set_lower(left);
+        if self.is_sized {
+            hint.set_exact(left);
+        }
+        hint
+    }
+}
+
 impl From<Bytes> for Whole {
     fn from(data: Bytes) -> Self {
         Self::stored(data, HeaderMap::new())
@@ -63,7 +95,7 @@ pin_project! {
 pin_project! {
     #[project = KindOf]
     enum Kind<B> {
-        Whole { data: Bytes, trailers: Option<HeaderMap>, is_sized: bool },
+        Whole { #[pin] body: Whole },
         Stream { pieces: mpsc::Receiver<Piece>, hint: SizeHint, ended: bool },
         Passed { #[pin] body: B },
     }
@@ -71,17 +103,9 @@ pin_project! {
 
 impl<B> ReplyBody<B> {
     pub(crate) fn whole(body: impl Into<Whole>) -> Self {
-        let Whole {
-            data,
-            trailers,
-            is_sized,
-        } = body.into();
+        let body = body.into();
         Self {
-            kind: Kind::Whole {
-                data,
-                trailers,
-                is_sized,
-            },
+            kind: Kind::Whole { body },
         }
     }
 
@@ -122,14 +146,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().kind.project() {
-            KindOf::Whole { data, trailers, .. } => {
-                let frame = if data.is_empty() {
-                    trailers.take().map(Frame::trailers)
-                } else {
-                    Some(Frame::data(std::mem::take(data)))
-                };
-                Poll::Ready(frame.map(Ok))
-            }
+            KindOf::Whole { body } => body.poll_frame(context).map_err(|never| match never {}),
             KindOf::Passed { body } => {
                 let frame = ready!(body.poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map(in_bytes).map_err(Into::into)))
@@ -159,7 +176,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Whole { data, trailers, .. } => data.is_empty() && trailers.is_none(),
+            Kind::Whole { body } => body.is_end_stream(),
             Kind::Stream { ended, .. } => *ended,
             Kind::Passed { body } => body.is_end_stream(),
         }
@@ -167,15 +184,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole { data, is_sized, .. } => {
-                let left = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                let mut hint = SizeHint::with_exact(left);
-                if !is_sized {
-                    hint = SizeHint::new();
-                    hint.set_lower(left);
-                }
-                hint
-            }
+            Kind::Whole { body } => body.size_hint(),
             Kind::Stream { hint, .. } => *hint,
             Kind::Passed { body } => body.size_hint(),
         }

@@ -134,7 +134,7 @@ runs! {
     runs_in_doubt: "Runs that left their key in doubt.",
     runs_lost: "Runs whose key another holder had taken over when they answered.",
     runs_unstored: "Runs whose outcome the store did not take: it could not write, or was closed.",
-    runs_not_begun: "Runs that did not begin, because the inner service had no room: their key is as it was.",
+    runs_not_begun: "Runs that did not begin, because the inner service had no room or refused the request: their key is as it was.",
     runs_panicked: "Runs that panicked; they count among the released or the ones in doubt too.",
     runs_without_client: "Runs whose client was gone when they answered.",
 }

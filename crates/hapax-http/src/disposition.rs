@@ -22,8 +22,8 @@ pub enum Disposition {
     Release,
     /// Nobody knows whether it took effect: the key is in doubt until that is resolved.
     Doubt,
-    /// Nothing was begun: the key is what it was before the request, and no attempt is counted. For what answers in
-    /// place of the handler, such as the shedding of load.
+    /// Nothing was begun: the key is what it was before the request, and no attempt is counted. For refusals, and for
+    /// what answers in place of the handler, such as the shedding of load.
     NotBegun,
     /// Released under at-least-once, in doubt under at-most-once.
     ByGuarantee,
@@ -36,11 +36,11 @@ pub enum Disposition {
 /// | --- | --- |
 /// | 2xx, 302, 303 | [`Store`](Disposition::Store) |
 /// | 400, 402, 404, 410, 422, and other 4xx | [`Store`](Disposition::Store): an answer to the request as it is compared |
-/// | 300, 301, 304, 305, 307, 308 | [`Release`](Disposition::Release): it was sent elsewhere, or to a state that is not there |
-/// | 401, 403, 407, 451, 511 | [`Release`](Disposition::Release): who asks, which other credentials change |
-/// | 406, 411, 412, 415, 416, 417, 421, 426, 428, 431 | [`Release`](Disposition::Release): a header, which a retry may send otherwise |
-/// | 405, 413, 414, 501, 505 | [`Release`](Disposition::Release): refused by the server before the operation |
-/// | 409, 423, 424, 425, 429 | [`Release`](Disposition::Release): the state of something else, which passes |
+/// | 300, 301, 304, 305, 307, 308 | [`NotBegun`](Disposition::NotBegun): it was sent elsewhere, or to a state that is not there |
+/// | 401, 403, 407, 451, 511 | [`NotBegun`](Disposition::NotBegun): who asks, which other credentials change |
+/// | 406, 411, 412, 415, 416, 417, 421, 426, 428, 431 | [`NotBegun`](Disposition::NotBegun): a header, which a retry may send otherwise |
+/// | 405, 413, 414, 501, 505 | [`NotBegun`](Disposition::NotBegun): refused by the server before the operation |
+/// | 409, 423, 424, 425, 429 | [`NotBegun`](Disposition::NotBegun): the state of something else, which passes |
 /// | 408, and other 5xx | [`ByGuarantee`](Disposition::ByGuarantee): nobody knows how far it came |
 /// | 1xx | [`Omit`](Disposition::Omit): a connection that was upgraded cannot be replayed |
 #[must_use]
@@ -48,11 +48,11 @@ pub fn by_status(status: StatusCode) -> Disposition {
     match status.as_u16() {
         100..=199 => Disposition::Omit,
         302 | 303 => Disposition::Store,
-        300..=399 => Disposition::Release,
-        401 | 403 | 407 | 451 | 511 => Disposition::Release,
-        406 | 411 | 412 | 415 | 416 | 417 | 421 | 426 | 428 | 431 => Disposition::Release,
-        405 | 413 | 414 | 501 | 505 => Disposition::Release,
-        409 | 423 | 424 | 425 | 429 => Disposition::Release,
+        300..=399 => Disposition::NotBegun,
+        401 | 403 | 407 | 451 | 511 => Disposition::NotBegun,
+        406 | 411 | 412 | 415 | 416 | 417 | 421 | 426 | 428 | 431 => Disposition::NotBegun,
+        405 | 413 | 414 | 501 | 505 => Disposition::NotBegun,
+        409 | 423 | 424 | 425 | 429 => Disposition::NotBegun,
         408 | 500..=599 => Disposition::ByGuarantee,
         _ => Disposition::Store,
     }

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hapax::{Claim, ClaimOptions, Doubt, ErrorKind, Fingerprint, InProgress, Key, Lease, Mismatch};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
@@ -72,7 +71,7 @@ impl Config {
         scope::key(&whose, &(self.operation)(parts), &self.rule.canonical(key))
     }
 
-    async fn body<B>(&self, body: B) -> Result<Bytes, Refusal>
+    async fn body<B>(&self, body: B) -> Result<Whole, Refusal>
     where
         B: Body,
         B::Error: Into<BoxError>,
@@ -85,7 +84,7 @@ impl Config {
             return Err(is_over());
         }
         match read_up_to(body, limit).await {
-            Read::Whole(body) => Ok(body.data),
+            Read::Whole(body) => Ok(body),
             Read::Longer { .. } => Err(is_over()),
             Read::Broken(error) if is_limit(&*error) => Err(too_large(
                 "the body is over the limit of this service".to_owned(),
@@ -176,9 +175,9 @@ fn mismatch(other: &Mismatch) -> Refusal {
 
 /// What a covered request came to before it ran.
 enum Guarded {
-    Run(Lease, Fingerprint, Bytes),
+    Run(Lease, Fingerprint, Whole),
     Answer(Response<Whole>),
-    Unprotected(Bytes),
+    Unprotected(Whole),
 }
 
 async fn claim<B>(
@@ -198,12 +197,14 @@ where
     let screened = config
         .screen
         .as_ref()
-        .and_then(|screen| screen(parts, &body));
+        .and_then(|screen| screen(parts, &body.data));
     if let Some(mut answer) = screened {
         answer.extensions_mut().insert(Outcome::Screened);
         return Ok(Guarded::Answer(answer.map(Whole::from)));
     }
-    let fingerprint = config.fingerprint.of(&config.namespace, parts, &body)?;
+    let fingerprint = config
+        .fingerprint
+        .of(&config.namespace, parts, &body.data)?;
     let options = config.options(parts, fingerprint.clone());
     match config.namespace.claim_async(&key, options).await {
         Ok(Claim::Granted(lease)) => Ok(Guarded::Run(lease, fingerprint, body)),
@@ -242,7 +243,7 @@ where
 {
     let answer = match claim(&config, &parts, body, &key, &mut watch).await {
         Ok(Guarded::Run(lease, fingerprint, body)) => {
-            let request = Request::from_parts(parts, body.into());
+            let request = Request::from_parts(parts, RequestBody::whole(body));
             match life::run(config, inner, request, lease, fingerprint).await {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -255,7 +256,7 @@ where
         Ok(Guarded::Unprotected(body)) => {
             watch.unprotected();
             poll_fn(|context| inner.poll_ready(context)).await?;
-            let request = Request::from_parts(parts, body.into());
+            let request = Request::from_parts(parts, RequestBody::whole(body));
             let mut answer = inner.call(request).await?;
             config.mark_stored(answer.headers_mut(), None);
             answer.extensions_mut().insert(Outcome::Unprotected);

@@ -396,8 +396,8 @@ impl IdempotencyLayer {
     ///     // Here it tells that a limit was met, and is meant to last.
     ///     .disposition_of(StatusCode::FORBIDDEN, Disposition::Store)
     ///     // Handlers validate before they do anything.
-    ///     .disposition_of(StatusCode::BAD_REQUEST, Disposition::Release)
-    ///     .disposition_of(StatusCode::UNPROCESSABLE_ENTITY, Disposition::Release);
+    ///     .disposition_of(StatusCode::BAD_REQUEST, Disposition::NotBegun)
+    ///     .disposition_of(StatusCode::UNPROCESSABLE_ENTITY, Disposition::NotBegun);
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn disposition_of(self, status: StatusCode, disposition: Disposition) -> Self {

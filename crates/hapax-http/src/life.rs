@@ -362,14 +362,12 @@ where
         let guarantee = self.config.namespace.policy().guarantee();
         let counters = &self.config.counters;
         let (settled_as, count) = match (disposition, guarantee) {
-            (Disposition::NotBegun, _) => {
-                lease.withdraw();
-                return counters.runs_not_begun.one_more();
-            }
+            (Disposition::NotBegun, _) if !lease.is_lost() => return self.withdraw(lease).await,
             (Disposition::Store | Disposition::Omit, _) => {
                 return self.omit(lease, StatusCode::INTERNAL_SERVER_ERROR, 0).await;
             }
-            (Disposition::Release, _) | (Disposition::ByGuarantee, Guarantee::AtLeastOnce) => {
+            (Disposition::Release | Disposition::NotBegun, _)
+            | (Disposition::ByGuarantee, Guarantee::AtLeastOnce) => {
                 (lease.release_async(reason).await, &counters.runs_released)
             }
             (Disposition::Doubt | Disposition::ByGuarantee, _) => {
@@ -381,6 +379,16 @@ where
             Settled::Lost(_) => counters.runs_lost.one_more(),
             Settled::Not => counters.runs_unstored.one_more(),
         }
+    }
+
+    /// Leaves the key as it was before the request.
+    async fn withdraw(&self, lease: Lease) {
+        let key = lease.key().to_vec();
+        lease.withdraw();
+        self.config.counters.runs_not_begun.one_more();
+        // An answer about the key waits until that is on the medium: a crash is not to leave a doubt about what the
+        // client was told to be refused.
+        let _ = self.config.namespace.contains_async(key).await;
     }
 
     fn settled(&self, result: Result<(), LeaseError>) -> Settled {

@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 
-use crate::body::BoxError;
+use crate::body::{BoxError, Whole};
 
 /// The body of a request within the layer, whatever body the request came with: read to its end where the request
-/// has a key, as it comes where it was passed on.
+/// has a key, as it comes where it was passed on; with its trailers either way.
 ///
 /// axum's routers and handlers take it as it is. A service that insists on another body, such as
 /// `axum::middleware::from_fn` in one `ServiceBuilder` with the layer, is given that by `map_request`:
@@ -42,17 +42,23 @@ pub struct RequestBody {
 }
 
 enum Kind {
-    Whole(Full<Bytes>),
+    Whole(Whole),
     Passed(UnsyncBoxBody<Bytes, BoxError>),
 }
 
 impl Default for Kind {
     fn default() -> Self {
-        Self::Whole(Full::default())
+        Self::Whole(Bytes::new().into())
     }
 }
 
 impl RequestBody {
+    pub(crate) fn whole(body: Whole) -> Self {
+        Self {
+            kind: Kind::Whole(body),
+        }
+    }
+
     pub(crate) fn passed<B>(body: B) -> Self
     where
         B: Body + Send + 'static,
@@ -72,9 +78,7 @@ pub(crate) fn in_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
 
 impl From<Bytes> for RequestBody {
     fn from(body: Bytes) -> Self {
-        Self {
-            kind: Kind::Whole(Full::new(body)),
-        }
+        Self::whole(body.into())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::watch::Watch;
 /// A service that runs each key once. [`IdempotencyLayer`](crate::IdempotencyLayer) makes it.
 ///
 /// It takes requests with any body and gives the service inside a [`RequestBody`]. The inner service is called in a
-/// task of its own, so it has to run within a tokio runtime. Trailers of a request are not handed on.
+/// task of its own, so it has to run within a tokio runtime.
 ///
 /// It is always ready: the inner service is asked whether it has room only when something is to run, so a duplicate
 /// holds no place of a limit inside, and a stored answer needs none.

@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{any, post};
-use hapax::Policy;
-use hapax_http::{Disposition, IdempotencyLayer, by_status};
+use hapax::{MemoryLog, Policy, Store};
+use hapax_http::{Disposition, IdempotencyLayer, Outcome, by_status};
 use http::{Method, StatusCode};
 
 use crate::rig::{self, Call, Reply, Runs, at_least_once, namespace};
@@ -142,6 +142,61 @@ async fn once_it_ran_another_condition_is_another_request() {
         serde_json::json!(["header:if-match"])
     );
     assert_eq!(runs.count(), 1);
+}
+
+/// A client whose token had run out was refused twice, and with the fresh one was told that its request had failed as
+/// often as it may, although it had never run. A refusal is no attempt.
+#[tokio::test]
+async fn a_refusal_uses_up_no_attempt() {
+    for policy in [Policy::at_least_once(), Policy::at_most_once()] {
+        let decide = |request: &Request| match request.headers().get("authorization") {
+            Some(told) if told == "Bearer new" => 201,
+            Some(_) => 401,
+            None => 429,
+        };
+        let (app, runs) = deciding(policy.max_attempts(1), decide);
+        for _ in 0..3 {
+            send(&app, Method::POST, Some(("authorization", "Bearer old"))).await;
+            send(&app, Method::POST, None).await;
+        }
+        let fresh = send(&app, Method::POST, Some(("authorization", "Bearer new"))).await;
+        assert_eq!((fresh.status.as_u16(), fresh.text()), (201, "run 7"));
+        let Some(Outcome::Executed { attempt: 1, .. }) = fresh.outcome else {
+            panic!("{:?}", fresh.outcome)
+        };
+        let again = send(&app, Method::POST, Some(("authorization", "Bearer new"))).await;
+        assert!(again.is_replay());
+        assert_eq!(runs.count(), 7);
+    }
+}
+
+/// Under at-most-once a claim is on the medium before the handler runs. When the power went after a client had been
+/// refused, its key would be in doubt, for something that had not been begun.
+#[tokio::test]
+async fn a_refusal_that_was_told_leaves_no_doubt_when_the_power_goes() {
+    for round in 0..20 {
+        let log = MemoryLog::new();
+        let open = || {
+            let store = Store::in_memory()
+                .allow_at_most_once()
+                .log(&log)
+                .open()
+                .unwrap();
+            store.namespace("http", Policy::at_most_once()).unwrap()
+        };
+        let refuse = || async { StatusCode::UNAUTHORIZED };
+        let pay = || async { "paid" };
+        let layer = IdempotencyLayer::new(open()).one_tenant();
+        let app = Router::new().route("/pay", post(refuse)).layer(layer);
+        assert_eq!(rig::post("/pay").key("k").send(&app).await.status, 401);
+        log.crash();
+        drop(app);
+        let jobs = open();
+        assert!(jobs.in_doubt().unwrap().is_empty(), "round {round}");
+        let layer = IdempotencyLayer::new(jobs).one_tenant();
+        let app = Router::new().route("/pay", post(pay)).layer(layer);
+        assert_eq!(rig::post("/pay").key("k").send(&app).await.text(), "paid");
+    }
 }
 
 /// What becomes of a key: a retry gets the answer, runs again, or is told so much.

@@ -183,6 +183,52 @@ async fn http_1_sends_trailers_of_first_answers_and_of_replays() {
     assert_eq!(replay, wanted);
 }
 
+/// The trailers of a request were dropped, although its handler went on being told of them by `Trailer`.
+#[tokio::test]
+async fn the_handler_gets_the_trailers_of_its_request() {
+    let handler = |body: Body| async move {
+        let body = body.collect().await.unwrap();
+        assert_eq!(body.trailers(), Some(&trailers()));
+        body.to_bytes()
+    };
+    let app = Router::new().route("/pay", post(handler)).layer(layer());
+    for body in [streamed, sized] {
+        let call = || rig::post("/pay").key("k").body(body());
+        assert_eq!(call().send(&app).await.text(), "one two");
+        assert!(call().send(&app).await.is_replay());
+    }
+}
+
+/// What is told of the length of a request, over a socket.
+#[tokio::test]
+async fn a_request_without_trailers_tells_its_length() {
+    use http_body::Body as _;
+    let handler = |body: Body| async move { format!("{:?}", body.size_hint().exact()) };
+    let app = Router::new().route("/pay", post(handler)).layer(layer());
+    let address = rig::serve(app).await;
+    for (key, length, body, told) in [
+        ("a", "content-length: 4", "paid", "Some(4)"),
+        (
+            "b",
+            "transfer-encoding: chunked",
+            "4\r\npaid\r\n0\r\n\r\n",
+            "Some(4)",
+        ),
+        (
+            "c",
+            "transfer-encoding: chunked",
+            "4\r\npaid\r\n0\r\nx-sum: 1\r\n\r\n",
+            "None",
+        ),
+    ] {
+        let request = format!(
+            "POST /pay HTTP/1.1\r\nhost: a\r\nconnection: close\r\nidempotency-key: {key}\r\n{length}\r\n\r\n{body}"
+        );
+        let answer = rig::talk(address, &request).await;
+        assert!(answer.ends_with(&format!("\r\n\r\n{told}")), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn what_has_no_trailers_announces_none_when_it_is_replayed() {
     let handler = || async {
