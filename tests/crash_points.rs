@@ -284,7 +284,12 @@ fn kill_recovering(log: LogKind, draw: &mut Draw) {
         return;
     };
     let templates = templates(log, first, draw).unwrap();
-    let calls = calls(&mut Bench::like(&templates[1]), "mix").unwrap();
+    // How many there are depends on where the template was killed.
+    let calls = templates.iter().map(|template| {
+        let calls = calls(&mut Bench::like(template), "mix");
+        calls.unwrap()
+    });
+    let calls = calls.min().unwrap();
     let points = Points::of(calls, 8, draw);
     let met = points.each(|at| {
         let turn = usize::try_from(at).unwrap() % templates.len();

@@ -267,6 +267,7 @@ impl Tracer {
                 }
             }
         };
+        let path = through_handle(thread, path);
         let path = path.strip_prefix(&self.store).ok()?;
         let comm = std::fs::read_to_string(format!("/proc/{}/task/{thread}/comm", self.pid));
         Some(Call {
@@ -280,6 +281,17 @@ impl Tracer {
 /// The file behind a handle of the child.
 fn handle(thread: Pid, handle: u64) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{thread}/fd/{handle}")).ok()
+}
+
+/// A path that leads through a handle of the child, as sled is given it, in plain.
+fn through_handle(thread: Pid, path: PathBuf) -> PathBuf {
+    let plain = || {
+        let below = path.strip_prefix("/proc/self/fd").ok()?;
+        let number = below.components().next()?.as_os_str();
+        let folder = handle(thread, number.to_str()?.parse().ok()?)?;
+        Some(folder.join(below.strip_prefix(number).ok()?))
+    };
+    plain().unwrap_or(path)
 }
 
 /// A path in the memory of the child.
