@@ -34,6 +34,9 @@ const FORK: &str = "fork";
 const LEAVE: &str = "leave";
 const LEAVE_PAST: &str = "leave past the library";
 
+/// The task of a child whose forked child closes all files, opens others, and forks again.
+const AGAIN: &str = "again";
+
 /// With each kind of log.
 const FORKS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,8 +127,10 @@ fn child() {
     let Some(orders) = Orders::read() else {
         return;
     };
-    if orders.task != FORK {
-        return leave(&orders);
+    match &*orders.task {
+        FORK => {}
+        AGAIN => return fork_again(&orders),
+        _ => return leave(&orders),
     }
     let store = orders.store().open().unwrap();
     let spaces = spaces(&store).unwrap();
@@ -292,5 +297,64 @@ fn a_child_that_keeps_the_lock_is_named() {
         kill(left, Signal::SIGKILL).unwrap();
         let patient = Store::builder(&path).wait_for_lock(PATIENCE);
         patient.open().unwrap().close().unwrap();
+    }
+}
+
+/// What lies behind the numbers of this process that are no standard streams.
+fn open_files() -> Vec<(i32, std::path::PathBuf)> {
+    let numbers = std::fs::read_dir("/proc/self/fd").unwrap();
+    let numbers = numbers.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let numbers: Vec<i32> = numbers.map(|number| number.parse().unwrap()).collect();
+    let path = |number: &i32| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    let files = numbers.into_iter().filter(|number| *number > 2);
+    files
+        .filter_map(|number| Some((number, path(&number)?)))
+        .collect()
+}
+
+fn fork_again(orders: &Orders) {
+    let store = orders.store().open().unwrap();
+    let (_store, ended) = fork_with(
+        store,
+        |_store| {
+            for (number, _) in open_files() {
+                let _ = nix::unistd::close(number);
+            }
+            let root = orders.directory.parent().unwrap();
+            let names = (0..50).map(|number| root.join(format!("file-{number}")));
+            let files: Vec<_> = names
+                .map(|name| std::fs::File::create(name).unwrap())
+                .collect();
+            let before = open_files();
+            let again = |before| i32::from(open_files() != before);
+            let ended = fork_with(before, again, PATIENCE).1;
+            // Closing them is not this test's, nor are the numbers the store's any more.
+            std::process::exit(match ended {
+                Ended::Code(code) => code + i32::from(files.len() != 50),
+                Ended::Hung => 98,
+            })
+        },
+        PATIENCE,
+    );
+    assert_eq!(ended, Ended::Code(0));
+    say("ended");
+}
+
+/// A child of a child has other files under the numbers that the lock had: they stay what they are.
+#[test]
+fn a_child_of_a_child_keeps_its_own_files() {
+    if Orders::read().is_some() {
+        return;
+    }
+    for log in child::LOGS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (mut child, mut out) = child::spawn(&path, AGAIN, log, 0);
+        let mut last = None;
+        while let Some(line) = child::next_line(&mut out) {
+            last = Some(line);
+        }
+        assert!(child.wait().unwrap().success());
+        assert_eq!(last.as_deref(), Some("ended"));
     }
 }

@@ -200,7 +200,7 @@ impl Directory {
             self.marks
                 .write_all_at(&block, (slot * SLOT_BYTES) as u64)
                 .and_then(|()| self.marks.sync_data())
-                .map_err(|error| named(&error, "write", &self.place.join(MARKS)))
+                .map_err(|error| named(&error, "write", self.place.join(MARKS)))
         })
     }
 
@@ -234,7 +234,7 @@ impl Directory {
     }
 
     fn read_slot(&self, slot: usize) -> io::Result<Vec<u8>> {
-        read_slot(&self.marks, slot).map_err(|error| named(&error, "read", &self.place.join(MARKS)))
+        read_slot(&self.marks, slot).map_err(|error| named(&error, "read", self.place.join(MARKS)))
     }
 
     /// Makes this look like the copy of a handle in a forked child.
@@ -263,8 +263,10 @@ pub(crate) fn parse_number(name: &str) -> Option<u64> {
 
 /// The manifest of the store or backup in a directory.
 pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
-    let path = directory.join(MANIFEST);
-    fs::read(&path).map_err(|error| named(&error, "read", path.display()))
+    let place = Place::at(directory)
+        .map_err(|error| named(&error, "open", directory.display()))?
+        .join(MANIFEST);
+    place.read().map_err(|error| named(&error, "read", &place))
 }
 
 /// One slot of the marks, as long as it says that it is. Where the file is too short for a slot, the

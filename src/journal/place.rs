@@ -114,6 +114,10 @@ impl Place {
     }
 
     fn open_as(&self, flags: OFlags) -> io::Result<File> {
+        if flags.intersects(OFlags::WRONLY | OFlags::RDWR) {
+            // Not even for the moment that it takes to find another number.
+            take_standard_streams()?;
+        }
         let flags = flags | OFlags::CLOEXEC;
         let open = || openat(&self.held.descriptor, self.name_below(), flags, FILE_MODE);
         Ok(File::from(lifted(retry_on_intr(open)?)?))

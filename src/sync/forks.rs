@@ -29,7 +29,7 @@ fn watch_once() -> bool {
     }
     // SAFETY: `pthread_atfork` only remembers a function, and takes no other argument. It is
     // called in a child while locks of the parent may be held, so it may do only what is safe in
-    // a signal handler: loading and adding to lock-free atomics, and what `give_up` does, are.
+    // a signal handler: changing lock-free atomics, and what `give_up` does, are.
     // Of a `OnceLock` it asks only whether it is set, which is one load. It cannot unwind,
     // and it lives as long as the code of this library: the C library forgets the handlers of a
     // shared object when that is unloaded.
@@ -47,8 +47,9 @@ fn watch_once() -> bool {
 /// live on in a child that forgot about it.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// Set for as long as both descriptors are open.
+    /// Holds `pair` for as long as both descriptors are open, and no child has given the file up.
     slot: &'static AtomicU64,
+    pair: u64,
     file: File,
     /// What a child has under the number of the file instead.
     _stand_in: OwnedFd,
@@ -58,9 +59,10 @@ impl Kept {
     /// Keeps a file from children; they have `stand_in` in its place.
     pub(crate) fn new(file: File, stand_in: OwnedFd) -> Self {
         watch();
-        let slot = SLOTS.take(pair(file.as_raw_fd(), stand_in.as_raw_fd()));
+        let pair = pair(file.as_raw_fd(), stand_in.as_raw_fd());
         Self {
-            slot,
+            slot: SLOTS.take(pair),
+            pair,
             file,
             _stand_in: stand_in,
         }
@@ -80,7 +82,10 @@ impl AsFd for Kept {
 impl Drop for Kept {
     /// Before the fields are dropped: their numbers are somebody else's afterwards.
     fn drop(&mut self) {
-        self.slot.store(FREE, Ordering::Release);
+        // In a child the slot may be another one's by now.
+        let _ = self
+            .slot
+            .compare_exchange(self.pair, FREE, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
@@ -89,7 +94,9 @@ const FREE: u64 = u64::MAX;
 
 /// The two descriptors of a [`Kept`] file in one word, so that a child sees both or none.
 fn pair(file: RawFd, stand_in: RawFd) -> u64 {
-    (u64::from(file.cast_unsigned()) << 32) | u64::from(stand_in.cast_unsigned())
+    // A descriptor that is open is no negative number.
+    let half = |number: RawFd| u64::try_from(number).unwrap_or(u64::from(u32::MAX));
+    (half(file) << 32) | half(stand_in)
 }
 
 /// Puts the stand-in in the place of the file.
@@ -99,8 +106,9 @@ fn give_up(pair: u64) {
     let number = |half: u64| RawFd::try_from(half).unwrap_or(-1);
     let (file, stand_in) = (number(file), number(stand_in));
     // SAFETY: both calls are safe in a signal handler, and touch no memory. Both numbers belong to
-    // a `Kept` in the memory of this child, which clears its slot before it closes them: so no
-    // other owner loses a file. That `Kept` goes on to own the number, and closes it.
+    // a `Kept` in the memory of this child, which clears its slot before it closes them, and nothing
+    // has run in the child yet that could have closed them otherwise: so no other owner loses a
+    // file. That `Kept` goes on to own the number, and closes it.
     #[allow(unsafe_code, reason = "the proof stands above")]
     unsafe {
         libc::dup2(stand_in, file);
@@ -144,7 +152,8 @@ impl Slots {
         let mut at = Some(self);
         while let Some(slots) = at {
             for slot in &slots.pairs {
-                let pair = slot.load(Ordering::Acquire);
+                // A child of this child has nothing to give up, and its numbers may be other files'.
+                let pair = slot.swap(FREE, Ordering::AcqRel);
                 if pair != FREE {
                     act(pair);
                 }

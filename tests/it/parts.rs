@@ -90,6 +90,33 @@ fn a_part_whose_first_byte_is_damaged_or_that_is_lost_is_damage() {
     }
 }
 
+#[test]
+fn a_backup_without_its_manifest_or_with_a_damaged_one_is_damaged() {
+    for log in KINDS {
+        let root = tempfile::tempdir().unwrap();
+        let (path, backup) = (root.path().join("store"), root.path().join("backup"));
+        used(&path, log);
+        Store::open(&path).unwrap().backup(&backup).unwrap();
+        let manifest = backup.join("MANIFEST");
+        let whole = fs::read(&manifest).unwrap();
+        let mut flipped = whole.clone();
+        flipped[0] ^= 1;
+        let into = root.path().join("into");
+        for hurt in [Some(flipped), None] {
+            fs::remove_file(&manifest).unwrap();
+            if let Some(bytes) = &hurt {
+                fs::write(&manifest, bytes).unwrap();
+            }
+            let error = Store::restore(&backup, &into).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+            assert_eq!(Store::open(&backup).unwrap_err().kind(), ErrorKind::Damaged);
+            assert!(!into.exists(), "a refusal leaves nothing behind");
+            fs::write(&manifest, &whole).unwrap();
+        }
+        Store::restore(&backup, &into).unwrap();
+    }
+}
+
 /// What was never a store is left alone, to the last byte.
 #[test]
 fn a_manifest_of_something_else_is_no_store() {

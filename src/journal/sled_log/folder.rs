@@ -140,7 +140,7 @@ impl Folder {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.db
             .sync_data()
-            .map_err(|error| named(&error, "sync", &self.path.join(DB)))
+            .map_err(|error| named(&error, "sync", self.path.join(DB)))
     }
 
     /// Reads a frame; `None` when its key is empty.
@@ -201,7 +201,7 @@ impl Folder {
     fn sync_all(&self) -> io::Result<()> {
         self.db
             .sync_all()
-            .map_err(|error| named(&error, "sync", &self.path.join(DB)))?;
+            .map_err(|error| named(&error, "sync", self.path.join(DB)))?;
         sync_file(&self.path.join(CONF))?;
         sync_directory(&self.path.join(BLOBS))?;
         sync_directory(&self.path)?;
