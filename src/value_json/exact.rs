@@ -89,9 +89,9 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Two neighbours among the f32s.
+/// Two neighbours among the f32s of one sign.
 fn next_to(one: f32, other: f32) -> bool {
-    one.is_finite() && (one.next_up() == other || one.next_down() == other)
+    one.is_finite() && one.to_bits().abs_diff(other.to_bits()) == 1
 }
 
 fn is_of_number(byte: u8) -> bool {

@@ -100,7 +100,7 @@ pub fn judge_from<'a>(
     let verdict = search
         .one_by_one(&keys)
         .or_else(|TooMany| search.side_by_side(keys))
-        .unwrap_or_else(|TooMany| Verdict::GaveUp);
+        .unwrap_or(Verdict::GaveUp);
     Judged {
         verdict,
         most_orders: search.most_orders,
