@@ -166,11 +166,8 @@ impl Namespace {
             let inserted = self
                 .check_key(key)
                 .and_then(|()| engine.insert_blocking(engine.named(self.core(), key)));
-            let name = || match &inserted {
-                Ok(of) => of.name(),
-                Err(error) => error.kind().name(),
-            };
-            decided("insert", || self.subject(key), || outcome(name()));
+            let decision = || outcome(of_insertion(&inserted));
+            decided("insert", || self.subject(key), decision);
             let inserted = self.count_failed(1, inserted)?;
             Ok(inserted == ClaimOutcome::Granted)
         })
@@ -179,7 +176,7 @@ impl Namespace {
     pub(crate) fn begin_insert_many(
         &self,
         keys: Result<Vec<Box<[u8]>>>,
-    ) -> Pending<Result<Vec<bool>>> {
+    ) -> Pending<Result<Vec<Result<bool>>>> {
         let mut call = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
         let batch = Batch::begin("insert_many", self.name());
         let within = batch.clone();
@@ -189,15 +186,16 @@ impl Namespace {
                     let space = &call.space;
                     let inserted = space.store().engine.insert_many(space.core(), &keys).await;
                     for (key, of) in keys.iter().zip(inserted.iter().flatten()) {
-                        decided("insert_many", || space.subject(key), || outcome(of.name()));
+                        let decision = || outcome(of_insertion(of));
+                        decided("insert_many", || space.subject(key), decision);
                     }
                     inserted
                 }
                 Err(refused) => Err(refused),
             };
-            let names = || inserted.iter().flatten().map(|of| of.name());
+            let names = || inserted.iter().flatten().map(of_insertion);
             within.end(of_all(&inserted), names);
-            let is_new = |of: ClaimOutcome| of == ClaimOutcome::Granted;
+            let is_new = |of: Result<ClaimOutcome>| Ok(of? == ClaimOutcome::Granted);
             let inserted = call.end(inserted)?;
             Ok(inserted.into_iter().map(is_new).collect())
         }))
@@ -250,6 +248,13 @@ impl Namespace {
             within.end("ok", || results.iter().map(of_settled));
             results
         }))
+    }
+}
+
+fn of_insertion(inserted: &Result<ClaimOutcome>) -> &'static str {
+    match inserted {
+        Ok(of) => of.name(),
+        Err(error) => error.kind().name(),
     }
 }
 

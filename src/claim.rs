@@ -56,7 +56,8 @@ pub enum BatchClaim {
         /// Whether the fingerprint there is another one.
         mismatch: bool,
     },
-    /// The store had no room for it.
+    /// The store cannot answer this item: it has no room for it, or was closed or poisoned before the
+    /// batch had its end.
     Refused(Error),
 }
 
@@ -430,6 +431,7 @@ pub struct ClaimOptions {
     pub(crate) metadata: Vec<u8>,
     pub(crate) actor: String,
     pub(crate) lease: Option<Duration>,
+    pub(crate) keep_alive: Option<Duration>,
     pub(crate) retention: Option<Duration>,
 }
 
@@ -477,7 +479,31 @@ impl ClaimOptions {
         self
     }
 
-    /// How long the outcome of this claim is remembered.
+    /// Lets the store renew the lease by itself, for this long from the grant: as
+    /// [`Lease::keep_alive`](crate::Lease::keep_alive) right after it, but nothing can come between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use hapax::{Claim, ClaimOptions, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let reports = store.namespace("reports", Policy::at_least_once())?;
+    /// let hour = ClaimOptions::new().keep_alive(Duration::from_secs(3600));
+    /// let Claim::Granted(lease) = reports.claim_with("2026-01", hour)? else { unreachable!() };
+    /// assert!(lease.lease_left() > Duration::from_secs(3000));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_alive(mut self, ceiling: Duration) -> Self {
+        self.keep_alive = Some(ceiling);
+        self
+    }
+
+    /// How long the outcome of this claim is remembered: at least as long as
+    /// [`Policy::retention`](crate::Policy::retention) says that it has to be.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);

@@ -101,9 +101,9 @@ pub enum ErrorKind {
     /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
     ClockJump,
     /// An earlier write failed, so nothing is acknowledged any more: reopen the store. What was
-    /// durable before is still answered.
+    /// durable before is still answered. The effect of this call is unknown until then.
     Poisoned,
-    /// The store was closed.
+    /// The store was closed, and nothing was done.
     Closed,
     /// This process is a fork of the one that opened the store: open stores after forking.
     Forked,

@@ -111,8 +111,8 @@ impl Namespace {
     /// Claims a key: asks to be the one that runs.
     ///
     /// # Errors
-    /// Only when the store cannot answer: [`Invalid`](crate::ErrorKind::Invalid) or
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) for the key,
+    /// Only when the store cannot answer, and then nothing has run and no attempt is counted:
+    /// [`Invalid`](crate::ErrorKind::Invalid) or [`TooLarge`](crate::ErrorKind::TooLarge) for the key,
     /// [`AtCapacity`](crate::ErrorKind::AtCapacity),
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed),
     /// [`Damaged`](crate::ErrorKind::Damaged), [`Forked`](crate::ErrorKind::Forked).
@@ -144,9 +144,10 @@ impl Namespace {
     /// they do not follow the order of the items.
     ///
     /// # Errors
-    /// As for [`claim_with`](Self::claim_with), before anything is claimed when an item is at
-    /// fault; [`TooLarge`](crate::ErrorKind::TooLarge) for too many items. An item that the store
-    /// has no room for is refused by itself.
+    /// An error of the whole call means that nothing was claimed: as for
+    /// [`claim_with`](Self::claim_with) when an item is at fault or the store cannot answer at all,
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items. From then on each item has an answer
+    /// of its own, and one that cannot be answered is [`Refused`](BatchClaim::Refused).
     pub fn claim_many(
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
@@ -244,22 +245,46 @@ impl Namespace {
         self.insert_in_span(key.as_ref())
     }
 
-    /// As [`insert`](Self::insert), for many keys in one commit.
+    /// As [`insert`](Self::insert), for many keys in one commit; results come in the order of the keys,
+    /// and what keeps one key out keeps no other out.
     ///
     /// # Errors
-    /// As for [`claim_many`](Self::claim_many).
+    /// An error of the whole call means that nothing was marked: a key that is at fault, too many
+    /// keys, a store that cannot answer at all. From then on each key has its own result, as for
+    /// [`insert`](Self::insert): send those again that have an error, and only those.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Limits, Policy, Store};
+    ///
+    /// let store = Store::in_memory().limits(Limits::new().live_keys(2)).open()?;
+    /// let seen = store.namespace("seen", Policy::at_least_once())?;
+    /// let events = ["a", "b", "a", "c"];
+    /// let (mut handle, mut later) = (Vec::new(), Vec::new());
+    /// for (event, marked) in events.iter().zip(seen.insert_many(events)?) {
+    ///     match marked {
+    ///         Ok(true) => handle.push(event),
+    ///         Ok(false) => {}
+    ///         Err(_) => later.push(event),
+    ///     }
+    /// }
+    /// assert_eq!((handle, later), (vec![&"a", &"b"], vec![&"c"]));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
     pub fn insert_many<K: AsRef<[u8]>>(
         &self,
         keys: impl IntoIterator<Item = K>,
-    ) -> Result<Vec<bool>> {
+    ) -> Result<Vec<Result<bool>>> {
         block_on(self.insert_many_async(keys))
     }
 
-    /// As [`insert_many`](Self::insert_many), without blocking.
+    /// As [`insert_many`](Self::insert_many), without blocking. Keys that a dropped future has marked by
+    /// then stay marked.
     pub fn insert_many_async<K: AsRef<[u8]>>(
         &self,
         keys: impl IntoIterator<Item = K>,
-    ) -> Pending<Result<Vec<bool>>> {
+    ) -> Pending<Result<Vec<Result<bool>>>> {
         let engine = &self.store().engine;
         let keys = engine.gather(keys, |_, key| self.key(key.as_ref()));
         self.begin_insert_many(keys)
@@ -436,6 +461,7 @@ impl Namespace {
             actor: options.actor.into_bytes().into(),
             lease_ms: millis(options.lease.unwrap_or(self.core().policy.lease)),
             retention: options.retention,
+            keep_alive_ms: options.keep_alive.map_or(0, millis),
         })
     }
 
@@ -515,6 +541,7 @@ impl Namespace {
             reason: record.reason.clone(),
             first_claimed_at: record.head.first_claimed_at,
             rests_on: None,
+            undelivered: false,
         };
         let digest = self.store().engine.digest(self.core(), &record.key);
         let held = self.held(digest, granted);

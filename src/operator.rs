@@ -9,7 +9,7 @@ use crate::call::within_limit;
 use crate::claim::{Doubt, Resolution};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::operate::Operation;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::insertion::Insertion;
 use crate::key::{FencingToken, check_key};
 use crate::namespace::Namespace;
@@ -197,9 +197,10 @@ impl Operator {
     /// items, and what keeps one key out keeps no other out.
     ///
     /// # Errors
+    /// An error of the whole call means that nothing was brought in:
     /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items,
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
-    /// Each item has its own result, as for [`insert`](Self::insert).
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), a store that cannot answer at all. From then on
+    /// each item has its own result, as for [`insert`](Self::insert).
     pub fn insert_many(
         &self,
         namespace: &str,
@@ -210,35 +211,13 @@ impl Operator {
         let items = engine.gather(items, |_, item| Ok(item))?;
         let batch = Batch::begin("insert_many", namespace);
         batch.run(|| {
-            let inserted = self.insert_items(&core, &items);
-            let outcome = inserted
-                .as_ref()
-                .map_or_else(|error| error.kind().name(), |_| "ok");
-            batch.end(outcome, || inserted.iter().flatten().map(of_item));
-            inserted
+            engine.check_change()?;
+            let begun = items.iter().map(|item| self.start_insert(&core, item));
+            let begun = begun.collect();
+            let inserted = block_on(engine.acknowledge_each(engine.is_sync(&core), begun));
+            batch.end("ok", || inserted.iter().map(of_item));
+            Ok(inserted)
         })
-    }
-
-    fn insert_items(
-        &self,
-        core: &Arc<NamespaceCore>,
-        items: &[Insertion],
-    ) -> Result<Vec<Result<bool>>> {
-        let mut results = Vec::with_capacity(items.len());
-        let mut newest = None;
-        for item in items {
-            results.push(match self.start_insert(core, item) {
-                Ok((is_new, frame)) => {
-                    newest = newest.max(frame);
-                    Ok(is_new)
-                }
-                Err(error) if is_of_one_key(error.kind()) => Err(error),
-                Err(error) => return Err(error),
-            });
-        }
-        let engine = &self.store.engine;
-        block_on(engine.acknowledge(engine.is_sync(core), newest))?;
-        Ok(results)
     }
 
     fn start_insert(
@@ -327,12 +306,6 @@ fn of_item(inserted: &Result<bool>) -> &'static str {
 
 fn of_inserted(is_new: bool) -> &'static str {
     if is_new { "inserted" } else { "present" }
-}
-
-/// Whether an error keeps one key out, and not all of them.
-fn is_of_one_key(kind: ErrorKind) -> bool {
-    use ErrorKind::{AtCapacity, Invalid, TooLarge};
-    matches!(kind, AtCapacity | Invalid | TooLarge)
 }
 
 impl fmt::Debug for Operator {

@@ -212,6 +212,24 @@ impl Policy {
     }
 
     /// How long a completion is remembered and answered, at most ten years.
+    ///
+    /// A key runs again once its outcome has expired, and it expires while the store is closed too. So
+    /// this is at least the longest outage, plus the longest time for which whoever sends goes on
+    /// sending the same message, plus a margin.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use hapax::Policy;
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// // A queue redelivers for four days, and a weekend may pass before anybody mends the service.
+    /// let (outage, redelivery, margin) = (3 * day, 4 * day, day);
+    /// let events = Policy::at_least_once().retention(outage + redelivery + margin);
+    /// # drop(events);
+    /// ```
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
@@ -232,7 +250,14 @@ impl Policy {
         self
     }
 
-    /// After this many attempts, the next release or lapse is a final failure.
+    /// After this many attempts, the next release, lapse or crash is a final failure.
+    ///
+    /// Work that kills its process is counted too: each claim is journaled, and is as durable as the
+    /// namespace demands before it is granted. So a claim costs a record, and under
+    /// [`Durability::Sync`] it waits for a commit. Under [`Durability::Interval`] an attempt that dies
+    /// within the window is not counted: demand [`Durability::Sync`] with
+    /// [`durability`](Self::durability). Attempts are remembered for
+    /// [`attempt_retention`](Self::attempt_retention).
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
@@ -477,7 +502,7 @@ impl Limits {
         self
     }
 
-    /// Most items of a batch call.
+    /// Most items of `claim_many` and `insert_many`. Leases are settled together in any number.
     #[must_use]
     pub fn batch_items(mut self, items: usize) -> Self {
         self.batch_items = items;

@@ -278,11 +278,10 @@ impl Namespace {
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
-        let lease = match self.claim_with(key, options)? {
+        let lease = match self.claim_with(key, kept_alive(options))? {
             Claim::Granted(lease) => lease,
             other => return Ok(ran_before(other, codec.decode)?),
         };
-        lease.keep_alive(RUN_CEILING)?;
         let outcome = work(Run {
             held: lease.held().clone(),
         });
@@ -345,14 +344,13 @@ impl Namespace {
         W: FnOnce(Run) -> F,
         F: Future<Output = Result<T, Failure<E>>>,
     {
-        let claim = self.claim_async(key, options);
+        let claim = self.claim_async(key, kept_alive(options));
         let guarantee = self.policy().guarantee();
         async move {
             let lease = match claim.await? {
                 Claim::Granted(lease) => lease,
                 other => return Ok(ran_before(other, codec.decode)?),
             };
-            lease.keep_alive(RUN_CEILING)?;
             let outcome = work(Run {
                 held: lease.held().clone(),
             })
@@ -379,6 +377,13 @@ impl Namespace {
             }
         }
     }
+}
+
+/// The lease is kept alive from the grant on: a call in between could be refused, and the attempt
+/// would count though nothing has run.
+fn kept_alive(options: ClaimOptions) -> ClaimOptions {
+    let ceiling = options.keep_alive.unwrap_or(RUN_CEILING);
+    options.keep_alive(ceiling)
 }
 
 async fn settle_async(lease: Lease, how: How, text: &str) -> Result<()> {

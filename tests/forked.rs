@@ -12,12 +12,15 @@
 
 mod rig;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, LogKind, Namespace, Policy, Store,
-    Ticket,
+    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, LogKind, Namespace, Pending, Policy,
+    Store, Ticket,
 };
 use hapax_fork::{Ended, Past, fork_with, leave_behind};
 use nix::sys::signal::{Signal, kill};
@@ -47,6 +50,8 @@ struct Handles {
     spaces: [Namespace; 2],
     leases: [Lease; 3],
     ticket: Ticket,
+    /// A claim that waits behind the first lease.
+    waiting: Pending<Result<Claim, hapax::Error>>,
 }
 
 /// What a fork was told, call by call.
@@ -71,6 +76,7 @@ fn in_fork(handles: Handles) -> i32 {
         spaces,
         leases: [first, second, third],
         ticket,
+        waiting,
     } = handles;
     let mut told = Told::default();
     for space in &spaces {
@@ -85,6 +91,8 @@ fn in_fork(handles: Handles) -> i32 {
     told.add(third.renew());
     told.add(third.checkpoint("forked"));
     let is_lost = third.is_lost();
+    // Leaving the line takes the lock of a shard, which a thread of the parent may have.
+    drop(waiting);
     drop(third);
     told.add_lease(second.release("forked"));
     drop(first.complete("forked"));
@@ -163,20 +171,31 @@ fn child() {
 fn fork_once(store: &Store, spaces: &[Namespace; 2], number: u32) {
     let name = |part: &str| format!("{part}-{number}");
     let ticket = grant(1, &spaces[1], &name("ticket")).detach().unwrap();
+    let leases = ["first", "second", "third"].map(|part| grant(1, &spaces[1], &name(part)));
     let handles = Handles {
         store: store.clone(),
         spaces: spaces.clone(),
-        leases: ["first", "second", "third"].map(|part| grant(1, &spaces[1], &name(part))),
+        leases,
         ticket,
+        waiting: in_line(&spaces[1], &name("first")),
     };
     let (handles, ended) = fork_with(handles, in_fork, PATIENCE);
     assert_eq!(ended, Ended::Code(0), "fork {number}");
     let [first, second, third] = handles.leases;
+    drop(handles.waiting);
     for (part, lease) in [("first", first), ("second", second), ("third", third)] {
         complete(1, &name(part), lease);
     }
     let lease = store.attach(&handles.ticket).unwrap();
     complete(1, &name("ticket"), lease);
+}
+
+/// A claim that waits for a key that somebody holds.
+fn in_line(space: &Namespace, key: &str) -> Pending<Result<Claim, hapax::Error>> {
+    let mut claim = space.claim_async(key, ClaimOptions::new().wait(PATIENCE));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut claim).poll(&mut context).is_pending());
+    claim
 }
 
 #[test]

@@ -298,20 +298,15 @@ impl Machine {
     }
 
     fn insert_many(&mut self, namespace: usize, keys: &[u8]) {
-        let mut keys: Vec<[u8; 1]> = keys.iter().take(6).map(|key| [key % KEYS]).collect();
-        // One after the other where some may be refused: what went before stays.
-        let batches: Vec<Vec<[u8; 1]>> = if self.setup.tight {
-            keys.drain(..).map(|key| vec![key]).collect()
-        } else {
-            vec![keys]
-        };
-        for keys in batches {
-            match self.namespaces[namespace].insert_many(&keys) {
-                Ok(inserted) => {
-                    for (key, is_new) in keys.iter().zip(inserted) {
-                        let place = (namespace, key[0]);
-                        self.model.inserted(place, is_new, !self.interval);
-                    }
+        let keys: Vec<[u8; 1]> = keys.iter().take(6).map(|key| [key % KEYS]).collect();
+        let inserted = self.namespaces[namespace].insert_many(&keys);
+        let inserted = inserted.expect("a small batch");
+        assert_eq!(inserted.len(), keys.len());
+        for (key, inserted) in keys.iter().zip(inserted) {
+            match inserted {
+                Ok(is_new) => {
+                    let place = (namespace, key[0]);
+                    self.model.inserted(place, is_new, !self.interval);
                 }
                 Err(error) => self.at_capacity(error.kind()),
             }

@@ -54,9 +54,7 @@ impl Engine {
             self.check_salvaged(policy)?;
         }
         let index = self.shards.index(digest);
-        if !shard.has_slot(digest) {
-            self.check_live_keys(shard, index)?;
-        }
+        self.check_live_keys(shard, index, digest)?;
         if entry.adds_a_running_key() {
             self.check_running_keys(shard, index)?;
         }
@@ -66,10 +64,11 @@ impl Engine {
         Ok(())
     }
 
-    fn check_live_keys(&self, shard: &mut EngineShard, index: usize) -> Result<()> {
+    /// Refuses a key that is not counted yet.
+    fn check_live_keys(&self, shard: &mut EngineShard, index: usize, digest: Digest) -> Result<()> {
         let limit = self.options.limits.live_keys;
+        let full = self.shards.has_keys(limit, index, shard.keys()) && !shard.has_slot(digest);
         // At the limit, keys of this shard that have expired make room first.
-        let full = self.shards.has_keys(limit, index, shard.keys());
         if full && shard.sweep(self.journal.durable()) == 0 {
             return Err(at_capacity(format!(
                 "the store remembers {limit} keys, which is the limit: wait for some to expire, or raise live_keys"

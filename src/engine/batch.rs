@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::claim::{Answer, Named, Read, Tried};
 use super::namespaces::NamespaceCore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::{Comparison, compare};
 use crate::key::{Digest, FencingToken};
 use crate::record::Locator;
@@ -27,17 +27,18 @@ pub(crate) enum ItemAnswer {
     Refused(Error),
 }
 
-/// A grant on its way.
+/// A grant that no caller has got yet.
 #[derive(Clone, Copy)]
 struct Grant {
     /// The index of the item.
     item: usize,
     token: FencingToken,
-    /// Its lease has not begun, because it rests on the log.
-    waits: bool,
+    /// It was written, or rests on the log, or is to be kept alive: what it asks for begins when it is
+    /// handed out.
+    on_its_way: bool,
 }
 
-/// The grants of a batch that has not been acknowledged. Dropped early, they are taken back.
+/// The grants of a batch that has not been answered. Dropped early, they are taken back.
 struct Undelivered<'a> {
     engine: &'a Engine,
     granted: Vec<Grant>,
@@ -45,43 +46,55 @@ struct Undelivered<'a> {
 }
 
 impl Undelivered<'_> {
-    fn digest(&self, index: usize) -> Digest {
-        self.items[index].digest
-    }
-
-    fn note(&mut self, item: usize, answer: &Answer, rests_on: Option<u64>) {
+    fn note(&mut self, item: usize, answer: &Answer) {
         if let Answer::Granted(granted) = answer {
             self.granted.push(Grant {
                 item,
                 token: granted.token,
-                waits: rests_on.is_some(),
+                on_its_way: granted.undelivered || self.items[item].request.keep_alive_ms > 0,
             });
         }
+    }
+
+    fn are_on_their_way(&self) -> bool {
+        self.granted.iter().any(|grant| grant.on_its_way)
     }
 
     /// Lets the leases begin, after a wait for the log. Takes back those that were lost before they
     /// had begun, and gives the indexes of their items.
     fn start_leases(&mut self) -> Vec<usize> {
         let granted = std::mem::take(&mut self.granted);
-        // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
         let (good, lost): (Vec<_>, Vec<_>) = granted.into_iter().partition(|grant| {
-            let digest = self.digest(grant.item);
-            self.engine.start_lease(digest, grant.token) || !grant.waits
+            let item = &self.items[grant.item];
+            let began = self
+                .engine
+                .start_lease(item.digest, grant.token, &item.request);
+            // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
+            began || !(grant.on_its_way || self.engine.is_closed())
         });
         self.granted = good;
+        self.withdraw(lost)
+    }
+
+    /// Takes back every grant, and gives the indexes of their items.
+    fn take_back(&mut self) -> Vec<usize> {
+        let granted = std::mem::take(&mut self.granted);
+        self.withdraw(granted)
+    }
+
+    fn withdraw(&self, grants: Vec<Grant>) -> Vec<usize> {
         let withdraw = |grant: Grant| {
-            self.engine.withdraw(self.digest(grant.item), grant.token);
+            let digest = self.items[grant.item].digest;
+            self.engine.withdraw(digest, grant.token);
             grant.item
         };
-        lost.into_iter().map(withdraw).collect()
+        grants.into_iter().map(withdraw).collect()
     }
 }
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        for grant in std::mem::take(&mut self.granted) {
-            self.engine.withdraw(self.digest(grant.item), grant.token);
-        }
+        let _ = self.take_back();
     }
 }
 
@@ -118,6 +131,9 @@ impl Engine {
 
     /// Claims many keys, without waiting for any of them, and without blocking unless it may: shard by shard, so that each lock is taken
     /// once for a few keys, and their slots and records are waited for together.
+    ///
+    /// An error is of the whole batch, of which nothing was done then. Once an item has been looked
+    /// at, each has an answer of its own.
     pub(crate) async fn claim_many(
         &self,
         namespace: &Arc<NamespaceCore>,
@@ -131,7 +147,7 @@ impl Engine {
             namespace,
             items,
             answers: std::iter::repeat_with(|| None).take(items.len()).collect(),
-            rests_on: 0,
+            resting: Vec::new(),
             first: None,
             undelivered: Undelivered {
                 engine: self,
@@ -142,31 +158,80 @@ impl Engine {
         let order = self.in_batch_order(items);
         let mut unread = Vec::new();
         for run in self.runs(items, &order) {
-            self.claim_run(&mut batch, run, &mut unread)?;
+            self.claim_run(&mut batch, run, &mut unread);
         }
         // A frame that lies on disk is read once.
         unread.sort_unstable_by_key(|(_, locator)| *locator);
         for reads in unread.chunks(RUN_MAX) {
-            self.claim_read(&mut batch, reads, may_block)?;
+            self.claim_read(&mut batch, reads, may_block);
         }
         for (index, item) in items.iter().enumerate() {
             if batch.answers[index].is_none() {
                 let claimed = self.claim_item(namespace, item).await;
-                batch.note(index, claimed)?;
+                batch.note(index, claimed);
             }
         }
-        while batch.rests_on > 0 {
-            self.rest(Some(std::mem::take(&mut batch.rests_on))).await?;
-            self.check_alive()?;
-            for index in batch.undelivered.start_leases() {
-                let claimed = self.claim_item(namespace, &items[index]).await;
-                batch.note(index, claimed)?;
-            }
-        }
+        self.hand_out_many(&mut batch).await;
         batch.undelivered.granted.clear();
         self.count_batch(namespace, &batch.answers, began_ns);
         let answer = |answer: Option<ItemAnswer>| answer.expect("every item was answered");
         Ok(batch.answers.drain(..).map(answer).collect())
+    }
+
+    /// Waits for what the answers of a batch rest on, all at once, and lets the leases of its grants
+    /// begin. Where the log fails, or the store is closed, each item that this touches hears of it.
+    async fn hand_out_many(&self, batch: &mut Batch<'_>) {
+        loop {
+            let newest = batch.resting.iter().map(|(_, frame)| *frame).max();
+            if newest.is_none() && !batch.undelivered.are_on_their_way() {
+                return;
+            }
+            let rested = self.rest(newest).await;
+            if let Err(error) = rested.and_then(|()| self.check_alive()) {
+                return self.refuse_many(batch, &error).await;
+            }
+            batch.resting.clear();
+            let lost = batch.undelivered.start_leases();
+            if lost.is_empty() {
+                return;
+            }
+            for index in lost {
+                let claimed = self.claim_item(batch.namespace, &batch.items[index]).await;
+                batch.note(index, claimed);
+            }
+        }
+    }
+
+    /// Nothing is granted any more: grants are taken back, and each answer that rests on what is not
+    /// on the medium becomes the reason why it is not.
+    async fn refuse_many(&self, batch: &mut Batch<'_>, why: &Error) {
+        for index in batch.undelivered.take_back() {
+            let refused = Error::new(why.kind(), why.to_string());
+            batch.answers[index] = Some(ItemAnswer::Refused(refused));
+        }
+        for (index, frame) in std::mem::take(&mut batch.resting) {
+            if let Err(error) = self.rest(Some(frame)).await {
+                batch.answers[index] = Some(ItemAnswer::Refused(error));
+            }
+        }
+    }
+
+    /// Waits for what each item of a batch rests on: the first wait covers all that share its commit.
+    /// After a failed write, each one that was written hears that its effect is unknown.
+    pub(crate) async fn acknowledge_each<T>(
+        &self,
+        sync: bool,
+        begun: Vec<Result<(T, Option<u64>)>>,
+    ) -> Vec<Result<T>> {
+        let mut results = Vec::with_capacity(begun.len());
+        for item in begun {
+            results.push(match item {
+                Ok((value, frame)) if self.is_acknowledged(sync, frame) => Ok(value),
+                Ok((value, frame)) => self.acknowledge(sync, frame).await.map(|()| value),
+                Err(error) => Err(self.refuse(error).await),
+            });
+        }
+        results
     }
 
     /// The indexes of items, shard by shard; those of one key stand together, the first one first.
@@ -193,17 +258,11 @@ impl Engine {
     }
 
     /// Decides what can be decided without reading; the rest goes to `unread`.
-    fn claim_run(
-        &self,
-        batch: &mut Batch<'_>,
-        run: &[usize],
-        unread: &mut Vec<(usize, Locator)>,
-    ) -> Result<()> {
+    fn claim_run(&self, batch: &mut Batch<'_>, run: &[usize], unread: &mut Vec<(usize, Locator)>) {
         let items = batch.items;
         let mut turn = self.turn_at(self.shards.index(items[run[0]].digest));
         let digests = run.iter().map(|index| items[*index].digest);
         turn.shard.touch(digests);
-        let mut result = Ok(());
         for &index in run {
             let item = &items[index];
             let first = batch.first.filter(|first| items[*first].key == item.key);
@@ -215,44 +274,35 @@ impl Engine {
             match self.decide(&mut turn, batch.named(index), &item.request, None, None) {
                 Ok(Tried::Read(locator)) => unread.push((index, locator)),
                 Ok(Tried::Wait(..)) => unreachable!("a claim without a deadline does not wait"),
-                Ok(Tried::Answer(answer, frame)) => {
-                    result = batch.note(index, Ok((answer, frame)));
-                }
-                Err(error) => result = batch.note(index, Err(error)),
-            }
-            if result.is_err() {
-                break;
+                Ok(Tried::Answer(answer, frame)) => batch.note(index, Ok((answer, frame))),
+                Err(error) => batch.note(index, Err(error)),
             }
         }
         turn.end();
-        result
     }
 
     /// Decides by records that are read together. What is on disk where that may not block, or has
     /// moved meanwhile, is left to be decided by itself.
-    fn claim_read(
-        &self,
-        batch: &mut Batch<'_>,
-        reads: &[(usize, Locator)],
-        may_block: bool,
-    ) -> Result<()> {
+    fn claim_read(&self, batch: &mut Batch<'_>, reads: &[(usize, Locator)], may_block: bool) {
         let locators: Vec<_> = reads.iter().map(|(_, locator)| *locator).collect();
-        let records = self.journal.read_many_in_memory(&locators)?;
+        // Where these cannot be read together, each item hears by itself why not.
+        let Ok(records) = self.journal.read_many_in_memory(&locators) else {
+            return;
+        };
         for ((index, locator), record) in reads.iter().zip(records) {
             let record = match record {
-                None if may_block => self.read(*locator)?,
+                None if may_block => self.read(*locator).ok().flatten(),
                 record => record,
             };
             let Some(record) = record else { continue };
             let read = (*locator, Arc::new(record));
             let request = &batch.items[*index].request;
             match self.try_claim(batch.named(*index), request, Some(&read), None) {
-                Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame)))?,
+                Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame))),
                 Ok(_) => {}
-                Err(error) => batch.note(*index, Err(error))?,
+                Err(error) => batch.note(*index, Err(error)),
             }
         }
-        Ok(())
     }
 
     async fn claim_item(
@@ -287,8 +337,8 @@ struct Batch<'a> {
     items: &'a [BatchItem],
     /// By item; none where it has not been decided yet.
     answers: Vec<Option<ItemAnswer>>,
-    /// The newest frame that an answer rests on; 0 for none.
-    rests_on: u64,
+    /// Items whose answers rest on the log, and the frames.
+    resting: Vec<(usize, u64)>,
     /// The first item of the key that is dealt with; its repeats stand right behind it.
     first: Option<usize>,
     undelivered: Undelivered<'a>,
@@ -304,22 +354,17 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes down how an item was decided. An error is of the whole batch, unless it is of the item.
-    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) -> Result<()> {
+    /// Takes down how an item was decided; what keeps it out keeps no other out.
+    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
         let answer = match claimed {
             Ok((answer, frame)) => {
-                self.rests_on = self.rests_on.max(frame.unwrap_or(0));
-                self.undelivered.note(index, &answer, frame);
+                self.resting.extend(frame.map(|frame| (index, frame)));
+                self.undelivered.note(index, &answer);
                 ItemAnswer::Answer(answer)
             }
-            // What was granted stays granted, and the rest is told.
-            Err(error) if matches!(error.kind(), ErrorKind::AtCapacity | ErrorKind::Salvaged) => {
-                ItemAnswer::Refused(error)
-            }
-            Err(error) => return Err(error),
+            Err(error) => ItemAnswer::Refused(error),
         };
         self.answers[index] = Some(answer);
-        Ok(())
     }
 
     fn repeat(&self, first: usize, index: usize) -> ItemAnswer {

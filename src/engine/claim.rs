@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::line::{Undelivered, Waiting};
+use super::grant::is_journaled;
+use super::line::Waiting;
 use super::namespaces::NamespaceCore;
 use super::shards::Locked;
 use super::waiting::{Outcome, Waiter, doubt_record};
@@ -36,6 +37,8 @@ pub(crate) struct Granted {
     pub(crate) first_claimed_at: u32,
     /// The frame to wait for before it may be handed out.
     pub(crate) rests_on: Option<u64>,
+    /// It is on its way: [`Engine::start_lease`] hands it out.
+    pub(crate) undelivered: bool,
 }
 
 /// What a claim is answered.
@@ -182,7 +185,7 @@ impl Engine {
                 Tried::Answer(answer, rests_on) => {
                     // What waits for the medium is timed, whether it is one of the sample or not.
                     began_ns = began_ns.or_else(|| self.clock_ns());
-                    self.hand_out(named, answer, rests_on).await?
+                    self.hand_out(named, request, answer, rests_on).await?
                 }
                 Tried::Read(locator) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
@@ -228,7 +231,7 @@ impl Engine {
         match outcome {
             Some(Outcome::Granted(granted)) => {
                 let rests_on = granted.rests_on;
-                self.hand_out(named, Answer::Granted(granted), rests_on)
+                self.hand_out(named, request, Answer::Granted(granted), rests_on)
                     .await
             }
             Some(Outcome::Settled(state, record, locator)) => {
@@ -260,35 +263,6 @@ impl Engine {
         }
     }
 
-    /// Waits for what the answer rests on, and counts it. A grant that is not delivered is taken
-    /// back; `None` when it was lost while it waited.
-    async fn hand_out(
-        &self,
-        named: Named<'_>,
-        answer: Answer,
-        rests_on: Option<u64>,
-    ) -> Result<Option<Answer>> {
-        let token = match &answer {
-            Answer::Granted(granted) => Some(granted.token),
-            _ => None,
-        };
-        let mut undelivered = Undelivered {
-            engine: self,
-            digest: named.digest,
-            token,
-        };
-        self.rest(rests_on).await?;
-        if let (Some(token), Some(_)) = (token, rests_on) {
-            self.check_alive()?;
-            if !self.start_lease(named.digest, token) {
-                return Ok(None);
-            }
-        }
-        undelivered.token = None;
-        self.count_claim(named, answer.outcome());
-        Ok(Some(answer))
-    }
-
     /// Looks at a key once, and answers, or says what has to be read or waited for.
     pub(crate) fn try_claim(
         &self,
@@ -304,7 +278,7 @@ impl Engine {
     }
 
     /// As [`try_claim`](Self::try_claim), for a call with one key: counts an answer that rests on
-    /// nothing, and so is given as it is.
+    /// nothing, and so is given as it is; a grant among them is handed out with that.
     fn try_counted(
         &self,
         named: Named<'_>,
@@ -319,6 +293,7 @@ impl Engine {
             let outcome = answer.outcome();
             let tallies = &mut turn.shard.tallies;
             tallies.count(column, |counters| *counters.claims(outcome) += 1);
+            self.hand_out_now(&mut turn, named, request, answer);
         }
         turn.end();
         tried
@@ -356,6 +331,10 @@ impl Engine {
                     .get(at)
                     .expect("a slot names a running key that is there");
                 check_same_key(&running.key, named.key)?;
+                if self.is_overdue(running, turn.now) {
+                    self.take_back(&mut turn.shard, at, turn.now, &mut turn.aftermath);
+                    return self.decide(turn, named, request, read, wait_until_ms);
+                }
                 let verdict = claim_running(running, sent, turn.now);
                 self.answer_running(turn, at, named, request, verdict, wait_until_ms)
             }
@@ -516,9 +495,9 @@ impl Engine {
     }
 }
 
-/// Whether a claim is written to the log: for what it promises, or for the audit log.
+/// Whether a claim is written to the log: its record, or its audit entry.
 fn is_written(policy: &Policy) -> bool {
-    policy.guarantee == Guarantee::AtMostOnce || policy.audit != Audit::Off
+    is_journaled(policy) || policy.audit != Audit::Off
 }
 
 fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admission::Entry;
 use super::audit::{By, Prepared};
 use super::claim::{Answer, Granted, Named, Tried, held, replaced};
+use super::line::Undelivered;
 use super::shards::EngineShard;
 use super::waiting::Waiter;
 use super::{Engine, Turn};
@@ -13,7 +14,7 @@ use crate::clock::{Now, millis};
 use crate::error::Result;
 use crate::journal::audit::Draft;
 use crate::key::{Digest, FencingToken};
-use crate::options::Guarantee;
+use crate::options::{Guarantee, Policy};
 use crate::record::{Locator, Record, RecordKind};
 use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Grant;
@@ -52,23 +53,25 @@ impl Engine {
         };
         let at = turn.shard.grant(named.digest, grant, turn.now);
         let granted = self
-            .finish_grant(&mut turn.shard, at, rests_on, turn.now)
+            .finish_grant(&mut turn.shard, at, rests_on, false, turn.now)
             .expect("the key was just granted");
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
 
-    /// Journals a grant where the guarantee or the limit of attempts needs it.
+    /// Journals a grant where the guarantee or the limit of attempts needs it. One that goes to a
+    /// waiter is on its way until it is fetched, as is one that was written or rests on the log.
     pub(crate) fn finish_grant(
         &self,
         shard: &mut EngineShard,
         at: SlabRef,
         rests_on: Option<u64>,
+        to_waiter: bool,
         now: Now,
     ) -> Option<Granted> {
         let running = shard.get(at)?;
-        let durable_first = running.guarantee() == Guarantee::AtMostOnce;
-        let counted = running.policy.max_attempts.is_some() && running.attempt > 1;
+        let is_journaled = is_journaled(&running.policy);
+        let waits = is_journaled && self.waits_for_claims(&running.policy);
         let column = running.column;
         let mut granted = Granted {
             key: Arc::clone(&running.key),
@@ -78,31 +81,43 @@ impl Engine {
             reason: running.rest.reason.clone(),
             first_claimed_at: running.first_claimed_at,
             rests_on,
+            undelivered: to_waiter,
         };
         let audit = self.audit_grant(running, now);
-        if durable_first || counted {
+        granted.undelivered |= audit.is_some();
+        if is_journaled {
             let locator = self.journal_running(shard, at, audit.as_ref(), now)?;
-            if durable_first && !self.options.ephemeral {
+            granted.undelivered = true;
+            if waits {
                 granted.rests_on = Some(locator.frame);
             }
         } else {
             self.append_audit(audit, now);
         }
+        granted.undelivered |= granted.rests_on.is_some();
         if granted.attempt > 1 {
             let tallies = &mut shard.tallies;
             tallies.count(column, |counters| counters.reruns += 1);
         }
+        let running = shard.get_mut(at)?;
+        running.undelivered = granted.undelivered;
+        let (lease_ms, mut deadline_ms) = (running.lease_ms, running.deadline_ms);
         if granted.rests_on.is_some() {
             // The lease begins when the grant is handed out; a commit that takes longer than this
             // poisons the store.
-            let lease_ms = shard.get(at)?.lease_ms;
             let commit_ms = millis(self.options.write_deadline);
             let latest_ms = now.mono_ms.saturating_add(commit_ms);
-            shard.set_deadline(at, latest_ms.saturating_add(lease_ms));
+            deadline_ms = latest_ms.saturating_add(lease_ms);
+            shard.set_deadline(at, deadline_ms);
         }
-        let deadline_ms = shard.get(at)?.deadline_ms;
         self.hint_timer(deadline_ms);
         Some(granted)
+    }
+
+    /// Whether a claim that is journaled has to be on the medium before it is granted.
+    fn waits_for_claims(&self, policy: &Policy) -> bool {
+        let promises = policy.guarantee == Guarantee::AtMostOnce && !self.options.ephemeral;
+        promises || self.is_sync_under(policy)
     }
 
     fn audit_grant(&self, running: &Running<Arc<Waiter>>, now: Now) -> Option<Draft> {
@@ -114,19 +129,80 @@ impl Engine {
         self.audit_running(transition, By::Caller(&running.rest.actor), running, now)
     }
 
-    /// Lets the lease of a grant begin that had to wait for the log; false if it was lost meanwhile.
-    pub(crate) fn start_lease(&self, digest: Digest, token: FencingToken) -> bool {
+    /// Hands out a grant that was on its way, and lets its lease begin; false if it was lost
+    /// meanwhile, or the store was closed: `close` takes back what it finds on its way.
+    pub(crate) fn start_lease(
+        &self,
+        digest: Digest,
+        token: FencingToken,
+        request: &Request,
+    ) -> bool {
         let (mut shard, now) = self.lock(digest);
+        if self.is_closed() {
+            return false;
+        }
         let at = held(&shard, digest, token, now.store_secs);
         let running = at.and_then(|at| Some((at, shard.get(at)?)));
         let Some((at, running)) = running.filter(|(_, running)| !running.is_lapsed(now)) else {
             return false;
         };
-        let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
-        shard.set_deadline(at, deadline_ms);
+        let lease_ms = running.lease_ms;
+        shard.set_deadline(at, now.mono_ms.saturating_add(lease_ms));
+        let end_ms = hand_out(&mut shard, at, request, now);
         drop(shard);
-        self.hint_timer(deadline_ms);
+        self.hint_timer(end_ms.unwrap_or(u64::MAX));
         true
+    }
+
+    /// Waits for what the answer rests on, and counts it. A grant that is not delivered is taken
+    /// back; `None` when it was lost while it waited.
+    pub(crate) async fn hand_out(
+        &self,
+        named: Named<'_>,
+        request: &Request,
+        answer: Answer,
+        rests_on: Option<u64>,
+    ) -> Result<Option<Answer>> {
+        let token = match &answer {
+            Answer::Granted(granted) => Some(granted.token).filter(|_| granted.undelivered),
+            _ => None,
+        };
+        let mut undelivered = Undelivered {
+            engine: self,
+            digest: named.digest,
+            token,
+        };
+        self.rest(rests_on).await?;
+        if let Some(token) = token {
+            self.check_alive()?;
+            if !self.start_lease(named.digest, token, request) {
+                return Ok(None);
+            }
+        }
+        undelivered.token = None;
+        self.count_claim(named, answer.outcome());
+        Ok(Some(answer))
+    }
+
+    /// Hands a grant out that has nothing to wait for.
+    pub(crate) fn hand_out_now(
+        &self,
+        turn: &mut Turn<'_>,
+        named: Named<'_>,
+        request: &Request,
+        answer: &Answer,
+    ) {
+        let Answer::Granted(granted) = answer else {
+            return;
+        };
+        if !granted.undelivered && request.keep_alive_ms == 0 {
+            return;
+        }
+        let (shard, now) = (&mut turn.shard, turn.now);
+        if let Some(at) = held(shard, named.digest, granted.token, now.store_secs) {
+            let end_ms = hand_out(shard, at, request, now);
+            self.hint_timer(end_ms.unwrap_or(u64::MAX));
+        }
     }
 
     /// Writes the claim itself, with the last checkpoint.
@@ -165,7 +241,7 @@ impl Engine {
         basis: &Basis,
     ) -> Result<Tried> {
         let granted = self
-            .take_over(&mut turn.shard, at, request.clone(), basis, turn.now)?
+            .take_over(&mut turn.shard, at, request.clone(), basis, false, turn.now)?
             .expect("the key is running");
         if let Some(running) = turn.shard.get_mut(at) {
             turn.aftermath.wakes.extend(running.rest.take_watchers());
@@ -209,4 +285,29 @@ impl Engine {
         }
         Ok(Tried::Read(locator))
     }
+}
+
+/// Whether each claim is journaled: for what it promises, or so that no attempt goes uncounted.
+pub(super) fn is_journaled(policy: &Policy) -> bool {
+    policy.guarantee == Guarantee::AtMostOnce || policy.max_attempts.is_some()
+}
+
+/// Marks a grant as handed out, and keeps its lease alive where the claim asked for that. Gives when
+/// the lease ends.
+pub(super) fn hand_out(
+    shard: &mut EngineShard,
+    at: SlabRef,
+    request: &Request,
+    now: Now,
+) -> Option<u64> {
+    let running = shard.get_mut(at)?;
+    running.undelivered = false;
+    if request.keep_alive_ms == 0 {
+        return Some(running.lease_end_ms());
+    }
+    let until_ms = now.mono_ms.saturating_add(request.keep_alive_ms);
+    running.rest.to_mut().keep_alive_until_ms = until_ms;
+    let end_ms = running.lease_end_ms();
+    shard.arm(at);
+    Some(end_ms)
 }

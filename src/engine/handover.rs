@@ -2,7 +2,7 @@
 
 use super::audit::By;
 use super::claim::{held, replaced};
-use super::shards::Locked;
+use super::shards::EngineShard;
 use super::waiting::{Outcome, deliver};
 use super::{Aftermath, Engine};
 use crate::audit::Transition;
@@ -11,19 +11,20 @@ use crate::journal::Journal;
 use crate::journal::audit::Draft;
 use crate::key::{Digest, FencingToken};
 use crate::record::RecordKind;
+use crate::state::running::Running;
 use crate::state::slab::SlabRef;
 use crate::state::transition::Subject;
 
 impl Engine {
     /// Takes back a grant that was never delivered: provably nothing ran.
     pub(crate) fn withdraw(&self, digest: Digest, token: FencingToken) {
+        // A thread that only the parent has may hold the lock.
+        if self.is_forked() {
+            return;
+        }
         let mut aftermath = Aftermath::default();
         let (mut shard, now) = self.lock(digest);
         if let Some(at) = held(&shard, digest, token, now.store_secs) {
-            if let Some(column) = shard.get(at).map(|running| running.column) {
-                let tallies = &mut shard.tallies;
-                tallies.count(column, |counters| counters.withdrawn += 1);
-            }
             self.take_back(&mut shard, at, now, &mut aftermath);
         }
         drop(shard);
@@ -31,7 +32,25 @@ impl Engine {
         aftermath.carry_out();
     }
 
-    fn take_back(&self, shard: &mut Locked<'_>, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
+    /// Whether the lease of a grant has ended before anybody got it: then it is taken back, and is
+    /// neither an attempt nor a doubt. A poisoned store cannot write that down.
+    pub(super) fn is_overdue<W: 'static>(&self, running: &Running<W>, now: Now) -> bool {
+        running.undelivered && running.is_lapsed(now) && !self.journal.is_poisoned()
+    }
+
+    /// Takes back a grant on its way, under the lock of its shard.
+    pub(super) fn take_back(
+        &self,
+        shard: &mut EngineShard,
+        at: SlabRef,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(column) = shard.get(at).map(|running| running.column) else {
+            return;
+        };
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| counters.withdrawn += 1);
         let Some(running) = shard.get(at) else { return };
         let is_poisoned = self.journal.is_poisoned();
         // What became of the record of the claim, only the next open finds out.
@@ -56,7 +75,7 @@ impl Engine {
     /// The holder that the grant took over from is current again, under its own token.
     fn give_back(
         &self,
-        shard: &mut Locked<'_>,
+        shard: &mut EngineShard,
         at: SlabRef,
         entry: Option<Draft>,
         now: Now,
@@ -81,7 +100,7 @@ impl Engine {
     /// Writes again what the key was before a claim that was journaled.
     fn rewrite_before(
         &self,
-        shard: &mut Locked<'_>,
+        shard: &mut EngineShard,
         at: SlabRef,
         entry: Option<Draft>,
         now: Now,

@@ -165,6 +165,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         actor: crate::blob::Blob::EMPTY,
         lease_ms: 60_000,
         retention: None,
+        keep_alive_ms: 0,
     };
     let kinds = [
         ("claim", engine.claim_blocking(other, &request, None).err()),

@@ -145,23 +145,26 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted.
+    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted, each with
+    /// a result of its own. An error is of the whole batch, of which nothing was done then.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
         keys: &[Box<[u8]>],
-    ) -> Result<Vec<ClaimOutcome>> {
+    ) -> Result<Vec<Result<ClaimOutcome>>> {
         let began_ns = self.clock_ns();
-        let mut outcomes = Vec::with_capacity(keys.len());
-        let mut newest = None;
+        self.check_change()?;
+        let mut begun = Vec::with_capacity(keys.len());
         for key in keys {
-            let (outcome, frame) = self.insert(self.named(namespace, key)).await?;
-            outcomes.push(outcome);
-            newest = newest.max(frame);
+            begun.push(self.insert(self.named(namespace, key)).await);
         }
-        self.acknowledge(self.is_sync(namespace), newest).await?;
+        let results = self.acknowledge_each(self.is_sync(namespace), begun).await;
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.count_errors(namespace, 1, error.kind());
+        }
+        let outcomes: Vec<_> = results.iter().flatten().copied().collect();
         self.count_inserts(namespace, &outcomes, began_ns);
-        Ok(outcomes)
+        Ok(results)
     }
 
     async fn go_on_inserting(

@@ -47,6 +47,10 @@ impl Waiting<'_> {
     fn leave(&mut self, fetched: Option<&Outcome>) -> Option<Outcome> {
         let waiter = self.waiter.take()?;
         let engine = self.engine;
+        // A thread that only the parent has may hold the lock.
+        if engine.is_forked() {
+            return None;
+        }
         let (mut shard, now) = engine.lock(self.digest);
         let outcome = waiter.mailbox.shut();
         shard.disarm(self.timer);

@@ -16,6 +16,8 @@ pub(crate) mod audit;
 mod audit_tests;
 pub(crate) mod backup;
 pub(crate) mod batch;
+#[cfg(test)]
+mod batch_tests;
 pub(crate) mod claim;
 pub(crate) mod compaction;
 pub(crate) mod doubt;
@@ -392,7 +394,10 @@ impl Engine {
         match frame {
             Some(frame) if sync => self.journal.durable() >= frame,
             // The change itself has told the journal what time it is.
-            Some(_) => self.journal.congestion(self.journal.latest_ms()).is_none(),
+            Some(frame) => {
+                self.check_written(frame).is_ok()
+                    && !self.journal.is_congested(self.journal.latest_ms())
+            }
             None => true,
         }
     }
@@ -403,7 +408,16 @@ impl Engine {
         if sync {
             return self.wait(frame).await;
         }
+        self.check_written(frame)?;
         self.make_room().await
+    }
+
+    /// After a failed write nothing is acknowledged that is not on the medium, at any durability.
+    fn check_written(&self, frame: u64) -> Result<()> {
+        if self.journal.is_poisoned() && self.journal.durable() < frame {
+            return self.journal.check();
+        }
+        Ok(())
     }
 
     /// Waits while more is unwritten, or unsynced for longer, than is allowed.

@@ -104,6 +104,7 @@ impl Engine {
                 actor: Blob::EMPTY,
                 lease_ms: millis(policy.lease),
                 retention: asked_retention(&record.head),
+                keep_alive_ms: 0,
             },
             basis: Basis {
                 attempt: record.head.attempt,
@@ -192,5 +193,6 @@ fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
         reason: running.rest.reason.clone(),
         first_claimed_at: running.first_claimed_at,
         rests_on: None,
+        undelivered: false,
     }
 }

@@ -177,7 +177,7 @@ impl Engine {
         };
         let at = shard.grant(digest, grant, now);
         let rests_on = locator.and_then(|locator| self.rests_on_under(policy, locator));
-        let granted = self.finish_grant(shard, at, rests_on, now);
+        let granted = self.finish_grant(shard, at, rests_on, true, now);
         Ok(granted.map(|granted| (at, granted)))
     }
 
@@ -231,6 +231,10 @@ impl Engine {
         if !running.is_lapsed(now) {
             // Renewed by the store, or early by a rounding.
             shard.arm(at);
+            return;
+        }
+        if self.is_overdue(running, now) {
+            self.take_back(shard, at, now, aftermath);
             return;
         }
         match running.awaits {
@@ -314,8 +318,8 @@ impl Engine {
         };
         let verdict = claim_running(running, first.request.fingerprint.as_ref(), now);
         let granted = match verdict {
-            Verdict::Grant(basis) if !self.journal.is_poisoned() => {
-                self.take_over(shard, at, first.request.clone(), &basis, now)
+            Verdict::Grant(basis) => {
+                self.take_over(shard, at, first.request.clone(), &basis, true, now)
             }
             // The first to decide again settles it; the others hear of that.
             _ => Ok(None),
@@ -338,6 +342,7 @@ impl Engine {
         at: SlabRef,
         request: Request,
         basis: &Basis,
+        to_waiter: bool,
         now: Now,
     ) -> Result<Option<Granted>> {
         let Some(running) = shard.get(at) else {
@@ -350,7 +355,7 @@ impl Engine {
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.reclaimed += 1);
         shard.regrant(at, token, request, basis, now);
-        Ok(self.finish_grant(shard, at, None, now))
+        Ok(self.finish_grant(shard, at, None, to_waiter, now))
     }
 
     /// A lapsed key that nobody wanted for long enough is what it was before.

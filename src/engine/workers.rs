@@ -232,12 +232,15 @@ impl Engine {
         self.workers.lock().closed = Some(closed);
     }
 
-    /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Takes the
-    /// lock of every shard: who held it before is committed, who comes later is refused.
+    /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Grants on
+    /// their way are taken back, before the last commit: whoever waits for one is refused, so it must
+    /// not count. Takes the lock of every shard: who held it before is committed, who comes later is
+    /// refused.
     fn end_leases(&self) {
         for index in 0..self.shards.len() {
             let mut aftermath = Aftermath::default();
             let mut shard = self.shards.lock_at(index);
+            let now = self.now();
             for at in shard.running_refs() {
                 let Some(running) = shard.get_mut(at) else {
                     continue;
@@ -245,6 +248,9 @@ impl Engine {
                 aftermath.wakes.extend(running.rest.take_watchers());
                 for waiter in running.rest.take_waiters() {
                     deliver(&waiter, Outcome::Again, &mut aftermath);
+                }
+                if running.undelivered {
+                    self.take_back(&mut shard, at, now, &mut aftermath);
                 }
             }
             drop(shard);

@@ -37,6 +37,9 @@ struct Medium {
     archives: BTreeMap<u64, Vec<u8>>,
     fail_append: Option<ErrorKind>,
     fail_sync: Option<ErrorKind>,
+    /// How many syncs succeed before one fails.
+    #[cfg(test)]
+    syncs_left: Option<u64>,
     fail_archive: Option<ErrorKind>,
     appends: u64,
     syncs: u64,
@@ -81,6 +84,10 @@ impl MemoryLog {
         medium.open = None;
         medium.fail_append = None;
         medium.fail_sync = None;
+        #[cfg(test)]
+        {
+            medium.syncs_left = None;
+        }
         medium.fail_archive = None;
     }
 
@@ -136,6 +143,11 @@ impl MemoryLog {
     #[cfg(hapax_shuttle)]
     pub(crate) fn hang_syncs(&self) -> crate::sync::MutexGuard<'_, ()> {
         self.syncing.lock()
+    }
+
+    /// Lets so many more syncs succeed, and none after those.
+    pub(crate) fn fail_sync_after(&self, syncs: u64) {
+        self.medium.lock().syncs_left = Some(syncs);
     }
 
     /// How many frames have been appended.
@@ -298,6 +310,12 @@ impl Log for MemorySession {
         self.write(segment, |medium| {
             if let Some(kind) = medium.fail_sync.take() {
                 return Err(kind.into());
+            }
+            #[cfg(test)]
+            match &mut medium.syncs_left {
+                Some(0) => return Err(ErrorKind::TimedOut.into()),
+                Some(left) => *left -= 1,
+                None => {}
             }
             let stored = medium.stored(segment)?;
             stored.durable = stored.frames.len();

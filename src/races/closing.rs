@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
 use crate::sync::{Mutex, block_on};
-use crate::{Claim, ClaimOptions, Error, ErrorKind, LeaseError, Pending};
+use crate::{BatchClaim, Claim, ClaimOptions, Error, ErrorKind, LeaseError, Pending, Policy};
 
 fn assert_closed(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
@@ -246,5 +246,122 @@ fn a_stuck_sync_is_noticed_by_timers_that_never_wait_for_it() {
         assert_eq!(completes.join().unwrap(), ErrorKind::Poisoned);
         drop(stuck);
         assert!(store.close().is_err());
+    });
+}
+
+/// The bug: a holder released while the store closed. The waiter behind it was granted, and answered
+/// `Closed`; its grant was taken back after the last commit, so that after reopening the attempt had
+/// been used, or the key was in doubt, though nothing had run.
+#[test]
+fn a_grant_that_ends_in_closed_counts_no_attempt_and_is_no_doubt() {
+    for policy in [
+        Policy::at_least_once().max_attempts(2),
+        Policy::at_most_once(),
+    ] {
+        let policy = policy.lease(SECOND);
+        explore(move || {
+            let bench = Bench::new();
+            let store = bench.open_threads();
+            let space = store.namespace("space", policy.clone()).unwrap();
+            let holder = granted(space.claim_with("key", patient()).unwrap());
+            let waits = {
+                let space = space.clone();
+                spawn(move || space.claim_with("key", patient()))
+            };
+            let releases = spawn(move || holder.release("again").is_ok());
+            store.close().unwrap();
+            let (released, answer) = (releases.join().unwrap(), waits.join().unwrap());
+            let ran = match &answer {
+                Ok(claim) => matches!(claim, Claim::Granted(_)),
+                Err(error) => {
+                    assert_closed(error);
+                    false
+                }
+            };
+            drop((answer, space, store));
+            let store = bench.reopen_after_crash();
+            let space = store.namespace("space", policy.clone()).unwrap();
+            match space.claim("key").unwrap() {
+                Claim::Granted(lease) => {
+                    assert!(!ran, "what ran is counted");
+                    assert_eq!(lease.attempt(), 2);
+                }
+                Claim::Failed(_) => assert!(ran || !released),
+                Claim::InDoubt(_) => assert!(ran || !released, "nothing ran"),
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn a_claim_that_ends_in_closed_leaves_nothing() {
+    for policy in [
+        Policy::at_least_once().max_attempts(1),
+        Policy::at_most_once(),
+    ] {
+        let policy = policy.lease(SECOND);
+        explore(move || {
+            let bench = Bench::new();
+            let store = bench.open_threads();
+            let space = store.namespace("space", policy.clone()).unwrap();
+            let claims = {
+                let space = space.clone();
+                spawn(move || space.claim_with("key", patient()))
+            };
+            let batch = {
+                let space = space.clone();
+                spawn(move || space.claim_many(["other"]))
+            };
+            store.close().unwrap();
+            let single = claims.join().unwrap();
+            let ran = single.map_err(|error| assert_closed(&error)).is_ok();
+            match batch.join().unwrap() {
+                Ok(mut answers) => match answers.remove(0) {
+                    BatchClaim::Claim(claim) => drop(granted(claim)),
+                    BatchClaim::Refused(error) => assert_closed(&error),
+                    other => panic!("{other:?}"),
+                },
+                Err(error) => assert_closed(&error),
+            }
+            drop((space, store));
+            let store = bench.reopen_after_crash();
+            let space = store.namespace("space", policy.clone()).unwrap();
+            if !ran {
+                assert_eq!(granted(space.claim("key").unwrap()).attempt(), 1);
+            }
+        });
+    }
+}
+
+/// Each key of a batch is there after reopening, if and only if the batch said so.
+#[test]
+fn a_batch_of_inserts_that_meets_the_close_tells_what_is_there() {
+    explore(|| {
+        let bench = Bench::new();
+        let store = bench.open_threads();
+        let space = at_least_once(&store);
+        let keys = ["a", "b", "c"];
+        let inserts = {
+            let space = space.clone();
+            spawn(move || space.insert_many(keys))
+        };
+        store.close().unwrap();
+        let told = match inserts.join().unwrap() {
+            Ok(told) => told
+                .into_iter()
+                .map(|of| of.map_err(|error| assert_closed(&error)).is_ok())
+                .collect(),
+            Err(error) => {
+                assert_closed(&error);
+                vec![false; keys.len()]
+            }
+        };
+        drop((space, store));
+        let store = bench.reopen_after_crash();
+        let space = at_least_once(&store);
+        for (key, told) in keys.iter().zip(told) {
+            assert_eq!(space.contains(key).unwrap(), told, "{key}");
+        }
     });
 }

@@ -48,7 +48,7 @@ const LONG: Duration = Duration::from_secs(3600);
 const PREEMPTIONS: usize = 3;
 
 /// Runs a model under many schedules: drawn at each step, and by threads with priorities.
-fn explore(model: fn()) {
+fn explore(model: impl Fn() + Clone + Send + Sync + 'static) {
     if let Ok(schedule) = std::env::var("HAPAX_SCHEDULE") {
         let runner = Runner::new(
             shuttle::scheduler::ReplayScheduler::new_from_encoded(&schedule),
@@ -64,7 +64,8 @@ fn explore(model: fn()) {
     });
     let schedules = usize::try_from(schedules).unwrap();
     println!("HAPAX_SEED={seed} HAPAX_SCHEDULES={schedules}");
-    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config()).run(model);
+    let random = RandomScheduler::new_from_seed(seed, schedules);
+    Runner::new(random, config()).run(model.clone());
     let pct = PctScheduler::new_from_seed(seed, PREEMPTIONS, schedules);
     Runner::new(pct, config()).run(model);
 }

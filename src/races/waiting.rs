@@ -175,6 +175,7 @@ fn a_deadline_ends_a_wait() {
                     actor: Blob::EMPTY,
                     lease_ms: 1000,
                     retention: None,
+                    keep_alive_ms: 0,
                 };
                 // The deadline may have passed before the wait is in line.
                 let named = engine.named(space.core(), &key);

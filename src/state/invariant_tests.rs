@@ -36,6 +36,7 @@ fn grant(shard: &mut Shard<()>, key: u8) {
             actor: Blob::EMPTY,
             lease_ms: 60_000,
             retention: Some(Duration::from_secs(60)),
+            keep_alive_ms: 0,
         },
         basis: Basis {
             attempt: 1,

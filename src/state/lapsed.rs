@@ -77,6 +77,7 @@ impl<W: 'static> Running<W> {
         self.awaits = Awaits::Lapse;
         self.journaled = false;
         self.attached = false;
+        self.undelivered = false;
         let rest = self.rest.to_mut();
         if basis.same_request {
             rest.fingerprint = rest.fingerprint.take().or(request.fingerprint);
@@ -106,6 +107,8 @@ impl<W: 'static> Running<W> {
         self.awaits = lapsed.awaits;
         self.journaled = lapsed.journaled;
         self.attached = lapsed.attached;
+        // It was handed out: one that was not is taken back when its lease ends, never taken over.
+        self.undelivered = false;
         let rest = self.rest.to_mut();
         rest.keep_alive_until_ms = lapsed.keep_alive_until_ms;
         rest.fingerprint = lapsed.fingerprint;

@@ -28,6 +28,8 @@ pub(crate) struct Request {
     pub(crate) lease_ms: u64,
     /// How long the outcome is remembered, where the claim says so itself.
     pub(crate) retention: Option<Duration>,
+    /// For how long the store renews the lease by itself, from when the grant is handed out.
+    pub(crate) keep_alive_ms: u64,
 }
 
 impl Request {
@@ -98,6 +100,9 @@ pub(crate) struct Running<W> {
     pub(crate) journaled: bool,
     /// The lease came of a ticket, and no ticket was made of it since.
     pub(crate) attached: bool,
+    /// The grant is on its way, and whoever asked for it may yet be told something else: nothing
+    /// can have run. Lowered under the lock of the shard when it is handed out.
+    pub(crate) undelivered: bool,
     pub(crate) rest: Rare<W>,
 }
 
@@ -240,9 +245,10 @@ impl<W: 'static> Running<W> {
         self.policy.guarantee
     }
 
-    /// A lapsed key that nobody took over: in doubt, where an effect must not run twice.
+    /// A lapsed key that nobody took over: in doubt, where an effect must not run twice. A grant
+    /// that was never handed out has begun none.
     pub(crate) fn is_in_doubt(&self, now: Now) -> bool {
-        self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now)
+        self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now) && !self.undelivered
     }
 
     /// No further attempt is allowed.

@@ -173,6 +173,7 @@ impl<W: 'static> Shard<W> {
             awaits: Awaits::Lapse,
             journaled: false,
             attached: false,
+            undelivered: false,
             timer: None,
             rest,
         });

@@ -74,6 +74,7 @@ fn request(sent: u128, metadata: &[u8]) -> Request {
         actor: Blob::EMPTY,
         lease_ms: 500,
         retention: None,
+        keep_alive_ms: 0,
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
         awaits: Awaits::Lapse,
         journaled: false,
         attached: false,
+        undelivered: false,
         timer: None,
         rest,
     }

@@ -27,16 +27,15 @@ const WAYS: [(&str, Way); 9] = [
         }
     }),
     ("insert", |at, key| kind(at.space.insert(key))),
-    ("insert_many", |at, key| kind(at.space.insert_many([key]))),
+    ("insert_many", |at, key| {
+        of_items(at.space.insert_many([key]))
+    }),
     ("Operator::insert", |at, key| {
         kind(at.operator.insert("work", Insertion::completed(key, "")))
     }),
     ("Operator::insert_many", |at, key| {
         let items = [Insertion::completed(key, "")];
-        match at.operator.insert_many("work", items) {
-            Ok(mut results) => kind(results.remove(0)),
-            Err(error) => Some(error.kind()),
-        }
+        of_items(at.operator.insert_many("work", items))
     }),
 ];
 
@@ -67,6 +66,13 @@ impl At {
 
 fn kind<T>(result: hapax::Result<T>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
+}
+
+fn of_items(items: hapax::Result<Vec<hapax::Result<bool>>>) -> Option<ErrorKind> {
+    match items {
+        Ok(mut results) => kind(results.remove(0)),
+        Err(error) => Some(error.kind()),
+    }
 }
 
 fn of_batch(batch: hapax::Result<Vec<BatchClaim>>) -> Option<ErrorKind> {

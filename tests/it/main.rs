@@ -9,10 +9,12 @@ mod skipped;
 
 mod admission;
 mod asked_retention;
+mod attempts;
 mod audit;
 mod audit_archives;
 mod audit_policy;
 mod backup;
+mod batches;
 mod by_age;
 #[cfg(feature = "bytes")]
 mod bytes;
@@ -67,5 +69,6 @@ mod tickets;
 mod typed;
 #[cfg(feature = "json")]
 mod typed_values;
+mod undelivered;
 mod upkeep;
 mod withdrawn;

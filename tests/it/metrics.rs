@@ -255,8 +255,12 @@ impl<'a> Caller<'a> {
         match space.insert_many(keys) {
             Err(_) => self.model.note(&space, "error", claims),
             Ok(inserted) => {
-                for (new, before) in inserted.into_iter().zip(before) {
-                    let outcome = if new { "granted" } else { met(before) };
+                for (inserted, before) in inserted.into_iter().zip(before) {
+                    let outcome = match inserted {
+                        Ok(true) => "granted",
+                        Ok(false) => met(before),
+                        Err(_) => "error",
+                    };
                     self.model.note(&space, outcome, 1);
                 }
             }
@@ -330,7 +334,7 @@ fn poll<T>(pending: &mut Pending<T>) -> Poll<T> {
     Pin::new(pending).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn wait_for<T>(mut pending: Pending<T>) -> T {
+pub(crate) fn wait_for<T>(mut pending: Pending<T>) -> T {
     loop {
         if let Poll::Ready(value) = poll(&mut pending) {
             return value;

@@ -399,7 +399,7 @@ impl Model {
         let run = self.entry(id).run.as_mut().expect("the key was granted");
         run.token = token;
         let run = run.clone();
-        if rules.at_most_once || (rules.max_attempts.is_some() && run.attempt > 1) {
+        if rules.at_most_once || rules.max_attempts.is_some() {
             let record = self.record_of_run(id, &run, Kind::InProgress, &run.checkpoint);
             self.write(id, Some(record));
         }

@@ -97,7 +97,9 @@ impl Config {
     }
 
     fn options(&self, parts: &Parts, fingerprint: Fingerprint) -> ClaimOptions {
-        let mut options = ClaimOptions::new().fingerprint(fingerprint);
+        let mut options = ClaimOptions::new()
+            .fingerprint(fingerprint)
+            .keep_alive(self.run_ceiling);
         if let Some(wait) = self.wait {
             options = options.wait(wait);
         }

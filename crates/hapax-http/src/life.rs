@@ -52,12 +52,6 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    if let Err(error) = lease.keep_alive(config.run_ceiling) {
-        // Nothing has run: under at-most-once as well, it may be tried again.
-        lease.withdraw();
-        let refusal = config.unavailable(error);
-        return Ok(config.refuse(refusal).map(ReplyBody::whole));
-    }
     let held = Held::new(lease);
     request.extensions_mut().insert(held.run().clone());
     let (sender, answer) = oneshot::channel();

@@ -63,6 +63,9 @@ impl World {
                 if self.model.granted(id, token) {
                     self.model.acknowledge();
                 }
+                // A counted attempt is as durable as any other change.
+                let is_counted = self.model.rules[id.0].max_attempts.is_some();
+                self.wrote(is_counted);
                 return Some(lease);
             }
             (Claim::InProgress(busy), expected @ Expected::InProgress { .. }) => {

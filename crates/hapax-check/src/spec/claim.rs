@@ -156,9 +156,8 @@ impl<'a> Key<'a> {
 
     /// The key with somebody running it; the claim is written where it has to be.
     fn running(&self, rules: &Rules, mut run: Run<'a>, at: &Moment) -> Self {
-        let counted = rules.max_attempts.is_some() && run.attempt > 1;
         let mut key = *self;
-        if rules.at_most_once || counted {
+        if rules.at_most_once || rules.max_attempts.is_some() {
             run.journaled = true;
             key.rec = Some(run.record(Kind::InProgress, run.checkpoint, at));
         }

@@ -63,27 +63,21 @@ pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
         store.open_namespace(name)?;
     }
     let mut import = Import::new(by.map(|by| store.operator(by)), store);
-    let mut bar = Bar::new("reading");
-    for line in file.lines()? {
-        let (number, line) = line?;
-        if cut != Some(number) {
-            import.line(number, &line, screen)?;
-        }
-        bar.lines(number);
-    }
-    import.settle_batch()?;
-    drop(bar);
     let confirm = args.action.confirm;
-    if confirm {
-        import.store.close()?;
-    }
+    let read = import.read(&file, cut, screen);
+    let ended = match read {
+        Ok(()) if confirm => import.store.close().map_err(Trouble::from),
+        read => read,
+    };
+    // What was imported before an error stays imported, so it is told all the same.
     let (tally, problems) = (import.tally, import.problems);
     let rows = problems
         .into_iter()
         .map(|problem| Ok(problem.row(screen.key_hex())));
     let rows: Vec<Result<Row>> = rows.collect();
     screen.list(rows)?;
-    screen.record(&tally.row(confirm))?;
+    screen.record(&tally.row(confirm && ended.is_ok()))?;
+    ended?;
     match args.action.end(screen) {
         Outcome::Done => Ok(Outcome::found_if(tally.differ + tally.refused > 0)),
         unconfirmed => Ok(unconfirmed),
@@ -138,6 +132,12 @@ impl Problem {
     }
 }
 
+/// Whether an error keeps one key out, and not all of them.
+fn is_of_one_key(kind: ErrorKind) -> bool {
+    use ErrorKind::{AtCapacity, Invalid, TooLarge};
+    matches!(kind, AtCapacity | Invalid | TooLarge)
+}
+
 /// Keys that are brought in together, in one commit.
 const BATCH_KEYS_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -169,6 +169,18 @@ impl Import {
             tally: Tally::default(),
             problems: Vec::new(),
         }
+    }
+
+    fn read(&mut self, file: &JsonFile, cut: Option<u64>, screen: &Screen) -> Result<()> {
+        let mut bar = Bar::new("reading");
+        for line in file.lines()? {
+            let (number, line) = line?;
+            if cut != Some(number) {
+                self.line(number, &line, screen)?;
+            }
+            bar.lines(number);
+        }
+        self.settle_batch()
     }
 
     fn line(&mut self, number: u64, line: &[u8], screen: &Screen) -> Result<()> {
@@ -270,6 +282,7 @@ impl Import {
     ) -> Result<()> {
         let items = keys.iter().map(|key| key.insertion(now_secs));
         let inserted = operator.insert_many(space.name(), items)?;
+        let mut ends = None;
         for (key, inserted) in keys.iter().zip(inserted) {
             match inserted {
                 Ok(true) => self.tally.imported += 1,
@@ -279,10 +292,14 @@ impl Import {
                         self.met(key, &there);
                     }
                 }
-                Err(error) => self.problem(key, "refused", error.to_string()),
+                Err(error) => {
+                    self.problem(key, "refused", error.to_string());
+                    ends = ends.or(Some(error).filter(|error| !is_of_one_key(error.kind())));
+                }
             }
         }
-        Ok(())
+        // Where the store takes nothing any more, the rest of the file need not be tried.
+        ends.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn problem(&mut self, key: &KeyLine, result: &'static str, text: String) {

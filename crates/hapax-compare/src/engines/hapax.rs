@@ -157,8 +157,8 @@ impl Session for Caller {
     }
 
     fn insert_batch(&mut self, keys: &[Key]) -> Outcome<usize> {
-        let inserted = self.jobs.insert_many(keys)?;
-        Ok(inserted.into_iter().filter(|new| *new).count())
+        let inserted: hapax::Result<Vec<bool>> = self.jobs.insert_many(keys)?.into_iter().collect();
+        Ok(inserted?.into_iter().filter(|new| *new).count())
     }
 
     fn pair_batch(&mut self, keys: &[Key]) -> Outcome<usize> {
