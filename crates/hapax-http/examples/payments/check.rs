@@ -8,7 +8,7 @@ use crate::book::{Book, Page};
 use crate::ledger::Entry;
 
 /// Bits of a fencing token under the epoch, which every start of the store raises.
-const COUNTER_BITS: u32 = 40;
+const COUNTER_BITS: u32 = 32;
 
 /// What the ledger says.
 #[derive(Debug, Default)]

@@ -123,6 +123,28 @@ async fn json_has_one_meaning_under_each_type_of_json_and_none_under_others() {
 }
 
 #[tokio::test]
+async fn the_type_counts_where_bytes_do_and_not_without_a_body() {
+    let (json, text) = (Some("application/json"), Some("text/plain"));
+    let as_bytes = || RequestFingerprint::new().body_as_bytes();
+    let differs = differing(as_bytes(), body(json, "{}"), body(text, "{}")).await;
+    assert_eq!(differs, ["content-type"]);
+    let spelled = body(Some("Application/JSON; charset=utf-8"), "{}");
+    assert!(
+        differing(as_bytes(), body(json, "{}"), spelled)
+            .await
+            .is_empty()
+    );
+    let differs = differing(as_bytes(), body(json, "{}"), body(json, "{ }")).await;
+    assert_eq!(differs, ["body"]);
+    let without = RequestFingerprint::new().without_body();
+    assert!(
+        differing(without, body(json, "{}"), body(text, "[]"))
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn a_body_of_no_bytes_has_no_type() {
     let types = [
         None,

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{any, post};
 use hapax::{MemoryLog, Policy, Store};
-use hapax_http::{Disposition, IdempotencyLayer, Outcome, by_status};
+use hapax_http::{Disposition, IdempotencyLayer, Outcome, RequestFingerprint, by_status};
 use http::{Method, StatusCode};
 
 use crate::rig::{self, Call, Reply, Runs, at_least_once, namespace};
@@ -318,6 +318,52 @@ async fn a_chunk_for_another_place_is_another_request() {
                 .is_replay(),
             "{name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn headers_that_count_by_default_can_be_left_out_and_named_once_more() {
+    let version = http::header::IF_MATCH;
+    let offset: http::HeaderName = "upload-offset".parse().unwrap();
+    let rules = RequestFingerprint::new;
+    let (left_out, named) = (Vec::new(), vec!["header:if-match"]);
+    for (rules, differs) in [
+        (rules().without_header(version.clone()), &left_out),
+        (rules().header(version.clone()), &named),
+        (
+            rules().header(version.clone()).header(version.clone()),
+            &named,
+        ),
+        (
+            rules()
+                .header(version.clone())
+                .without_header(version.clone()),
+            &left_out,
+        ),
+        (
+            rules()
+                .without_header(version.clone())
+                .header(version.clone()),
+            &named,
+        ),
+        (rules().without_header(offset), &named),
+    ] {
+        let layer = IdempotencyLayer::new(at_least_once())
+            .one_tenant()
+            .fingerprint(rules);
+        let app = Router::new()
+            .route("/files/1", post(|| async {}))
+            .layer(layer);
+        let sent = |version: &str| {
+            let call = rig::post("/files/1").key("k").header("upload-offset", "0");
+            call.header("if-match", version)
+        };
+        sent("\"a\"").send(&app).await;
+        let second = sent("\"b\"").send(&app).await;
+        assert_eq!(second.is_replay(), differs.is_empty());
+        if !second.is_replay() {
+            assert_eq!(second.problem("differs"), serde_json::json!(differs));
+        }
     }
 }
 
