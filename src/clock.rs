@@ -41,6 +41,59 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
+/// How long somebody else is waited for, by whoever looks at them now and then.
+///
+/// Counts only time in which the one who looks was seen to run: a process that was stopped, or a
+/// machine that was suspended, says nothing about who could not answer meanwhile.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    last_ms: u64,
+    seen_ms: u64,
+}
+
+/// Between two looks no more than this counts: a few of the ticks at which looks come.
+pub(crate) const LOOK_MS_MAX: u64 = 500;
+
+impl Patience {
+    /// Waits from `since_ms` on.
+    pub(crate) fn new(since_ms: u64) -> Self {
+        Self {
+            last_ms: since_ms,
+            seen_ms: 0,
+        }
+    }
+
+    /// Looks again, and gives for how long has been waited.
+    pub(crate) fn look(&mut self, now_ms: u64) -> u64 {
+        let passed_ms = now_ms.saturating_sub(self.last_ms).min(LOOK_MS_MAX);
+        self.last_ms = self.last_ms.max(now_ms);
+        self.seen_ms = self.seen_ms.saturating_add(passed_ms);
+        self.seen_ms
+    }
+}
+
+/// Whether the wall clock stands before 1970, which sled cannot count in.
+#[expect(clippy::disallowed_methods, reason = "this file is where time is read")]
+pub(crate) fn is_before_1970() -> bool {
+    #[cfg(test)]
+    if WALL_IS_BEFORE_1970.get() {
+        return true;
+    }
+    SystemTime::now().duration_since(UNIX_EPOCH).is_err()
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// A test cannot set the clock of the machine.
+    static WALL_IS_BEFORE_1970: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Makes the wall clock of the machine stand before 1970, for this thread.
+#[cfg(test)]
+pub(crate) fn pretend_before_1970(is_before: bool) {
+    WALL_IS_BEFORE_1970.set(is_before);
+}
+
 /// Where time comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
@@ -300,8 +353,25 @@ impl StoreTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_EXPIRY, Now, StoreTime, expiry};
+    use super::{LAST_EXPIRY, LOOK_MS_MAX, Now, Patience, StoreTime, expiry};
     use std::time::Duration;
+
+    #[test]
+    fn patience_counts_only_what_was_watched() {
+        let mut patience = Patience::new(1000);
+        assert_eq!(patience.look(1100), 100);
+        assert_eq!(
+            patience.look(61_100),
+            100 + LOOK_MS_MAX,
+            "the watcher stood still"
+        );
+        assert_eq!(
+            patience.look(61_000),
+            100 + LOOK_MS_MAX,
+            "time never runs back"
+        );
+        assert_eq!(patience.look(61_200), 200 + LOOK_MS_MAX);
+    }
 
     #[test]
     fn an_expiry_is_never_early_and_saturates() {

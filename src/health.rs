@@ -53,6 +53,20 @@ pub enum Trouble {
         /// The floor.
         floor_bytes: u64,
     },
+    /// No further segment of the log can be prepared, and what is left of this one is kept for those
+    /// who run, so new claims are refused; holders can complete. The upkeep says why.
+    NoSegment,
+    /// Work beside the writes of the log fails, as where the process has no descriptor left. It is
+    /// tried again until it succeeds; nothing that was acknowledged depends on it. New claims are
+    /// refused only once they would find no room.
+    Upkeep {
+        /// What is being done.
+        doing: String,
+        /// How it failed last.
+        cause: String,
+        /// For how long it has failed.
+        since: Duration,
+    },
     /// It is open to be read only, or has run out of numbers, so it grants and changes nothing.
     ReadOnly,
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
@@ -73,8 +87,9 @@ impl Health {
     pub fn is_ready(&self) -> bool {
         let congestion = |trouble: &Trouble| matches!(trouble, Trouble::Congested { .. });
         let salvage = |trouble: &Trouble| matches!(trouble, Trouble::Salvaged);
+        let upkeep = |trouble: &Trouble| matches!(trouble, Trouble::Upkeep { .. });
         let mut troubles = self.troubles.iter();
-        troubles.all(|trouble| congestion(trouble) || salvage(trouble))
+        troubles.all(|trouble| congestion(trouble) || salvage(trouble) || upkeep(trouble))
     }
 
     /// What troubles the store, the worst first; nothing in good health.
@@ -106,13 +121,15 @@ impl fmt::Display for Health {
 
 impl Trouble {
     /// The names of all troubles, as metrics label them.
-    pub(crate) const NAMES: [&'static str; 8] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "closed",
         "forked",
         "poisoned",
         "stuck",
         "congested",
         "disk_low",
+        "no_segment",
+        "upkeep",
         "read_only",
         "salvaged",
     ];
@@ -127,8 +144,10 @@ impl Trouble {
             Self::Stuck { .. } => 3,
             Self::Congested { .. } => 4,
             Self::DiskLow { .. } => 5,
-            Self::ReadOnly => 6,
-            Self::Salvaged => 7,
+            Self::NoSegment => 6,
+            Self::Upkeep { .. } => 7,
+            Self::ReadOnly => 8,
+            Self::Salvaged => 9,
         };
         Self::NAMES[number]
     }
@@ -151,6 +170,10 @@ impl fmt::Display for Trouble {
             ),
             Self::DiskLow { floor_bytes } => {
                 write!(f, "less than {floor_bytes} bytes of disk are free")
+            }
+            Self::NoSegment => f.write_str("no further segment of the log can be prepared"),
+            Self::Upkeep { cause, since, .. } => {
+                write!(f, "upkeep has failed for {since:?}: {cause}")
             }
             Self::ReadOnly => f.write_str("open to be read only"),
             Self::Salvaged => f.write_str("salvaged with losses that nobody has accepted"),

@@ -9,6 +9,7 @@
 pub(crate) mod forks;
 #[cfg(not(all(test, hapax_shuttle)))]
 mod native;
+pub(crate) mod refusals;
 #[cfg(all(test, hapax_shuttle))]
 mod shuttled;
 #[cfg(feature = "sim")]
@@ -19,6 +20,7 @@ use native as threads;
 #[cfg(all(test, hapax_shuttle))]
 use shuttled as threads;
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,11 +41,60 @@ threads::thread_local! {
     static IN_SHARD: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+threads::thread_local! {
+    /// What this thread has to do for a store, where it is one of its own.
+    static DUTY: RefCell<Option<Arc<dyn Duty>>> = const { RefCell::new(None) };
+}
+
+/// The work of one of a store's own threads.
+pub(crate) trait Duty: Send + Sync {
+    /// Does what is due, then sleeps until more is, or until the next nudge.
+    fn round(&self);
+
+    /// Ends the sleep of this round, or keeps the next one from sleeping.
+    fn nudge(&self);
+}
+
+/// Works on this thread as long as `goes_on`. Foreign code that runs here, inside of a waker, may
+/// make calls that wait for the store: [`block_on`] goes on with the rounds meanwhile.
+pub(crate) fn serve(duty: Arc<dyn Duty>, goes_on: impl Fn() -> bool) {
+    struct OffDuty;
+    impl Drop for OffDuty {
+        fn drop(&mut self) {
+            let duty = DUTY.with(|duty| duty.borrow_mut().take());
+            drop(duty);
+        }
+    }
+    DUTY.with(|at| *at.borrow_mut() = Some(Arc::clone(&duty)));
+    let _off = OffDuty;
+    while goes_on() {
+        duty.round();
+    }
+}
+
+/// Runs foreign code, whose panic is its own affair: nobody else is to miss a wake for it.
+pub(crate) fn contain(act: impl FnOnce()) {
+    // A model has to see the panics of its threads.
+    #[cfg(all(test, hapax_shuttle))]
+    act();
+    #[cfg(not(all(test, hapax_shuttle)))]
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
+        // Dropping what was thrown may panic again.
+        std::mem::forget(panic);
+    }
+}
+
+/// Wakes, outside of every lock; a waker that panics is contained.
+pub(crate) fn wake(waker: Waker) {
+    contain(|| waker.wake());
+}
+
 /// Starts a thread.
 pub(crate) fn spawn(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
+    refusals::check()?;
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
@@ -114,31 +165,57 @@ impl Drive {
 const PIPE_MAX: usize = 4;
 
 /// Hands what `produce` makes to `consume`, in order: on a thread of its own, where the store has
-/// threads. Everything is consumed on return.
-#[cfg_attr(
-    all(test, hapax_shuttle),
-    expect(unused_variables, reason = "a model has its own threads only")
-)]
+/// threads and the system gives one. Everything is consumed on return.
 pub(crate) fn pipe<T: Send, R>(
     drive: Drive,
     mut consume: impl FnMut(T) + Send,
     produce: impl FnOnce(&mut dyn FnMut(T)) -> R,
 ) -> R {
+    let mut produce = Some(produce);
+    // A model has its own threads only.
     #[cfg(not(all(test, hapax_shuttle)))]
     if drive == Drive::Threads {
-        return std::thread::scope(|scope| {
-            let (sender, receiver) = std::sync::mpsc::sync_channel(PIPE_MAX);
-            let consumer = scope.spawn(move || receiver.into_iter().for_each(consume));
-            // Who cannot send has lost the consumer to a panic, which is passed on below.
-            let result = produce(&mut |item| drop(sender.send(item)));
-            drop(sender);
-            if let Err(panic) = consumer.join() {
-                std::panic::resume_unwind(panic);
-            }
-            result
-        });
+        if let Some(result) = pipe_aside(&mut consume, &mut produce) {
+            return result;
+        }
     }
+    #[cfg(all(test, hapax_shuttle))]
+    let _ = drive;
+    let produce = produce.take().expect("it has not run: there was no thread");
     produce(&mut consume)
+}
+
+/// As [`pipe`], on a thread of its own; `None`, and nothing has run, where the system refuses one.
+#[cfg(not(all(test, hapax_shuttle)))]
+fn pipe_aside<T: Send, R>(
+    consume: &mut (impl FnMut(T) + Send),
+    produce: &mut Option<impl FnOnce(&mut dyn FnMut(T)) -> R>,
+) -> Option<R> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(PIPE_MAX);
+        let builder = Builder::new().name("hapax-open".to_owned());
+        let work = move || receiver.into_iter().for_each(consume);
+        let consumer = spawn_scoped(builder, scope, work).ok()?;
+        let produce = produce.take()?;
+        // Who cannot send has lost the consumer to a panic, which is passed on below.
+        let result = produce(&mut |item| drop(sender.send(item)));
+        drop(sender);
+        if let Err(panic) = consumer.join() {
+            std::panic::resume_unwind(panic);
+        }
+        Some(result)
+    })
+}
+
+/// Starts a thread, unless a test wants none to be had.
+#[cfg(not(all(test, hapax_shuttle)))]
+fn spawn_scoped<'scope>(
+    builder: Builder,
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    work: impl FnOnce() + Send + 'scope,
+) -> std::io::Result<std::thread::ScopedJoinHandle<'scope, ()>> {
+    refusals::check()?;
+    builder.spawn_scoped(scope, work)
 }
 
 /// Runs a future to its end on this thread.
@@ -158,6 +235,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     simulated::assert_can_park();
     let unpark = Arc::new(Unpark {
         thread: current(),
+        duty: DUTY.with(|duty| duty.borrow().clone()),
         woken: AtomicBool::new(false),
     });
     let waker = Waker::from(Arc::clone(&unpark));
@@ -168,13 +246,19 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         // Acquire pairs with the release in `wake`: what the waker saw done is seen by the poll.
         while !unpark.woken.swap(false, Ordering::Acquire) {
-            park();
+            match &unpark.duty {
+                None => park(),
+                // What is waited for may be this thread's own work.
+                Some(duty) => duty.round(),
+            }
         }
     }
 }
 
 struct Unpark {
     thread: Thread,
+    /// What the thread goes on with, where it is one of a store's own.
+    duty: Option<Arc<dyn Duty>>,
     woken: AtomicBool,
 }
 
@@ -185,7 +269,10 @@ impl Wake for Unpark {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
+        match &self.duty {
+            None => self.thread.unpark(),
+            Some(duty) => duty.nudge(),
+        }
     }
 }
 
@@ -203,9 +290,7 @@ impl Wakes {
         if !self.0.is_empty() {
             assert_outside_shards("waking");
         }
-        for waker in self.0 {
-            waker.wake();
-        }
+        self.0.into_iter().for_each(wake);
     }
 }
 
@@ -251,21 +336,48 @@ impl<T> Mailbox<T> {
     }
 
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<T> {
+        if let Some(value) = self.fetch() {
+            return Poll::Ready(value);
+        }
+        // Cloning and dropping a waker runs foreign code: outside of the lock.
+        let waker = context.waker().clone();
         let mut slot = self.slot.lock();
-        match std::mem::replace(&mut *slot, Slot::Shut) {
-            Slot::Full(value) => Poll::Ready(value),
-            Slot::Waiting(_) | Slot::Shut => {
-                *slot = Slot::Waiting(Some(context.waker().clone()));
-                Poll::Pending
+        let before = std::mem::replace(&mut *slot, Slot::Shut);
+        let (polled, unused) = match before {
+            Slot::Full(value) => (Poll::Ready(value), Some(waker)),
+            Slot::Waiting(before) => {
+                *slot = Slot::Waiting(Some(waker));
+                (Poll::Pending, before)
             }
+            Slot::Shut => {
+                *slot = Slot::Waiting(Some(waker));
+                (Poll::Pending, None)
+            }
+        };
+        drop(slot);
+        drop(unused);
+        polled
+    }
+
+    /// Takes the value, if it is there.
+    fn fetch(&self) -> Option<T> {
+        let mut slot = self.slot.lock();
+        if !matches!(&*slot, Slot::Full(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *slot, Slot::Shut) {
+            Slot::Full(value) => Some(value),
+            Slot::Waiting(_) | Slot::Shut => None,
         }
     }
 
-    /// Gives up waiting: nothing can be delivered any more; what was delivered comes back.
-    pub(crate) fn shut(&self) -> Option<T> {
+    /// Gives up waiting: nothing can be delivered any more. Gives what was delivered, and the waker,
+    /// which is to be dropped after every lock has been released.
+    pub(crate) fn shut(&self) -> (Option<T>, Option<Waker>) {
         match std::mem::replace(&mut *self.slot.lock(), Slot::Shut) {
-            Slot::Full(value) => Some(value),
-            Slot::Waiting(_) | Slot::Shut => None,
+            Slot::Full(value) => (Some(value), None),
+            Slot::Waiting(waker) => (None, waker),
+            Slot::Shut => (None, None),
         }
     }
 

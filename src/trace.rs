@@ -17,7 +17,8 @@ use crate::key::{FencingToken, KeyDigest};
 use crate::record::State;
 
 pub(crate) use self::imp::{
-    Batch, Operation, accepted_salvage, compacted, decided, lapsed, poisoned, recovered,
+    Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
+    recovered,
 };
 
 /// Bytes of the first request's metadata that are shown; the rest is cut off.

@@ -5,7 +5,6 @@ use super::shards::EngineShard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Digest;
 use crate::options::Policy;
-use crate::sync::Ordering;
 
 /// What a call is about to do with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +58,7 @@ impl Engine {
             self.check_running_keys(shard, index)?;
         }
         if entry.needs_free_disk() {
-            self.check_disk()?;
+            self.check_disk(index, shard.running_keys())?;
         }
         Ok(())
     }
@@ -86,18 +85,8 @@ impl Engine {
         }
         Ok(())
     }
-
-    pub(super) fn check_disk(&self) -> Result<()> {
-        if self.disk_is_low.load(Ordering::Relaxed) {
-            return Err(at_capacity(format!(
-                "less than {} bytes of disk are free: make room; holders can still complete",
-                self.options.limits.free_disk_bytes
-            )));
-        }
-        Ok(())
-    }
 }
 
-fn at_capacity(text: String) -> Error {
+pub(super) fn at_capacity(text: String) -> Error {
     Error::new(ErrorKind::AtCapacity, text)
 }

@@ -29,7 +29,7 @@ impl Engine {
         self.check_pins()?;
         self.expire_now();
         let asked = self.newest_with_dead();
-        if asked >= self.journal.oldest_unclosed() && self.check_disk().is_ok() {
+        if asked >= self.journal.oldest_unclosed() && !self.disk_is_at_floor() {
             self.begin_next_segment()?;
         }
         let before = self.counts()?;

@@ -477,6 +477,7 @@ impl Engine {
             return None;
         }
         let waiter = Arc::new(Waiter {
+            place: self.places.fetch_add(1, Ordering::Relaxed),
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
@@ -485,7 +486,7 @@ impl Engine {
             .rest
             .to_mut()
             .waiters
-            .push_back(Arc::clone(&waiter));
+            .insert(waiter.place, Arc::clone(&waiter));
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.waiters.fetch_add(1, Ordering::Relaxed);
         self.hint_timer(until_ms);

@@ -1,20 +1,21 @@
 //! Compaction: the oldest segment goes when nothing in it lives, or its survivors are carried on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Engine;
 use super::audit::Moved;
 use super::claim::replaced;
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::Journal;
 use crate::journal::census::SegmentStats;
-use crate::journal::log::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
+use crate::journal::chores::Chore;
+use crate::journal::log::{Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
 use crate::journal::marks::{Archived, Link, LowMark};
 use crate::journal::read::{lost, records};
-use crate::journal::tail::Tail;
+use crate::journal::{FullSegment, Journal};
 use crate::record::{Locator, Record};
 use crate::state::running::LastRecord;
-use crate::sync::{Drive, Mailbox, Ordering, block_on};
+use crate::sync::{Mailbox, Ordering, block_on, contain, wake};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
@@ -60,9 +61,13 @@ pub(crate) struct Janitor {
     dying: Option<Dying>,
     /// The segment that went in this round.
     buried: Option<u64>,
-    prepared: u64,
-    /// Bytes that were taken as the space for recovery on a full disk.
-    reserve_bytes: u64,
+    /// Full segments that could not be closed yet, and dead ones that could not be removed yet.
+    full: VecDeque<FullSegment>,
+    dead: VecDeque<u64>,
+    /// A full segment is not what it was written as.
+    broken: Option<Error>,
+    /// The space in use, when it was measured last.
+    disk_bytes: u64,
     /// Store time at which an audit archive may be due; the first look comes at once.
     archive_due_secs: u32,
 }
@@ -164,7 +169,7 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
 
 /// Bytes to hold in reserve where the log has so many: a power of two, so that it is taken again
 /// only when the log has doubled.
-fn reserve_for(log_bytes: u64) -> u64 {
+pub(super) fn reserve_for(log_bytes: u64) -> u64 {
     (log_bytes / 4)
         .clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)
         .next_power_of_two()
@@ -199,52 +204,83 @@ impl Engine {
         let mut janitor = self.janitor.lock();
         let round = self.janitor_round(&mut janitor, asked);
         let buried = janitor.buried.take();
+        let broken = janitor.broken.take();
         drop(janitor);
         if let Some(segment) = buried {
             let carried = self.records_carried.load(Ordering::Relaxed);
-            crate::trace::compacted(segment, carried);
+            contain(|| crate::trace::compacted(segment, carried));
         }
-        round.inspect_err(|error| {
+        self.journal.chores.tell();
+        if let Some(error) = broken {
+            // What was acknowledged may not be there any more.
             let failed = std::io::Error::other(error.to_string());
             self.journal.poison("compaction", &failed);
+            return Err(error);
+        }
+        round
+    }
+
+    /// Tries a chore of the janitor. One that fails is tried again later; it ends nothing.
+    pub(super) fn attempt<T>(&self, chore: Chore, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.journal
+            .chores
+            .attempt(chore, self.clock.mono_ms(), act)
+    }
+
+    /// As [`attempt`](Self::attempt), of a call on the log.
+    pub(super) fn attempt_io<T>(
+        &self,
+        chore: Chore,
+        act: impl FnOnce(&dyn Log) -> std::io::Result<T>,
+    ) -> Result<T> {
+        self.attempt(chore, || {
+            act(self.journal.log()).map_err(|error| Error::io(chore.doing(), error))
         })
     }
 
     fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
         let durable = self.journal.durable();
         self.copies.lock().retain(|copy| copy.frame > durable);
-        self.prepare_coming(janitor)?;
-        let sealed = self.close_full()?;
-        self.look_at_disk(janitor)?;
+        // None of these waits for another: what fails is told by the chores.
+        let _ = self.prepare_coming();
+        let sealed = self.close_full(janitor).unwrap_or(false);
+        let _ = self.look_at_disk();
+        let _ = self.remove_dead(janitor);
         if self.pins.load(Ordering::Acquire) > 0 {
             return Ok(sealed);
         }
+        Ok(self.compaction_round(janitor, asked)? || sealed)
+    }
+
+    fn compaction_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
         let began_ns = self.clock_ns();
         if let Some(dying) = janitor.dying {
             if !self.journal.is_durable_for_janitor(dying.after_frame) {
-                return Ok(sealed);
+                return Ok(false);
             }
-            if !self.bury(dying)? {
-                // Nothing is lost: the segment stays until there is room for its archive.
-                self.disk_is_low.store(true, Ordering::Relaxed);
-                return Ok(sealed);
-            }
+            self.bury(dying)?;
             janitor.dying = None;
             janitor.archive_due_secs = 0;
             janitor.buried = Some(dying.segment);
+            janitor.dead.push_back(dying.segment);
             self.segments_dropped.fetch_add(1, Ordering::Relaxed);
             self.end_compaction(began_ns);
+            // Where it cannot be removed now, it will be.
+            let _ = self.remove_dead(janitor);
             return Ok(true);
         }
         if let Some(carrying) = janitor.carrying {
-            let more = self.carry_some(janitor, carrying)?;
+            let more = self.attempt(Chore::Carry, || self.carry_some(janitor, carrying))?;
             if more {
                 self.end_compaction(began_ns);
             }
             return Ok(more);
         }
-        match self.plan(asked)? {
-            Plan::Nothing => Ok(self.expire_archives(janitor)? || sealed),
+        match self.plan(janitor, asked) {
+            Plan::Nothing => {
+                let expired = self.attempt(Chore::Expire, || self.expire_archives(janitor));
+                Ok(expired.unwrap_or(false))
+            }
             Plan::Drop(segment) => {
                 janitor.dying = Some(Dying {
                     segment,
@@ -268,57 +304,36 @@ impl Engine {
         }
     }
 
-    /// Closes segments that take no further frame.
-    fn close_full(&self) -> Result<bool> {
-        let full = self.journal.take_full();
-        for segment in &full {
-            let sealed = self.journal.log().seal(segment.number);
-            sealed.map_err(|error| {
-                Error::io(&format!("closing segment {:016x}", segment.number), error)
-            })?;
-            self.journal
-                .with_tail(|tail| tail.close_below(segment.end_frame, WINDOW_BYTES));
-        }
-        Ok(!full.is_empty())
-    }
-
-    /// Makes a segment before it is needed, and not before it is clear that it will be: what is
-    /// prepared takes memory, disk and, with sled, threads.
-    fn prepare_coming(&self, janitor: &mut Janitor) -> Result<()> {
-        if self.options.drive == Drive::Clock {
-            return Ok(());
-        }
-        let coming = |tail: &mut Tail| tail.coming_segments().collect::<Vec<_>>();
-        for (segment, frames) in self.journal.with_tail(coming) {
-            if segment <= janitor.prepared {
-                continue;
-            }
-            match self.journal.log().prepare(segment, frames) {
-                Ok(()) => janitor.prepared = segment,
-                // Nothing is lost yet: new claims are refused until there is room again.
-                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                    self.disk_is_low.store(true, Ordering::Relaxed);
+    /// Closes segments that take no further frame. Their frames are durable; until they are closed
+    /// they stay in memory.
+    fn close_full(&self, janitor: &mut Janitor) -> Result<bool> {
+        janitor.full.extend(self.journal.take_full());
+        let mut closed = false;
+        while let Some(full) = janitor.full.front().copied() {
+            let sealed = self.attempt_io(Chore::Close, |log| log.seal(full.number));
+            if let Err(error) = sealed {
+                if error.kind() == ErrorKind::Damaged {
+                    janitor.broken = Some(error);
+                    return Ok(closed);
                 }
-                Err(error) => return Err(Error::io("preparing a segment", error)),
+                return Err(error);
             }
+            self.journal
+                .with_tail(|tail| tail.close_below(full.end_frame, WINDOW_BYTES));
+            janitor.full.pop_front();
+            closed = true;
         }
-        Ok(())
+        Ok(closed)
     }
 
-    fn look_at_disk(&self, janitor: &mut Janitor) -> Result<()> {
-        let log = self.journal.log();
-        let free = log.free_bytes();
-        let free = free.map_err(|error| Error::io("looking at the free disk space", error))?;
-        let low = free.is_some_and(|bytes| bytes < self.options.limits.free_disk_bytes);
-        self.disk_is_low.store(low, Ordering::Relaxed);
-        let reserve_bytes = self.journal.with_tail(|tail| {
-            let bytes: u64 = tail.census.segments().map(|segment| segment.bytes).sum();
-            reserve_for(bytes)
-        });
-        if !low && janitor.reserve_bytes < reserve_bytes {
-            let taken = log.hold_reserve(reserve_bytes);
-            taken.map_err(|error| Error::io("taking the disk reserve", error))?;
-            janitor.reserve_bytes = reserve_bytes;
+    /// Removes segments below the low mark.
+    fn remove_dead(&self, janitor: &mut Janitor) -> Result<()> {
+        while let Some(&segment) = janitor.dead.front() {
+            self.attempt_io(Chore::Remove, |log| match log.remove(segment) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            })?;
+            janitor.dead.pop_front();
         }
         Ok(())
     }
@@ -333,14 +348,16 @@ impl Engine {
         Ok(janitor.archive_due_secs == 0)
     }
 
-    fn plan(&self, asked: u64) -> Result<Plan> {
-        let disk_bytes = self
-            .journal
-            .log()
-            .disk_bytes()
-            .map_err(|error| Error::io("looking at the disk space in use", error))?;
-        let open_segment = self.journal.oldest_unclosed();
-        Ok(self.journal.with_tail(|tail| {
+    fn plan(&self, janitor: &mut Janitor, asked: u64) -> Plan {
+        // Where it cannot be measured, it is what it was.
+        if let Ok(bytes) = self.attempt_io(Chore::Measure, Log::disk_bytes) {
+            janitor.disk_bytes = bytes;
+        }
+        let disk_bytes = janitor.disk_bytes;
+        let unclosed = self.journal.oldest_unclosed();
+        let full = janitor.full.front().map(|full| full.number);
+        let open_segment = full.unwrap_or(unclosed).min(unclosed);
+        self.journal.with_tail(|tail| {
             let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
             let expired_secs = tail.census.now_secs();
             choose(View {
@@ -351,7 +368,7 @@ impl Engine {
                 expired_secs,
                 asked,
             })
-        }))
+        })
     }
 
     /// Frames below which a segment is short: half of what the first one of a run has room for.
@@ -400,6 +417,7 @@ impl Engine {
         if self.journal.congestion(self.now().mono_ms).is_some() {
             return Ok(false);
         }
+        self.check_segment_room(FRAMES_PER_STEP)?;
         let until = carrying
             .end_frame
             .min(carrying.next_frame + FRAMES_PER_STEP);
@@ -466,9 +484,9 @@ impl Engine {
         moved
     }
 
-    /// Removes the oldest segment. Its audit entries are in an archive and the low mark is durable
-    /// first. False where there was no room for the archive.
-    fn bury(&self, dying: Dying) -> Result<bool> {
+    /// Lets go of the oldest segment, so that it can be removed. Its audit entries are in an archive
+    /// and the low mark is durable first. Each step can be repeated.
+    fn bury(&self, dying: Dying) -> Result<()> {
         let (segment, next) = (dying.segment, dying.segment + 1);
         assert!(
             self.journal.durable() >= dying.after_frame,
@@ -478,38 +496,35 @@ impl Engine {
             let oldest = tail.census.oldest().copied();
             oldest.filter(|stats| stats.number == segment)
         });
-        let archived = match stats.map_or(Ok(Moved::Nothing), |stats| self.archive(&stats))? {
-            Moved::NoRoom => return Ok(false),
+        let moved = self.attempt(Chore::Archive, || {
+            stats.map_or(Ok(Moved::Nothing), |stats| self.archive(&stats))
+        })?;
+        let archived = match moved {
             Moved::Nothing => None,
             Moved::UpTo(last) => Some(Archived::at(&last)),
         };
-        let link = self
-            .journal
-            .log()
-            .read_link(next)
-            .map_err(|error| Error::io("reading a segment's marker", error))?;
-        let link = Link::decode(&link).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Damaged,
-                format!("the ready marker of segment {next:016x} is damaged: restore a backup"),
-            )
+        let link = self.attempt(Chore::Link, || self.link_of(next))?;
+        let low = LowMark {
+            segment: next,
+            before: link.before,
+            checksum: link.checksum,
+        };
+        self.attempt(Chore::LowMark, || {
+            self.journal.raise_low(low, archived, self.now().mono_ms)
         })?;
-        self.journal.raise_low(
-            LowMark {
-                segment: next,
-                before: link.before,
-                checksum: link.checksum,
-            },
-            archived,
-            self.now().mono_ms,
-        )?;
         // From here on whoever held a locator into it looks again.
         self.journal.with_tail(|tail| tail.census.drop_oldest());
-        self.journal
-            .log()
-            .remove(segment)
-            .map_err(|error| Error::io("removing a dead segment", error))?;
-        Ok(true)
+        Ok(())
+    }
+
+    fn link_of(&self, segment: u64) -> Result<Link> {
+        let link = self.journal.log().read_link(segment);
+        let link = link.map_err(|error| Error::io(Chore::Link.doing(), error))?;
+        Link::decode(&link).ok_or_else(|| {
+            let text =
+                format!("the ready marker of segment {segment:016x} is damaged: restore a backup");
+            Error::new(ErrorKind::Damaged, text)
+        })
     }
 
     pub(crate) fn request_read(
@@ -531,7 +546,7 @@ impl Engine {
         for (locator, mailbox) in requests {
             let read = self.read(locator);
             if let Ok(Some(waker)) = mailbox.deliver(read) {
-                waker.wake();
+                wake(waker);
             }
         }
     }

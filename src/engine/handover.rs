@@ -88,11 +88,8 @@ impl Engine {
         } else {
             self.append_audit(entry, now);
         }
-        let rest = shard.get_mut(at).and_then(|running| running.rest.get_mut());
-        for waiter in rest
-            .map(|rest| std::mem::take(&mut rest.waiters))
-            .unwrap_or_default()
-        {
+        let waiters = shard.get_mut(at).map(|running| running.rest.take_waiters());
+        for waiter in waiters.unwrap_or_default() {
             deliver(&waiter, Outcome::Again, aftermath);
         }
     }

@@ -112,7 +112,7 @@ impl Engine {
             }
             _ => {}
         }
-        Ok(())
+        self.check_command_room(command)
     }
 
     #[expect(

@@ -52,15 +52,13 @@ impl Waiting<'_> {
             return None;
         }
         let (mut shard, now) = engine.lock(self.digest);
-        let outcome = waiter.mailbox.shut();
+        let (outcome, waker) = waiter.mailbox.shut();
         shard.disarm(self.timer);
         if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
             if let Some(running) = shard.get_mut(at) {
-                running
-                    .rest
-                    .to_mut()
-                    .waiters
-                    .retain(|other| !Arc::ptr_eq(other, &waiter));
+                if let Some(rest) = running.rest.get_mut() {
+                    rest.waiters.remove(&waiter.place);
+                }
             }
         }
         let tallies = &mut shard.tallies;
@@ -72,6 +70,8 @@ impl Waiting<'_> {
             None => counters.waits_abandoned += 1,
         });
         drop(shard);
+        // Foreign code: outside of the lock.
+        drop(waker);
         engine.waiters.fetch_sub(1, Ordering::Relaxed);
         engine.end_wait(self.began_ns);
         outcome

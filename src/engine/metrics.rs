@@ -237,14 +237,22 @@ impl Engine {
         if let Some(cause) = journal.poison_cause() {
             troubles.push(Trouble::Poisoned { cause });
         }
+        let has_ended = !troubles.is_empty();
         let busy_ms = journal.busy_ms(now_ms);
         if busy_ms >= STUCK_MS {
             let since = Duration::from_millis(busy_ms);
             troubles.push(Trouble::Stuck { since });
         }
-        if self.disk_is_low.load(Ordering::Relaxed) {
-            let floor_bytes = self.options.limits.free_disk_bytes;
+        if self.disk_is_at_floor() {
+            let floor_bytes = self.least_free_bytes();
             troubles.push(Trouble::DiskLow { floor_bytes });
+        }
+        // Of a store that has ended, nobody tries anything again.
+        if !has_ended {
+            if self.check_segment_room(0).is_err() {
+                troubles.push(Trouble::NoSegment);
+            }
+            troubles.extend(journal.chores.list(now_ms).into_iter().map(Trouble::from));
         }
         if journal.is_congested(now_ms) {
             troubles.push(Trouble::Congested { unsynced });
@@ -442,6 +450,8 @@ impl Engine {
             let labels = [("trouble", Cow::Borrowed(trouble))];
             metrics.measure("hapax_healthy", &labels, f64::from(u8::from(healthy)));
         }
+        let failures = self.journal.chores.failures();
+        metrics.count("hapax_upkeep_failures_total", &[], failures);
         let version = [("version", Cow::Borrowed(env!("CARGO_PKG_VERSION")))];
         metrics.measure("hapax_build_info", &version, 1.0);
     }

@@ -18,16 +18,22 @@ pub(crate) mod backup;
 pub(crate) mod batch;
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod chore_tests;
 pub(crate) mod claim;
 pub(crate) mod compaction;
 pub(crate) mod doubt;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod foreign_tests;
 pub(crate) mod grant;
 pub(crate) mod handover;
 pub(crate) mod holder;
 #[cfg(test)]
 mod holder_tests;
+#[cfg(test)]
+mod hooked_log;
 #[cfg(test)]
 mod hostile_tests;
 pub(crate) mod insertion;
@@ -40,6 +46,7 @@ pub(crate) mod operate;
 mod outlived;
 pub(crate) mod ranking;
 pub(crate) mod recovery;
+pub(crate) mod room;
 pub(crate) mod salvage;
 pub(crate) mod shards;
 mod spent;
@@ -60,6 +67,7 @@ use self::compaction::{Janitor, ReadRequest};
 use self::metrics::Meters;
 use self::namespaces::{NamespaceCore, Namespaces};
 use self::outlived::Outlived;
+use self::room::Room;
 use self::shards::{Locked, Shards};
 use self::waiting::Waiter;
 use self::workers::Workers;
@@ -74,6 +82,7 @@ use crate::state::running::Running;
 use crate::stats::Stats;
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
+    contain,
 };
 use crate::trace::{Lapse, Subject};
 
@@ -131,6 +140,8 @@ pub(crate) struct Engine {
     outlived: Outlived,
     /// Waiting callers, of all keys.
     waiters: AtomicUsize,
+    /// The place in line of the next one who waits.
+    places: AtomicU64,
     /// The moment at which the timer thread will look again.
     next_timer_ms: AtomicU64,
     timer: Signal,
@@ -143,7 +154,7 @@ pub(crate) struct Engine {
     reads: Mutex<Vec<ReadRequest>>,
     /// Compaction leaves the log alone while this is not zero.
     pins: AtomicUsize,
-    disk_is_low: AtomicBool,
+    room: Room,
     /// As in the manifest: nothing is granted that promises at-most-once.
     salvaged: AtomicBool,
     /// The process that opened the store.
@@ -190,7 +201,9 @@ impl Aftermath {
 
     pub(crate) fn carry_out(self) {
         self.wakes.wake();
-        drop((self.ended, self.more));
+        for ended in self.ended.into_iter().chain(self.more) {
+            contain(|| drop(ended));
+        }
     }
 }
 
@@ -472,7 +485,7 @@ impl Engine {
     fn tell_lapses(&self, aftermath: &mut Aftermath) {
         for (id, key, lapse) in std::mem::take(&mut aftermath.lapses) {
             if let Ok(namespace) = self.namespace_by_id(id) {
-                crate::trace::lapsed(|| self.subject(&namespace, &key), lapse);
+                contain(|| crate::trace::lapsed(|| self.subject(&namespace, &key), lapse));
             }
         }
     }

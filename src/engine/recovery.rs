@@ -12,6 +12,7 @@ use super::compaction::Janitor;
 use super::metrics::Meters;
 use super::namespaces::Namespaces;
 use super::outlived::Outlived;
+use super::room::Room;
 use super::shards::Shards;
 use super::spent::Numbers;
 use super::workers::Workers;
@@ -33,7 +34,9 @@ use crate::process::Process;
 use crate::record::{Head, Locator, RecordKind};
 use crate::state::running::LastRecord;
 use crate::state::shard::Removal;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, pipe};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, contain, pipe,
+};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
@@ -53,9 +56,8 @@ impl Engine {
         let hasher = Hasher128::new(secrets.draw()?);
         let shards = Shards::new(options.shards, began_ms, options.counts);
         let rebuilt = rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
-        let (found, mut census) = (rebuilt.found, rebuilt.census);
+        let (found, mut census, mono_ms) = (rebuilt.found, rebuilt.census, clock.mono_ms());
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
-        let mono_ms = clock.mono_ms();
         census.advance(passed_secs(mark_ms, clock.wall_ms()));
         let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
@@ -67,22 +69,21 @@ impl Engine {
         let archive_sizes = audit::ArchiveSizes::measure(&*log)?;
         let frames = options.segment_frames;
         let tail = Tail::new(found.last, last_segment, frames, audit, census);
-        let (marks, store_ms) = ((marks, slot), time.store_ms());
-        let journal = journal(log, marks, &found, tail, &options, &clock, store_ms);
+        let start = (marks, slot, time.store_ms());
+        let journal = journal(log, start, &found, tail, &options, &clock);
         let epoch = take_first_epoch(&journal, &found, read_only)?;
         let opened = Opened {
             recovered_records: rebuilt.records,
             torn_frames: found.torn_frames,
-            recovery: Duration::from_millis(mono_ms.saturating_sub(began_ms)),
-            at_ms: mono_ms,
             audited: audit.number,
+            ..Opened::between(began_ms, mono_ms)
         };
-        let next_token = FencingToken::new(epoch, options.first_counter).as_u64();
+        let next_token = FencingToken::new(epoch, options.first_counter);
         let engine = Self {
             journal,
             seeded: Hasher128::new(manifest.seed),
             namespaces: Mutex::new(Namespaces::new(manifest.clone())),
-            next_token: CachePadded::new(AtomicU64::new(next_token)),
+            next_token: CachePadded::new(AtomicU64::new(next_token.as_u64())),
             durable_epoch: AtomicU32::new(epoch),
             options,
             read_only,
@@ -97,6 +98,7 @@ impl Engine {
             archive_sizes,
             outlived: Outlived::default(),
             waiters: AtomicUsize::new(0),
+            places: AtomicU64::new(0),
             next_timer_ms: AtomicU64::new(0),
             timer: Signal::default(),
             janitor: Mutex::new(Janitor::default()),
@@ -105,7 +107,7 @@ impl Engine {
             records_carried: AtomicU64::new(0),
             reads: Mutex::new(Vec::new()),
             pins: AtomicUsize::new(0),
-            disk_is_low: AtomicBool::new(false),
+            room: Room::default(),
             salvaged: AtomicBool::new(manifest.salvaged),
             process: Process::this(),
             closed: AtomicBool::new(false),
@@ -114,12 +116,20 @@ impl Engine {
             ended: Signal::default(),
         };
         engine.audit_orphans(rebuilt.orphans);
-        engine.opened.tell(epoch);
+        contain(|| engine.opened.tell(epoch));
         Ok(Arc::new(engine))
     }
 }
 
 impl Opened {
+    fn between(began_ms: u64, ended_ms: u64) -> Self {
+        Self {
+            recovery: Duration::from_millis(ended_ms.saturating_sub(began_ms)),
+            at_ms: ended_ms,
+            ..Self::default()
+        }
+    }
+
     /// Tells whoever traces the store that it is open.
     fn tell(&self, epoch: u32) {
         crate::trace::recovered(
@@ -150,12 +160,11 @@ fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
 
 fn journal(
     log: Arc<dyn Log>,
-    (marks, marks_slot): (Marks, usize),
+    (marks, marks_slot, store_ms): (Marks, usize, u64),
     found: &Found,
     tail: Tail,
     options: &EngineOptions,
     clock: &Clock,
-    store_ms: u64,
 ) -> Journal {
     Journal::new(JournalStart {
         log,
@@ -168,6 +177,7 @@ fn journal(
         tail,
         durability: options.durability,
         unwritten_limit: options.limits.unwritten_bytes,
+        write_deadline: options.write_deadline,
         drive: options.drive,
         clock: clock.clone(),
         store_ms,

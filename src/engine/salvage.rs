@@ -282,6 +282,7 @@ impl Saving<'_> {
             // Synced where a segment ends, and at the end: nobody waits for a part of it.
             durability: Durability::Interval(std::time::Duration::MAX),
             unwritten_limit: usize::MAX,
+            write_deadline: std::time::Duration::MAX,
             drive: Drive::Clock,
             clock: Clock::system(),
             store_ms: self.found.store_ms,

@@ -178,6 +178,12 @@ impl Shards {
         self.has(limit, (index, here), &self.running, |part| &part.running)
     }
 
+    /// As [`has_running`](Self::has_running), for a caller that holds no lock.
+    pub(crate) fn has_running_about(&self, limit: usize) -> bool {
+        let here = self.parts[0].running.count.load(Ordering::Relaxed);
+        self.has_running(limit, 0, here)
+    }
+
     fn has(
         &self,
         limit: usize,

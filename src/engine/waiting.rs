@@ -27,6 +27,8 @@ use crate::{key::NamespaceId, trace::Lapse};
 /// A caller that waits for a key.
 #[derive(Debug)]
 pub(crate) struct Waiter {
+    /// Later ones have higher places. It keeps its place when the key is handed on.
+    pub(crate) place: u64,
     pub(crate) request: Request,
     /// Shut only under the lock of the shard, so whoever holds that lock knows who still waits.
     pub(crate) mailbox: Mailbox<Outcome>,
@@ -203,7 +205,7 @@ impl Engine {
             if matches!(comparison, Comparison::Differs(_)) {
                 deliver(&waiter, Outcome::Again, aftermath);
             } else {
-                running.rest.to_mut().waiters.push_back(waiter);
+                running.rest.to_mut().waiters.insert(waiter.place, waiter);
             }
         }
     }

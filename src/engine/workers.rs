@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::waiting::{Outcome, deliver};
 use super::{Aftermath, Engine};
-use crate::clock::Observer;
+use crate::clock::{Observer, Patience};
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::shard::Timer;
-use crate::sync::{Drive, JoinHandle, Ordering, is_this_thread, panicking, spawn};
+use crate::sync::{
+    Drive, Duty, JoinHandle, Ordering, Signal, is_this_thread, panicking, serve, spawn,
+};
 
 /// Store time is brought forward at least this often.
 const TICK_MS: u64 = 100;
@@ -17,6 +19,48 @@ const JANITOR_MS: u64 = 1000;
 
 /// An idle store writes the time into its marks this often.
 const IDLE_MARKS_MS: u64 = 60 * 1000;
+
+/// What one of the threads does: a round of it, and the signal that it sleeps at.
+#[derive(Clone, Copy)]
+struct Rounds {
+    round: fn(&Engine),
+    signal: fn(&Engine) -> &Signal,
+    /// What is left to do once the store is closed.
+    last: fn(&Engine),
+}
+
+const JOURNAL: Rounds = Rounds {
+    round: Engine::journal_round,
+    signal: |engine| &engine.journal.signal,
+    last: |_| {},
+};
+
+const TIMER: Rounds = Rounds {
+    round: Engine::timer_round,
+    signal: |engine| &engine.timer,
+    last: |_| {},
+};
+
+const JANITOR: Rounds = Rounds {
+    round: Engine::janitor_round_and_wait,
+    signal: |engine| &engine.journal.janitor,
+    last: Engine::serve_reads,
+};
+
+struct Worker {
+    engine: Arc<Engine>,
+    rounds: Rounds,
+}
+
+impl Duty for Worker {
+    fn round(&self) {
+        (self.rounds.round)(&self.engine);
+    }
+
+    fn nudge(&self) {
+        (self.rounds.signal)(&self.engine).raise();
+    }
+}
 
 /// The threads of an engine.
 #[derive(Debug, Default)]
@@ -47,75 +91,91 @@ impl Engine {
         if self.options.drive != Drive::Threads {
             return Ok(());
         }
-        let mut workers = self.workers.lock();
-        workers
-            .handles
-            .push(self.spawn("hapax-journal", Self::run_journal)?);
-        workers
-            .handles
-            .push(self.spawn("hapax-timer", Self::run_timer)?);
-        workers
-            .handles
-            .push(self.spawn("hapax-janitor", Self::run_janitor)?);
+        for (name, duty) in [
+            ("hapax-journal", JOURNAL),
+            ("hapax-timer", TIMER),
+            ("hapax-janitor", JANITOR),
+        ] {
+            self.start_worker(name, duty)?;
+        }
         Ok(())
     }
 
     /// A store that is only read has none that writes; time goes on for it.
     fn start_reading(self: &Arc<Self>) -> Result<()> {
         if let crate::clock::Clock::System(_) = &self.clock {
-            let timer = self.spawn("hapax-timer", Self::run_timer)?;
-            self.workers.lock().handles.push(timer);
+            self.start_worker("hapax-timer", TIMER)?;
         }
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, name: &str, run: fn(&Self)) -> Result<JoinHandle<()>> {
+    fn start_worker(self: &Arc<Self>, name: &str, rounds: Rounds) -> Result<()> {
+        let engine = Arc::clone(self);
+        let handle = self.spawn(name, move || {
+            let worker = Worker {
+                engine: Arc::clone(&engine),
+                rounds,
+            };
+            serve(Arc::new(worker), || !engine.is_closed());
+            (rounds.last)(&engine);
+        })?;
+        self.workers.lock().handles.push(handle);
+        Ok(())
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>> {
         let engine = Arc::clone(self);
         self.running_workers.fetch_add(1, Ordering::AcqRel);
         let work = move || {
             let guard = Ending(&engine);
-            run(&engine);
+            run();
             drop(guard);
         };
-        spawn(name, work).map_err(|error| Error::io("starting a thread", error))
+        spawn(name, work).map_err(|error| {
+            // It never ran, so nobody is to wait for its end.
+            self.running_workers.fetch_sub(1, Ordering::AcqRel);
+            let text = format!(
+                "starting the thread {name}: {error}: the store needs three threads of its own; raise the limit of this user or container"
+            );
+            Error::new(ErrorKind::Io, text).with_source(error)
+        })
     }
 
-    fn run_journal(&self) {
-        while !self.is_closed() {
-            self.journal.commit(self.clock.mono_ms(), false);
-            let due = self
-                .journal
-                .due_ms()
-                .and_then(|at| self.clock.park_until(at));
-            self.journal.signal.wait(due);
-        }
+    fn journal_round(&self) {
+        self.journal.commit(self.clock.mono_ms(), false);
+        let due = self
+            .journal
+            .due_ms()
+            .and_then(|at| self.clock.park_until(at));
+        self.journal.signal.wait(due);
     }
 
-    fn run_timer(&self) {
-        while !self.is_closed() {
-            // While the shards are looked at, a new deadline before the next tick raises the signal.
-            let tick = self.clock.mono_ms().saturating_add(TICK_MS);
-            self.next_timer_ms.store(tick, Ordering::Relaxed);
-            let next = self.step_timer().min(tick);
-            self.next_timer_ms.store(next, Ordering::Relaxed);
-            self.timer.wait(self.clock.park_until(next));
-        }
+    fn timer_round(&self) {
+        // While the shards are looked at, a new deadline before the next tick raises the signal.
+        let tick = self.clock.mono_ms().saturating_add(TICK_MS);
+        self.next_timer_ms.store(tick, Ordering::Relaxed);
+        let next = self.step_timer().min(tick);
+        self.next_timer_ms.store(next, Ordering::Relaxed);
+        self.timer.wait(self.clock.park_until(next));
     }
 
-    fn run_janitor(&self) {
-        while !self.is_closed() {
-            while self.step_janitor() && !self.is_closed() {}
-            let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
-            self.journal.janitor.wait(self.clock.park_until(at));
-        }
-        self.serve_reads();
+    fn janitor_round_and_wait(&self) {
+        while self.step_janitor() && !self.is_closed() {}
+        let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
+        let again = self.journal.chores.next_ms().unwrap_or(at);
+        let next = self.clock.park_until(at.min(again));
+        self.journal.janitor.wait(next);
     }
 
     /// One step of the timers: store time, lapses, waits, and a part of the sweep. Gives the
     /// moment of the next deadline.
     pub(crate) fn step_timer(&self) -> u64 {
         let mono_ms = self.clock.mono_ms();
-        self.journal.watch(mono_ms, self.options.write_deadline);
+        self.journal.watch(mono_ms);
         let store_secs = {
             let mut time = self.store_time.lock();
             time.follow(mono_ms, self.clock.wall_ms());
@@ -215,8 +275,11 @@ impl Engine {
     /// Closes the journal on a thread of its own, since nobody watches over its writes any more:
     /// it too is given up when it is stuck.
     fn close_journal(self: &Arc<Self>, own: usize) -> std::io::Result<Result<()>> {
+        let engine = Arc::clone(self);
         let on_thread = self.options.drive == Drive::Threads
-            && self.spawn("hapax-close", Self::run_close).is_ok();
+            && self
+                .spawn("hapax-close", move || engine.run_close())
+                .is_ok();
         if on_thread {
             self.wait_for_threads(own)?;
         } else {
@@ -278,19 +341,20 @@ impl Engine {
     /// Waits for the threads, but for `own` of them; one that is stuck in a write is given up after
     /// the write deadline.
     fn wait_for_threads(&self, own: usize) -> std::io::Result<()> {
-        let limit_ms = self
-            .clock
-            .mono_ms()
-            .saturating_add(crate::clock::millis(self.options.write_deadline));
+        let limit_ms = crate::clock::millis(self.options.write_deadline);
+        let mut patience = Patience::new(self.clock.mono_ms());
         while self.running_workers.load(Ordering::Acquire) > own {
-            if self.clock.mono_ms() >= limit_ms {
+            let now_ms = self.clock.mono_ms();
+            let left_ms = limit_ms.saturating_sub(patience.look(now_ms));
+            if left_ms == 0 {
                 let text = format!(
                     "a thread of the store gave no answer for {:?}",
                     self.options.write_deadline
                 );
                 return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text));
             }
-            self.ended.wait(self.clock.park_until(limit_ms));
+            let next_ms = now_ms.saturating_add(left_ms.min(TICK_MS));
+            self.ended.wait(self.clock.park_until(next_ms));
         }
         Ok(())
     }

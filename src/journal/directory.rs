@@ -25,7 +25,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use self::contents::Contents;
-use super::first_failure::FirstFailure;
 use super::lock::{Holder, Lock};
 use super::place::{self, Place};
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
@@ -88,7 +87,6 @@ pub(crate) struct Directory {
     lock: Lock,
     /// Lifelong, so that no error of an earlier write can be missed.
     marks: File,
-    marks_failure: FirstFailure,
     /// Held while the manifest is replaced.
     manifest: Mutex<()>,
     /// Held while the reserve is taken or given back.
@@ -125,7 +123,6 @@ impl Directory {
             audit: OnceLock::new(),
             lock,
             marks,
-            marks_failure: FirstFailure::default(),
             manifest: Mutex::new(()),
             reserve: Mutex::new(()),
             is_unfinished: AtomicBool::new(options.making.is_some()),
@@ -196,17 +193,22 @@ impl Directory {
         let mut block = vec![0; SLOT_BYTES];
         block[..2].copy_from_slice(&u16::try_from(bytes.len()).unwrap_or(0).to_le_bytes());
         block[2..2 + bytes.len()].copy_from_slice(bytes);
-        self.marks_failure.guard(|| {
-            self.marks
-                .write_all_at(&block, (slot * SLOT_BYTES) as u64)
-                .and_then(|()| self.marks.sync_data())
-                .map_err(|error| named(&error, "write", self.place.join(MARKS)))
-        })
+        // After a failure nobody knows what the slot holds, so a later try writes all of it again.
+        self.marks
+            .write_all_at(&block, (slot * SLOT_BYTES) as u64)
+            .and_then(|()| self.marks.sync_data())
+            .map_err(|error| named(&error, "write", self.place.join(MARKS)))
     }
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
         let free = self.place.free_bytes();
+        free.map_err(|error| named(&error, "ask", &self.place))
+    }
+
+    /// Files that can still be made; `None` where the file system makes room for them as it needs it.
+    pub(crate) fn free_files(&self) -> io::Result<Option<u64>> {
+        let free = self.place.free_files();
         free.map_err(|error| named(&error, "ask", &self.place))
     }
 

@@ -96,7 +96,7 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// prepared has room for [`SEGMENT_FRAMES_MAX`] frames. Durable on return.
     ///
     /// # Errors
-    /// Any failure; the segment then exists or not.
+    /// Any failure; the segment then exists or not, and can be activated again with the same link.
     fn activate(&self, segment: u64, link: &[u8]) -> io::Result<()>;
 
     /// Reads the marker that [`activate`](Log::activate) wrote.
@@ -128,7 +128,8 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// rules of the log are checked. The journal has synced it before.
     ///
     /// # Errors
-    /// Any failure, a broken layout rule included.
+    /// Any failure, after which it can be sealed again; [`io::ErrorKind::InvalidData`] for a broken
+    /// layout rule.
     fn seal(&self, segment: u64) -> io::Result<()>;
 
     /// Reads a frame; `None` when none was written under this index.
@@ -149,7 +150,7 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Removes a segment for good and gives its space back.
     ///
     /// # Errors
-    /// Any failure; the segment may then still be listed at the next open.
+    /// Any failure; the segment may then still be listed at the next open, and can be removed again.
     fn remove(&self, segment: u64) -> io::Result<()>;
 
     /// Lists the audit archives by the number of their segment, ascending.
@@ -193,6 +194,14 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// # Errors
     /// Any failure to find out.
     fn free_bytes(&self) -> io::Result<Option<u64>>;
+
+    /// Files that can still be made on the medium; `None` where there is no such limit.
+    ///
+    /// # Errors
+    /// Any failure to find out.
+    fn free_files(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 
     /// Holds so many bytes at least in reserve for recovery on a full disk, unless the disk is full
     /// now; 0 gives them back. A log without a reserve does nothing.

@@ -15,6 +15,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod census;
+pub(crate) mod chores;
 pub(crate) mod codec;
 pub(crate) mod directory;
 pub(crate) mod file_log;
@@ -37,34 +38,35 @@ pub(crate) mod salvage;
 pub(crate) mod sled_log;
 pub(crate) mod tail;
 pub(crate) mod untouched;
+mod wait;
 mod writer;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 use std::{collections::BTreeMap, io};
 
 use crossbeam_utils::CachePadded;
 
 use self::audit::Draft;
+use self::chores::{Chore, Chores};
 use self::codec::Encoded;
 use self::log::Log;
 use self::read::ColdFrames;
 use self::tail::{Replaced, Tail, split_body};
 use self::writer::Writer;
-use crate::clock::Clock;
+use crate::clock::{Clock, LOOK_MS_MAX, Patience};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Distribution;
 use crate::metrics::histogram::Histogram;
 use crate::options::Durability;
 use crate::record::{Locator, RecordKind, RecordRef};
 use crate::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes,
+    AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes, contain,
 };
 
-pub(crate) use self::writer::WriterStart;
+use self::wait::CommitWait;
+pub(crate) use self::writer::{FullSegment, WriterStart};
 
 /// The journal thread is woken for each of so many bytes, however long it may wait otherwise.
 const WAKE_BYTES: usize = 1024 * 1024;
@@ -92,6 +94,17 @@ pub(crate) struct Journal {
     janitor_waits_for: AtomicU64,
     /// When the writer began what it is doing; `u64::MAX` while it does nothing.
     busy_since_ms: AtomicU64,
+    /// What whoever watches over the writer has seen of that, and for how long.
+    watched: Mutex<Option<(u64, Patience)>>,
+    watched_ms: AtomicU64,
+    /// Bytes that the writer has taken, with a little for each frame.
+    taken_bytes: AtomicU64,
+    /// The newest segment that takes frames, or has taken some; 0 before the first.
+    activated: AtomicU64,
+    write_deadline: Duration,
+    /// The writer gave the reserve of the disk back, to have room for what holders wrote.
+    reserve_is_gone: AtomicBool,
+    pub(crate) chores: Chores,
     store_ms: AtomicU64,
     waiters: Mutex<CommitWaiters>,
     poison: OnceLock<Poison>,
@@ -157,6 +170,7 @@ pub(crate) struct JournalStart {
     pub(crate) tail: Tail,
     pub(crate) durability: Durability,
     pub(crate) unwritten_limit: usize,
+    pub(crate) write_deadline: Duration,
     pub(crate) drive: Drive,
     /// To measure with.
     pub(crate) clock: Clock,
@@ -186,6 +200,13 @@ impl Journal {
                 latest_ms: AtomicU64::new(0),
             }),
             busy_since_ms: AtomicU64::new(u64::MAX),
+            watched: Mutex::new(None),
+            watched_ms: AtomicU64::new(0),
+            taken_bytes: AtomicU64::new(0),
+            activated: AtomicU64::new(0),
+            write_deadline: start.write_deadline,
+            reserve_is_gone: AtomicBool::new(false),
+            chores: Chores::default(),
             store_ms: AtomicU64::new(start.store_ms),
             waiters: Mutex::new(CommitWaiters::default()),
             poison: OnceLock::new(),
@@ -323,11 +344,7 @@ impl Journal {
 
     /// Waits until a frame is on the medium.
     pub(crate) fn wait(&self, frame: u64) -> CommitWait<'_> {
-        CommitWait {
-            journal: self,
-            frame,
-            ticket: None,
-        }
+        CommitWait::new(self, frame)
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -351,7 +368,7 @@ impl Journal {
             closed: false,
         });
         if is_first {
-            crate::trace::poisoned(doing, error);
+            contain(|| crate::trace::poisoned(doing, error));
         }
     }
 
@@ -390,10 +407,25 @@ impl Journal {
         }
     }
 
-    /// Poisons the store when the writer has been at one thing for longer than `limit`.
-    pub(crate) fn watch(&self, now_ms: u64, limit: Duration) {
-        let since = self.busy_since_ms.load(Ordering::Relaxed);
-        if since != u64::MAX && now_ms.saturating_sub(since) > crate::clock::millis(limit) {
+    /// Poisons the store when the writer has been at one thing for longer than the write deadline.
+    /// Called at every tick: time in which nobody looked, as when the process was stopped, does not
+    /// count.
+    pub(crate) fn watch(&self, now_ms: u64) {
+        let since_ms = self.busy_since_ms.load(Ordering::Relaxed);
+        let mut watched = self.watched.lock();
+        if since_ms == u64::MAX {
+            *watched = None;
+            self.watched_ms.store(0, Ordering::Relaxed);
+            return;
+        }
+        let known = watched.take().filter(|(since, _)| *since == since_ms);
+        let (_, patience) =
+            watched.insert(known.unwrap_or_else(|| (since_ms, Patience::new(since_ms))));
+        let seen_ms = patience.look(now_ms);
+        drop(watched);
+        self.watched_ms.store(seen_ms, Ordering::Relaxed);
+        let limit = self.write_deadline;
+        if seen_ms > crate::clock::millis(limit) {
             let error = io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {limit:?}"));
             self.poison("writing to the log", &error);
         }
@@ -448,7 +480,26 @@ impl Journal {
 
     /// For how long the writer has been at what it is doing; zero while it does nothing.
     pub(crate) fn busy_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.busy_since_ms.load(Ordering::Relaxed))
+        let busy_ms = now_ms.saturating_sub(self.busy_since_ms.load(Ordering::Relaxed));
+        let watched_ms = self.watched_ms.load(Ordering::Relaxed);
+        busy_ms.min(watched_ms.saturating_add(LOOK_MS_MAX))
+    }
+
+    /// Bytes that were given to the log in this run, those that wait to be written included.
+    pub(crate) fn given_bytes(&self) -> u64 {
+        let unwritten = self.unsynced.unwritten_bytes.load(Ordering::Relaxed);
+        let taken = self.taken_bytes.load(Ordering::Relaxed);
+        taken.saturating_add(u64::try_from(unwritten).unwrap_or(u64::MAX))
+    }
+
+    /// Whether the writer has given the reserve of the disk back since the last call.
+    pub(crate) fn reserve_is_gone(&self) -> bool {
+        self.reserve_is_gone.swap(false, Ordering::AcqRel)
+    }
+
+    /// The newest segment that takes frames; 0 before the first of this run.
+    pub(crate) fn activated(&self) -> u64 {
+        self.activated.load(Ordering::Acquire)
     }
 
     /// Whether callers wait for the medium. Takes no lock, as [`congestion`](Self::congestion) may.
@@ -487,76 +538,20 @@ impl Journal {
                 Some(since.saturating_add(crate::clock::millis(window) / 2))
             }
         };
-        let marks = self
-            .writer
-            .try_lock()
-            .and_then(|writer| writer.marks_due_ms());
-        match (commit, marks) {
+        let later = |at: Option<u64>, chore| match self.chores.again_ms(chore) {
+            Some(again) => at.map(|at| at.max(again)),
+            None => at,
+        };
+        // What could not be written is due when the next try is, whatever else has come since.
+        let commit = match self.chores.again_ms(Chore::Begin) {
+            Some(again) => Some(again),
+            None => commit,
+        };
+        let writer = self.writer.try_lock();
+        let marks = writer.and_then(|writer| writer.marks_due_ms());
+        match (commit, later(marks, Chore::Marks)) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
-        }
-    }
-}
-
-/// Waits until a frame is on the medium. Dropping it only stops waiting.
-#[derive(Debug)]
-#[must_use = "nothing is acknowledged before it is awaited"]
-pub(crate) struct CommitWait<'a> {
-    journal: &'a Journal,
-    frame: u64,
-    ticket: Option<u64>,
-}
-
-impl CommitWait<'_> {
-    fn settled(&self) -> Option<Result<()>> {
-        if self.journal.durable() >= self.frame {
-            return Some(Ok(()));
-        }
-        self.journal.check().err().map(Err)
-    }
-
-    fn register(&mut self, waker: &Waker) {
-        let mut waiters = self.journal.waiters.lock();
-        let ticket = *self.ticket.get_or_insert_with(|| {
-            waiters.next += 1;
-            waiters.next
-        });
-        waiters.waiting.insert((self.frame, ticket), waker.clone());
-    }
-}
-
-impl Future for CommitWait<'_> {
-    type Output = Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Some(result) = self.settled() {
-            return Poll::Ready(result);
-        }
-        if self.journal.drive.is_inline() {
-            self.journal.commit(self.journal.latest_ms(), true);
-            if let Some(result) = self.settled() {
-                return Poll::Ready(result);
-            }
-        }
-        self.register(context.waker());
-        self.journal.wanted.fetch_max(self.frame, Ordering::AcqRel);
-        self.journal.signal.raise();
-        // Once more: the frame may have become durable before the waker was in its place.
-        match self.settled() {
-            Some(result) => Poll::Ready(result),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for CommitWait<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.journal
-                .waiters
-                .lock()
-                .waiting
-                .remove(&(self.frame, ticket));
         }
     }
 }

@@ -272,6 +272,13 @@ impl Place {
         Ok(about.f_bavail.saturating_mul(about.f_frsize))
     }
 
+    /// Files that can still be made on its file system; `None` where it makes room for them as it
+    /// needs it.
+    pub(crate) fn free_files(&self) -> io::Result<Option<u64>> {
+        let about = fstatvfs(&self.held.descriptor)?;
+        Ok((about.f_files > 0).then_some(about.f_favail))
+    }
+
     /// A path to this, for code that takes nothing else: through the descriptor, where the system
     /// offers that, else the plain one, if it still leads to the directory that is held.
     pub(crate) fn path_for_others(&self) -> io::Result<PathBuf> {

@@ -265,6 +265,11 @@ impl Tail {
         (self.room > 0).then_some((self.segment, self.room))
     }
 
+    /// The segment that the first frame of this run will go to, while there is none.
+    pub(crate) fn first_segment(&mut self) -> Option<(u64, u32)> {
+        (self.room == 0).then(|| (self.segment + 1, self.settle_next_room()))
+    }
+
     /// Whether the janitor has to hear of a segment to prepare, since this was last asked.
     pub(crate) fn take_call(&mut self) -> bool {
         std::mem::take(&mut self.calls_janitor)
@@ -363,6 +368,18 @@ impl Tail {
     /// The segment that takes frames now, or took the last one.
     pub(crate) fn newest_segment(&self) -> u64 {
         self.segment
+    }
+
+    /// Frames that the segment still takes, the open one left out.
+    pub(crate) fn frames_left(&self) -> u64 {
+        let taken = self.segment_frames + u32::from(self.records > 0);
+        u64::from(self.room.saturating_sub(taken))
+    }
+
+    /// Bytes of frames that the segment still takes.
+    pub(crate) fn bytes_left(&self) -> u64 {
+        let open = u64::try_from(self.payload.len()).expect("a payload is under 64 KiB");
+        SEGMENT_BYTES_MAX.saturating_sub(self.segment_bytes + open)
     }
 
     /// Bytes of the records that were appended to this tail.

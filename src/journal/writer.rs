@@ -2,7 +2,10 @@
 
 use std::io;
 
+use std::collections::VecDeque;
+
 use super::Journal;
+use super::chores::Chore;
 use super::frame::FrameHeader;
 use super::log::Log;
 use super::marks::{Archived, Link, LowMark, Marks};
@@ -16,6 +19,16 @@ const FLUSH_BYTES: usize = 4 * 1024 * 1024;
 
 /// The marks lag behind the durable position by at most this.
 const MARKS_LAG_MS: u64 = 100;
+
+/// Bytes that a log adds to a frame, about: its header, and what the log puts around it.
+const FRAME_EXTRA_BYTES: u64 = 160;
+
+/// The writer looks at the free space this often at most, and wants so much beside what it writes.
+const LOOK_EVERY_MS: u64 = 5;
+const ROOM_BYTES: u64 = 4 << 20;
+
+/// Tries to begin a segment where no time can pass between them.
+const TRIES_AT_ONCE: u32 = 3;
 
 /// What a writer goes on from.
 #[derive(Debug)]
@@ -41,7 +54,12 @@ pub(crate) struct Writer {
     segment: Option<OpenSegment>,
     /// Full segments that the janitor has not closed yet.
     full: Vec<FullSegment>,
+    /// Frames that wait for their segment to begin. Invariant: they follow `last`.
+    waiting: VecDeque<SealedFrame>,
+    /// A commit was due when they began to wait.
+    sync_is_due: bool,
     unflushed_bytes: usize,
+    looked_ms: u64,
     /// When the marks fell behind; `None` while they are current.
     marks_behind_since_ms: Option<u64>,
     scratch: Vec<u8>,
@@ -71,7 +89,10 @@ impl Writer {
             synced: (start.last, start.checksum),
             segment: None,
             full: Vec::new(),
+            waiting: VecDeque::new(),
+            sync_is_due: false,
             unflushed_bytes: 0,
+            looked_ms: 0,
             marks_behind_since_ms: None,
             scratch: Vec::new(),
         }
@@ -96,6 +117,14 @@ impl Writer {
     }
 }
 
+/// Why a round of the writer did not come to its end.
+enum Setback {
+    /// A write or sync failed: it is the last one.
+    Failed(&'static str, io::Error),
+    /// The next segment could not begin, and nothing was written: the round is tried again.
+    Later,
+}
+
 impl Journal {
     /// One round of the writer: writes what waits, and makes it durable if it is due or `force`d.
     pub(crate) fn commit(&self, now_ms: u64, force: bool) {
@@ -108,16 +137,16 @@ impl Journal {
         // marks, which nobody waits for.
         wakes.wake();
         if written {
-            self.write(now_ms, |writer| self.marks_round(writer, now_ms));
+            self.write(now_ms, |writer| {
+                self.marks_round(writer, now_ms);
+                Ok(())
+            });
         }
+        self.chores.tell();
     }
 
     /// Lets `act` write, unless nothing may be written any more. A failure is the last one.
-    fn write(
-        &self,
-        now_ms: u64,
-        act: impl FnOnce(&mut Writer) -> Result<(), (&'static str, io::Error)>,
-    ) -> bool {
+    fn write(&self, now_ms: u64, act: impl FnOnce(&mut Writer) -> Result<(), Setback>) -> bool {
         if self.is_poisoned() {
             return false;
         }
@@ -126,7 +155,7 @@ impl Journal {
         let result = act(&mut writer);
         self.busy_since_ms.store(u64::MAX, Ordering::Relaxed);
         drop(writer);
-        if let Err((doing, error)) = &result {
+        if let Err(Setback::Failed(doing, error)) = &result {
             self.poison(doing, error);
         }
         result.is_ok()
@@ -138,44 +167,28 @@ impl Journal {
         now_ms: u64,
         force: bool,
         wakes: &mut Wakes,
-    ) -> Result<(), (&'static str, io::Error)> {
-        let due = force || self.commit_is_due(now_ms);
-        let (frames, calls_janitor, begun) = {
-            let mut tail = self.tail.lock();
-            if due {
-                tail.seal();
-                // From here on a change counts towards the next commit; the others are as old as they
-                // are until this one has ended.
-                let since = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
-                self.unsynced
-                    .syncing_since_ms
-                    .fetch_min(since, Ordering::AcqRel);
-                let since = self
-                    .unsynced
-                    .unsynced_since_ms
-                    .swap(u64::MAX, Ordering::AcqRel);
-                self.unsynced
-                    .syncing_since_ms
-                    .fetch_min(since, Ordering::AcqRel);
-            }
-            self.unsynced.unwritten_bytes.store(0, Ordering::Relaxed);
-            (tail.take_sealed(), tail.take_call(), tail.begun_segment())
-        };
-        if calls_janitor {
-            self.janitor.raise();
+    ) -> Result<(), Setback> {
+        let begun = self.take_frames(writer, force || self.commit_is_due(now_ms));
+        self.make_disk_room(writer, now_ms);
+        while let Some(frame) = writer.waiting.front() {
+            let open = match writer.segment {
+                Some(open) if open.number == frame.segment => open,
+                _ => self.roll(writer, (frame.segment, frame.room), now_ms, wakes)?,
+            };
+            let Some(frame) = writer.waiting.pop_front() else {
+                break;
+            };
+            self.write_frame(writer, open, &frame)
+                .map_err(|error| Setback::Failed("writing to the log", error))?;
         }
-        for frame in frames {
-            self.write_frame(writer, &frame, wakes)
-                .map_err(|error| ("writing to the log", error))?;
-        }
-        if let Some((segment, room)) = begun.filter(|_| writer.segment.is_none()) {
+        if let Some(begun) = begun.filter(|_| writer.segment.is_none()) {
             // Ahead of its first frame, so that the first commit of a run takes no longer than others.
-            self.roll(writer, segment, room, wakes)
-                .map_err(|error| ("beginning a segment", error))?;
+            self.roll(writer, begun, now_ms, wakes)?;
         }
-        if due {
+        if writer.sync_is_due {
             self.sync_writer(writer, now_ms, wakes)
-                .map_err(|error| ("syncing the log", error))?;
+                .map_err(|error| Setback::Failed("syncing the log", error))?;
+            writer.sync_is_due = false;
             self.unsynced
                 .syncing_since_ms
                 .store(u64::MAX, Ordering::Release);
@@ -183,25 +196,75 @@ impl Journal {
             if let Some(segment) = writer.segment {
                 self.log
                     .flush(segment.number)
-                    .map_err(|error| ("flushing the log", error))?;
+                    .map_err(|error| Setback::Failed("flushing the log", error))?;
             }
             writer.unflushed_bytes = 0;
         }
         Ok(())
     }
 
-    fn marks_round(
-        &self,
-        writer: &mut Writer,
-        now_ms: u64,
-    ) -> Result<(), (&'static str, io::Error)> {
+    /// Takes what waits in the tail, the open frame too where a commit is due. Gives the segment that
+    /// frames go to from here on.
+    fn take_frames(&self, writer: &mut Writer, due: bool) -> Option<(u64, u32)> {
+        writer.sync_is_due |= due;
+        let mut tail = self.tail.lock();
+        if due {
+            tail.seal();
+            // From here on a change counts towards the next commit; the others are as old as they
+            // are until this one has ended.
+            let since = self.unsynced.unsynced_since_ms.load(Ordering::Acquire);
+            self.unsynced
+                .syncing_since_ms
+                .fetch_min(since, Ordering::AcqRel);
+            let since = self
+                .unsynced
+                .unsynced_since_ms
+                .swap(u64::MAX, Ordering::AcqRel);
+            self.unsynced
+                .syncing_since_ms
+                .fetch_min(since, Ordering::AcqRel);
+        }
+        let taken = self.unsynced.unwritten_bytes.swap(0, Ordering::Relaxed);
+        let taken = u64::try_from(taken).expect("what waits is in memory");
+        self.taken_bytes.fetch_add(taken, Ordering::Relaxed);
+        writer.waiting.append(&mut tail.take_sealed());
+        let (calls_janitor, begun) = (tail.take_call(), tail.begun_segment());
+        drop(tail);
+        if calls_janitor {
+            self.janitor.raise();
+        }
+        begun
+    }
+
+    /// Gives the reserve back where somebody else has taken the room since the last look: what waits
+    /// was admitted, and a write that fails is the last one.
+    fn make_disk_room(&self, writer: &mut Writer, now_ms: u64) {
+        if writer.waiting.is_empty() || now_ms < writer.looked_ms.saturating_add(LOOK_EVERY_MS) {
+            return;
+        }
+        writer.looked_ms = now_ms;
+        let sizes = writer.waiting.iter().map(|frame| frame.payload.len());
+        let bytes = u64::try_from(sizes.sum::<usize>()).expect("what waits is in memory");
+        // Without an answer the write itself finds out.
+        let Ok(Some(free)) = self.log.free_bytes() else {
+            return;
+        };
+        if free < bytes.saturating_add(ROOM_BYTES) && self.log.hold_reserve(0).is_ok() {
+            self.reserve_is_gone.store(true, Ordering::Release);
+        }
+    }
+
+    /// Brings the marks up to date. Where that fails they are behind for longer, which nobody was
+    /// promised anything about: they are written again, the whole slot, and the other one is whole.
+    fn marks_round(&self, writer: &mut Writer, now_ms: u64) {
         if writer.marks_due_ms().is_some_and(|at| at <= now_ms) {
             let marks = self.current_marks(writer);
-            writer
-                .write_marks(&*self.log, marks)
-                .map_err(|error| ("writing the marks", error))?;
+            // What failed is told by the chores.
+            let _ = self.chores.attempt(Chore::Marks, now_ms, || {
+                let written = writer.write_marks(&*self.log, marks);
+                written.map_err(|error| Error::io(Chore::Marks.doing(), error))
+            });
         }
-        Ok(())
     }
 
     fn commit_is_due(&self, now_ms: u64) -> bool {
@@ -220,13 +283,9 @@ impl Journal {
     fn write_frame(
         &self,
         writer: &mut Writer,
+        open: OpenSegment,
         frame: &SealedFrame,
-        wakes: &mut Wakes,
     ) -> io::Result<()> {
-        let open = match writer.segment {
-            Some(open) if open.number == frame.segment => open,
-            _ => self.roll(writer, frame.segment, frame.room, wakes)?,
-        };
         debug_assert_eq!(frame.number, writer.last + 1, "frames are written in order");
         let header = FrameHeader {
             records: frame.records,
@@ -245,6 +304,8 @@ impl Journal {
         writer.last = frame.number;
         writer.checksum = checksum;
         writer.unflushed_bytes += writer.scratch.len();
+        self.taken_bytes
+            .fetch_add(FRAME_EXTRA_BYTES, Ordering::Relaxed);
         Ok(())
     }
 
@@ -252,12 +313,13 @@ impl Journal {
     fn roll(
         &self,
         writer: &mut Writer,
-        segment: u64,
-        room: u32,
+        (number, room): (u64, u32),
+        now_ms: u64,
         wakes: &mut Wakes,
-    ) -> io::Result<OpenSegment> {
-        if let Some(before) = writer.segment {
-            self.sync_segment(before.number)?;
+    ) -> Result<OpenSegment, Setback> {
+        if let Some(before) = writer.segment.take() {
+            self.sync_segment(before.number)
+                .map_err(|error| Setback::Failed("syncing the log", error))?;
             writer.full.push(FullSegment {
                 number: before.number,
                 end_frame: writer.last + 1,
@@ -266,19 +328,45 @@ impl Journal {
         }
         let link = Link {
             store_id: self.store_id,
-            segment,
+            segment: number,
             before: writer.last,
             checksum: writer.checksum,
         };
-        self.log.prepare(segment, room)?;
-        self.log.activate(segment, &link.encode())?;
+        self.begin((number, room), &link.encode(), now_ms)?;
         let open = OpenSegment {
-            number: segment,
+            number,
             first_frame: writer.last + 1,
         };
         writer.segment = Some(open);
+        self.activated.store(number, Ordering::Release);
         self.janitor.raise();
         Ok(open)
+    }
+
+    /// Makes a segment exist. What keeps it from that is no lost write: it is tried again, for as
+    /// long as one write may take.
+    fn begin(&self, (number, room): (u64, u32), link: &[u8], now_ms: u64) -> Result<(), Setback> {
+        let begin = || {
+            let prepared = self.log.prepare(number, room);
+            let begun = prepared.and_then(|()| self.log.activate(number, link));
+            begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
+        };
+        // Whoever carries out their own commits cannot wait for a later one.
+        let is_inline = self.drive.is_inline();
+        let mut begun = self.chores.attempt(Chore::Begin, now_ms, begin);
+        for _ in 1..if is_inline { TRIES_AT_ONCE } else { 1 } {
+            if begun.is_err() {
+                begun = self.chores.attempt_now(Chore::Begin, now_ms, begin);
+            }
+        }
+        let Err(error) = begun else { return Ok(()) };
+        let since_ms = self.chores.since_ms(Chore::Begin).unwrap_or(now_ms);
+        let waited_ms = now_ms.saturating_sub(since_ms);
+        if is_inline || waited_ms >= crate::clock::millis(self.write_deadline) {
+            let error = io::Error::other(error.to_string());
+            return Err(Setback::Failed("writing to the log", error));
+        }
+        Err(Setback::Later)
     }
 
     fn sync_writer(&self, writer: &mut Writer, now_ms: u64, wakes: &mut Wakes) -> io::Result<()> {
@@ -367,7 +455,8 @@ impl Journal {
             .write_marks(&*self.log, marks)
             .and_then(|()| writer.write_marks(&*self.log, marks));
         drop(writer);
-        written.map_err(|error| self.poisoned_by("writing the epoch", error))
+        // No token of this epoch is granted, so nothing rests on it.
+        written.map_err(|error| Error::io("writing the epoch", error))
     }
 
     /// Raises the low mark, durably: the segments below it are dead, and their audit entries, if
@@ -390,12 +479,8 @@ impl Journal {
         let written = writer.write_marks(&*self.log, marks);
         self.busy_since_ms.store(u64::MAX, Ordering::Relaxed);
         drop(writer);
-        written.map_err(|error| self.poisoned_by("writing the low mark", error))
-    }
-
-    fn poisoned_by(&self, doing: &'static str, error: io::Error) -> Error {
-        self.poison(doing, &error);
-        Error::io(doing, error)
+        // What lies below the mark stays for longer: nothing rests on its going.
+        written.map_err(|error| Error::io("writing the low mark", error))
     }
 
     pub(crate) fn marks(&self) -> Marks {
@@ -424,9 +509,23 @@ impl Journal {
         self.writer.lock().segment.map(|segment| segment.number)
     }
 
+    /// Commits everything, and waits for a segment that cannot begin yet: nobody comes back for it.
+    fn commit_last(&self, now_ms: u64) {
+        self.commit(now_ms, true);
+        while !self.is_poisoned() && !self.writer.lock().waiting.is_empty() {
+            let again = self.chores.again_ms(Chore::Begin).unwrap_or(now_ms);
+            let Some(until) = self.clock.park_until(again) else {
+                let error = io::Error::other("no segment could begin, and the store was closed");
+                return self.poison("closing the store", &error);
+            };
+            self.signal.wait(Some(until));
+            self.commit(self.clock.mono_ms(), true);
+        }
+    }
+
     /// Commits everything, writes the marks, and closes the log.
     pub(crate) fn close(&self, now_ms: u64) -> Result<()> {
-        self.commit(now_ms, true);
+        self.commit_last(now_ms);
         let poisoned = self.check();
         let mut writer = self.writer.lock();
         let marked = if poisoned.is_ok() && !self.log.is_read_only() {

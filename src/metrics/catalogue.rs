@@ -286,6 +286,11 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
         "Whether the store is free of this trouble: 1, or 0 while it has it.",
     ),
     (
+        "hapax_upkeep_failures_total",
+        Counter,
+        "Failures of work beside the writes of the log, each of which is tried again.",
+    ),
+    (
         "hapax_build_info",
         Gauge,
         "Always 1; the version of hapax is its label.",

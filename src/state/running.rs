@@ -1,6 +1,6 @@
 //! [`Running`]: a key that someone runs, in full.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Waker;
@@ -137,7 +137,9 @@ pub(crate) struct Rest<W> {
     pub(crate) previous_record: Option<Arc<Record>>,
     /// Invariant: where the newest record of the key lies, kept until a newer one replaces it.
     pub(crate) last_record: Option<LastRecord>,
-    pub(crate) waiters: VecDeque<W>,
+    /// By their places in the line, which no two in a store share: whoever gives up leaves a line of
+    /// any length in a moment.
+    pub(crate) waiters: BTreeMap<u64, W>,
     /// Who wants to hear that the lease is lost.
     pub(crate) watchers: Vec<Waker>,
 }
@@ -157,7 +159,7 @@ impl<W> Rest<W> {
             previous: None,
             previous_record: None,
             last_record: None,
-            waiters: VecDeque::new(),
+            waiters: BTreeMap::new(),
             watchers: Vec::new(),
         }
     }
@@ -179,10 +181,10 @@ impl<W> Rare<W> {
         self.0.as_deref_mut()
     }
 
+    /// Those who wait, in the order in which they came.
     pub(crate) fn take_waiters(&mut self) -> VecDeque<W> {
-        self.get_mut()
-            .map(|rest| std::mem::take(&mut rest.waiters))
-            .unwrap_or_default()
+        let waiters = self.get_mut().map(|rest| std::mem::take(&mut rest.waiters));
+        waiters.unwrap_or_default().into_values().collect()
     }
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {

@@ -78,6 +78,12 @@ pub(crate) fn lapsed(_: impl FnOnce() -> Subject, _: Lapse) {}
 pub(crate) fn poisoned(_: &str, _: &std::io::Error) {}
 
 #[inline]
+pub(crate) fn ailing(_: &'static str, _: &str) {}
+
+#[inline]
+pub(crate) fn healed(_: &'static str) {}
+
+#[inline]
 pub(crate) fn recovered(_: u64, _: u64, _: u32, _: Duration) {}
 
 #[inline]

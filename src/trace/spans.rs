@@ -227,6 +227,27 @@ pub(crate) fn poisoned(doing: &str, error: &std::io::Error) {
     );
 }
 
+pub(crate) fn ailing(doing: &'static str, cause: &str) {
+    warn!(
+        target: TARGET,
+        {
+            hapax.operation = doing,
+            error = %cause.escape_debug(),
+        },
+        "upkeep of the store fails, and is tried again"
+    );
+}
+
+pub(crate) fn healed(doing: &'static str) {
+    info!(
+        target: TARGET,
+        {
+            hapax.operation = doing,
+        },
+        "upkeep of the store succeeds again"
+    );
+}
+
 pub(crate) fn recovered(records: u64, torn_frames: u64, epoch: u32, took: Duration) {
     info!(
         target: TARGET,

@@ -1,5 +1,6 @@
 //! [`Gate`]: work that may block, off the threads of the runtime, a few at a time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -67,10 +68,16 @@ impl Gate {
         };
         let stop = Stop::default();
         let asks = AskOnDrop(stop.clone());
-        let mut task = spawn_blocking(move || {
+        let task = move || {
             let _place = place;
             work(&stop)
-        });
+        };
+        // The runtime panics where the system gives it no thread.
+        let spawned = catch_unwind(AssertUnwindSafe(|| spawn_blocking(task)));
+        let mut task = spawned.map_err(|_| {
+            let text = "the system gives the service no thread: try again in a moment";
+            Problem::new(Code::Busy, text).retry_after(1)
+        })?;
         if let Ok(done) = timeout(self.patience, &mut task).await {
             return ended(done);
         }

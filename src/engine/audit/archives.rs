@@ -38,8 +38,6 @@ pub(in crate::engine) enum Moved {
     Nothing,
     /// They are in an archive, up to this one.
     UpTo(AuditHead),
-    /// The disk has no room for an archive.
-    NoRoom,
 }
 
 impl Engine {
@@ -83,11 +81,9 @@ impl Engine {
         {
             return Ok(Moved::UpTo(last));
         }
-        match self.write_archive(segment.number, &archive) {
-            Ok(()) => Ok(Moved::UpTo(last)),
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(Moved::NoRoom),
-            Err(error) => Err(Error::io("writing an audit archive", error)),
-        }
+        let written = self.write_archive(segment.number, &archive);
+        written.map_err(|error| Error::io("writing an audit archive", error))?;
+        Ok(Moved::UpTo(last))
     }
 
     /// Removes the oldest archive once everything in it has expired. The newest one only loses its
@@ -115,12 +111,8 @@ impl Engine {
             return Ok(0);
         }
         if !archive.entries.is_empty() {
-            match self.write_archive(archive.segment, &archive.emptied().encode()) {
-                Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                    return Err(Error::io("emptying an audit archive", error));
-                }
-                _ => {}
-            }
+            let emptied = self.write_archive(archive.segment, &archive.emptied().encode());
+            emptied.map_err(|error| Error::io("emptying an audit archive", error))?;
         }
         Ok(u32::MAX)
     }

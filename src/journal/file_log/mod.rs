@@ -163,7 +163,10 @@ impl Log for FileLog {
             Some(writing) => writing,
             None => self.make(segment)?,
         };
-        writing.activate(link)?;
+        if let Err(error) = writing.activate(link) {
+            prepared.insert(segment, writing);
+            return Err(error);
+        }
         let segment_open = Segment::open(self.file(segment), writing);
         self.segments
             .write()
@@ -213,10 +216,11 @@ impl Log for FileLog {
     fn remove(&self, segment: u64) -> io::Result<()> {
         self.directory.check()?;
         let found = self.segment(segment)?;
-        self.segments.write().remove(&segment);
         found.forget();
         unlink(found.path())?;
-        sync_directory(self.directory.segments())
+        sync_directory(self.directory.segments())?;
+        self.segments.write().remove(&segment);
+        Ok(())
     }
 
     fn archives(&self) -> io::Result<Vec<u64>> {
@@ -245,6 +249,10 @@ impl Log for FileLog {
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         self.directory.free_bytes().map(Some)
+    }
+
+    fn free_files(&self) -> io::Result<Option<u64>> {
+        self.directory.free_files()
     }
 
     fn hold_reserve(&self, bytes: u64) -> io::Result<()> {

@@ -136,16 +136,14 @@ impl Segment {
             return Ok(None);
         }
         self.sync()?;
-        self.failure.guard(|| {
-            let Some(writing) = self.writing.write().take() else {
-                return Ok(None);
-            };
-            if let Some(places) = self.places.lock().as_mut() {
-                places.offsets.shrink_to_fit();
-            }
-            let bytes = writing.bytes();
-            writing.finish().map(|()| Some(bytes))
-        })
+        let Some(writing) = self.writing.write().take() else {
+            return Ok(None);
+        };
+        if let Some(places) = self.places.lock().as_mut() {
+            places.offsets.shrink_to_fit();
+        }
+        let bytes = writing.bytes();
+        writing.finish().map(|()| Some(bytes))
     }
 
     /// The first failure of a write to this segment, if there was one.

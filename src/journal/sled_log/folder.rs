@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use crate::journal::directory::{named, replace_file, sync_directory, sync_file};
 use crate::journal::lock::LOCK_ROUND;
@@ -49,8 +51,18 @@ pub(super) struct Folder {
     /// Another handle on sled's file, older than the first write through sled's own: what makes
     /// things durable, since sled does not, and what hears of every lost write.
     db: File,
+    /// What becomes the marker, while the folder is no segment.
+    marker: Option<Marker>,
     /// A forked child must leave the database alone, even on dropping it.
     process: u32,
+}
+
+/// A file that only has to be filled in and renamed, and the folder that it lies in: beginning a
+/// segment takes no descriptor, no file and no room that was not there when it was prepared.
+#[derive(Debug)]
+struct Marker {
+    file: File,
+    folder: File,
 }
 
 impl Folder {
@@ -81,7 +93,19 @@ impl Folder {
         })?;
         folder.flush()?;
         folder.sync_all()?;
+        folder.marker = Some(Marker::prepare(path)?);
         Ok(folder)
+    }
+
+    /// Writes the marker that makes the folder a segment; durable on return. Where that fails, it can
+    /// be tried again.
+    pub(super) fn begin(&mut self, link: &[u8]) -> io::Result<()> {
+        match &self.marker {
+            Some(marker) => marker.begin(&self.path, link)?,
+            None => write_link(&self.path, link)?,
+        }
+        self.marker = None;
+        Ok(())
     }
 
     /// Opens a database that was closed, or left by a process that died.
@@ -165,6 +189,8 @@ impl Folder {
 
     /// Starts sled on the folder.
     fn start(path: &Place, db: File) -> io::Result<Self> {
+        check_clock()?;
+        check_threads()?;
         take_standard_streams()?;
         let held = path.hold().map_err(|error| named(&error, "open", path))?;
         let place = held.path_for_others()?;
@@ -188,6 +214,7 @@ impl Folder {
                     database,
                     _held: held,
                     db,
+                    marker: None,
                     process: std::process::id(),
                 });
             }
@@ -247,6 +274,32 @@ impl Drop for Folder {
     }
 }
 
+/// Refuses to start sled where it would panic: it counts nanoseconds since 1970.
+pub(super) fn check_clock() -> io::Result<()> {
+    if crate::clock::is_before_1970() {
+        let what = "the wall clock of this machine stands before 1970, where sled cannot run: set the clock, or move the store to plain files with Store::move_log";
+        return Err(io::Error::other(what));
+    }
+    Ok(())
+}
+
+/// Refuses to start sled where it would wait for ever: it starts threads with its first write, for
+/// all databases of the process, and goes on where the system gives it none.
+fn check_threads() -> io::Result<()> {
+    static PROBED: OnceLock<()> = OnceLock::new();
+    if PROBED.get().is_none() {
+        let probe = crate::sync::spawn("hapax-probe", || {}).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot start a thread for sled: {error}"),
+            )
+        })?;
+        let _ = probe.join();
+        let _ = PROBED.set(());
+    }
+    Ok(())
+}
+
 /// Opens sled's file, once `conf` is known to be as expected, and makes it durable: what a killed
 /// process has written may still be on its way.
 pub(super) fn open_db(path: &Place) -> io::Result<File> {
@@ -279,12 +332,48 @@ pub(super) fn check_layout(path: &Place, db: &File) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::InvalidData, what))
 }
 
-/// Writes the marker that makes a folder a segment.
-pub(super) fn write_link(path: &Place, link: &[u8]) -> io::Result<()> {
+impl Marker {
+    fn prepare(path: &Place) -> io::Result<Self> {
+        let new = path.join(READY_NEW);
+        let make = || {
+            let file = new.create()?;
+            file.write_all_at(&[0; LINK_BYTES_MAX], 0)?;
+            file.sync_all()?;
+            let folder = path.open()?;
+            Ok(Self { file, folder })
+        };
+        make().map_err(|error: io::Error| named(&error, "create", &new))
+    }
+
+    fn begin(&self, path: &Place, link: &[u8]) -> io::Result<()> {
+        check_link(link)?;
+        let (new, ready) = (path.join(READY_NEW), path.join(READY));
+        let begin = || {
+            self.file.write_all_at(link, 0)?;
+            self.file.set_len(link.len() as u64)?;
+            self.file.sync_all()?;
+            match new.rename(&ready) {
+                // An earlier try came this far.
+                Err(error) if error.kind() == ErrorKind::NotFound && is_ready(path) => {}
+                renamed => renamed?,
+            }
+            self.folder.sync_all()
+        };
+        begin().map_err(|error| named(&error, "write", &ready))
+    }
+}
+
+fn check_link(link: &[u8]) -> io::Result<()> {
     if link.len() > LINK_BYTES_MAX {
         let what = format!("a marker of {} bytes is too long", link.len());
         return Err(io::Error::new(ErrorKind::InvalidInput, what));
     }
+    Ok(())
+}
+
+/// Writes the marker that makes a folder a segment.
+pub(super) fn write_link(path: &Place, link: &[u8]) -> io::Result<()> {
+    check_link(link)?;
     replace_file(path, READY_NEW, READY, link)
 }
 

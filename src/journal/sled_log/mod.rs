@@ -75,9 +75,16 @@ impl SledLog {
     /// Renames a folder to a dead name before it is deleted, so that no crash leaves half of it.
     fn bury(&self, path: &Place) -> io::Result<Place> {
         let dead = path.beside(format!("{DEAD}{}", path.name()));
-        folder::discard(&dead)?;
-        path.rename(&dead)
-            .map_err(|error| named(&error, "rename", path))?;
+        match path.rename(&dead) {
+            // An earlier try came this far.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if is_there(&error) => {
+                folder::discard(&dead)?;
+                let renamed = path.rename(&dead);
+                renamed.map_err(|error| named(&error, "rename", path))?;
+            }
+            renamed => renamed.map_err(|error| named(&error, "rename", path))?,
+        }
         sync_directory(self.directory.segments())?;
         Ok(dead)
     }
@@ -122,6 +129,7 @@ impl Log for SledLog {
 
     fn segments(&self) -> io::Result<Vec<u64>> {
         self.directory.check()?;
+        folder::check_clock()?;
         let path = self.directory.segments();
         let names = path.names().map_err(|error| named(&error, "list", path))?;
         let mut numbers = Vec::new();
@@ -153,11 +161,14 @@ impl Log for SledLog {
         self.directory.check()?;
         let path = self.folder(segment);
         let mut prepared = self.prepared.lock();
-        let folder = match prepared.remove(&segment) {
+        let mut folder = match prepared.remove(&segment) {
             Some(folder) => folder,
             None => Folder::create(&path, SEGMENT_FRAMES_MAX)?,
         };
-        folder::write_link(&path, link)?;
+        if let Err(error) = folder.begin(link) {
+            prepared.insert(segment, folder);
+            return Err(error);
+        }
         self.segments
             .write()
             .insert(segment, Arc::new(Segment::open(path, folder)));
@@ -201,9 +212,10 @@ impl Log for SledLog {
     fn remove(&self, segment: u64) -> io::Result<()> {
         self.directory.check()?;
         let found = self.segment(segment)?;
-        self.segments.write().remove(&segment);
         let dead = found.remove(|| self.bury(found.path()))?;
-        folder::discard(&dead)
+        folder::discard(&dead)?;
+        self.segments.write().remove(&segment);
+        Ok(())
     }
 
     fn archives(&self) -> io::Result<Vec<u64>> {
@@ -234,6 +246,10 @@ impl Log for SledLog {
         self.directory.free_bytes().map(Some)
     }
 
+    fn free_files(&self) -> io::Result<Option<u64>> {
+        self.directory.free_files()
+    }
+
     fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
         self.directory.hold_reserve(bytes)
     }
@@ -251,6 +267,14 @@ impl Log for SledLog {
         }
         result.and(self.directory.release())
     }
+}
+
+/// Whether a folder could not be renamed because another one has the name.
+fn is_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+    )
 }
 
 /// Whether a folder is a segment; refuses one that was, and is not whole any more.

@@ -128,18 +128,17 @@ impl Segment {
             return Ok(());
         }
         self.sync()?;
-        self.failure.guard(|| {
-            let db = folder::open_db(&self.path)?;
-            folder::check_layout(&self.path, &db)?;
-            let entries = self.locate(&db)?;
-            // From here on nobody needs the folder: readers go to the file.
-            *self.index.write() = Some(Arc::new(Index {
-                entries,
-                is_direct: true,
-            }));
-            *self.written.lock() = Vec::new();
-            self.close()
-        })
+        // Nothing is written from here on, so a failure can be tried again.
+        let db = folder::open_db(&self.path)?;
+        folder::check_layout(&self.path, &db)?;
+        let entries = self.locate(&db)?;
+        // From here on nobody needs the folder: readers go to the file.
+        *self.index.write() = Some(Arc::new(Index {
+            entries,
+            is_direct: true,
+        }));
+        *self.written.lock() = Vec::new();
+        self.close()
     }
 
     /// Closes the folder if it is open; the segment is readable afterwards too.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::folder::{DB, Folder};
 use super::messages::{self, BLOCK_BYTES, Layout};
 use super::*;
+use crate::clock::pretend_before_1970;
 use crate::journal::directory::DirectoryOptions;
 use crate::journal::log::{
     FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
@@ -52,6 +53,32 @@ fn place(path: &Path) -> Place {
 
 fn segment_folder(path: &Path) -> PathBuf {
     path.join("segments/0000000000000001")
+}
+
+/// The bug: sled counts from 1970, and panics where the wall clock stands before. The store opened,
+/// a panic was printed, and the first segment poisoned it, though no file had anything amiss.
+#[test]
+fn a_wall_clock_before_1970_is_refused_and_ends_nothing() {
+    let root = TempDir::new().unwrap();
+    let log = filled(root.path(), &frames(3));
+    let refused = |error: io::Error| assert!(error.to_string().contains("1970"), "{error}");
+    pretend_before_1970(true);
+    // Of a log that is open, only what it has not begun yet has to wait.
+    refused(log.prepare(2, 100).unwrap_err());
+    refused(log.activate(2, b"link").unwrap_err());
+    log.append(1, 3, &frame(3)).unwrap();
+    log.sync(1).unwrap();
+    log.seal(1).unwrap();
+    assert_eq!(log.read(1, 3).unwrap(), Some(frame(3)));
+    log.close().unwrap();
+    drop(log);
+    refused(open(root.path()).segments().unwrap_err());
+    pretend_before_1970(false);
+    let log = open(root.path());
+    assert_eq!(log.segments().unwrap(), [1]);
+    log.prepare(2, 100).unwrap();
+    log.activate(2, b"link").unwrap();
+    assert_eq!(log.read(1, 3).unwrap(), Some(frame(3)));
 }
 
 /// Opening took a folder without its marker for one that was never used, and deleted it, frames

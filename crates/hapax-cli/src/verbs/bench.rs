@@ -149,12 +149,16 @@ fn pairs(store: &Store, time: Duration, callers: usize) -> Result<Measured> {
     let watch = Stopwatch::start();
     let ran: Vec<Result<Vec<Duration>>> = std::thread::scope(|scope| {
         let space = &space;
-        let caller = |caller: usize| scope.spawn(move || call(space, caller, time));
+        let caller = |caller: usize| {
+            let thread = std::thread::Builder::new();
+            thread.spawn_scoped(scope, move || call(space, caller, time))
+        };
         let threads: Vec<_> = (0..callers).map(caller).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined
-            .map(|ran| ran.expect("a caller does not panic"))
-            .collect()
+        let joined = threads.into_iter().map(|thread| {
+            let thread = thread.map_err(Trouble::file("starting a caller"))?;
+            thread.join().expect("a caller does not panic")
+        });
+        joined.collect()
     });
     store.sync()?;
     let took = watch.elapsed();

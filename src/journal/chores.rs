@@ -1,0 +1,310 @@
+//! [`Chores`]: the work of a store beside the writes of its journal. What fails of it is tried again,
+//! with back-off, and ends nothing.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::Trouble;
+use crate::sync::{AtomicU32, Mutex, Ordering, contain};
+
+/// How long the first pause between two tries is; each one doubles, up to the longest.
+const PAUSE_MS: u64 = 100;
+const PAUSE_MS_MAX: u64 = 5000;
+
+/// A piece of work that may fail without harm to what was acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Chore {
+    /// Makes the prepared segment the one that takes frames: changes wait meanwhile.
+    Begin,
+    Prepare,
+    Close,
+    Marks,
+    LowMark,
+    Link,
+    Carry,
+    Archive,
+    Expire,
+    Remove,
+    Look,
+    Reserve,
+    Measure,
+}
+
+impl Chore {
+    const ALL: [Self; 13] = [
+        Self::Begin,
+        Self::Prepare,
+        Self::Close,
+        Self::Marks,
+        Self::LowMark,
+        Self::Link,
+        Self::Carry,
+        Self::Archive,
+        Self::Expire,
+        Self::Remove,
+        Self::Look,
+        Self::Reserve,
+        Self::Measure,
+    ];
+
+    /// What is being done, as operators read it.
+    pub(crate) fn doing(self) -> &'static str {
+        match self {
+            Self::Begin => "beginning a segment",
+            Self::Prepare => "preparing a segment",
+            Self::Close => "closing a full segment",
+            Self::Marks => "writing the marks",
+            Self::LowMark => "raising the low mark",
+            Self::Link => "reading a segment's marker",
+            Self::Carry => "carrying live records",
+            Self::Archive => "writing an audit archive",
+            Self::Expire => "expiring audit archives",
+            Self::Remove => "removing a dead segment",
+            Self::Look => "looking at the free disk space",
+            Self::Reserve => "changing the disk reserve",
+            Self::Measure => "measuring the disk space in use",
+        }
+    }
+
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// A chore that has failed since it last succeeded.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    pub(crate) doing: &'static str,
+    pub(crate) cause: String,
+    pub(crate) since: Duration,
+}
+
+impl From<Failing> for Trouble {
+    fn from(failing: Failing) -> Self {
+        Self::Upkeep {
+            doing: failing.doing.to_owned(),
+            cause: failing.cause,
+            since: failing.since,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Setback {
+    kind: ErrorKind,
+    cause: String,
+    since_ms: u64,
+    again_ms: u64,
+    pause_ms: u64,
+}
+
+/// What of the chores fails now.
+#[derive(Debug, Default)]
+pub(crate) struct Chores {
+    /// A bit for each chore that fails, so that nobody takes the lock while all is well.
+    failing: AtomicU32,
+    failures: AtomicU32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Invariant: there is a setback where the chore's bit is set, and nowhere else.
+    setbacks: [Option<Setback>; Chore::ALL.len()],
+    /// Chores that began to fail or healed, with the cause, and that nobody was told of yet.
+    news: Vec<(Chore, Option<String>)>,
+}
+
+impl State {
+    fn of(&self, chore: Chore) -> Option<&Setback> {
+        self.setbacks[chore as usize].as_ref()
+    }
+}
+
+impl Chores {
+    /// Does a chore, unless it failed so lately that it is not due again.
+    ///
+    /// # Errors
+    /// Its failure, or the last one where it is not due.
+    pub(crate) fn attempt<T>(
+        &self,
+        chore: Chore,
+        now_ms: u64,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if self.is_failing(chore) {
+            let state = self.state.lock();
+            let waits = state.of(chore).filter(|setback| setback.again_ms > now_ms);
+            if let Some(setback) = waits {
+                return Err(Error::new(setback.kind, setback.cause.clone()));
+            }
+        }
+        self.attempt_now(chore, now_ms, act)
+    }
+
+    /// As [`attempt`](Self::attempt), due or not.
+    pub(crate) fn attempt_now<T>(
+        &self,
+        chore: Chore,
+        now_ms: u64,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let done = act();
+        match &done {
+            Ok(_) => self.succeeded(chore),
+            Err(error) => self.failed(chore, now_ms, error),
+        }
+        done
+    }
+
+    fn succeeded(&self, chore: Chore) {
+        if self.is_failing(chore) {
+            let mut state = self.state.lock();
+            state.setbacks[chore as usize] = None;
+            state.news.push((chore, None));
+            self.failing.fetch_and(!chore.bit(), Ordering::Release);
+        }
+    }
+
+    fn failed(&self, chore: Chore, now_ms: u64, error: &Error) {
+        let mut state = self.state.lock();
+        let (since_ms, pause_ms) = match state.of(chore) {
+            None => (now_ms, PAUSE_MS),
+            Some(before) => {
+                let longer_ms = before.pause_ms.saturating_mul(2);
+                (before.since_ms, longer_ms.min(PAUSE_MS_MAX))
+            }
+        };
+        let cause = error.to_string();
+        if state.of(chore).is_none() {
+            state.news.push((chore, Some(cause.clone())));
+        }
+        state.setbacks[chore as usize] = Some(Setback {
+            kind: error.kind(),
+            cause,
+            since_ms,
+            again_ms: now_ms.saturating_add(pause_ms),
+            pause_ms,
+        });
+        self.failing.fetch_or(chore.bit(), Ordering::Release);
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells whoever traces the store what began to fail and what healed. Runs foreign code, so no
+    /// lock is held by the caller either.
+    pub(crate) fn tell(&self) {
+        if self.failures.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let news = std::mem::take(&mut self.state.lock().news);
+        for (chore, cause) in news {
+            match cause {
+                Some(cause) => contain(|| crate::trace::ailing(chore.doing(), &cause)),
+                None => contain(|| crate::trace::healed(chore.doing())),
+            }
+        }
+    }
+
+    /// Whether the last try of a chore failed.
+    #[inline]
+    pub(crate) fn is_failing(&self, chore: Chore) -> bool {
+        self.failing.load(Ordering::Acquire) & chore.bit() != 0
+    }
+
+    /// Since when a chore has failed, on the monotonic clock.
+    pub(crate) fn since_ms(&self, chore: Chore) -> Option<u64> {
+        self.state.lock().of(chore).map(|setback| setback.since_ms)
+    }
+
+    /// When a chore that fails is due again.
+    pub(crate) fn again_ms(&self, chore: Chore) -> Option<u64> {
+        if !self.is_failing(chore) {
+            return None;
+        }
+        self.state.lock().of(chore).map(|setback| setback.again_ms)
+    }
+
+    /// When the first of those that fail is due again.
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        if self.failing.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let state = self.state.lock();
+        let again = state.setbacks.iter().flatten();
+        again.map(|setback| setback.again_ms).min()
+    }
+
+    /// Those that fail. Waits for no lock: in a forked child its holder may be gone.
+    pub(crate) fn list(&self, now_ms: u64) -> Vec<Failing> {
+        if self.failing.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let Some(state) = self.state.try_lock() else {
+            return Vec::new();
+        };
+        let failing = Chore::ALL.into_iter().filter_map(|chore| {
+            let setback = state.of(chore)?;
+            Some(Failing {
+                doing: chore.doing(),
+                cause: setback.cause.clone(),
+                since: Duration::from_millis(now_ms.saturating_sub(setback.since_ms)),
+            })
+        });
+        failing.collect()
+    }
+
+    /// Failures so far.
+    pub(crate) fn failures(&self) -> u64 {
+        u64::from(self.failures.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chore, Chores};
+    use crate::error::{Error, ErrorKind, Result};
+
+    fn fail() -> Result<()> {
+        Err(Error::new(ErrorKind::Io, "too many open files"))
+    }
+
+    #[test]
+    fn every_chore_has_a_place_of_its_own() {
+        for (place, chore) in Chore::ALL.into_iter().enumerate() {
+            assert_eq!(chore as usize, place);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_later_and_later_and_forgotten_once_it_succeeds() {
+        let chores = Chores::default();
+        chores.attempt(Chore::Prepare, 1000, fail).unwrap_err();
+        chores
+            .attempt(Chore::Prepare, 1099, || -> Result<()> {
+                panic!("it is not due")
+            })
+            .unwrap_err();
+        for (at, next) in [
+            (1100, 1300),
+            (1300, 1700),
+            (1700, 2500),
+            (2500, 4100),
+            (4100, 7300),
+            (7300, 12_300),
+            (12_300, 17_300),
+        ] {
+            chores.attempt(Chore::Prepare, at, fail).unwrap_err();
+            assert_eq!(chores.next_ms(), Some(next));
+        }
+        assert!(chores.is_failing(Chore::Prepare) && !chores.is_failing(Chore::Close));
+        let [failing] = &chores.list(20_000)[..] else {
+            panic!("one fails")
+        };
+        assert_eq!(failing.since.as_millis(), 19_000);
+        assert!(failing.cause.contains("too many"), "{failing:?}");
+        chores.attempt(Chore::Prepare, 20_000, || Ok(())).unwrap();
+        assert!(chores.list(20_000).is_empty() && chores.next_ms().is_none());
+        chores.attempt(Chore::Prepare, 20_000, fail).unwrap_err();
+        assert_eq!(chores.next_ms(), Some(20_100), "the pauses begin anew");
+    }
+}
