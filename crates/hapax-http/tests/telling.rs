@@ -118,7 +118,7 @@ impl Subscriber for Listener {
     }
 
     fn exit(&self, _: &Id) {
-        ENTERED.with_borrow_mut(|entered| drop(entered.pop()));
+        ENTERED.with_borrow_mut(Vec::pop);
     }
 }
 
