@@ -38,6 +38,7 @@ const ADDITIVE: &[(&str, &[&str])] = &[
         &[
             "futures-core",
             "futures-util",
+            "load-shed",
             "pin-project-lite",
             "sync_wrapper",
             "util",
