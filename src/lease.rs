@@ -267,21 +267,9 @@ impl Lease {
     /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
     /// counted, and nothing is in doubt; whoever waits for the key is decided again.
     ///
+    /// Of a lease that a ticket became, it says so of the holder before [`detach`](Self::detach) too.
+    ///
     /// It waits for nothing. Where the grant was not the last one of its key any more, nothing changes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax::{Claim, Policy, Store};
-    ///
-    /// let store = Store::in_memory().allow_at_most_once().open()?;
-    /// let jobs = store.namespace("jobs", Policy::at_most_once().max_attempts(1))?;
-    /// if let Claim::Granted(lease) = jobs.claim("report-2026-01")? {
-    ///     lease.withdraw(); // no worker is free
-    /// }
-    /// assert!(matches!(jobs.claim("report-2026-01")?, Claim::Granted(_)));
-    /// # Ok::<(), hapax::Error>(())
-    /// ```
     pub fn withdraw(mut self) {
         self.armed = false;
         let (digest, token) = (self.held.digest, self.token());

@@ -63,6 +63,7 @@ mod salvage;
 mod scan;
 mod smoke;
 mod streams;
+mod taken_back;
 mod threads;
 mod tickets;
 #[cfg(feature = "json")]
