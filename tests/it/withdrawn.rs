@@ -133,3 +133,33 @@ fn a_withdrawn_grant_restores_what_it_was_made_from() {
         world.store.validate();
     }
 }
+
+/// A waiter that was never polled lost its grant to a lapse, and the next waiter to another: neither
+/// ever ran, so once both have given up the key is back at the holder who did, in whatever order.
+#[test]
+fn two_grants_in_a_row_that_nobody_fetched_lead_back_to_the_holder_before_them() {
+    for first_goes_first in [false, true] {
+        let world = World::new();
+        let work = world.namespace(Policy::at_least_once());
+        let options = ClaimOptions::new().metadata("ran");
+        let holder = granted(work.claim_with("key", options).unwrap());
+        let first = waits(&work, ClaimOptions::new());
+        world.clock.advance(MINUTE);
+        let second = waits(&work, ClaimOptions::new());
+        world.clock.advance(MINUTE);
+        let gone = if first_goes_first {
+            [first, second]
+        } else {
+            [second, first]
+        };
+        for waiter in gone {
+            drop(waiter);
+            world.store.validate();
+        }
+        let info = work.get("key").unwrap().unwrap();
+        assert_eq!((info.token(), info.attempt()), (holder.token(), 1));
+        assert_eq!(info.metadata(), b"ran");
+        holder.complete("late").unwrap();
+        world.store.validate();
+    }
+}

@@ -97,21 +97,29 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
     }
 }
 
-/// Tokens rise from claim to claim, and an outcome has a claim before it.
+/// Tokens rise from claim to claim, and an outcome is that of the last claim or of a later token: a
+/// claim that was withdrawn after a lapse leaves the one before it the last.
 fn check_order(history: &[AuditEntry], tell: &dyn Fn() -> String) {
     let mut claimed: Option<FencingToken> = None;
+    let mut standing: Vec<Option<FencingToken>> = Vec::new();
     for (at, entry) in history.iter().enumerate() {
         match entry.transition() {
             Transition::Claimed | Transition::Reclaimed => {
                 assert!(claimed < entry.token(), "{}", tell());
                 claimed = entry.token();
+                standing.push(claimed);
             }
             // A claim without a record goes with its process: an older ticket is the last again.
-            Transition::Attached => claimed = entry.token(),
+            Transition::Attached => {
+                claimed = entry.token();
+                standing = vec![claimed];
+            }
+            Transition::Withdrawn => standing.retain(|token| *token != entry.token()),
             Transition::Completed | Transition::Failed | Transition::Released
                 if at > 0 && claimed.is_some() =>
             {
-                assert!(claimed <= entry.token(), "{}", tell());
+                let last = standing.last().copied().flatten();
+                assert!(last <= entry.token(), "{}", tell());
             }
             _ => {}
         }

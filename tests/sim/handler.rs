@@ -281,7 +281,9 @@ impl Round {
             17..19 => {
                 drop(holding);
                 let ticket = lease.detach().map_err(LeaseError::into_error)?;
-                self.shared.borrow_mut().tickets.push((place, ticket));
+                let mut world = self.shared.borrow_mut();
+                world.model.detached(token);
+                world.tickets.push((place, ticket));
                 Ok(())
             }
             _ => Ok(()),
@@ -419,7 +421,7 @@ impl Round {
         Ok(())
     }
 
-    /// Takes up a ticket, in whatever life it was made.
+    /// Takes up a ticket, in whatever life it was made, and perhaps not for the first time.
     async fn attach(self) -> Result<()> {
         let ticket = {
             let mut world = self.shared.borrow_mut();
@@ -427,13 +429,21 @@ impl Round {
             if count == 0 {
                 return Ok(());
             }
-            world
-                .tickets
-                .swap_remove(usize::try_from(self.actor.below(count)).unwrap())
+            let at = usize::try_from(self.actor.below(count)).unwrap();
+            // What delivers tickets may deliver one again.
+            if self.actor.chance(50) {
+                world.tickets[at].clone()
+            } else {
+                world.tickets.swap_remove(at)
+            }
         };
         let (place, ticket) = ticket;
         let lease = self.actor.store().attach(&ticket)?;
         assert_eq!(lease.token(), ticket.token());
+        self.shared
+            .borrow_mut()
+            .model
+            .attached(place, lease.token());
         let holding = Holding {
             shared: Rc::clone(&self.shared),
             place,

@@ -74,6 +74,8 @@ pub(crate) struct Model {
     events: u64,
     keys: BTreeMap<Place, Known>,
     tokens: HashSet<FencingToken>,
+    /// Tickets that have become leases, and the leases no tickets again.
+    used: HashSet<FencingToken>,
     /// The highest token of an earlier life.
     before: Option<FencingToken>,
     /// Every outcome that was ever handed over: to which key, and since when.
@@ -92,6 +94,7 @@ pub(crate) struct Met {
     pub(crate) refused: u64,
     pub(crate) checked: u64,
     pub(crate) audited: u64,
+    pub(crate) attached: u64,
 }
 
 impl AddAssign for Met {
@@ -104,6 +107,7 @@ impl AddAssign for Met {
         self.refused += other.refused;
         self.checked += other.checked;
         self.audited += other.audited;
+        self.attached += other.attached;
     }
 }
 
@@ -116,6 +120,7 @@ impl Model {
             events: 0,
             keys: BTreeMap::new(),
             tokens: HashSet::new(),
+            used: HashSet::new(),
             before: None,
             bodies: HashMap::new(),
             met: Met::default(),
@@ -236,6 +241,21 @@ impl Model {
                 *until = (*until).max(began.now + LEASE);
             }
         }
+    }
+
+    /// A ticket became a lease, whose holder may begin the effect.
+    pub(crate) fn attached(&mut self, place: Place, token: FencingToken) {
+        self.met.attached += 1;
+        let first = self.used.insert(token);
+        assert!(
+            first || !self.at_most_once[place.0],
+            "{place:?}: the ticket of {token:?} is good a second time"
+        );
+    }
+
+    /// The lease of this token became a ticket.
+    pub(crate) fn detached(&mut self, token: FencingToken) {
+        self.used.remove(&token);
     }
 
     /// The holder is about to say, or drop, its lease.
