@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::builder::beside;
-use crate::engine::recovery::lost_manifest;
+use crate::engine::recovery::identity::lost_manifest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::manifest::Manifest;
 use crate::journal::marks::{Link, Marks};

@@ -1,7 +1,7 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
 use super::audit::{CopiedArchives, copy_archives};
-use super::recovery::{lost_manifest, write_new_store};
+use super::recovery::identity::{lost_manifest, write_new_store};
 use super::{EPOCH_JUMP, Engine, next_epoch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::audit::Facts;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::backup::Unseen;
-use super::recovery::{load_marks, read_manifest};
+use super::recovery::identity::{load_marks, read_manifest};
 use super::to_u64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::kind::{Note, OpenLog};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use self::trail::Trail;
 use super::namespaces::check_name;
-use super::recovery::{first_marks, random};
+use super::recovery::identity::{first_marks, random};
 use super::{EPOCH_JUMP, next_epoch};
 use crate::blob::Blob;
 use crate::clock::{Clock, NEVER};
