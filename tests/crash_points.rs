@@ -327,15 +327,31 @@ fn outcome(run: &Run) -> &'static str {
     told
 }
 
-/// Whether a call may fail and nobody is told: it deletes what is no segment, its file is deleted in
-/// the same run (what was made ahead of need, at close), or the disk is full and it works ahead.
+/// Whether a worker tries a call again: whatever the janitor does, and what the journal does beside
+/// its frames. The header of a file is one write by position, which frames are not.
+fn is_tried_again(run: &Run, call: &Call) -> bool {
+    let file = call.path.rsplit('/').next().unwrap_or_default();
+    let is_of_frames = file == "db" || file.ends_with(".seg");
+    let is_header = |other: &&Call| other.name == "pwrite64" && other.path == call.path;
+    let is_begun_again = file.ends_with(".seg") && run.calls.iter().filter(is_header).count() > 1;
+    match call.thread.as_str() {
+        "hapax-janitor" => true,
+        "hapax-journal" => !is_of_frames || is_begun_again,
+        _ => false,
+    }
+}
+
+/// Whether a call may fail and nobody is told: it is tried again, it deletes what is no segment, its
+/// file is deleted in the same run (what was made ahead of need), or the disk is full and it works
+/// ahead.
 fn may_be_silent(run: &Run, call: &Call, error: Errno) -> bool {
     let deletes = |call: &Call| call.name.starts_with("unlink");
     let is_ahead = call.thread == "hapax-janitor" || call.thread.starts_with("sled-io");
     let is_deleted = |other: &Call| deletes(other) && other.path == call.path;
     // Room for more than this frame, which is written next.
     let is_more = call.name == "fallocate";
-    deletes(call)
+    is_tried_again(run, call)
+        || deletes(call)
         || run.calls.iter().any(is_deleted)
         || (error == Errno::ENOSPC && (is_ahead || is_more))
 }

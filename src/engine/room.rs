@@ -177,16 +177,33 @@ impl Engine {
         let end = self.room.end.load(Ordering::Relaxed);
         let after = self.journal.given_bytes().saturating_add(to_u64(bytes));
         let has_room = !self.disk_is_at_floor() || after < end;
+        let frames = to_u64(bytes / FRAME_BYTES_MAX + 2);
+        // What has failed a moment ago may succeed now, and the holder has only this one outcome.
         let has_frames = bytes <= FRAME_BYTES_MAX
-            || self
-                .check_segment_room(to_u64(bytes / FRAME_BYTES_MAX + 2))
-                .is_ok();
+            || self.check_segment_room(frames).is_ok()
+            || self.prepare_again().is_ok();
         if has_room && has_frames {
             return Ok(());
         }
         Err(at_capacity(format!(
             "the disk has no room for an outcome of {bytes} bytes: make room, or complete with a shorter one or a reference"
         )))
+    }
+
+    /// Makes the segment that could not be made, if it can be made now.
+    fn prepare_again(&self) -> Result<()> {
+        let coming = |tail: &mut Tail| tail.coming_segments().collect::<Vec<_>>();
+        for (segment, frames) in self.journal.with_tail(coming) {
+            let now_ms = self.clock.mono_ms();
+            self.journal
+                .chores
+                .attempt_now(Chore::Prepare, now_ms, || {
+                    let prepared = self.journal.log().prepare(segment, frames);
+                    prepared.map_err(|error| Error::io(Chore::Prepare.doing(), error))
+                })?;
+            self.room.prepared.fetch_max(segment, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Makes a segment before it is needed, and not before it is clear that it will be: what is
@@ -204,7 +221,7 @@ impl Engine {
         for (segment, frames) in self.journal.with_tail(coming) {
             if segment > self.room.prepared.load(Ordering::Relaxed) {
                 self.attempt_io(Chore::Prepare, |log| log.prepare(segment, frames))?;
-                self.room.prepared.store(segment, Ordering::Relaxed);
+                self.room.prepared.fetch_max(segment, Ordering::Relaxed);
             }
         }
         Ok(())
