@@ -15,7 +15,7 @@ use crate::journal::memory_log::MemoryLog;
 use crate::journal::{file_log, sled_log};
 use crate::key::{FencingToken, NamespaceId};
 use crate::options::Policy;
-use crate::record::{Head, RecordKind, RecordRef};
+use crate::record::{Head, Locator, RecordKind, RecordRef};
 
 pub use crate::journal::memory_log::image::{Image, SegmentImage};
 
@@ -153,18 +153,7 @@ pub fn encode_record(any: &AnyRecord) -> Vec<u8> {
         scheme: any.namespace,
         parts,
     });
-    let head = Head {
-        kind: KINDS[usize::from(any.kind) % KINDS.len()],
-        namespace: NamespaceId(any.namespace),
-        token: FencingToken::from_u64(any.token >> 1).expect("63 bits"),
-        attempt: any.attempt,
-        first_claimed_at: any.times[0],
-        recorded_at: any.times[1],
-        expires_at: any.times[2],
-        retention_secs: any.retention_secs,
-        body_omitted: any.body_omitted,
-        attached: any.attached,
-    };
+    let head = head_of(any, KINDS[usize::from(any.kind) % KINDS.len()]);
     let record = RecordRef {
         head,
         key: &any.key,
@@ -184,6 +173,38 @@ pub fn encode_record(any: &AnyRecord) -> Vec<u8> {
         other => panic!("{other:?}"),
     }
     out
+}
+
+fn head_of(any: &AnyRecord, kind: RecordKind) -> Head {
+    Head {
+        kind,
+        namespace: NamespaceId(any.namespace),
+        token: FencingToken::from_u64(any.token >> 1).expect("63 bits"),
+        attempt: any.attempt,
+        first_claimed_at: any.times[0],
+        recorded_at: any.times[1],
+        expires_at: any.times[2],
+        retention_secs: any.retention_secs,
+        body_omitted: any.body_omitted,
+        attached: any.attached,
+    }
+}
+
+/// A removal of the record that lies at a place, with the fixed fields of a record of free choice.
+#[must_use]
+pub fn encode_removal(any: &AnyRecord, frame: u64, offset: u16) -> Vec<u8> {
+    let head = head_of(any, RecordKind::Forgotten);
+    let removed = (frame != 0).then_some(Locator { frame, offset });
+    let encoded = codec::Encoded::removal(&head, removed);
+    match codec::decode_entry(encoded.bytes()) {
+        Ok((Entry::Removal(again), taken)) => {
+            assert_eq!(taken, encoded.bytes().len());
+            assert_eq!(again.head(), Ok(head), "what was encoded decodes");
+            assert_eq!(again.removed(), removed, "what was encoded decodes");
+        }
+        other => panic!("{other:?}"),
+    }
+    encoded.bytes().to_vec()
 }
 
 /// A part of a body.

@@ -2,7 +2,9 @@
 //! are those of `docs/format.md`.
 
 use arbitrary::{Arbitrary, Unstructured};
-use hapax::fuzzing::{AnyRecord, Image, SegmentImage, encode_part, encode_record, manifest_of};
+use hapax::fuzzing::{
+    AnyRecord, Image, SegmentImage, encode_part, encode_record, encode_removal, manifest_of,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 const HEADER: usize = 80;
@@ -128,6 +130,7 @@ pub enum MarksField {
     LowBefore,
     LowChecksum,
     Time,
+    Archived,
 }
 
 /// A number at an edge, or near what was there.
@@ -153,8 +156,18 @@ impl Number {
 #[derive(Arbitrary, Debug)]
 pub enum AnyEntry {
     Record(#[arbitrary(with = any_record)] AnyRecord),
-    Part { index: u8, bytes: Vec<u8> },
+    Part {
+        index: u8,
+        bytes: Vec<u8>,
+    },
     Raw(Vec<u8>),
+    /// Of a record near by, or anywhere.
+    Removal {
+        #[arbitrary(with = any_record)]
+        record: AnyRecord,
+        frame: Number,
+        offset: u16,
+    },
 }
 
 /// A record that may well be one of the store: its keys and namespaces are few.
@@ -196,6 +209,11 @@ impl AnyEntry {
             Self::Record(record) => out.extend(encode_record(record)),
             Self::Part { index, bytes } => out.extend(encode_part(u32::from(*index), bytes)),
             Self::Raw(bytes) => out.extend(bytes),
+            Self::Removal {
+                record,
+                frame,
+                offset,
+            } => out.extend(encode_removal(record, frame.of(1), *offset)),
         }
     }
 }
@@ -386,6 +404,7 @@ fn marks(slot: &mut [u8], field: MarksField, value: Number, seal: bool) {
         MarksField::LowBefore => (64, 8),
         MarksField::LowChecksum => (72, 8),
         MarksField::Time => (80, 8),
+        MarksField::Archived => (88, 8),
     };
     set(slot, at, bytes, value);
     seal_last(slot, seal);

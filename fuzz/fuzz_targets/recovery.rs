@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hapax::fuzzing::{Image, log_of};
-use hapax::{Claim, ErrorKind, Filter, ManualClock, MemoryLog, Policy, Result, State, Store, Trouble};
+use hapax::{
+    Claim, ErrorKind, Filter, ManualClock, MemoryLog, Policy, Result, State, Store, Trouble,
+};
 use libfuzzer_sys::fuzz_target;
 
 use forge::Change;
