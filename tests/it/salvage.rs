@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hapax::{
-    Claim, ClaimItem, ClaimOptions, Error, ErrorKind, LogKind, Namespace, Policy, Resolution,
-    Salvage, SalvageOptions, State, Store,
+    Action, AuditFilter, Claim, ClaimItem, ClaimOptions, Error, ErrorKind, LogKind, Namespace,
+    Policy, Resolution, Salvage, SalvageOptions, State, Store, Transition,
 };
 use tempfile::TempDir;
 
@@ -248,8 +248,16 @@ fn an_at_most_once_namespace_grants_nothing_until_the_loss_is_accepted() {
         for path in [broken.root.path().join("rescued"), again, restored] {
             let store = Store::open(&path).unwrap();
             assert_eq!(kind(spaces(&store).1.claim("new")), ErrorKind::Salvaged);
+            let alice = Action::new("alice", "INC-42: looked up").unwrap();
+            store.operator(alice).accept_salvage().unwrap();
             store.accept_salvage().unwrap();
-            store.accept_salvage().unwrap();
+            let accepted = store.audit(AuditFilter::new()).unwrap().map(Result::unwrap);
+            let accepted =
+                accepted.filter(|entry| entry.transition() == Transition::SalvageAccepted);
+            let by: Vec<_> = accepted
+                .map(|entry| (entry.namespace().is_none(), entry.actor().to_owned()))
+                .collect();
+            assert_eq!(by, [(true, "alice".to_owned())]);
             assert!(matches!(
                 spaces(&store).1.claim("new").unwrap(),
                 Claim::Granted(_)
