@@ -41,8 +41,9 @@ const SHORT_SEGMENTS_MAX: usize = 8;
 /// Bytes of a segment that is not short, however few its frames.
 const SHORT_BYTES_MAX: u64 = SEGMENT_BYTES_MAX / 4;
 
-/// Bytes that an open carries at most to bring short segments together.
+/// Bytes that an open carries at most to bring short segments together, and segments that it drops.
 const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
+const GATHER_SEGMENTS_MAX: u64 = 16;
 
 /// Bytes held in reserve for recovery on a full disk: a quarter of the log, within these.
 const RESERVE_BYTES_MIN: u64 = 2 * 1024 * 1024;
@@ -377,13 +378,21 @@ impl Engine {
     }
 
     /// Carries short segments together before the store is used, where there are many more of them
-    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few
-    /// longer ones, so that an open never takes long; the next one goes on.
+    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few,
+    /// so that an open never takes long; the janitor goes on, or the next open.
     pub(crate) fn gather_segments(&self) {
-        let carried = || self.journal.with_tail(|tail| tail.appended_bytes());
+        let has_time = || {
+            let carried = self.journal.with_tail(|tail| tail.appended_bytes());
+            let dropped = self.segments_dropped.load(Ordering::Relaxed);
+            carried < GATHER_BYTES_MAX && dropped < GATHER_SEGMENTS_MAX
+        };
+        if self.check_change().is_err() {
+            // It is only read.
+            return;
+        }
         let mut idle = 0;
         // The janitor meets the same trouble, and tells of it.
-        while idle < 2 && carried() < GATHER_BYTES_MAX && self.is_scattered() {
+        while idle < 2 && has_time() && self.is_scattered() {
             let Ok(more) = self.compaction_step(0) else {
                 return;
             };
@@ -629,6 +638,20 @@ mod tests {
             segment: 1,
             after_frame,
         });
+    }
+
+    /// The first commit after an open had to make its segment first, which took longer than the
+    /// window that the change had.
+    #[test]
+    fn the_first_segment_of_a_run_is_begun_before_a_commit_is_due() {
+        let engine = unsynced().unwrap();
+        let durable = engine.journal.durable();
+        assert_eq!(engine.journal.open_segment(), None);
+        engine.journal.commit(engine.now().mono_ms, false);
+        assert_eq!(engine.journal.open_segment(), Some(1));
+        assert_eq!(engine.journal.durable(), durable, "nothing was due");
+        engine.journal.commit(engine.now().mono_ms, true);
+        assert_eq!(engine.journal.durable(), engine.journal.last_used());
     }
 
     #[test]

@@ -60,8 +60,7 @@ impl Engine {
         let rebuilt = rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
         let (found, mut census, mono_ms) = (rebuilt.found, rebuilt.census, clock.mono_ms());
         let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
-        census.advance(passed_secs(mark_ms, clock.wall_ms()));
-        let time = StoreTime::start(mark_ms, clock.wall_ms(), mono_ms, options.max_offline)?;
+        let time = start_time(mark_ms, &clock, mono_ms, &options, &mut census)?;
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let audit = audit::resume(&*log, &marks, found.audit)?;
         let numbers = Numbers::reached(&found, last_segment, &audit);
@@ -143,11 +142,21 @@ impl Opened {
     }
 }
 
-/// The second of store time that has passed for sure: an earlier run wrote it down, and the clock on
-/// the wall says so too. What has expired by then goes at once, in a run of a few seconds too; what
+/// Starts store time, and counts as dead what has expired for sure: an earlier run wrote that time
+/// down, and the clock on the wall says so too. It goes at once, in a run of a few seconds too; what
 /// only the clock on the wall says has to wait, as that may be wrong at open.
-fn passed_secs(mark_ms: u64, wall_ms: u64) -> u32 {
-    u32::try_from(mark_ms.min(wall_ms) / 1000).unwrap_or(u32::MAX)
+fn start_time(
+    mark_ms: u64,
+    clock: &Clock,
+    mono_ms: u64,
+    options: &EngineOptions,
+    census: &mut Census,
+) -> Result<StoreTime> {
+    let wall_ms = clock.wall_ms();
+    let time = StoreTime::start(mark_ms, wall_ms, mono_ms, options.max_offline)?;
+    let passed_secs = mark_ms.min(wall_ms) / 1000;
+    census.advance(u32::try_from(passed_secs).unwrap_or(u32::MAX));
+    Ok(time)
 }
 
 fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
