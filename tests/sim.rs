@@ -9,6 +9,8 @@
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
 
+#[path = "sim/attempts.rs"]
+mod attempts;
 #[path = "sim/audit.rs"]
 mod audit;
 #[path = "sim/handler.rs"]
