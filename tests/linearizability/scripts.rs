@@ -228,6 +228,23 @@ fn a_lost_completion_at_the_end_of_a_history() {
         lost().granted(2, 1).fails();
         lost().passes(life_ms).granted(2, 1).holds();
     }
+    // What never happened is no attempt, so a grant may be the first one of a key that was claimed before.
+    let never = Op::Resolve {
+        token: 1,
+        how: How::NeverHappened,
+        force: true,
+    };
+    let again = Answer::Granted(Granted {
+        token: 5,
+        attempt: 1,
+        first: WALL_SECS,
+        checkpoint: String::new(),
+        reason: "resolved: it never happened".to_owned(),
+    });
+    let lapsed = || script(ONCE).loosely().granted(1, 1).passes(60);
+    let resolved = || lapsed().call(never.clone(), Answer::Done);
+    resolved().call(claim(), again.clone()).holds();
+    resolved().passes(9000).call(claim(), again).holds();
     // Without a time that is told, it may have passed.
     done().call(Op::Get, Answer::Absent).holds();
     done().call(Op::Contains, Answer::Flag(false)).holds();

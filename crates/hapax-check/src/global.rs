@@ -53,6 +53,12 @@ pub fn tokens(history: &History) -> Vec<Violation> {
         .collect()
 }
 
+/// It is the first claim that it tells the time of. With a reason the key has a history, whose first
+/// claim may be long ago.
+fn tells_its_second(granted: &Granted) -> bool {
+    granted.attempt == 1 && granted.reason.is_empty()
+}
+
 /// What is known of the store's clock of whole seconds, from its own answers: the first grant of a
 /// key tells the second in which it was given, and an outcome a second that had come by then.
 #[derive(Clone, Debug)]
@@ -79,8 +85,7 @@ impl StoreClock {
             told_from: Vec::new(),
         };
         let mut told: Vec<_> = grants(history)
-            // With a reason the key has a history, whose first claim may be long ago.
-            .filter(|(_, granted, _)| granted.attempt == 1 && granted.reason.is_empty())
+            .filter(|(_, granted, _)| tells_its_second(granted))
             .map(|(call, granted, end)| (call, end, granted.first))
             .collect();
         for (call, end, secs) in &told {
@@ -141,7 +146,7 @@ impl StoreClock {
     #[must_use]
     pub fn of_call(&self, call: &Call) -> (u64, u64) {
         match &call.result {
-            Answer::Granted(granted) if granted.attempt == 1 => (granted.first, granted.first),
+            Answer::Granted(granted) if tells_its_second(granted) => (granted.first, granted.first),
             _ => self.between(call.start, call.end),
         }
     }

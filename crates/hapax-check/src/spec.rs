@@ -118,7 +118,7 @@ const MILLI_NS: u64 = 1_000_000;
 
 /// The times of a key, which are known more or less exactly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Spans([Span; 6]);
+pub struct Spans([Span; 7]);
 
 impl Spans {
     /// Whether each of the others lies within its own: whatever is possible then is possible here.
@@ -172,6 +172,9 @@ impl<'a> Key<'a> {
             if let Some(before) = &mut run.before {
                 spans.0[2] = std::mem::take(&mut before.first);
                 spans.0[3] = std::mem::take(&mut before.at);
+            }
+            if let Some(lapsed) = &mut run.lapsed {
+                spans.0[6] = std::mem::take(&mut lapsed.ends);
             }
         }
         if let Some(rec) = &mut key.rec {
