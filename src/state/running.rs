@@ -16,7 +16,8 @@ use crate::stats::Column;
 use crate::wheel::TimerKey;
 
 use super::lapsed::Lapsed;
-use super::slot::Slot;
+use super::slot::{Place, Settled, Slot};
+use super::transition::Basis;
 
 /// What a claim asks for, beside the key.
 #[derive(Clone, Debug)]
@@ -47,6 +48,19 @@ impl Request {
 pub(crate) struct LastRecord {
     pub(crate) locator: Locator,
     pub(crate) expires_at: u32,
+}
+
+impl LastRecord {
+    /// That of a settled key; none for one that was forgotten.
+    pub(super) fn of(slot: Slot) -> Option<Self> {
+        match slot.place() {
+            Place::Running(_) | Place::Settled(Settled::Forgotten, _) => None,
+            Place::Settled(_, locator) => Some(Self {
+                locator,
+                expires_at: slot.expires_at(),
+            }),
+        }
+    }
 }
 
 /// Who will give a running key its outcome.
@@ -171,6 +185,34 @@ pub(crate) struct Rare<W>(Option<Box<Rest<W>>>);
 
 impl<W> Rare<W> {
     pub(crate) const EMPTY: Self = Self(None);
+
+    /// What a grant keeps beside the plain fields: what the request says, and what the key was before.
+    pub(super) fn of_grant(
+        basis: &Basis,
+        request: Request,
+        record: Option<Arc<Record>>,
+        previous: Option<Slot>,
+    ) -> Self {
+        let mut rare = Self::EMPTY;
+        let rest = rare.to_mut();
+        rest.first_metadata = request.metadata.clone();
+        rest.fingerprint = request.fingerprint;
+        rest.metadata = request.metadata;
+        rest.actor = request.actor;
+        rest.retention = request.retention;
+        if let Some(record) = record.as_deref().filter(|_| basis.same_request) {
+            rest.fingerprint = record.fingerprint.clone().or(rest.fingerprint.take());
+            rest.checkpoint = record.body.clone();
+            rest.first_metadata = record.metadata.clone();
+        }
+        if let Some(record) = record.as_deref().filter(|_| basis.continues) {
+            rest.reason = record.reason.clone();
+        }
+        rest.last_record = previous.and_then(LastRecord::of);
+        rest.previous = previous;
+        rest.previous_record = record;
+        rare
+    }
 
     pub(crate) fn to_mut(&mut self) -> &mut Rest<W> {
         self.0.get_or_insert_with(|| Box::new(Rest::new()))

@@ -130,7 +130,7 @@ impl<W: 'static> Shard<W> {
         let slot = self.table.get(digest)?;
         match slot.place() {
             Place::Running(at) => self.running.get(at)?.rest.last_record,
-            Place::Settled(..) => last_record_of(slot),
+            Place::Settled(..) => LastRecord::of(slot),
         }
     }
 
@@ -150,7 +150,7 @@ impl<W: 'static> Shard<W> {
         let rest = if previous.is_none() && grant.record.is_none() && grant.request.is_plain() {
             Rare::EMPTY
         } else {
-            grant_rest(&grant.basis, grant.request, grant.record, previous)
+            Rare::of_grant(&grant.basis, grant.request, grant.record, previous)
         };
         if previous.is_some_and(is_in_doubt) {
             self.doubts.remove(digest);
@@ -358,7 +358,7 @@ impl<W: 'static> Shard<W> {
             .table
             .iter()
             .filter_map(|slot| {
-                let last = last_record_of(slot)?;
+                let last = LastRecord::of(slot)?;
                 let at = removals.binary_search_by_key(&last.locator, |removal| removal.removed);
                 Some((slot, last, removals[at.ok()?]))
             })
@@ -574,43 +574,4 @@ impl<W: 'static> Shard<W> {
 /// Whether a slot says that its key is in doubt.
 fn is_in_doubt(slot: Slot) -> bool {
     matches!(slot.place(), Place::Settled(Settled::InDoubt, _))
-}
-
-/// The newest record of a settled key; none for one that was forgotten.
-fn last_record_of(slot: Slot) -> Option<LastRecord> {
-    match slot.place() {
-        Place::Running(_) | Place::Settled(Settled::Forgotten, _) => None,
-        Place::Settled(_, locator) => Some(LastRecord {
-            locator,
-            expires_at: slot.expires_at(),
-        }),
-    }
-}
-
-/// What a grant keeps beside the plain fields: what the request says, and what the key was before.
-fn grant_rest<W>(
-    basis: &Basis,
-    request: Request,
-    record: Option<Arc<Record>>,
-    previous: Option<Slot>,
-) -> Rare<W> {
-    let mut rare = Rare::EMPTY;
-    let rest = rare.to_mut();
-    rest.first_metadata = request.metadata.clone();
-    rest.fingerprint = request.fingerprint;
-    rest.metadata = request.metadata;
-    rest.actor = request.actor;
-    rest.retention = request.retention;
-    if let Some(record) = record.as_deref().filter(|_| basis.same_request) {
-        rest.fingerprint = record.fingerprint.clone().or(rest.fingerprint.take());
-        rest.checkpoint = record.body.clone();
-        rest.first_metadata = record.metadata.clone();
-    }
-    if let Some(record) = record.as_deref().filter(|_| basis.continues) {
-        rest.reason = record.reason.clone();
-    }
-    rest.last_record = previous.and_then(last_record_of);
-    rest.previous = previous;
-    rest.previous_record = record;
-    rare
 }
