@@ -546,7 +546,8 @@ impl Limits {
         self
     }
 
-    /// Free disk space under which new claims are refused while holders can still complete.
+    /// Free disk space under which new claims are refused while holders can still complete. Less than
+    /// 8 MiB, and 1 KiB for each key that runs, is refused whatever this is: outcomes need it.
     #[must_use]
     pub fn free_disk_bytes(mut self, bytes: u64) -> Self {
         self.free_disk_bytes = bytes;
