@@ -79,7 +79,10 @@ pub(crate) fn contain(act: impl FnOnce()) {
     act();
     #[cfg(not(all(test, hapax_shuttle)))]
     if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
-        // Dropping what was thrown may panic again.
+        #[expect(
+            clippy::mem_forget,
+            reason = "dropping what was thrown may panic again"
+        )]
         std::mem::forget(panic);
     }
 }

@@ -293,7 +293,7 @@ fn a_write_of_frames_that_fails_is_the_last_one() {
 fn a_segment_that_cannot_begin_for_too_long_poisons() {
     let bench = Bench::new(6);
     let store = bench.open();
-    let mut runs = vec![run(&jobs(&store), "key".to_owned())];
+    let mut runs = [run(&jobs(&store), "key".to_owned())];
     bench.fail("activate", Errno::MFILE);
     for second in 0..40 {
         let polled = runs[0]
