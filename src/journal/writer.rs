@@ -352,7 +352,9 @@ impl Journal {
             begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
         };
         // Whoever carries out their own commits cannot wait for a later one.
-        let is_inline = self.drive.is_inline();
+        let never_wakes =
+            self.drive == crate::sync::Drive::Threads && self.clock.park_until(0).is_none();
+        let is_inline = self.drive.is_inline() || never_wakes;
         let mut begun = self.chores.attempt(Chore::Begin, now_ms, begin);
         for _ in 1..if is_inline { TRIES_AT_ONCE } else { 1 } {
             if begun.is_err() {

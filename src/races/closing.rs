@@ -237,7 +237,7 @@ fn a_stuck_sync_is_noticed_by_timers_that_never_wait_for_it() {
         let stuck = bench.log.hang_syncs();
         let completes = spawn(move || lease.complete("done").unwrap_err().kind());
         // The marks are due once a minute, and half a minute is the deadline of a write.
-        let noticed = (0..200).any(|_| {
+        let noticed = (0..2000).any(|_| {
             bench.clock.advance(SECOND * 31);
             yield_now();
             store.engine().journal.is_poisoned()
