@@ -18,7 +18,9 @@ fn complete(space: &Namespace, key: &str) -> bool {
     match completed {
         Ok(()) => true,
         Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+            // The janitor may be the first to miss the medium, before anything is written.
+            let expected = [ErrorKind::Poisoned, ErrorKind::AtCapacity];
+            assert!(expected.contains(&error.kind()), "{error}");
             false
         }
     }
