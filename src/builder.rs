@@ -430,7 +430,7 @@ fn explain(path: &Path, failure: OpenFailure) -> Error {
         OpenFailure::BeingRead => Error::new(
             ErrorKind::Locked,
             format!(
-                "somebody has {} open to read it, through an earlier version of hapax: wait until they are done, or with wait_for_lock()",
+                "another process has {} open to read it, through an earlier version of hapax: wait until it is done, or with wait_for_lock()",
                 path.display()
             ),
         ),

@@ -41,7 +41,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-/// How long somebody else is waited for, by whoever looks at them now and then.
+/// How long another thread has kept a watcher waiting that looks now and then.
 ///
 /// Counts only time in which the one who looks was seen to run: a process that was stopped, or a
 /// machine that was suspended, says nothing about who could not answer meanwhile.

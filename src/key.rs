@@ -51,7 +51,7 @@ impl Key {
         Self(bytes)
     }
 
-    /// The parts that [`join`](Self::join) makes exactly these bytes of; `None` where there are none.
+    /// The parts that [`join`](Self::join) makes exactly these bytes of; `None` for other bytes.
     ///
     /// # Examples
     ///

@@ -265,7 +265,7 @@ impl Lease {
     }
 
     /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
-    /// counted, and nothing is in doubt; whoever waits for the key is decided again.
+    /// counted, and nothing is in doubt; the waits for the key are decided again.
     ///
     /// Of a lease that a ticket became, it says so of the holder before [`detach`](Self::detach) too.
     ///

@@ -214,7 +214,7 @@ impl Policy {
     /// How long a completion is remembered and answered, at most ten years.
     ///
     /// A key runs again once its outcome has expired, and it expires while the store is closed too. So
-    /// this is at least the longest outage, plus the longest time for which whoever sends goes on
+    /// this is at least the longest outage, plus the longest time for which a sender goes on
     /// sending the same message, plus a margin.
     ///
     /// # Examples

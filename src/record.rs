@@ -95,7 +95,7 @@ const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {
     /// The record as it tells of a doubt. One of a claim whose process died carries the reason of an
-    /// earlier attempt, which is none of this doubt.
+    /// earlier attempt, which is not that of this doubt.
     pub(crate) fn into_doubt(self: Arc<Self>) -> Arc<Self> {
         if self.head.kind != RecordKind::InProgress {
             return self;
@@ -188,7 +188,7 @@ impl KeyInfo {
         self.record.head.token
     }
 
-    /// Runs so far; what was resolved to have never happened is none.
+    /// Runs so far; what was resolved to have never happened does not count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.record.head.attempt

@@ -229,7 +229,7 @@ impl Store {
     /// [`max_attempts`](Policy::max_attempts), a ticket is used once, which is on the medium before
     /// this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
     /// [Detached](Lease::detach) again, the lease is a ticket again. A ticket that comes after its
-    /// lease has lapsed still settles the key, unless somebody has taken it over.
+    /// lease has lapsed still settles the key, unless another claim has taken it over.
     ///
     /// # Examples
     ///
@@ -266,7 +266,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome, whoever brought
+    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome, whatever brought
     ///   it about, and for one that the holder of this ticket gave up.
     /// - [`InUse`](ErrorKind::InUse) while its lease is held in this process, and for a ticket that was
     ///   used by a holder who left no outcome: the key is in doubt then, or its lease runs out.

@@ -132,7 +132,7 @@ impl Engine {
     /// Claims many keys, without waiting for any of them, and without blocking unless it may: shard by shard, so that each lock is taken
     /// once for a few keys, and their slots and records are waited for together.
     ///
-    /// An error is of the whole batch, of which nothing was done then. Once an item has been looked
+    /// An error is of the whole batch: nothing of it was done then. Once an item has been looked
     /// at, each has an answer of its own.
     pub(crate) async fn claim_many(
         &self,

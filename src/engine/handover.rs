@@ -1,4 +1,4 @@
-//! Grants that are taken back: the key is what it was before, whoever held it then.
+//! Grants that are taken back: the key is what it was before the grant.
 
 use super::audit::By;
 use super::claim::{held, replaced};

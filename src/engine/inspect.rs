@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted, each with
-    /// a result of its own. An error is of the whole batch, of which nothing was done then.
+    /// a result of its own. An error is of the whole batch: nothing of it was done then.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,

@@ -172,7 +172,7 @@ impl Engine {
         let tallies = &mut shard.tallies;
         tallies.count(named.namespace.column, |counters| {
             counters.settle(kind, false);
-            // Whoever held it may go on beside the next run.
+            // Its holder may go on beside the next run.
             counters.dropped_leases += u64::from(kind == RecordKind::Released);
             counters.holds.observe(held_ms);
         });

@@ -1,6 +1,6 @@
 //! [`Room`]: whether there is room for what a new claim will write, outcome included.
 //!
-//! A claim is refused while there is not. So a holder, who has perhaps charged somebody by then, finds
+//! A claim is refused while there is not. So a holder, that has perhaps charged a card by then, finds
 //! the room for the outcome that was there when the claim was granted.
 
 use super::admission::at_capacity;
@@ -208,7 +208,7 @@ impl Engine {
 
     /// Makes a segment before it is needed, and not before it is clear that it will be: what is
     /// prepared takes memory, disk and, with sled, threads. Where the medium is short the first one
-    /// is made at once: whoever claims has to know that it is to be had.
+    /// is made at once: a claim has to know that it is to be had.
     pub(super) fn prepare_coming(&self) -> Result<()> {
         if self.options.drive == Drive::Clock {
             return Ok(());

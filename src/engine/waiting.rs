@@ -248,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// The lease of a running key has ended: whoever has to hear of it does.
+    /// The lease of a running key has ended: all that have to hear of it do.
     fn end_lease(&self, shard: &mut EngineShard, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
         let Some(running) = shard.get_mut(at) else {
             return;

@@ -296,7 +296,7 @@ impl Engine {
     }
 
     /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Grants on
-    /// their way are taken back, before the last commit: whoever waits for one is refused, so it must
+    /// their way are taken back, before the last commit: a caller that waits for one is refused, so it must
     /// not count. Takes the lock of every shard: who held it before is committed, who comes later is
     /// refused.
     fn end_leases(&self) {

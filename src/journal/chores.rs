@@ -190,7 +190,7 @@ impl Chores {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells whoever traces the store what began to fail and what healed. Runs foreign code, so no
+    /// Tells the subscriber of traces what began to fail and what healed. Runs foreign code, so no
     /// lock is held by the caller either.
     pub(crate) fn tell(&self) {
         if self.failures.load(Ordering::Relaxed) == 0 {

@@ -2,7 +2,7 @@
 //!
 //! It is a `flock`, which belongs to the open file and not to the process. So a child that is forked
 //! would hold it on after its parent's death: `sync::forks` takes the file from every child. What is
-//! forked past the C library keeps it, and is named to whoever asks.
+//! forked past the C library keeps it, and is named to the next one that asks.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ pub(super) const LOCK: &str = "LOCK";
 pub(crate) const LOCK_ROUND: Duration = Duration::from_millis(10);
 
 /// Rounds that a writer waits for readers, whatever it was told: they hold the lock only to look
-/// whether somebody writes.
+/// whether a process has it open to write.
 const READER_ROUNDS: u128 = 100;
 
 /// What the kernel says of who holds which lock, where it does.
@@ -74,7 +74,7 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    /// Looks whether somebody has the store open to write, and waits for them to go.
+    /// Looks whether a process has the store open to write, and waits for it to go.
     pub(super) fn check(directory: &Place, wait: Duration) -> Result<(), OpenFailure> {
         let Some(lock) = Self::find(directory)? else {
             return Ok(());
@@ -114,7 +114,7 @@ impl Lock {
         }
     }
 
-    /// Waits a round for whoever has the lock, or says who that is.
+    /// Waits a round for the holder of the lock, or says who that is.
     fn wait(&self, round: u128, rounds: u128) -> Result<(), OpenFailure> {
         if round >= rounds {
             let is_being_read = flock(&self.file, FlockOperation::NonBlockingLockShared).is_ok();
@@ -217,7 +217,7 @@ impl Holder {
 }
 
 impl Holder {
-    /// What to tell whoever wants the store at `path`.
+    /// What to tell a caller that wants the store at `path`.
     pub(crate) fn explain(&self, path: impl Display) -> String {
         let wait = "or wait with wait_for_lock()";
         match (self.taker, self.inheritor()) {

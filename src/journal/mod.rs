@@ -94,7 +94,7 @@ pub(crate) struct Journal {
     janitor_waits_for: AtomicU64,
     /// When the writer began what it is doing; `u64::MAX` while it does nothing.
     busy_since_ms: AtomicU64,
-    /// What whoever watches over the writer has seen of that, and for how long.
+    /// What the watcher over the writer has seen of that, and for how long.
     watched: Mutex<Option<(u64, Patience)>>,
     watched_ms: AtomicU64,
     /// Bytes that the writer has taken, with a little for each frame.

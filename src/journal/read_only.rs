@@ -33,12 +33,12 @@ pub(crate) trait Frames: Send + Sync + Debug {
     fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()>;
 }
 
-/// Looks at the marks beside whoever writes them: both slots may be caught half written.
+/// Looks at the marks beside the one that writes them: both slots may be caught half written.
 const LOOKS: usize = 16;
 
 /// A [`Log`] that refuses every change.
 ///
-/// It keeps nobody from writing. Whoever opens the store to write raises its epoch before anything
+/// It keeps no process from writing. An open to write raises its epoch before anything
 /// else: so what was read is true for as long as the epoch is what it was.
 #[derive(Debug)]
 pub(crate) struct ReadOnlyLog {

@@ -38,7 +38,7 @@ impl Untouched {
         Ok(Self::of(place, None))
     }
 
-    /// Takes no lock, and looks for none: whoever has the store open goes on.
+    /// Takes no lock, and looks for none: a process that has the store open goes on.
     pub(crate) fn beside(path: &Path) -> Result<Self, OpenFailure> {
         Ok(Self::of(find_store(path)?, None))
     }

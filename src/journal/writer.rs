@@ -236,7 +236,7 @@ impl Journal {
         begun
     }
 
-    /// Gives the reserve back where somebody else has taken the room since the last look: what waits
+    /// Gives the reserve back where another program has taken the room since the last look: what waits
     /// was admitted, and a write that fails is the last one.
     fn make_disk_room(&self, writer: &mut Writer, now_ms: u64) {
         if writer.waiting.is_empty() || now_ms < writer.looked_ms.saturating_add(LOOK_EVERY_MS) {
@@ -351,7 +351,7 @@ impl Journal {
             let begun = prepared.and_then(|()| self.log.activate(number, link));
             begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
         };
-        // Whoever carries out their own commits cannot wait for a later one.
+        // A caller that carries out its own commits cannot wait for a later one.
         let never_wakes =
             self.drive == crate::sync::Drive::Threads && self.clock.park_until(0).is_none();
         let is_inline = self.drive.is_inline() || never_wakes;

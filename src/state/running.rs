@@ -68,7 +68,7 @@ impl LastRecord {
 pub(crate) enum Guard {
     /// A lease in this process.
     Lease,
-    /// Whoever attaches its ticket.
+    /// The caller that attaches its ticket.
     Ticket,
     /// Nobody any more: its holder was refused and went away, and the lease runs out.
     Nobody,
@@ -79,7 +79,7 @@ pub(crate) enum Guard {
 pub(crate) enum Awaits {
     /// The lease ends.
     Lapse,
-    /// The lease has ended, and whoever had to hear of it has: the key is forgotten when it has been
+    /// The lease has ended, and all that had to hear of it have: the key is forgotten when it has been
     /// kept for long enough.
     Forgetting,
     /// The same of a key that is in doubt, which no time settles.
@@ -114,7 +114,7 @@ pub(crate) struct Running<W> {
     pub(crate) journaled: bool,
     /// The lease came of a ticket, and no ticket was made of it since.
     pub(crate) attached: bool,
-    /// The grant is on its way, and whoever asked for it may yet be told something else: nothing
+    /// The grant is on its way, and the caller may yet be told something else: nothing
     /// can have run. Lowered under the lock of the shard when it is handed out.
     pub(crate) undelivered: bool,
     pub(crate) rest: Rare<W>,
@@ -151,7 +151,7 @@ pub(crate) struct Rest<W> {
     pub(crate) previous_record: Option<Arc<Record>>,
     /// Invariant: where the newest record of the key lies, kept until a newer one replaces it.
     pub(crate) last_record: Option<LastRecord>,
-    /// By their places in the line, which no two in a store share: whoever gives up leaves a line of
+    /// By their places in the line, which no two in a store share: a caller that gives up leaves a line of
     /// any length in a moment.
     pub(crate) waiters: BTreeMap<u64, W>,
     /// Who wants to hear that the lease is lost.

@@ -72,7 +72,7 @@ impl Form {
         let is_of_http = KeyParts::of(key).is_some();
         match (self, happened) {
             (Self::Http, _) if !is_of_http => Err(Problem::invalid(
-                "the key is none of the HTTP layer: give the bytes as the service stores them",
+                "the key is not one of the HTTP layer: give the bytes as the service stores them",
             )),
             (Self::Plain, Some(response)) if is_of_http => {
                 let read = StoredResponse::from_bytes(response.to_vec().into());

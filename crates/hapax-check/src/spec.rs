@@ -84,7 +84,7 @@ pub struct Run<'a> {
     pub lapsed: Option<Lapsed<'a>>,
 }
 
-/// A holder whose lease had lapsed when somebody else was granted its key.
+/// A holder whose lease had lapsed when another caller was granted its key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Lapsed<'a> {
     tok: Tok,

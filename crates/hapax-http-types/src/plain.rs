@@ -20,7 +20,7 @@ const OF_THE_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 
-/// Why an answer that was written down is none that a client can be sent.
+/// Why an answer that was written down cannot be sent to a client.
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BadAnswer {

@@ -119,7 +119,7 @@ impl Config {
     }
 }
 
-/// A task in the span of whoever starts it, so that its spans are of the same trace.
+/// A task in the span of the task that starts it, so that its spans are of the same trace.
 #[cfg(feature = "tracing")]
 fn in_span(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
     use tracing::instrument::{Instrument, WithSubscriber};
@@ -307,7 +307,7 @@ impl IdempotencyLayer {
         self.with(|config| config.scope = Some(Arc::new(scope)))
     }
 
-    /// All requests are of one tenant: whoever sends a key that was used gets the answer that is stored
+    /// All requests are of one tenant: a client that sends a key that was used gets the answer that is stored
     /// under it.
     pub fn one_tenant(self) -> Self {
         self.with(|config| config.scope = None)

@@ -154,7 +154,7 @@ where
         }
     }
 
-    /// Waits until the inner service has room for a request, as long as somebody waits for its answer.
+    /// Waits until the inner service has room for a request, as long as its client waits for the answer.
     async fn room<S>(&mut self, inner: &mut S) -> Room<E>
     where
         S: Service<Request<RequestBody>, Error = E>,

@@ -70,7 +70,7 @@ pub(super) fn load_manifest(
     Ok(manifest)
 }
 
-/// The manifest of a store, or of a backup, of which nothing is changed.
+/// The manifest of a store, or of a backup, which is not changed.
 fn find_manifest(log: &dyn Log) -> Result<Manifest> {
     read_manifest(log)?.ok_or_else(|| {
         Error::new(
