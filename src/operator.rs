@@ -284,6 +284,7 @@ impl Operator {
         let engine = &self.store.engine;
         engine.check_change()?;
         if !engine.is_salvaged() {
+            accepted_salvage(self.by.actor(), "nothing_to_accept");
             return Ok(());
         }
         // Written down first: nothing is granted again without it.

@@ -290,7 +290,7 @@ fn what_an_operator_does_is_told_with_the_name() {
         ("forget", "absent"),
         ("insert", "inserted"),
         ("insert", "present"),
-        ("accept_salvage", "ok"),
+        ("accept_salvage", "nothing_to_accept"),
     ];
     assert_eq!(ends, expected);
     for told in acted {

@@ -61,7 +61,9 @@ impl Handler<'_> {
         event: &Event,
         body: &str,
     ) -> Result<Vec<u8>, Refusal> {
-        let trouble = self.trouble(event, lease.attempt());
+        // What was resolved to have never happened is no attempt, and leaves a reason.
+        let is_first = lease.attempt() == 1 && lease.last_reason().is_empty();
+        let trouble = self.trouble(event, lease.attempt(), is_first);
         spend_time_on(body);
         match trouble {
             Trouble::Fails => {
@@ -86,7 +88,7 @@ impl Handler<'_> {
 
     /// The trouble that this attempt meets: drawn from the seed and the id, so a restart meets the
     /// same.
-    fn trouble(&self, event: &Event, attempt: u32) -> Trouble {
+    fn trouble(&self, event: &Event, attempt: u32, is_first: bool) -> Trouble {
         let mut random = Random::named(self.seed, &event.id);
         if !random.percent(self.rate) {
             return Trouble::None;
@@ -94,8 +96,8 @@ impl Handler<'_> {
         match random.below(4) {
             0 => Trouble::Fails,
             1 if attempt < PATIENT_ATTEMPT => Trouble::Retries,
-            2 if attempt == 1 => Trouble::Crashes(Crash::BeforeEffect),
-            3 if attempt == 1 => Trouble::Crashes(Crash::AfterEffect),
+            2 if is_first => Trouble::Crashes(Crash::BeforeEffect),
+            3 if is_first => Trouble::Crashes(Crash::AfterEffect),
             _ => Trouble::None,
         }
     }
