@@ -2,7 +2,7 @@
 //!
 //! The calls of a key are walked through in time, stage by stage: a call is put in order at the
 //! latest when it returns. One order is followed as deep as it leads, then the next. Where the
-//! same calls lead to the same state, orders are one from then on ([`Visited`]). When that takes too long,
+//! same calls lead to the same state, orders are one from then on (`visited.rs`). When that takes too long,
 //! all orders are followed side by side instead, which forgets those of earlier stages.
 
 use std::collections::HashSet;
