@@ -27,10 +27,12 @@ impl<'a> CommitWait<'a> {
     }
 
     fn settled(&self) -> Option<Result<()>> {
+        // In this order: what a store committed last, before it was closed, is acknowledged.
+        let failed = self.journal.check().err();
         if self.journal.durable() >= self.frame {
             return Some(Ok(()));
         }
-        self.journal.check().err().map(Err)
+        failed.map(Err)
     }
 
     fn register(&mut self, waker: &Waker) {
