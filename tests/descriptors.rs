@@ -1,6 +1,6 @@
 //! A process without a free descriptor: its store goes on, says what troubles it, and heals.
 //!
-//! A server with a low limit and many idle connections comes to this, and whoever connects to it can
+//! A server with a low limit and many idle connections comes to this, and any client that connects to it can
 //! bring it about. Once a second without a descriptor poisoned the store, though nobody called it.
 
 #![allow(

@@ -190,7 +190,7 @@ fn fork_once(store: &Store, spaces: &[Namespace; 2], number: u32) {
     complete(1, &name("ticket"), lease);
 }
 
-/// A claim that waits for a key that somebody holds.
+/// A claim that waits for a key that is held.
 fn in_line(space: &Namespace, key: &str) -> Pending<Result<Claim, hapax::Error>> {
     let mut claim = space.claim_async(key, ClaimOptions::new().wait(PATIENCE));
     let mut context = Context::from_waker(Waker::noop());

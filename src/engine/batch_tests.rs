@@ -43,7 +43,7 @@ const INSERTS: [Insert; 2] = [
 ];
 
 /// A batch that met a failed commit half way was an error as a whole, though its first keys were on
-/// the medium: whoever sent it again was told that they were not new, and handled none of them.
+/// the medium: a caller that sent it again was told that they were not new, and handled none of the keys.
 #[test]
 fn keys_that_were_durable_before_the_log_failed_are_told_as_inserted() {
     for insert in INSERTS {

@@ -288,7 +288,7 @@ fn a_write_of_frames_that_fails_is_the_last_one() {
 }
 
 /// A segment that cannot begin holds changes up, though nothing is lost: not for longer than a write
-/// may take, or whoever waits would wait for ever.
+/// may take, or the callers that wait would wait for ever.
 #[test]
 fn a_segment_that_cannot_begin_for_too_long_poisons() {
     let bench = Bench::new(6);
@@ -389,7 +389,7 @@ fn without_a_further_segment_claims_end_before_holders_do() {
     assert_eq!(store.health().to_string(), "ok");
 }
 
-/// The bug: free space was asked for once a second, so whoever wrote faster than that met the end of
+/// The bug: free space was asked for once a second, so a caller that wrote faster than that met the end of
 /// a small disk instead of its floor. What was written since the last look counts.
 #[test]
 fn a_fast_writer_meets_the_floor_between_two_looks() {
@@ -442,7 +442,7 @@ fn what_holders_will_need_is_not_granted_again() {
     }
 }
 
-/// Somebody else fills the disk between two looks: the reserve makes room for those who run.
+/// Another program fills the disk between two looks: the reserve makes room for those who run.
 #[test]
 fn the_reserve_goes_to_holders_before_a_write_fails() {
     let bench = Bench::new(8192);

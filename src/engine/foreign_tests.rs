@@ -143,7 +143,7 @@ fn a_waker_that_panics_on_the_thread_of_the_journal_ends_nothing() {
     bench.store.close().unwrap();
 }
 
-/// Work that makes durable changes and waits for each, and for a key that somebody else runs.
+/// Work that makes durable changes and waits for each, and for a key that another caller runs.
 fn work(
     jobs: &Namespace,
     done: &Sender<&'static str>,
@@ -236,7 +236,7 @@ fn a_store_that_gets_no_thread_is_refused_and_opens_later() {
     }
 }
 
-/// Whoever gives up leaves the line wherever they stand, and the others keep their order; those who
+/// A caller that gives up leaves the line wherever it stands, and the others keep their order; those who
 /// have given up do not count. It took a walk along the whole line for each.
 #[test]
 fn a_line_is_left_from_anywhere() {

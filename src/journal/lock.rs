@@ -266,7 +266,7 @@ fn seen(lock: &File) -> Vec<u32> {
 fn holds(pid: u32, device: u64, inode: u64) -> bool {
     let files = fs::read_dir(format!("{PROCESSES}/{pid}/fd"));
     files.into_iter().flatten().flatten().any(|file| {
-        // By its name first: to look at a file of somebody else's may take for ever.
+        // By its name first: to look at a file of another process may take for ever.
         let named = fs::read_link(file.path()).is_ok_and(|path| path.ends_with(LOCK));
         let is_there = |about: fs::Metadata| (about.dev(), about.ino()) == (device, inode);
         let is_lock = named && fs::metadata(file.path()).is_ok_and(is_there);

@@ -42,7 +42,7 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
         false
     }
 
-    /// Refuses to go on where somebody else may have changed what was read since the log was opened.
+    /// Refuses to go on where another process may have changed what was read since the log was opened.
     ///
     /// # Errors
     /// [`Overtaken`](crate::error::Overtaken), and any failure to find out.

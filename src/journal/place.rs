@@ -161,7 +161,7 @@ impl Place {
         )?)
     }
 
-    /// Takes from others what somebody else has made for them too.
+    /// Takes from others what another program has made for them too.
     pub(crate) fn make_private(&self) -> io::Result<()> {
         let mode = match self.is_folder() {
             true => FOLDER_MODE,
@@ -330,8 +330,8 @@ fn lifted(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     Ok(fcntl_dupfd_cloexec(&descriptor, FIRST_OWN)?)
 }
 
-/// Takes the numbers of standard streams that are closed, for good, so that no file which somebody
-/// else opens for a store gets one of them.
+/// Takes the numbers of standard streams that are closed, for good, so that no file of a
+/// store gets one of them, sled's included.
 ///
 /// What takes them behaves as if they were closed still: it can neither be read nor written, and a
 /// program that this process becomes does not get it.

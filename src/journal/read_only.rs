@@ -61,8 +61,8 @@ fn epoch(directory: &Untouched) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// Opens the log of the store at `path`, beside others who read it. `wait_for_lock` is for somebody
-/// who writes.
+/// Opens the log of the store at `path`, beside others who read it. `wait_for_lock` is for a process
+/// that writes.
 pub(crate) fn open(path: &Path, wait_for_lock: Duration) -> Result<ReadOnlyLog, OpenFailure> {
     let directory = Untouched::share(path, wait_for_lock)?;
     Ok(ReadOnlyLog {

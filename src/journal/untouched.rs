@@ -30,7 +30,7 @@ impl Untouched {
         Ok(Self::of(place, lock))
     }
 
-    /// Looks whether somebody has it open to write, and takes no lock: whoever comes to write need
+    /// Looks whether a process has it open to write, and takes no lock: one that comes to write need
     /// not wait for who reads.
     pub(crate) fn share(path: &Path, wait_for_lock: Duration) -> Result<Self, OpenFailure> {
         let place = find_store(path)?;

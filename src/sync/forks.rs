@@ -80,7 +80,7 @@ impl AsFd for Kept {
 }
 
 impl Drop for Kept {
-    /// Before the fields are dropped: their numbers are somebody else's afterwards.
+    /// Before the fields are dropped: their numbers belong to other files afterwards.
     fn drop(&mut self) {
         // In a child the slot may be another one's by now.
         let _ = self

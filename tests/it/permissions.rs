@@ -62,7 +62,7 @@ fn what_is_made_is_for_its_owner_alone() {
     }
 }
 
-/// What somebody has opened to others stays open to them; what is made in it is not.
+/// What its owner has opened to others stays open to them; what is made in it is not.
 #[test]
 fn what_was_opened_to_others_stays_as_it_is() {
     for log in KINDS {

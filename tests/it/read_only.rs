@@ -113,9 +113,9 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
     }
 }
 
-/// `hapax scan big | less` kept its lock for as long as somebody looked at the first page, and the
+/// `hapax scan big | less` kept its lock for as long as the operator looked at the first page, and the
 /// service could not be started again that night. Who reads keeps nobody from writing now, and is told
-/// once somebody has begun to.
+/// once a process has begun to.
 #[test]
 fn who_reads_keeps_nobody_from_writing_and_is_told() {
     for log in KINDS {

@@ -45,7 +45,7 @@ fn a_released_key_keeps_its_attempt_and_reason() {
 }
 
 #[test]
-fn whoever_waits_is_granted_what_is_withdrawn() {
+fn a_claim_that_waits_is_granted_what_is_withdrawn() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy.max_attempts(1));

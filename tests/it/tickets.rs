@@ -238,7 +238,7 @@ fn a_ticket_that_comes_late_can_settle_what_nobody_took_over() {
     }
 }
 
-/// Whoever gave the key its outcome, the bearer of the ticket is told of it.
+/// Whatever gave the key its outcome, the bearer of the ticket is told of it.
 #[test]
 fn a_ticket_of_a_key_that_was_settled_otherwise_gets_that_outcome() {
     type Settle = fn(&World, &Namespace, &Ticket);

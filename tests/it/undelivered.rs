@@ -148,7 +148,7 @@ fn a_grant_that_nobody_fetches_before_its_lease_ends_is_no_attempt_and_no_doubt(
     }
 }
 
-/// As before, with somebody else in line: the one that sleeps passes its grant on.
+/// As before, with another claim in line: the one that sleeps passes its grant on.
 #[test]
 fn a_grant_that_nobody_fetches_passes_to_the_next_in_line() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Grants that are taken back because whoever waited has given up: the key is what it was.
+//! Grants that are taken back because the claim that waited has given up: the key is what it was.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ fn those_who_wait_behind_a_withdrawn_grant_decide_again() {
     world.store.validate();
 }
 
-/// A key was released to somebody who had given up: what it was released with is what the next one
+/// A key was released to a claim that had given up: what it was released with is what the next one
 /// meets, under each guarantee.
 #[test]
 fn a_withdrawn_grant_restores_what_it_was_made_from() {

@@ -1,4 +1,4 @@
-//! Attempts under `max_attempts`, across crashes: each that somebody was given counts, and one that
+//! Attempts under `max_attempts`, across crashes: each that was handed out counts, and one that
 //! nobody was given counts only where a process died with it.
 
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ const LEASE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Counts {
-    /// By key: the last attempt that somebody was given, and how many processes had died by then.
+    /// By key: the last attempt that was handed out, and how many processes had died by then.
     given: BTreeMap<u8, (u32, u32)>,
     /// Processes that died, or went without a good word: one grant of each key may have been on its
     /// way.

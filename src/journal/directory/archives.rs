@@ -53,7 +53,7 @@ impl Directory {
     fn audit(&self) -> Place {
         if self.audit.get().is_none() {
             if let Ok(held) = self.place.join(AUDIT).hold() {
-                // Whoever comes second has opened the same folder.
+                // The second one to come has opened the same folder.
                 let _ = self.audit.set(held);
             }
         }

@@ -88,7 +88,7 @@ impl Settling {
     }
 }
 
-/// What happens while somebody waits.
+/// What happens while a claim waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meanwhile {
     Nothing,
@@ -108,7 +108,7 @@ pub(crate) enum Step {
         act: Doing,
         lets_go: bool,
     },
-    /// Somebody waits for the key, something happens to its holder, and the wait ends or is given up.
+    /// A claim waits for the key, something happens to its holder, and the wait ends or is given up.
     Wait {
         id: Id,
         asked: Asking,

@@ -1,4 +1,4 @@
-//! Waits: somebody waits for a key, and gives up before or after it is handed on.
+//! Waits: a claim waits for a key, and gives up before or after it is handed on.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ impl World {
         }
         self.happen(id, meanwhile);
         if self.is_held(id) {
-            // Nothing has come of it: whoever waits gives up, and leaves no trace.
+            // Nothing has come of it: the claim gives up, and leaves no trace.
             assert!(poll(&mut pending).is_pending(), "{id:?} is held");
             return;
         }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// Whoever waited has given up: a grant that was under way is taken back.
+    /// The claim that waited has given up: a grant that was under way is taken back.
     fn given_up(&mut self, id: Id, asked: &Asked) {
         let before = self.model.keys[&id].clone();
         if !self.model.would_grant(id, asked) {

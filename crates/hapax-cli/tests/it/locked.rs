@@ -90,7 +90,7 @@ fn look(kind: LogKind) {
     }
 }
 
-/// `hapax export big | less` held the lock of the store for as long as somebody looked at the first
+/// `hapax export big | less` held the lock of the store for as long as the operator looked at the first
 /// page, and the service could not be started. Now the service starts, and the export ends.
 #[test]
 fn a_reader_that_nobody_reads_keeps_no_service_from_starting() {
