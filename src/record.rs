@@ -107,6 +107,36 @@ impl Record {
     }
 }
 
+impl<'a> RecordRef<'a> {
+    /// What says that a key is absent from `store_secs` on.
+    pub(crate) fn forgotten(
+        namespace: NamespaceId,
+        key: &'a [u8],
+        token: FencingToken,
+        store_secs: u32,
+    ) -> Self {
+        Self {
+            head: Head {
+                kind: RecordKind::Forgotten,
+                namespace,
+                token,
+                attempt: 0,
+                first_claimed_at: store_secs,
+                recorded_at: store_secs,
+                expires_at: store_secs,
+                retention_secs: 0,
+                body_omitted: false,
+                attached: false,
+            },
+            key,
+            fingerprint: None,
+            metadata: &[],
+            reason: &[],
+            body: &[],
+        }
+    }
+}
+
 impl RecordRef<'_> {
     pub(crate) fn to_record(self) -> Record {
         Record {

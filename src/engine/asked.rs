@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::tail::Tail;
 use crate::key::{FencingToken, NamespaceId};
 use crate::progress::Meter;
-use crate::record::{Head, RecordKind, RecordRef};
+use crate::record::RecordRef;
 use crate::sync::{Ordering, block_on};
 
 /// What a compaction came to.
@@ -59,32 +59,14 @@ impl Engine {
     /// of nothing.
     fn begin_next_segment(&self) -> Result<()> {
         let now = self.now();
-        let head = Head {
-            kind: RecordKind::Forgotten,
-            namespace: NamespaceId(0),
-            token: FencingToken::FIRST,
-            attempt: 0,
-            first_claimed_at: now.store_secs,
-            recorded_at: now.store_secs,
-            expires_at: now.store_secs,
-            retention_secs: 0,
-            body_omitted: false,
-            attached: false,
-        };
-        let nothing = RecordRef {
-            head,
-            key: &[],
-            fingerprint: None,
-            metadata: &[],
-            reason: &[],
-            body: &[],
-        };
+        let nothing =
+            RecordRef::forgotten(NamespaceId(0), &[], FencingToken::FIRST, now.store_secs);
         self.journal.with_tail(Tail::end_segment);
         self.journal.append(&nothing, Vec::new(), None, now.mono_ms);
         block_on(self.journal.wait(self.journal.last_used()))
     }
 
-    /// Counts as dead what has expired, in the first minutes after open too: whoever asks for
+    /// Counts as dead what has expired, in the first minutes after open too: a caller that asks for
     /// compaction vouches for the clock.
     fn expire_now(&self) {
         let store_secs = self.store_secs.load(Ordering::Relaxed);

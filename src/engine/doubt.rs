@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::key::{Digest, FencingToken, NamespaceId};
 use crate::options::Oversize;
-use crate::record::{Head, Locator, Record, RecordKind, RecordRef, State};
+use crate::record::{Locator, Record, RecordKind, RecordRef, State};
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
@@ -358,25 +358,8 @@ impl Engine {
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
-        let record = RecordRef {
-            head: Head {
-                kind: RecordKind::Forgotten,
-                namespace: named.namespace.id,
-                token: self.next_token()?,
-                attempt: 0,
-                first_claimed_at: now.store_secs,
-                recorded_at: now.store_secs,
-                expires_at: now.store_secs,
-                retention_secs: 0,
-                body_omitted: false,
-                attached: false,
-            },
-            key: named.key,
-            fingerprint: None,
-            metadata: &[],
-            reason: &[],
-            body: &[],
-        };
+        let token = self.next_token()?;
+        let record = RecordRef::forgotten(named.namespace.id, named.key, token, now.store_secs);
         let policy = &named.namespace.policy;
         let made = (Transition::Forgotten, by);
         let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);

@@ -332,6 +332,54 @@ fn tokens_rise_above_every_token_in_the_log() {
     assert_eq!(space.get("open").unwrap().unwrap().token(), last);
 }
 
+/// A store of version 1, whose tokens had 23 bits of epoch, opens, and its tokens go on rising: above those
+/// of its records, and above all that its last epoch may have granted and that left no record.
+#[test]
+fn a_store_of_version_1_opens_and_its_tokens_go_on_rising() {
+    let old = FencingToken::from_u64((5 << 40) + 7).unwrap();
+    let last_of_epoch = FencingToken::from_u64((6 << 40) - 1).unwrap();
+    let mut image = with_record(|record| record.head.token = old);
+    let marks = marks_of(&image);
+    let (mut previous, mut number) = (marks.low.checksum, marks.low.before);
+    for frame in image.segments[0].frames.iter_mut().flatten() {
+        frame[8] = 1;
+        frame[40..44].copy_from_slice(&5_u32.to_le_bytes());
+        frame[56..64].copy_from_slice(&previous.to_le_bytes());
+        let (header, payload) = frame.split_at(HEADER_BYTES);
+        previous = xxhash_rust::xxh3::xxh3_64(&[&header[..72], payload].concat());
+        frame[72..80].copy_from_slice(&previous.to_le_bytes());
+        number += 1;
+    }
+    let marks = Marks {
+        durable: number,
+        durable_checksum: previous,
+        epoch: 5,
+        ..marks
+    };
+    let mut slot = marks.encode();
+    slot[8] = 1;
+    let checksum = xxhash_rust::xxh3::xxh3_64(&slot[..104]);
+    slot[104..].copy_from_slice(&checksum.to_le_bytes());
+    image.marks = [slot.clone(), slot];
+    let log = MemoryLog::of_image(image);
+    let mut highest = last_of_epoch;
+    for life in 0..3 {
+        let builder = Store::in_memory().log(&log).clock(&ManualClock::new());
+        let store = builder.open().unwrap();
+        let space = store.namespace("space", Policy::at_least_once()).unwrap();
+        assert!(space.contains("key").unwrap());
+        assert_eq!(space.get("open").unwrap().unwrap().token(), old);
+        let Claim::Granted(lease) = space.claim([life]).unwrap() else {
+            panic!("granted")
+        };
+        assert!(lease.token() > highest, "life {life}");
+        highest = lease.token();
+        lease.complete("done").unwrap();
+        store.validate();
+        store.close().unwrap();
+    }
+}
+
 /// 128 restores in a row used up all tokens: a copy that was restored every night died in four months.
 #[test]
 fn a_copy_that_is_restored_every_night_lasts_for_decades() {

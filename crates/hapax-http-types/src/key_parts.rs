@@ -1,4 +1,4 @@
-//! [`KeyParts`]: whose request, of which operation, under which key of the client.
+//! [`KeyParts`]: the tenant, the operation and the client's key that a stored key is made of.
 
 use hapax::Key;
 

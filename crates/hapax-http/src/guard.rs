@@ -106,7 +106,7 @@ impl Config {
         options.metadata(self.request_id(parts))
     }
 
-    /// The id that the request came with; empty where there is none, or one that is too long to be kept.
+    /// The id that the request came with; empty if it has no id, or one that is too long to be kept.
     pub(crate) fn request_id<'p>(&self, parts: &'p Parts) -> &'p [u8] {
         let id = parts.headers.get(&self.request_id_header);
         let id = id.map(HeaderValue::as_bytes).unwrap_or_default();

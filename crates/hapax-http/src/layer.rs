@@ -447,7 +447,7 @@ impl IdempotencyLayer {
     }
 
     /// The route that a request is counted and logged under. Without it that is axum's template, such as
-    /// `/payments/{id}`, and `unmatched` where there is none.
+    /// `/payments/{id}`, and `unmatched` for a path without a route.
     ///
     /// The first 64 routes are counted by themselves and all others as `other`, so give a name that no client can
     /// make up.

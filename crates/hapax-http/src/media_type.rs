@@ -30,7 +30,7 @@ pub(crate) struct MediaType {
     /// Type and subtype in lower case, and the parameters that count, in the order of their names, but for a
     /// boundary; what stands in the header, framed, where that is no media type.
     spelled: Vec<u8>,
-    /// As the header has it, framed; empty where there is none.
+    /// As the header has it, framed; empty without a header.
     boundary: Vec<u8>,
 }
 
