@@ -367,7 +367,9 @@ impl Lease {
     /// itself any more, but the lease goes on running.
     ///
     /// # Errors
-    /// As for [`complete`](Self::complete).
+    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run
+    /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
+    /// ticket of it that is delivered again is good then.
     pub fn detach(mut self) -> Result<Ticket, LeaseError> {
         let frame = match self.held.act_and_rest(Command::Record) {
             Ok(frame) => frame,

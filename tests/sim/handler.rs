@@ -262,10 +262,11 @@ impl Round {
                 _ => self.actor.pause().await,
             }
         }
+        let ends_as = self.actor.below(20);
         trace(&self.actor, || {
-            format!("{place:?} {token:?} is about to settle")
+            format!("{place:?} {token:?} is about to settle ({ends_as})")
         });
-        match self.actor.below(20) {
+        match ends_as {
             0..11 => self.settle(lease, holding, State::Completed).await,
             11..13 => self.settle(lease, holding, State::Failed).await,
             13..15 => {
@@ -275,15 +276,27 @@ impl Round {
             }
             15..17 => {
                 drop(holding);
+                trace(&self.actor, || {
+                    format!("{place:?} {token:?} is put in doubt")
+                });
                 let doubted = lease.doubt_async("no answer").await;
                 doubted.map_err(LeaseError::into_error)
             }
             17..19 => {
                 drop(holding);
-                let ticket = lease.detach().map_err(LeaseError::into_error)?;
+                trace(&self.actor, || {
+                    format!("{place:?} {token:?} becomes a ticket")
+                });
+                let detached = lease.detach();
                 let mut world = self.shared.borrow_mut();
-                world.model.detached(token);
-                world.tickets.push((place, ticket));
+                // What a poisoned store was told may be on the medium: a ticket of this lease that is
+                // delivered again is good then.
+                if !matches!(&detached, Err(error) if error.error().kind() != ErrorKind::Poisoned) {
+                    world.model.detached(token);
+                }
+                world
+                    .tickets
+                    .push((place, detached.map_err(LeaseError::into_error)?));
                 Ok(())
             }
             _ => Ok(()),
@@ -438,7 +451,11 @@ impl Round {
             }
         };
         let (place, ticket) = ticket;
-        let lease = self.actor.store().attach(&ticket)?;
+        let attached = self.actor.store().attach(&ticket);
+        trace(&self.actor, || {
+            format!("{place:?} {:?} is attached: {:?}", ticket.token(), attached)
+        });
+        let lease = attached?;
         assert_eq!(lease.token(), ticket.token());
         self.shared
             .borrow_mut()
