@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
-use crate::problem::{Code, Problem};
+use crate::answer::problem::{Code, Problem};
 
 /// Lets so many in at a time, and waits for each for so long.
 #[derive(Clone, Debug)]
@@ -114,7 +114,12 @@ fn ended<T>(done: Result<Result<T, Problem>, JoinError>) -> Result<T, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::{Gate, Stop};
+    use crate::answer::problem::{Code, Problem};
 
     fn gate(places: usize) -> Gate {
         let second = Duration::from_secs(1);

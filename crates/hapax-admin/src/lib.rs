@@ -28,23 +28,19 @@
 //! | `GET /audit` | what happened to keys: who did what, when and why |
 //! | `POST /accept-salvage` | lets a store that was salvaged with losses grant again |
 
-mod actions;
-mod actor;
-mod audit;
-mod command;
+mod admin;
+mod answer;
 mod gate;
 mod glance;
-mod key_path;
-mod operation;
-mod problem;
-mod query;
-mod reads;
+mod notation;
+mod operator;
+mod options;
+mod request;
 mod router;
-mod view;
-mod vitals;
+mod routes;
 
-pub use actor::{Actor, Refusal};
-pub use operation::Operation;
+pub use operator::actor::{Actor, Refusal};
+pub use operator::operation::Operation;
 pub use router::AdminRouter;
 
 /// Compiles the example of the README.

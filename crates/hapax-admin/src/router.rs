@@ -5,25 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use hapax::Store;
 
-use crate::actions;
-use crate::actor::{Actor, Refusal};
-use crate::audit;
-use crate::gate::Gate;
-use crate::glance;
-use crate::operation::Operation;
-use crate::problem::{Code, Problem, method_not_allowed};
-use crate::reads;
-use crate::vitals;
-
-type Who = Arc<dyn Fn(&Parts) -> Result<Actor, Refusal> + Send + Sync>;
+use crate::admin::Admin;
+use crate::answer::problem::method_not_allowed;
+use crate::glance::page;
+use crate::operator::actor::{Actor, Refusal};
+use crate::operator::operation::Operation;
+use crate::options::Options;
+use crate::routes::{actions, audit, keys, store, vitals};
 
 /// A router for the operators of a store: metrics, health, lists of keys and, if it is told who acts,
 /// operations on them.
@@ -52,44 +48,14 @@ type Who = Arc<dyn Fn(&Parts) -> Result<Actor, Refusal> + Send + Sync>;
 #[derive(Clone)]
 #[must_use = "it is nothing before it is mounted"]
 pub struct AdminRouter {
-    pub(crate) store: Store,
-    who: Option<Who>,
-    pub(crate) operations: Vec<Operation>,
-    pub(crate) forces: bool,
-    pub(crate) request_bytes_max: usize,
-    pub(crate) rows_max: usize,
-    pub(crate) shown_bytes_max: usize,
-    scan_time: Duration,
-}
-
-/// What the handlers share.
-pub(crate) struct Admin {
-    pub(crate) options: AdminRouter,
-    /// Reading the log: two at a time, so that a page that is reloaded does not read it ten times.
-    pub(crate) scans: Gate,
-    /// Reading one record, or a few facts.
-    pub(crate) reads: Gate,
-    /// Reading counters: reads that hang take no place from whoever scrapes them.
-    pub(crate) scrapes: Gate,
-    /// The same for pages, which take no place from scrapers either.
-    pub(crate) glances: Gate,
-    /// Changing something.
-    pub(crate) actions: Gate,
-    pub(crate) run: String,
+    options: Options,
 }
 
 impl AdminRouter {
     /// A router that reads and changes nothing.
     pub fn new(store: Store) -> Self {
         Self {
-            store,
-            who: None,
-            operations: Operation::ALL.to_vec(),
-            forces: false,
-            request_bytes_max: 64 * 1024,
-            rows_max: 1000,
-            shown_bytes_max: 4096,
-            scan_time: Duration::from_secs(2),
+            options: Options::new(store),
         }
     }
 
@@ -99,151 +65,106 @@ impl AdminRouter {
         mut self,
         who: impl Fn(&Parts) -> Result<Actor, Refusal> + Send + Sync + 'static,
     ) -> Self {
-        self.who = Some(Arc::new(who));
+        self.options.who = Some(Arc::new(who));
         self
     }
 
     /// Which operations are allowed, of those that [`allow_actions`](Self::allow_actions) opens;
     /// all of them unless this is called.
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
-        self.operations = operations.into_iter().collect();
+        self.options.operations = operations.into_iter().collect();
         self
     }
 
     /// Allows what goes against a holder that is alive: a doubt resolved as "never happened" while
     /// its holder may still cause the effect, and a key in progress or in doubt forgotten.
     pub fn allow_forced(mut self) -> Self {
-        self.forces = true;
+        self.options.forces = true;
         self
     }
 
     /// Most bytes of the body of a request; 64 KiB unless this is called.
     pub fn request_bytes(mut self, bytes: usize) -> Self {
-        self.request_bytes_max = bytes;
+        self.options.request_bytes_max = bytes;
         self
     }
 
     /// Most rows of a page; 1000 unless this is called.
     pub fn rows(mut self, rows: usize) -> Self {
-        self.rows_max = rows.max(1);
+        self.options.rows_max = rows.max(1);
         self
     }
 
     /// Most bytes that are shown of a reason, of metadata and of a stored body; 4096 unless this is
     /// called.
     pub fn shown_bytes(mut self, bytes: usize) -> Self {
-        self.shown_bytes_max = bytes;
+        self.options.shown_bytes_max = bytes;
         self
     }
 
     /// How long a list goes through the log before it answers with what it has found; 2 s unless
     /// this is called. Compaction waits meanwhile.
     pub fn scan_time(mut self, time: Duration) -> Self {
-        self.scan_time = time;
+        self.options.scan_time = time;
         self
     }
 
     /// The router, to be mounted where the service wants it. It needs a tokio runtime with time.
     pub fn into_router(self) -> Router {
-        let admin = self.into_admin();
-        Router::new()
-            .route("/", get(glance::front))
-            .route("/glance", get(glance::page))
-            .route("/glance.json", get(glance::snapshot))
+        let routes = Router::new()
+            .route("/", get(page::front))
+            .route("/glance", get(page::page))
+            .route("/glance.json", get(page::snapshot))
             .route("/metrics", get(vitals::metrics))
             .route("/health/live", get(vitals::live))
             .route("/health/ready", get(vitals::ready))
-            .route("/info", get(reads::info))
-            .route("/namespaces", get(reads::namespaces))
-            .route("/options", get(reads::options))
-            .route("/keys", get(reads::keys))
-            .route("/in-progress", get(reads::in_progress))
-            .route("/in-doubt", get(reads::in_doubt))
-            .route("/keys/{namespace}/{key}", get(reads::key))
+            .route("/info", get(store::info))
+            .route("/namespaces", get(store::namespaces))
+            .route("/options", get(store::options))
+            .route("/keys", get(keys::keys))
+            .route("/in-progress", get(keys::in_progress))
+            .route("/in-doubt", get(keys::in_doubt))
+            .route("/keys/{namespace}/{key}", get(keys::key))
             .route("/keys/{namespace}/{key}/{operation}", post(actions::on_key))
             .route("/audit", get(audit::entries))
-            .route("/accept-salvage", post(actions::accept_salvage))
-            .method_not_allowed_fallback(method_not_allowed)
-            .layer(map_response(harden))
-            .with_state(admin)
+            .route("/accept-salvage", post(actions::accept_salvage));
+        complete(routes, self.options)
     }
 
     /// `/health/live` and `/health/ready` alone, for whoever probes the service without a name. They
     /// say nothing of keys.
     pub fn probes(store: Store) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route("/health/live", get(vitals::live))
-            .route("/health/ready", get(vitals::ready))
-            .method_not_allowed_fallback(method_not_allowed)
-            .layer(map_response(harden))
-            .with_state(Self::new(store).into_admin())
+            .route("/health/ready", get(vitals::ready));
+        complete(routes, Options::new(store))
     }
 
     /// `/metrics` alone, for a scraper that has another way in than operators. Names of namespaces
     /// stand there, keys never.
     pub fn metrics(store: Store) -> Router {
-        Router::new()
-            .route("/metrics", get(vitals::metrics))
-            .method_not_allowed_fallback(method_not_allowed)
-            .layer(map_response(harden))
-            .with_state(Self::new(store).into_admin())
-    }
-
-    pub(crate) fn into_admin(self) -> Arc<Admin> {
-        let secs = Duration::from_secs;
-        Arc::new(Admin {
-            scans: Gate::new(2, self.scan_time, secs(5), Code::TooSlow),
-            reads: Gate::new(16, secs(5), secs(1), Code::TooSlow),
-            scrapes: Gate::new(4, secs(5), secs(1), Code::TooSlow),
-            glances: Gate::new(4, secs(5), secs(1), Code::TooSlow),
-            actions: Gate::new(8, secs(30), secs(1), Code::StillRunning),
-            run: glance::run_name(),
-            options: self,
-        })
-    }
-
-    /// Whether this router carries out what it is told.
-    pub(crate) fn acts(&self) -> bool {
-        self.who.is_some()
-    }
-
-    /// Who acts, if that may be done here at all.
-    pub(crate) fn actor(&self, parts: &Parts, operation: Operation) -> Result<Actor, Problem> {
-        let Some(who) = &self.who else {
-            let text = "nothing can be changed here: the service has allowed no actions";
-            return Err(Problem::new(Code::ActionsOff, text));
-        };
-        if !self.operations.contains(&operation) {
-            let text = format!("the service does not allow {operation} here");
-            return Err(Problem::new(Code::OperationOff, text));
-        }
-        check_same_site(&parts.headers)?;
-        Ok(who(parts)?)
+        let routes = Router::new().route("/metrics", get(vitals::metrics));
+        complete(routes, Options::new(store))
     }
 }
 
 impl fmt::Debug for AdminRouter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdminRouter")
-            .field("store", &self.store)
-            .field("acts", &self.acts())
-            .field("operations", &self.operations)
-            .field("forces", &self.forces)
+            .field("store", &self.options.store)
+            .field("acts", &self.options.acts())
+            .field("operations", &self.options.operations)
+            .field("forces", &self.options.forces)
             .finish_non_exhaustive()
     }
 }
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// Refuses what a page of another site makes the browser of an operator send.
-fn check_same_site(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-        None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Problem::new(
-            Code::CrossSite,
-            "a page of another site has sent this: operations are taken from this site alone",
-        )),
-    }
+/// Adds what every router has: the answer to a wrong method, the headers, and what the handlers share.
+fn complete(routes: Router<Arc<Admin>>, options: Options) -> Router {
+    routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(harden))
+        .with_state(Arc::new(Admin::new(options)))
 }
 
 /// No answer is kept by anybody on its way, and none is taken for a page.

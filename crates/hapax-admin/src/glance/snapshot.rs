@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hapax::{Family, MetricValue, Metrics, Series, Store};
 use serde::Serialize;
 
-use crate::vitals::TroubleView;
+use crate::answer::trouble_view::TroubleView;
 
 /// Numbers by their label: an outcome, a state, or a kind of error.
 type ByLabel = BTreeMap<String, u64>;
@@ -13,7 +13,7 @@ type ByLabel = BTreeMap<String, u64>;
 /// Everything that the page shows. Rates are none of it: whoever has two of these can compute them,
 /// and nothing is kept here.
 #[derive(Serialize)]
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     version: &'static str,
     log_kind: Option<String>,
     /// Counters of two snapshots are of one opening if these are equal.
@@ -112,7 +112,7 @@ struct Space {
 }
 
 impl Snapshot {
-    pub(super) fn of(store: &Store, run: String) -> Self {
+    pub(crate) fn of(store: &Store, run: String) -> Self {
         let (metrics, health) = (store.metrics(), store.health());
         let gauge = |name: &str| whole(metrics.gauge(name, &[]).unwrap_or_default());
         Self {

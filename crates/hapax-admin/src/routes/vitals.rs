@@ -7,19 +7,20 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use hapax::{Health, Trouble};
+use hapax::Health;
 use serde::Serialize;
 
+use crate::admin::Admin;
+use crate::answer::json::json;
+use crate::answer::problem::Answer;
+use crate::answer::trouble_view::TroubleView;
 use crate::gate::Stop;
-use crate::problem::Problem;
-use crate::reads::json;
-use crate::router::Admin;
 
 /// The text format of Prometheus.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// `GET /metrics`
-pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
+pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Answer {
     let store = admin.options.store.clone();
     let text = move |_: &Stop| Ok(store.metrics().to_prometheus());
     let mut response = Response::new(Body::from(admin.scrapes.run(text).await?));
@@ -33,23 +34,6 @@ struct HealthView {
     ok: bool,
     troubles: Vec<TroubleView>,
     unsynced_secs: f64,
-}
-
-#[derive(Serialize)]
-pub(crate) struct TroubleView {
-    code: &'static str,
-    detail: String,
-}
-
-impl TroubleView {
-    /// The worst first.
-    pub(crate) fn all_of(health: &Health) -> Vec<Self> {
-        let view = |trouble: &Trouble| Self {
-            code: trouble.name(),
-            detail: trouble.to_string(),
-        };
-        health.troubles().iter().map(view).collect()
-    }
 }
 
 fn view(ok: bool, health: &Health) -> Response {
@@ -87,14 +71,15 @@ mod tests {
     use hapax::Store;
 
     use super::metrics;
-    use crate::router::AdminRouter;
+    use crate::admin::Admin;
+    use crate::options::Options;
 
     /// Reads of keys that hung with the medium took every place, and the scraper was told "busy":
     /// every alert was blind when it was needed.
     #[tokio::test]
     async fn metrics_come_though_reads_of_keys_hang() {
         let store = Store::in_memory().open().unwrap();
-        let admin = AdminRouter::new(store).into_admin();
+        let admin = Arc::new(Admin::new(Options::new(store)));
         let mut hanging = Vec::new();
         for _ in 0..16 {
             let (go_on, wait) = channel::<()>();

@@ -1,99 +1,22 @@
-//! [`Command`]: what the body of a request orders.
+//! [`Order`]: what the body of a request orders, on whose behalf, and why.
 
 use hapax::{Action, FencingToken, Resolution};
-use hapax_http_types::{KeyParts, StoredResponse};
+use hapax_http_types::StoredResponse;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::actor::Actor;
-use crate::operation::Operation;
-use crate::problem::{Code, Problem};
-use crate::view::from_hex;
+use crate::answer::problem::Problem;
+use crate::notation::hex::from_hex;
+use crate::operator::actor::Actor;
+use crate::operator::operation::Operation;
+use crate::request::command::Command;
+use crate::request::outcome_form::OutcomeForm;
 
 /// What shall be done, by whom, and why.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) by: Action,
     pub(crate) command: Command,
-}
-
-/// What shall be done to a key, or to the store.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Resolve {
-        token: FencingToken,
-        resolution: Resolution,
-        form: Form,
-        force: bool,
-    },
-    Release {
-        token: FencingToken,
-    },
-    Doubt {
-        token: FencingToken,
-    },
-    Fail {
-        token: FencingToken,
-        error: Vec<u8>,
-        form: Form,
-    },
-    /// With the token of a key that is in progress or in doubt.
-    Forget {
-        force: Option<FencingToken>,
-    },
-    AcceptSalvage,
-}
-
-/// How an outcome was given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
-    /// As bytes.
-    Plain,
-    /// As bytes that are meant, whatever the key looks like.
-    Raw,
-    /// As an answer over HTTP.
-    Http,
-}
-
-impl Form {
-    fn of(http: Option<&HttpBody>, raw: bool) -> Result<Self, Problem> {
-        match (http, raw) {
-            (Some(_), true) => Err(Problem::invalid(
-                "raw goes with bytes, and http is an answer: give one of them",
-            )),
-            (Some(_), false) => Ok(Self::Http),
-            (None, true) => Ok(Self::Raw),
-            (None, false) => Ok(Self::Plain),
-        }
-    }
-
-    /// Refuses an outcome that clients of the key could not be answered with.
-    pub(crate) fn check(self, key: &[u8], happened: Option<&[u8]>) -> Result<(), Problem> {
-        let is_of_http = KeyParts::of(key).is_some();
-        match (self, happened) {
-            (Self::Http, _) if !is_of_http => Err(Problem::invalid(
-                "the key is not one of the HTTP layer: give the bytes as the service stores them",
-            )),
-            (Self::Plain, Some(response)) if is_of_http => {
-                let read = StoredResponse::from_bytes(response.to_vec().into());
-                read.map(drop).map_err(|_| {
-                    let text = "the key is one of the HTTP layer, whose clients are answered with a status, headers \
-                                and a body: give http with them, or raw: true with the bytes";
-                    Problem::new(Code::HttpAnswerWanted, text)
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Command {
-    pub(crate) fn is_forced(&self) -> bool {
-        matches!(
-            self,
-            Self::Resolve { force: true, .. } | Self::Forget { force: Some(_) }
-        )
-    }
 }
 
 #[derive(Deserialize)]
@@ -193,7 +116,7 @@ impl Order {
             }
             Operation::Fail => {
                 let body: FailBody = read(body)?;
-                let form = Form::of(body.http.as_ref(), false)?;
+                let form = OutcomeForm::of(body.http.is_some(), false)?;
                 let error = outcome("error", body.error, body.error_hex, body.http)?;
                 let token = body.token;
                 (body.reason, Command::Fail { token, error, form })
@@ -223,7 +146,7 @@ fn resolve(body: ResolveBody) -> Result<(String, Command), Problem> {
     let has_response = body.response.is_some() || body.response_hex.is_some();
     let has_error = body.error.is_some() || body.error_hex.is_some();
     let has_http = body.http.is_some();
-    let form = Form::of(body.http.as_ref(), body.raw)?;
+    let form = OutcomeForm::of(has_http, body.raw)?;
     let resolution = match body.outcome {
         Outcome::Happened if !has_error => {
             let (text, hex) = (body.response, body.response_hex);
@@ -297,9 +220,10 @@ fn bytes(name: &str, text: Option<String>, hex: Option<String>) -> Result<Vec<u8
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Order};
-    use crate::actor::Actor;
-    use crate::operation::Operation;
+    use super::Order;
+    use crate::operator::actor::Actor;
+    use crate::operator::operation::Operation;
+    use crate::request::command::Command;
     use hapax::Resolution;
 
     fn parse(operation: Operation, body: &str) -> Option<Order> {

@@ -2,9 +2,8 @@
 //!
 //! axum decodes the parts of a path as UTF-8, and keys are bytes: so the path is read as it came.
 
-use percent_encoding::percent_decode_str;
-
-use crate::problem::{Code, Problem};
+use crate::answer::problem::{Code, Problem};
+use crate::notation::percent::decoded;
 
 /// What `/keys/{namespace}/{key}` names, and `/keys/{namespace}/{key}/{operation}`.
 #[derive(PartialEq, Eq, Debug)]
@@ -44,20 +43,9 @@ fn namespace(part: &str) -> Result<String, Problem> {
     })
 }
 
-/// Takes the percent signs away; `None` where one does not stand before two digits, so that no two
-/// readers take a path for different keys.
-pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
-    let is_escape = |rest: &str| {
-        let digits = rest.as_bytes();
-        digits.len() >= 2 && digits[..2].iter().all(u8::is_ascii_hexdigit)
-    };
-    let whole = text.split('%').skip(1).all(is_escape);
-    whole.then(|| percent_decode_str(text).collect())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{KeyPath, decoded};
+    use super::KeyPath;
 
     #[test]
     fn a_path_names_a_namespace_a_key_and_an_operation() {
@@ -69,11 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_escape_is_refused() {
-        for text in ["%", "%4", "%zz", "a%4", "%%41", "%+1"] {
-            assert_eq!(decoded(text), None, "{text}");
-        }
-        assert_eq!(decoded("%2541"), Some(b"%41".to_vec()), "decoded once");
+    fn a_path_that_names_no_key_is_refused() {
         assert!(KeyPath::parse("/keys/mail/").is_err());
         assert!(KeyPath::parse("/keys//a").is_err());
         assert!(KeyPath::parse("/keys/%ff/a").is_err());

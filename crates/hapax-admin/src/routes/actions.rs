@@ -6,20 +6,22 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use hapax::{Action, Namespace, Operator, Resolution};
 use http_body_util::LengthLimitError;
 use serde::Serialize;
 
-use crate::actor::Actor;
-use crate::command::{Command, Order};
+use crate::admin::Admin;
+use crate::answer::json::json;
+use crate::answer::key_view::{PartsView, StateView};
+use crate::answer::problem::{Answer, Code, Problem};
 use crate::gate::Stop;
-use crate::key_path::KeyPath;
-use crate::operation::Operation;
-use crate::problem::{Code, Problem};
-use crate::reads::json;
-use crate::router::{Admin, AdminRouter};
-use crate::view::{PartsView, StateView, escaped};
+use crate::notation::percent::escaped;
+use crate::operator::actor::Actor;
+use crate::operator::operation::Operation;
+use crate::options::Options;
+use crate::request::command::Command;
+use crate::request::key_path::KeyPath;
+use crate::request::order::Order;
 
 /// What was done.
 #[derive(Serialize)]
@@ -41,10 +43,7 @@ struct Done {
 }
 
 /// `POST /keys/{namespace}/{key}/{operation}`
-pub(crate) async fn on_key(
-    State(admin): State<Arc<Admin>>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn on_key(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let path = KeyPath::parse(request.uri().path())?;
     let name = path.operation.as_deref().unwrap_or_default();
     let operation = Operation::on_a_key(name).ok_or_else(unknown)?;
@@ -71,10 +70,7 @@ pub(crate) async fn on_key(
 }
 
 /// `POST /accept-salvage`
-pub(crate) async fn accept_salvage(
-    State(admin): State<Arc<Admin>>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn accept_salvage(State(admin): State<Arc<Admin>>, request: Request) -> Answer {
     let operation = Operation::AcceptSalvage;
     let order = order(&admin.options, request, operation).await?;
     let operator = admin.options.store.operator(order.by);
@@ -105,7 +101,7 @@ fn unknown() -> Problem {
 
 /// Who orders what. The body is read only when it is known who sends it.
 async fn order(
-    options: &AdminRouter,
+    options: &Options,
     request: Request,
     operation: Operation,
 ) -> Result<Order, Problem> {

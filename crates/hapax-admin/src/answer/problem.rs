@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use hapax::{Error, ErrorKind, KeyInfo};
 use serde::Serialize;
 
-use crate::actor::{Refusal, RefusalKind};
-use crate::view::StateView;
+use crate::answer::key_view::StateView;
+use crate::operator::actor::{Refusal, RefusalKind};
 
 /// What kind of trouble it is. The names do not change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,6 +149,9 @@ impl Code {
     }
 }
 
+/// What a handler gives.
+pub(crate) type Answer = Result<Response, Problem>;
+
 /// What was not answered, and why. It never holds a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_page_has_every_code_with_its_status() {
-        let page = include_str!("../../../docs/admin.md");
+        let page = include_str!("../../../../docs/admin.md");
         for code in Code::ALL {
             let (name, status, _) = code.facts();
             let row = format!("| `{name}` | {status} |");

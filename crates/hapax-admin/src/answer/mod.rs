@@ -1,0 +1,10 @@
+//! What an answer looks like: keys, bytes and troubles as JSON, and problems with their codes.
+//! May come in: values of the core, and a refusal of the service.
+//! Must not know: requests, routes, and how the values were read.
+
+pub(crate) mod bytes_view;
+pub(crate) mod json;
+pub(crate) mod key_view;
+pub(crate) mod page;
+pub(crate) mod problem;
+pub(crate) mod trouble_view;

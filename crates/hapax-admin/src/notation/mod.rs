@@ -1,0 +1,7 @@
+//! How bytes and states are written in requests and answers alike.
+//! May come in: bytes, text, and the states of the core.
+//! Must not know: HTTP, problems, and what the bytes mean.
+
+pub(crate) mod hex;
+pub(crate) mod percent;
+pub(crate) mod state_name;
