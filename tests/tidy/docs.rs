@@ -15,7 +15,7 @@ const FOLDERS: &[&str] = &[
 ];
 
 /// Pages with a limit of their own, in lines.
-const LIMITS: &[(&str, usize)] = &[("ARCHITECTURE.md", 150), ("README.md", 200)];
+const LIMITS: &[(&str, usize)] = &[("ARCHITECTURE.md", 150), ("README.md", 140)];
 
 const DECISION_LINES_MAX: usize = 60;
 
