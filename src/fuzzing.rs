@@ -6,18 +6,19 @@
 use std::io;
 use std::path::Path;
 
-use crate::fingerprint::{Fingerprint, Part};
-use crate::journal::codec::{self, BadRecord, Entry};
-use crate::journal::frame::{FrameHeader, open_frame};
-use crate::journal::manifest::{Manifest, NamespaceEntry};
-use crate::journal::marks::{Link, Marks};
-use crate::journal::memory_log::MemoryLog;
-use crate::journal::{file_log, sled_log};
-use crate::key::{FencingToken, NamespaceId};
-use crate::options::Policy;
-use crate::record::{Head, Locator, RecordKind, RecordRef};
+use crate::journal::format::codec;
+use crate::journal::format::codec::{BadRecord, Entry};
+use crate::journal::format::frame::{FrameHeader, open_frame};
+use crate::journal::format::manifest::{Manifest, NamespaceEntry};
+use crate::journal::format::marks::{Link, Marks};
+use crate::journal::log::memory_log::MemoryLog;
+use crate::journal::log::{file_log, sled_log};
+use crate::value::fingerprint::{Fingerprint, Part};
+use crate::value::key::{FencingToken, NamespaceId};
+use crate::value::options::Policy;
+use crate::value::record::{Head, Locator, RecordKind, RecordRef};
 
-pub use crate::journal::memory_log::image::{Image, SegmentImage};
+pub use crate::journal::log::memory_log::image::{Image, SegmentImage};
 
 /// The log that holds an image and nothing else.
 #[must_use]

@@ -29,119 +29,83 @@
 //! | `tracing` | no | spans and events of what a store decides; brings `tracing` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
-mod action;
-mod audit;
-mod blob;
-#[cfg(feature = "json")]
-mod canonical_json;
-mod clock;
-mod error;
-mod fingerprint;
-mod health;
-mod insertion;
-mod key;
-mod metrics;
-mod options;
-mod process;
-mod progress;
-mod rank;
-mod record;
-mod salvage;
-mod stats;
-mod sync;
-mod trace;
-#[cfg(feature = "json")]
-mod value_json;
-
-mod wheel;
-
-mod journal;
-mod state;
-
+mod claim;
 mod engine;
+mod journal;
+mod observe;
+mod operator;
+mod runtime;
+mod scan;
+mod state;
+mod store;
+mod value;
+mod wheel;
 
 #[cfg(all(test, hapax_shuttle))]
 mod races;
 
-mod audit_scan;
-mod builder;
-mod call;
-mod claim;
-#[cfg(feature = "prometheus-client")]
-mod collector;
-mod config;
-mod doubt_scan;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod lease;
-mod namespace;
-mod operator;
-mod pending;
-mod reconcile;
-mod run;
-mod running_scan;
-mod scan;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod store;
-mod survey;
-#[cfg(feature = "json")]
-mod typed;
-mod upkeep;
 
-pub use action::{ACTOR_BYTES_MAX, Action};
-pub use audit::{Audit, AuditEntry, AuditFilter, AuditHead, AuditReport, Origin, Transition};
-pub use audit_scan::AuditScan;
-pub use builder::Builder;
-#[cfg(feature = "json")]
-pub use canonical_json::{CanonicalJson, CanonicalJsonError};
-pub use claim::{
+pub use claim::claim::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
     Resolution,
 };
-pub use clock::ManualClock;
-#[cfg(feature = "prometheus-client")]
-pub use collector::StoreCollector;
-pub use config::{
-    Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
-};
-pub use doubt_scan::DoubtScan;
-pub use engine::holder::CHECKPOINT_BYTES_MAX;
-pub use error::{Error, ErrorKind, Result};
-pub use fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX};
-pub use health::{Health, Trouble};
-pub use insertion::Insertion;
-pub use journal::memory_log::MemoryLog;
-pub use key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
-pub use lease::{Lease, LeaseError, Ticket};
+pub use claim::lease::{Lease, LeaseError, Ticket};
+pub use claim::pending::Pending;
+pub use claim::run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
+#[cfg(feature = "json")]
+pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
+pub use engine::call::holder::CHECKPOINT_BYTES_MAX;
+pub use journal::log::memory_log::MemoryLog;
+pub use observe::health::{Health, Trouble};
 #[cfg(feature = "metrics")]
-pub use metrics::Publisher;
-pub use metrics::{
+pub use observe::metrics::Publisher;
+pub use observe::metrics::{
     Distribution, Family, Indicators, MetricKind, MetricSource, Metrics, Series,
     Value as MetricValue,
 };
-pub use namespace::Namespace;
-pub use operator::Operator;
-pub use options::{
+pub use observe::stats::Stats;
+pub use operator::operator::Operator;
+pub use operator::reconcile::{Reconciled, Reconciler};
+pub use runtime::clock::ManualClock;
+pub use scan::audit::AuditScan;
+pub use scan::doubts::DoubtScan;
+pub use scan::in_progress::RunningScan;
+pub use scan::scan::{Filter, Scan};
+pub use store::builder::Builder;
+#[cfg(feature = "prometheus-client")]
+pub use store::collector::StoreCollector;
+pub use store::config::{
+    Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
+};
+pub use store::maintenance::{BackupReport, Compacted, Moved, VerifyReport};
+pub use store::namespace::Namespace;
+pub use store::store::Store;
+pub use store::survey::{Survey, SurveyedNamespace, SurveyedSegment};
+pub use value::attribution::{ACTOR_BYTES_MAX, Action};
+pub use value::audit::{
+    Audit, AuditEntry, AuditFilter, AuditHead, AuditReport, Origin, Transition,
+};
+#[cfg(feature = "json")]
+pub use value::canonical_json::{CanonicalJson, CanonicalJsonError};
+pub use value::error::{Error, ErrorKind, Result};
+pub use value::fingerprint::{
+    FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX,
+};
+pub use value::insertion::Insertion;
+pub use value::key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
+pub use value::options::{
     Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, LogKind, OnChange, Oversize,
     Policy, RESPONSE_BYTES_MAX, RETENTION_MAX,
 };
-pub use pending::Pending;
-pub use progress::{Progress, ProgressUnit};
-pub use rank::Rank;
-pub use reconcile::{Reconciled, Reconciler};
-pub use record::{KeyInfo, State};
-pub use run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
-pub use running_scan::RunningScan;
-pub use salvage::{Salvage, SalvageOptions};
-pub use scan::{Filter, Scan};
-pub use stats::Stats;
-pub use store::Store;
-pub use survey::{Survey, SurveyedNamespace, SurveyedSegment};
-#[cfg(feature = "json")]
-pub use typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
-pub use upkeep::{BackupReport, Compacted, Moved, VerifyReport};
+pub use value::progress::{Progress, ProgressUnit};
+pub use value::record::{KeyInfo, State};
+pub use value::salvage_report::{Salvage, SalvageOptions};
+pub use value::scan_position::Rank;
 
 /// Compiles the examples of the README.
 #[doc = include_str!("../README.md")]

@@ -7,21 +7,21 @@ mod reading;
 
 use std::collections::HashMap;
 
-pub(crate) use self::archives::CopiedArchives;
-pub(super) use self::archives::{ArchiveSizes, Moved, copy_archives, resume};
-pub(crate) use self::reading::AuditCursor;
+pub(crate) use crate::engine::audit::archives::CopiedArchives;
+pub(super) use crate::engine::audit::archives::{ArchiveSizes, Moved, copy_archives, resume};
+pub(crate) use crate::engine::audit::reading::AuditCursor;
 
-use super::Engine;
-use super::claim::replaced;
-use crate::action::Action;
-use crate::audit::{Audit, ENGINE, Origin, Transition};
-use crate::clock::{Now, expiry};
-use crate::fingerprint::Fingerprint;
-use crate::journal::audit::{Draft, Facts};
-use crate::key::{FencingToken, KeyDigest, NamespaceId};
-use crate::options::{AUDIT_RETENTION, Policy};
-use crate::record::{Locator, RecordKind, RecordRef};
+use crate::engine::Engine;
+use crate::engine::call::claim::replaced;
+use crate::journal::format::audit::{Draft, Facts};
+use crate::runtime::clock::{Now, expiry};
 use crate::state::running::{LastRecord, Running};
+use crate::value::attribution::Action;
+use crate::value::audit::{Audit, ENGINE, Origin, Transition};
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key::{FencingToken, KeyDigest, NamespaceId};
+use crate::value::options::{AUDIT_RETENTION, Policy};
+use crate::value::record::{Locator, RecordKind, RecordRef};
 
 /// Who brings a transition about.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +180,7 @@ impl Engine {
     fn print_digest(&self, print: &Fingerprint) -> u128 {
         let mut bytes = print.scheme.to_le_bytes().to_vec();
         for part in &print.parts {
-            bytes.extend_from_slice(&super::to_u64(part.label.len()).to_le_bytes());
+            bytes.extend_from_slice(&crate::engine::to_u64(part.label.len()).to_le_bytes());
             bytes.extend_from_slice(part.label.as_bytes());
             bytes.extend_from_slice(&part.digest.to_le_bytes());
         }

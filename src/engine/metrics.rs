@@ -6,17 +6,19 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::batch::ItemAnswer;
-use super::claim::{Answer, Named};
-use super::namespaces::NamespaceCore;
-use super::{Engine, to_u64};
-use crate::error::ErrorKind;
-use crate::health::{Health, Trouble};
-use crate::metrics::histogram::Histogram;
-use crate::metrics::{Distribution, MetricSource, Metrics, as_f64, seconds};
+use crate::engine::call::batch::ItemAnswer;
+use crate::engine::call::claim::{Answer, Named};
+use crate::engine::namespaces::NamespaceCore;
+use crate::engine::{Engine, to_u64};
+use crate::observe::health::{Health, Trouble};
+use crate::observe::metrics::histogram::Histogram;
+use crate::observe::metrics::{Distribution, MetricSource, Metrics, as_f64, seconds};
+use crate::observe::stats::{
+    COLUMNS_MAX, ClaimOutcome, Column, Counters, HOLD_BOUNDS, Holds, Stats,
+};
+use crate::runtime::sync::{AtomicU64, Mutex, Ordering};
 use crate::state::slot::Settled;
-use crate::stats::{COLUMNS_MAX, ClaimOutcome, Column, Counters, HOLD_BOUNDS, Holds, Stats};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::value::error::ErrorKind;
 
 /// What is measured of calls, beside the counters in the shards.
 pub(super) struct Meters {

@@ -7,54 +7,15 @@
 //! Lock order: the namespaces, one shard, then the tail of the journal. No I/O, waiting, waker or destructor of a
 //! user runs under either; what has to be woken or dropped is carried out in an [`Aftermath`].
 
-pub(crate) mod admission;
-#[cfg(test)]
-mod archive_tests;
-pub(crate) mod asked;
 pub(crate) mod audit;
-#[cfg(test)]
-mod audit_tests;
-pub(crate) mod backup;
-pub(crate) mod batch;
-#[cfg(test)]
-mod batch_tests;
-#[cfg(test)]
-mod chore_tests;
-pub(crate) mod claim;
-pub(crate) mod compaction;
-pub(crate) mod doubt;
-#[cfg(test)]
-mod fault_tests;
-#[cfg(test)]
-mod foreign_tests;
-pub(crate) mod grant;
-pub(crate) mod handover;
-pub(crate) mod holder;
-#[cfg(test)]
-mod holder_tests;
-#[cfg(test)]
-mod hooked_log;
-#[cfg(test)]
-mod hostile_tests;
-pub(crate) mod insertion;
-pub(crate) mod inspect;
-pub(crate) mod line;
+pub(crate) mod call;
+pub(crate) mod intervene;
 pub(crate) mod metrics;
-pub(crate) mod moving;
 pub(crate) mod namespaces;
-pub(crate) mod operate;
-mod outlived;
-pub(crate) mod ranking;
-pub(crate) mod recovery;
-pub(crate) mod room;
-pub(crate) mod salvage;
 pub(crate) mod shards;
-mod spent;
 #[cfg(test)]
-mod stuck_tests;
-pub(crate) mod ticket;
-pub(crate) mod waiting;
-pub(crate) mod workers;
+mod tests;
+pub(crate) mod upkeep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -62,29 +23,29 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use self::backup::Pin;
-use self::compaction::{Janitor, ReadRequest};
-use self::metrics::Meters;
-use self::namespaces::{NamespaceCore, Namespaces};
-use self::outlived::Outlived;
-use self::room::Room;
-use self::shards::{Locked, Shards};
-use self::waiting::Waiter;
-use self::workers::Workers;
-use crate::clock::{Clock, Now, StoreTime};
-use crate::error::{Error, ErrorKind, Result};
+use crate::engine::call::waiting::Waiter;
+use crate::engine::intervene::doubted_guards::Outlived;
+use crate::engine::metrics::Meters;
+use crate::engine::namespaces::{NamespaceCore, Namespaces};
+use crate::engine::shards::{Locked, Shards};
+use crate::engine::upkeep::backup::Pin;
+use crate::engine::upkeep::compaction::{Janitor, ReadRequest};
+use crate::engine::upkeep::room::Room;
+use crate::engine::upkeep::workers::Workers;
 use crate::journal::Journal;
-use crate::key::{Digest, EPOCH_END, FencingToken, Hasher128, NamespaceId};
-use crate::options::{Durability, Limits, Policy};
-use crate::process::Process;
-use crate::record::{KeyInfo, Locator, Record, State};
-use crate::state::running::Running;
-use crate::stats::Stats;
-use crate::sync::{
+use crate::observe::stats::Stats;
+use crate::observe::trace::{Lapse, Subject};
+use crate::runtime::clock::{Clock, Now, StoreTime};
+use crate::runtime::process::Process;
+use crate::runtime::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
     contain,
 };
-use crate::trace::{Lapse, Subject};
+use crate::state::running::Running;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::key::{Digest, EPOCH_END, FencingToken, Hasher128, NamespaceId};
+use crate::value::options::{Durability, Limits, Policy};
+use crate::value::record::{KeyInfo, Locator, Record, State};
 
 /// Epochs that a restore or a salvage jumps over, so that no token of the original is granted again.
 pub(crate) const EPOCH_JUMP: u32 = 1 << 16;
@@ -485,7 +446,7 @@ impl Engine {
     fn tell_lapses(&self, aftermath: &mut Aftermath) {
         for (id, key, lapse) in std::mem::take(&mut aftermath.lapses) {
             if let Ok(namespace) = self.namespace_by_id(id) {
-                contain(|| crate::trace::lapsed(|| self.subject(&namespace, &key), lapse));
+                contain(|| crate::observe::trace::lapsed(|| self.subject(&namespace, &key), lapse));
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use super::Engine;
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::manifest::{Manifest, NamespaceEntry};
-use crate::key::{NAME_BYTES_MAX, NamespaceId};
-use crate::options::{Guarantee, Policy};
-use crate::stats::{COLUMNS_MAX, Column};
-use crate::sync::{MutexGuard, Ordering, block_on};
+use crate::engine::Engine;
+use crate::journal::format::manifest::{Manifest, NamespaceEntry};
+use crate::observe::stats::{COLUMNS_MAX, Column};
+use crate::runtime::sync::{MutexGuard, Ordering, block_on};
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::key::{NAME_BYTES_MAX, NamespaceId};
+use crate::value::options::{Guarantee, Policy};
 
 /// Namespaces that an error names.
 const NAMED_MAX: usize = 16;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::waiting::Waiter;
-use crate::key::Digest;
+use crate::engine::call::waiting::Waiter;
+use crate::runtime::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 use crate::state::shard::Shard;
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
+use crate::value::key::Digest;
 
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::health::Trouble;
-use crate::sync::{AtomicU32, Mutex, Ordering, contain};
+use crate::observe::health::Trouble;
+use crate::runtime::sync::{AtomicU32, Mutex, Ordering, contain};
+use crate::value::error::{Error, ErrorKind, Result};
 
 /// How long the first pause between two tries is; each one doubles, up to the longest.
 const PAUSE_MS: u64 = 100;
@@ -199,8 +199,8 @@ impl Chores {
         let news = std::mem::take(&mut self.state.lock().news);
         for (chore, cause) in news {
             match cause {
-                Some(cause) => contain(|| crate::trace::ailing(chore.doing(), &cause)),
-                None => contain(|| crate::trace::healed(chore.doing())),
+                Some(cause) => contain(|| crate::observe::trace::ailing(chore.doing(), &cause)),
+                None => contain(|| crate::observe::trace::healed(chore.doing())),
             }
         }
     }
@@ -262,7 +262,7 @@ impl Chores {
 #[cfg(test)]
 mod tests {
     use super::{Chore, Chores};
-    use crate::error::{Error, ErrorKind, Result};
+    use crate::value::error::{Error, ErrorKind, Result};
 
     fn fail() -> Result<()> {
         Err(Error::new(ErrorKind::Io, "too many open files"))

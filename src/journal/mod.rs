@@ -13,31 +13,15 @@
 //! - After the first failed write or sync nothing more is acknowledged (`poison`).
 //! - Only the holder of `writer` writes to the log.
 
-pub(crate) mod audit;
 pub(crate) mod census;
 pub(crate) mod chores;
-pub(crate) mod codec;
-pub(crate) mod directory;
-pub(crate) mod file_log;
 mod first_failure;
-pub(crate) mod frame;
-#[cfg(test)]
-mod golden;
-pub(crate) mod kind;
-mod lock;
+pub(crate) mod format;
 pub(crate) mod log;
-pub(crate) mod manifest;
-pub(crate) mod marks;
-pub(crate) mod memory_log;
-pub(crate) mod place;
 pub(crate) mod read;
-pub(crate) mod read_only;
 pub(crate) mod recovery;
-pub(crate) mod remains;
 pub(crate) mod salvage;
-pub(crate) mod sled_log;
 pub(crate) mod tail;
-pub(crate) mod untouched;
 mod wait;
 mod writer;
 
@@ -48,25 +32,25 @@ use std::{collections::BTreeMap, io};
 
 use crossbeam_utils::CachePadded;
 
-use self::audit::Draft;
-use self::chores::{Chore, Chores};
-use self::codec::Encoded;
-use self::log::Log;
-use self::read::ColdFrames;
-use self::tail::{Replaced, Tail, split_body};
-use self::writer::Writer;
-use crate::clock::{Clock, LOOK_MS_MAX, Patience};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Distribution;
-use crate::metrics::histogram::Histogram;
-use crate::options::Durability;
-use crate::record::{Locator, RecordKind, RecordRef};
-use crate::sync::{
+use crate::journal::chores::{Chore, Chores};
+use crate::journal::format::audit::Draft;
+use crate::journal::format::codec::{Encoded, record_bytes_max};
+use crate::journal::log::contract::Log;
+use crate::journal::read::ColdFrames;
+use crate::journal::tail::{Replaced, Tail, split_body};
+use crate::journal::writer::Writer;
+use crate::observe::metrics::Distribution;
+use crate::observe::metrics::histogram::Histogram;
+use crate::runtime::clock::{Clock, LOOK_MS_MAX, Patience};
+use crate::runtime::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes, contain,
 };
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::options::Durability;
+use crate::value::record::{Locator, RecordKind, RecordRef};
 
-use self::wait::CommitWait;
-pub(crate) use self::writer::{FullSegment, WriterStart};
+use crate::journal::wait::CommitWait;
+pub(crate) use crate::journal::writer::{FullSegment, WriterStart};
 
 /// The journal thread is woken for each of so many bytes, however long it may wait otherwise.
 const WAKE_BYTES: usize = 1024 * 1024;
@@ -252,7 +236,7 @@ impl Journal {
         };
         let encoded = encoded.bytes();
         debug_assert!(
-            encoded.len() <= codec::record_bytes_max(record),
+            encoded.len() <= record_bytes_max(record),
             "the bound of a record holds"
         );
         let bytes = encoded.len()
@@ -368,7 +352,7 @@ impl Journal {
             closed: false,
         });
         if is_first {
-            contain(|| crate::trace::poisoned(doing, error));
+            contain(|| crate::observe::trace::poisoned(doing, error));
         }
     }
 
@@ -425,7 +409,7 @@ impl Journal {
         drop(watched);
         self.watched_ms.store(seen_ms, Ordering::Relaxed);
         let limit = self.write_deadline;
-        if seen_ms > crate::clock::millis(limit) {
+        if seen_ms > crate::runtime::clock::millis(limit) {
             let error = io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {limit:?}"));
             self.poison("writing to the log", &error);
         }
@@ -509,7 +493,7 @@ impl Journal {
             Durability::Interval(window) => {
                 let since = self.oldest_unsynced_ms();
                 // Milliseconds are cut off, so that "equal" may be a little more.
-                since.saturating_add(crate::clock::millis(window)) <= now_ms
+                since.saturating_add(crate::runtime::clock::millis(window)) <= now_ms
             }
             Durability::Sync => false,
         };
@@ -535,7 +519,7 @@ impl Journal {
             Durability::Sync => Some(since),
             // Half the window, so that a slow sync still ends within it.
             Durability::Interval(window) => {
-                Some(since.saturating_add(crate::clock::millis(window) / 2))
+                Some(since.saturating_add(crate::runtime::clock::millis(window) / 2))
             }
         };
         let later = |at: Option<u64>, chore| match self.chores.again_ms(chore) {

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use super::Journal;
-use super::codec::{self, Entry, WireRecord};
-use super::frame::{HEADER_BYTES, open_frame};
-use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Head, Locator, Record};
-use crate::sync::assert_outside_shards;
+use crate::journal::Journal;
+use crate::journal::format::codec;
+use crate::journal::format::codec::{Entry, WireRecord};
+use crate::journal::format::frame::{HEADER_BYTES, open_frame};
+use crate::runtime::sync::assert_outside_shards;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::record::{Head, Locator, Record};
 
 /// Frames of closed segments that were read lately.
 const COLD_FRAMES_MAX: usize = 64;

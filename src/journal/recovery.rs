@@ -1,14 +1,15 @@
 //! Reading the journal at open: the chain is checked link by link, and damage is never skipped.
 
-use super::audit::{Facts, WireAudit};
-use super::codec::{self, Entry, WireRecord, WireRemoval};
-use super::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
-use super::log::Log;
-use super::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
-use crate::audit::AuditHead;
-use crate::error::{Error, ErrorKind, Result};
-use crate::key::EPOCH_END;
-use crate::record::{Head, Locator};
+use crate::journal::format::audit::{Facts, WireAudit};
+use crate::journal::format::codec;
+use crate::journal::format::codec::{Entry, WireRecord, WireRemoval};
+use crate::journal::format::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
+use crate::journal::format::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
+use crate::journal::log::contract::Log;
+use crate::value::audit::AuditHead;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::key::EPOCH_END;
+use crate::value::record::{Head, Locator};
 
 /// A segment as it was found.
 #[derive(Clone, Copy, Debug)]

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::frame::{BadFrame, FrameView};
-use super::marks::{Link, Marks};
-use super::remains::{Remain, Remains, SegmentPlace};
-use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Meter;
-use crate::salvage::Places;
+use crate::journal::format::frame::{BadFrame, FrameView};
+use crate::journal::format::marks::{Link, Marks};
+use crate::journal::log::remains::{Remain, Remains, SegmentPlace};
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::progress::Meter;
+use crate::value::salvage_report::Places;
 
 /// A frame that is whole, and where it lies.
 #[derive(Clone, Copy, Debug)]

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::audit::Draft;
-use super::census::Census;
-use super::codec::{self, PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
-use super::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
-use super::log::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
-use crate::audit::AuditHead;
-use crate::options::RESPONSE_BYTES_MAX;
-use crate::record::{Locator, RecordKind, RecordRef};
+use crate::journal::census::Census;
+use crate::journal::format::audit::Draft;
+use crate::journal::format::codec;
+use crate::journal::format::codec::{PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
+use crate::journal::format::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
+use crate::value::audit::AuditHead;
+use crate::value::options::RESPONSE_BYTES_MAX;
+use crate::value::record::{Locator, RecordKind, RecordRef};
 
 const _: () = assert!(
     codec::INLINE_BODY_MAX + 2 * 16 * 1024 + 1024 + 16 * 81 + 5 + RECORD_OVERHEAD_MAX
@@ -423,9 +424,9 @@ pub(crate) fn split_body(body: &[u8]) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, Tail};
-    use crate::journal::audit::genesis;
     use crate::journal::census::Census;
-    use crate::journal::log::SEGMENT_FRAMES_MAX;
+    use crate::journal::format::audit::genesis;
+    use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 
     fn tail(frames_max: u32) -> Tail {
         Tail::new(0, 0, frames_max, genesis(&[0; 16]), Census::new(0))

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::Journal;
-use crate::error::Result;
-use crate::sync::Ordering;
+use crate::journal::Journal;
+use crate::runtime::sync::Ordering;
+use crate::value::error::Result;
 
 /// Waits until a frame is on the medium. Dropping it only stops waiting.
 #[derive(Debug)]

@@ -4,15 +4,15 @@ use std::io;
 
 use std::collections::VecDeque;
 
-use super::Journal;
-use super::chores::Chore;
-use super::frame::FrameHeader;
-use super::log::Log;
-use super::marks::{Archived, Link, LowMark, Marks};
-use super::tail::SealedFrame;
-use crate::error::{Error, Result};
-use crate::options::Durability;
-use crate::sync::{Ordering, Wakes, assert_outside_shards};
+use crate::journal::Journal;
+use crate::journal::chores::Chore;
+use crate::journal::format::frame::FrameHeader;
+use crate::journal::format::marks::{Archived, Link, LowMark, Marks};
+use crate::journal::log::contract::Log;
+use crate::journal::tail::SealedFrame;
+use crate::runtime::sync::{Ordering, Wakes, assert_outside_shards};
+use crate::value::error::{Error, Result};
+use crate::value::options::Durability;
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -274,7 +274,7 @@ impl Journal {
             Durability::Sync => since != u64::MAX,
             Durability::Interval(window) => {
                 since != u64::MAX
-                    && since.saturating_add(crate::clock::millis(window) / 2) <= now_ms
+                    && since.saturating_add(crate::runtime::clock::millis(window) / 2) <= now_ms
             }
         };
         wanted || aged
@@ -352,8 +352,8 @@ impl Journal {
             begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
         };
         // A caller that carries out its own commits cannot wait for a later one.
-        let never_wakes =
-            self.drive == crate::sync::Drive::Threads && self.clock.park_until(0).is_none();
+        let never_wakes = self.drive == crate::runtime::sync::Drive::Threads
+            && self.clock.park_until(0).is_none();
         let is_inline = self.drive.is_inline() || never_wakes;
         let mut begun = self.chores.attempt(Chore::Begin, now_ms, begin);
         for _ in 1..if is_inline { TRIES_AT_ONCE } else { 1 } {
@@ -364,7 +364,7 @@ impl Journal {
         let Err(error) = begun else { return Ok(()) };
         let since_ms = self.chores.since_ms(Chore::Begin).unwrap_or(now_ms);
         let waited_ms = now_ms.saturating_sub(since_ms);
-        if is_inline || waited_ms >= crate::clock::millis(self.write_deadline) {
+        if is_inline || waited_ms >= crate::runtime::clock::millis(self.write_deadline) {
             let error = io::Error::other(error.to_string());
             return Err(Setback::Failed("writing to the log", error));
         }

@@ -1,6 +1,6 @@
 //! Claims of one key against each other, against its holder and against the end of its lease.
 
-use super::{
+use crate::races::{
     Bench, LONG, SECOND, at_least_once, at_most_once, explore, granted, join, response, spawn,
 };
 use crate::{Claim, ClaimOptions, ErrorKind, Ticket};

@@ -1,6 +1,6 @@
 //! The end of a store against everything that is still under way.
 
-use super::{
+use crate::races::{
     Bench, LONG, SECOND, at_least_once, explore, granted, join, patient, poll_once, response,
     spawn, yield_now,
 };
@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-use crate::sync::{Mutex, block_on};
+use crate::runtime::sync::{Mutex, block_on};
 use crate::{BatchClaim, Claim, ClaimOptions, Error, ErrorKind, LeaseError, Pending, Policy};
 
 fn assert_closed(error: &Error) {

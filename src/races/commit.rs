@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{
+use crate::races::{
     Bench, SECOND, at_least_once, at_most_once, explore, granted, join, response, spawn, yield_now,
 };
-use crate::sync::{Drive, Mutex};
+use crate::runtime::sync::{Drive, Mutex};
 use crate::{Claim, Durability, ErrorKind, Namespace, Store};
 
 /// Completes a key; true when that was acknowledged.

@@ -1,6 +1,6 @@
 //! Compaction against those who change and read the very keys that it carries.
 
-use super::{
+use crate::races::{
     Bench, JoinHandle, LONG, at_least_once, explore, granted, join, response, spawn, yield_now,
 };
 use crate::{Claim, ClaimOptions, State, Store};

@@ -27,11 +27,11 @@ use std::time::Duration;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-use crate::clock::Clock;
 use crate::engine::{Engine, EngineOptions};
-use crate::journal::log::SEGMENT_FRAMES_MAX;
-use crate::store::StoreInner;
-use crate::sync::Drive;
+use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
+use crate::runtime::clock::Clock;
+use crate::runtime::sync::Drive;
+use crate::store::store::StoreInner;
 use crate::{
     Claim, ClaimOptions, Durability, Lease, Limits, ManualClock, MemoryLog, Namespace, Policy,
     Store,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::engine::call::claim::Answer;
+use crate::races::{
     Bench, LONG, SECOND, at_least_once, at_most_once, explore, granted, join, patient, poll_once,
     response, spawn,
 };
-use crate::blob::Blob;
-use crate::engine::claim::Answer;
+use crate::runtime::sync::{AtomicUsize, Ordering, block_on};
 use crate::state::running::Request;
-use crate::sync::{AtomicUsize, Ordering, block_on};
+use crate::value::blob::Blob;
 use crate::{Claim, ClaimOptions};
 
 #[test]

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::clock::{Clock, ManualClock, millis};
-use crate::error::Result;
-use crate::store::Store;
-use crate::sync::{AtomicBool, Ordering};
+use crate::runtime::clock::{Clock, ManualClock, millis};
+use crate::runtime::sync::{AtomicBool, Ordering};
+use crate::store::store::Store;
+use crate::value::error::Result;
 
 /// One of several that use a store at the same time: a request, a consumer, a job.
 ///

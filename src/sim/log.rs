@@ -8,10 +8,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::faults::{Fault, Faults};
-use crate::clock::ManualClock;
-use crate::journal::log::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
-use crate::sync::Mutex;
+use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::runtime::clock::ManualClock;
+use crate::runtime::sync::Mutex;
+use crate::sim::faults::{Fault, Faults};
 
 /// How a process came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -56,13 +56,13 @@ use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-pub use self::actor::Actor;
-pub use self::faults::{Fault, Faults};
-use self::world::World;
-use crate::builder::Builder;
-use crate::error::Result;
-use crate::store::Store;
-use crate::sync::panicking;
+use crate::runtime::sync::panicking;
+pub use crate::sim::actor::Actor;
+pub use crate::sim::faults::{Fault, Faults};
+use crate::sim::world::World;
+use crate::store::builder::Builder;
+use crate::store::store::Store;
+use crate::value::error::Result;
 
 /// How the life before has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::actor::{Actor, Shared, Task};
-use super::faults::Fault;
-use super::log::{End, FaultyLog};
-use super::{Ended, OnPanic, Report, Simulation};
-use crate::builder::{Builder, Place};
-use crate::clock::ManualClock;
-use crate::error::{ErrorKind, Result};
-use crate::store::Store;
-use crate::sync::simulated::Simulating;
+use crate::runtime::clock::ManualClock;
+use crate::runtime::sync::simulated::Simulating;
+use crate::sim::actor::{Actor, Shared, Task};
+use crate::sim::faults::Fault;
+use crate::sim::log::{End, FaultyLog};
+use crate::sim::{Ended, OnPanic, Report, Simulation};
+use crate::store::builder::{Builder, Place};
+use crate::store::store::Store;
+use crate::value::error::{ErrorKind, Result};
 
 /// Steps between two recounts of the invariants.
 const VALIDATE_STEPS: u64 = 64;

@@ -1,10 +1,12 @@
 //! Every state against a ticket: the whole table, written out.
 
-use super::running::Guard;
-use super::tests::{LIVE, policy, record, running, token};
-use super::transition::{AttachRefusal, attach_running, attach_settled};
-use crate::options::Guarantee::{AtLeastOnce, AtMostOnce};
-use crate::record::RecordKind::{Completed, Failed, Forgotten, InDoubt, InProgress, Released};
+use crate::state::running::Guard;
+use crate::state::tests::{LIVE, policy, record, running, token};
+use crate::state::transition::{AttachRefusal, attach_running, attach_settled};
+use crate::value::options::Guarantee::{AtLeastOnce, AtMostOnce};
+use crate::value::record::RecordKind::{
+    Completed, Failed, Forgotten, InDoubt, InProgress, Released,
+};
 
 use AttachRefusal::{Held, NotHeld, Settled, Superseded, Used};
 

@@ -7,11 +7,11 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::slot::{Place, Settled, Slot};
-use super::table::Table;
-use crate::clock::NEVER;
-use crate::key::{Digest, Hasher128, NamespaceId};
-use crate::record::Locator;
+use crate::runtime::clock::NEVER;
+use crate::state::slot::{Place, Settled, Slot};
+use crate::state::table::Table;
+use crate::value::key::{Digest, Hasher128, NamespaceId};
+use crate::value::record::Locator;
 
 /// The first 32 bytes of the default secret of XXH3, as its specification prints them.
 const SECRET: [u8; 32] = [

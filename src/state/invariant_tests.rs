@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::{Awaits, Request};
-use super::shard::{Found, Grant, Shard};
-use super::slot::{Place, Settled, Slot};
-use super::transition::Basis;
-use crate::blob::Blob;
-use crate::clock::{NEVER, Now};
-use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
-use crate::options::{Guarantee, Policy};
-use crate::record::{Head, Locator, RecordKind};
-use crate::stats::Column;
+use crate::observe::stats::Column;
+use crate::runtime::clock::{NEVER, Now};
+use crate::state::running::{Awaits, Request};
+use crate::state::shard::{Found, Grant, Shard};
+use crate::state::slot::{Place, Settled, Slot};
+use crate::state::transition::Basis;
+use crate::value::blob::Blob;
+use crate::value::key::{Digest, FencingToken, Hasher128, NamespaceId};
+use crate::value::options::{Guarantee, Policy};
+use crate::value::record::{Head, Locator, RecordKind};
 
 const NOW: Now = Now {
     mono_ms: 1000,
@@ -70,7 +70,7 @@ fn whole() -> Shard<()> {
     shard
 }
 
-fn running(shard: &Shard<()>, key: u8) -> super::slab::SlabRef {
+fn running(shard: &Shard<()>, key: u8) -> crate::state::slab::SlabRef {
     match shard.find(digest(key), NOW.store_secs) {
         Found::Running(at) => at,
         other => panic!("running: {other:?}"),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::running::{Awaits, Guard, Request, Running};
-use super::transition::Basis;
-use crate::blob::Blob;
-use crate::clock::Now;
-use crate::fingerprint::Fingerprint;
-use crate::key::FencingToken;
+use crate::runtime::clock::Now;
+use crate::state::running::{Awaits, Guard, Request, Running};
+use crate::state::transition::Basis;
+use crate::value::blob::Blob;
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key::FencingToken;
 
 /// The holder that a grant took over from after a lapse: all of a running key that the grant
 /// replaced. Its late outcome counts again once the grant is withdrawn.

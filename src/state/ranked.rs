@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::clock::NEVER;
-use crate::key::{Digest, FencingToken, NamespaceId};
-use crate::rank::Rank;
-use crate::record::Head;
+use crate::runtime::clock::NEVER;
+use crate::value::key::{Digest, FencingToken, NamespaceId};
+use crate::value::record::Head;
+use crate::value::scan_position::Rank;
 
-use super::running::Running;
-use super::slot::Slot;
+use crate::state::running::Running;
+use crate::state::slot::Slot;
 
 /// A key that a list has, and where. It names the key without its bytes.
 #[derive(Clone, Copy, Debug)]

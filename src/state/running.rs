@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::blob::Blob;
-use crate::clock::{Now, millis};
-use crate::fingerprint::Fingerprint;
-use crate::key::{Digest, FencingToken, NamespaceId};
-use crate::options::{Guarantee, Policy};
-use crate::record::{Locator, Record};
-use crate::stats::Column;
+use crate::observe::stats::Column;
+use crate::runtime::clock::{Now, millis};
+use crate::value::blob::Blob;
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key::{Digest, FencingToken, NamespaceId};
+use crate::value::options::{Guarantee, Policy};
+use crate::value::record::{Locator, Record};
 use crate::wheel::TimerKey;
 
-use super::lapsed::Lapsed;
-use super::slot::{Place, Settled, Slot};
-use super::transition::Basis;
+use crate::state::lapsed::Lapsed;
+use crate::state::slot::{Place, Settled, Slot};
+use crate::state::transition::Basis;
 
 /// What a claim asks for, beside the key.
 #[derive(Clone, Debug)]

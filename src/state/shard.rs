@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::clock::{NEVER, Now};
-use crate::key::{Digest, FencingToken, NamespaceId};
-use crate::options::{Guarantee, Policy};
-use crate::record::{Head, Locator, Record, RecordKind, State};
-use crate::stats::{Column, Tallies};
+use crate::observe::stats::{Column, Tallies};
+use crate::runtime::clock::{NEVER, Now};
+use crate::value::key::{Digest, FencingToken, NamespaceId};
+use crate::value::options::{Guarantee, Policy};
+use crate::value::record::{Head, Locator, Record, RecordKind, State};
 use crate::wheel::{TimerKey, Wheel};
 
-use super::ranked::{Doubts, Known, Ranked};
-use super::running::{Awaits, Guard, LastRecord, Rare, Request, Running};
-use super::slab::{Slab, SlabRef};
-use super::slot::{Place, Settled, Slot};
-use super::table::Table;
-use super::transition::{Basis, settled_state};
+use crate::state::ranked::{Doubts, Known, Ranked};
+use crate::state::running::{Awaits, Guard, LastRecord, Rare, Request, Running};
+use crate::state::slab::{Slab, SlabRef};
+use crate::state::slot::{Place, Settled, Slot};
+use crate::state::table::Table;
+use crate::state::transition::{Basis, settled_state};
 
 /// What a timer of a shard stands for.
 #[derive(Debug)]

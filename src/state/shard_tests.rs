@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::{Awaits, Guard, LastRecord, Request, Running};
-use super::shard::{Found, Grant, Shard, Timer};
-use super::slab::SlabRef;
-use super::slot::{Place, Settled, Slot};
-use super::transition::Basis;
-use crate::blob::Blob;
-use crate::clock::{NEVER, Now};
-use crate::fingerprint::{Fingerprint, Part};
-use crate::key::{Digest, FencingToken, Hasher128, NamespaceId};
-use crate::options::{Guarantee, Policy};
-use crate::record::{Head, Locator, Record, RecordKind};
-use crate::stats::Column;
+use crate::observe::stats::Column;
+use crate::runtime::clock::{NEVER, Now};
+use crate::state::running::{Awaits, Guard, LastRecord, Request, Running};
+use crate::state::shard::{Found, Grant, Shard, Timer};
+use crate::state::slab::SlabRef;
+use crate::state::slot::{Place, Settled, Slot};
+use crate::state::transition::Basis;
+use crate::value::blob::Blob;
+use crate::value::fingerprint::{Fingerprint, Part};
+use crate::value::key::{Digest, FencingToken, Hasher128, NamespaceId};
+use crate::value::options::{Guarantee, Policy};
+use crate::value::record::{Head, Locator, Record, RecordKind};
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 

@@ -1,10 +1,10 @@
 //! [`Slot`]: what a shard knows of a key, in 24 bytes.
 
-use crate::clock::NEVER;
-use crate::key::Digest;
-use crate::record::Locator;
+use crate::runtime::clock::NEVER;
+use crate::value::key::Digest;
+use crate::value::record::Locator;
 
-use super::slab::SlabRef;
+use crate::state::slab::SlabRef;
 
 /// What a settled slot says, without reading its record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,8 +151,8 @@ fn unpack([low, high]: [u32; 2]) -> Place {
 #[cfg(test)]
 mod tests {
     use super::{Place, Settled, pack, unpack};
-    use crate::record::Locator;
     use crate::state::slab::SlabRef;
+    use crate::value::record::Locator;
 
     #[test]
     fn a_place_survives_packing_at_its_limits() {

@@ -7,9 +7,9 @@
 //! D. E. Knuth, The Computer Journal 17(2), 1974.) Digests are pseudo-random under a secret of this
 //! process, so nobody outside can make runs grow.
 
-use crate::key::Digest;
+use crate::value::key::Digest;
 
-use super::slot::{Place, STATE_NUMBERS, Settled, Slot};
+use crate::state::slot::{Place, STATE_NUMBERS, Settled, Slot};
 
 /// A slot as it is stored; all zero where there is none.
 type Words = [u32; 6];

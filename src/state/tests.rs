@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::running::{Awaits, Guard, Rare, Running};
-use super::transition::{
+use crate::observe::stats::Column;
+use crate::runtime::clock::{NEVER, Now};
+use crate::state::running::{Awaits, Guard, Rare, Running};
+use crate::state::transition::{
     Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, asked_retention,
     claim_absent, claim_running, claim_settled, settled_state,
 };
-use crate::blob::Blob;
-use crate::clock::{NEVER, Now};
-use crate::fingerprint::{Fingerprint, Part};
-use crate::key::{Digest, FencingToken, NamespaceId};
-use crate::options::{FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
-use crate::record::{Head, Record, RecordKind, State};
-use crate::stats::Column;
+use crate::value::blob::Blob;
+use crate::value::fingerprint::{Fingerprint, Part};
+use crate::value::key::{Digest, FencingToken, NamespaceId};
+use crate::value::options::{FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
+use crate::value::record::{Head, Record, RecordKind, State};
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 use RecordKind::{Completed, Failed, Forgotten, InDoubt, InProgress, Released};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::clock::{NEVER, Now, expiry};
-use crate::fingerprint::{Comparison, Fingerprint, compare};
-use crate::key::{FencingToken, NamespaceId};
-use crate::options::{Guarantee, OnChange, Oversize, Policy};
-use crate::record::{Head, Record, RecordKind, RecordRef, State};
+use crate::runtime::clock::{NEVER, Now, expiry};
+use crate::value::fingerprint::{Comparison, Fingerprint, compare};
+use crate::value::key::{FencingToken, NamespaceId};
+use crate::value::options::{Guarantee, OnChange, Oversize, Policy};
+use crate::value::record::{Head, Record, RecordKind, RecordRef, State};
 
-use super::running::{Guard, Running};
+use crate::state::running::{Guard, Running};
 
 /// What a claim is answered.
 #[derive(Debug, PartialEq, Eq)]

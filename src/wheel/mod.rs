@@ -29,7 +29,7 @@
 
 mod level;
 
-use self::level::{LEVELS, Level, NIL, Place, SLOTS};
+use crate::wheel::level::{LEVELS, Level, NIL, Place, SLOTS};
 
 /// A slab of at most this many entries keeps its memory when the last timer leaves.
 const SLAB_KEEP: usize = 32;

@@ -3,8 +3,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use proptest::prelude::*;
 
-use super::level::LEVELS;
-use super::{SLAB_KEEP, TRIM_MAX, TimerKey, Wheel};
+use crate::wheel::level::LEVELS;
+use crate::wheel::{SLAB_KEEP, TRIM_MAX, TimerKey, Wheel};
 
 /// Advances and returns what fired, sorted, after checking that the wheel is whole.
 fn fired<T: Ord>(wheel: &mut Wheel<T>, now: u64) -> Vec<(u64, T)> {
@@ -475,7 +475,7 @@ fn a_broken_wheel_is_noticed() {
     assert!(notices(|wheel| wheel.slab.entries[1].item = None));
     assert!(notices(|wheel| wheel.slab.entries[1].deadline = 5000));
     assert!(notices(|wheel| wheel.slab.entries[2].next = 1));
-    assert!(notices(|wheel| wheel.due = super::NIL));
+    assert!(notices(|wheel| wheel.due = crate::wheel::NIL));
     assert!(notices(|wheel| wheel.due_from = 51));
     assert!(notices(|wheel| wheel.now = 250));
     assert!(notices(|wheel| wheel.levels[1] = None));

@@ -528,7 +528,7 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
 // Again.
 
 // That the same outcome again is a no-op is held where a token can be used twice without a lease:
-// `src/engine/holder_tests.rs`.
+// `src/engine/tests/holders.rs`.
 
 #[test]
 fn a_ticket_of_a_key_with_its_outcome_writes_nothing_and_tells_it() {

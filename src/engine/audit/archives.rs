@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::reading::damaged;
-use crate::audit::AuditHead;
+use crate::engine::audit::reading::damaged;
 use crate::engine::{Engine, to_u64};
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::audit::{Archive, audits, extract, genesis};
 use crate::journal::census::SegmentStats;
-use crate::journal::codec::BadRecord;
-use crate::journal::log::Log;
-use crate::journal::marks::Marks;
+use crate::journal::format::audit::{Archive, audits, extract, genesis};
+use crate::journal::format::codec::BadRecord;
+use crate::journal::format::marks::Marks;
+use crate::journal::log::contract::Log;
 use crate::journal::read::lost;
-use crate::sync::Mutex;
+use crate::runtime::sync::Mutex;
+use crate::value::audit::AuditHead;
+use crate::value::error::{Error, ErrorKind, Result};
 
 /// The bytes of each archive, so that nobody has to ask the file system for them.
 #[derive(Debug)]

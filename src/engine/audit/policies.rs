@@ -3,15 +3,15 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::action::ACTOR_BYTES_MAX;
-use crate::audit::{Audit, Origin, Transition};
-use crate::clock::expiry;
 use crate::engine::Engine;
-use crate::journal::audit::{Draft, Facts};
-use crate::journal::codec::encode_policy;
-use crate::journal::manifest::NamespaceEntry;
-use crate::key::KeyDigest;
-use crate::options::{Durability, Policy};
+use crate::journal::format::audit::{Draft, Facts};
+use crate::journal::format::codec::encode_policy;
+use crate::journal::format::manifest::NamespaceEntry;
+use crate::runtime::clock::expiry;
+use crate::value::attribution::ACTOR_BYTES_MAX;
+use crate::value::audit::{Audit, Origin, Transition};
+use crate::value::key::KeyDigest;
+use crate::value::options::{Durability, Policy};
 
 impl Engine {
     /// Appends the entry of a change of a policy, unless auditing is off before and after it. Gives

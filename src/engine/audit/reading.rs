@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::archives::read_archive;
-use crate::audit::{AuditHead, AuditReport};
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind, Result};
-use crate::journal::audit::{Facts, audits, genesis};
-use crate::journal::marks::Archived;
+use crate::engine::audit::archives::read_archive;
+use crate::journal::format::audit::{Facts, audits, genesis};
+use crate::journal::format::marks::Archived;
 use crate::journal::read::lost;
+use crate::value::audit::{AuditHead, AuditReport};
+use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
     /// The last audit entry.

@@ -1,0 +1,593 @@
+//! [`Lease`]: the right, and the duty, to give a key its outcome.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use serde::{Deserialize, Serialize};
+
+use crate::claim::pending::Pending;
+use crate::engine::Engine;
+use crate::engine::call::claim::{Granted, Named};
+use crate::engine::namespaces::NamespaceCore;
+use crate::observe::trace::{Decision, Operation, Subject, decided};
+use crate::runtime::clock::millis;
+use crate::runtime::sync::block_on;
+use crate::state::transition::Command;
+use crate::store::namespace::Home;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::key::{Digest, FencingToken};
+
+/// A held key, without the duty to settle it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) home: Arc<CachePadded<Home>>,
+    pub(crate) digest: Digest,
+    pub(crate) granted: Granted,
+}
+
+impl Held {
+    pub(crate) fn named(&self) -> Named<'_> {
+        Named {
+            namespace: self.namespace(),
+            digest: self.digest,
+            key: self.key(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.home.store.engine
+    }
+
+    pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
+        &self.home.core
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.granted.key
+    }
+
+    fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
+        let acted = self.engine().act(self.named(), self.granted.token, command);
+        let failed = acted.as_ref().err().map(Error::kind);
+        decided(
+            command.name(),
+            || self.subject(),
+            || Decision {
+                warns: failed.is_some_and(is_lost) || matches!(command, Command::Doubt(_)),
+                ..self.decision(failed.map_or("ok", ErrorKind::name))
+            },
+        );
+        acted
+    }
+
+    fn subject(&self) -> Subject {
+        self.engine().subject(self.namespace(), self.key())
+    }
+
+    fn decision(&self, outcome: &'static str) -> Decision<'static> {
+        Decision {
+            outcome,
+            token: Some(self.granted.token),
+            attempt: Some(self.granted.attempt),
+            ..Decision::default()
+        }
+    }
+
+    /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
+    fn act_and_rest(&self, command: Command<'_>) -> Result<Option<u64>> {
+        self.act(command)
+            .map_err(|error| block_on(self.engine().refuse(error)))
+    }
+
+    fn is_sync(&self) -> bool {
+        self.engine().is_sync(self.namespace())
+    }
+
+    pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
+        let frame = self.act_and_rest(Command::Checkpoint(bytes))?;
+        block_on(self.engine().acknowledge(self.is_sync(), frame))
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.engine().is_lost(self.digest, self.granted.token)
+    }
+
+    async fn lost(self) {
+        poll_fn(|context| {
+            if self
+                .engine()
+                .watch_lost(self.digest, self.granted.token, context.waker())
+            {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn derived_key(&self, label: &str) -> String {
+        self.engine()
+            .derived_key(self.namespace().id, self.key(), label)
+    }
+}
+
+/// Whether a refusal says that somebody else has the key by now, or nobody.
+fn is_lost(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
+}
+
+/// The right, and the duty, to give a key its outcome.
+///
+/// One of [`complete`](Self::complete), [`fail`](Self::fail), [`release`](Self::release) and
+/// [`doubt`](Self::doubt) settles it. Each acts under the lease's [`token`](Self::token), takes
+/// effect when it is called, and returns when it is acknowledged; the `_async` forms take effect
+/// when they are called as well, and their futures only wait.
+///
+/// A lease that is dropped without an outcome, by an early return or a panic, releases its key
+/// under at-least-once and leaves it in doubt under at-most-once. Dropping neither waits nor does
+/// I/O. A lease that has lapsed while nobody took the key over can still settle it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// if let Claim::Granted(lease) = jobs.claim("report-2026-01")? {
+///     let response = format!("made under token {}", lease.token());
+///     lease.complete(response)?;
+/// }
+/// assert!(matches!(jobs.claim("report-2026-01")?, Claim::Completed(_)));
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[must_use = "a lease that is dropped without an outcome gives its key up"]
+pub struct Lease {
+    held: Held,
+    /// Dropping it settles the key.
+    armed: bool,
+    /// It lies in a [`LeaseError`]: dropping it leaves the key to its lease.
+    refused: bool,
+}
+
+impl Lease {
+    pub(crate) fn new(held: Held) -> Self {
+        Self {
+            held,
+            armed: true,
+            refused: false,
+        }
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.held.key()
+    }
+
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.held.namespace().name
+    }
+
+    /// The fencing token: higher than every one granted before, in the life of the store.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.held.granted.token
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.held.granted.attempt
+    }
+
+    /// Store time of the first claim of the key, in seconds since 1970.
+    #[must_use]
+    pub fn first_claimed_at(&self) -> u64 {
+        u64::from(self.held.granted.first_claimed_at)
+    }
+
+    /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> &[u8] {
+        &self.held.granted.checkpoint
+    }
+
+    /// The reason of the last release; empty when there was none.
+    #[must_use]
+    pub fn last_reason(&self) -> &[u8] {
+        &self.held.granted.reason
+    }
+
+    /// A key for a downstream system that deduplicates by itself: the same across attempts and
+    /// restarts, another one for each label, and not to be guessed from outside.
+    #[must_use]
+    pub fn derived_key(&self, label: &str) -> String {
+        self.held.derived_key(label)
+    }
+
+    /// How long the lease still runs; zero when it has lapsed or is not current any more.
+    #[must_use]
+    pub fn lease_left(&self) -> Duration {
+        Duration::from_millis(
+            self.held
+                .engine()
+                .lease_left_ms(self.held.digest, self.token()),
+        )
+    }
+
+    /// Stores the response. Later claims of the key are answered with it.
+    ///
+    /// # Errors
+    /// Each gives the lease back. [`Superseded`](crate::ErrorKind::Superseded) when the key was
+    /// taken over, [`NotHeld`](crate::ErrorKind::NotHeld) when it is gone,
+    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it was settled otherwise under
+    /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
+    pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Complete(response.as_ref()))
+    }
+
+    /// Stores a final error. Later claims of the key are answered with it.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Fail(error.as_ref()))
+    }
+
+    /// Gives the key up so that it can be tried again; the attempts are counted, and the reason is
+    /// kept. The last attempt that the policy allows is a final failure instead.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Release(reason.as_ref()))
+    }
+
+    /// Says that nobody knows whether the effect happened. The key stays in doubt until it is
+    /// resolved.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete).
+    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+        self.settle(Command::Doubt(reason.as_ref()))
+    }
+
+    /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
+    /// counted, and nothing is in doubt; the waits for the key are decided again.
+    ///
+    /// Of a lease that a ticket became, it says so of the holder before [`detach`](Self::detach) too.
+    ///
+    /// It waits for nothing. Where the grant was not the last one of its key any more, nothing changes.
+    pub fn withdraw(mut self) {
+        self.armed = false;
+        let (digest, token) = (self.held.digest, self.token());
+        self.held.engine().withdraw(digest, token);
+    }
+
+    /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
+    pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Complete(response.as_ref()))
+    }
+
+    /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
+    pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Fail(error.as_ref()))
+    }
+
+    /// As [`release`](Self::release); the future only waits for the acknowledgement.
+    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Release(reason.as_ref()))
+    }
+
+    /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
+    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::Doubt(reason.as_ref()))
+    }
+
+    /// Stores that the key completed, without its response.
+    pub(crate) fn complete_without(self) -> Result<(), LeaseError> {
+        self.settle(Command::CompleteWithout)
+    }
+
+    pub(crate) fn complete_without_async(self) -> Pending<Result<(), LeaseError>> {
+        self.settle_async(Command::CompleteWithout)
+    }
+
+    /// Makes the lease last for its whole time again, from now.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
+    /// lapsed under at-most-once: the key is in doubt then.
+    pub fn renew(&self) -> Result<()> {
+        self.held.act_and_rest(Command::Renew).map(drop)
+    }
+
+    /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
+    ///
+    /// # Errors
+    /// As for [`renew`](Self::renew).
+    pub fn keep_alive(&self, ceiling: Duration) -> Result<()> {
+        let engine = self.held.engine();
+        let command = Command::KeepAlive {
+            for_ms: millis(ceiling),
+        };
+        let kept = engine.act(self.held.named(), self.token(), command);
+        kept.map(drop)
+            .map_err(|error| block_on(engine.refuse(error)))
+    }
+
+    /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// As for [`renew`](Self::renew), and [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub fn checkpoint(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.held.checkpoint(bytes.as_ref())
+    }
+
+    /// As [`checkpoint`](Self::checkpoint); it is stored at once, and the future only waits for the
+    /// acknowledgement.
+    pub fn checkpoint_async(&self, bytes: impl AsRef<[u8]>) -> Pending<Result<()>> {
+        let started = self.held.act(Command::Checkpoint(bytes.as_ref()));
+        let held = self.held.clone();
+        Pending::new(async move {
+            match started {
+                Ok(frame) => held.engine().acknowledge(held.is_sync(), frame).await,
+                Err(error) => Err(held.engine().refuse(error).await),
+            }
+        })
+    }
+
+    /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.held.is_lost()
+    }
+
+    /// Ends when the lease [is lost](Self::is_lost).
+    pub fn lost(&self) -> Pending<()> {
+        Pending::new(self.held.clone().lost())
+    }
+
+    /// Turns the lease into a ticket that another task, thread or later process can attach.
+    ///
+    /// The claim is made durable, so the ticket outlives this process. Nothing settles the key by
+    /// itself any more, but the lease goes on running.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run
+    /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
+    /// ticket of it that is delivered again is good then.
+    pub fn detach(mut self) -> Result<Ticket, LeaseError> {
+        let frame = match self.held.act_and_rest(Command::Record) {
+            Ok(frame) => frame,
+            Err(error) => return Err(LeaseError::new(error, self)),
+        };
+        if let Err(error) = block_on(self.held.engine().acknowledge(self.held.is_sync(), frame)) {
+            return Err(LeaseError::new(error, self));
+        }
+        self.armed = false;
+        self.held.engine().disarm(self.held.digest, self.token());
+        Ok(Ticket {
+            namespace: self.namespace().to_owned(),
+            key: self.key().to_vec(),
+            token: self.token(),
+        })
+    }
+
+    fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
+        let operation = Operation::begin(command.name(), || self.held.subject());
+        operation.run(|| self.settle_in_span(command))
+    }
+
+    fn settle_in_span(self, command: Command<'_>) -> Result<(), LeaseError> {
+        let began_ns = self.held.engine().begin_settlement(self.held.named());
+        let (lease, frame) = self
+            .start(command)
+            .map_err(|refused| block_on(refused.rested()))?;
+        let engine = lease.held.engine();
+        if engine.is_acknowledged(lease.held.is_sync(), frame) {
+            engine.end_settlement(lease.held.named(), began_ns);
+            return Ok(());
+        }
+        // What waits for the medium is timed, whether it is one of the sample or not.
+        let began_ns = began_ns.or_else(|| engine.clock_ns());
+        match block_on(engine.acknowledge(lease.held.is_sync(), frame)) {
+            Ok(()) => {
+                engine.end_settlement(lease.held.named(), began_ns);
+                Ok(())
+            }
+            Err(error) => Err(LeaseError::new(error, lease)),
+        }
+    }
+
+    fn settle_async(self, command: Command<'_>) -> Pending<Result<(), LeaseError>> {
+        let engine = self.held.engine();
+        let sampled_ns = engine.begin_settlement(self.held.named());
+        let is_sync = self.held.is_sync();
+        let began_ns = sampled_ns.or_else(|| engine.clock_ns().filter(|_| is_sync));
+        let operation = Operation::begin(command.name(), || self.held.subject());
+        let started = operation.run(|| self.start(command));
+        Pending::new(operation.follow(async move {
+            let (lease, frame) = match started {
+                Ok(started) => started,
+                Err(refused) => return Err(refused.rested().await),
+            };
+            let engine = lease.held.engine();
+            let acknowledged = engine.acknowledge(is_sync, frame).await;
+            if acknowledged.is_ok() {
+                engine.end_settlement(lease.held.named(), began_ns);
+            }
+            acknowledged.map_err(|error| LeaseError::new(error, lease))
+        }))
+    }
+
+    /// Carries the command out; what is left is to wait for the frame.
+    pub(crate) fn start(mut self, command: Command<'_>) -> Result<(Self, Option<u64>), LeaseError> {
+        match self.held.act(command) {
+            Ok(frame) => {
+                self.armed = false;
+                Ok((self, frame))
+            }
+            Err(error) => Err(LeaseError::new(error, self)),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.armed {
+            self.held
+                .engine()
+                .abandon(self.held.named(), self.held.granted.token);
+            decided(
+                "drop",
+                || self.held.subject(),
+                || Decision {
+                    warns: true,
+                    ..self.held.decision("dropped")
+                },
+            );
+        } else if self.refused {
+            self.held
+                .engine()
+                .let_run_out(self.held.digest, self.held.granted.token);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("namespace", &self.namespace())
+            .field("token", &self.token())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call of a holder that could not be carried out, and the lease that it was made on.
+///
+/// Dropping it never releases the key: the lease inside runs on until it lapses, and is not kept
+/// alive any more. An error of kind
+/// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
+/// the store is reopened.
+pub struct LeaseError {
+    error: Error,
+    lease: Box<Lease>,
+}
+
+impl LeaseError {
+    pub(crate) fn new(error: Error, mut lease: Lease) -> Self {
+        lease.armed = false;
+        lease.refused = true;
+        Self {
+            error,
+            lease: Box::new(lease),
+        }
+    }
+
+    /// Why the call could not be carried out.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+
+    /// The error alone. The key is not released.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
+    /// Takes the lease back, with its duty.
+    pub fn into_lease(self) -> Lease {
+        let mut lease = *self.lease;
+        lease.armed = true;
+        lease.refused = false;
+        lease
+    }
+
+    /// The same refusal, once what it rests on is on the medium.
+    pub(crate) async fn rested(mut self) -> Self {
+        let rested = self.lease.held().engine().rest(self.error.rests_on()).await;
+        if let Err(failed) = rested {
+            self.error = failed;
+        }
+        self
+    }
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl fmt::Debug for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseError")
+            .field("error", &self.error)
+            .field("lease", &self.lease)
+            .finish()
+    }
+}
+
+impl std::error::Error for LeaseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.error)
+    }
+}
+
+impl From<LeaseError> for Error {
+    fn from(error: LeaseError) -> Self {
+        error.error
+    }
+}
+
+/// A lease that was detached: what it takes to settle its key elsewhere or later.
+///
+/// It can be stored and sent; whoever has it can settle the key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    namespace: String,
+    key: Vec<u8>,
+    token: FencingToken,
+}
+
+impl Ticket {
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The token of the lease.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.token
+    }
+}

@@ -1,0 +1,11 @@
+//! One key as users handle it: the claim, its answers, the lease, the run.
+//! What comes in: keys, options and outcomes of users; what goes on is plain values for the engine.
+//! It knows no journal and no shard, and it decides nothing.
+
+pub(crate) mod claim;
+pub(crate) mod lease;
+pub(crate) mod pending;
+pub(crate) mod run;
+pub(crate) mod traced;
+#[cfg(feature = "json")]
+pub(crate) mod typed;

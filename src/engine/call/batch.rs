@@ -1,0 +1,379 @@
+//! Many keys in one call: results in order, one commit.
+
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::engine::call::claim::{Answer, Named, Read, Tried};
+use crate::engine::namespaces::NamespaceCore;
+use crate::state::running::Request;
+use crate::value::error::{Error, Result};
+use crate::value::fingerprint::{Comparison, compare};
+use crate::value::key::{Digest, FencingToken};
+use crate::value::record::Locator;
+
+/// A claim within a batch.
+#[derive(Debug)]
+pub(crate) struct BatchItem {
+    pub(crate) digest: Digest,
+    pub(crate) key: Vec<u8>,
+    pub(crate) request: Request,
+}
+
+/// The answer to an item of a batch.
+#[derive(Debug)]
+pub(crate) enum ItemAnswer {
+    Answer(Answer),
+    RepeatOf { index: usize, mismatch: bool },
+    Refused(Error),
+}
+
+/// A grant that no caller has got yet.
+#[derive(Clone, Copy)]
+struct Grant {
+    /// The index of the item.
+    item: usize,
+    token: FencingToken,
+    /// It was written, or rests on the log, or is to be kept alive: what it asks for begins when it is
+    /// handed out.
+    on_its_way: bool,
+}
+
+/// The grants of a batch that has not been answered. Dropped early, they are taken back.
+struct Undelivered<'a> {
+    engine: &'a Engine,
+    granted: Vec<Grant>,
+    items: &'a [BatchItem],
+}
+
+impl Undelivered<'_> {
+    fn note(&mut self, item: usize, answer: &Answer) {
+        if let Answer::Granted(granted) = answer {
+            self.granted.push(Grant {
+                item,
+                token: granted.token,
+                on_its_way: granted.undelivered || self.items[item].request.keep_alive_ms > 0,
+            });
+        }
+    }
+
+    fn are_on_their_way(&self) -> bool {
+        self.granted.iter().any(|grant| grant.on_its_way)
+    }
+
+    /// Lets the leases begin, after a wait for the log. Takes back those that were lost before they
+    /// had begun, and gives the indexes of their items.
+    fn start_leases(&mut self) -> Vec<usize> {
+        let granted = std::mem::take(&mut self.granted);
+        let (good, lost): (Vec<_>, Vec<_>) = granted.into_iter().partition(|grant| {
+            let item = &self.items[grant.item];
+            let began = self
+                .engine
+                .start_lease(item.digest, grant.token, &item.request);
+            // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
+            began || !(grant.on_its_way || self.engine.is_closed())
+        });
+        self.granted = good;
+        self.withdraw(lost)
+    }
+
+    /// Takes back every grant, and gives the indexes of their items.
+    fn take_back(&mut self) -> Vec<usize> {
+        let granted = std::mem::take(&mut self.granted);
+        self.withdraw(granted)
+    }
+
+    fn withdraw(&self, grants: Vec<Grant>) -> Vec<usize> {
+        let withdraw = |grant: Grant| {
+            let digest = self.items[grant.item].digest;
+            self.engine.withdraw(digest, grant.token);
+            grant.item
+        };
+        grants.into_iter().map(withdraw).collect()
+    }
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        let _ = self.take_back();
+    }
+}
+
+impl Engine {
+    /// Gathers what `prepare` makes of each item. Nothing is made of a batch that says of itself
+    /// that it is too large, and no more than the limit of one that does not.
+    pub(crate) fn gather<I, T>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+        mut prepare: impl FnMut(usize, I) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let limit = self.options.limits.batch_items;
+        let check = |items: usize| {
+            if items > limit {
+                return Err(Error::too_large(
+                    "the batch (items)",
+                    items,
+                    limit,
+                    "split it",
+                ));
+            }
+            Ok(())
+        };
+        let items = items.into_iter();
+        let at_least = items.size_hint().0;
+        check(at_least)?;
+        let mut gathered = Vec::with_capacity(at_least);
+        for (index, item) in items.enumerate() {
+            check(index + 1)?;
+            gathered.push(prepare(index, item)?);
+        }
+        Ok(gathered)
+    }
+
+    /// Claims many keys, without waiting for any of them, and without blocking unless it may: shard by shard, so that each lock is taken
+    /// once for a few keys, and their slots and records are waited for together.
+    ///
+    /// An error is of the whole batch: nothing of it was done then. Once an item has been looked
+    /// at, each has an answer of its own.
+    pub(crate) async fn claim_many(
+        &self,
+        namespace: &Arc<NamespaceCore>,
+        items: &[BatchItem],
+        may_block: bool,
+    ) -> Result<Vec<ItemAnswer>> {
+        let began_ns = self.clock_ns();
+        self.check_change()?;
+        self.make_room().await?;
+        let mut batch = Batch {
+            namespace,
+            items,
+            answers: std::iter::repeat_with(|| None).take(items.len()).collect(),
+            resting: Vec::new(),
+            first: None,
+            undelivered: Undelivered {
+                engine: self,
+                granted: Vec::new(),
+                items,
+            },
+        };
+        let order = self.in_batch_order(items);
+        let mut unread = Vec::new();
+        for run in self.runs(items, &order) {
+            self.claim_run(&mut batch, run, &mut unread);
+        }
+        // A frame that lies on disk is read once.
+        unread.sort_unstable_by_key(|(_, locator)| *locator);
+        for reads in unread.chunks(RUN_MAX) {
+            self.claim_read(&mut batch, reads, may_block);
+        }
+        for (index, item) in items.iter().enumerate() {
+            if batch.answers[index].is_none() {
+                let claimed = self.claim_item(namespace, item).await;
+                batch.note(index, claimed);
+            }
+        }
+        self.hand_out_many(&mut batch).await;
+        batch.undelivered.granted.clear();
+        self.count_batch(namespace, &batch.answers, began_ns);
+        let answer = |answer: Option<ItemAnswer>| answer.expect("every item was answered");
+        Ok(batch.answers.drain(..).map(answer).collect())
+    }
+
+    /// Waits for what the answers of a batch rest on, all at once, and lets the leases of its grants
+    /// begin. Where the log fails, or the store is closed, each item that this touches hears of it.
+    async fn hand_out_many(&self, batch: &mut Batch<'_>) {
+        loop {
+            let newest = batch.resting.iter().map(|(_, frame)| *frame).max();
+            if newest.is_none() && !batch.undelivered.are_on_their_way() {
+                return;
+            }
+            let rested = self.rest(newest).await;
+            if let Err(error) = rested.and_then(|()| self.check_alive()) {
+                return self.refuse_many(batch, &error).await;
+            }
+            batch.resting.clear();
+            let lost = batch.undelivered.start_leases();
+            if lost.is_empty() {
+                return;
+            }
+            for index in lost {
+                let claimed = self.claim_item(batch.namespace, &batch.items[index]).await;
+                batch.note(index, claimed);
+            }
+        }
+    }
+
+    /// Nothing is granted any more: grants are taken back, and each answer that rests on what is not
+    /// on the medium becomes the reason why it is not.
+    async fn refuse_many(&self, batch: &mut Batch<'_>, why: &Error) {
+        for index in batch.undelivered.take_back() {
+            let refused = Error::new(why.kind(), why.to_string());
+            batch.answers[index] = Some(ItemAnswer::Refused(refused));
+        }
+        for (index, frame) in std::mem::take(&mut batch.resting) {
+            if let Err(error) = self.rest(Some(frame)).await {
+                batch.answers[index] = Some(ItemAnswer::Refused(error));
+            }
+        }
+    }
+
+    /// Waits for what each item of a batch rests on: the first wait covers all that share its commit.
+    /// After a failed write, each one that was written hears that its effect is unknown.
+    pub(crate) async fn acknowledge_each<T>(
+        &self,
+        sync: bool,
+        begun: Vec<Result<(T, Option<u64>)>>,
+    ) -> Vec<Result<T>> {
+        let mut results = Vec::with_capacity(begun.len());
+        for item in begun {
+            results.push(match item {
+                Ok((value, frame)) if self.is_acknowledged(sync, frame) => Ok(value),
+                Ok((value, frame)) => self.acknowledge(sync, frame).await.map(|()| value),
+                Err(error) => Err(self.refuse(error).await),
+            });
+        }
+        results
+    }
+
+    /// The indexes of items, shard by shard; those of one key stand together, the first one first.
+    fn in_batch_order(&self, items: &[BatchItem]) -> Vec<usize> {
+        let digests = items.iter().map(|item| item.digest);
+        let mut order = self.shards.in_order(digests);
+        let shard_of = |index: usize| self.shards.index(items[index].digest);
+        for shard in order.chunk_by_mut(|a, b| shard_of(*a) == shard_of(*b)) {
+            shard.sort_by_key(|index| items[*index].digest.words);
+        }
+        order
+    }
+
+    /// What is dealt with under one lock: items of one shard, and not too many.
+    fn runs<'b>(
+        &self,
+        items: &'b [BatchItem],
+        order: &'b [usize],
+    ) -> impl Iterator<Item = &'b [usize]> {
+        let shard_of = |index: usize| self.shards.index(items[index].digest);
+        order
+            .chunk_by(move |a, b| shard_of(*a) == shard_of(*b))
+            .flat_map(|run| run.chunks(RUN_MAX))
+    }
+
+    /// Decides what can be decided without reading; the rest goes to `unread`.
+    fn claim_run(&self, batch: &mut Batch<'_>, run: &[usize], unread: &mut Vec<(usize, Locator)>) {
+        let items = batch.items;
+        let mut turn = self.turn_at(self.shards.index(items[run[0]].digest));
+        let digests = run.iter().map(|index| items[*index].digest);
+        turn.shard.touch(digests);
+        for &index in run {
+            let item = &items[index];
+            let first = batch.first.filter(|first| items[*first].key == item.key);
+            if let Some(first) = first {
+                batch.answers[index] = Some(batch.repeat(first, index));
+                continue;
+            }
+            batch.first = Some(index);
+            match self.decide(&mut turn, batch.named(index), &item.request, None, None) {
+                Ok(Tried::Read(locator)) => unread.push((index, locator)),
+                Ok(Tried::Wait(..)) => unreachable!("a claim without a deadline does not wait"),
+                Ok(Tried::Answer(answer, frame)) => batch.note(index, Ok((answer, frame))),
+                Err(error) => batch.note(index, Err(error)),
+            }
+        }
+        turn.end();
+    }
+
+    /// Decides by records that are read together. What is on disk where that may not block, or has
+    /// moved meanwhile, is left to be decided by itself.
+    fn claim_read(&self, batch: &mut Batch<'_>, reads: &[(usize, Locator)], may_block: bool) {
+        let locators: Vec<_> = reads.iter().map(|(_, locator)| *locator).collect();
+        // Where these cannot be read together, each item hears by itself why not.
+        let Ok(records) = self.journal.read_many_in_memory(&locators) else {
+            return;
+        };
+        for ((index, locator), record) in reads.iter().zip(records) {
+            let record = match record {
+                None if may_block => self.read(*locator).ok().flatten(),
+                record => record,
+            };
+            let Some(record) = record else { continue };
+            let read = (*locator, Arc::new(record));
+            let request = &batch.items[*index].request;
+            match self.try_claim(batch.named(*index), request, Some(&read), None) {
+                Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame))),
+                Ok(_) => {}
+                Err(error) => batch.note(*index, Err(error)),
+            }
+        }
+    }
+
+    async fn claim_item(
+        &self,
+        namespace: &Arc<NamespaceCore>,
+        item: &BatchItem,
+    ) -> Result<(Answer, Option<u64>)> {
+        let named = Named {
+            namespace,
+            digest: item.digest,
+            key: &item.key,
+        };
+        let mut read: Option<Read> = None;
+        loop {
+            match self.try_claim(named, &item.request, read.as_ref(), None)? {
+                Tried::Answer(answer, rests_on) => return Ok((answer, rests_on)),
+                Tried::Read(locator) => {
+                    read = self.fetch(locator).await?.map(|record| (locator, record));
+                }
+                Tried::Wait(..) => unreachable!("a claim without a deadline does not wait"),
+            }
+        }
+    }
+}
+
+/// Items that are decided under one lock, or read together, at most.
+const RUN_MAX: usize = 64;
+
+/// A batch on its way.
+struct Batch<'a> {
+    namespace: &'a Arc<NamespaceCore>,
+    items: &'a [BatchItem],
+    /// By item; none where it has not been decided yet.
+    answers: Vec<Option<ItemAnswer>>,
+    /// Items whose answers rest on the log, and the frames.
+    resting: Vec<(usize, u64)>,
+    /// The first item of the key that is dealt with; its repeats stand right behind it.
+    first: Option<usize>,
+    undelivered: Undelivered<'a>,
+}
+
+impl<'a> Batch<'a> {
+    fn named(&self, index: usize) -> Named<'a> {
+        let item = &self.items[index];
+        Named {
+            namespace: self.namespace,
+            digest: item.digest,
+            key: &item.key,
+        }
+    }
+
+    /// Takes down how an item was decided; what keeps it out keeps no other out.
+    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
+        let answer = match claimed {
+            Ok((answer, frame)) => {
+                self.resting.extend(frame.map(|frame| (index, frame)));
+                self.undelivered.note(index, &answer);
+                ItemAnswer::Answer(answer)
+            }
+            Err(error) => ItemAnswer::Refused(error),
+        };
+        self.answers[index] = Some(answer);
+    }
+
+    fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
+        let print = |at: usize| self.items[at].request.fingerprint.as_ref();
+        let policy = self.namespace.policy.fingerprints;
+        let comparison = compare(print(first), print(index), policy);
+        ItemAnswer::RepeatOf {
+            index: first,
+            mismatch: matches!(comparison, Comparison::Differs(_)),
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! What a holder does to its key, under its token.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::engine::audit::{By, Prepared};
+use crate::engine::call::claim::{Named, Read, check_same_key, held};
+use crate::engine::call::waiting::told_of;
+use crate::engine::shards::Locked;
+use crate::engine::{Aftermath, Engine};
+use crate::journal::Journal;
+use crate::runtime::clock::Now;
+use crate::state::running::{Guard, LastRecord, Running};
+use crate::state::shard::Found;
+use crate::state::slab::SlabRef;
+use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
+use crate::value::audit::Transition;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::key::{Digest, FencingToken};
+use crate::value::options::Oversize;
+use crate::value::record::{KeyInfo, Record, RecordKind};
+
+impl Engine {
+    /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
+    pub(crate) fn act(
+        &self,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+    ) -> Result<Option<u64>> {
+        self.check_change()?;
+        self.check_command(named, command)?;
+        let prepared = self.prepare(named, command);
+        let mut read: Option<Read> = None;
+        loop {
+            let (mut shard, now) = self.lock(named.digest);
+            let locator = match shard.find(named.digest, now.store_secs) {
+                Found::Running(at) => {
+                    return self.act_on_running(shard, at, named, token, command, prepared, now);
+                }
+                Found::Absent => {
+                    count_refusal(&mut shard, named, Refusal::NotHeld, command);
+                    return Err(not_held());
+                }
+                Found::Forgotten(locator) => {
+                    count_refusal(&mut shard, named, Refusal::NotHeld, command);
+                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                }
+                Found::Settled(_, _, locator) => locator,
+            };
+            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
+                return self
+                    .act_on_settled(shard, named, token, command, record, locator, prepared, now);
+            }
+            drop(shard);
+            read = self
+                .read(locator)?
+                .map(|record| (locator, Arc::new(record)));
+        }
+    }
+
+    /// What goes through all of a body, before the lock.
+    fn prepare(&self, named: Named<'_>, command: Command<'_>) -> Prepared {
+        let policy = &named.namespace.policy;
+        match command {
+            Command::Complete(body) | Command::Fail(body) => Prepared {
+                parts: if body.len() <= policy.max_response_bytes {
+                    Journal::split(body)
+                } else {
+                    Vec::new()
+                },
+                outcome: self.outcome_for(By::Caller(&[]), policy, body),
+            },
+            _ => Prepared::default(),
+        }
+    }
+
+    fn check_command(&self, named: Named<'_>, command: Command<'_>) -> Result<()> {
+        let policy = &named.namespace.policy;
+        let limits = &self.options.limits;
+        match command {
+            Command::Complete(body) | Command::Fail(body)
+                if body.len() > policy.max_response_bytes
+                    && policy.oversize == Oversize::Refuse =>
+            {
+                let remedy = "complete with a shorter one or a reference, raise max_response, or choose Oversize::OutcomeOnly";
+                return Err(Error::too_large(
+                    "the response or error",
+                    body.len(),
+                    policy.max_response_bytes,
+                    remedy,
+                ));
+            }
+            Command::Release(reason) | Command::Doubt(reason)
+                if reason.len() > limits.reason_bytes =>
+            {
+                return Err(Error::too_large(
+                    "the reason",
+                    reason.len(),
+                    limits.reason_bytes,
+                    "shorten it",
+                ));
+            }
+            Command::Checkpoint(bytes) if bytes.len() > CHECKPOINT_BYTES_MAX => {
+                let remedy = "keep large intermediate results elsewhere and store a reference";
+                return Err(Error::too_large(
+                    "the checkpoint",
+                    bytes.len(),
+                    CHECKPOINT_BYTES_MAX,
+                    remedy,
+                ));
+            }
+            _ => {}
+        }
+        self.check_command_room(command)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn act_on_running(
+        &self,
+        mut shard: Locked<'_>,
+        at: SlabRef,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<Option<u64>> {
+        let running = shard
+            .get(at)
+            .expect("a slot names a running key that is there");
+        check_same_key(&running.key, named.key)?;
+        let kind = match act_running(running, token, command, now) {
+            Err(refusal) => {
+                let info = self.running_info(named, running, now);
+                count_refusal(&mut shard, named, refusal, command);
+                return Err(refused(refusal, Some(info)));
+            }
+            // Journaled before, and perhaps not on the medium yet.
+            Ok(Accepted::Done) => {
+                return Ok(running.rest.last_record.map(|last| last.locator.frame));
+            }
+            Ok(Accepted::Extend) => {
+                Self::extend(&mut shard, at, command, now);
+                drop(shard);
+                return Ok(None);
+            }
+            Ok(Accepted::Write(kind)) => kind,
+        };
+        self.check_open()?;
+        let subject = Subject::of_running(running);
+        let mut record = subject.record(kind, said(command, running), now);
+        record.head.body_omitted |= matches!(command, Command::CompleteWithout);
+        record.head.attached &= !matches!(command, Command::Record);
+        let last = running.rest.last_record;
+        let was_in_doubt = running.is_in_doubt(now);
+        let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
+        let by = match command {
+            Command::Abandon => By::Engine,
+            _ => By::Caller(&running.rest.actor),
+        };
+        let made = (deed(kind, command), by);
+        let locator = self.append_transition(&record, made, &running.policy, prepared, last, now);
+        let head = record.head;
+        if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
+            running.rest.to_mut().checkpoint = bytes.into();
+        }
+        let ended = shard.apply(
+            named.digest,
+            &head,
+            named.namespace.policy.guarantee,
+            locator,
+        );
+        let held_ms = ended
+            .as_ref()
+            .map(|ended| now.mono_ms.saturating_sub(ended.granted_ms));
+        count(&mut shard, named, kind, command, was_in_doubt, held_ms);
+        let mut aftermath = Aftermath::default();
+        match (ended, shared) {
+            (Some(ended), Some(record)) => {
+                self.settle_waiters(&mut shard, ended, &record, locator, now, &mut aftermath);
+            }
+            (Some(ended), None) => aftermath.end(ended),
+            (None, _) => {}
+        }
+        drop(shard);
+        aftermath.carry_out();
+        Ok(Some(locator.frame))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one transition under one lock"
+    )]
+    fn act_on_settled(
+        &self,
+        mut shard: Locked<'_>,
+        named: Named<'_>,
+        token: FencingToken,
+        command: Command<'_>,
+        record: &Arc<Record>,
+        at: crate::value::record::Locator,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<Option<u64>> {
+        check_same_key(&record.key, named.key)?;
+        let policy = &named.namespace.policy;
+        let kind = match act_settled(record, token, command, policy) {
+            Err(refusal) => {
+                count_refusal(&mut shard, named, refusal, command);
+                let state = crate::engine::call::claim::state_of(record, policy.guarantee);
+                let info = self.info(named.namespace, state, Arc::clone(record));
+                let rests_on = self.rests_on(named.namespace, at);
+                return Err(refused(refusal, Some(info)).resting_on(rests_on));
+            }
+            // What was done before is acknowledged again when it is durable.
+            Ok(Accepted::Done) => return Ok(Some(at.frame)),
+            Ok(Accepted::Extend) => return Ok(None),
+            Ok(Accepted::Write(kind)) => kind,
+        };
+        self.check_open()?;
+        let body = match command {
+            Command::Complete(body) | Command::Fail(body) => body,
+            _ => &[],
+        };
+        let mut written = Subject::of_record(record, policy).record(kind, body, now);
+        written.head.body_omitted |= matches!(command, Command::CompleteWithout);
+        let last = LastRecord {
+            locator: at,
+            expires_at: record.head.expires_at,
+        };
+        let made = (deed(kind, command), By::Caller(&[]));
+        let locator = self.append_transition(&written, made, policy, prepared, Some(last), now);
+        shard.apply(named.digest, &written.head, policy.guarantee, locator);
+        let was_in_doubt = record.head.kind == RecordKind::InDoubt;
+        count(&mut shard, named, kind, command, was_in_doubt, None);
+        Ok(Some(locator.frame))
+    }
+
+    fn extend(shard: &mut Locked<'_>, at: SlabRef, command: Command<'_>, now: Now) {
+        let Some(running) = shard.get_mut(at) else {
+            return;
+        };
+        let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
+        if let Command::KeepAlive { for_ms } = command {
+            running.rest.to_mut().keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
+        }
+        let (deadline_ms, column) = (running.deadline_ms.max(deadline_ms), running.column);
+        shard.set_deadline(at, deadline_ms);
+        let tallies = &mut shard.tallies;
+        tallies.count(column, |counters| counters.renewed += 1);
+    }
+
+    /// Whether the lease of this token has lapsed, or the token is not current any more.
+    pub(crate) fn is_lost(&self, digest: Digest, token: FencingToken) -> bool {
+        if self.check_alive().is_err() {
+            return true;
+        }
+        let (shard, now) = self.lock(digest);
+        let Some(at) = held(&shard, digest, token, now.store_secs) else {
+            return true;
+        };
+        shard.get(at).is_none_or(|running| running.is_lapsed(now))
+    }
+
+    /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
+    pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
+        if self.is_forked() {
+            return true;
+        }
+        // Cloning a waker runs foreign code, so it comes before the lock.
+        let waker = waker.clone();
+        let (mut shard, now) = self.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        let running = at
+            .and_then(|at| shard.get_mut(at))
+            .filter(|running| !running.is_lapsed(now));
+        // Under the lock: a store that is closed later finds the waker here.
+        let Some(running) = running.filter(|_| !self.is_closed()) else {
+            return true;
+        };
+        let known = running
+            .rest
+            .watchers
+            .iter()
+            .any(|other| other.will_wake(&waker));
+        let spare = if known {
+            Some(waker)
+        } else {
+            running.rest.to_mut().watchers.push(waker);
+            None
+        };
+        drop(shard);
+        drop(spare);
+        false
+    }
+
+    /// How much of the lease is left, in milliseconds.
+    pub(crate) fn lease_left_ms(&self, digest: Digest, token: FencingToken) -> u64 {
+        if self.is_forked() {
+            return 0;
+        }
+        let (shard, now) = self.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        at.and_then(|at| shard.get(at)).map_or(0, |running| {
+            running.lease_end_ms().saturating_sub(now.mono_ms)
+        })
+    }
+
+    /// A ticket takes the place of the guard of this token.
+    pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
+        if self.is_forked() {
+            return;
+        }
+        let (mut shard, now) = self.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
+            (running.guard, running.attached) = (Guard::Ticket, false);
+        }
+    }
+
+    /// The guard of this token went away after a refusal, so nobody settles the key any more: its
+    /// lease runs out, renewed one last time where the store renewed it.
+    pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
+        // A thread that only the parent has may hold the lock.
+        if self.is_forked() {
+            return;
+        }
+        let (mut shard, now) = self.lock(digest);
+        let at = held(&shard, digest, token, now.store_secs);
+        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
+            running.guard = Guard::Nobody;
+            let one_lease_ms = now.mono_ms.saturating_add(running.lease_ms);
+            let renewed_ms = running.rest.keep_alive_until_ms.min(one_lease_ms);
+            running.deadline_ms = running.deadline_ms.max(renewed_ms);
+            if let Some(rest) = running.rest.get_mut() {
+                rest.keep_alive_until_ms = 0;
+            }
+            shard.arm(at);
+        }
+        drop(shard);
+        self.outlived.end(token);
+    }
+
+    /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
+    /// beyond memory.
+    pub(crate) fn abandon(&self, named: Named<'_>, token: FencingToken) {
+        if self.check_alive().is_err() || self.journal.is_poisoned() {
+            return;
+        }
+        let (shard, now) = self.lock(named.digest);
+        if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
+            // Superseded meanwhile, it has nothing to give up.
+            let _ = self.act_on_running(
+                shard,
+                at,
+                named,
+                token,
+                Command::Abandon,
+                Prepared::default(),
+                now,
+            );
+        } else {
+            drop(shard);
+            self.outlived.end(token);
+        }
+    }
+
+    /// A key that stays the same for each label, across attempts and restarts.
+    pub(crate) fn derived_key(
+        &self,
+        namespace: crate::value::key::NamespaceId,
+        key: &[u8],
+        label: &str,
+    ) -> String {
+        let key_len = crate::engine::to_u64(key.len()).to_le_bytes();
+        let derived = self.seeded.hash(&[
+            b"derived key",
+            &namespace.0.to_le_bytes(),
+            &key_len,
+            key,
+            label.as_bytes(),
+        ]);
+        format!("{derived:032x}")
+    }
+
+    pub(crate) fn running_info<W: 'static>(
+        &self,
+        named: Named<'_>,
+        running: &Running<W>,
+        now: Now,
+    ) -> KeyInfo {
+        let (state, record) = told_of(running, now);
+        self.info(named.namespace, state, Arc::new(record))
+    }
+}
+
+/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
+pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
+
+const _: () = assert!(
+    CHECKPOINT_BYTES_MAX <= crate::journal::format::codec::INLINE_BODY_MAX,
+    "a checkpoint never needs parts, so claims and releases never do"
+);
+
+fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
+    match command {
+        Command::Complete(said)
+        | Command::Fail(said)
+        | Command::Release(said)
+        | Command::Doubt(said)
+        | Command::Checkpoint(said) => said,
+        Command::CompleteWithout => &[],
+        Command::Abandon => b"the lease was dropped without an outcome",
+        Command::Record | Command::Renew | Command::KeepAlive { .. } => &running.rest.checkpoint,
+    }
+}
+
+/// What a record of this kind, after this command, is in the audit log.
+fn deed(kind: RecordKind, command: Command<'_>) -> Transition {
+    match kind {
+        RecordKind::Completed => Transition::Completed,
+        RecordKind::Failed => Transition::Failed,
+        RecordKind::InDoubt => Transition::Doubted,
+        RecordKind::Released => Transition::Released,
+        RecordKind::Forgotten => Transition::Forgotten,
+        RecordKind::InProgress if matches!(command, Command::Checkpoint(_)) => {
+            Transition::Checkpointed
+        }
+        RecordKind::InProgress => Transition::Detached,
+    }
+}
+
+/// Counts a transition; `held_ms` is how long the key was held, where that has ended.
+fn count(
+    shard: &mut Locked<'_>,
+    named: Named<'_>,
+    kind: RecordKind,
+    command: Command<'_>,
+    was_in_doubt: bool,
+    held_ms: Option<u64>,
+) {
+    let tallies = &mut shard.tallies;
+    tallies.count(named.namespace.column, |counters| {
+        counters.settle(kind, was_in_doubt);
+        let goes_on = kind == RecordKind::InProgress;
+        let checkpointed = goes_on && matches!(command, Command::Checkpoint(_));
+        counters.checkpoints += u64::from(checkpointed);
+        let may_run_again = kind == RecordKind::Released;
+        let dropped = may_run_again && matches!(command, Command::Abandon);
+        counters.dropped_leases += u64::from(dropped);
+        if let Some(held_ms) = held_ms {
+            counters.holds.observe(held_ms);
+        }
+    });
+}
+
+/// Counts a call of a holder that was refused.
+fn count_refusal(shard: &mut Locked<'_>, named: Named<'_>, refusal: Refusal, command: Command<'_>) {
+    let has_run = matches!(
+        command,
+        Command::Complete(_) | Command::CompleteWithout | Command::Fail(_)
+    );
+    let tallies = &mut shard.tallies;
+    tallies.count(named.namespace.column, |counters| match refusal {
+        // A guard that goes away asks for nothing.
+        _ if matches!(command, Command::Abandon) => {}
+        Refusal::Superseded => {
+            counters.superseded += 1;
+            counters.superseded_completions += u64::from(has_run);
+        }
+        Refusal::NotHeld => counters.not_held += 1,
+        Refusal::AlreadySettled | Refusal::InDoubt => {}
+    });
+}
+
+pub(crate) fn not_held() -> Error {
+    Error::new(
+        ErrorKind::NotHeld,
+        "the key of this token is not there any more: stop the work",
+    )
+}
+
+pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
+    let state = current
+        .as_ref()
+        .map(|info| {
+            format!(
+                " (the key is {} under token {})",
+                info.state(),
+                info.token()
+            )
+        })
+        .unwrap_or_default();
+    let (kind, text) = match refusal {
+        Refusal::Superseded => (
+            ErrorKind::Superseded,
+            format!("this token is not current any more: stop the work{state}"),
+        ),
+        Refusal::NotHeld => return not_held(),
+        Refusal::AlreadySettled => (
+            ErrorKind::AlreadySettled,
+            format!("the key was settled differently under this token{state}"),
+        ),
+        Refusal::InDoubt => {
+            let text = format!(
+                "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it{state}"
+            );
+            (ErrorKind::InUse, text)
+        }
+    };
+    let error = Error::new(kind, text);
+    match current {
+        Some(current) => error.with_current(current),
+        None => error,
+    }
+}

@@ -1,0 +1,103 @@
+//! The line of those who wait for a key, as futures that leave it in order.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::engine::Engine;
+use crate::engine::call::waiting::{Outcome, Waiter};
+use crate::observe::stats::Column;
+use crate::runtime::sync::Ordering;
+use crate::state::shard::Found;
+use crate::value::key::{Digest, FencingToken};
+use crate::wheel::TimerKey;
+
+/// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.
+pub(crate) struct Waiting<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) digest: Digest,
+    pub(crate) column: Column,
+    /// When the wait began; `None` where nothing is measured.
+    pub(crate) began_ns: Option<u64>,
+    pub(crate) waiter: Option<Arc<Waiter>>,
+    pub(crate) timer: TimerKey,
+}
+
+impl Future for Waiting<'_> {
+    type Output = Option<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome>> {
+        let Some(waiter) = &self.waiter else {
+            return Poll::Ready(None);
+        };
+        match waiter.mailbox.poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                self.leave(Some(&outcome));
+                Poll::Ready(Some(outcome))
+            }
+        }
+    }
+}
+
+impl Waiting<'_> {
+    /// Leaves the line with what was fetched, if anything was; gives what was delivered but not
+    /// fetched.
+    fn leave(&mut self, fetched: Option<&Outcome>) -> Option<Outcome> {
+        let waiter = self.waiter.take()?;
+        let engine = self.engine;
+        // A thread that only the parent has may hold the lock.
+        if engine.is_forked() {
+            return None;
+        }
+        let (mut shard, now) = engine.lock(self.digest);
+        let (outcome, waker) = waiter.mailbox.shut();
+        shard.disarm(self.timer);
+        if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
+            if let Some(running) = shard.get_mut(at) {
+                if let Some(rest) = running.rest.get_mut() {
+                    rest.waiters.remove(&waiter.place);
+                }
+            }
+        }
+        let tallies = &mut shard.tallies;
+        tallies.count(self.column, |counters| match fetched {
+            Some(Outcome::Granted(_)) => counters.waits_granted += 1,
+            Some(Outcome::Settled(..) | Outcome::InDoubt { .. }) => counters.waits_answered += 1,
+            Some(Outcome::TimedOut) => counters.wait_timeouts += 1,
+            Some(Outcome::Again) => counters.waits_retried += 1,
+            None => counters.waits_abandoned += 1,
+        });
+        drop(shard);
+        // Foreign code: outside of the lock.
+        drop(waker);
+        engine.waiters.fetch_sub(1, Ordering::Relaxed);
+        engine.end_wait(self.began_ns);
+        outcome
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(Outcome::Granted(granted)) = self.leave(None) {
+            self.engine.withdraw(self.digest, granted.token);
+        }
+    }
+}
+
+/// A grant that its holder has not got yet.
+pub(crate) struct Undelivered<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) digest: Digest,
+    /// `None` once it is delivered.
+    pub(crate) token: Option<FencingToken>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.engine.withdraw(self.digest, token);
+        }
+    }
+}

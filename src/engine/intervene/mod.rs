@@ -1,0 +1,8 @@
+//! What others than the holder do to a key: doubts and their resolution, operators, insertions.
+//! What comes in: a named key and the action of an operator or of a lapsed lease.
+//! It grants nothing by itself: what may run is decided in `state`.
+
+pub(crate) mod doubt;
+pub(crate) mod doubted_guards;
+pub(crate) mod insertion;
+pub(crate) mod operate;

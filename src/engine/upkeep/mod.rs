@@ -1,0 +1,13 @@
+//! What keeps a store in order: opening, compaction, backups, moves, salvage, the workers.
+//! What comes in: the journal's segments and the clock.
+//! It decides nothing about a key: it carries, copies or drops records as they are.
+
+pub(crate) mod backup;
+pub(crate) mod compact_now;
+pub(crate) mod compaction;
+pub(crate) mod moving;
+pub(crate) mod numbering;
+pub(crate) mod recovery;
+pub(crate) mod room;
+pub(crate) mod salvage;
+pub(crate) mod workers;

@@ -1,0 +1,119 @@
+//! Whether a store has counted as far as its numbers go.
+//!
+//! Epochs, frames, segments and audit entries are numbered for the life of a store. A store that is
+//! near the end of one of them still opens, and answers what it holds; nothing of it changes any
+//! more. So no number, however a log came to it, opens once and is refused from then on.
+
+use crate::journal::format::audit::AUDIT_NUMBER_MAX;
+use crate::journal::format::frame::FRAME_NUMBER_MAX;
+use crate::journal::format::marks::SEGMENT_NUMBER_MAX;
+use crate::journal::recovery::Found;
+use crate::value::audit::AuditHead;
+use crate::value::key::EPOCH_END;
+
+/// Numbers of frames, segments and audit entries that are left to a run at its start: more than one
+/// writes, at a million a second for fifty days.
+const LEFT_MIN: u64 = 1 << 42;
+
+/// Where a run would go on from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Numbers {
+    epoch: u32,
+    frame: u64,
+    segment: u64,
+    audit: u64,
+}
+
+impl Numbers {
+    pub(in crate::engine) fn reached(found: &Found, segment: u64, audit: &AuditHead) -> Self {
+        Self {
+            epoch: found.epoch,
+            frame: found.last,
+            segment,
+            audit: audit.number,
+        }
+    }
+
+    /// What has come to its end, as a refusal tells it.
+    pub(in crate::engine) fn spent(self) -> Option<String> {
+        let ends = [
+            ("frame", self.frame, FRAME_NUMBER_MAX),
+            ("segment", self.segment, SEGMENT_NUMBER_MAX),
+            ("audit entry", self.audit, AUDIT_NUMBER_MAX),
+        ];
+        let near = ends.iter().find(|(_, at, end)| *at > end - LEFT_MIN);
+        let (what, at, end) = match near {
+            Some((what, at, end)) => (*what, *at, *end),
+            None if self.epoch >= EPOCH_END - 1 => {
+                ("epoch", u64::from(self.epoch), u64::from(EPOCH_END) - 1)
+            }
+            None => return None,
+        };
+        Some(format!(
+            "the store has come to {what} {at} of {end}, and too few are left to go on: it answers what it holds, and nothing of it changes any more; bring its keys into a new store, by an export and an import"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YOUNG: Numbers = Numbers {
+        epoch: 1,
+        frame: 0,
+        segment: 0,
+        audit: 0,
+    };
+
+    #[test]
+    fn each_number_is_spent_before_its_end() {
+        assert_eq!(YOUNG.spent(), None);
+        let (frame, segment) = (FRAME_NUMBER_MAX - LEFT_MIN, SEGMENT_NUMBER_MAX - LEFT_MIN);
+        let audit = AUDIT_NUMBER_MAX - LEFT_MIN;
+        let last = Numbers {
+            epoch: EPOCH_END - 2,
+            frame,
+            segment,
+            audit,
+        };
+        assert_eq!(last.spent(), None);
+        let past = [
+            (
+                "frame",
+                Numbers {
+                    frame: frame + 1,
+                    ..last
+                },
+            ),
+            (
+                "segment",
+                Numbers {
+                    segment: segment + 1,
+                    ..last
+                },
+            ),
+            (
+                "audit entry",
+                Numbers {
+                    audit: audit + 1,
+                    ..last
+                },
+            ),
+            (
+                "epoch",
+                Numbers {
+                    epoch: EPOCH_END - 1,
+                    ..last
+                },
+            ),
+        ];
+        for (what, numbers) in past {
+            let text = numbers.spent().unwrap();
+            assert!(
+                text.starts_with(&format!("the store has come to {what} ")),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! [`FrameHeader`]: the unit of commit and its checksum. `docs/format.md` has the bytes.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::value::key::widened_epoch;
+
+/// Bytes of the header of a frame.
+pub(crate) const HEADER_BYTES: usize = 80;
+
+/// Most bytes of the records of a frame.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - HEADER_BYTES;
+
+const _: () = assert!(
+    PAYLOAD_BYTES_MAX <= 1 << 16,
+    "an offset in a payload has 16 bits"
+);
+
+/// Highest frame number that a slot can hold: 44 bits.
+pub(crate) const FRAME_NUMBER_MAX: u64 = (1 << 44) - 1;
+
+const MAGIC: [u8; 8] = *b"hapaxfrm";
+
+/// The version of the frame and record formats: the first one with 31 bits of epoch in a token.
+pub(crate) const FORMAT_VERSION: u16 = 2;
+
+/// What stands before the records of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FrameHeader {
+    pub(crate) records: u32,
+    pub(crate) store_id: [u8; 16],
+    /// Gap-free within the journal.
+    pub(crate) number: u64,
+    pub(crate) epoch: u32,
+    /// Store time when it was sealed, in seconds.
+    pub(crate) store_secs: u32,
+    /// The last frame that was durable when this one was sealed.
+    pub(crate) durable: u64,
+    /// The checksum of the frame before it.
+    pub(crate) previous: u64,
+}
+
+/// Why bytes are not a frame of this store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadFrame {
+    /// Not a frame, or torn or changed: nothing in it can be believed.
+    Corrupt,
+    /// A frame whose checksum holds, of another store.
+    ForeignStore,
+    /// A frame whose checksum holds, in a format that this version does not know.
+    NewerFormat,
+}
+
+/// A frame whose checksum has been verified.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameView<'a> {
+    pub(crate) header: FrameHeader,
+    pub(crate) checksum: u64,
+    pub(crate) payload: &'a [u8],
+}
+
+impl FrameHeader {
+    /// Writes the whole frame to `out` and gives its checksum.
+    pub(crate) fn seal(&self, payload: &[u8], out: &mut Vec<u8>) -> u64 {
+        out.clear();
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        // The group flag and its spare bits: reserved, zero in this version.
+        out.extend_from_slice(&0_u16.to_le_bytes());
+        out.extend_from_slice(&self.records.to_le_bytes());
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.epoch.to_le_bytes());
+        out.extend_from_slice(&self.store_secs.to_le_bytes());
+        out.extend_from_slice(&self.durable.to_le_bytes());
+        out.extend_from_slice(&self.previous.to_le_bytes());
+        let length = u32::try_from(payload.len()).expect("a payload is under 64 KiB");
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&0_u32.to_le_bytes());
+        let checksum = checksum(out, payload);
+        out.extend_from_slice(&checksum.to_le_bytes());
+        out.extend_from_slice(payload);
+        checksum
+    }
+}
+
+fn checksum(header: &[u8], payload: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(header);
+    hasher.update(payload);
+    hasher.digest()
+}
+
+/// Verifies a frame. Nothing is believed before the checksum holds.
+pub(crate) fn open_frame<'a>(
+    bytes: &'a [u8],
+    store_id: &[u8; 16],
+) -> Result<FrameView<'a>, BadFrame> {
+    let (header, payload) = bytes
+        .split_at_checked(HEADER_BYTES)
+        .filter(|(_, payload)| payload.len() <= PAYLOAD_BYTES_MAX)
+        .ok_or(BadFrame::Corrupt)?;
+    let (covered, stored) = header.split_at(HEADER_BYTES - 8);
+    let mut fields = Fields(covered);
+    let magic: [u8; 8] = fields.take();
+    let version = u16::from_le_bytes(fields.take());
+    let flags = u16::from_le_bytes(fields.take());
+    let records = u32::from_le_bytes(fields.take());
+    let id: [u8; 16] = fields.take();
+    let number = u64::from_le_bytes(fields.take());
+    let mut epoch = u32::from_le_bytes(fields.take());
+    let store_secs = u32::from_le_bytes(fields.take());
+    let durable = u64::from_le_bytes(fields.take());
+    let previous = u64::from_le_bytes(fields.take());
+    let length = u32::from_le_bytes(fields.take());
+    let checksum = checksum(covered, payload);
+    if magic != MAGIC
+        || stored != checksum.to_le_bytes()
+        || usize::try_from(length) != Ok(payload.len())
+    {
+        return Err(BadFrame::Corrupt);
+    }
+    if version > FORMAT_VERSION || flags != 0 {
+        return Err(BadFrame::NewerFormat);
+    }
+    if id != *store_id {
+        return Err(BadFrame::ForeignStore);
+    }
+    if version < FORMAT_VERSION {
+        epoch = widened_epoch(epoch);
+    }
+    let header = FrameHeader {
+        records,
+        store_id: id,
+        number,
+        epoch,
+        store_secs,
+        durable,
+        previous,
+    };
+    Ok(FrameView {
+        header,
+        checksum,
+        payload,
+    })
+}
+
+/// Where the next frame may begin.
+pub(crate) fn find(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(MAGIC.len())
+        .position(|window| window == MAGIC)
+}
+
+/// Verifies the frame that begins here, of whichever store, and gives how many bytes it has.
+pub(crate) fn open_any(bytes: &[u8]) -> Result<(FrameView<'_>, u32), BadFrame> {
+    let header = bytes.get(..HEADER_BYTES).ok_or(BadFrame::Corrupt)?;
+    let mut fields = Fields(&header[16..]);
+    let id: [u8; 16] = fields.take();
+    let mut fields = Fields(&header[64..]);
+    let payload = u32::from_le_bytes(fields.take());
+    // Checked before it is added to: nothing in a header can be believed yet.
+    let length = usize::try_from(payload)
+        .ok()
+        .filter(|length| *length <= PAYLOAD_BYTES_MAX)
+        .ok_or(BadFrame::Corrupt)?;
+    let frame = bytes
+        .get(..HEADER_BYTES + length)
+        .ok_or(BadFrame::Corrupt)?;
+    let length = u32::try_from(frame.len()).map_err(|_| BadFrame::Corrupt)?;
+    open_frame(frame, &id).map(|view| (view, length))
+}
+
+/// Takes fixed-size fields off the front of bytes whose length was checked before.
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+impl Fields<'_> {
+    pub(crate) fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .expect("the caller checked the length");
+        self.0 = rest;
+        *field
+    }
+}

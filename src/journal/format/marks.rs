@@ -1,0 +1,208 @@
+//! [`Marks`]: where the store is. A small synced file of two alternating slots.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::journal::format::audit::AUDIT_NUMBER_MAX;
+use crate::journal::format::frame::{FRAME_NUMBER_MAX, Fields};
+use crate::value::audit::AuditHead;
+use crate::value::key::{EPOCH_END, widened_epoch};
+
+const MAGIC: [u8; 8] = *b"hapaxmrk";
+/// The first version with 31 bits of epoch in a token.
+const VERSION: u32 = 2;
+
+/// Bytes of one slot.
+pub(crate) const MARKS_BYTES: usize = 112;
+
+/// The place where the journal begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LowMark {
+    /// The oldest segment.
+    pub(crate) segment: u64,
+    /// The number of the frame before its first one.
+    pub(crate) before: u64,
+    /// The checksum of that frame.
+    pub(crate) checksum: u64,
+}
+
+/// The last audit entry that went into an archive below the low mark, as far as there is room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Archived {
+    /// 0 where there is none, or an earlier version has not taken it down.
+    number: u64,
+    /// The first bytes of its link.
+    link: [u8; 8],
+}
+
+impl Archived {
+    pub(crate) fn at(head: &AuditHead) -> Self {
+        let link = head.link.first_chunk().copied();
+        Self {
+            number: head.number,
+            link: link.expect("a link has 32 bytes"),
+        }
+    }
+
+    /// Its number, where it is known.
+    pub(crate) fn number(self) -> Option<u64> {
+        Some(self.number).filter(|number| *number > 0)
+    }
+}
+
+/// Highest number of a segment. A store gets no further: one that comes near changes nothing any more.
+pub(crate) const SEGMENT_NUMBER_MAX: u64 = (1 << 44) - 1;
+
+/// Where the store is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Marks {
+    pub(crate) store_id: [u8; 16],
+    /// Rises with every write, and goes on at 0 after the last: of two valid slots the one counts
+    /// that comes after the other.
+    pub(crate) generation: u64,
+    pub(crate) epoch: u32,
+    /// The last frame that was durable; the log may go on, it must not end before.
+    pub(crate) durable: u64,
+    /// The checksum of that frame.
+    pub(crate) durable_checksum: u64,
+    pub(crate) low: LowMark,
+    /// Store time in milliseconds.
+    pub(crate) store_ms: u64,
+    pub(crate) archived: Archived,
+}
+
+impl Marks {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(MARKS_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.epoch.to_le_bytes());
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&self.durable.to_le_bytes());
+        out.extend_from_slice(&self.durable_checksum.to_le_bytes());
+        out.extend_from_slice(&self.low.segment.to_le_bytes());
+        out.extend_from_slice(&self.low.before.to_le_bytes());
+        out.extend_from_slice(&self.low.checksum.to_le_bytes());
+        out.extend_from_slice(&self.store_ms.to_le_bytes());
+        out.extend_from_slice(&self.archived.number.to_le_bytes());
+        out.extend_from_slice(&self.archived.link);
+        out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
+        out
+    }
+
+    /// `None` for bytes that are not marks of a known version.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; MARKS_BYTES] = bytes.try_into().ok()?;
+        let (covered, checksum) = bytes.split_at(MARKS_BYTES - 8);
+        if checksum != xxh3_64(covered).to_le_bytes() {
+            return None;
+        }
+        let mut fields = Fields(covered);
+        let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
+        if magic != MAGIC || !(1..=VERSION).contains(&version) {
+            return None;
+        }
+        let epoch = u32::from_le_bytes(fields.take());
+        Some(Self {
+            epoch: if version < VERSION {
+                widened_epoch(epoch)
+            } else {
+                epoch
+            },
+            store_id: fields.take(),
+            generation: u64::from_le_bytes(fields.take()),
+            durable: u64::from_le_bytes(fields.take()),
+            durable_checksum: u64::from_le_bytes(fields.take()),
+            low: LowMark {
+                segment: u64::from_le_bytes(fields.take()),
+                before: u64::from_le_bytes(fields.take()),
+                checksum: u64::from_le_bytes(fields.take()),
+            },
+            store_ms: u64::from_le_bytes(fields.take()),
+            archived: Archived {
+                number: u64::from_le_bytes(fields.take()),
+                link: fields.take(),
+            },
+        })
+    }
+
+    /// Whether bytes say that they are marks of a version that is not known here.
+    pub(crate) fn is_newer(bytes: &[u8]) -> bool {
+        let version = bytes
+            .strip_prefix(&MAGIC)
+            .and_then(<[u8]>::first_chunk::<4>);
+        version.is_some_and(|version| u32::from_le_bytes(*version) > VERSION)
+    }
+
+    /// Whether a store can have come there. One that is near an end changes nothing, and so never
+    /// passes these bounds.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let low = self.low;
+        (1..=SEGMENT_NUMBER_MAX).contains(&low.segment)
+            && low.before <= self.durable
+            && self.durable <= FRAME_NUMBER_MAX
+            && self.epoch < EPOCH_END
+            && self.archived.number <= AUDIT_NUMBER_MAX
+    }
+
+    /// Whether it was written after `other`.
+    pub(crate) fn is_after(&self, other: &Self) -> bool {
+        // As serial numbers are compared (RFC 1982), so that they never run out.
+        self.generation.wrapping_sub(other.generation) <= u64::MAX / 2
+    }
+
+    /// The newer of two slots, and the slot to write next.
+    pub(crate) fn newest(slots: &[Vec<u8>; 2]) -> (Option<Self>, usize) {
+        let [first, second] = slots;
+        match (Self::decode(first), Self::decode(second)) {
+            (Some(a), Some(b)) if a.is_after(&b) => (Some(a), 1),
+            (_, Some(b)) => (Some(b), 0),
+            (Some(a), None) => (Some(a), 1),
+            (None, None) => (None, 0),
+        }
+    }
+}
+
+/// The marker of a segment: which frame its first one follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Link {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) segment: u64,
+    /// The last valid frame before the segment; whatever follows it in the predecessor is void.
+    pub(crate) before: u64,
+    pub(crate) checksum: u64,
+}
+
+const LINK_MAGIC: [u8; 8] = *b"hapaxlnk";
+
+/// Bytes of a link.
+pub(crate) const LINK_BYTES: usize = 56;
+
+impl Link {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(LINK_BYTES);
+        out.extend_from_slice(&LINK_MAGIC);
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.segment.to_le_bytes());
+        out.extend_from_slice(&self.before.to_le_bytes());
+        out.extend_from_slice(&self.checksum.to_le_bytes());
+        out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; LINK_BYTES] = bytes.try_into().ok()?;
+        let (covered, checksum) = bytes.split_at(LINK_BYTES - 8);
+        let mut fields = Fields(covered);
+        let magic: [u8; 8] = fields.take();
+        if magic != LINK_MAGIC || checksum != xxh3_64(covered).to_le_bytes() {
+            return None;
+        }
+        Some(Self {
+            store_id: fields.take(),
+            segment: u64::from_le_bytes(fields.take()),
+            before: u64::from_le_bytes(fields.take()),
+            checksum: u64::from_le_bytes(fields.take()),
+        })
+    }
+}

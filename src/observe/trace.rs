@@ -1,0 +1,100 @@
+//! Spans and events for the `tracing` crate, at the edges of the store. `docs/tracing.md` lists them.
+//!
+//! Without the feature `tracing` every call here is empty. A subscriber is foreign code: nothing here
+//! is called under a lock.
+
+#[cfg(not(feature = "tracing"))]
+mod nothing;
+#[cfg(feature = "tracing")]
+mod spans;
+
+#[cfg(not(feature = "tracing"))]
+use crate::observe::trace::nothing as imp;
+#[cfg(feature = "tracing")]
+use crate::observe::trace::spans as imp;
+
+use crate::value::key::{FencingToken, KeyDigest};
+use crate::value::record::State;
+
+pub(crate) use crate::observe::trace::imp::{
+    Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
+    recovered,
+};
+
+/// Bytes of the first request's metadata that are shown; the rest is cut off.
+pub(crate) const FIRST_REQUEST_BYTES_MAX: usize = 128;
+
+/// A key, as it is shown.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "nobody is shown it")
+)]
+pub(crate) struct Subject {
+    pub(crate) namespace: String,
+    pub(crate) digest: KeyDigest,
+    /// Only where the store was told to show keys.
+    pub(crate) key: Option<String>,
+}
+
+impl Subject {
+    /// Everything that somebody else chose is escaped, so that no line of a log can be made up.
+    pub(crate) fn new(namespace: &str, digest: KeyDigest, key: Option<&[u8]>) -> Self {
+        Self {
+            namespace: namespace.escape_debug().to_string(),
+            digest,
+            key: key.map(|key| key.escape_ascii().to_string()),
+        }
+    }
+}
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "nobody is shown it")
+)]
+pub(crate) struct Decision<'a> {
+    pub(crate) outcome: &'static str,
+    pub(crate) token: Option<FencingToken>,
+    pub(crate) attempt: Option<u32>,
+    /// The metadata of the first request, where a later one is answered.
+    pub(crate) first_request: &'a [u8],
+    /// The operator who decided.
+    pub(crate) actor: Option<&'a str>,
+    /// A person has to look: shown as a warning.
+    pub(crate) warns: bool,
+}
+
+impl Decision<'_> {
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "nobody is shown it")
+    )]
+    pub(crate) fn actor(&self) -> Option<String> {
+        self.actor.map(|actor| actor.escape_debug().to_string())
+    }
+
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "nobody is shown it")
+    )]
+    pub(crate) fn first_request(&self) -> Option<String> {
+        let shown = self.first_request;
+        let shown = shown.get(..FIRST_REQUEST_BYTES_MAX).unwrap_or(shown);
+        (!shown.is_empty()).then(|| shown.escape_ascii().to_string())
+    }
+}
+
+/// A lease that has lapsed, to be told of once the lock of its shard has been released.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "nobody is shown it")
+)]
+pub(crate) struct Lapse {
+    pub(crate) token: FencingToken,
+    pub(crate) attempt: u32,
+    /// What the key is now.
+    pub(crate) state: State,
+}

@@ -1,0 +1,90 @@
+//! What is left of spans and events without the feature `tracing`.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::observe::trace::{Decision, Lapse, Subject};
+
+/// A span of one operation, which nobody sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation;
+
+impl Operation {
+    #[inline]
+    pub(crate) fn begin(_: &'static str, _: impl FnOnce() -> Subject) -> Self {
+        Self
+    }
+
+    #[inline]
+    pub(crate) fn is_wanted() -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    #[inline]
+    pub(crate) fn follow<F: Future>(&self, work: F) -> F {
+        work
+    }
+}
+
+/// A span of many decisions, which nobody sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch;
+
+impl Batch {
+    #[inline]
+    pub(crate) fn begin(_: &'static str, _: &str) -> Self {
+        Self
+    }
+
+    #[inline]
+    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    #[inline]
+    pub(crate) fn follow<F: Future>(&self, work: F) -> F {
+        work
+    }
+
+    #[inline]
+    pub(crate) fn end<I: Iterator<Item = &'static str>>(
+        &self,
+        _: &'static str,
+        _: impl FnOnce() -> I,
+    ) {
+    }
+}
+
+#[inline]
+pub(crate) fn accepted_salvage(_: &str, _: &'static str) {}
+
+#[inline]
+pub(crate) fn decided<'a>(
+    _: &'static str,
+    _: impl FnOnce() -> Subject,
+    _: impl FnOnce() -> Decision<'a>,
+) {
+}
+
+#[inline]
+pub(crate) fn lapsed(_: impl FnOnce() -> Subject, _: Lapse) {}
+
+#[inline]
+pub(crate) fn poisoned(_: &str, _: &std::io::Error) {}
+
+#[inline]
+pub(crate) fn ailing(_: &'static str, _: &str) {}
+
+#[inline]
+pub(crate) fn healed(_: &'static str) {}
+
+#[inline]
+pub(crate) fn recovered(_: u64, _: u64, _: u32, _: Duration) {}
+
+#[inline]
+pub(crate) fn compacted(_: u64, _: u64) {}

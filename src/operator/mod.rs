@@ -1,0 +1,6 @@
+//! What operators do to keys: resolve, release, forget, insert, reconcile.
+//! What comes in: a key, an attribution, an outcome that was found out elsewhere.
+//! It knows no holder's lease.
+
+pub(crate) mod operator;
+pub(crate) mod reconcile;

@@ -1,0 +1,318 @@
+//! [`Operator`]: what people and tools do to a store, each action under a name and a reason.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claim::claim::{Doubt, Resolution};
+use crate::claim::traced::within_limit;
+use crate::engine::intervene::operate::Operation;
+use crate::engine::namespaces::NamespaceCore;
+use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
+use crate::runtime::sync::block_on;
+use crate::store::namespace::Namespace;
+use crate::store::store::StoreInner;
+use crate::value::attribution::Action;
+use crate::value::audit::Transition;
+use crate::value::error::{Error, Result};
+use crate::value::insertion::Insertion;
+use crate::value::key::{FencingToken, check_key};
+
+/// What people and tools do to a store, each action under a name and a reason.
+///
+/// Namespaces are meant by name, under the policy that is stored; none is made or changed. Every
+/// action is written into the [audit log](crate::Store::audit), whatever the policy says.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Action, Claim, Policy, Resolution, Store};
+///
+/// let store = Store::in_memory().allow_at_most_once().open()?;
+/// let pay = store.namespace("pay", Policy::at_most_once())?;
+/// let Claim::Granted(lease) = pay.claim("order-42")? else { unreachable!() };
+/// lease.doubt("the provider timed out")?;
+///
+/// let operator = store.operator(Action::new("alice", "INC-42: the provider confirmed")?);
+/// for doubt in store.in_doubt()? {
+///     operator.resolve(&doubt, Resolution::Happened(b"receipt".to_vec()))?;
+/// }
+/// assert!(pay.contains("order-42")?);
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Operator {
+    store: Arc<StoreInner>,
+    by: Action,
+}
+
+impl Operator {
+    pub(crate) fn new(store: &Arc<StoreInner>, by: Action) -> Self {
+        Self {
+            store: Arc::clone(store),
+            by,
+        }
+    }
+
+    /// Who acts, and why.
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.by
+    }
+
+    /// Settles a doubt, as [`Doubt::resolve`] does.
+    ///
+    /// # Errors
+    /// As for [`Doubt::resolve`], and [`Invalid`](crate::ErrorKind::Invalid) for a doubt of another
+    /// store.
+    pub fn resolve(&self, doubt: &Doubt, resolution: Resolution) -> Result<()> {
+        self.settle(doubt, &resolution, false)
+    }
+
+    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
+    /// makes sure that it has stopped.
+    ///
+    /// # Errors
+    /// As for [`resolve`](Self::resolve).
+    pub fn resolve_forced(&self, doubt: &Doubt, resolution: Resolution) -> Result<()> {
+        self.settle(doubt, &resolution, true)
+    }
+
+    fn settle(&self, doubt: &Doubt, resolution: &Resolution, force: bool) -> Result<()> {
+        if !std::ptr::eq(doubt.held.engine(), &*self.store.engine) {
+            return Err(Error::invalid(
+                "the doubt is of another store than the operator: take both from one",
+            ));
+        }
+        doubt.settle(resolution, force, Some(&self.by))
+    }
+
+    /// Frees a key that somebody holds under `token`, as if the holder had released it: the holder
+    /// is [`Superseded`](crate::ErrorKind::Superseded), and the key can be claimed again. The last
+    /// attempt that the policy allows is a final failure instead, whose error names nobody.
+    ///
+    /// # Errors
+    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
+    /// [in doubt](Self::doubt) instead, and for a key in doubt;
+    /// [`Superseded`](crate::ErrorKind::Superseded) when the token is not current,
+    /// [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
+    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when nobody holds it any more,
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    pub fn release(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+    ) -> Result<()> {
+        self.end_hold(namespace, key.as_ref(), token, Operation::Release)
+    }
+
+    /// Puts a key that somebody holds under `token` into doubt; the holder is superseded.
+    ///
+    /// It may yet cause its effect, so [`Doubt::holder_alive`] says so until its lease is dropped,
+    /// and till then the doubt is resolved as "never happened" by force only.
+    ///
+    /// # Errors
+    /// As for [`release`](Self::release), but under either guarantee.
+    pub fn doubt(&self, namespace: &str, key: impl AsRef<[u8]>, token: FencingToken) -> Result<()> {
+        self.end_hold(namespace, key.as_ref(), token, Operation::Doubt)
+    }
+
+    /// Fails a key for good that somebody holds under `token`; the holder is superseded.
+    ///
+    /// Under at-most-once this says that the effect has not happened and will not: where nobody
+    /// knows, put the key [in doubt](Self::doubt).
+    ///
+    /// # Errors
+    /// As for [`doubt`](Self::doubt), and [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub fn fail(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+        error: impl AsRef<[u8]>,
+    ) -> Result<()> {
+        let operation = Operation::Fail(error.as_ref());
+        self.end_hold(namespace, key.as_ref(), token, operation)
+    }
+
+    fn end_hold(
+        &self,
+        namespace: &str,
+        key: &[u8],
+        token: FencingToken,
+        operation: Operation<'_>,
+    ) -> Result<()> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        check_key(key, engine.options.limits.key_bytes)?;
+        let ended = engine.operate(engine.named(&core, key), token, operation, &self.by);
+        let decision = || Decision {
+            token: Some(token),
+            ..self.decision(
+                ended
+                    .as_ref()
+                    .map_or_else(|error| error.kind().name(), |_| "ok"),
+            )
+        };
+        let subject = || engine.subject(&core, key);
+        decided(operation.name(), subject, decision);
+        let frame = ended.map_err(|error| block_on(engine.refuse(error)))?;
+        block_on(engine.acknowledge(engine.is_sync(&core), Some(frame)))
+    }
+
+    /// Brings a key in with what is known of it: keys of another store, say, or of what did this work
+    /// before. False when it was there, in whatever state; then it stays as it is.
+    ///
+    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store
+    /// that was salvaged with losses takes it before they are [accepted](Self::accept_salvage): what is
+    /// known to be done is not lost any more.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), also where the namespace requires fingerprints;
+    /// [`TooLarge`](crate::ErrorKind::TooLarge), [`AtCapacity`](crate::ErrorKind::AtCapacity),
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Action, Insertion, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once())?;
+    /// let operator = store.operator(Action::new("alice", "INC-42: sent by hand")?);
+    /// assert!(operator.insert("mail", Insertion::completed("user-7", "sent"))?);
+    /// assert!(!operator.insert("mail", Insertion::failed("user-7", "bounced"))?);
+    /// assert!(mail.contains("user-7")?);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn insert(&self, namespace: &str, insertion: Insertion) -> Result<bool> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        let (is_new, frame) = self.start_insert(&core, &insertion)?;
+        block_on(engine.acknowledge(engine.is_sync(&core), frame))?;
+        Ok(is_new)
+    }
+
+    /// As [`insert`](Self::insert), for many keys in one commit; results come in the order of the
+    /// items, and what keeps one key out keeps no other out.
+    ///
+    /// # Errors
+    /// An error of the whole call means that nothing was brought in:
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items,
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), a store that cannot answer at all. From then on
+    /// each item has its own result, as for [`insert`](Self::insert).
+    pub fn insert_many(
+        &self,
+        namespace: &str,
+        items: impl IntoIterator<Item = Insertion>,
+    ) -> Result<Vec<Result<bool>>> {
+        let engine = &self.store.engine;
+        let core = engine.existing(namespace)?;
+        let items = engine.gather(items, |_, item| Ok(item))?;
+        let batch = Batch::begin("insert_many", namespace);
+        batch.run(|| {
+            engine.check_change()?;
+            let begun = items.iter().map(|item| self.start_insert(&core, item));
+            let begun = begun.collect();
+            let inserted = block_on(engine.acknowledge_each(engine.is_sync(&core), begun));
+            batch.end("ok", || inserted.iter().map(of_item));
+            Ok(inserted)
+        })
+    }
+
+    fn start_insert(
+        &self,
+        core: &Arc<NamespaceCore>,
+        insertion: &Insertion,
+    ) -> Result<(bool, Option<u64>)> {
+        let engine = &self.store.engine;
+        let named = engine.named(core, &insertion.key);
+        let inserted = engine
+            .check_insertion(core, insertion)
+            .and_then(|()| engine.insert_as(named, insertion, &self.by));
+        let of = || match &inserted {
+            Ok((is_new, _)) => of_inserted(*is_new),
+            Err(error) => error.kind().name(),
+        };
+        let subject = || engine.subject(core, within_limit(&insertion.key));
+        decided("insert", subject, || self.decision(of()));
+        inserted
+    }
+
+    fn decision(&self, outcome: &'static str) -> Decision<'_> {
+        Decision {
+            outcome,
+            actor: Some(self.by.actor()),
+            ..Decision::default()
+        }
+    }
+
+    /// Removes a key, as [`Namespace::forget`] does. False when it was not there.
+    ///
+    /// # Errors
+    /// As for [`Namespace::forget`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    pub fn forget(&self, namespace: &str, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.forget_as(namespace, key.as_ref(), None)
+    }
+
+    /// Removes a key also while it is in progress or in doubt under this token, as
+    /// [`Namespace::forget_forced`] does.
+    ///
+    /// # Errors
+    /// As for [`Namespace::forget_forced`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    pub fn forget_forced(
+        &self,
+        namespace: &str,
+        key: impl AsRef<[u8]>,
+        token: FencingToken,
+    ) -> Result<bool> {
+        self.forget_as(namespace, key.as_ref(), Some(token))
+    }
+
+    fn forget_as(&self, namespace: &str, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
+        let core = self.store.engine.existing(namespace)?;
+        Namespace::new(&self.store, &core).forget_by(key, force, Some(&self.by))
+    }
+
+    /// Lets a store that was salvaged with losses grant again, as
+    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Where there is nothing to accept,
+    /// nothing is done or written down.
+    ///
+    /// # Errors
+    /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
+    pub fn accept_salvage(&self) -> Result<()> {
+        let engine = &self.store.engine;
+        engine.check_change()?;
+        if !engine.is_salvaged() {
+            accepted_salvage(self.by.actor(), "nothing_to_accept");
+            return Ok(());
+        }
+        // Written down first: nothing is granted again without it.
+        let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
+        let accepted = block_on(engine.rest(Some(frame))).and_then(|()| engine.accept_salvage());
+        let outcome = accepted
+            .as_ref()
+            .map_or_else(|error| error.kind().name(), |()| "ok");
+        accepted_salvage(self.by.actor(), outcome);
+        accepted
+    }
+}
+
+fn of_item(inserted: &Result<bool>) -> &'static str {
+    match inserted {
+        Ok(is_new) => of_inserted(*is_new),
+        Err(error) => error.kind().name(),
+    }
+}
+
+fn of_inserted(is_new: bool) -> &'static str {
+    if is_new { "inserted" } else { "present" }
+}
+
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator")
+            .field("by", &self.by)
+            .finish_non_exhaustive()
+    }
+}

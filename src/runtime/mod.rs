@@ -1,0 +1,7 @@
+//! What the process gives: time, threads, locks and the question whether this is still the same process.
+//! What comes in: wakers, closures of threads, durations. Only here is a clock read and a lock made.
+//! It knows nothing of keys, records or stores.
+
+pub(crate) mod clock;
+pub(crate) mod process;
+pub(crate) mod sync;

@@ -1,0 +1,163 @@
+//! [`AuditScan`]: going through the audit log.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::audit::AuditCursor;
+use crate::journal::format::audit::Facts;
+use crate::runtime::sync::block_on;
+use crate::store::store::StoreInner;
+use crate::value::audit::{AuditEntry, AuditFilter, Transition};
+use crate::value::error::Result;
+use crate::value::key::{KeyDigest, NamespaceId};
+
+/// An iterator over audit entries, oldest first. Compaction waits while it is alive.
+pub struct AuditScan {
+    store: Arc<StoreInner>,
+    filter: AuditFilter,
+    wanted: Wanted,
+    cursor: AuditCursor,
+    found: VecDeque<AuditEntry>,
+    ended: bool,
+}
+
+/// The names of a filter as numbers, and the numbers of entries as names.
+#[derive(Debug)]
+struct Wanted {
+    namespace: Option<NamespaceId>,
+    names: HashMap<NamespaceId, Arc<str>>,
+    /// By namespace: what stands for the key of the filter.
+    digests: HashMap<NamespaceId, KeyDigest>,
+}
+
+impl AuditScan {
+    pub(crate) fn new(store: Arc<StoreInner>, filter: AuditFilter) -> Result<Self> {
+        let engine = &store.engine;
+        let wanted = Wanted::new(&store, &filter)?;
+        engine.hold_pin();
+        let cursor = engine.audit_start().inspect_err(|_| engine.release_pin())?;
+        let this = Self {
+            cursor,
+            filter,
+            wanted,
+            found: VecDeque::new(),
+            ended: false,
+            store: Arc::clone(&store),
+        };
+        // Nobody is shown what a power cut could still undo.
+        block_on(store.engine.rest(Some(this.cursor.end_frame)))?;
+        Ok(this)
+    }
+
+    fn more(&mut self) -> Result<bool> {
+        let Some(chunk) = self.store.engine.audit_chunk(&mut self.cursor)? else {
+            return Ok(false);
+        };
+        let (filter, wanted, found) = (&self.filter, &self.wanted, &mut self.found);
+        chunk.each(|number, facts| {
+            if filter.passes(facts.transition, facts.origin, facts.at)
+                && wanted.passes(filter, &facts)
+            {
+                found.push_back(wanted.entry(number, &facts));
+            }
+        })?;
+        Ok(true)
+    }
+}
+
+impl Wanted {
+    fn new(store: &StoreInner, filter: &AuditFilter) -> Result<Self> {
+        let engine = &store.engine;
+        engine.check_alive()?;
+        let named = filter.namespace.as_deref();
+        let namespace = named.map(|name| engine.existing(name)).transpose()?;
+        let mut wanted = Self {
+            namespace: namespace.map(|core| core.id),
+            names: HashMap::new(),
+            digests: HashMap::new(),
+        };
+        for entry in &engine.namespaces.lock().manifest.namespaces {
+            wanted.names.insert(entry.id, entry.name.as_str().into());
+            if let Some(key) = &filter.key {
+                let digest = engine.seeded.key_digest(entry.id, key);
+                wanted.digests.insert(entry.id, digest);
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn passes(&self, filter: &AuditFilter, facts: &Facts<'_>) -> bool {
+        let of_key = |_: &Vec<u8>| self.digests.get(&facts.namespace) == Some(&facts.key_digest);
+        self.namespace.is_none_or(|only| only == facts.namespace)
+            && filter.key.as_ref().is_none_or(of_key)
+            && filter
+                .key_digest
+                .is_none_or(|digest| digest == facts.key_digest)
+    }
+
+    fn entry(&self, number: u64, facts: &Facts<'_>) -> AuditEntry {
+        let of_store = facts.namespace == NamespaceId(0);
+        let of_no_key = of_store || facts.transition == Transition::PolicyChanged;
+        let name = || {
+            // Made after this scan began.
+            let unnamed = || format!("namespace {}", facts.namespace.0).into();
+            let known = self.names.get(&facts.namespace);
+            known.map_or_else(unnamed, Arc::clone)
+        };
+        AuditEntry {
+            number,
+            at: facts.at,
+            expires_at: facts.expires_at,
+            namespace: (!of_store).then(name),
+            key_digest: (!of_no_key).then_some(facts.key_digest),
+            key: facts.key.map(Into::into),
+            transition: facts.transition,
+            origin: facts.origin,
+            actor: facts.actor.to_owned(),
+            reason: facts.reason.to_owned(),
+            token: facts.token,
+            attempt: facts.attempt,
+            fingerprint: facts.fingerprint,
+            outcome: facts.outcome,
+        }
+    }
+}
+
+impl Iterator for AuditScan {
+    type Item = Result<AuditEntry>;
+
+    fn next(&mut self) -> Option<Result<AuditEntry>> {
+        loop {
+            if let Some(entry) = self.found.pop_front() {
+                return Some(Ok(entry));
+            }
+            if self.ended {
+                return None;
+            }
+            match self.more() {
+                Ok(true) => {}
+                Ok(false) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for AuditScan {
+    fn drop(&mut self) {
+        self.store.engine.release_pin();
+    }
+}
+
+impl fmt::Debug for AuditScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditScan")
+            .field("filter", &self.filter)
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! [`RunningScan`]: going through the keys that somebody runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::call::by_age::{Kind, Ranking};
+use crate::store::store::StoreInner;
+use crate::value::error::Result;
+use crate::value::key::NamespaceId;
+use crate::value::record::KeyInfo;
+use crate::value::scan_position::Rank;
+
+/// An iterator over the keys that somebody runs, the longest-running first: see
+/// [`Store::running`](crate::Store::running).
+///
+/// It reads no log, and copies a key when it is asked for. A key that is settled, handed on or in
+/// doubt before its turn is left out; one that was claimed after the scan began is not met.
+///
+/// It ends with the first error.
+pub struct RunningScan {
+    store: Arc<StoreInner>,
+    ranking: Ranking,
+}
+
+impl RunningScan {
+    pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
+        store.engine.check_alive()?;
+        Ok(Self {
+            store: Arc::clone(store),
+            ranking: Ranking::new(Kind::InProgress, only),
+        })
+    }
+
+    /// Leaves out every key up to this rank: it goes on where another scan stopped.
+    #[must_use]
+    pub fn after(mut self, rank: Rank) -> Self {
+        self.ranking.skip(rank);
+        self
+    }
+
+    /// The rank of the last key that was met, or what [`after`](Self::after) said.
+    #[must_use]
+    pub fn reached(&self) -> Option<Rank> {
+        self.ranking.reached()
+    }
+}
+
+impl Iterator for RunningScan {
+    type Item = Result<KeyInfo>;
+
+    fn next(&mut self) -> Option<Result<KeyInfo>> {
+        let engine = &self.store.engine;
+        engine.next_told(&mut self.ranking, |ranked| engine.ranked_running(ranked))
+    }
+}
+
+impl fmt::Debug for RunningScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningScan")
+            .field("reached", &self.reached())
+            .finish_non_exhaustive()
+    }
+}

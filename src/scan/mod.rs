@@ -1,0 +1,8 @@
+//! Many keys as users read them: scans, lists by age, the audit log.
+//! What comes in: filters and positions; what goes out is one item after the other.
+//! It changes nothing.
+
+pub(crate) mod audit;
+pub(crate) mod doubts;
+pub(crate) mod in_progress;
+pub(crate) mod scan;

@@ -1,0 +1,446 @@
+//! [`Builder`]: how a store is opened.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{Engine, EngineOptions};
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
+use crate::journal::log::directory::{DirectoryOptions, OpenFailure};
+use crate::journal::log::kind;
+use crate::journal::log::kind::OpenLog;
+use crate::journal::log::memory_log::MemoryLog;
+use crate::journal::log::read_only;
+use crate::journal::log::remains;
+use crate::journal::log::remains::Remains;
+use crate::runtime::clock::{Clock, ManualClock};
+#[cfg(feature = "sim")]
+use crate::runtime::sync::Drive;
+use crate::store::config::{Config, LimitsConfig, StoreConfig};
+use crate::store::store::{Store, StoreInner};
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::options::{Durability, Limits, LogKind};
+
+/// Shards of the key space.
+const SHARDS: usize = 256;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Directory(PathBuf),
+    /// Whether nothing survives the store: a log that the caller keeps does.
+    Memory(MemoryLog, bool),
+    /// A log that a simulation made, and what to draw secrets from.
+    #[cfg(feature = "sim")]
+    Simulated(Arc<dyn Log>, u64),
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    place: Place,
+    clock: Option<ManualClock>,
+    durability: Durability,
+    log_kind: Option<LogKind>,
+    limits: Limits,
+    shards: usize,
+    create: bool,
+    wait_for_lock: Duration,
+    max_offline: Option<Duration>,
+    write_deadline: Duration,
+    allow_at_most_once: bool,
+    first_counter: u64,
+    segment_frames: u32,
+    read_only: bool,
+    metrics: bool,
+    trace_keys: bool,
+}
+
+/// How far the wall clock may be past the last time that the store saw, if not said otherwise.
+const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl Builder {
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            clock: None,
+            durability: Durability::Sync,
+            log_kind: None,
+            limits: Limits::default(),
+            shards: SHARDS,
+            create: true,
+            wait_for_lock: Duration::ZERO,
+            max_offline: Some(MAX_OFFLINE),
+            write_deadline: Duration::from_secs(30),
+            allow_at_most_once: false,
+            first_counter: 0,
+            segment_frames: SEGMENT_FRAMES_MAX,
+            read_only: false,
+            metrics: true,
+            trace_keys: false,
+        }
+    }
+
+    /// Opens a store to read it: not a byte on disk is changed.
+    ///
+    /// `get`, `contains`, `scan`, `in_doubt`, `stats`, `verify` and `backup` answer what they would
+    /// after an open to write: what such an open takes from a holder that died, the keys in
+    /// progress of at-most-once namespaces, is in doubt. Claims, and everything else that changes
+    /// something, are refused with [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is
+    /// new, or is named with another policy than the stored one.
+    ///
+    /// Several may read at once, also from a directory that they cannot write to, and none of them
+    /// keeps anybody from writing. Once the store is opened to write, what they have read may not be
+    /// true any more: each call is then refused with [`Locked`](ErrorKind::Locked), for good. While
+    /// it is open to write it cannot be opened to be read. A backup can be read too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{ErrorKind, Policy, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::open(&path)?;
+    /// store.namespace("mail", Policy::at_least_once())?.insert("user-7")?;
+    /// store.close()?;
+    /// let reader = Store::builder(&path).read_only().open()?;
+    /// let mail = reader.namespace("mail", Policy::at_least_once())?;
+    /// assert!(mail.contains("user-7")?);
+    /// assert_eq!(mail.claim("user-8").unwrap_err().kind(), ErrorKind::ReadOnly);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// The kind of log that a new store gets; [`LogKind::Sled`] if not said otherwise.
+    ///
+    /// A store that is there has its own, and is opened with it unless another one is named here:
+    /// that is [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] takes it to the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{ErrorKind, LogKind, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::builder(&path).log_kind(LogKind::Files).open()?;
+    /// store.close()?;
+    /// assert_eq!(Store::open(&path)?.log_kind(), Some(LogKind::Files));
+    /// let error = Store::builder(&path).log_kind(LogKind::Sled).open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::LogConflict);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn log_kind(mut self, kind: LogKind) -> Self {
+        self.log_kind = Some(kind);
+        self
+    }
+
+    /// The limits of the store.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Makes the store if there is none, which is the default; else that is
+    /// [`NotAStore`](ErrorKind::NotAStore).
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Waits for the directory while another handle has it open; not at all if not said otherwise.
+    pub fn wait_for_lock(mut self, wait: Duration) -> Self {
+        self.wait_for_lock = wait;
+        self
+    }
+
+    /// How far the wall clock may be past the last time that the store saw; 30 days if not said
+    /// otherwise.
+    pub fn max_offline(mut self, max: Duration) -> Self {
+        self.max_offline = Some(max);
+        self
+    }
+
+    /// Accepts whatever the wall clock says. What has expired by it is forgotten.
+    pub fn accept_clock_jump(mut self) -> Self {
+        self.max_offline = None;
+        self
+    }
+
+    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s
+    /// if not said otherwise.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.write_deadline = deadline;
+        self
+    }
+
+    /// Runs on a clock that a test moves. The store starts no threads then.
+    pub fn clock(mut self, clock: &ManualClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Keeps the log of an in-memory store where the caller can crash and reopen it.
+    pub fn log(mut self, log: &MemoryLog) -> Self {
+        self.place = Place::Memory(log.clone(), false);
+        self
+    }
+
+    /// Lets an in-memory store hold at-most-once namespaces, which it cannot keep its promise to.
+    pub fn allow_at_most_once(mut self) -> Self {
+        self.allow_at_most_once = true;
+        self
+    }
+
+    /// Parts of the key space with a lock of their own, rounded up to a power of two; 256 if not
+    /// said otherwise.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// The counter of the first token of this run, to test what happens when counters run out.
+    #[doc(hidden)]
+    pub fn first_token_counter(mut self, counter: u64) -> Self {
+        self.first_counter = counter;
+        self
+    }
+
+    /// Frames after which a segment is full, to test what happens when segments come and go.
+    #[doc(hidden)]
+    pub fn segment_frames(mut self, frames: u32) -> Self {
+        self.segment_frames = frames;
+        self
+    }
+
+    /// Lets traces (feature `tracing`) show keys, escaped, beside the digests that stand for them;
+    /// they do not if not said otherwise. Keys may be personal data: see `docs/privacy.md`.
+    pub fn trace_keys(mut self, show: bool) -> Self {
+        self.trace_keys = show;
+        self
+    }
+
+    /// Whether calls are counted and timed, which they are; without, a bench sees what that costs.
+    #[doc(hidden)]
+    pub fn metrics(mut self, metrics: bool) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Takes over every option that a configuration names; the others stay as they are, and a builder
+    /// that was told to [only read](Self::read_only) still only reads. The configuration's
+    /// namespaces are made, or given their policies, by [`Store::configure`].
+    pub fn config(mut self, config: &Config) -> Self {
+        let store = &config.store;
+        self.limits = config.limits.apply(self.limits);
+        self.durability = store.durability.unwrap_or(self.durability);
+        self.log_kind = store.log_kind.or(self.log_kind);
+        self.create = store.create.unwrap_or(self.create);
+        self.wait_for_lock = store.wait_for_lock.unwrap_or(self.wait_for_lock);
+        self.max_offline = store.max_offline.or(self.max_offline);
+        match store.accept_clock_jump {
+            Some(true) => self.max_offline = None,
+            Some(false) => self.max_offline = self.max_offline.or(Some(MAX_OFFLINE)),
+            None => {}
+        }
+        self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
+        self.shards = store.shards.unwrap_or(self.shards);
+        self.read_only |= store.read_only == Some(true);
+        self
+    }
+
+    /// The options as a configuration has them.
+    pub(crate) fn to_config(&self) -> Config {
+        Config {
+            store: StoreConfig {
+                durability: Some(self.durability),
+                log_kind: self.log_kind,
+                create: Some(self.create),
+                wait_for_lock: Some(self.wait_for_lock),
+                max_offline: self.max_offline,
+                accept_clock_jump: Some(self.max_offline.is_none()),
+                write_deadline: Some(self.write_deadline),
+                shards: Some(self.shards),
+                read_only: Some(self.read_only),
+            },
+            limits: LimitsConfig::of(&self.limits),
+            namespaces: BTreeMap::new(),
+        }
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// As for [`Store::open`], [`Invalid`](ErrorKind::Invalid) for options that contradict each
+    /// other, and [`LogConflict`](ErrorKind::LogConflict) for a store in another log than
+    /// [`log_kind`](Self::log_kind) names.
+    pub fn open(self) -> Result<Store> {
+        self.check()?;
+        let mut on_disk = None;
+        let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
+            Place::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
+            Place::Directory(path) => {
+                let found = self.open_directory(path)?;
+                (Arc::clone(&on_disk.insert(found).log), false)
+            }
+            Place::Memory(log, ephemeral) => {
+                let session = log.session().map_err(|_| {
+                    Error::new(
+                        ErrorKind::Locked,
+                        "another store has this in-memory log open: close it, or crash the log",
+                    )
+                })?;
+                (Arc::new(session), *ephemeral)
+            }
+            #[cfg(feature = "sim")]
+            Place::Simulated(log, _) => (Arc::clone(log), false),
+        };
+        let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
+        let (drive, secrets) = match &self.place {
+            #[cfg(feature = "sim")]
+            Place::Simulated(_, seed) => (Drive::Steps, Some(*seed)),
+            _ => (clock.drive(), None),
+        };
+        let options = EngineOptions {
+            durability: self.durability,
+            limits: self.limits,
+            shards: self.shards,
+            max_offline: self.max_offline,
+            ephemeral,
+            ephemeral_at_most_once: self.allow_at_most_once,
+            write_deadline: self.write_deadline,
+            first_counter: self.first_counter,
+            segment_frames: self.segment_frames,
+            drive,
+            counts: self.metrics,
+            trace_keys: self.trace_keys,
+            secrets,
+        };
+        let engine = Engine::open(log, clock, options)?;
+        if let Some(found) = on_disk {
+            // It is whole, so what a move has left of the other log can go; if that fails, it stays
+            // void, and the next open tries again.
+            let _ = found.discard_void();
+        }
+        let inner = Arc::new(StoreInner { engine });
+        inner.engine.start()?;
+        inner.engine.gather_segments();
+        Ok(Store::of(inner))
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<OpenLog> {
+        let found = open_log(path, self.create, self.wait_for_lock, self.log_kind)?;
+        self.check_kind(path, Some(found.kind))?;
+        Ok(found)
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
+        let log = read_only::open(path, self.wait_for_lock);
+        let log = log.map_err(|failure| explain(path, failure))?;
+        self.check_kind(path, log.kind())?;
+        Ok(Arc::new(log))
+    }
+
+    fn check_kind(&self, path: &Path, found: Option<LogKind>) -> Result<()> {
+        match (self.log_kind, found) {
+            (Some(wanted), Some(found)) if wanted != found => {
+                let text = format!(
+                    "{} lies in a log of the kind {found:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
+                    path.display(),
+                );
+                Err(Error::new(ErrorKind::LogConflict, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.limits.check()?;
+        self.to_config().store.check()?;
+        if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
+            return Err(Error::invalid("a segment has 1 to 8192 frames"));
+        }
+        if self.first_counter >= crate::value::key::COUNTER_END {
+            return Err(Error::invalid("the counter of a token has 32 bits"));
+        }
+        if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {
+            return Err(Error::invalid(
+                "a store in memory has no kind of log: name none",
+            ));
+        }
+        if self.read_only && !matches!(self.place, Place::Directory(_)) {
+            return Err(Error::invalid(
+                "a store in memory holds nothing before it is opened to write: open it without read_only()",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Opens the log in a directory; one in a new directory is of the kind `new`.
+pub(crate) fn open_log(
+    path: &Path,
+    create: bool,
+    wait_for_lock: Duration,
+    new: Option<LogKind>,
+) -> Result<OpenLog> {
+    let options = DirectoryOptions {
+        create,
+        wait_for_lock,
+        making: None,
+    };
+    kind::open(path, options, new).map_err(|failure| explain(path, failure))
+}
+
+/// Makes a log in a new or empty directory. Until its manifest is written, the directory says that
+/// `making` was cut short there: "a restore", for example.
+pub(crate) fn make_log(path: &Path, kind: LogKind, making: &'static str) -> Result<OpenLog> {
+    let options = DirectoryOptions {
+        create: true,
+        wait_for_lock: Duration::ZERO,
+        making: Some(making),
+    };
+    kind::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
+}
+
+/// Opens what is left of a store, to read it and no more.
+pub(crate) fn open_remains(path: &Path) -> Result<Remains> {
+    remains::open(path).map_err(|failure| explain(path, failure))
+}
+
+/// Looks at a store beside whoever has it open.
+pub(crate) fn beside(path: &Path) -> Result<Remains> {
+    remains::beside(path).map_err(|failure| explain(path, failure))
+}
+
+fn explain(path: &Path, failure: OpenFailure) -> Error {
+    match failure {
+        OpenFailure::Locked(holder) => {
+            Error::new(ErrorKind::Locked, holder.explain(path.display()))
+        }
+        OpenFailure::BeingRead => Error::new(
+            ErrorKind::Locked,
+            format!(
+                "another process has {} open to read it, through an earlier version of hapax: wait until it is done, or with wait_for_lock()",
+                path.display()
+            ),
+        ),
+        OpenFailure::NotAStore(reason) => Error::new(
+            ErrorKind::NotAStore,
+            format!("{reason}: name the directory of a store, or a new one"),
+        ),
+        OpenFailure::CutShort(text) => Error::new(ErrorKind::NotAStore, text),
+        OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
+    }
+}

@@ -1,0 +1,190 @@
+//! [`Explained`]: the options in force, each with where it comes from and what it means.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::store::config::form::Raw;
+use crate::store::config::{LimitsConfig, PolicyConfig, StoreConfig};
+use crate::value::options::{Limits, Policy};
+
+/// Where the value of an option comes from.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum Source {
+    /// It is the default, whether or not somebody named it.
+    Default,
+    /// Whoever opened the store named another value than the default.
+    Set,
+    /// It lies in the store, and is another one than the default.
+    Stored,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Default => "default",
+            Self::Set => "set",
+            Self::Stored => "stored",
+        })
+    }
+}
+
+/// One option in force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ExplainedOption {
+    section: String,
+    name: &'static str,
+    value: Option<String>,
+    by_default: Option<String>,
+    source: Source,
+    unit: &'static str,
+    meaning: &'static str,
+}
+
+impl ExplainedOption {
+    /// The part of a [`Config`](crate::store::config::Config) that it stands in, as in `limits` or
+    /// `namespaces.mail`.
+    #[must_use]
+    pub fn section(&self) -> &str {
+        &self.section
+    }
+
+    /// Its name there.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Its value, as a [`Config`](crate::store::config::Config) writes it, without quotes; `None` for one that is
+    /// absent, which its meaning explains.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    /// What it is by default, as before.
+    #[must_use]
+    pub fn by_default(&self) -> Option<&str> {
+        self.by_default.as_deref()
+    }
+
+    /// Where its value comes from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// What it is counted in: `duration`, `bytes`, `number`, `switch`, `word` or `durability`.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        self.unit
+    }
+
+    /// What it means, in one line.
+    #[must_use]
+    pub fn meaning(&self) -> &str {
+        self.meaning
+    }
+}
+
+/// What [`Store::explain`](crate::Store::explain) tells: every option in force.
+///
+/// Its text is a table for people; for machines it serialises.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Explained {
+    options: Vec<ExplainedOption>,
+}
+
+/// An option of a section.
+pub(super) struct Told {
+    pub(super) name: &'static str,
+    pub(super) meaning: &'static str,
+    pub(super) unit: &'static str,
+    pub(super) value: Option<Raw>,
+    pub(super) by_default: Option<Raw>,
+}
+
+impl Explained {
+    /// The options, section by section.
+    #[must_use]
+    pub fn options(&self) -> &[ExplainedOption] {
+        &self.options
+    }
+
+    /// The option of this name, as in `limits.key_bytes` or `namespaces.mail.lease`.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&ExplainedOption> {
+        let (section, name) = path.rsplit_once('.')?;
+        let mut options = self.options.iter();
+        options.find(|option| option.section == section && option.name == name)
+    }
+
+    pub(crate) fn add_store(&mut self, store: &StoreConfig, by_default: &StoreConfig) {
+        let mut heard = self.listen("store", Source::Set);
+        store.explain(by_default, &mut |told| {
+            // What counts only while a store is being opened is in force no more.
+            if !matches!(told.name, "create" | "wait_for_lock") {
+                heard(told);
+            }
+        });
+    }
+
+    pub(crate) fn add_limits(&mut self, limits: &Limits) {
+        let by_default = LimitsConfig::of(&Limits::default());
+        LimitsConfig::of(limits).explain(&by_default, &mut self.listen("limits", Source::Set));
+    }
+
+    pub(crate) fn add_namespace(&mut self, name: &str, policy: &Policy) {
+        let mut by_default = PolicyConfig::from(&Policy::at_least_once());
+        // It is the one option that has none.
+        by_default.guarantee = None;
+        let section = format!("namespaces.{name}");
+        let heard = &mut self.listen(&section, Source::Stored);
+        PolicyConfig::from(policy).explain(&by_default, heard);
+    }
+
+    fn listen(&mut self, section: &str, otherwise: Source) -> impl FnMut(Told) {
+        let section = section.to_owned();
+        move |told| {
+            let source = if told.value == told.by_default {
+                Source::Default
+            } else if told.name == "log_kind" {
+                Source::Stored
+            } else {
+                otherwise
+            };
+            self.options.push(ExplainedOption {
+                section: section.clone(),
+                name: told.name,
+                value: told.value.map(|raw| raw.to_string()),
+                by_default: told.by_default.map(|raw| raw.to_string()),
+                source,
+                unit: told.unit,
+                meaning: told.meaning,
+            });
+        }
+    }
+}
+
+/// A table, with a heading for each section.
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut section = None;
+        for option in &self.options {
+            if section != Some(&option.section) {
+                let gap = if section.is_some() { "\n" } else { "" };
+                writeln!(f, "{gap}[{}]", option.section.escape_debug())?;
+                section = Some(&option.section);
+            }
+            let value = option.value().unwrap_or("-");
+            writeln!(
+                f,
+                "{:<18} {value:<14} {:<8} {}",
+                option.name, option.source, option.meaning
+            )?;
+        }
+        Ok(())
+    }
+}

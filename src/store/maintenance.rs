@@ -1,0 +1,465 @@
+//! What keeps a store in order: verifying, backups and restores, moving, compaction, salvage.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::upkeep::backup;
+use crate::engine::upkeep::backup::BackedUp;
+use crate::engine::upkeep::{moving, salvage};
+use crate::journal::log::contract::Log;
+use crate::store::builder::{make_log, open_log, open_remains};
+use crate::store::store::Store;
+use crate::store::survey::Survey;
+use crate::value::error::{Error, Result};
+use crate::value::options::LogKind;
+use crate::value::progress::{Meter, Progress, ProgressUnit};
+use crate::value::salvage_report::{Salvage, SalvageOptions};
+
+impl Store {
+    /// Looks at a store without opening it: beside whoever has it open, and without a lock.
+    ///
+    /// It reads what the store says of itself in its small files, and counts its segments; no
+    /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
+    /// may be of moments close to each other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Store;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::open(&path)?;
+    /// let survey = Store::survey(&path)?;
+    /// println!("{survey}");
+    /// assert_eq!(survey.epoch(), 1);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) where there is none, [`Damaged`](crate::ErrorKind::Damaged) for
+    /// a manifest or marks that cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn survey(path: impl AsRef<Path>) -> Result<Survey> {
+        Survey::take(path.as_ref())
+    }
+
+    /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
+    /// ahead, so that none that the original has granted since the backup is granted again.
+    ///
+    /// A damaged archive of the audit log comes back as it is, and is counted.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn restore(backup: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<BackupReport> {
+        Self::restore_with(backup, into, |_| {})
+    }
+
+    /// As [`restore`](Self::restore), and tells how far it has come, in frames. Each is read twice,
+    /// and counts twice: everything is checked before anything is written.
+    ///
+    /// # Errors
+    /// As for [`restore`](Self::restore).
+    pub fn restore_with(
+        backup: impl AsRef<Path>,
+        into: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<BackupReport> {
+        let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
+        // Before there is a directory: a store that was taken for a backup leaves none behind.
+        backup::manifest_of(&*from.log)?;
+        let to = empty_log(into.as_ref(), from.kind, "a restore")?;
+        let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
+        let copied = backup::restore(&*from.log, &*to, &mut meter)?;
+        close_log(&*from.log)?;
+        close_log(&*to)?;
+        meter.finish();
+        Ok(BackupReport::of(copied))
+    }
+
+    /// Moves a store that is not open into the other kind of log, where it lies.
+    ///
+    /// Every frame is copied as it is, under its number, so that keys, tokens, namespaces and
+    /// everything else stay what they were. What was written is read back and checked before the
+    /// store changes over, in one step; then the old log is removed. Until then the disk has to
+    /// hold both. Wherever this is cut short, the store lies whole in one of them, the next open
+    /// finds out in which, and the same call again goes on. One that lies there already stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{LogKind, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// # Store::open(&path)?.close()?;
+    /// let moved = Store::move_log(&path, LogKind::Files)?;
+    /// println!("{} frames in {} segments", moved.frames(), moved.segments());
+    /// assert_eq!(Store::open(&path)?.log_kind(), Some(LogKind::Files));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
+    /// store that is not whole: it then lies where it was, as it was. [`Locked`](crate::ErrorKind::Locked)
+    /// while it is open, [`NotAStore`](crate::ErrorKind::NotAStore), [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<Moved> {
+        let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
+        let copied = moving::move_log(&found, to)?;
+        close_log(&*found.log)?;
+        Ok(Moved {
+            segments: copied.segments,
+            frames: copied.frames,
+            bytes: copied.bytes,
+        })
+    }
+
+    /// Saves what is left of a damaged store into a new directory, in the same kind of log.
+    ///
+    /// Every frame that is still whole is read, past gaps, missing segments and damaged marks; the
+    /// newest record of each key goes into a new store, under tokens far ahead. The original is
+    /// read only: not a byte of it is changed, and it is locked meanwhile, where it has its lock
+    /// file. The report says what could not be saved.
+    ///
+    /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
+    ///   One of which an older record is left is what that record says.
+    /// - A key with an outcome whose bytes are lost is in doubt.
+    /// - Unless the report [`is_whole`](Salvage::is_whole), namespaces that promise at-most-once
+    ///   answer what they know and refuse to grant, insert or attach anything else, with
+    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Policy, Store};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (broken, rescued) = (dir.path().join("broken"), dir.path().join("rescued"));
+    /// # Store::open(&broken)?.namespace("pay", Policy::at_most_once())?.insert("order-42")?;
+    /// # std::fs::remove_file(broken.join("MARKS")).unwrap();
+    /// let salvage = Store::salvage(&broken, &rescued)?;
+    /// println!("{salvage}");
+    /// let store = Store::open(&rescued)?;
+    /// if !salvage.is_whole() {
+    ///     // Once a person has looked up what was under way:
+    ///     store.accept_salvage()?;
+    /// }
+    /// # assert!(!salvage.is_whole());
+    /// # assert!(store.namespace("pay", Policy::at_most_once())?.contains("order-42")?);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Damaged`](crate::ErrorKind::Damaged) when the manifest is lost, so that
+    /// [`salvage_with`](Self::salvage_with) is needed; [`Locked`](crate::ErrorKind::Locked) while the
+    /// store is open, [`NotAStore`](crate::ErrorKind::NotAStore) for a target that holds something,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for frames of a newer version,
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Io`](crate::ErrorKind::Io).
+    pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Salvage> {
+        Self::salvage_with(from, into, SalvageOptions::new())
+    }
+
+    /// As [`salvage`](Self::salvage), told what the manifest would have told.
+    ///
+    /// # Errors
+    /// As for [`salvage`](Self::salvage), and [`Invalid`](crate::ErrorKind::Invalid) for options that
+    /// contradict each other.
+    pub fn salvage_with(
+        from: impl AsRef<Path>,
+        into: impl AsRef<Path>,
+        options: SalvageOptions,
+    ) -> Result<Salvage> {
+        Self::salvage_with_progress(from, into, options, |_| {})
+    }
+
+    /// As [`salvage_with`](Self::salvage_with), and tells how far it has come, in bytes of the
+    /// damaged store. What is saved is read three times, and counts as often.
+    ///
+    /// # Errors
+    /// As for [`salvage_with`](Self::salvage_with).
+    pub fn salvage_with_progress(
+        from: impl AsRef<Path>,
+        into: impl AsRef<Path>,
+        options: SalvageOptions,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Salvage> {
+        let remains = open_remains(from.as_ref())?;
+        check_outside(from.as_ref(), into.as_ref())?;
+        let to = empty_log(into.as_ref(), remains.kind(), "a salvage")?;
+        let mut meter = Meter::new(ProgressUnit::Bytes, &mut progress);
+        let salvage = salvage::salvage(&remains, &to, &options, &mut meter)?;
+        meter.finish();
+        Ok(salvage)
+    }
+
+    /// Reads the whole log back and checks it against its checksums: what lies in it of the audit log
+    /// too, but neither the archives of that nor its chain, which
+    /// [`verify_audit`](Self::verify_audit) does.
+    ///
+    /// # Errors
+    /// [`Damaged`](crate::ErrorKind::Damaged) with the place.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_with(|_| {})
+    }
+
+    /// As [`verify`](Self::verify), and tells how far it has come, in frames.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify).
+    pub fn verify_with(&self, mut progress: impl FnMut(Progress)) -> Result<VerifyReport> {
+        let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
+        let verified = self.engine().verify(&mut meter)?;
+        meter.finish();
+        Ok(VerifyReport {
+            segments: verified.segments,
+            frames: verified.frames,
+            records: verified.records,
+            live_records: verified.live_records,
+        })
+    }
+
+    /// Gives back the space of what is dead, now and on this thread: carries what lives out of
+    /// every segment that holds something dead, or lies before one that does, and drops it.
+    ///
+    /// The store does the same by itself, when more of its log is dead than lives; this is for an
+    /// operator who needs the space at once, or wants the bytes of a forgotten key gone. It writes
+    /// everything that it carries again, a few frames for each commit, so that claims go on as ever.
+    /// What has expired goes, in the first minutes after open too: call it when the clock is right.
+    /// [`Compacted::is_complete`] says whether all of it is gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Store;
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let compacted = store.compact()?;
+    /// println!("{} bytes are free again", compacted.freed_bytes());
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InUse`](crate::ErrorKind::InUse) while a scan or a backup is under way,
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and whatever keeps the store from writing.
+    pub fn compact(&self) -> Result<Compacted> {
+        self.compact_with(|_| {})
+    }
+
+    /// As [`compact`](Self::compact), and tells how far it has come, in frames.
+    ///
+    /// # Errors
+    /// As for [`compact`](Self::compact).
+    pub fn compact_with(&self, mut progress: impl FnMut(Progress)) -> Result<Compacted> {
+        let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
+        let freed = self.engine().compact(&mut meter)?;
+        meter.finish();
+        Ok(Compacted {
+            segments_dropped: freed.segments,
+            records_carried: freed.records,
+            freed_bytes: freed.bytes,
+            is_complete: freed.is_complete,
+        })
+    }
+
+    /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
+    /// a store of, in the same kind of log.
+    ///
+    /// A damaged archive of the audit log is copied as it is, and counted: it keeps nobody from a
+    /// backup of all else. One that cannot be read at all is left out, and counted too.
+    ///
+    /// # Errors
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) for a directory that holds something,
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
+    /// store that cannot be read back, and whatever keeps the store from answering.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
+        self.backup_with(path, |_| {})
+    }
+
+    /// As [`backup`](Self::backup), and tells how far it has come, in frames.
+    ///
+    /// # Errors
+    /// As for [`backup`](Self::backup).
+    pub fn backup_with(
+        &self,
+        path: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<BackupReport> {
+        let to = empty_log(
+            path.as_ref(),
+            self.log_kind().unwrap_or_default(),
+            "a backup",
+        )?;
+        let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
+        let copied = self.engine().backup(&*to, &mut meter)?;
+        close_log(&*to)?;
+        meter.finish();
+        Ok(BackupReport::of(copied))
+    }
+}
+
+/// What [`Store::backup`] or [`Store::restore`] copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BackupReport {
+    frames: u64,
+    audit_archives: u64,
+    damaged_audit_archives: u64,
+}
+
+impl BackupReport {
+    fn of(copied: BackedUp) -> Self {
+        Self {
+            frames: copied.frames,
+            audit_archives: copied.audit.archives,
+            damaged_audit_archives: copied.audit.damaged,
+        }
+    }
+
+    /// Frames of the log.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Archives of the audit log, damaged ones included.
+    #[must_use]
+    pub fn audit_archives(&self) -> u64 {
+        self.audit_archives
+    }
+
+    /// Archives of the audit log that are not whole, and were copied as they are, or that could not
+    /// be read: [`Store::verify_audit`] names the place.
+    #[must_use]
+    pub fn damaged_audit_archives(&self) -> u64 {
+        self.damaged_audit_archives
+    }
+}
+
+/// What [`Store::verify`] read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VerifyReport {
+    segments: u64,
+    frames: u64,
+    records: u64,
+    live_records: u64,
+}
+
+impl VerifyReport {
+    /// Segments of the log.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// Frames that were read.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Records that were read.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Records that are the newest of their key.
+    #[must_use]
+    pub fn live_records(&self) -> u64 {
+        self.live_records
+    }
+}
+
+/// What [`Store::move_log`] copied; nothing where the store was there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    segments: u64,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Moved {
+    /// Segments of the log.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// Frames of all segments.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of all frames.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// What [`Store::compact`] did, with what the store did by itself meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Compacted {
+    segments_dropped: u64,
+    records_carried: u64,
+    freed_bytes: u64,
+    is_complete: bool,
+}
+
+impl Compacted {
+    /// Segments that are gone.
+    #[must_use]
+    pub fn segments_dropped(&self) -> u64 {
+        self.segments_dropped
+    }
+
+    /// Records that were written again, because they live.
+    #[must_use]
+    pub fn records_carried(&self) -> u64 {
+        self.records_carried
+    }
+
+    /// Bytes of the medium that the log takes less than before.
+    #[must_use]
+    pub fn freed_bytes(&self) -> u64 {
+        self.freed_bytes
+    }
+
+    /// Whether nothing is left in the log of what had been forgotten or had expired when it began:
+    /// no key, no answer, no metadata. Entries of the audit log stay for their own time. False where
+    /// the disk had no room to carry what lives, or the log no room for more: compact once more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+}
+
+/// Makes the log of a copy; refuses a directory that holds something.
+fn empty_log(path: &Path, kind: LogKind, making: &'static str) -> Result<Arc<dyn Log>> {
+    let log = make_log(path, kind, making)?.log;
+    // A log is asked for its segments once before it is written to.
+    log.segments()
+        .map_err(|error| Error::io(&format!("looking into {}", path.display()), error))?;
+    Ok(log)
+}
+
+/// Refuses a target within the directory of which nothing may be changed.
+fn check_outside(from: &Path, into: &Path) -> Result<()> {
+    let doing = |error| Error::io("looking for the directories", error);
+    let from = from.canonicalize().map_err(doing)?;
+    let into = std::path::absolute(into).map_err(doing)?;
+    let there = into.ancestors().find_map(|path| path.canonicalize().ok());
+    if there.is_some_and(|path| path.starts_with(&from)) {
+        return Err(Error::invalid(
+            "the new directory lies within the damaged one, which must stay as it is: name one beside it",
+        ));
+    }
+    Ok(())
+}
+
+fn close_log(log: &dyn Log) -> Result<()> {
+    log.close()
+        .map_err(|error| Error::io("closing the log", error))
+}

@@ -1,0 +1,275 @@
+//! [`Survey`]: what a store says of itself to whoever does not open it.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::engine::upkeep::recovery::identity::lost_manifest;
+use crate::journal::format::manifest::Manifest;
+use crate::journal::format::marks::{Link, Marks};
+use crate::journal::log::remains::Remains;
+use crate::store::builder::beside;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::options::{LogKind, Policy};
+
+/// Looks at the marks of a store that is being written to: both slots may be caught half written.
+const LOOKS: usize = 16;
+
+/// A namespace in a [`Survey`].
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SurveyedNamespace {
+    /// Its number: namespaces are numbered from 1, in the order in which they were made.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+    /// Its policy.
+    pub policy: Policy,
+}
+
+/// A segment in a [`Survey`].
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct SurveyedSegment {
+    /// Its number.
+    pub number: u64,
+    /// Bytes of the medium that it takes.
+    pub disk_bytes: u64,
+}
+
+/// What [`Store::survey`](crate::Store::survey) saw of a store.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Survey {
+    manifest_version: u32,
+    store_id: String,
+    log_kind: LogKind,
+    holder: Option<u32>,
+    created_secs: u64,
+    is_backup: bool,
+    is_salvaged: bool,
+    epoch: u32,
+    durable_frame: u64,
+    low_segment: u64,
+    store_secs: u64,
+    namespaces: Vec<SurveyedNamespace>,
+    segments: Vec<SurveyedSegment>,
+    free_bytes: u64,
+}
+
+impl Survey {
+    pub(crate) fn take(path: &Path) -> Result<Self> {
+        let remains = beside(path)?;
+        let directory = &remains.directory;
+        let read = directory.read_manifest();
+        let bytes = read.map_err(|error| Error::io("reading the manifest", error))?;
+        let looked = |error| Error::io("looking into the directory", error);
+        let Some(bytes) = bytes else {
+            if directory.is_store().map_err(looked)? {
+                return Err(lost_manifest());
+            }
+            let text = format!(
+                "{} holds no store, or one that was begun and never made: check the path",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::NotAStore, text));
+        };
+        let manifest = Manifest::decode(&bytes)?;
+        let marks = look_at_marks(&remains)?;
+        let free = directory.free_bytes();
+        let namespaces = manifest.namespaces.iter().map(|entry| SurveyedNamespace {
+            number: entry.id.0,
+            name: entry.name.clone(),
+            policy: entry.policy.clone(),
+        });
+        Ok(Self {
+            manifest_version: Manifest::version_of(&bytes),
+            store_id: hex(&manifest.store_id),
+            log_kind: remains.kind(),
+            holder: directory.holder().and_then(|holder| holder.pid()),
+            created_secs: manifest.created_secs,
+            is_backup: manifest.backup,
+            is_salvaged: manifest.salvaged,
+            epoch: marks.epoch,
+            durable_frame: marks.durable,
+            low_segment: marks.low.segment,
+            store_secs: marks.store_ms / 1000,
+            namespaces: namespaces.collect(),
+            segments: segments(&remains, &marks)?,
+            free_bytes: free.map_err(|error| Error::io("looking at the free disk space", error))?,
+        })
+    }
+
+    /// The version of the format of the manifest, the highest of the formats of a store.
+    #[must_use]
+    pub fn manifest_version(&self) -> u32 {
+        self.manifest_version
+    }
+
+    /// What tells this store from every other one, in hexadecimal digits. A backup has that of
+    /// its original.
+    #[must_use]
+    pub fn store_id(&self) -> &str {
+        &self.store_id
+    }
+
+    /// The kind of log that it lies in.
+    #[must_use]
+    pub fn log_kind(&self) -> LogKind {
+        self.log_kind
+    }
+
+    /// The process that has it open to write; `None` for nobody, and where the operating system
+    /// does not tell who holds a lock.
+    #[must_use]
+    pub fn holder(&self) -> Option<u32> {
+        self.holder
+    }
+
+    /// When it was made, by the wall clock, in seconds since 1970.
+    #[must_use]
+    pub fn created_secs(&self) -> u64 {
+        self.created_secs
+    }
+
+    /// Whether it is a backup, which has to be restored before it can be opened to write.
+    #[must_use]
+    pub fn is_backup(&self) -> bool {
+        self.is_backup
+    }
+
+    /// Whether it was salvaged with losses that nobody has accepted yet.
+    #[must_use]
+    pub fn is_salvaged(&self) -> bool {
+        self.is_salvaged
+    }
+
+    /// The times that it was opened to write, and more: each open raises it by one, each restore
+    /// and salvage by 65,536.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The last frame that is known to be on the medium. A store that is open may be 100 ms ahead.
+    #[must_use]
+    pub fn durable_frame(&self) -> u64 {
+        self.durable_frame
+    }
+
+    /// The number of the oldest segment that counts.
+    #[must_use]
+    pub fn low_segment(&self) -> u64 {
+        self.low_segment
+    }
+
+    /// The last store time that was written down, in seconds since 1970.
+    #[must_use]
+    pub fn store_secs(&self) -> u64 {
+        self.store_secs
+    }
+
+    /// Its namespaces, in the order in which they were made.
+    #[must_use]
+    pub fn namespaces(&self) -> &[SurveyedNamespace] {
+        &self.namespaces
+    }
+
+    /// Its segments, oldest first.
+    #[must_use]
+    pub fn segments(&self) -> &[SurveyedSegment] {
+        &self.segments
+    }
+
+    /// Bytes of the medium that its segments take.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.disk_bytes).sum()
+    }
+
+    /// Bytes still free on its medium.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+}
+
+fn look_at_marks(remains: &Remains) -> Result<Marks> {
+    for _ in 0..LOOKS {
+        let slot = |slot: usize| {
+            let read = remains.directory.read_marks(slot);
+            read.map_err(|error| Error::io("reading the marks", error))
+        };
+        if let Some(marks) = Marks::newest(&[slot(0)?, slot(1)?]).0 {
+            return Ok(marks);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Damaged,
+        "the marks are missing or damaged: restore a backup, or save what is left with Store::salvage",
+    ))
+}
+
+/// The segments that count. One that goes away meanwhile is none; nor is one that is only being
+/// made.
+fn segments(remains: &Remains, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
+    let doing = |error| Error::io("reading the segments", error);
+    let is_files = remains.kind() == LogKind::Files;
+    let mut found = Vec::new();
+    for place in remains.segments().map_err(doing)? {
+        let counts = place.number >= marks.low.segment && place.is_file == is_files;
+        let link = remains.link(place).ok();
+        if counts && link.is_some_and(|link| Link::decode(&link).is_some()) {
+            found.push(SurveyedSegment {
+                number: place.number,
+                disk_bytes: remains.disk_bytes(place).map_err(doing)?,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A few lines for people.
+impl fmt::Display for Survey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is = if self.is_backup { "backup" } else { "store" };
+        writeln!(
+            f,
+            "{is} {} in a log of the kind {}, made at {}",
+            self.store_id, self.log_kind, self.created_secs
+        )?;
+        match self.holder {
+            Some(pid) => writeln!(f, "open in process {pid}")?,
+            None => writeln!(f, "open nowhere, as far as can be told")?,
+        }
+        if self.is_salvaged {
+            writeln!(f, "salvaged with losses that nobody has accepted")?;
+        }
+        writeln!(
+            f,
+            "epoch {}, frame {} durable, store time {}",
+            self.epoch, self.durable_frame, self.store_secs
+        )?;
+        writeln!(
+            f,
+            "{} segments from {:016x} on, {} bytes; {} bytes are free",
+            self.segments.len(),
+            self.low_segment,
+            self.disk_bytes(),
+            self.free_bytes
+        )?;
+        for space in &self.namespaces {
+            let guarantee = space.policy.guarantee();
+            writeln!(
+                f,
+                "namespace {}: {:?}, {guarantee:?}",
+                space.number, space.name
+            )?;
+        }
+        Ok(())
+    }
+}

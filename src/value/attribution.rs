@@ -1,0 +1,92 @@
+//! [`Action`]: who intervenes in a store, and why.
+
+use crate::value::audit::ENGINE;
+use crate::value::error::{Error, Result};
+
+/// Most bytes of the actor and of the reason of an [`Action`], and of an actor of a claim.
+pub const ACTOR_BYTES_MAX: usize = 256;
+
+/// Who intervenes, and why: what an operator's action is carried out under.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Action;
+///
+/// let by = Action::new("alice", "INC-42: the provider confirmed")?;
+/// assert_eq!(by.actor(), "alice");
+/// assert!(Action::new("", "because").is_err());
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Action {
+    actor: String,
+    reason: String,
+}
+
+impl Action {
+    /// An action of this actor, for this reason: each at most 256 bytes and without control
+    /// characters, those that end a line or turn its direction included. The actor is not empty.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub fn new(actor: impl Into<String>, reason: impl Into<String>) -> Result<Self> {
+        let (actor, reason) = (actor.into(), reason.into());
+        if actor.is_empty() {
+            return Err(Error::invalid(
+                "the actor is empty: say who does this, a person or a tool",
+            ));
+        }
+        check_actor(&actor)?;
+        check_text("the reason", &reason)?;
+        Ok(Self { actor, reason })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// Why it is done.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Both in one line, for a record that has room for one text.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", self.actor, self.reason)
+    }
+}
+
+/// Refuses what cannot name whoever acts.
+pub(crate) fn check_actor(actor: &str) -> Result<()> {
+    if actor == ENGINE {
+        return Err(Error::invalid(format!(
+            "the actor is {ENGINE:?}, which is what the store calls itself: take another name"
+        )));
+    }
+    check_text("the actor", actor)
+}
+
+/// Refuses a text that would not fit one line of a log.
+fn check_text(what: &str, text: &str) -> Result<()> {
+    if text.len() > ACTOR_BYTES_MAX {
+        let remedy = "shorten it, and refer to a ticket";
+        return Err(Error::too_large(what, text.len(), ACTOR_BYTES_MAX, remedy));
+    }
+    if text.chars().any(breaks_the_line) {
+        return Err(Error::invalid(format!(
+            "{what} holds control characters: keep it to one line of text"
+        )));
+    }
+    Ok(())
+}
+
+/// Controls, and what ends a line or turns the direction of its text around.
+fn breaks_the_line(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}

@@ -1,0 +1,209 @@
+//! [`CanonicalJson`]: one spelling for every JSON body that means the same request.
+//!
+//! `pass.rs` reads a body and writes its form in one pass, `number.rs` has the two forms of numbers,
+//! `pick.rs` says what counts.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::value::error::Result;
+
+mod number;
+mod pass;
+mod pick;
+#[cfg(test)]
+mod tests;
+
+use crate::value::canonical_json::number::Numbers;
+use crate::value::canonical_json::pass::Pass;
+use crate::value::canonical_json::pick::Picks;
+
+/// Most arrays and objects inside one another.
+pub(crate) const DEPTH_MAX: usize = 128;
+
+/// One spelling for every JSON body that means the same request.
+///
+/// A fingerprint must not tell `{"a":1,"b":2}` from `{ "b": 2.0, "a": 1 }`, and must tell apart
+/// whatever a reader could. The canonical form follows RFC 8785 (JCS), but for its numbers:
+///
+/// - no white space; the members of an object in the order of the UTF-16 code units of their
+///   unescaped names; the elements of an array where they were;
+/// - strings with the fewest escapes: `\"`, `\\`, `\b`, `\t`, `\n`, `\f`, `\r`, and `\u00xx` for
+///   the other control characters. Unicode normalisation is not applied, as in RFC 8785;
+/// - numbers are *exact decimals*, where RFC 8785 rounds each of them to an f64: under it two
+///   payments of 9007199254740992 and 9007199254740993 would be one request, and 1e400 would be no
+///   number at all. A number is written as its digits without zeros at either end, then `e` and
+///   the power of ten unless that is 0: `1.50` is `15e-1`, `1200` is `12e2`, and `1`, `1.0` and
+///   `10e-1` are all `1`. Minus zero is `0`. [`strict_rfc8785`](Self::strict_rfc8785) changes that.
+///
+/// Refused, because readers do not agree on what it means or because it is no JSON at all: a second
+/// member of the same name, a lone surrogate, bytes that are not UTF-8 (or start with a byte order
+/// mark), a power of ten beyond an i64, nesting deeper than 128, and anything but white space after
+/// the value. The whole body is checked, also where it does not count.
+///
+/// Fingerprints keep digests of this form. Who changes the options for requests that are
+/// remembered changes the scheme of their fingerprints with them.
+///
+/// # Which members count
+///
+/// [`only`](Self::only) and [`without`](Self::without) take JSON pointers (RFC 6901): `""` is the
+/// whole body, `/order/items/0` the first element of a member of a member, `~1` a `/` in a name and
+/// `~0` a `~`. Beyond RFC 6901, `*` stands for every member and every element: `/items/*/price`. A
+/// member whose name is `*` cannot be named alone. A number names an element of an array as well as
+/// a member of that name, whichever is there; `-` names no element.
+///
+/// A value counts if `only` was not called or points at it or at something around it, unless
+/// `without` does. Of the rest nothing shows:
+///
+/// - A member that does not count is absent. One that a pointer names and a body lacks is absent too.
+/// - An object or array that does not count itself is there if something in it counts. So under
+///   `only(["/a/b"])` the bodies `{}`, `{"a":5}` and `{"a":{"c":1}}` all become `{}`. The outermost one
+///   is always there; a body that is neither object nor array and does not count becomes `null`.
+/// - An element that does not count becomes `null` if one that counts follows it, and is absent
+///   otherwise. So those that count keep their index, and elements behind them may come and go.
+///
+/// # Cost
+///
+/// One pass over the body. Memory is proportional to the body: powers of ten are never expanded
+/// into digits, and every stack is shared by all nested objects. An object whose members come out
+/// of order is moved once more, so a byte is moved at most 128 times. Each member is held against
+/// the pointers that lead to the object around it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::CanonicalJson;
+///
+/// let form = CanonicalJson::new();
+/// assert_eq!(form.canonicalize(br#"{ "b": 2.50, "a": [true] }"#)?, br#"{"a":[true],"b":25e-1}"#);
+///
+/// let payment = CanonicalJson::new().strict_rfc8785().without(["/sent_at", "/items/*/note"])?;
+/// let body = br#"{"items": [{"price": 1e1, "note": "for al"}], "sent_at": "12:00"}"#;
+/// assert_eq!(payment.canonicalize(body)?, br#"{"items":[{"price":10}]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct CanonicalJson {
+    numbers: Numbers,
+    picks: Picks,
+}
+
+impl CanonicalJson {
+    /// The form of [`FingerprintBuilder::json`](crate::FingerprintBuilder::json): exact numbers, and
+    /// everything counts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes numbers as RFC 8785 says: through an f64, as ECMAScript does.
+    ///
+    /// `1e21` is `1e+21`, `100` and `1E2` are `100`, `0.0000001` is `1e-7`, minus zero is `0`. Integers
+    /// beyond 2^53 blur, and a number beyond the largest f64 is refused. The form is then the one
+    /// that other implementations of RFC 8785 write; pick the default where nobody else has to.
+    pub fn strict_rfc8785(mut self) -> Self {
+        self.numbers = Numbers::Rfc8785;
+        self
+    }
+
+    /// Lets only these members and elements count, with all that is in them; called again, these too.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for what is no JSON pointer, and for no pointer at all:
+    /// then all bodies would be the same.
+    pub fn only<P: AsRef<str>>(mut self, pointers: impl IntoIterator<Item = P>) -> Result<Self> {
+        self.picks.only(pointers)?;
+        Ok(self)
+    }
+
+    /// Leaves these members and elements out, also where [`only`](Self::only) points at them; called
+    /// again, these too.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for what is no JSON pointer.
+    pub fn without<P: AsRef<str>>(mut self, pointers: impl IntoIterator<Item = P>) -> Result<Self> {
+        self.picks.without(pointers)?;
+        Ok(self)
+    }
+
+    /// The canonical form of a body. It is JSON again.
+    ///
+    /// # Errors
+    /// The first place where `body` has no canonical form, and why.
+    pub fn canonicalize(&self, body: &[u8]) -> Result<Vec<u8>, CanonicalJsonError> {
+        let body = std::str::from_utf8(body).map_err(|error| CanonicalJsonError {
+            offset: error.valid_up_to(),
+            reason: "the bytes are not UTF-8",
+        })?;
+        Pass::new(body, self.numbers, &self.picks).run()
+    }
+}
+
+/// Where and why a JSON body has no canonical form; the text never quotes the body.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::CanonicalJson;
+///
+/// let error = CanonicalJson::new().canonicalize(br#"{"a":1,"a":2}"#).unwrap_err();
+/// assert_eq!(error.offset(), 7);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanonicalJsonError {
+    offset: usize,
+    reason: &'static str,
+}
+
+impl CanonicalJsonError {
+    /// The byte of the body at which it is refused, from 0.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Whether the body may be JSON and still means other things to other readers, or is more than is
+    /// read: a member twice, a lone surrogate, a number out of range, too deep. Everything else is no
+    /// JSON to anybody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::CanonicalJson;
+    ///
+    /// let refused = |body: &str| CanonicalJson::new().canonicalize(body.as_bytes()).unwrap_err();
+    /// assert!(refused(r#"{"a":1,"a":2}"#).is_ambiguous());
+    /// assert!(!refused("{not json").is_ambiguous());
+    /// ```
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        AMBIGUOUS.contains(&self.reason)
+    }
+}
+
+/// Reasons that refuse what follows the grammar.
+const AMBIGUOUS: [&str; 5] = [
+    SECOND_MEMBER,
+    LONE_SURROGATE,
+    OUT_OF_RANGE,
+    BEYOND_F64,
+    TOO_DEEP,
+];
+
+const SECOND_MEMBER: &str = "the object has a member of this name already";
+const LONE_SURROGATE: &str = "a surrogate is not one of a pair";
+const OUT_OF_RANGE: &str = "the power of ten of a number is out of range";
+const BEYOND_F64: &str = "a number is larger than any f64";
+const TOO_DEEP: &str = "arrays and objects are nested more than 128 deep";
+
+impl fmt::Display for CanonicalJsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the JSON body is refused at byte {}: {}",
+            self.offset, self.reason
+        )
+    }
+}
+
+impl StdError for CanonicalJsonError {}

@@ -1,0 +1,253 @@
+//! [`Error`]: why the store could not answer, and what to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use crate::value::record::KeyInfo;
+
+/// The result of an operation of a store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the store could not answer.
+///
+/// Losing a claim is not an error: it is one of the answers of a claim. An `Error` means that the
+/// store could not answer, or refused what it was asked for. [`kind`](Error::kind) says what to do
+/// next; the text names the place, the limit and the remedy.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{ErrorKind, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// let error = mail.claim("").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Invalid);
+/// # Ok::<(), hapax::Error>(())
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    text: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    current: Option<KeyInfo>,
+    payload: Option<Vec<u8>>,
+    /// The frame that has to be on the medium before anybody is told.
+    rests_on: Option<u64>,
+}
+
+/// Why what was read of a store counts no more: it was opened to write since.
+#[derive(Debug)]
+pub(crate) struct Overtaken(pub(crate) String);
+
+impl fmt::Display for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Overtaken {}
+
+/// What kind of trouble an [`Error`] is, by what to do next.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// An argument or a combination of options makes no sense: correct the call.
+    Invalid,
+    /// An argument is over its limit: send less, or raise the limit.
+    TooLarge,
+    /// The store is at a limit of its own (keys, running keys, log space, free disk): back off and
+    /// try again, or raise the limit. Holders can still complete.
+    AtCapacity,
+    /// The token is no longer current: stop the work, another holder or a resolution has won.
+    /// [`Error::current`] tells what the key is now.
+    Superseded,
+    /// The key of this token is no longer there: stop the work.
+    NotHeld,
+    /// The key was settled under this very token, with another outcome or other bytes; or a ticket
+    /// came for a key that has its outcome. [`Error::current`] has it.
+    AlreadySettled,
+    /// Refused while the key is running, in doubt, or its holder is alive in this process: wait,
+    /// or force it where the call allows that.
+    InUse,
+    /// There is no namespace of this name: the text names those that there are.
+    NoNamespace,
+    /// The namespace exists with another policy or guarantee: use the same one, or change it with
+    /// the call made for that.
+    PolicyConflict,
+    /// The store lies in the other kind of log than the one asked for: open it without naming one,
+    /// or move it with [`Store::move_log`](crate::Store::move_log).
+    LogConflict,
+    /// Another process, or another handle of this one, has the store open: the text names it. Or,
+    /// of a store that was opened to be read: it was opened to write since; open it again.
+    Locked,
+    /// The store is open to be read only: open it without
+    /// [`read_only`](crate::Builder::read_only) to change it.
+    ReadOnly,
+    /// The directory is not a store, or not one that this call may use: check the path.
+    NotAStore,
+    /// The store was written by a newer version, or by one that is no longer read.
+    Unsupported,
+    /// Stored bytes are damaged or missing: restore a backup, or save what is left with
+    /// [`Store::salvage`](crate::Store::salvage); either makes a new store and leaves this one be.
+    Damaged,
+    /// The store was salvaged and something was lost, so what was asked for may have run already:
+    /// settle that outside, then call [`Store::accept_salvage`](crate::Store::accept_salvage).
+    Salvaged,
+    /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
+    ClockJump,
+    /// An earlier write failed, so nothing is acknowledged any more: reopen the store. What was
+    /// durable before is still answered. The effect of this call is unknown until then.
+    Poisoned,
+    /// The store was closed, and nothing was done.
+    Closed,
+    /// This process is a fork of the one that opened the store: open stores after forking.
+    Forked,
+    /// Stored bytes do not decode as the type asked for: [`Error::payload`] has them.
+    Decode,
+    /// The operating system refused something that is not covered by another kind.
+    Io,
+}
+
+impl ErrorKind {
+    /// Its name in metrics and logs: words with underscores.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::AtCapacity => "at_capacity",
+            Self::Superseded => "superseded",
+            Self::NotHeld => "not_held",
+            Self::AlreadySettled => "already_settled",
+            Self::InUse => "in_use",
+            Self::NoNamespace => "no_namespace",
+            Self::ReadOnly => "read_only",
+            Self::PolicyConflict => "policy_conflict",
+            Self::LogConflict => "log_conflict",
+            Self::Locked => "locked",
+            Self::NotAStore => "not_a_store",
+            Self::Unsupported => "unsupported",
+            Self::Damaged => "damaged",
+            Self::Salvaged => "salvaged",
+            Self::ClockJump => "clock_jump",
+            Self::Poisoned => "poisoned",
+            Self::Closed => "closed",
+            Self::Forked => "forked",
+            Self::Decode => "decode",
+            Self::Io => "io",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                text: text.into(),
+                source: None,
+                current: None,
+                payload: None,
+                rests_on: None,
+            }),
+        }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.inner.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn with_current(mut self, current: KeyInfo) -> Self {
+        self.inner.current = Some(current);
+        self
+    }
+
+    pub(crate) fn resting_on(mut self, frame: Option<u64>) -> Self {
+        self.inner.rests_on = frame;
+        self
+    }
+
+    pub(crate) fn rests_on(&self) -> Option<u64> {
+        self.inner.rests_on
+    }
+
+    pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {
+        self.inner.payload = Some(payload);
+        self
+    }
+
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, text)
+    }
+
+    /// `what` has `actual` bytes (or items) where `limit` are allowed.
+    pub(crate) fn too_large(what: &str, actual: usize, limit: usize, remedy: &str) -> Self {
+        Self::new(
+            ErrorKind::TooLarge,
+            format!("{what} has {actual}, the limit is {limit}: {remedy}"),
+        )
+    }
+
+    pub(crate) fn io(doing: &str, source: io::Error) -> Self {
+        let overtaken = source.get_ref().and_then(|cause| cause.downcast_ref());
+        if let Some(Overtaken(text)) = overtaken {
+            return Self::new(ErrorKind::Locked, text.clone());
+        }
+        let kind = match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Damaged,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::AtCapacity,
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, format!("{doing}: {source}")).with_source(source)
+    }
+
+    /// What kind of trouble this is, by what to do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// What the key is now, where the refusal rests on it.
+    #[must_use]
+    pub fn current(&self) -> Option<&KeyInfo> {
+        self.inner.current.as_ref()
+    }
+
+    /// The stored bytes that did not decode.
+    #[must_use]
+    pub fn payload(&self) -> Option<&[u8]> {
+        self.inner.payload.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("text", &self.inner.text)
+            .field("source", &self.inner.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.inner.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! [`Rank`]: where a key stands in a list that goes by age.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::value::error::{Error, Result};
+use crate::value::key::FencingToken;
+
+/// Where a key stands in a list that goes by age: its second of store time first, then its token.
+///
+/// It names nothing that moves: not the place of a record in the log, which compaction changes, nor
+/// anything of this process. So a list goes on after it in another scan, and after a restart. Shown
+/// as two numbers, and parsed from them.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Rank, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// for key in ["a", "b", "c"] {
+///     let Claim::Granted(lease) = mail.claim(key)? else { unreachable!() };
+///     lease.doubt("the provider timed out")?;
+/// }
+/// let mut page = store.doubts()?;
+/// assert_eq!(page.next().unwrap()?.key(), b"a");
+/// let reached = page.reached().unwrap().to_string();
+///
+/// let after: Rank = reached.parse()?;
+/// let rest: Vec<_> = store.doubts()?.after(after).collect::<hapax::Result<_>>()?;
+/// assert_eq!(rest.len(), 2, "b and c");
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Rank {
+    since: u64,
+    token: FencingToken,
+}
+
+impl Rank {
+    /// The rank of a key whose age is counted from this store time, in seconds since 1970, and
+    /// whose token is this one.
+    #[must_use]
+    pub fn new(since: u64, token: FencingToken) -> Self {
+        Self { since, token }
+    }
+
+    /// Store time that the age is counted from, in seconds since 1970.
+    #[must_use]
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// The token, which ranks keys of the same second.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.token
+    }
+
+    /// The last rank of a second: what comes after it is younger than that second.
+    #[must_use]
+    pub fn end_of(store_secs: u64) -> Self {
+        Self::new(store_secs, FencingToken::LAST)
+    }
+}
+
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.since, self.token)
+    }
+}
+
+impl FromStr for Rank {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |text: &str| {
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_: &u64| is_number)
+        };
+        let parts = text.split_once('-');
+        let rank = parts.and_then(|(since, token)| {
+            let token = FencingToken::from_u64(number(token)?)?;
+            Some(Self::new(number(since)?, token))
+        });
+        rank.ok_or_else(|| {
+            Error::invalid("a rank is two numbers with a hyphen between: seconds and a token")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rank;
+    use crate::value::key::FencingToken;
+
+    fn rank(since: u64, counter: u64) -> Rank {
+        Rank::new(since, FencingToken::new(1, counter))
+    }
+
+    #[test]
+    fn older_seconds_come_first_then_lower_tokens() {
+        assert!(rank(1, 9) < rank(2, 1));
+        assert!(rank(2, 1) < rank(2, 2));
+        assert!(rank(2, 2) < Rank::end_of(2));
+        assert!(Rank::end_of(2) < rank(3, 0));
+    }
+
+    #[test]
+    fn a_rank_is_parsed_from_what_it_shows_only() {
+        for rank in [rank(0, 0), rank(u64::MAX, 7), Rank::end_of(5)] {
+            assert_eq!(rank.to_string().parse::<Rank>().ok(), Some(rank));
+        }
+        let wrong = ["", "-", "1", "1-", "-1", "+1-1", "1-+1", "1--1", "1-2-3"];
+        for text in wrong.into_iter().chain(["1-9223372036854775808", " 1-1"]) {
+            assert!(text.parse::<Rank>().is_err(), "{text}");
+        }
+    }
+}
