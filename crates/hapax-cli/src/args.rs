@@ -1,18 +1,16 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::outcome::Outcome;
+use crate::output::format::OutputArgs;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
 use crate::verbs;
-
-/// How results are written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Format {
-    Table,
-    Json,
-}
+use crate::verbs::verb::Verb;
 
 /// Shown below the help, and in docs/cli.md.
-pub(crate) const EXIT_CODES: &str = "\
+const EXIT_CODES: &str = "\
 Exit codes:
   0  done, and nothing was found that needs anybody
   1  something was found that does: stuck or in-doubt keys, damage, losses, differences, an absent key
@@ -29,21 +27,47 @@ screen shows can be given back. Results go to standard output, everything else t
 #[derive(Debug, Parser)]
 #[command(name = "hapax", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Args {
-    /// Columns for people, or JSON lines for machines
-    #[arg(long, value_enum, default_value_t = Format::Table, global = true, help_heading = "Output")]
-    pub(crate) format: Format,
-
-    /// Show every key in hexadecimal
-    #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) key_hex: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    verb: VerbArgs,
+}
+
+impl Args {
+    /// Does what the command line says.
+    pub(crate) fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let verb: &dyn Verb = match &self.verb {
+            VerbArgs::Info(verb) => verb,
+            VerbArgs::Stat(verb) => verb,
+            VerbArgs::Get(verb) => verb,
+            VerbArgs::Scan(verb) => verb,
+            VerbArgs::Stuck(verb) => verb,
+            VerbArgs::InDoubt(verb) => verb,
+            VerbArgs::Resolve(verb) => verb,
+            VerbArgs::Reconcile(verb) => verb,
+            VerbArgs::Release(verb) => verb,
+            VerbArgs::Forget(verb) => verb,
+            VerbArgs::Verify(verb) => verb,
+            VerbArgs::Salvage(verb) => verb,
+            VerbArgs::AcceptSalvage(verb) => verb,
+            VerbArgs::Compact(verb) => verb,
+            VerbArgs::Backup(verb) => verb,
+            VerbArgs::Restore(verb) => verb,
+            VerbArgs::Export(verb) => verb,
+            VerbArgs::Import(verb) => verb,
+            VerbArgs::Audit(verb) => verb,
+            VerbArgs::Bench(verb) => verb,
+            VerbArgs::Completions(verb) => return verb.run(Self::command(), screen),
+            VerbArgs::Man(verb) => return verb.run(Self::command(), screen),
+        };
+        verb.run(screen)
+    }
 }
 
 /// What there is to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+enum VerbArgs {
     /// Say what a store is: format, log, holder, namespaces, size; beside a live process too
     Info(verbs::info::InfoArgs),
     /// Count what is in it; what can be counted beside a live process, while there is one

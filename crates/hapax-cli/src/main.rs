@@ -1,22 +1,15 @@
 //! `hapax`: looks into a deduplication store, settles what is stuck or in doubt, backs up, and
 //! repairs. Only through the public API of the library.
 //!
-//! `args.rs` has the command line, `verbs/` what each verb does, `screen.rs` where its rows go.
+//! `args.rs` has the command line, `verbs/` what each verb does, `input/` what verbs are given, `output/` where
+//! their rows go, and `notation/` how both are written.
 
-mod action;
 mod args;
-mod choice;
-mod ending;
-mod escaped;
-mod json_file;
-mod json_line;
-mod opening;
-mod progress;
-mod row;
-mod screen;
-mod span;
+mod input;
+mod notation;
+mod outcome;
+mod output;
 mod stopwatch;
-mod table;
 mod trouble;
 mod verbs;
 
@@ -25,15 +18,16 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
-use crate::screen::Screen;
+use crate::output::report::report;
+use crate::output::screen::Screen;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut screen = Screen::new(args.format, args.key_hex);
-    let ran = verbs::run(args.verb, &mut screen);
+    let mut screen = Screen::new(args.output);
+    let ran = args.run(&mut screen);
     let ended = ran.and_then(|outcome| screen.flush().map(|()| outcome));
     match ended {
         Ok(outcome) => outcome.code(),
-        Err(trouble) => trouble.report(args.format),
+        Err(trouble) => report(&trouble, args.output.format),
     }
 }

@@ -1,39 +1,11 @@
-//! [`Outcome`] and [`Trouble`]: how a verb ends, and its exit code.
+//! [`Trouble`]: why a verb could not do its work, its exit code, and what to do next.
 
+use std::fmt::Display;
 use std::io;
-use std::process::ExitCode;
 
 use hapax::ErrorKind;
-use serde_json::Value;
 
-use crate::args::Format;
-use crate::escaped;
-use crate::json_line;
-
-/// How a verb ended that could do its work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
-    /// Nothing needs anybody.
-    Done,
-    /// Something was found that does.
-    Found,
-    /// It was a dry run.
-    Unconfirmed,
-}
-
-impl Outcome {
-    pub(crate) fn found_if(found: bool) -> Self {
-        if found { Self::Found } else { Self::Done }
-    }
-
-    pub(crate) fn code(self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Done => 0,
-            Self::Found => 1,
-            Self::Unconfirmed => 5,
-        })
-    }
-}
+use crate::notation::escaped;
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
@@ -62,13 +34,18 @@ impl Trouble {
         Self::Usage(text.into())
     }
 
+    /// A line of a file that makes no sense.
+    pub(crate) fn in_line(number: u64, text: impl Display) -> Self {
+        Self::usage(format!("line {number}: {text}"))
+    }
+
     /// What went wrong with a file, in words such as "reading keys.jsonl".
     pub(crate) fn file(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |error| Self::Io(doing, error)
     }
 
-    fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Io(..) => 3,
@@ -91,7 +68,7 @@ impl Trouble {
     }
 
     /// What kind it is, in one word.
-    fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         match self {
             Self::Store(error) => snake(&format!("{:?}", error.kind())),
             Self::Usage(_) => "usage".to_owned(),
@@ -100,7 +77,7 @@ impl Trouble {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let text = match self {
             Self::Store(error) => error.to_string(),
             Self::Usage(text) | Self::Refused(text) => text.clone(),
@@ -110,39 +87,12 @@ impl Trouble {
     }
 
     /// What an operator does next, where the text of the library is made for programs.
-    fn next(&self) -> Option<&'static str> {
+    pub(crate) fn next(&self) -> Option<&'static str> {
         let Self::Store(error) = self else {
             return None;
         };
         next_after(error.kind())
     }
-
-    /// Says it on standard error, and gives the exit code.
-    pub(crate) fn report(&self, format: Format) -> ExitCode {
-        let code = self.exit_code();
-        if format == Format::Json {
-            let next = self.next().map_or(Value::Null, Value::from);
-            let fields = [
-                ("error", Value::from(self.kind())),
-                ("text", Value::from(self.text())),
-                ("next", next),
-                ("exit_code", Value::from(code)),
-            ];
-            say(&json_line::object(&fields));
-        } else {
-            say(&format!("hapax: {}", self.text()));
-            if let Some(next) = self.next() {
-                say(&format!("next: {next}"));
-            }
-        }
-        ExitCode::from(code)
-    }
-}
-
-/// A line on standard error; who closed it wants none.
-pub(crate) fn say(line: &str) {
-    use io::Write as _;
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// What an operator does next.

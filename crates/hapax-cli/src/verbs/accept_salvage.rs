@@ -3,11 +3,13 @@
 use clap::Args;
 use hapax::Store;
 
-use crate::action::ActionArgs;
-use crate::opening::StoreArgs;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::input::action_args::ActionArgs;
+use crate::input::store_args::StoreArgs;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `accept-salvage`.
 #[derive(Debug, Args)]
@@ -19,26 +21,28 @@ pub(crate) struct AcceptSalvageArgs {
     action: ActionArgs,
 }
 
-pub(crate) fn run(args: &AcceptSalvageArgs, screen: &mut Screen) -> Result<Outcome> {
-    let row = |done| {
-        Row::new()
-            .text("action", "accept salvage")
-            .flag("done", done)
-    };
-    if !Store::survey(&args.store.store)?.is_salvaged() {
-        screen.record(&row(false))?;
-        screen.note(
-            "there is nothing to accept: the store was not salvaged with losses, or somebody has accepted them",
-        );
-        return Ok(Outcome::Done);
+impl Verb for AcceptSalvageArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let row = |done| {
+            Row::new()
+                .text("action", "accept salvage")
+                .flag("done", done)
+        };
+        if !Store::survey(&self.store.store)?.is_salvaged() {
+            screen.record(&row(false))?;
+            screen.note(
+                "there is nothing to accept: the store was not salvaged with losses, or somebody has accepted them",
+            );
+            return Ok(Outcome::Done);
+        }
+        if self.action.confirm {
+            let store = self.store.write()?;
+            self.action.operator(&store)?.accept_salvage()?;
+            store.close()?;
+        } else {
+            self.store.read()?;
+        }
+        screen.record(&row(self.action.confirm))?;
+        Ok(self.action.end(screen))
     }
-    if args.action.confirm {
-        let store = args.store.write()?;
-        args.action.operator(&store)?.accept_salvage()?;
-        store.close()?;
-    } else {
-        args.store.read()?;
-    }
-    screen.record(&row(args.action.confirm))?;
-    Ok(args.action.end(screen))
 }

@@ -4,12 +4,15 @@ use clap::{Args, Subcommand};
 use hapax::{AuditEntry, AuditFilter, AuditHead, ErrorKind, Origin};
 use serde_json::Value;
 
-use crate::choice::KeyBytes;
-use crate::opening::{NamespaceArgs, StoreArgs};
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
-use crate::{escaped, span};
+use crate::input::namespace_args::NamespaceArgs;
+use crate::input::store_args::StoreArgs;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::verb::Verb;
 
 /// The options of `audit`.
 #[derive(Debug, Args)]
@@ -37,15 +40,15 @@ struct ListArgs {
     namespace: NamespaceArgs,
 
     /// Only entries of this key
-    #[arg(long, value_parser = escaped::parse_key)]
+    #[arg(long, value_parser = key_text::parse_key)]
     key: Option<KeyBytes>,
 
     /// Only entries from this moment on
-    #[arg(long, value_name = "MOMENT", value_parser = span::parse_moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
     since: Option<u64>,
 
     /// Only entries before this moment
-    #[arg(long, value_name = "MOMENT", value_parser = span::parse_moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
     until: Option<u64>,
 
     /// Only what operators did
@@ -64,10 +67,12 @@ struct VerifyArgs {
     against: Option<AuditHead>,
 }
 
-pub(crate) fn run(args: &AuditArgs, screen: &mut Screen) -> Result<Outcome> {
-    match &args.what {
-        What::List(args) => list(args, screen),
-        What::Verify(args) => verify(args, screen),
+impl Verb for AuditArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        match &self.what {
+            What::List(args) => list(args, screen),
+            What::Verify(args) => verify(args, screen),
+        }
     }
 }
 
@@ -123,7 +128,7 @@ fn row(entry: &AuditEntry, key_hex: bool) -> Row {
         .text("reason", entry.reason())
         .only_json("fingerprint_digest", digest_of(entry.fingerprint_digest()))
         .only_json("outcome_digest", digest_of(entry.outcome_digest()))
-        .only_json("expires_at", span::moment(entry.expires_at()))
+        .only_json("expires_at", time::moment(entry.expires_at()))
 }
 
 fn origin(origin: Origin) -> &'static str {

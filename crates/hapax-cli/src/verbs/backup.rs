@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hapax::BackupReport;
 
-use crate::escaped;
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::store_args::StoreArgs;
+use crate::notation::shell;
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::verb::Verb;
 
 /// The options of `backup`.
 #[derive(Debug, Args)]
@@ -22,26 +24,28 @@ pub(crate) struct BackupArgs {
     into: PathBuf,
 }
 
-pub(crate) fn run(args: &BackupArgs, screen: &mut Screen) -> Result<Outcome> {
-    check_outside(&args.store.store, &args.into)?;
-    let store = args.store.read()?;
-    let mut bar = Bar::new("copying");
-    let report = store.backup_with(&args.into, |progress| bar.show(&progress))?;
-    drop(bar);
-    let row = Row::new()
-        .text("backup", &args.into.to_string_lossy())
-        .number("keys", store.stats().keys())
-        .number("damaged_audit_archives", report.damaged_audit_archives());
-    screen.record(&row)?;
-    screen.note(&format!(
-        "`hapax restore {} NEW` makes a store of it",
-        escaped::quoted(&args.into.to_string_lossy())
-    ));
-    Ok(tell_damage(&report, screen))
+impl Verb for BackupArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        check_outside(&self.store.store, &self.into)?;
+        let store = self.store.read()?;
+        let mut bar = ProgressBar::new("copying");
+        let report = store.backup_with(&self.into, |progress| bar.show(&progress))?;
+        drop(bar);
+        let row = Row::new()
+            .text("backup", &self.into.to_string_lossy())
+            .number("keys", store.stats().keys())
+            .number("damaged_audit_archives", report.damaged_audit_archives());
+        screen.record(&row)?;
+        screen.note(&format!(
+            "`hapax restore {} NEW` makes a store of it",
+            shell::quoted(&self.into.to_string_lossy())
+        ));
+        Ok(tell_damage(&report, screen))
+    }
 }
 
 /// Says what of the audit log was copied as damaged as it was.
-pub(super) fn tell_damage(report: &BackupReport, screen: &Screen) -> Outcome {
+pub(crate) fn tell_damage(report: &BackupReport, screen: &Screen) -> Outcome {
     let is_damaged = report.damaged_audit_archives() > 0;
     if is_damaged {
         screen.note("the keys are whole, but not the audit log: what could be read of it was copied as it is; `hapax audit verify` names the place");

@@ -6,11 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use hapax::{Claim, Durability, LeaseError, LogKind, Namespace, Policy, Store};
 
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::span;
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
 use crate::stopwatch::Stopwatch;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::trouble::{Result, Trouble};
+use crate::verbs::verb::Verb;
 
 /// The options of `bench`.
 #[derive(Debug, Args)]
@@ -19,7 +21,7 @@ pub(crate) struct BenchArgs {
     directory: Option<PathBuf>,
 
     /// How long each row takes
-    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = span::parse)]
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = time::parse_span)]
     time: Duration,
 }
 
@@ -34,32 +36,34 @@ struct Measured {
 /// Callers at once, where there is more than one.
 const CALLERS: usize = 16;
 
-pub(crate) fn run(args: &BenchArgs, screen: &mut Screen) -> Result<Outcome> {
-    let directory = args.directory.clone().unwrap_or_else(std::env::temp_dir);
-    let place = tempfile::Builder::new()
-        .prefix("hapax-bench-")
-        .tempdir_in(&directory)
-        .map_err(Trouble::file(format!(
-            "making a directory in {}",
-            directory.display()
-        )))?;
-    let mut rows = Vec::new();
-    for log in [LogKind::Sled, LogKind::Files] {
-        for (at, case) in CASES.iter().enumerate() {
-            let store = Store::builder(place.path().join(format!("{log}-{at}")))
-                .log_kind(log)
-                .durability(case.durability)
-                .open()?;
-            let measured = (case.measure)(&store, args.time)?;
-            store.close()?;
-            rows.push(row(log, case, &measured));
+impl Verb for BenchArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
+        let place = tempfile::Builder::new()
+            .prefix("hapax-bench-")
+            .tempdir_in(&directory)
+            .map_err(Trouble::file(format!(
+                "making a directory in {}",
+                directory.display()
+            )))?;
+        let mut rows = Vec::new();
+        for log in [LogKind::Sled, LogKind::Files] {
+            for (at, case) in CASES.iter().enumerate() {
+                let store = Store::builder(place.path().join(format!("{log}-{at}")))
+                    .log_kind(log)
+                    .durability(case.durability)
+                    .open()?;
+                let measured = (case.measure)(&store, self.time)?;
+                store.close()?;
+                rows.push(row(log, case, &measured));
+            }
         }
+        screen.list(rows.into_iter().map(Ok))?;
+        screen.note(
+            "an orientation: short runs, empty stores, responses of 16 bytes; `cargo bench` and docs/performance.md measure",
+        );
+        Ok(Outcome::Done)
     }
-    screen.list(rows.into_iter().map(Ok))?;
-    screen.note(
-        "an orientation: short runs, empty stores, responses of 16 bytes; `cargo bench` and docs/performance.md measure",
-    );
-    Ok(Outcome::Done)
 }
 
 struct Case {
@@ -107,7 +111,7 @@ fn row(log: LogKind, case: &Case, measured: &Measured) -> Row {
         u64::try_from(nanos).ok()
     };
     let durability = match case.durability {
-        Durability::Interval(window) => format!("interval {}", span::rough(window)),
+        Durability::Interval(window) => format!("interval {}", time::rough(window)),
         _ => "sync".to_owned(),
     };
     Row::new()

@@ -2,11 +2,13 @@
 
 use clap::Args;
 
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::input::store_args::StoreArgs;
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `compact`.
 #[derive(Debug, Args)]
@@ -15,19 +17,21 @@ pub(crate) struct CompactArgs {
     store: StoreArgs,
 }
 
-pub(crate) fn run(args: &CompactArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.write()?;
-    let mut bar = Bar::new("compacting");
-    let compacted = store.compact_with(|progress| bar.show(&progress))?;
-    drop(bar);
-    let disk_bytes = store.stats().disk_bytes();
-    store.close()?;
-    let row = Row::new()
-        .number("segments_dropped", compacted.segments_dropped())
-        .number("records_carried", compacted.records_carried())
-        .size("freed_bytes", compacted.freed_bytes())
-        .size("disk_bytes", disk_bytes)
-        .flag("complete", compacted.is_complete());
-    screen.record(&row)?;
-    Ok(Outcome::Done)
+impl Verb for CompactArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.write()?;
+        let mut bar = ProgressBar::new("compacting");
+        let compacted = store.compact_with(|progress| bar.show(&progress))?;
+        drop(bar);
+        let disk_bytes = store.stats().disk_bytes();
+        store.close()?;
+        let row = Row::new()
+            .number("segments_dropped", compacted.segments_dropped())
+            .number("records_carried", compacted.records_carried())
+            .size("freed_bytes", compacted.freed_bytes())
+            .size("disk_bytes", disk_bytes)
+            .flag("complete", compacted.is_complete());
+        screen.record(&row)?;
+        Ok(Outcome::Done)
+    }
 }

@@ -1,10 +1,11 @@
 //! `completions`: what a shell completes.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::outcome::Outcome;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
 
 /// The options of `completions`.
 #[derive(Debug, Args)]
@@ -14,14 +15,12 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionsArgs, screen: &mut Screen) -> Result<Outcome> {
-    let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut crate::args::Args::command(),
-        "hapax",
-        &mut script,
-    );
-    screen.raw(&script)?;
-    Ok(Outcome::Done)
+impl CompletionsArgs {
+    /// `command` is the command line as a whole.
+    pub(crate) fn run(&self, mut command: Command, screen: &mut Screen) -> Result<Outcome> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "hapax", &mut script);
+        screen.raw(&script)?;
+        Ok(Outcome::Done)
+    }
 }

@@ -8,15 +8,18 @@ use clap::Args;
 use hapax::{KeyInfo, Store};
 use serde_json::Value;
 
-use super::get::body_kind;
-use crate::choice::Choice;
-use crate::ending::Ending;
-use crate::json_line;
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::key_choice::KeyChoice;
+use crate::input::store_args::StoreArgs;
+use crate::notation::count::counted;
+use crate::notation::json_line;
+use crate::outcome::Outcome;
+use crate::output::body_kind::body_kind;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::export_end::ExportEnd;
+use crate::verbs::verb::Verb;
 
 /// The options of `export`.
 #[derive(Debug, Args)]
@@ -25,49 +28,51 @@ pub(crate) struct ExportArgs {
     store: StoreArgs,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: KeyChoice,
 
     /// A new file to write to, instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &ExportArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.read()?;
-    let mut bar = Bar::new("writing");
-    let total = store.stats().keys();
-    let keys = args.choice.keys(&store, &[])?;
-    let mut lines = head(&store, args.choice.namespace().namespace.as_deref())?;
-    let mut file = args.output.as_ref().map(Output::create).transpose()?;
-    let mut ending = Ending::default();
-    let mut write = |line: &str| match &mut file {
-        Some(file) => file.line(line).map(|()| true),
-        None => screen.line(line).map(|()| !screen.is_unread()),
-    };
-    for line in lines.drain(..) {
-        ending.add(line.as_bytes());
-        write(&line)?;
-    }
-    let (mut count, mut goes_on) = (0, true);
-    for info in keys {
-        let line = key(&info?);
-        ending.add(line.as_bytes());
-        goes_on = write(&line)?;
-        count += 1;
-        bar.keys(count, total);
-        if !goes_on {
-            break;
+impl Verb for ExportArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.read()?;
+        let mut bar = ProgressBar::new("writing");
+        let total = store.stats().keys();
+        let keys = self.choice.keys(&store, &[])?;
+        let mut lines = head(&store, self.choice.namespace().namespace.as_deref())?;
+        let mut file = self.output.as_ref().map(Output::create).transpose()?;
+        let mut ending = ExportEnd::default();
+        let mut write = |line: &str| match &mut file {
+            Some(file) => file.line(line).map(|()| true),
+            None => screen.line(line).map(|()| !screen.is_unread()),
+        };
+        for line in lines.drain(..) {
+            ending.add(line.as_bytes());
+            write(&line)?;
         }
+        let (mut count, mut goes_on) = (0, true);
+        for info in keys {
+            let line = key(&info?);
+            ending.add(line.as_bytes());
+            goes_on = write(&line)?;
+            count += 1;
+            bar.keys(count, total);
+            if !goes_on {
+                break;
+            }
+        }
+        if goes_on {
+            write(&ending.line())?;
+        }
+        drop(bar);
+        if let Some(file) = file {
+            file.close()?;
+        }
+        screen.note(&counted(count, "key"));
+        Ok(Outcome::Done)
     }
-    if goes_on {
-        write(&ending.line())?;
-    }
-    drop(bar);
-    if let Some(file) = file {
-        file.close()?;
-    }
-    screen.note(&crate::escaped::many(count, "key"));
-    Ok(Outcome::Done)
 }
 
 /// A file that is written to.

@@ -3,14 +3,20 @@
 use clap::Args;
 use hapax::{FencingToken, KeyInfo, Operator, State, Store};
 
-use super::resolve::parse_token;
-use crate::action::{ActionArgs, Change, all_up_to_an_error, told};
-use crate::choice::{Choice, KeyBytes, StateName};
-use crate::escaped;
-use crate::opening::StoreArgs;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::action_args::ActionArgs;
+use crate::input::key_choice::KeyChoice;
+use crate::input::state_name::StateName;
+use crate::input::store_args::StoreArgs;
+use crate::input::token::parse_token;
+use crate::notation::count::counted;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::outcome::Outcome;
+use crate::output::change::Change;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::in_turn::{all_up_to_an_error, told};
+use crate::verbs::verb::Verb;
 
 /// The options of `forget`.
 #[derive(Debug, Args)]
@@ -19,11 +25,11 @@ pub(crate) struct ForgetArgs {
     store: StoreArgs,
 
     /// The key; without one, give --prefix, --client-key, --state or --older-than
-    #[arg(value_parser = escaped::parse_key)]
+    #[arg(value_parser = key_text::parse_key)]
     key: Option<KeyBytes>,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: KeyChoice,
 
     /// Only keys in this state; may be given more than once [default: completed, failed, released]
     #[arg(long, value_enum, conflicts_with = "key")]
@@ -37,69 +43,67 @@ pub(crate) struct ForgetArgs {
     action: ActionArgs,
 }
 
-pub(crate) fn run(args: &ForgetArgs, screen: &mut Screen) -> Result<Outcome> {
-    if args.key.is_none()
-        && args.choice.prefix().is_none()
-        && args.state.is_empty()
-        && !args.choice.has_age()
-        && !args.choice.has_parts()
-    {
-        return Err(Trouble::usage(
-            "nothing is chosen: name a key, or give --prefix, --client-key, --state or --older-than",
-        ));
-    }
-    if args.key.is_some() && args.choice.has_parts() {
-        return Err(Trouble::usage(
-            "a key is named, and others are chosen by --client-key, --tenant or --operation: give one of both",
-        ));
-    }
-    let store = if args.action.confirm {
-        args.store.write()?
-    } else {
-        args.store.read()?
-    };
-    let operator = if args.action.confirm {
-        Some(args.action.operator(&store)?)
-    } else {
-        None
-    };
-    let keys = chosen(args, &store)?;
-    let key_hex = screen.key_hex();
-    // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
-    let done = operator.map(|operator| {
-        let forgotten = keys
-            .iter()
-            .map(|chosen| forget(&operator, chosen, args.token));
-        all_up_to_an_error(forgotten)
-    });
-    let results = done.iter().flatten();
-    let forgotten = results.filter(|result| matches!(result, Ok(true))).count();
-    let there = keys.iter().filter(|chosen| chosen.state.is_some()).count();
-    let is_whole = args.action.confirm && forgotten == keys.len();
-    let rows = told(done, &keys, |chosen, was_there| {
-        row(chosen, was_there, key_hex)
-    });
-    screen.list(rows)?;
-    if args.action.confirm {
-        store.close()?;
-        screen.note(&match forgotten {
-            0 => "no key was forgotten".to_owned(),
-            _ => format!(
-                "{} forgotten; the bytes go with their segments: `hapax compact`",
-                many(forgotten)
-            ),
+impl Verb for ForgetArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        if self.key.is_none()
+            && self.choice.prefix().is_none()
+            && self.state.is_empty()
+            && !self.choice.has_age()
+            && !self.choice.has_parts()
+        {
+            return Err(Trouble::usage(
+                "nothing is chosen: name a key, or give --prefix, --client-key, --state or --older-than",
+            ));
+        }
+        if self.key.is_some() && self.choice.has_parts() {
+            return Err(Trouble::usage(
+                "a key is named, and others are chosen by --client-key, --tenant or --operation: give one of both",
+            ));
+        }
+        let store = self.store.open(self.action.confirm)?;
+        let operator = if self.action.confirm {
+            Some(self.action.operator(&store)?)
+        } else {
+            None
+        };
+        let keys = chosen(self, &store)?;
+        let key_hex = screen.key_hex();
+        // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+        let done = operator.map(|operator| {
+            let forgotten = keys
+                .iter()
+                .map(|chosen| forget(&operator, chosen, self.token));
+            all_up_to_an_error(forgotten)
         });
-    } else {
-        screen.note(&format!("{} would be forgotten", many(there)));
+        let results = done.iter().flatten();
+        let forgotten = results.filter(|result| matches!(result, Ok(true))).count();
+        let there = keys.iter().filter(|chosen| chosen.state.is_some()).count();
+        let is_whole = self.action.confirm && forgotten == keys.len();
+        let rows = told(done, &keys, |chosen, was_there| {
+            row(chosen, was_there, key_hex)
+        });
+        screen.list(rows)?;
+        if self.action.confirm {
+            store.close()?;
+            screen.note(&match forgotten {
+                0 => "no key was forgotten".to_owned(),
+                _ => format!(
+                    "{} forgotten; the bytes go with their segments: `hapax compact`",
+                    many(forgotten)
+                ),
+            });
+        } else {
+            screen.note(&format!("{} would be forgotten", many(there)));
+        }
+        if there == 0 || self.action.confirm && !is_whole {
+            return Ok(Outcome::Found);
+        }
+        Ok(self.action.end(screen))
     }
-    if there == 0 || args.action.confirm && !is_whole {
-        return Ok(Outcome::Found);
-    }
-    Ok(args.action.end(screen))
 }
 
 fn many(keys: usize) -> String {
-    escaped::many(u64::try_from(keys).unwrap_or(u64::MAX), "key")
+    counted(u64::try_from(keys).unwrap_or(u64::MAX), "key")
 }
 
 /// A key that was chosen: without its body, because there may be many.
@@ -157,7 +161,7 @@ fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
     }
     Err(Trouble::Refused(format!(
         "{} of {} is {} under token {}: resolve it, or forget it all the same with --token {}",
-        escaped::key(info.key(), false),
+        key_text::key(info.key(), false),
         info.namespace(),
         info.state(),
         info.token(),

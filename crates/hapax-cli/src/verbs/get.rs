@@ -1,15 +1,19 @@
 //! `get`: one key, with all that is known of it.
 
 use clap::Args;
-use hapax::{KeyInfo, State};
+use hapax::KeyInfo;
 
-use crate::choice::KeyBytes;
-use crate::escaped;
-use crate::opening::{NamespaceArgs, StoreArgs};
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::span;
-use crate::trouble::{Outcome, Result};
+use crate::input::namespace_args::NamespaceArgs;
+use crate::input::store_args::StoreArgs;
+use crate::notation::escaped;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::notation::size;
+use crate::outcome::Outcome;
+use crate::output::body_kind::body_kind;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `get`.
 #[derive(Debug, Args)]
@@ -18,7 +22,7 @@ pub(crate) struct GetArgs {
     store: StoreArgs,
 
     /// The key
-    #[arg(value_parser = escaped::parse_key)]
+    #[arg(value_parser = key_text::parse_key)]
     key: KeyBytes,
 
     #[command(flatten)]
@@ -37,21 +41,23 @@ pub(crate) struct GetArgs {
     raw: bool,
 }
 
-pub(crate) fn run(args: &GetArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.read()?;
-    let namespace = args.namespace.open(&store)?;
-    let Some(info) = namespace.get(&args.key)? else {
-        if !args.raw {
-            screen.record(&absent(namespace.name(), &args.key, screen.key_hex()))?;
+impl Verb for GetArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.read()?;
+        let namespace = self.namespace.open(&store)?;
+        let Some(info) = namespace.get(&self.key)? else {
+            if !self.raw {
+                screen.record(&absent(namespace.name(), &self.key, screen.key_hex()))?;
+            }
+            return Ok(Outcome::Found);
+        };
+        if self.raw {
+            screen.raw(info.body())?;
+            return Ok(Outcome::Done);
         }
-        return Ok(Outcome::Found);
-    };
-    if args.raw {
-        screen.raw(info.body())?;
-        return Ok(Outcome::Done);
+        screen.record(&row(&info, self, store.stats().store_secs(), screen))?;
+        Ok(Outcome::Done)
     }
-    screen.record(&row(&info, args, store.stats().store_secs(), screen))?;
-    Ok(Outcome::Done)
 }
 
 fn absent(namespace: &str, key: &[u8], key_hex: bool) -> Row {
@@ -90,15 +96,6 @@ fn row(info: &KeyInfo, args: &GetArgs, now_secs: u64, screen: &Screen) -> Row {
     body(row, info, args)
 }
 
-/// What the body of a key in this state is.
-pub(crate) fn body_kind(state: State) -> &'static str {
-    match state {
-        State::Completed => "response",
-        State::Failed => "error",
-        _ => "checkpoint",
-    }
-}
-
 fn body(row: Row, info: &KeyInfo, args: &GetArgs) -> Row {
     let kind = body_kind(info.state());
     let bytes = u64::try_from(info.body().len()).unwrap_or(u64::MAX);
@@ -110,7 +107,7 @@ fn body(row: Row, info: &KeyInfo, args: &GetArgs) -> Row {
     let size = if info.body_omitted() {
         "left out: it was over its limit".to_owned()
     } else {
-        format!("{}{hint}", span::size(bytes))
+        format!("{}{hint}", size::size(bytes))
     };
     let row = row
         .only_table(kind, size)

@@ -3,13 +3,15 @@
 use clap::Args;
 use hapax::Doubt;
 
-use crate::choice::Choice;
-use crate::escaped;
-use crate::opening::StoreArgs;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::span;
-use crate::trouble::{Outcome, Result};
+use crate::input::key_choice::KeyChoice;
+use crate::input::store_args::StoreArgs;
+use crate::notation::count::counted;
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `in-doubt`.
 #[derive(Debug, Args)]
@@ -18,30 +20,32 @@ pub(crate) struct InDoubtArgs {
     store: StoreArgs,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: KeyChoice,
 
     /// Show the key that holders used downstream under this label, to look the effect up there
     #[arg(long, value_name = "LABEL")]
     derived_key: Option<String>,
 }
 
-pub(crate) fn run(args: &InDoubtArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.read()?;
-    let now_secs = store.stats().store_secs();
-    let key_hex = screen.key_hex();
-    let doubts = args.choice.doubts(&store)?;
-    let label = args.derived_key.as_deref();
-    let rows = doubts.map(|doubt| Ok(row(&doubt?, now_secs, key_hex, label)));
-    let count = screen.list(rows)?;
-    if count == 0 {
-        screen.note("no key is in doubt");
-    } else {
-        screen.note(&format!(
-            "{} in doubt: look each effect up where it would have happened, then `hapax resolve` one or `hapax reconcile` many",
-            escaped::many(count, "key")
-        ));
+impl Verb for InDoubtArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.read()?;
+        let now_secs = store.stats().store_secs();
+        let key_hex = screen.key_hex();
+        let doubts = self.choice.doubts(&store)?;
+        let label = self.derived_key.as_deref();
+        let rows = doubts.map(|doubt| Ok(row(&doubt?, now_secs, key_hex, label)));
+        let count = screen.list(rows)?;
+        if count == 0 {
+            screen.note("no key is in doubt");
+        } else {
+            screen.note(&format!(
+                "{} in doubt: look each effect up where it would have happened, then `hapax resolve` one or `hapax reconcile` many",
+                counted(count, "key")
+            ));
+        }
+        Ok(Outcome::found_if(count > 0))
     }
-    Ok(Outcome::found_if(count > 0))
 }
 
 fn row(doubt: &Doubt, now_secs: u64, key_hex: bool, label: Option<&str>) -> Row {
@@ -49,7 +53,7 @@ fn row(doubt: &Doubt, now_secs: u64, key_hex: bool, label: Option<&str>) -> Row 
         .text("namespace", doubt.namespace())
         .key(doubt.key(), key_hex)
         .span("age_secs", now_secs.saturating_sub(doubt.since()))
-        .only_json("recorded_at", span::moment(doubt.since()))
+        .only_json("recorded_at", time::moment(doubt.since()))
         .number("attempt", u64::from(doubt.attempt()))
         .text("token", &doubt.token().to_string())
         .bytes("reason", "reason_base64", doubt.reason())

@@ -4,10 +4,12 @@ use clap::Args;
 use hapax::{Store, Survey};
 use serde_json::Value;
 
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::span;
-use crate::trouble::{Outcome, Result};
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `info`.
 #[derive(Debug, Args)]
@@ -16,28 +18,31 @@ pub(crate) struct InfoArgs {
     store: std::path::PathBuf,
 }
 
-pub(crate) fn run(args: &InfoArgs, screen: &mut Screen) -> Result<Outcome> {
-    let survey = Store::survey(&args.store)?;
-    let namespaces: Vec<Row> = namespaces(&survey);
-    let row = row(&survey)
-        .only_json(
-            "namespaces",
-            namespaces.iter().map(Row::value).collect::<Vec<_>>(),
-        )
-        .only_json("segment_list", segments(&survey));
-    screen.record(&row)?;
-    if !screen.is_json() && !namespaces.is_empty() {
-        screen.line("")?;
-        screen.list(namespaces.into_iter().map(Ok))?;
+impl Verb for InfoArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let survey = Store::survey(&self.store)?;
+        let namespaces: Vec<Row> = namespaces(&survey);
+        let row = row(&survey)
+            .only_json(
+                "namespaces",
+                namespaces.iter().map(Row::value).collect::<Vec<_>>(),
+            )
+            .only_json("segment_list", segments(&survey));
+        screen.record(&row)?;
+        if !screen.is_json() && !namespaces.is_empty() {
+            screen.line("")?;
+            screen.list(namespaces.into_iter().map(Ok))?;
+        }
+        if survey.is_salvaged() {
+            screen.note(
+                "it was salvaged with losses: settle them outside, then `hapax accept-salvage`",
+            );
+        }
+        if survey.is_backup() {
+            screen.note("it is a backup: `hapax restore` makes a store of it");
+        }
+        Ok(Outcome::found_if(survey.is_salvaged()))
     }
-    if survey.is_salvaged() {
-        screen
-            .note("it was salvaged with losses: settle them outside, then `hapax accept-salvage`");
-    }
-    if survey.is_backup() {
-        screen.note("it is a backup: `hapax restore` makes a store of it");
-    }
-    Ok(Outcome::found_if(survey.is_salvaged()))
 }
 
 fn row(survey: &Survey) -> Row {
@@ -105,5 +110,5 @@ fn number(value: &Value) -> String {
 /// A span, as the library writes it: seconds and nanoseconds.
 fn duration(value: &Value) -> String {
     let span: std::result::Result<std::time::Duration, _> = serde_json::from_value(value.clone());
-    span.map_or("-".to_owned(), span::rough)
+    span.map_or("-".to_owned(), time::rough)
 }

@@ -1,9 +1,10 @@
 //! `man`: the manual page.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::outcome::Outcome;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
 
 /// The options of `man`.
 #[derive(Debug, Args)]
@@ -12,17 +13,19 @@ pub(crate) struct ManArgs {
     verb: Option<String>,
 }
 
-pub(crate) fn run(args: &ManArgs, screen: &mut Screen) -> Result<Outcome> {
-    let mut command = crate::args::Args::command();
-    command.build();
-    if let Some(name) = &args.verb {
-        let verb = command.find_subcommand(name).cloned();
-        command = verb.ok_or_else(|| Trouble::usage(format!("there is no verb {name:?}")))?;
+impl ManArgs {
+    /// `command` is the command line as a whole.
+    pub(crate) fn run(&self, mut command: Command, screen: &mut Screen) -> Result<Outcome> {
+        command.build();
+        if let Some(name) = &self.verb {
+            let verb = command.find_subcommand(name).cloned();
+            command = verb.ok_or_else(|| Trouble::usage(format!("there is no verb {name:?}")))?;
+        }
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(Trouble::file("writing the results"))?;
+        screen.raw(&page)?;
+        Ok(Outcome::Done)
     }
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command)
-        .render(&mut page)
-        .map_err(Trouble::file("writing the results"))?;
-    screen.raw(&page)?;
-    Ok(Outcome::Done)
 }

@@ -6,13 +6,18 @@ use clap::Args;
 use hapax::{Doubt, Namespace, Resolution, Store};
 use serde::Deserialize;
 
-use super::resolve::{self, Form, parse_token};
-use crate::action::{ActionArgs, all_up_to_an_error, told};
-use crate::escaped::many;
-use crate::json_file::{either, fault, key, lines};
-use crate::opening::StoreArgs;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::action_args::ActionArgs;
+use crate::input::json_file::lines;
+use crate::input::json_member::{either, fault, key};
+use crate::input::store_args::StoreArgs;
+use crate::input::token::parse_token;
+use crate::notation::count::counted;
+use crate::outcome::Outcome;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::in_turn::{all_up_to_an_error, told};
+use crate::verbs::resolution::{self, Form};
+use crate::verbs::verb::Verb;
 
 /// The options of `reconcile`.
 #[derive(Debug, Args)]
@@ -63,47 +68,45 @@ struct HttpAnswer {
 impl HttpAnswer {
     fn stored(&self) -> std::result::Result<Vec<u8>, String> {
         let body = either(self.body.as_deref(), self.body_base64.as_deref())?;
-        resolve::http_answer(self.status, &self.headers, body.unwrap_or_default())
+        resolution::http_answer(self.status, &self.headers, body.unwrap_or_default())
     }
 }
 
-pub(crate) fn run(args: &ReconcileArgs, screen: &mut Screen) -> Result<Outcome> {
-    let verdicts = read(&args.file)?;
-    let confirm = args.action.confirm;
-    let store = if confirm {
-        args.store.write()?
-    } else {
-        args.store.read()?
-    };
-    // Nothing is changed unless every line makes sense and fits.
-    let settled = verdicts
-        .iter()
-        .map(|verdict| find(&store, verdict))
-        .collect::<Result<Vec<_>>>()?;
-    let operator = confirm.then(|| args.action.operator(&store)).transpose()?;
-    let key_hex = screen.key_hex();
-    // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
-    let done = operator.map(|operator| {
-        let resolved = settled
+impl Verb for ReconcileArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let verdicts = read(&self.file)?;
+        let confirm = self.action.confirm;
+        let store = self.store.open(confirm)?;
+        // Nothing is changed unless every line makes sense and fits.
+        let settled = verdicts
             .iter()
-            .map(|(doubt, resolution)| Ok(operator.resolve(doubt, resolution.clone())?));
-        all_up_to_an_error(resolved)
-    });
-    let rows = told(done, &settled, |(doubt, resolution), done| {
-        resolve::change(doubt, resolution, done.is_some()).row(key_hex)
-    });
-    screen.list(rows)?;
-    let count = u64::try_from(settled.len()).unwrap_or(u64::MAX);
-    if confirm {
-        store.close()?;
+            .map(|verdict| find(&store, verdict))
+            .collect::<Result<Vec<_>>>()?;
+        let operator = confirm.then(|| self.action.operator(&store)).transpose()?;
+        let key_hex = screen.key_hex();
+        // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+        let done = operator.map(|operator| {
+            let resolved = settled
+                .iter()
+                .map(|(doubt, resolution)| Ok(operator.resolve(doubt, resolution.clone())?));
+            all_up_to_an_error(resolved)
+        });
+        let rows = told(done, &settled, |(doubt, resolution), done| {
+            resolution::change(doubt, resolution, done.is_some()).row(key_hex)
+        });
+        screen.list(rows)?;
+        let count = u64::try_from(settled.len()).unwrap_or(u64::MAX);
+        if confirm {
+            store.close()?;
+        }
+        let end = if confirm {
+            "settled"
+        } else {
+            "would be settled"
+        };
+        screen.note(&format!("{} {end}", counted(count, "doubt")));
+        Ok(self.action.end(screen))
     }
-    let end = if confirm {
-        "settled"
-    } else {
-        "would be settled"
-    };
-    screen.note(&format!("{} {end}", many(count, "doubt")));
-    Ok(args.action.end(screen))
 }
 
 fn read(file: &Path) -> Result<Vec<(u64, Verdict)>> {
@@ -123,7 +126,7 @@ fn find(store: &Store, (number, verdict): &(u64, Verdict)) -> Result<(Doubt, Res
     let token = parse_token(&verdict.token).map_err(wrong)?;
     let resolution = verdict.resolution().map_err(wrong)?;
     let namespace: Namespace = store.open_namespace(&verdict.namespace)?;
-    let doubt = resolve::find(&namespace, &key, token)?;
+    let doubt = resolution::find(&namespace, &key, token)?;
     let is_http = verdict.happened_http.is_some() || verdict.failed_http.is_some();
     let form = match (is_http, verdict.raw) {
         (true, _) => Form::Http,
@@ -131,7 +134,7 @@ fn find(store: &Store, (number, verdict): &(u64, Verdict)) -> Result<(Doubt, Res
         (false, false) => Form::Plain,
     };
     let refused = |text: String| Trouble::Refused(format!("line {number}: {text}"));
-    resolve::check_form(&key, &resolution, form).map_err(refused)?;
+    resolution::check_form(&key, &resolution, form).map_err(refused)?;
     Ok((doubt, resolution))
 }
 

@@ -3,13 +3,16 @@
 use clap::Args;
 use hapax::{FencingToken, State};
 
-use super::resolve::parse_token;
-use crate::action::{ActionArgs, Change};
-use crate::choice::KeyBytes;
-use crate::escaped;
-use crate::opening::{NamespaceArgs, StoreArgs};
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::action_args::ActionArgs;
+use crate::input::namespace_args::NamespaceArgs;
+use crate::input::store_args::StoreArgs;
+use crate::input::token::parse_token;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::outcome::Outcome;
+use crate::output::change::Change;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::verb::Verb;
 
 /// The options of `release`.
 #[derive(Debug, Args)]
@@ -18,7 +21,7 @@ pub(crate) struct ReleaseArgs {
     store: StoreArgs,
 
     /// The key
-    #[arg(value_parser = escaped::parse_key)]
+    #[arg(value_parser = key_text::parse_key)]
     key: KeyBytes,
 
     #[command(flatten)]
@@ -32,56 +35,54 @@ pub(crate) struct ReleaseArgs {
     action: ActionArgs,
 }
 
-pub(crate) fn run(args: &ReleaseArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = if args.action.confirm {
-        args.store.write()?
-    } else {
-        args.store.read()?
-    };
-    let namespace = args.namespace.open(&store)?;
-    let shown = escaped::key(&args.key, false);
-    let refused =
-        |text: String| Trouble::Refused(format!("{shown} of {} {text}", namespace.name()));
-    let Some(info) = namespace.get(&args.key)? else {
-        return Err(refused("is absent: nobody holds it".to_owned()));
-    };
-    match info.state() {
-        State::InProgress => {}
-        State::InDoubt => {
-            return Err(refused(
-                "is in doubt: look its effect up, and say what came of it with `hapax resolve`"
-                    .to_owned(),
-            ));
+impl Verb for ReleaseArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.open(self.action.confirm)?;
+        let namespace = self.namespace.open(&store)?;
+        let shown = key_text::key(&self.key, false);
+        let refused =
+            |text: String| Trouble::Refused(format!("{shown} of {} {text}", namespace.name()));
+        let Some(info) = namespace.get(&self.key)? else {
+            return Err(refused("is absent: nobody holds it".to_owned()));
+        };
+        match info.state() {
+            State::InProgress => {}
+            State::InDoubt => {
+                return Err(refused(
+                    "is in doubt: look its effect up, and say what came of it with `hapax resolve`"
+                        .to_owned(),
+                ));
+            }
+            state => {
+                return Err(refused(format!(
+                    "is {state}: nobody holds it, and the next claim is answered at once"
+                )));
+            }
         }
-        state => {
-            return Err(refused(format!(
-                "is {state}: nobody holds it, and the next claim is answered at once"
-            )));
+        if info.token() != self.token {
+            let text = format!(
+                "is held under token {}, not {}: look again with `hapax get`",
+                info.token(),
+                self.token
+            );
+            return Err(refused(text));
         }
+        if self.action.confirm {
+            let operator = self.action.operator(&store)?;
+            operator.release(namespace.name(), &self.key, self.token)?;
+        }
+        let change = Change {
+            action: "release",
+            namespace: namespace.name(),
+            key: &self.key,
+            state: Some(State::InProgress),
+            becomes: Some(State::Released),
+            done: self.action.confirm,
+        };
+        screen.list([Ok(change.row(screen.key_hex()))])?;
+        if self.action.confirm {
+            store.close()?;
+        }
+        Ok(self.action.end(screen))
     }
-    if info.token() != args.token {
-        let text = format!(
-            "is held under token {}, not {}: look again with `hapax get`",
-            info.token(),
-            args.token
-        );
-        return Err(refused(text));
-    }
-    if args.action.confirm {
-        let operator = args.action.operator(&store)?;
-        operator.release(namespace.name(), &args.key, args.token)?;
-    }
-    let change = Change {
-        action: "release",
-        namespace: namespace.name(),
-        key: &args.key,
-        state: Some(State::InProgress),
-        becomes: Some(State::Released),
-        done: args.action.confirm,
-    };
-    screen.list([Ok(change.row(screen.key_hex()))])?;
-    if args.action.confirm {
-        store.close()?;
-    }
-    Ok(args.action.end(screen))
 }

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hapax::{Doubt, Namespace, Resolution, State};
-use hapax_http_types::{KeyParts, StoredResponse};
+use hapax::Resolution;
 
-use crate::action::{ActionArgs, Change};
-use crate::choice::KeyBytes;
-use crate::escaped;
-use crate::opening::{NamespaceArgs, StoreArgs};
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::input::action_args::ActionArgs;
+use crate::input::namespace_args::NamespaceArgs;
+use crate::input::store_args::StoreArgs;
+use crate::input::token::parse_token;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::outcome::Outcome;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::resolution::{self, Form};
+use crate::verbs::verb::Verb;
 
 /// The options of `resolve`.
 #[derive(Debug, Args)]
@@ -20,7 +23,7 @@ pub(crate) struct ResolveArgs {
     store: StoreArgs,
 
     /// The key
-    #[arg(value_parser = escaped::parse_key)]
+    #[arg(value_parser = key_text::parse_key)]
     key: KeyBytes,
 
     #[command(flatten)]
@@ -93,33 +96,26 @@ struct AnswerArgs {
     body_file: Option<PathBuf>,
 }
 
-/// Reads a token.
-pub(crate) fn parse_token(text: &str) -> std::result::Result<hapax::FencingToken, String> {
-    let number = text.parse().ok().and_then(hapax::FencingToken::from_i64);
-    number.ok_or_else(|| "a token is a decimal number below 2^63".to_owned())
-}
-
-pub(crate) fn run(args: &ResolveArgs, screen: &mut Screen) -> Result<Outcome> {
-    let resolution = args.verdict.resolution(&args.answer)?;
-    let form = args.verdict.form(args.raw);
-    let store = if args.action.confirm {
-        args.store.write()?
-    } else {
-        args.store.read()?
-    };
-    let namespace = args.namespace.open(&store)?;
-    let doubt = find(&namespace, &args.key, args.token)?;
-    check_form(&args.key, &resolution, form).map_err(Trouble::Refused)?;
-    if args.action.confirm {
-        let operator = args.action.operator(&store)?;
-        operator.resolve(&doubt, resolution.clone())?;
+impl Verb for ResolveArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let resolution = self.verdict.resolution(&self.answer)?;
+        let form = self.verdict.form(self.raw);
+        let store = self.store.open(self.action.confirm)?;
+        let namespace = self.namespace.open(&store)?;
+        let doubt = resolution::find(&namespace, &self.key, self.token)?;
+        resolution::check_form(&self.key, &resolution, form).map_err(Trouble::Refused)?;
+        if self.action.confirm {
+            let operator = self.action.operator(&store)?;
+            operator.resolve(&doubt, resolution.clone())?;
+        }
+        let row =
+            resolution::change(&doubt, &resolution, self.action.confirm).row(screen.key_hex());
+        screen.list([Ok(row)])?;
+        if self.action.confirm {
+            store.close()?;
+        }
+        Ok(self.action.end(screen))
     }
-    let row = change(&doubt, &resolution, args.action.confirm).row(screen.key_hex());
-    screen.list([Ok(row)])?;
-    if args.action.confirm {
-        store.close()?;
-    }
-    Ok(args.action.end(screen))
 }
 
 impl Verdict {
@@ -170,98 +166,6 @@ impl AnswerArgs {
 
     fn stored(&self, status: u16) -> Result<Vec<u8>> {
         let body = bytes(&self.body, &self.body_file)?.unwrap_or_default();
-        http_answer(status, &self.header, body).map_err(Trouble::usage)
-    }
-}
-
-/// The bytes that the HTTP layer keeps of an answer.
-pub(crate) fn http_answer(
-    status: u16,
-    headers: &[String],
-    body: Vec<u8>,
-) -> std::result::Result<Vec<u8>, String> {
-    let headers = headers.iter().map(String::as_str);
-    let answer = StoredResponse::plain(status, headers, body);
-    let answer = answer.map_err(|error| error.to_string())?;
-    Ok(answer.to_bytes().to_vec())
-}
-
-/// How an outcome was given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
-    /// As bytes.
-    Plain,
-    /// As bytes that are meant, whatever the key looks like.
-    Raw,
-    /// As an answer over HTTP.
-    Http,
-}
-
-/// Refuses what clients of the key could not be answered with.
-pub(crate) fn check_form(
-    key: &[u8],
-    resolution: &Resolution,
-    form: Form,
-) -> std::result::Result<(), String> {
-    let is_of_http = KeyParts::of(key).is_some();
-    match (resolution, form) {
-        (Resolution::Happened(response), Form::Plain) if is_of_http => {
-            let is_answer = StoredResponse::from_bytes(response.clone().into()).is_ok();
-            if is_answer {
-                Ok(())
-            } else {
-                Err(format!(
-                    "{} looks like a key of the HTTP layer, whose clients are answered with a status, headers and a \
-                     body: give them with --happened-http, or store the bytes as they are with --raw (in a file: \
-                     happened_http, raw)",
-                    escaped::key(key, false)
-                ))
-            }
-        }
-        (_, Form::Http) if !is_of_http => Err(format!(
-            "{} is no key of the HTTP layer: give the response as the service stores it",
-            escaped::key(key, false)
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The doubt of a key, if it is still that of this token.
-pub(crate) fn find(namespace: &Namespace, key: &[u8], token: hapax::FencingToken) -> Result<Doubt> {
-    let Some(doubt) = namespace.doubt_of(key)? else {
-        let is = match namespace.get(key)? {
-            Some(info) => info.state().to_string(),
-            None => "absent".to_owned(),
-        };
-        return Err(refused(namespace, key, &format!("is {is}, not in doubt")));
-    };
-    if doubt.token() != token {
-        let text = format!("is in doubt under token {}, not {token}", doubt.token());
-        return Err(refused(namespace, key, &text));
-    }
-    Ok(doubt)
-}
-
-fn refused(namespace: &Namespace, key: &[u8], text: &str) -> Trouble {
-    Trouble::Refused(format!(
-        "{} of {} {text}: look at it with `hapax get`, and decide again",
-        escaped::key(key, false),
-        namespace.name()
-    ))
-}
-
-/// What a resolution makes of a doubt.
-pub(crate) fn change<'a>(doubt: &'a Doubt, resolution: &Resolution, done: bool) -> Change<'a> {
-    Change {
-        action: "resolve",
-        namespace: doubt.namespace(),
-        key: doubt.key(),
-        state: Some(State::InDoubt),
-        becomes: Some(match resolution {
-            Resolution::Happened(_) => State::Completed,
-            Resolution::Failed(_) => State::Failed,
-            Resolution::NeverHappened => State::Released,
-        }),
-        done,
+        resolution::http_answer(status, &self.header, body).map_err(Trouble::usage)
     }
 }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use hapax::Store;
 
-use super::backup::tell_damage;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::backup::tell_damage;
+use crate::verbs::verb::Verb;
 
 /// The options of `restore`.
 #[derive(Debug, Args)]
@@ -21,14 +23,17 @@ pub(crate) struct RestoreArgs {
     into: PathBuf,
 }
 
-pub(crate) fn run(args: &RestoreArgs, screen: &mut Screen) -> Result<Outcome> {
-    let mut bar = Bar::new("copying");
-    let report = Store::restore_with(&args.from, &args.into, |progress| bar.show(&progress))?;
-    drop(bar);
-    let row = Row::new()
-        .text("store", &args.into.to_string_lossy())
-        .number("damaged_audit_archives", report.damaged_audit_archives());
-    screen.record(&row)?;
-    screen.note("keys that were settled after the backup may run again: see docs/guarantees.md");
-    Ok(tell_damage(&report, screen))
+impl Verb for RestoreArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let mut bar = ProgressBar::new("copying");
+        let report = Store::restore_with(&self.from, &self.into, |progress| bar.show(&progress))?;
+        drop(bar);
+        let row = Row::new()
+            .text("store", &self.into.to_string_lossy())
+            .number("damaged_audit_archives", report.damaged_audit_archives());
+        screen.record(&row)?;
+        screen
+            .note("keys that were settled after the backup may run again: see docs/guarantees.md");
+        Ok(tell_damage(&report, screen))
+    }
 }

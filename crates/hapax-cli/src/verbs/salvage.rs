@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use hapax::{Policy, Salvage, SalvageOptions, Store};
 
-use crate::escaped;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::notation::shell;
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `salvage`.
 #[derive(Debug, Args)]
@@ -44,38 +46,40 @@ fn parse_namespace(text: &str) -> std::result::Result<(u32, String, Policy), Str
     parse().ok_or_else(|| "write it as 1:NAME:at-least-once or 1:NAME:at-most-once".to_owned())
 }
 
-pub(crate) fn run(args: &SalvageArgs, screen: &mut Screen) -> Result<Outcome> {
-    let mut bar = Bar::new("saving");
-    let mut options = SalvageOptions::new();
-    if let Some(directory) = &args.manifest_of {
-        options = options.manifest_of(directory);
+impl Verb for SalvageArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let mut bar = ProgressBar::new("saving");
+        let mut options = SalvageOptions::new();
+        if let Some(directory) = &self.manifest_of {
+            options = options.manifest_of(directory);
+        }
+        for (number, name, policy) in &self.namespace {
+            options = options.namespace(*number, name, policy.clone());
+        }
+        let salvage = Store::salvage_with_progress(&self.from, &self.into, options, |progress| {
+            bar.show(&progress);
+        })?;
+        drop(bar);
+        screen.record(&row(&salvage))?;
+        let into = shell::quoted(&self.into.to_string_lossy());
+        screen.note(&if salvage.is_whole() {
+            format!("everything is in {into}: put it in the place of the damaged store")
+        } else {
+            format!(
+                "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
+            )
+        });
+        let (lost, altered) = (
+            salvage.lost_audit_entries(),
+            salvage.altered_audit_entries(),
+        );
+        if lost + altered > 0 {
+            screen.note(&format!(
+                "of the entries of the audit log {lost} are lost and {altered} altered: keep the damaged store for whoever audits it"
+            ));
+        }
+        Ok(Outcome::found_if(!salvage.is_whole() || lost + altered > 0))
     }
-    for (number, name, policy) in &args.namespace {
-        options = options.namespace(*number, name, policy.clone());
-    }
-    let salvage = Store::salvage_with_progress(&args.from, &args.into, options, |progress| {
-        bar.show(&progress);
-    })?;
-    drop(bar);
-    screen.record(&row(&salvage))?;
-    let into = escaped::quoted(&args.into.to_string_lossy());
-    screen.note(&if salvage.is_whole() {
-        format!("everything is in {into}: put it in the place of the damaged store")
-    } else {
-        format!(
-            "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
-        )
-    });
-    let (lost, altered) = (
-        salvage.lost_audit_entries(),
-        salvage.altered_audit_entries(),
-    );
-    if lost + altered > 0 {
-        screen.note(&format!(
-            "of the entries of the audit log {lost} are lost and {altered} altered: keep the damaged store for whoever audits it"
-        ));
-    }
-    Ok(Outcome::found_if(!salvage.is_whole() || lost + altered > 0))
 }
 
 fn row(salvage: &Salvage) -> Row {

@@ -3,11 +3,16 @@
 use clap::Args;
 use hapax::{KeyInfo, State};
 
-use crate::choice::{Choice, StateName};
-use crate::opening::StoreArgs;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::input::key_choice::KeyChoice;
+use crate::input::state_name::StateName;
+use crate::input::store_args::StoreArgs;
+use crate::notation::count::counted;
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `scan`.
 #[derive(Debug, Args)]
@@ -16,7 +21,7 @@ pub(crate) struct ScanArgs {
     store: StoreArgs,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: KeyChoice,
 
     /// Only keys in this state; may be given more than once
     #[arg(long, value_enum)]
@@ -27,19 +32,21 @@ pub(crate) struct ScanArgs {
     limit: Option<usize>,
 }
 
-pub(crate) fn run(args: &ScanArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.read()?;
-    let now_secs = store.stats().store_secs();
-    let key_hex = screen.key_hex();
-    let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
-    let keys = args.choice.keys(&store, &states)?;
-    let limit = args.limit.unwrap_or(usize::MAX);
-    let rows = keys
-        .take(limit)
-        .map(|info| Ok(row(&info?, now_secs, key_hex)));
-    let count = screen.list(rows)?;
-    screen.note(&crate::escaped::many(count, "key"));
-    Ok(Outcome::Done)
+impl Verb for ScanArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.read()?;
+        let now_secs = store.stats().store_secs();
+        let key_hex = screen.key_hex();
+        let states: Vec<State> = self.state.iter().copied().map(State::from).collect();
+        let keys = self.choice.keys(&store, &states)?;
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let rows = keys
+            .take(limit)
+            .map(|info| Ok(row(&info?, now_secs, key_hex)));
+        let count = screen.list(rows)?;
+        screen.note(&counted(count, "key"));
+        Ok(Outcome::Done)
+    }
 }
 
 /// A key in a list.
@@ -51,11 +58,8 @@ pub(crate) fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
         .span("age_secs", now_secs.saturating_sub(info.recorded_at()))
         .number("attempt", u64::from(info.attempt()))
         .text("token", &info.token().to_string())
-        .only_json(
-            "first_claimed_at",
-            crate::span::moment(info.first_claimed_at()),
-        )
-        .only_json("recorded_at", crate::span::moment(info.recorded_at()))
+        .only_json("first_claimed_at", time::moment(info.first_claimed_at()))
+        .only_json("recorded_at", time::moment(info.recorded_at()))
         .moment("expires_at", info.expires_at())
         .only_json(
             "body_bytes",

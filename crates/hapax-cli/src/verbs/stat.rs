@@ -6,13 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use hapax::{ErrorKind, Filter, State, Store, Survey};
 
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::table::Table;
-use crate::trouble::{Outcome, Result, Trouble};
-use crate::{span, stopwatch};
+use crate::input::store_args::StoreArgs;
+use crate::notation::time;
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::output::table::Table;
+use crate::stopwatch;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::verb::Verb;
 
 /// The options of `stat`.
 #[derive(Debug, Args)]
@@ -25,7 +28,7 @@ pub(crate) struct StatArgs {
     watch: bool,
 
     /// With --watch: how long to wait in between
-    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = span::parse)]
+    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = time::parse_span)]
     interval: Duration,
 
     /// With --watch: stop after so many
@@ -33,25 +36,27 @@ pub(crate) struct StatArgs {
     count: Option<u64>,
 }
 
-pub(crate) fn run(args: &StatArgs, screen: &mut Screen) -> Result<Outcome> {
-    if args.watch {
-        return watch(args, screen);
+impl Verb for StatArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        if self.watch {
+            return watch(self, screen);
+        }
+        let survey = Store::survey(&self.store.store)?;
+        let counts = count(self, &survey)?;
+        let by_namespace = counts.as_ref().map(Counts::rows).unwrap_or_default();
+        let total = counts.as_ref().map(Counts::total);
+        let row = numbers(row(&survey), total.as_ref());
+        let by_namespace_json: Vec<_> = by_namespace.iter().map(Row::value).collect();
+        screen.record(&row.only_json("by_namespace", by_namespace_json))?;
+        if counts.is_none() {
+            screen.note("the store is held: counts by state are not known here; ask the process for its metrics");
+        }
+        if !screen.is_json() && !by_namespace.is_empty() {
+            screen.line("")?;
+            screen.list(by_namespace.into_iter().map(Ok))?;
+        }
+        Ok(Outcome::Done)
     }
-    let survey = Store::survey(&args.store.store)?;
-    let counts = count(args, &survey)?;
-    let by_namespace = counts.as_ref().map(Counts::rows).unwrap_or_default();
-    let total = counts.as_ref().map(Counts::total);
-    let row = numbers(row(&survey), total.as_ref());
-    let by_namespace_json: Vec<_> = by_namespace.iter().map(Row::value).collect();
-    screen.record(&row.only_json("by_namespace", by_namespace_json))?;
-    if counts.is_none() {
-        screen.note("the store is held: counts by state are not known here; ask the process for its metrics");
-    }
-    if !screen.is_json() && !by_namespace.is_empty() {
-        screen.line("")?;
-        screen.list(by_namespace.into_iter().map(Ok))?;
-    }
-    Ok(Outcome::Done)
 }
 
 fn watch(args: &StatArgs, screen: &mut Screen) -> Result<Outcome> {
@@ -133,7 +138,7 @@ fn count(args: &StatArgs, survey: &Survey) -> Result<Option<Counts>> {
         Err(Trouble::Store(error)) if error.kind() == ErrorKind::Locked => return Ok(None),
         Err(trouble) => return Err(trouble),
     };
-    let mut bar = Bar::new("counting");
+    let mut bar = ProgressBar::new("counting");
     let total = store.stats().keys();
     let names = store.namespaces().into_iter();
     let mut counts: BTreeMap<String, ByState> =

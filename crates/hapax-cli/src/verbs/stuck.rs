@@ -3,12 +3,16 @@
 use clap::Args;
 use hapax::{KeyInfo, State};
 
-use crate::choice::Choice;
-use crate::escaped;
-use crate::opening::StoreArgs;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result};
+use crate::input::key_choice::KeyChoice;
+use crate::input::store_args::StoreArgs;
+use crate::notation::count::counted;
+use crate::notation::key_text;
+use crate::notation::shell;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::Result;
+use crate::verbs::verb::Verb;
 
 /// The options of `stuck`.
 #[derive(Debug, Args)]
@@ -17,33 +21,32 @@ pub(crate) struct StuckArgs {
     store: StoreArgs,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: KeyChoice,
 }
 
 /// What a key can be that has no outcome.
 const UNFINISHED: [State; 3] = [State::InDoubt, State::InProgress, State::Released];
 
-pub(crate) fn run(args: &StuckArgs, screen: &mut Screen) -> Result<Outcome> {
-    let store = args.store.read()?;
-    let now_secs = store.stats().store_secs();
-    let key_hex = screen.key_hex();
-    let keys = args.choice.oldest_first(&store, &UNFINISHED)?;
-    let path = args.store.store.to_string_lossy();
-    let next = |info: &KeyInfo| next(info, &path, args.choice.namespace().is_needed(&store));
-    let rows = keys.map(|info| {
-        let info = info?;
-        Ok(row(&info, now_secs, key_hex).text("next", &next(&info)))
-    });
-    let count = screen.list(rows)?;
-    if count == 0 {
-        screen.note("every key has its outcome");
-    } else {
-        screen.note(&format!(
-            "{} without an outcome",
-            escaped::many(count, "key")
-        ));
+impl Verb for StuckArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        let store = self.store.read()?;
+        let now_secs = store.stats().store_secs();
+        let key_hex = screen.key_hex();
+        let keys = self.choice.oldest_first(&store, &UNFINISHED)?;
+        let path = self.store.store.to_string_lossy();
+        let next = |info: &KeyInfo| next(info, &path, self.choice.namespace().is_needed(&store));
+        let rows = keys.map(|info| {
+            let info = info?;
+            Ok(row(&info, now_secs, key_hex).text("next", &next(&info)))
+        });
+        let count = screen.list(rows)?;
+        if count == 0 {
+            screen.note("every key has its outcome");
+        } else {
+            screen.note(&format!("{} without an outcome", counted(count, "key")));
+        }
+        Ok(Outcome::found_if(count > 0))
     }
-    Ok(Outcome::found_if(count > 0))
 }
 
 fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
@@ -60,14 +63,14 @@ fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
 /// What to do about it. Nobody holds the store, so nobody runs the key.
 fn next(info: &KeyInfo, store: &str, needs_namespace: bool) -> String {
     let space = if needs_namespace {
-        format!(" -n {}", escaped::quoted(info.namespace()))
+        format!(" -n {}", shell::quoted(info.namespace()))
     } else {
         String::new()
     };
     let arguments = format!(
         "{} {}{space} --token {}",
-        escaped::quoted(store),
-        escaped::quoted(&escaped::key(info.key(), false)),
+        shell::quoted(store),
+        shell::quoted(&key_text::key(info.key(), false)),
         info.token()
     );
     match info.state() {

@@ -3,11 +3,13 @@
 use clap::Args;
 use hapax::{Error, ErrorKind};
 
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble, next_after};
+use crate::input::store_args::StoreArgs;
+use crate::outcome::Outcome;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble, next_after};
+use crate::verbs::verb::Verb;
 
 /// The options of `verify`.
 #[derive(Debug, Args)]
@@ -19,21 +21,23 @@ pub(crate) struct VerifyArgs {
 /// What is next where the keys are whole and the audit log is not.
 const NEXT_OF_AUDIT: &str = "the keys are whole, and claims are answered as ever: keep what is damaged as evidence, and compare it with a backup or an export";
 
-pub(crate) fn run(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
-    match verify(args) {
-        Ok(Verdict::Whole(row)) => {
-            screen.record(&row)?;
-            Ok(Outcome::Done)
+impl Verb for VerifyArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        match verify(self) {
+            Ok(Verdict::Whole(row)) => {
+                screen.record(&row)?;
+                Ok(Outcome::Done)
+            }
+            Ok(Verdict::AuditDamaged(error)) => {
+                screen.record(&damaged(&error, Some(NEXT_OF_AUDIT)))?;
+                Ok(Outcome::Found)
+            }
+            Err(Trouble::Store(error)) if error.kind() == ErrorKind::Damaged => {
+                screen.record(&damaged(&error, next_after(ErrorKind::Damaged)))?;
+                Ok(Outcome::Found)
+            }
+            Err(trouble) => Err(trouble),
         }
-        Ok(Verdict::AuditDamaged(error)) => {
-            screen.record(&damaged(&error, Some(NEXT_OF_AUDIT)))?;
-            Ok(Outcome::Found)
-        }
-        Err(Trouble::Store(error)) if error.kind() == ErrorKind::Damaged => {
-            screen.record(&damaged(&error, next_after(ErrorKind::Damaged)))?;
-            Ok(Outcome::Found)
-        }
-        Err(trouble) => Err(trouble),
     }
 }
 
@@ -52,7 +56,7 @@ enum Verdict {
 
 fn verify(args: &VerifyArgs) -> Result<Verdict> {
     let store = args.store.read()?;
-    let mut bar = Bar::new("reading");
+    let mut bar = ProgressBar::new("reading");
     let report = store.verify_with(|progress| bar.show(&progress))?;
     drop(bar);
     let audit = match store.verify_audit() {

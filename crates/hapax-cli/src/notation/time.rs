@@ -1,9 +1,9 @@
-//! Spans, moments and sizes, as people write and read them.
+//! Spans and moments, as people write and read them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Reads a span such as `90s`, `15m` or `2h 30m`.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}: write it as 90s, 15m, 2h or 7days"))
 }
@@ -43,30 +43,15 @@ pub(crate) fn latency(nanos: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// Bytes in the unit that leaves them readable.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes.saturating_mul(10) / 1024;
-    let mut unit = 0;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{latency, moment, parse, parse_moment, rough_secs, size};
+    use super::{latency, moment, parse_moment, parse_span, rough_secs};
     use std::time::Duration;
 
     #[test]
-    fn spans_moments_and_sizes_are_readable() {
-        assert_eq!(parse("15m").unwrap(), Duration::from_secs(900));
-        assert!(parse("15").unwrap_err().contains("90s"));
+    fn spans_and_moments_are_readable() {
+        assert_eq!(parse_span("15m").unwrap(), Duration::from_secs(900));
+        assert!(parse_span("15").unwrap_err().contains("90s"));
         assert_eq!(rough_secs(3_700), "1h 1m");
         assert_eq!(rough_secs(0), "0s");
         let spans = [480, 999_999, 1_250_000, 2_000_000_000].map(latency);
@@ -76,9 +61,5 @@ mod tests {
             "2026-11-21T22:00:00Z"
         );
         assert_eq!(parse_moment("2026-11-21 22:00:00").unwrap(), 1_795_298_400);
-        assert_eq!(
-            [size(0), size(1023), size(1024), size(1 << 20), size(1536)],
-            ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.5 KiB"]
-        );
     }
 }

@@ -1,13 +1,13 @@
-//! How a store is opened: to read, unless the verb says otherwise.
+//! [`StoreArgs`]: which store, and how it is opened.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hapax::{Builder, Namespace, Store};
+use hapax::{Builder, Store};
 
-use crate::span;
+use crate::notation::time;
 use crate::trouble::{Result, Trouble};
 
 /// Which store, and how it is opened.
@@ -21,11 +21,16 @@ pub(crate) struct StoreArgs {
     accept_clock_jump: bool,
 
     /// Wait this long for a process that holds the store
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, help_heading = "Store")]
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_span, help_heading = "Store")]
     wait_for_lock: Option<Duration>,
 }
 
 impl StoreArgs {
+    /// Opens it to change it, or only to read it.
+    pub(crate) fn open(&self, changes: bool) -> Result<Store> {
+        if changes { self.write() } else { self.read() }
+    }
+
     /// Opens it to read: nothing on the disk is changed.
     pub(crate) fn read(&self) -> Result<Store> {
         Ok(self.builder().read_only().open()?)
@@ -62,40 +67,5 @@ impl StoreArgs {
             builder = builder.wait_for_lock(wait);
         }
         builder
-    }
-}
-
-/// Which namespace.
-#[derive(Debug, Args)]
-pub(crate) struct NamespaceArgs {
-    /// The namespace; may be left out where the store has only one
-    #[arg(short, long, value_name = "NAME")]
-    pub(crate) namespace: Option<String>,
-}
-
-impl NamespaceArgs {
-    pub(crate) fn open(&self, store: &Store) -> Result<Namespace> {
-        Ok(store.open_namespace(&self.name(store)?)?)
-    }
-
-    /// Whether a key has to be named with its namespace.
-    pub(crate) fn is_needed(&self, store: &Store) -> bool {
-        self.namespace.is_some() || store.namespaces().len() > 1
-    }
-
-    /// The name that was given, or the only one there is.
-    pub(crate) fn name(&self, store: &Store) -> Result<String> {
-        if let Some(name) = &self.namespace {
-            return Ok(name.clone());
-        }
-        let names = store.namespaces();
-        match &names[..] {
-            [only] => Ok(only.clone()),
-            [] => Err(Trouble::usage("the store has no namespace, and so no key")),
-            _ => Err(Trouble::usage(format!(
-                "the store has several namespaces: add --namespace with one of {}",
-                names.join(", ")
-            ))),
-        }
     }
 }

@@ -1,136 +1,16 @@
-//! `import`: keys from JSON lines, as `export` wrote them.
-
-mod line;
-mod whole;
+//! [`KeyImport`]: keys that are brought in, a batch in one commit.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
-use clap::Args;
 use hapax::{ErrorKind, KeyInfo, Namespace, Operator, Policy, Store};
 
-use self::line::{KeyLine, Line};
-use self::whole::Checked;
-use crate::action::ActionArgs;
-use crate::escaped;
-use crate::json_file::JsonFile;
-use crate::opening::StoreArgs;
-use crate::progress::Bar;
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
-
-/// The options of `import`.
-#[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    #[command(flatten)]
-    store: StoreArgs,
-
-    /// The file that `export` wrote; - is standard input
-    file: PathBuf,
-
-    /// Take what is there of a file that was cut, or changed since it was exported
-    #[arg(long)]
-    partial: bool,
-
-    #[command(flatten)]
-    action: ActionArgs,
-}
-
-pub(crate) fn run(args: &ImportArgs, screen: &mut Screen) -> Result<Outcome> {
-    // Before there is a store: a name that was mistyped, a file that was cut or a missing actor
-    // leaves nothing behind.
-    let file = JsonFile::open(&args.file)?;
-    let Checked { unmade, cut } = whole::check(&file, args.partial, screen)?;
-    let by = args.action.confirmed()?;
-    let is_new = args.store.is_absent()?;
-    if let Some((name, number)) = unmade.first_key_value().filter(|_| is_new) {
-        return Err(wrong(
-            *number,
-            format!(
-                "no line before it says what namespace {name} is, and there is no store that has it"
-            ),
-        ));
-    }
-    let store = match (is_new, &by) {
-        (true, Some(_)) => args.store.create()?,
-        // An empty one stands for it.
-        (true, None) => Store::in_memory().open()?,
-        (false, Some(_)) => args.store.write()?,
-        (false, None) => args.store.read()?,
-    };
-    for name in unmade.keys() {
-        store.open_namespace(name)?;
-    }
-    let mut import = Import::new(by.map(|by| store.operator(by)), store);
-    let confirm = args.action.confirm;
-    let read = import.read(&file, cut, screen);
-    let ended = match read {
-        Ok(()) if confirm => import.store.close().map_err(Trouble::from),
-        read => read,
-    };
-    // What was imported before an error stays imported, so it is told all the same.
-    let (tally, problems) = (import.tally, import.problems);
-    let rows = problems
-        .into_iter()
-        .map(|problem| Ok(problem.row(screen.key_hex())));
-    let rows: Vec<Result<Row>> = rows.collect();
-    screen.list(rows)?;
-    screen.record(&tally.row(confirm && ended.is_ok()))?;
-    ended?;
-    match args.action.end(screen) {
-        Outcome::Done => Ok(Outcome::found_if(tally.differ + tally.refused > 0)),
-        unconfirmed => Ok(unconfirmed),
-    }
-}
-
-/// A line that makes no sense.
-fn wrong(number: u64, text: impl std::fmt::Display) -> Trouble {
-    Trouble::usage(format!("line {number}: {text}"))
-}
-
-/// What came of the lines.
-#[derive(Debug, Default)]
-struct Tally {
-    imported: u64,
-    there: u64,
-    expired: u64,
-    differ: u64,
-    refused: u64,
-}
-
-impl Tally {
-    fn row(&self, done: bool) -> Row {
-        Row::new()
-            .flag("done", done)
-            .number("imported", self.imported)
-            .number("there_already", self.there)
-            .number("expired", self.expired)
-            .number("differ", self.differ)
-            .number("refused", self.refused)
-    }
-}
-
-/// A key that was not imported, and why.
-#[derive(Debug)]
-struct Problem {
-    line: u64,
-    namespace: String,
-    key: Vec<u8>,
-    result: &'static str,
-    text: String,
-}
-
-impl Problem {
-    fn row(&self, key_hex: bool) -> Row {
-        Row::new()
-            .number("line", self.line)
-            .text("namespace", &self.namespace)
-            .key(&self.key, key_hex)
-            .text("result", self.result)
-            .text("text", &self.text)
-    }
-}
+use crate::input::json_file::JsonFile;
+use crate::notation::escaped;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::import::export_line::{ExportLine, KeyLine};
+use crate::verbs::import::tally::{Problem, Tally};
 
 /// Whether an error keeps one key out, and not all of them.
 fn is_of_one_key(kind: ErrorKind) -> bool {
@@ -146,20 +26,20 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const PROBLEMS_MAX: usize = 10_000;
 
 /// An import under way.
-struct Import {
-    store: Store,
+pub(crate) struct KeyImport {
+    pub(crate) store: Store,
     /// None is a dry run.
     operator: Option<Operator>,
     /// None is one that would be made.
     namespaces: HashMap<String, Option<Namespace>>,
     batch: Vec<KeyLine>,
     batch_bytes: usize,
-    tally: Tally,
-    problems: Vec<Problem>,
+    pub(crate) tally: Tally,
+    pub(crate) problems: Vec<Problem>,
 }
 
-impl Import {
-    fn new(operator: Option<Operator>, store: Store) -> Self {
+impl KeyImport {
+    pub(crate) fn new(operator: Option<Operator>, store: Store) -> Self {
         Self {
             store,
             operator,
@@ -171,8 +51,13 @@ impl Import {
         }
     }
 
-    fn read(&mut self, file: &JsonFile, cut: Option<u64>, screen: &Screen) -> Result<()> {
-        let mut bar = Bar::new("reading");
+    pub(crate) fn read(
+        &mut self,
+        file: &JsonFile,
+        cut: Option<u64>,
+        screen: &Screen,
+    ) -> Result<()> {
+        let mut bar = ProgressBar::new("reading");
         for line in file.lines()? {
             let (number, line) = line?;
             if cut != Some(number) {
@@ -184,10 +69,10 @@ impl Import {
     }
 
     fn line(&mut self, number: u64, line: &[u8], screen: &Screen) -> Result<()> {
-        match Line::parse(number, line).map_err(|text| wrong(number, text))? {
-            Line::Export { .. } | Line::End(_) => Ok(()),
-            Line::Namespace { name, policy } => self.namespace(&name, policy, screen),
-            Line::Key(key) => self.key(*key),
+        match ExportLine::parse(number, line).map_err(|text| Trouble::in_line(number, text))? {
+            ExportLine::Export { .. } | ExportLine::End(_) => Ok(()),
+            ExportLine::Namespace { name, policy } => self.namespace(&name, policy, screen),
+            ExportLine::Key(key) => self.key(*key),
         }
     }
 

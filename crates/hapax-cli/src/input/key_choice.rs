@@ -1,37 +1,16 @@
-//! [`Choice`]: which keys a verb is about.
+//! [`KeyChoice`]: which keys a verb is about.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hapax::{Doubt, Filter, KeyInfo, Namespace, Rank, State, Store};
 use hapax_http_types::KeyParts;
 
-use crate::opening::NamespaceArgs;
+use crate::input::namespace_args::NamespaceArgs;
+use crate::notation::key_text::{self, KeyBytes};
+use crate::notation::time;
 use crate::trouble::{Result, Trouble};
-use crate::{escaped, span};
-
-/// A state, as it is written on the command line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum StateName {
-    InProgress,
-    Completed,
-    Failed,
-    InDoubt,
-    Released,
-}
-
-impl From<StateName> for State {
-    fn from(name: StateName) -> Self {
-        match name {
-            StateName::InProgress => Self::InProgress,
-            StateName::Completed => Self::Completed,
-            StateName::Failed => Self::Failed,
-            StateName::InDoubt => Self::InDoubt,
-            StateName::Released => Self::Released,
-        }
-    }
-}
 
 /// Parts that a key of the HTTP layer is to have.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -58,13 +37,13 @@ impl PartsWanted {
 
 /// Which keys.
 #[derive(Debug, Args)]
-pub(crate) struct Choice {
+pub(crate) struct KeyChoice {
     /// Only this namespace
     #[command(flatten)]
     namespace: NamespaceArgs,
 
     /// Only keys that begin so
-    #[arg(long, value_name = "KEY", value_parser = escaped::parse_key)]
+    #[arg(long, value_name = "KEY", value_parser = key_text::parse_key)]
     prefix: Option<KeyBytes>,
 
     /// Only keys of the HTTP layer that a client sent so
@@ -80,14 +59,11 @@ pub(crate) struct Choice {
     operation: Option<String>,
 
     /// Only keys whose last transition is at least this long ago, by the time of the store
-    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
     older_than: Option<Duration>,
 }
 
-/// A key that was given; an alias, so that clap does not take it for many values.
-pub(crate) type KeyBytes = Vec<u8>;
-
-impl Choice {
+impl KeyChoice {
     /// The keys that were chosen and are in one of these states; in any, if there are none.
     pub(crate) fn keys(
         &self,

@@ -2,10 +2,12 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
-use crate::args::Format;
-use crate::row::{Field, Row};
-use crate::table::{Column, Table};
-use crate::trouble::{Result, Trouble, say};
+use crate::notation::escaped;
+use crate::output::format::{Format, OutputArgs};
+use crate::output::row::{Field, Row};
+use crate::output::stderr::say;
+use crate::output::table::{Column, Table};
+use crate::trouble::{Result, Trouble};
 
 /// Rows that are laid out together.
 const PAGE_ROWS: usize = 1000;
@@ -21,10 +23,10 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new(format: Format, key_hex: bool) -> Self {
+    pub(crate) fn new(output: OutputArgs) -> Self {
         Self {
-            format,
-            key_hex,
+            format: output.format,
+            key_hex: output.key_hex,
             out: BufWriter::new(io::stdout()),
             unread: false,
         }
@@ -101,7 +103,7 @@ impl Screen {
 
     /// A remark for people, on standard error.
     pub(crate) fn note(&self, text: &str) {
-        say(&crate::escaped::line(text));
+        say(&escaped::line(text));
     }
 
     /// Bytes as they are.

@@ -1,11 +1,11 @@
 //! [`ActionArgs`]: who changes something and why, and whether it is meant.
 
 use clap::Args;
-use hapax::{Action, Operator, State, Store};
+use hapax::{Action, Operator, Store};
 
-use crate::row::Row;
-use crate::screen::Screen;
-use crate::trouble::{Outcome, Result, Trouble};
+use crate::outcome::Outcome;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
 
 /// Who, why, and whether it is meant.
 #[derive(Debug, Args)]
@@ -56,56 +56,4 @@ impl ActionArgs {
         screen.note("nothing was changed: run it again with --confirm and --reason TEXT");
         Outcome::Unconfirmed
     }
-}
-
-/// One key that is changed, or would be.
-#[derive(Debug)]
-pub(crate) struct Change<'a> {
-    pub(crate) action: &'static str,
-    pub(crate) namespace: &'a str,
-    pub(crate) key: &'a [u8],
-    /// None is absent.
-    pub(crate) state: Option<State>,
-    /// None is absent.
-    pub(crate) becomes: Option<State>,
-    pub(crate) done: bool,
-}
-
-impl Change<'_> {
-    pub(crate) fn row(&self, key_hex: bool) -> Row {
-        Row::new()
-            .text("action", self.action)
-            .text("namespace", self.namespace)
-            .key(self.key, key_hex)
-            .named_state("state", self.state)
-            .named_state("becomes", self.becomes)
-            .flag("done", self.done)
-    }
-}
-
-/// Does one thing after the other, up to the first that fails.
-pub(crate) fn all_up_to_an_error<D>(deeds: impl Iterator<Item = Result<D>>) -> Vec<Result<D>> {
-    let mut results = Vec::new();
-    for result in deeds {
-        let failed = result.is_err();
-        results.push(result);
-        if failed {
-            break;
-        }
-    }
-    results
-}
-
-/// The rows of what was done and what came of it, or with `None` of what would have been done.
-pub(crate) fn told<T, D>(
-    done: Option<Vec<Result<D>>>,
-    all: &[T],
-    row: impl Fn(&T, Option<D>) -> Row,
-) -> impl Iterator<Item = Result<Row>> {
-    let results: Vec<Result<Option<D>>> = match done {
-        Some(results) => results.into_iter().map(|result| result.map(Some)).collect(),
-        None => all.iter().map(|_| Ok(None)).collect(),
-    };
-    let pairs = results.into_iter().zip(all);
-    pairs.map(move |(result, one)| result.map(|came| row(one, came)))
 }

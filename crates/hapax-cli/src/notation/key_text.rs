@@ -1,9 +1,12 @@
-//! Bytes as text that no terminal acts on, and back.
-//!
-//! What is printable stands for itself; a backslash, and whatever is not printable, is escaped. So
-//! a key that is shown can be given back on the command line, and no two keys look the same.
+//! A key as text, and back: the command line takes every key that a screen shows, and no two keys
+//! look the same.
 
 use hapax_http_types::KeyParts;
+
+use crate::notation::escaped::text;
+
+/// The bytes of a key; an alias, because clap takes a `Vec` for a list of values.
+pub(crate) type KeyBytes = Vec<u8>;
 
 /// A key as it is shown: escaped text, in parts where the layer for HTTP has made it, or hexadecimal.
 pub(crate) fn key(bytes: &[u8], hex: bool) -> String {
@@ -55,67 +58,6 @@ fn split_parts(text: &str) -> Option<[&str; 3]> {
 /// `0x` and two digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     format!("0x{}", data_encoding::HEXLOWER.encode(bytes))
-}
-
-/// Any bytes: printable text as it is, everything else escaped.
-pub(crate) fn text(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            push(&mut shown, c);
-        }
-        for byte in chunk.invalid() {
-            shown.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    shown
-}
-
-/// As [`text`], of at most so many characters, with dots where it was cut.
-pub(crate) fn cut(bytes: &[u8], most: usize) -> String {
-    let shown = text(bytes.get(..most.saturating_mul(4)).unwrap_or(bytes));
-    if shown.chars().count() <= most && bytes.len() <= most.saturating_mul(4) {
-        return shown;
-    }
-    let mut short: String = shown.chars().take(most).collect();
-    short.push_str("...");
-    short
-}
-
-/// An argument as a shell takes it.
-pub(crate) fn quoted(argument: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.,:/@%+=".contains(c);
-    if !argument.is_empty() && argument.chars().all(is_plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', "'\\''"))
-}
-
-/// So many of something.
-pub(crate) fn many(count: u64, one: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {one}{ending}")
-}
-
-/// Text of our own, or of the library, that may quote what a user chose.
-pub(crate) fn line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\\' {
-            shown.push(c);
-        } else {
-            push(&mut shown, c);
-        }
-    }
-    shown
-}
-
-fn push(shown: &mut String, c: char) {
-    match c {
-        // They are escaped for Rust, not for terminals.
-        '\'' | '"' => shown.push(c),
-        _ => shown.extend(c.escape_debug()),
-    }
 }
 
 /// Reads a key from the command line.
@@ -200,87 +142,4 @@ fn parse_escape(rest: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Result<(
     };
     bytes.push(byte);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{cut, key, line, parse_key, text};
-
-    const HOSTILE: &[&[u8]] = &[
-        b"order-42",
-        b"\x1b[2J\x1b]0;owned\x07",
-        b"a\nb\tc\r\0",
-        b"back\\slash \\x41",
-        b"0x41",
-        b" ends ",
-        b"--confirm",
-        b"-",
-        b"\xff\xfe",
-        b"\x05order\x0242",
-        b"\x04acme\x09POST /pay\x03k 1",
-        b"\0\x01|\x05a|\\b ",
-        b"@a|b|c",
-        b"@a|b",
-        b"@",
-        b"\x03\x1b[2\x01b\x02c ",
-        "\u{202e}txt.exe \u{200b}\u{9b}31m \u{e9} \u{65}\u{301}".as_bytes(),
-        "\u{4e00}'\"".as_bytes(),
-    ];
-
-    #[test]
-    fn what_is_shown_can_be_given_back() {
-        for bytes in HOSTILE.iter().copied() {
-            for hex in [false, true] {
-                let shown = key(bytes, hex);
-                assert_eq!(parse_key(&shown).unwrap(), bytes, "{shown}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_control_character_is_left() {
-        for bytes in HOSTILE {
-            for shown in [
-                key(bytes, false),
-                text(bytes),
-                cut(bytes, 5),
-                line(&String::from_utf8_lossy(bytes)),
-            ] {
-                let harmless = |c: char| !c.is_control() && !('\u{200b}'..='\u{202e}').contains(&c);
-                assert!(shown.chars().all(harmless), "{shown:?}");
-            }
-        }
-        assert_eq!(key(b"\x1b[2J", false), "\\u{1b}[2J");
-        assert_eq!(key(b"0x41", false), "\\x30x41");
-        let parts = b"\x04acme\x09POST /pay\x03k 1";
-        assert_eq!(key(parts, false), "@acme|POST /pay|k 1");
-        assert_eq!(key(b"@a|b|c", false), "\\x40a|b|c");
-        assert_eq!(key(b"@a|b", false), "@a|b");
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused() {
-        for wrong in [
-            "0x4",
-            "0xzz",
-            "\\",
-            "\\q",
-            "\\x4",
-            "\\x+1",
-            "\\u{d800}",
-            "\\u41",
-            "@a||c",
-            "@a|b|",
-            "@a|\\xff|c",
-        ] {
-            assert!(parse_key(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn long_bytes_are_cut() {
-        assert_eq!(cut(b"12345", 5), "12345");
-        assert_eq!(cut(b"123456", 5), "12345...");
-        assert_eq!(cut(&[b'a'; 100], 5), "aaaaa...");
-    }
 }

@@ -4,7 +4,7 @@ use hapax::State;
 use hapax_http_types::KeyParts;
 use serde_json::Value;
 
-use crate::{escaped, json_line, span};
+use crate::notation::{escaped, json_line, key_text, size, time};
 
 /// One thing that is told, in both forms.
 #[derive(Clone, Debug)]
@@ -116,23 +116,23 @@ impl Row {
 
     /// A number of bytes.
     pub(crate) fn size(self, name: &'static str, bytes: u64) -> Self {
-        self.with(name, Some(span::size(bytes)), Some(bytes.into()), true)
+        self.with(name, Some(size::size(bytes)), Some(bytes.into()), true)
     }
 
     /// A span in seconds.
     pub(crate) fn span(self, name: &'static str, secs: u64) -> Self {
-        self.with(name, Some(span::rough_secs(secs)), Some(secs.into()), true)
+        self.with(name, Some(time::rough_secs(secs)), Some(secs.into()), true)
     }
 
     /// How long a call took, in nanoseconds.
     pub(crate) fn latency(self, name: &'static str, nanos: Option<u64>) -> Self {
-        let cell = nanos.map_or("-".to_owned(), span::latency);
+        let cell = nanos.map_or("-".to_owned(), time::latency);
         self.with(name, Some(cell), Some(nanos.into()), true)
     }
 
     /// A moment of store time; none is "never".
     pub(crate) fn moment(self, name: &'static str, store_secs: Option<u64>) -> Self {
-        let text = store_secs.map(span::moment);
+        let text = store_secs.map(time::moment);
         let cell = text.clone().unwrap_or_else(|| "never".to_owned());
         self.with(name, Some(cell), Some(text.into()), false)
     }
@@ -146,9 +146,9 @@ impl Row {
     /// As [`key`](Self::key), for files that are read again: without what follows from the bytes.
     pub(crate) fn bare_key(self, key: &[u8], hex: bool) -> Self {
         let text = std::str::from_utf8(key).ok();
-        let cell = escaped::key(key, hex);
+        let cell = key_text::key(key, hex);
         self.with("key", Some(cell), Some(text.into()), false)
-            .only_json("key_hex", escaped::hex(key))
+            .only_json("key_hex", key_text::hex(key))
     }
 
     pub(crate) fn state(self, state: State) -> Self {

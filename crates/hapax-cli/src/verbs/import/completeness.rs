@@ -2,28 +2,27 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::line::{EndMembers, Line};
-use super::wrong;
-use crate::ending::Ending;
-use crate::escaped::many;
-use crate::json_file::JsonFile;
-use crate::progress::Bar;
-use crate::screen::Screen;
+use crate::input::json_file::JsonFile;
+use crate::notation::count::counted;
+use crate::output::progress_bar::ProgressBar;
+use crate::output::screen::Screen;
 use crate::trouble::{Result, Trouble};
+use crate::verbs::export_end::ExportEnd;
+use crate::verbs::import::export_line::{EndMembers, ExportLine};
 
 /// What is known of a file before anything is done with it.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     /// The namespaces of keys that no line before them makes, and where they stand first.
-    pub(super) unmade: BTreeMap<String, u64>,
+    pub(crate) unmade: BTreeMap<String, u64>,
     /// The last line, where it has no end and makes no sense.
-    pub(super) cut: Option<u64>,
+    pub(crate) cut: Option<u64>,
 }
 
 /// Reads a file to its end, and refuses what makes no sense or was cut.
-pub(super) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<Checked> {
+pub(crate) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<Checked> {
     let mut read = Read::default();
-    let mut bar = Bar::new("checking");
+    let mut bar = ProgressBar::new("checking");
     for line in file.lines()? {
         let (number, line) = line?;
         read.line(number, &line)?;
@@ -53,42 +52,42 @@ struct Read {
     made: HashSet<String>,
     unmade: BTreeMap<String, u64>,
     cut: Option<u64>,
-    ending: Ending,
+    ending: ExportEnd,
     /// The end that was met, what the lines before it came to, and its number.
-    end: Option<(EndMembers, Ending, u64)>,
+    end: Option<(EndMembers, ExportEnd, u64)>,
     /// The first line after the end.
     beyond: Option<u64>,
 }
 
 impl Read {
     fn line(&mut self, number: u64, line: &[u8]) -> Result<()> {
-        let parsed = match Line::parse(number, line) {
+        let parsed = match ExportLine::parse(number, line) {
             Ok(parsed) => parsed,
             Err(_) if !line.ends_with(b"\n") => {
                 self.cut = Some(number);
                 return Ok(());
             }
-            Err(text) => return Err(wrong(number, text)),
+            Err(text) => return Err(Trouble::in_line(number, text)),
         };
         if self.end.is_some() {
             self.beyond.get_or_insert(number);
         }
         match parsed {
-            Line::Export { version: 1 } => {}
-            Line::Export { version } => {
+            ExportLine::Export { version: 1 } => {}
+            ExportLine::Export { version } => {
                 let text =
                     format!("it is of version {version}, and this reads 1: use a newer `hapax`");
-                return Err(wrong(number, text));
+                return Err(Trouble::in_line(number, text));
             }
-            Line::Namespace { name, .. } => {
+            ExportLine::Namespace { name, .. } => {
                 self.made.insert(name);
             }
-            Line::Key(key) => {
+            ExportLine::Key(key) => {
                 if !self.made.contains(&key.namespace) {
                     self.unmade.entry(key.namespace).or_insert(number);
                 }
             }
-            Line::End(members) => {
+            ExportLine::End(members) => {
                 let met = (members, self.ending.clone(), number);
                 self.end.get_or_insert(met);
             }
@@ -105,7 +104,7 @@ impl Read {
         let Some((members, before, number)) = &self.end else {
             return Some(format!(
                 "{}, and none that says that this is all of an export: it was cut, or written by hand",
-                many(self.ending.lines(), "line")
+                counted(self.ending.lines(), "line")
             ));
         };
         if let Some(beyond) = self.beyond {
@@ -116,7 +115,7 @@ impl Read {
         if members.lines != before.lines() {
             return Some(format!(
                 "the file is not what was exported: {} before its end, and there were {}",
-                many(before.lines(), "line"),
+                counted(before.lines(), "line"),
                 members.lines
             ));
         }

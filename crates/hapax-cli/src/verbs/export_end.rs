@@ -1,20 +1,20 @@
-//! [`Ending`]: the last line of an export, by which a file that was cut is told from a whole one.
+//! [`ExportEnd`]: the last line of an export, by which a file that was cut is told from a whole one.
 
 use std::fmt;
 
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::json_line;
+use crate::notation::json_line;
 
 /// What the lines so far come to: their number, and a checksum of them.
 #[derive(Clone, Default)]
-pub(crate) struct Ending {
+pub(crate) struct ExportEnd {
     lines: u64,
     hash: Xxh3,
 }
 
-impl Ending {
+impl ExportEnd {
     /// Takes a line into account, without its end.
     pub(crate) fn add(&mut self, line: &[u8]) {
         self.lines += 1;
@@ -42,9 +42,9 @@ impl Ending {
     }
 }
 
-impl fmt::Debug for Ending {
+impl fmt::Debug for ExportEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ending")
+        f.debug_struct("ExportEnd")
             .field("lines", &self.lines)
             .finish_non_exhaustive()
     }
@@ -52,12 +52,12 @@ impl fmt::Debug for Ending {
 
 #[cfg(test)]
 mod tests {
-    use super::Ending;
+    use super::ExportEnd;
 
     /// Files of before are read later: the checksum is XXH3 of 128 bits over the lines, each with a line feed.
     #[test]
     fn the_form_stays() {
-        let mut ending = Ending::default();
+        let mut ending = ExportEnd::default();
         assert_eq!(
             ending.line(),
             "{\"type\":\"end\",\"lines\":0,\"xxh3\":\"99aa06d3014798d86001c324468d497f\"}"

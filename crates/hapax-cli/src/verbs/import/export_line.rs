@@ -1,4 +1,4 @@
-//! A line of the file.
+//! [`ExportLine`]: a line of an export, as far as it can be brought back.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use hapax::{Insertion, KeyInfo, Policy, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::json_file::{either, fault, key};
-use crate::span;
+use crate::input::json_member::{either, fault, key};
+use crate::notation::time;
 
 /// What a line says.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(crate) enum ExportLine {
     Export {
         version: u64,
     },
@@ -26,23 +26,23 @@ pub(super) enum Line {
 
 /// The members of the last line.
 #[derive(Debug, Deserialize)]
-pub(super) struct EndMembers {
-    pub(super) lines: u64,
-    pub(super) xxh3: String,
+pub(crate) struct EndMembers {
+    pub(crate) lines: u64,
+    pub(crate) xxh3: String,
 }
 
 /// A key that is to be what the line says.
 #[derive(Debug)]
-pub(super) struct KeyLine {
-    pub(super) line: u64,
-    pub(super) namespace: String,
-    pub(super) key: Vec<u8>,
-    pub(super) state: State,
+pub(crate) struct KeyLine {
+    pub(crate) line: u64,
+    pub(crate) namespace: String,
+    pub(crate) key: Vec<u8>,
+    pub(crate) state: State,
     /// In seconds since 1970; none is never.
-    pub(super) expires_at: Option<u64>,
-    pub(super) reason: Vec<u8>,
-    pub(super) metadata: Vec<u8>,
-    pub(super) body: Vec<u8>,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) reason: Vec<u8>,
+    pub(crate) metadata: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// The members of a line with a key that can be brought back; others are for people.
@@ -67,8 +67,8 @@ struct NamespaceMembers {
     policy: Map<String, Value>,
 }
 
-impl Line {
-    pub(super) fn parse(line: u64, json: &[u8]) -> Result<Self, String> {
+impl ExportLine {
+    pub(crate) fn parse(line: u64, json: &[u8]) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(json).map_err(|error| fault(&error))?;
         let kind = value
             .get("type")
@@ -125,7 +125,7 @@ impl KeyMembers {
         let bytes = |text: Option<String>, base64: Option<String>| {
             either(text.as_deref(), base64.as_deref()).map(Option::unwrap_or_default)
         };
-        let expires_at = self.expires_at.as_deref().map(span::parse_moment);
+        let expires_at = self.expires_at.as_deref().map(time::parse_moment);
         Ok(KeyLine {
             line,
             key: key(self.key.as_deref(), self.key_hex.as_deref())?,
@@ -152,12 +152,12 @@ fn state(name: &str) -> Result<State, String> {
 }
 
 impl KeyLine {
-    pub(super) fn is_expired(&self, now_secs: u64) -> bool {
+    pub(crate) fn is_expired(&self, now_secs: u64) -> bool {
         self.expires_at.is_some_and(|at| at <= now_secs)
     }
 
     /// The key as an operator brings it in. Its outcome expires when the line says.
-    pub(super) fn insertion(&self, now_secs: u64) -> Insertion {
+    pub(crate) fn insertion(&self, now_secs: u64) -> Insertion {
         let (key, body, reason) = (&self.key, self.body.clone(), self.reason.clone());
         let insertion = match self.state {
             State::Completed => Insertion::completed(key, body),
@@ -174,7 +174,7 @@ impl KeyLine {
     }
 
     /// Whether the store has this key as the line says.
-    pub(super) fn is_same(&self, there: &KeyInfo) -> bool {
+    pub(crate) fn is_same(&self, there: &KeyInfo) -> bool {
         self.state == there.state()
             && self.reason == there.reason()
             && self.metadata == there.metadata()

@@ -1,18 +1,18 @@
-//! How far long work has come, on standard error, where that is a terminal.
+//! [`ProgressBar`]: how far long work has come, on standard error, where that is a terminal.
 
 use hapax::{Progress, ProgressUnit};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressStyle;
 
 /// A bar for one piece of work; it goes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Bar {
-    bar: ProgressBar,
+pub(crate) struct ProgressBar {
+    bar: indicatif::ProgressBar,
     has_unit: bool,
 }
 
-impl Bar {
+impl ProgressBar {
     pub(crate) fn new(doing: &'static str) -> Self {
-        let bar = ProgressBar::no_length().with_message(doing);
+        let bar = indicatif::ProgressBar::no_length().with_message(doing);
         Self {
             bar,
             has_unit: false,
@@ -59,7 +59,7 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -1,10 +1,9 @@
-//! Files of JSON lines that are read: their lines, and the bytes within.
+//! [`JsonFile`]: the lines of a file of JSON lines.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
-use crate::escaped;
 use crate::trouble::{Result, Trouble};
 
 /// Most bytes of a line: a response of the greatest size, in base64, and room for the rest.
@@ -113,48 +112,4 @@ fn lines_of<R: Read>(
             .is_ok_and(|(_, line)| line.trim_ascii().is_empty())
     };
     lines.filter(move |line| !is_blank(line))
-}
-
-/// What is wrong with the JSON of a line, without the number of the line, which is 1 for whoever reads it alone.
-pub(crate) fn fault(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let (line, column) = (error.line(), error.column());
-    match text.strip_suffix(&format!(" at line {line} column {column}")) {
-        Some(plain) => format!("{plain}, in column {column}"),
-        None => text,
-    }
-}
-
-/// Bytes that stand as text or in base64.
-pub(crate) fn either(text: Option<&str>, base64: Option<&str>) -> Result<Option<Vec<u8>>, String> {
-    match (text, base64) {
-        (Some(_), Some(_)) => {
-            Err("the same bytes stand as text and in base64: give one".to_owned())
-        }
-        (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
-        (None, Some(base64)) => data_encoding::BASE64
-            .decode(base64.as_bytes())
-            .map(Some)
-            .map_err(|error| format!("base64: {error}")),
-        (None, None) => Ok(None),
-    }
-}
-
-/// A key that stands as text, in hexadecimal, or as both.
-pub(crate) fn key(text: Option<&str>, hex: Option<&str>) -> Result<Vec<u8>, String> {
-    let from_hex = hex.map(|hex| {
-        if hex.starts_with("0x") {
-            escaped::parse_key(hex)
-        } else {
-            Err("key_hex begins with 0x".to_owned())
-        }
-    });
-    match (text, from_hex.transpose()?) {
-        (Some(text), Some(bytes)) if text.as_bytes() != bytes => {
-            Err("key and key_hex are different keys".to_owned())
-        }
-        (_, Some(bytes)) => Ok(bytes),
-        (Some(text), None) => Ok(text.as_bytes().to_vec()),
-        (None, None) => Err("there is no key: give key or key_hex".to_owned()),
-    }
 }

@@ -1,0 +1,12 @@
+//! What verbs are given: a store, a namespace, keys and who acts, from the command line; lines from files.
+//! May come in: arguments, and files that they name.
+//! Must not know: verbs, and what is done with the keys.
+
+pub(crate) mod action_args;
+pub(crate) mod json_file;
+pub(crate) mod json_member;
+pub(crate) mod key_choice;
+pub(crate) mod namespace_args;
+pub(crate) mod state_name;
+pub(crate) mod store_args;
+pub(crate) mod token;

@@ -1,0 +1,26 @@
+//! [`StateName`]: a state, as the command line has it.
+
+use clap::ValueEnum;
+use hapax::State;
+
+/// A state, as it is written on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum StateName {
+    InProgress,
+    Completed,
+    Failed,
+    InDoubt,
+    Released,
+}
+
+impl From<StateName> for State {
+    fn from(name: StateName) -> Self {
+        match name {
+            StateName::InProgress => Self::InProgress,
+            StateName::Completed => Self::Completed,
+            StateName::Failed => Self::Failed,
+            StateName::InDoubt => Self::InDoubt,
+            StateName::Released => Self::Released,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! [`Change`]: what a verb makes of a key, or would.
+
+use hapax::State;
+
+use crate::output::row::Row;
+
+/// One key that is changed, or would be.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) action: &'static str,
+    pub(crate) namespace: &'a str,
+    pub(crate) key: &'a [u8],
+    /// None is absent.
+    pub(crate) state: Option<State>,
+    /// None is absent.
+    pub(crate) becomes: Option<State>,
+    pub(crate) done: bool,
+}
+
+impl Change<'_> {
+    pub(crate) fn row(&self, key_hex: bool) -> Row {
+        Row::new()
+            .text("action", self.action)
+            .text("namespace", self.namespace)
+            .key(self.key, key_hex)
+            .named_state("state", self.state)
+            .named_state("becomes", self.becomes)
+            .flag("done", self.done)
+    }
+}

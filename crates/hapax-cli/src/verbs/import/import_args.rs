@@ -1,0 +1,83 @@
+//! [`ImportArgs`]: the verb `import`, and its options.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hapax::Store;
+
+use crate::input::action_args::ActionArgs;
+use crate::input::json_file::JsonFile;
+use crate::input::store_args::StoreArgs;
+use crate::outcome::Outcome;
+use crate::output::row::Row;
+use crate::output::screen::Screen;
+use crate::trouble::{Result, Trouble};
+use crate::verbs::import::completeness::{self, Checked};
+use crate::verbs::import::key_import::KeyImport;
+use crate::verbs::verb::Verb;
+
+/// The options of `import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The file that `export` wrote; - is standard input
+    file: PathBuf,
+
+    /// Take what is there of a file that was cut, or changed since it was exported
+    #[arg(long)]
+    partial: bool,
+
+    #[command(flatten)]
+    action: ActionArgs,
+}
+
+impl Verb for ImportArgs {
+    fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        // Before there is a store: a name that was mistyped, a file that was cut or a missing actor
+        // leaves nothing behind.
+        let file = JsonFile::open(&self.file)?;
+        let Checked { unmade, cut } = completeness::check(&file, self.partial, screen)?;
+        let by = self.action.confirmed()?;
+        let is_new = self.store.is_absent()?;
+        if let Some((name, number)) = unmade.first_key_value().filter(|_| is_new) {
+            return Err(Trouble::in_line(
+                *number,
+                format!(
+                    "no line before it says what namespace {name} is, and there is no store that has it"
+                ),
+            ));
+        }
+        let store = match (is_new, &by) {
+            (true, Some(_)) => self.store.create()?,
+            // An empty one stands for it.
+            (true, None) => Store::in_memory().open()?,
+            (false, Some(_)) => self.store.write()?,
+            (false, None) => self.store.read()?,
+        };
+        for name in unmade.keys() {
+            store.open_namespace(name)?;
+        }
+        let mut import = KeyImport::new(by.map(|by| store.operator(by)), store);
+        let confirm = self.action.confirm;
+        let read = import.read(&file, cut, screen);
+        let ended = match read {
+            Ok(()) if confirm => import.store.close().map_err(Trouble::from),
+            read => read,
+        };
+        // What was imported before an error stays imported, so it is told all the same.
+        let (tally, problems) = (import.tally, import.problems);
+        let rows = problems
+            .into_iter()
+            .map(|problem| Ok(problem.row(screen.key_hex())));
+        let rows: Vec<Result<Row>> = rows.collect();
+        screen.list(rows)?;
+        screen.record(&tally.row(confirm && ended.is_ok()))?;
+        ended?;
+        match self.action.end(screen) {
+            Outcome::Done => Ok(Outcome::found_if(tally.differ + tally.refused > 0)),
+            unconfirmed => Ok(unconfirmed),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Changes of many keys: made in turn, up to the first that fails, then told row by row.
+
+use crate::output::row::Row;
+use crate::trouble::Result;
+
+/// Does one thing after the other, up to the first that fails.
+pub(crate) fn all_up_to_an_error<D>(deeds: impl Iterator<Item = Result<D>>) -> Vec<Result<D>> {
+    let mut results = Vec::new();
+    for result in deeds {
+        let failed = result.is_err();
+        results.push(result);
+        if failed {
+            break;
+        }
+    }
+    results
+}
+
+/// The rows of what was done and what came of it, or with `None` of what would have been done.
+pub(crate) fn told<T, D>(
+    done: Option<Vec<Result<D>>>,
+    all: &[T],
+    row: impl Fn(&T, Option<D>) -> Row,
+) -> impl Iterator<Item = Result<Row>> {
+    let results: Vec<Result<Option<D>>> = match done {
+        Some(results) => results.into_iter().map(|result| result.map(Some)).collect(),
+        None => all.iter().map(|_| Ok(None)).collect(),
+    };
+    let pairs = results.into_iter().zip(all);
+    pairs.map(move |(result, one)| result.map(|came| row(one, came)))
+}
