@@ -48,44 +48,35 @@
 
 mod answer;
 mod body;
-mod conditions;
-mod counters;
-mod disposition;
-mod fingerprint;
-mod form;
-mod guard;
-pub mod header;
-mod headers;
-pub mod key_rule;
+mod config;
 mod layer;
-mod life;
-#[cfg(feature = "tracing")]
-mod line;
-mod media_type;
-mod outcome;
-mod refusal;
-mod request_body;
+mod observe;
+mod request;
 mod run;
-mod scope;
-mod service;
-mod uri;
-mod watch;
+mod run_tasks;
 
-pub use body::{BoxError, ReplyBody};
-pub use counters::HttpStats;
-pub use disposition::{Disposition, by_error, by_status};
-pub use fingerprint::RequestFingerprint;
+pub use answer::disposition::{Disposition, by_error, by_status};
+pub use answer::header_rules::HeaderRules;
+pub use answer::outcome::Outcome;
+pub use answer::reason::Reason;
+pub use answer::refusal::Refusal;
+pub use body::error::BoxError;
+pub use body::reply_body::ReplyBody;
+pub use body::request_body::RequestBody;
 pub use hapax_http_types::{BadAnswer, KeyParts, NotAResponse, StoredResponse};
-pub use header::{CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key};
-pub use headers::HeaderRules;
-pub use key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
-pub use layer::{IdempotencyLayer, KeyUse, RunTask, Unscoped};
-pub use outcome::Outcome;
-pub use refusal::{Reason, Refusal};
-pub use request_body::RequestBody;
-pub use run::{CheckpointError, Run};
-pub use scope::operation;
-pub use service::{Idempotency, ResponseFuture};
+pub use layer::idempotency_layer::{IdempotencyLayer, Unscoped};
+pub use layer::service::{Idempotency, ResponseFuture};
+pub use observe::counters::HttpStats;
+pub use request::coverage::KeyUse;
+pub use request::fingerprint::RequestFingerprint;
+pub use request::header::{
+    CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key,
+};
+pub use request::key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
+pub use request::operation::operation;
+pub use request::{header, key_rule};
+pub use run::run_handle::{CheckpointError, Run};
+pub use run_tasks::RunTask;
 
 /// Compiles the example of the README.
 #[doc = include_str!("../README.md")]

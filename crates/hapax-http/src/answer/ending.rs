@@ -1,0 +1,17 @@
+//! [`Ending`]: how a request ended.
+
+use crate::answer::reason::Reason;
+
+/// How a request ended, as it is counted: once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    Uncovered,
+    Unkeyed,
+    Screened,
+    Executed,
+    Replayed,
+    Unprotected,
+    Abandoned,
+    InnerError,
+    Refused(Reason),
+}

@@ -1,0 +1,92 @@
+//! [`Refusal`]: a request that was not answered by its handler, and what its client can do.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer::first_request::request_id_in;
+use crate::answer::reason::Reason;
+
+/// A request that was not answered by its handler: the reason, and what the client can do.
+///
+/// It lies among the extensions of the response, within an [`Outcome`](crate::Outcome), and is what
+/// [`IdempotencyLayer::render`](crate::IdempotencyLayer::render) is given. It never holds the key.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    reason: Reason,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    differs: Vec<String>,
+    first_request_id: Option<String>,
+    error: Option<Arc<hapax::Error>>,
+}
+
+impl Refusal {
+    pub(crate) fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            reason,
+            detail: detail.into(),
+            retry_after: None,
+            differs: Vec::new(),
+            first_request_id: None,
+            error: None,
+        }
+    }
+
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    pub(crate) fn differing(mut self, labels: &[String]) -> Self {
+        self.differs = labels.to_vec();
+        self
+    }
+
+    /// With the metadata of the claim that used the key first: the id of its request.
+    pub(crate) fn first_request(mut self, metadata: &[u8]) -> Self {
+        self.first_request_id = request_id_in(metadata);
+        self
+    }
+
+    pub(crate) fn because(mut self, error: hapax::Error) -> Self {
+        self.error = Some(Arc::new(error));
+        self
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What happened and what to do next, for people. It quotes nothing of the request.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// When a retry makes sense, at the earliest; whole seconds are sent, rounded up.
+    #[must_use]
+    pub fn retry_hint(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The labels of what differs from the first request under this key.
+    #[must_use]
+    pub fn differs(&self) -> &[String] {
+        &self.differs
+    }
+
+    /// The request id of the first request under this key, where it sent one; for logs, not for clients.
+    #[must_use]
+    pub fn first_request_id(&self) -> Option<&str> {
+        self.first_request_id.as_deref()
+    }
+
+    /// What the store said; for logs, not for clients.
+    #[must_use]
+    pub fn error(&self) -> Option<&hapax::Error> {
+        self.error.as_deref()
+    }
+}

@@ -1,0 +1,78 @@
+//! [`Coverage`]: which requests the layer covers, and what it demands of their keys.
+
+use http::request::Parts;
+use http::{HeaderName, Method};
+
+use crate::answer::ending::Ending;
+use crate::answer::reason::Reason;
+use crate::answer::refusal::Refusal;
+use crate::request::header::{ClientKey, KeySyntax, key_of};
+use crate::request::key_rule::KeyRule;
+
+/// Whether a covered request has to have a key.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum KeyUse {
+    /// Without one it is refused.
+    #[default]
+    Required,
+    /// Without one it is passed on as it is.
+    Optional,
+    /// The header is not even read, and everything is passed on as it is.
+    Ignored,
+}
+
+/// Which requests are covered, and where and how they send their keys.
+#[derive(Clone)]
+pub(crate) struct Coverage {
+    pub(crate) methods: Vec<Method>,
+    pub(crate) key_use: KeyUse,
+    pub(crate) key_header: HeaderName,
+    pub(crate) syntax: KeySyntax,
+    pub(crate) rule: KeyRule,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self {
+            methods: vec![Method::POST, Method::PATCH],
+            key_use: KeyUse::default(),
+            key_header: HeaderName::from_static("idempotency-key"),
+            syntax: KeySyntax::default(),
+            rule: KeyRule::any(),
+        }
+    }
+}
+
+/// What the head of a request says of its key.
+pub(crate) enum Entry {
+    /// Passed on as it is, and why.
+    Pass(Ending),
+    Guard(ClientKey),
+    Refuse(Refusal),
+}
+
+impl Coverage {
+    /// Looks at the head alone.
+    pub(crate) fn enter(&self, parts: &Parts) -> Entry {
+        if self.key_use == KeyUse::Ignored || !self.methods.contains(&parts.method) {
+            return Entry::Pass(Ending::Uncovered);
+        }
+        match key_of(&parts.headers, &self.key_header, self.syntax) {
+            Ok(Some(key)) => match self.rule.check(&key) {
+                Ok(()) => Entry::Guard(key),
+                Err(refused) => {
+                    Entry::Refuse(Refusal::new(Reason::RefusedKey, refused.to_string()))
+                }
+            },
+            Ok(None) if self.key_use == KeyUse::Optional => Entry::Pass(Ending::Unkeyed),
+            Ok(None) => {
+                let detail = format!("send {}: \"<a UUID of your own>\"", self.key_header);
+                Entry::Refuse(Refusal::new(Reason::MissingKey, detail))
+            }
+            Err(malformed) => {
+                Entry::Refuse(Refusal::new(Reason::MalformedKey, malformed.to_string()))
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! [`ClientKey`]: a key as a client chose it.
+
+use std::fmt;
+
+use hapax_http_types::CLIENT_KEY_BYTES_MAX;
+
+use crate::request::header::malformed_key::MalformedKey;
+
+/// A key as a client chose it: 1 to 255 printable ASCII characters, without the quotes.
+///
+/// Whoever knows a key may read the answer that is stored under it, so `Debug` shows its length
+/// only, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientKey(Box<str>);
+
+impl ClientKey {
+    /// The key, without its quotes and escapes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn new(text: &str) -> Result<Self, MalformedKey> {
+        match text.len() {
+            0 => Err(MalformedKey::Empty),
+            1..=CLIENT_KEY_BYTES_MAX => Ok(Self(text.into())),
+            bytes => Err(MalformedKey::TooLong { bytes }),
+        }
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientKey({} bytes)", self.0.len())
+    }
+}

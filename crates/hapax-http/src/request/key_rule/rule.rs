@@ -1,0 +1,207 @@
+//! [`KeyRule`], as a service builds it and the layer asks it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::request::header::ClientKey;
+use crate::request::key_rule::alphabet::Alphabet;
+use crate::request::key_rule::choice::Choice;
+use crate::request::key_rule::form::Form;
+use crate::request::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
+
+/// What a client's key has to look like.
+///
+/// | rule | keys | one key, or two? |
+/// | --- | --- | --- |
+/// | [`any`](Self::any), the default | 1 to 255 printable ASCII characters | each spelling is a key of its own |
+/// | [`uuid`](Self::uuid), [`uuid_v4`](Self::uuid_v4), [`uuid_v7`](Self::uuid_v7) | RFC 9562, hyphenated, either case | the case makes no difference |
+/// | [`ulid`](Self::ulid) | 26 characters of Crockford's base 32, either case | the case makes no difference |
+///
+/// [`canonical`](Self::canonical) gives the spelling to look up: a UUID in lower case, a ULID in
+/// upper case, anything else as it came.
+///
+/// Builder calls take any value; [`validate`](Self::validate) refuses those that contradict each
+/// other, and has to be called once, before the rule is put to use. A call that narrows, such as
+/// [`min_bytes`](Self::min_bytes), goes for every choice that the rule has so far: narrow first, then
+/// join with [`or`](Self::or).
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeyRule, KeySyntax, parse_key};
+///
+/// let rule = KeyRule::uuid().or(KeyRule::any().min_bytes(20).min_entropy_bits(60));
+/// rule.validate()?;
+///
+/// let upper = parse_key(b"8E03978E-40D5-43E8-BC93-6894A57F9324", KeySyntax::Lenient)?;
+/// rule.check(&upper)?;
+/// assert_eq!(rule.canonical(&upper), "8e03978e-40d5-43e8-bc93-6894a57f9324");
+///
+/// let weak = parse_key(b"1234", KeySyntax::Lenient)?;
+/// let refused = rule.check(&weak).expect_err("too short, and easy to guess");
+/// assert_eq!(
+///     refused.to_string(),
+///     "the key has 4 bytes, fewer than 20; send a UUID of version 4 or 7, with its hyphens, \
+///      or a random key of 20 to 255 bytes with at least 60 bits of entropy"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyRule {
+    /// Never empty. A key has to meet one of them.
+    pub(super) choices: Vec<Choice>,
+}
+
+impl Default for KeyRule {
+    fn default() -> Self {
+        Self::any()
+    }
+}
+
+impl KeyRule {
+    fn of(form: Form) -> Self {
+        Self {
+            choices: vec![Choice::of(form)],
+        }
+    }
+
+    fn each(mut self, set: impl Fn(&mut Choice)) -> Self {
+        self.choices.iter_mut().for_each(set);
+        self
+    }
+
+    /// Every key of 1 to 255 bytes, each spelling a key of its own. The default.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::of(Form::Any)
+    }
+
+    /// A UUID of version 4 or 7 (RFC 9562) with its hyphens, in upper or lower case.
+    #[must_use]
+    pub fn uuid() -> Self {
+        Self::of(Form::Uuid(b"47"))
+    }
+
+    /// A UUID of version 4: 122 random bits.
+    #[must_use]
+    pub fn uuid_v4() -> Self {
+        Self::of(Form::Uuid(b"4"))
+    }
+
+    /// A UUID of version 7: a time, and 74 bits that are random in most generators.
+    #[must_use]
+    pub fn uuid_v7() -> Self {
+        Self::of(Form::Uuid(b"7"))
+    }
+
+    /// A ULID: 26 characters of Crockford's base 32, in upper or lower case, the first at most `7`.
+    /// I, L, O and U are refused, also as other spellings of 1 and 0.
+    #[must_use]
+    pub fn ulid() -> Self {
+        Self::of(Form::Ulid)
+    }
+
+    /// The fewest bytes that a key may have. Default: 1.
+    #[must_use]
+    pub fn min_bytes(self, bytes: usize) -> Self {
+        self.each(|choice| choice.min_bytes = bytes)
+    }
+
+    /// The most bytes that a key may have, at most 255. Default: 255.
+    #[must_use]
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        self.each(|choice| choice.max_bytes = bytes)
+    }
+
+    /// The characters that a key may have, as it was sent. Default: all of printable ASCII.
+    #[must_use]
+    pub fn alphabet(self, characters: &str) -> Self {
+        let alphabet = Alphabet::new(characters);
+        self.each(|choice| choice.alphabet = Some(alphabet))
+    }
+
+    /// The least entropy that a key may have, by an estimate. Default: 0.
+    ///
+    /// The estimate is the Shannon entropy of the key's own characters times its length: `aaaaaaaa`
+    /// has 0 bits, `1234` has 8, and n characters have at most n log2(n), or n log2(k) out of an
+    /// alphabet of k. Of a UUID and a ULID, only the digits count that are random by their form, for at
+    /// most 122 bits (version 4), 74 (version 7) and 80 (ULID), and their case does not count.
+    ///
+    /// It is a net for keys that nobody drew at random, and no proof that somebody did. It sees neither
+    /// order nor words (`abcdefgh` has 24 bits). And it has one key to judge by, so it gives a random
+    /// one less than it has: to 100,000 random ones each, it gave 84 to 122 bits (version 4), 44 to 74
+    /// (version 7) and 40 to 64 (ULID). Ask for well under half of what a good key has.
+    #[must_use]
+    pub fn min_entropy_bits(self, bits: u32) -> Self {
+        self.each(|choice| choice.min_entropy_bits = bits)
+    }
+
+    /// A key may meet the other rule instead.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.choices.extend(other.choices);
+        self
+    }
+
+    /// Checks that the settings do not contradict each other, so that some key can meet each choice.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRule`], with the settings that contradict each other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax_http::{InvalidRule, KeyRule};
+    ///
+    /// let refused = KeyRule::uuid().max_bytes(32).validate();
+    /// assert!(matches!(refused, Err(InvalidRule::FormBytes { .. })));
+    /// ```
+    pub fn validate(&self) -> Result<(), InvalidRule> {
+        self.choices.iter().try_for_each(Choice::validate)
+    }
+
+    /// Checks a key. A rule that [`validate`](Self::validate) refuses may refuse every key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRefused`], which says what is wanted and never quotes the key.
+    pub fn check(&self, key: &ClientKey) -> Result<(), KeyRefused> {
+        let mut closest: Option<KeyFault> = None;
+        for choice in &self.choices {
+            let Err(fault) = choice.check(key.as_str()) else {
+                return Ok(());
+            };
+            if closest.is_none_or(|before| before.closeness() < fault.closeness()) {
+                closest = Some(fault);
+            }
+        }
+        let wanted: Vec<String> = self.choices.iter().map(Choice::wanted).collect();
+        Err(KeyRefused::new(
+            closest.unwrap_or(KeyFault::Form),
+            wanted.join(", or "),
+        ))
+    }
+
+    /// The spelling under which a key is looked up, so that one UUID or ULID is one key.
+    ///
+    /// A UUID of a version that the rule names comes in lower case, a ULID in upper case if the rule
+    /// has [`ulid`](Self::ulid), and anything else as it was sent. A rule that has a form beside
+    /// [`any`](Self::any) takes the form first, whatever the order. Applying it twice changes nothing.
+    #[must_use]
+    pub fn canonical<'k>(&self, key: &'k ClientKey) -> Cow<'k, str> {
+        let key = key.as_str();
+        self.choices
+            .iter()
+            .find(|choice| choice.form != Form::Any && choice.form.fits(key))
+            .map_or(Cow::Borrowed(key), |choice| choice.form.canonical(key))
+    }
+}
+
+impl fmt::Display for KeyRule {
+    /// What keys the rule takes, for documentation that a service publishes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted: Vec<String> = self.choices.iter().map(Choice::wanted).collect();
+        f.write_str(&wanted.join(", or "))
+    }
+}

@@ -1,0 +1,188 @@
+//! [`HeldKey`]: the key of a run, until it is settled.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hapax::{ErrorKind, Fingerprint, Guarantee, Lease, LeaseError, State};
+use hapax_http_types::StoredResponse;
+use http::StatusCode;
+
+use crate::answer::disposition::Disposition;
+use crate::answer::expiry::expiry_after;
+use crate::answer::outcome::Outcome;
+use crate::config::Config;
+use crate::run::run_handle::{HeldLease, Run};
+
+/// The key of a run, until it is settled. Whatever becomes of it is counted here.
+pub(crate) struct HeldKey {
+    config: Arc<Config>,
+    lease: HeldLease,
+    /// Of the request that runs.
+    fingerprint: Fingerprint,
+}
+
+/// What settling a key came to.
+enum Settled {
+    /// As asked.
+    Done,
+    /// Another holder has won; this is its response, where there is one and it ran the same request.
+    Lost(Option<Box<Winner>>),
+    /// The store did not take it.
+    Not,
+}
+
+/// The response of the holder that won.
+pub(crate) struct Winner {
+    pub(crate) response: StoredResponse,
+    pub(crate) expires_at: u64,
+}
+
+/// What storing a response came to.
+pub(crate) enum Stored {
+    Until(u64),
+    /// Another holder has won; see [`Winner`].
+    Lost(Option<Box<Winner>>),
+    Not,
+}
+
+impl HeldKey {
+    pub(crate) fn new(config: Arc<Config>, lease: Lease, fingerprint: Fingerprint) -> Self {
+        Self {
+            config,
+            lease: HeldLease::new(lease),
+            fingerprint,
+        }
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        self.lease.run()
+    }
+
+    pub(crate) fn outcome(&self, stored: bool) -> Outcome {
+        let run = self.run();
+        Outcome::Executed {
+            stored,
+            token: run.token(),
+            attempt: run.attempt(),
+        }
+    }
+
+    /// Stores a response; `None` where the key is settled already.
+    pub(crate) async fn store(&self, response: &StoredResponse) -> Option<Stored> {
+        let bytes = response.to_bytes();
+        let lease = self.lease.take()?;
+        let policy = self.config.namespace.policy();
+        if bytes.len() > policy.max_response_bytes() {
+            self.complete_without_body(lease, response.status(), response.body_bytes())
+                .await;
+            return Some(Stored::Not);
+        }
+        // From before it is stored: the store counts from when it has the outcome, not from when that
+        // is on the medium.
+        let expires_at = expiry_after(policy.completed_retention());
+        let counters = &self.config.counters;
+        Some(match self.settled(lease.complete_async(&bytes).await) {
+            Settled::Done => {
+                counters.runs_stored.one_more();
+                Stored::Until(expires_at)
+            }
+            Settled::Lost(winner) => {
+                counters.runs_lost.one_more();
+                Stored::Lost(winner)
+            }
+            Settled::Not => {
+                counters.runs_unstored.one_more();
+                Stored::Not
+            }
+        })
+    }
+
+    /// Stores that it ran, and how it answered, without the answer.
+    pub(crate) async fn omit(&self, status: StatusCode, bytes: u64) {
+        if let Some(lease) = self.lease.take() {
+            self.complete_without_body(lease, status, bytes).await;
+        }
+    }
+
+    async fn complete_without_body(&self, lease: Lease, status: StatusCode, bytes: u64) {
+        let stored = StoredResponse::without_body(status, bytes).to_bytes();
+        let counters = &self.config.counters;
+        match self.settled(lease.complete_async(stored).await) {
+            Settled::Done => counters.runs_omitted.one_more(),
+            Settled::Lost(_) => counters.runs_lost.one_more(),
+            Settled::Not => counters.runs_unstored.one_more(),
+        }
+    }
+
+    /// Settles a key without a response.
+    pub(crate) async fn give_up(&self, disposition: Disposition, reason: &str) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
+        let guarantee = self.config.namespace.policy().guarantee();
+        let counters = &self.config.counters;
+        let (settled_as, count) = match (disposition, guarantee) {
+            (Disposition::NotBegun, _) if !lease.is_lost() => return self.withdraw(lease).await,
+            (Disposition::Store | Disposition::Omit, _) => {
+                return self
+                    .complete_without_body(lease, StatusCode::INTERNAL_SERVER_ERROR, 0)
+                    .await;
+            }
+            (Disposition::Release | Disposition::NotBegun, _)
+            | (Disposition::ByGuarantee, Guarantee::AtLeastOnce) => {
+                (lease.release_async(reason).await, &counters.runs_released)
+            }
+            (Disposition::Doubt | Disposition::ByGuarantee, _) => {
+                (lease.doubt_async(reason).await, &counters.runs_in_doubt)
+            }
+        };
+        match self.settled(settled_as) {
+            Settled::Done => count.one_more(),
+            Settled::Lost(_) => counters.runs_lost.one_more(),
+            Settled::Not => counters.runs_unstored.one_more(),
+        }
+    }
+
+    /// Leaves the key as it was before the request.
+    async fn withdraw(&self, lease: Lease) {
+        let key = lease.key().to_vec();
+        lease.withdraw();
+        self.config.counters.runs_not_begun.one_more();
+        // An answer about the key waits until that is on the medium: a crash is not to leave a doubt about what the
+        // client was told to be refused.
+        let _ = self.config.namespace.contains_async(key).await;
+    }
+
+    /// Leaves the key as it was: nothing was begun.
+    pub(crate) fn take_back(&self) {
+        if let Some(lease) = self.lease.take() {
+            lease.withdraw();
+            self.config.counters.runs_not_begun.one_more();
+        }
+    }
+
+    fn settled(&self, result: Result<(), LeaseError>) -> Settled {
+        let Err(error) = result else {
+            return Settled::Done;
+        };
+        match error.kind() {
+            ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
+                // Once a key is released, another request may run under it.
+                let winner = error.error().current().filter(|current| {
+                    current.state() == State::Completed
+                        && current.fingerprint() == Some(&self.fingerprint)
+                });
+                Settled::Lost(winner.and_then(|winner| {
+                    let body = Bytes::copy_from_slice(winner.body());
+                    let response = StoredResponse::from_bytes(body).ok()?;
+                    let expires_at = winner.expires_at().unwrap_or_default();
+                    Some(Box::new(Winner {
+                        response,
+                        expires_at,
+                    }))
+                }))
+            }
+            _ => Settled::Not,
+        }
+    }
+}
