@@ -53,7 +53,7 @@ const ADDITIVE: &[(&str, &[&str])] = &[
 const ANYWHERE: [&str; 3] = ["alloc", "default", "std"];
 
 /// The libraries that a user's build may have.
-fn libraries() -> Vec<String> {
+pub(crate) fn libraries() -> Vec<String> {
     let mut names = vec!["hapax".to_owned()];
     for path in files("crates", "toml") {
         let manifest: toml::Table = read(&path).parse().expect("a manifest is TOML");

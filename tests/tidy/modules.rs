@@ -92,7 +92,7 @@ impl Package {
         let name = declared.ident.to_string();
         let folder = format!("{}/{name}", above.folder);
         let mut child = match declared.content {
-            Some((_, items)) => Module::new(above.file.clone(), (reader.expand)(items)),
+            Some((_, items)) => Module::new(above.file.clone(), reader.expanded(items)),
             None => reader.child(&folder),
         };
         child.folder = folder;
@@ -137,7 +137,17 @@ impl Reader<'_> {
         let mut parsed =
             syn::parse_file(text).unwrap_or_else(|error| panic!("{file} does not parse: {error}"));
         cfg::prune(&mut parsed, self.answers);
-        (self.expand)(parsed.items)
+        self.expanded(parsed.items)
+    }
+
+    fn expanded(&self, items: Vec<Item>) -> Vec<Item> {
+        let mut file = syn::File {
+            shebang: None,
+            attrs: Vec::new(),
+            items: (self.expand)(items),
+        };
+        cfg::prune(&mut file, self.answers);
+        file.items
     }
 
     /// The module whose children lie in this folder.

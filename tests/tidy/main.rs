@@ -3,25 +3,16 @@
 //! Imports point one way, files and functions stay short, what the documents name exists, and no feature
 //! changes what other crates of a build do.
 
-#[path = "tidy/cfg.rs"]
+mod api;
 mod cfg;
-#[path = "tidy/circles.rs"]
 mod circles;
-#[path = "tidy/docs.rs"]
 mod docs;
-#[path = "tidy/features.rs"]
 mod features;
-#[path = "tidy/imports.rs"]
 mod imports;
-#[path = "tidy/layers.rs"]
 mod layers;
-#[path = "tidy/modules.rs"]
 mod modules;
-#[path = "tidy/names.rs"]
 mod names;
-#[path = "tidy/source.rs"]
 mod source;
-#[path = "tidy/style.rs"]
 mod style;
 
 use std::path::{Path, PathBuf};
