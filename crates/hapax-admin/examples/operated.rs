@@ -10,7 +10,7 @@
 //!
 //! and in a browser <http://127.0.0.1:9090/admin/hapax/glance>, with any name and the token as password.
 //!
-//! `HAPAX_ADDRESS` and `HAPAX_STORE` say where it listens and where its store is, if not there.
+//! `HAPAX_ADDRESS` and `HAPAX_STORE` change where it listens and where its store is.
 
 use std::env;
 use std::path::PathBuf;
@@ -27,15 +27,15 @@ use base64::engine::general_purpose::STANDARD;
 use hapax::{Claim, Policy, Store};
 use hapax_admin::{Actor, AdminRouter, Refusal};
 
-/// Who the service has found to be asking.
+/// The operator that the service has authenticated.
 #[derive(Clone)]
 struct User(&'static str);
 
-/// Lets nobody in who does not know the token. A real service has a token, a session or a
-/// certificate for each of its operators, so that the audit log has their names.
+/// Admits requests with the token. A real service has a token, a session or a certificate for each
+/// operator, so that the audit log has their names.
 async fn authenticate(State(token): State<Arc<str>>, mut request: Request, next: Next) -> Response {
     if !knows(request.headers(), &token) {
-        // The second is what a browser asks its user by.
+        // The second makes a browser ask for a password.
         let challenges = ["Bearer", "Basic realm=\"operators\""];
         let challenges = challenges.map(|challenge| (WWW_AUTHENTICATE, challenge));
         return (StatusCode::UNAUTHORIZED, AppendHeaders(challenges)).into_response();
@@ -63,13 +63,13 @@ fn password(sent: &str) -> Option<Vec<u8>> {
     Some(sent[colon + 1..].to_vec())
 }
 
-/// Compares all bytes, wherever the first difference is, so that time tells nothing of the token.
+/// Compares all bytes, so that the time taken reveals nothing about the token.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differs = one.iter().zip(other).fold(0, |seen, (a, b)| seen | (a ^ b));
     one.len() == other.len() && differs == 0
 }
 
-/// The work of the service: charge an order once. This provider never says what came of it.
+/// The work of the service: charges an order once. This provider never tells the outcome.
 async fn charge(State(store): State<Store>, order: String) -> Result<String, StatusCode> {
     let failed = |_| StatusCode::SERVICE_UNAVAILABLE;
     let pay = store

@@ -1,4 +1,4 @@
-//! [`Admin`]: what all handlers of one router share.
+//! [`Admin`]: what the handlers of one router share.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -8,20 +8,20 @@ use crate::answer::problem::Code;
 use crate::gate::Gate;
 use crate::options::Options;
 
-/// What the handlers share.
+/// The options of a router, and a gate for each kind of work.
 pub(crate) struct Admin {
     pub(crate) options: Options,
-    /// Reading the log: two at a time, so that a page that is reloaded does not read it ten times.
+    /// Reads of the log: two at a time, so that reloading a page ten times does not read the log ten times.
     pub(crate) scans: Gate,
-    /// Reading one record, or a few facts.
+    /// Reads of one record, or of a few facts.
     pub(crate) reads: Gate,
-    /// Reading counters: reads that hang take no place from whoever scrapes them.
+    /// Scrapes of metrics: they have places of their own, so that hanging reads do not block them.
     pub(crate) scrapes: Gate,
-    /// The same for pages, which take no place from scrapers either.
+    /// Snapshots for pages, which take no place from scrapers.
     pub(crate) glances: Gate,
-    /// Changing something.
+    /// Operations.
     pub(crate) actions: Gate,
-    /// Tells the counters of this router from those of another one.
+    /// A name that no other router has: a page compares counters only under one name.
     pub(crate) run: String,
 }
 
@@ -40,8 +40,7 @@ impl Admin {
     }
 }
 
-/// What tells the counters of one router from those of another, whose store was opened again or by
-/// another process.
+/// A random name: it differs when the store was opened again, or by another process.
 fn run_name() -> String {
     format!("{:016x}", RandomState::new().hash_one("run"))
 }

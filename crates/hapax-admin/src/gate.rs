@@ -1,4 +1,4 @@
-//! [`Gate`]: work that may block, off the threads of the runtime, a few at a time.
+//! [`Gate`]: runs work that may block off the threads of the runtime, a few pieces at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use tokio::time::timeout;
 
 use crate::answer::problem::{Code, Problem};
 
-/// Lets so many in at a time, and waits for each for so long.
+/// Admits a limited number of pieces of work, and waits a limited time for each.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
-    /// After this the work is asked to stop.
+    /// How long the work may run before it is asked to stop.
     patience: Duration,
-    /// After this much more nobody waits for it any longer.
+    /// How much longer the request waits after that.
     grace: Duration,
     late: Code,
 }
 
-/// How a piece of work hears that enough is enough.
+/// Asks a piece of work to stop.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
@@ -36,7 +36,7 @@ impl Stop {
     }
 }
 
-/// Asks when the request is gone: its client has left, or it was answered.
+/// Asks the work to stop when its request ends, answered or left by its client.
 struct AskOnDrop(Stop);
 
 impl Drop for AskOnDrop {
@@ -55,15 +55,15 @@ impl Gate {
         }
     }
 
-    /// Runs it on a thread that may block. The place is taken until the work has really ended,
-    /// whoever still waits for it.
+    /// Runs the work on a thread that may block. The work keeps its place until it ends, even if the
+    /// request ends before.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&Stop) -> Result<T, Problem> + Send + 'static,
     {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            let text = "as many requests of this kind are at work as may be: try again in a moment";
+            let text = "too many requests of this kind are running: try again in a moment";
             return Err(Problem::new(Code::Busy, text).retry_after(1));
         };
         let stop = Stop::default();
@@ -72,10 +72,10 @@ impl Gate {
             let _place = place;
             work(&stop)
         };
-        // The runtime panics where the system gives it no thread.
+        // The runtime panics if the system refuses it a thread.
         let spawned = catch_unwind(AssertUnwindSafe(|| spawn_blocking(task)));
         let mut task = spawned.map_err(|_| {
-            let text = "the system gives the service no thread: try again in a moment";
+            let text = "the system has no thread for this request: try again in a moment";
             Problem::new(Code::Busy, text).retry_after(1)
         })?;
         if let Ok(done) = timeout(self.patience, &mut task).await {
@@ -96,7 +96,9 @@ impl Gate {
     fn late(&self) -> Problem {
         let waited = self.patience + self.grace;
         let next = match self.late {
-            Code::StillRunning => "it may yet take effect: look at the key before you do it again",
+            Code::StillRunning => {
+                "the operation may still take effect: look at the key before you repeat it"
+            }
             _ => "look at /health/ready, and ask for less",
         };
         Problem::new(self.late, format!("no answer within {waited:?}; {next}"))
@@ -107,7 +109,7 @@ fn ended<T>(done: Result<Result<T, Problem>, JoinError>) -> Result<T, Problem> {
     done.unwrap_or_else(|_| {
         Err(Problem::new(
             Code::StoreFailed,
-            "the work ended in a panic; the log of the service has the place",
+            "the handler panicked: the log of the service says where",
         ))
     })
 }
@@ -160,7 +162,7 @@ mod tests {
             }
             asked
                 .send(())
-                .map_err(|_| Problem::invalid("nobody listens"))
+                .map_err(|_| Problem::invalid("no one listens"))
         });
         drop(timeout(Duration::from_millis(20), gone).await);
         hears.recv().unwrap();

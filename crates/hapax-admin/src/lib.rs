@@ -1,5 +1,5 @@
 //! An axum router for the operators of a hapax store: metrics, health and readiness, lists of keys, and
-//! operations on them, each under an actor and a reason.
+//! operations on them, each with an actor and a reason.
 //!
 //! ```
 //! use axum::Router;
@@ -13,16 +13,16 @@
 //! # Ok::<(), hapax::Error>(())
 //! ```
 //!
-//! It only reads, until [`AdminRouter::allow_actions`] says who acts. It asks nobody for a password: mount
-//! it behind the authentication of the service.
+//! The router only reads until [`AdminRouter::allow_actions`] names who acts. It has no authentication of
+//! its own: mount it behind that of the service.
 //!
 //! | path | answer |
 //! | --- | --- |
 //! | `GET /glance` | a page for a browser: the store at a glance |
 //! | `GET /metrics` | metrics in the text format of Prometheus |
-//! | `GET /health/live`, `GET /health/ready` | whether the process answers, and whether the store serves, with the reasons if not |
+//! | `GET /health/live`, `GET /health/ready` | whether the store is alive, and whether it is ready, with the reasons if not |
 //! | `GET /info`, `GET /namespaces`, `GET /options` | what the store holds, its namespaces, and every option in force |
-//! | `GET /keys`, `GET /in-progress`, `GET /in-doubt` | keys that pass a filter, a bounded page of them |
+//! | `GET /keys`, `GET /in-progress`, `GET /in-doubt` | a bounded page of the keys that pass a filter |
 //! | `GET /keys/{namespace}/{key}` | one key |
 //! | `POST /keys/{namespace}/{key}/{operation}` | [`resolve`](Operation::Resolve), [`release`](Operation::Release), [`doubt`](Operation::Doubt), [`fail`](Operation::Fail), [`forget`](Operation::Forget) |
 //! | `GET /audit` | what happened to keys: who did what, when and why |

@@ -11,7 +11,7 @@ use crate::answer::problem::{Code, Problem};
 use crate::operator::actor::{Actor, Refusal};
 use crate::operator::operation::Operation;
 
-/// Says who acts, from the head of a request.
+/// Names who acts, from the head of a request.
 pub(crate) type Who = Arc<dyn Fn(&Parts) -> Result<Actor, Refusal> + Send + Sync>;
 
 /// The store, and every option of [`AdminRouter`](crate::AdminRouter).
@@ -42,19 +42,19 @@ impl Options {
         }
     }
 
-    /// Whether this router carries out what it is told.
+    /// Whether this router carries out operations.
     pub(crate) fn acts(&self) -> bool {
         self.who.is_some()
     }
 
-    /// Who acts, if that may be done here at all.
+    /// Who acts, if this router allows the operation.
     pub(crate) fn actor(&self, parts: &Parts, operation: Operation) -> Result<Actor, Problem> {
         let Some(who) = &self.who else {
-            let text = "nothing can be changed here: the service has allowed no actions";
+            let text = "this router only reads: the service has not allowed actions";
             return Err(Problem::new(Code::ActionsOff, text));
         };
         if !self.operations.contains(&operation) {
-            let text = format!("the service does not allow {operation} here");
+            let text = format!("the service does not allow {operation}");
             return Err(Problem::new(Code::OperationOff, text));
         }
         check_same_site(&parts.headers)?;
@@ -64,13 +64,13 @@ impl Options {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what a page of another site makes the browser of an operator send.
+/// Refuses a request that a page of another site made the operator's browser send.
 fn check_same_site(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
         None | Some(b"same-origin" | b"none") => Ok(()),
         Some(_) => Err(Problem::new(
             Code::CrossSite,
-            "a page of another site has sent this: operations are taken from this site alone",
+            "a page of another site sent this request: send operations from this site",
         )),
     }
 }

@@ -21,11 +21,11 @@ use crate::operator::operation::Operation;
 use crate::options::Options;
 use crate::routes::{actions, audit, keys, store, vitals};
 
-/// A router for the operators of a store: metrics, health, lists of keys and, if it is told who acts,
+/// A router for the operators of a store: metrics, health, lists of keys and, once it knows who acts,
 /// operations on them.
 ///
-/// It asks nobody for a password. Mount it behind the authentication of the service, on an address
-/// that the public does not reach: whoever reads it reads keys.
+/// It has no authentication of its own. Mount it behind that of the service, on an address that the
+/// public cannot reach: everyone who can read it can read keys.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ use crate::routes::{actions, audit, keys, store, vitals};
 /// # let path = dir.path().join("dedup");
 /// let store = Store::open(path)?;
 /// let admin = AdminRouter::new(store).allow_actions(|request| {
-///     // What the authentication of the service has put there.
+///     // The authentication of the service has put the name there.
 ///     let operator = request.extensions.get::<String>();
 ///     operator.map(Actor::new).ok_or_else(|| Refusal::unauthenticated("Bearer"))
 /// });
@@ -46,21 +46,21 @@ use crate::routes::{actions, audit, keys, store, vitals};
 /// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "it is nothing before it is mounted"]
+#[must_use = "a router does nothing until it is mounted"]
 pub struct AdminRouter {
     options: Options,
 }
 
 impl AdminRouter {
-    /// A router that reads and changes nothing.
+    /// A router that only reads.
     pub fn new(store: Store) -> Self {
         Self {
             options: Options::new(store),
         }
     }
 
-    /// Allows operations, for whomever `who` names: it is asked before the body of the request is
-    /// read, and what it refuses is not carried out. The actor stands in the audit log.
+    /// Allows operations by the actors that `who` names. `who` runs before the body of the request is
+    /// read; when it refuses, nothing is done. The audit log records the actor.
     pub fn allow_actions(
         mut self,
         who: impl Fn(&Parts) -> Result<Actor, Refusal> + Send + Sync + 'static,
@@ -69,47 +69,46 @@ impl AdminRouter {
         self
     }
 
-    /// Which operations are allowed, of those that [`allow_actions`](Self::allow_actions) opens;
-    /// all of them unless this is called.
+    /// Allows these operations only, once [`allow_actions`](Self::allow_actions) allows any. Default: all
+    /// operations.
     pub fn operations(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
         self.options.operations = operations.into_iter().collect();
         self
     }
 
-    /// Allows what goes against a holder that is alive: a doubt resolved as "never happened" while
-    /// its holder may still cause the effect, and a key in progress or in doubt forgotten.
+    /// Allows operations against a live holder: resolving a doubt as "never happened" while its holder
+    /// may still cause the effect, and forgetting a key in progress or in doubt.
     pub fn allow_forced(mut self) -> Self {
         self.options.forces = true;
         self
     }
 
-    /// Most bytes of the body of a request; 64 KiB unless this is called.
+    /// The most bytes that the body of a request may have. Default: 64 KiB.
     pub fn request_bytes(mut self, bytes: usize) -> Self {
         self.options.request_bytes_max = bytes;
         self
     }
 
-    /// Most rows of a page; 1000 unless this is called.
+    /// The most rows of a page. Default: 1000.
     pub fn rows(mut self, rows: usize) -> Self {
         self.options.rows_max = rows.max(1);
         self
     }
 
-    /// Most bytes that are shown of a reason, of metadata and of a stored body; 4096 unless this is
-    /// called.
+    /// The most bytes to show of a reason, of metadata and of a stored body. Default: 4096.
     pub fn shown_bytes(mut self, bytes: usize) -> Self {
         self.options.shown_bytes_max = bytes;
         self
     }
 
-    /// How long a list goes through the log before it answers with what it has found; 2 s unless
-    /// this is called. Compaction waits meanwhile.
+    /// How long a list reads the log before it answers with the keys found so far. Default: 2 s.
+    /// Compaction waits for the list.
     pub fn scan_time(mut self, time: Duration) -> Self {
         self.options.scan_time = time;
         self
     }
 
-    /// The router, to be mounted where the service wants it. It needs a tokio runtime with time.
+    /// The router, ready to be mounted. It needs a tokio runtime with time enabled.
     pub fn into_router(self) -> Router {
         let routes = Router::new()
             .route("/", get(page::front))
@@ -131,8 +130,7 @@ impl AdminRouter {
         complete(routes, self.options)
     }
 
-    /// `/health/live` and `/health/ready` alone, for whoever probes the service without a name. They
-    /// say nothing of keys.
+    /// `/health/live` and `/health/ready` alone, for probes that do not authenticate. They show no keys.
     pub fn probes(store: Store) -> Router {
         let routes = Router::new()
             .route("/health/live", get(vitals::live))
@@ -140,8 +138,8 @@ impl AdminRouter {
         complete(routes, Options::new(store))
     }
 
-    /// `/metrics` alone, for a scraper that has another way in than operators. Names of namespaces
-    /// stand there, keys never.
+    /// `/metrics` alone, for a scraper that authenticates in another way than operators. It shows the
+    /// names of namespaces, and no keys.
     pub fn metrics(store: Store) -> Router {
         let routes = Router::new().route("/metrics", get(vitals::metrics));
         complete(routes, Options::new(store))
@@ -159,7 +157,7 @@ impl fmt::Debug for AdminRouter {
     }
 }
 
-/// Adds what every router has: the answer to a wrong method, the headers, and what the handlers share.
+/// Adds the answer to a wrong method, the headers of every answer, and what the handlers share.
 fn complete(routes: Router<Arc<Admin>>, options: Options) -> Router {
     routes
         .method_not_allowed_fallback(method_not_allowed)
@@ -167,7 +165,7 @@ fn complete(routes: Router<Arc<Admin>>, options: Options) -> Router {
         .with_state(Arc::new(Admin::new(options)))
 }
 
-/// No answer is kept by anybody on its way, and none is taken for a page.
+/// Tells caches to store no answer, and browsers to trust its content type.
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,4 @@
-//! The example `operated`: it is started, asked as an operator would ask it, and stopped.
+//! Starts the example `operated`, asks it as an operator would, and stops it.
 //!
 //! The service is this program again, run as the test `serve`.
 
@@ -18,10 +18,10 @@ use std::process::{Child, Command, Stdio};
 
 use hapax::{AuditFilter, Store};
 
-/// Says that the service is to run; the test `serve` does nothing without it.
+/// The variable that makes the test `serve` run the service.
 const SERVE: &str = "HAPAX_OPERATED_SERVE";
 
-/// The service. As a test by itself it does nothing.
+/// The service. Does nothing as a test of its own.
 #[test]
 fn serve() {
     if std::env::var_os(SERVE).is_some() {
@@ -29,16 +29,16 @@ fn serve() {
     }
 }
 
-/// The service in a process of its own; it is killed if a test fails.
+/// The service in a process of its own; killed if a test fails.
 struct Service {
     child: Child,
     address: String,
-    /// Its other lines go nowhere, but somebody takes them.
+    /// Reads its other lines, and drops them.
     _out: BufReader<std::process::ChildStdout>,
 }
 
 impl Service {
-    /// Starts it on a free port, and waits until it says which.
+    /// Starts it on a free port, and waits until it names the port.
     fn start(store: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "serve", "--nocapture", "--test-threads=1"])
@@ -86,7 +86,7 @@ impl Service {
         (status, answer)
     }
 
-    /// Interrupts it, as a terminal does, and waits for its end.
+    /// Interrupts it, as a terminal does, and waits until it ends.
     fn stop(mut self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
@@ -133,7 +133,7 @@ fn only_who_knows_the_token_operates_it() {
     let (status, said) = service.ask(resolve, Some("secret"), &body);
     assert_eq!(status, 200, "{said}");
     service.stop();
-    // It has closed its store: nobody holds it any more.
+    // The service has closed its store, so the store is free.
     let store = Store::open(path).unwrap();
     let entries = store.audit(AuditFilter::new()).unwrap();
     let entries: Vec<_> = entries.map(Result::unwrap).collect();

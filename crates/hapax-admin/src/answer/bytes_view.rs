@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::notation::hex::hex;
 
-/// Bytes that the store keeps for its users: how many, and what they are if that was asked for.
+/// Stored bytes: their number, and on request their content.
 #[derive(Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct BytesView {
     bytes: usize,
@@ -37,8 +37,8 @@ impl BytesView {
     }
 }
 
-/// The bytes as text, if a terminal can show it and nothing in it turns the line around. Where they
-/// were cut, so is a character that the cut has split.
+/// The bytes as text, if a terminal shows it safely and no character reverses the line. Drops a
+/// character that the cut has split.
 fn readable(bytes: &[u8], cut: bool) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -65,7 +65,11 @@ mod tests {
         assert_eq!(view(b"sent\n").text.as_deref(), Some("sent\n"));
         assert_eq!(view(b"\x1b[2J").hex.as_deref(), Some("1b5b324a"));
         assert_eq!(view("\u{9b}A".as_bytes()).text, None, "a C1 control");
-        assert_eq!(view("\u{202e}abc".as_bytes()).text, None, "turns the line");
+        assert_eq!(
+            view("\u{202e}abc".as_bytes()).text,
+            None,
+            "reverses the line"
+        );
         assert_eq!(view(b"\xff").hex.as_deref(), Some("ff"));
     }
 

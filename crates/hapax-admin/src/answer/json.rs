@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A response of this status with `value` as its body.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(value).expect("what is shown is JSON");
+    let body = serde_json::to_vec(value).expect("views are JSON");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/json");

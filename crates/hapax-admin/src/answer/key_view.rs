@@ -8,7 +8,7 @@ use crate::answer::bytes_view::BytesView;
 use crate::notation::percent::escaped;
 use crate::notation::state_name::state_name;
 
-/// What a key of the HTTP layer is made of.
+/// The parts of a key of the HTTP layer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct PartsView {
     tenant: String,
@@ -17,7 +17,7 @@ pub(crate) struct PartsView {
 }
 
 impl PartsView {
-    /// `None` for a key of another kind.
+    /// `None` for any other key.
     pub(crate) fn of(key: &[u8]) -> Option<Self> {
         KeyParts::of(key).map(|parts| Self {
             tenant: parts.scope().to_owned(),
@@ -27,7 +27,7 @@ impl PartsView {
     }
 }
 
-/// What a key is, without the key.
+/// The state of a key, without the key.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct StateView {
     state: &'static str,
@@ -57,7 +57,7 @@ pub(crate) struct KeyView {
     namespace: String,
     key: String,
     key_parts: Option<PartsView>,
-    /// What stands for the key in logs, traces and audits.
+    /// Identifies the key in logs, traces and audits.
     digest: String,
     #[serde(flatten)]
     state: StateView,
@@ -78,7 +78,7 @@ impl KeyView {
     }
 }
 
-/// A key by itself.
+/// A single key, with everything known about it.
 #[derive(Debug, Serialize)]
 pub(crate) struct WholeKeyView {
     #[serde(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct WholeKeyView {
     body: BytesView,
 }
 
-/// The request that ran, as far as it is known: never its bytes.
+/// The fingerprint of the request: its scheme and labels, never its bytes.
 #[derive(Debug, Serialize)]
 struct FingerprintView {
     scheme: u32,
@@ -99,7 +99,7 @@ struct FingerprintView {
 }
 
 impl WholeKeyView {
-    /// Bytes are shown up to `shown` of them; where that is `None`, only how many there are.
+    /// Shows at most `shown` of the stored bytes; with `None`, only their number.
     pub(crate) fn of(info: &KeyInfo, store_secs: u64, shown: Option<usize>) -> Self {
         let fingerprint = info.fingerprint().map(|fingerprint| FingerprintView {
             scheme: fingerprint.scheme(),

@@ -1,6 +1,6 @@
 //! What an answer looks like: keys, bytes and troubles as JSON, and problems with their codes.
-//! May come in: values of the core, and a refusal of the service.
-//! Must not know: requests, routes, and how the values were read.
+//! May come in: values of the core, and a refusal by the service.
+//! Must not know: requests, routes, and how values are read.
 
 pub(crate) mod bytes_view;
 pub(crate) mod json;

@@ -1,9 +1,9 @@
-//! [`Page`]: a part of a list of keys, and why it ends where it does.
+//! [`Page`]: a part of a list of keys, and why it ends.
 
 use hapax::Rank;
 use serde::Serialize;
 
-/// Why a list ends before the last key that it could have.
+/// Why a page ends before its list does.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StoppedBy {
@@ -11,15 +11,16 @@ pub(crate) enum StoppedBy {
     Time,
 }
 
+/// A page of keys.
 #[derive(Serialize)]
 pub(crate) struct Page<T> {
     pub(crate) keys: Vec<T>,
-    /// Whether there may be more that are asked for.
+    /// Whether more keys may match.
     more: bool,
     stopped_by: Option<StoppedBy>,
-    /// What the next page has to be asked for with, where there may be one.
+    /// The `after` of the next page, if there may be one.
     next: Option<String>,
-    /// Keys that were looked at.
+    /// Keys that this page looked at.
     pub(crate) scanned: u64,
     pub(crate) store_secs: u64,
 }
@@ -36,7 +37,7 @@ impl<T> Page<T> {
         }
     }
 
-    /// The next page goes on after `reached`, where the list has an order that lasts.
+    /// Ends the page. The next one continues after `reached`, if the list has a lasting order.
     pub(crate) fn stop(&mut self, by: StoppedBy, reached: Option<Rank>) {
         self.more = true;
         self.stopped_by = Some(by);

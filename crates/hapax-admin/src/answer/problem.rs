@@ -1,4 +1,4 @@
-//! [`Problem`]: what was not answered, as problem details (RFC 9457) under a stable code.
+//! [`Problem`]: a refusal or a failure, as problem details (RFC 9457) with a stable code.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::answer::key_view::StateView;
 use crate::operator::actor::{Refusal, RefusalKind};
 
-/// What kind of trouble it is. The names do not change.
+/// The kind of problem. Its name never changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Code {
     ActionsOff,
@@ -50,7 +50,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// All of them, for the test that holds the page.
+    /// Every code, for the test of docs/admin.md.
     #[cfg(test)]
     const ALL: &'static [Self] = &[
         Self::ActionsOff,
@@ -87,38 +87,42 @@ impl Code {
         Self::StoreFailed,
     ];
 
-    /// Its name, its status, and one line for people.
+    /// Its name, its status, and a title for people.
     fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::ActionsOff => ("actions-off", 403, "This router is read-only"),
             Self::OperationOff => ("operation-off", 403, "This operation is not allowed here"),
-            Self::ForceOff => ("force-off", 403, "Nothing is forced here"),
-            Self::Unauthenticated => ("unauthenticated", 401, "Nobody knows who acts"),
-            Self::Forbidden => ("forbidden", 403, "Whoever asks may not act"),
+            Self::ForceOff => ("force-off", 403, "Force is not allowed here"),
+            Self::Unauthenticated => ("unauthenticated", 401, "The actor is unknown"),
+            Self::Forbidden => ("forbidden", 403, "The actor may not do this"),
             Self::ActorUnusable => ("actor-unusable", 500, "The actor cannot be recorded"),
             Self::CrossSite => ("cross-site", 403, "The request comes from another site"),
-            Self::NotJson => ("not-json", 415, "The body has to be application/json"),
+            Self::NotJson => ("not-json", 415, "The body must be application/json"),
             Self::BodyTooLarge => ("body-too-large", 413, "The request body is too large"),
-            Self::BodyUnreadable => ("body-unreadable", 400, "The request body broke off"),
-            Self::Invalid => ("invalid", 400, "The request makes no sense"),
+            Self::BodyUnreadable => ("body-unreadable", 400, "The request body was cut off"),
+            Self::Invalid => ("invalid", 400, "The request is invalid"),
             Self::HttpAnswerWanted => (
                 "http-answer-wanted",
                 400,
-                "The key is one of the HTTP layer",
+                "The key belongs to the HTTP layer",
             ),
-            Self::UnknownNamespace => ("unknown-namespace", 404, "There is no such namespace"),
+            Self::UnknownNamespace => ("unknown-namespace", 404, "The namespace does not exist"),
             Self::UnknownKey => ("unknown-key", 404, "The key is absent"),
-            Self::UnknownOperation => ("unknown-operation", 404, "There is no such operation"),
-            Self::MethodNotAllowed => ("method-not-allowed", 405, "The method is another one"),
-            Self::Busy => ("busy", 503, "As many are at work as may be"),
+            Self::UnknownOperation => ("unknown-operation", 404, "The operation does not exist"),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                405,
+                "The path does not have this method",
+            ),
+            Self::Busy => ("busy", 503, "Too many requests are running"),
             Self::TooSlow => ("too-slow", 504, "The store took too long"),
-            Self::StillRunning => ("still-running", 504, "The operation has not come back yet"),
+            Self::StillRunning => ("still-running", 504, "The operation is still running"),
             Self::NotInDoubt => ("not-in-doubt", 409, "The key is not in doubt"),
-            Self::TooLarge => ("too-large", 413, "Something is over its limit"),
-            Self::AtCapacity => ("at-capacity", 503, "The store is at a limit of its own"),
+            Self::TooLarge => ("too-large", 413, "A size limit is exceeded"),
+            Self::AtCapacity => ("at-capacity", 503, "The store has reached a limit"),
             Self::Superseded => ("superseded", 409, "The token is no longer current"),
             Self::NotHeld => ("not-held", 404, "The key of this token is gone"),
-            Self::AlreadySettled => ("already-settled", 409, "The key was settled otherwise"),
+            Self::AlreadySettled => ("already-settled", 409, "The key is already settled"),
             Self::InUse => ("in-use", 409, "The key is in use"),
             Self::Salvaged => ("salvaged", 409, "The store was salvaged with losses"),
             Self::ReadOnly => ("read-only", 409, "The store is open for reading only"),
@@ -149,13 +153,13 @@ impl Code {
     }
 }
 
-/// What a handler gives.
+/// What a handler returns.
 pub(crate) type Answer = Result<Response, Problem>;
 
-/// What was not answered, and why. It never holds a key.
+/// A refusal or a failure. It never contains a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// Boxed: it is the rare case of every result here.
+    /// Boxed, to keep every `Result` small.
     inner: Box<Inner>,
 }
 
@@ -168,7 +172,7 @@ struct Inner {
     challenge: Option<String>,
 }
 
-/// RFC 9457 section 3, and members of our own.
+/// The members of RFC 9457 section 3, and our own.
 #[derive(Serialize)]
 struct Shape<'a> {
     r#type: &'static str,
@@ -203,13 +207,13 @@ impl Problem {
         self.inner.code
     }
 
-    /// With what the key is now.
+    /// Adds the current state of the key.
     pub(crate) fn current(mut self, info: &KeyInfo) -> Self {
         self.inner.current = Some(StateView::of(info));
         self
     }
 
-    /// With a hint when a retry makes sense.
+    /// Adds when a retry makes sense.
     pub(crate) fn retry_after(mut self, secs: u32) -> Self {
         self.inner.retry_after_secs = Some(secs);
         self
@@ -261,7 +265,7 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         }
         if let Some(challenge) = problem.challenge {
-            // A challenge that is no header value is the service's mistake, and no reason to answer 500.
+            // A challenge that is not a valid header value is a mistake of the service; the answer stays 401.
             let value = HeaderValue::from_str(&challenge);
             headers.insert(
                 WWW_AUTHENTICATE,
@@ -276,7 +280,7 @@ impl IntoResponse for Problem {
 pub(crate) async fn method_not_allowed() -> Problem {
     Problem::new(
         Code::MethodNotAllowed,
-        format!("the {ALLOW} header says which methods this path has"),
+        format!("the {ALLOW} header lists the methods of this path"),
     )
 }
 

@@ -3,7 +3,7 @@
 use hapax::{Health, Trouble};
 use serde::Serialize;
 
-/// A trouble, by its code, and what it is in words.
+/// A trouble: its code, and a text for people.
 #[derive(Serialize)]
 pub(crate) struct TroubleView {
     code: &'static str,
@@ -11,7 +11,7 @@ pub(crate) struct TroubleView {
 }
 
 impl TroubleView {
-    /// The worst first.
+    /// All troubles, the worst first.
     pub(crate) fn all_of(health: &Health) -> Vec<Self> {
         let view = |trouble: &Trouble| Self {
             code: trouble.name(),

@@ -1,21 +1,21 @@
 
 "use strict";
-// Asks for one snapshot at a time, and shows it beside the one before. Counters of a store begin at
-// zero when it is opened: rates are differences of two snapshots of the same opening. What is kept
-// of the past is kept here, and goes with the page.
-// Whatever comes from the store is set as text. No markup is ever made of it.
+// Asks for one snapshot at a time, and compares it with the previous one. Counters of a store start at
+// zero when it is opened, so rates are differences of two snapshots of the same opening. Only the page
+// keeps the past, until it is closed.
+// Text from the store is always set as text, and never becomes markup.
 (() => {
   const POLL_MS = 5000;
-  const SECOND_POLL_MS = 1000; // There are no rates before it.
+  const SECOND_POLL_MS = 1000; // Rates need a second snapshot.
   const SLOWEST_POLL_MS = 30000;
   const PATIENCE_MS = 10000;
   const POINTS = 60;
 
   const CLAIMS = [
-    ["granted", "granted: the caller runs it"],
+    ["granted", "granted"],
     ["completed", "stored response"],
     ["failed", "stored failure"],
-    ["in_progress", "somebody runs it"],
+    ["in_progress", "in progress"],
     ["in_doubt", "in doubt"],
     ["mismatch", "mismatch"],
     ["repeat", "repeated in a batch"],
@@ -26,7 +26,7 @@
     ["completed", "completed"],
     ["failed", "failed"],
     ["released", "released"],
-    ["in_doubt", "put in doubt"],
+    ["in_doubt", "in doubt"],
   ];
   const STATES = [
     ["in_progress", "in progress"],
@@ -37,11 +37,11 @@
   ];
 
   let now = null;
-  let before = null; // Null where it would be of another opening.
-  let secs = null; // Between the two, on the clock of the store.
+  let before = null; // Null if the previous snapshot is of another opening.
+  let secs = null; // Between the two snapshots, on the clock of the store.
   let shown_ms = 0;
   let closed_ms = 0;
-  let anew_ms = 0;
+  let restart_ms = 0;
   let failing_ms = 0;
   let failures = 0;
   let asking = false;
@@ -99,7 +99,7 @@
     return new Date(ms).toTimeString().slice(0, 8);
   }
 
-  // What the page is made of.
+  // Writing into the page.
 
   const at = (id) => document.getElementById(id);
 
@@ -113,8 +113,8 @@
 
   const rowsOf = new WeakMap();
 
-  // A row of a table by its name: its head, then its cells. An array is drawn as a curve, and a pair
-  // of a text and a class is set as these.
+  // A row of a table by its name: its head, then its cells. A cell is a text, a curve, or a text with
+  // a class.
   function row(id, name, head, cells) {
     const body = at(id);
     if (!rowsOf.has(body)) rowsOf.set(body, new Map());
@@ -147,7 +147,7 @@
     rowsOf.delete(at(id));
   }
 
-  // The numbers of the last minutes under this name, this one at their end.
+  // The numbers of the last minutes under this name, ending with this one.
   function past(name, number) {
     if (!series.has(name)) series.set(name, []);
     const points = series.get(name);
@@ -158,7 +158,7 @@
 
   const SVG = "http://www.w3.org/2000/svg";
 
-  // A curve from zero to its greatest number, with a gap where nothing is known.
+  // A curve from zero to its greatest number, with a gap where no number is known.
   function draw(holder, points, name) {
     let svg = holder.firstElementChild;
     if (!svg) {
@@ -181,7 +181,7 @@
         pen = "M";
         return;
       }
-      // A lone point is a line of no length, which its caps show.
+      // A single point is a line of no length, which its caps make visible.
       path += `${pen}${(left + step * place).toFixed(1)} ${y(point).toFixed(1)}`;
       if (pen === "M") path += "h0.1";
       pen = "L";
@@ -190,9 +190,9 @@
     svg.setAttribute("aria-label", `${name}, last minutes: from 0 to ${digits(most)}`);
   }
 
-  // Between two snapshots.
+  // Comparing two snapshots.
 
-  // What a counter has grown by; null where it cannot be known.
+  // The growth of a counter; null if it is unknown.
   function growth(pick) {
     if (before === null || pick(now) < pick(before)) return null;
     return pick(now) - pick(before);
@@ -207,14 +207,14 @@
     return numbers.reduce((all, more) => all + more, 0);
   }
 
-  // What the buckets of a histogram have grown by.
+  // The growth of each bucket of a histogram.
   function seen(pick) {
     if (before === null) return null;
     const counts = pick(now).map((counted, bucket) => counted - pick(before)[bucket]);
     return counts.some((counted) => counted < 0) ? null : counts;
   }
 
-  // As histogram_quantile of Prometheus estimates it: in a straight line within a bucket.
+  // Interpolates linearly within a bucket, as histogram_quantile of Prometheus does.
   function quantile(counts, part) {
     const all = counts === null ? 0 : sum(counts);
     if (all === 0) return null;
@@ -243,14 +243,14 @@
     const troubles = now.health.troubles.length > 0;
     let [text, mood] = ["Ready", "good"];
     if (!now.health.alive) [text, mood] = ["Not alive: open the store again", "bad"];
-    else if (!now.health.ready) [text, mood] = ["Not ready: it does not grant", "bad"];
+    else if (!now.health.ready) [text, mood] = ["Not ready: it grants no claims", "bad"];
     else if (troubles) [text, mood] = ["Ready, with troubles", "warn"];
     say("health", text);
     at("health").className = `badge ${mood}`;
     document.title = mood === "good" ? "hapax at a glance" : `! ${text} - hapax`;
     const kind = now.log_kind === null ? "in memory" : `log of ${now.log_kind}`;
-    const anew = anew_ms === 0 ? "" : `; rates began anew at ${clock(anew_ms)}: it was opened again, or another process answers`;
-    say("about", `version ${now.version}, ${kind}, open for ${age(now.open_secs)}${anew}`);
+    const restart = restart_ms === 0 ? "" : `; rates restarted at ${clock(restart_ms)}: the store was opened again, or another process answers`;
+    say("about", `version ${now.version}, ${kind}, open for ${age(now.open_secs)}${restart}`);
   }
 
   function isNear(number, limit) {
@@ -265,23 +265,23 @@
     return some(number, "key");
   }
 
-  // The bounds are those of the alerts in ops/prometheus/rules.yml.
+  // Uses the bounds of the alerts in ops/prometheus/rules.yml.
   function attention() {
     const found = now.health.troubles.map((trouble) => ({ text: `${trouble.code}: ${trouble.detail}` }));
     const add = (asked, text, href) => asked && found.push({ text, href });
     const doubts = now.states.in_doubt;
-    add(doubts > 0, `${keys(doubts)} in doubt: nothing but a resolution ends that`, "in-doubt");
+    add(doubts > 0, `${keys(doubts)} in doubt: only a resolution ends a doubt`, "in-doubt");
     const overdue = now.running.overdue;
     add(overdue > 0, `${keys(overdue)} in progress for more than three lease times`, "in-progress");
     const floor = now.disk.floor_bytes;
     const isLow = floor !== null && now.disk.free_bytes !== null && now.disk.free_bytes < 4 * floor;
-    add(isLow, `${bytes(now.disk.free_bytes)} of disk free: under four times the floor of ${bytes(floor)}`);
+    add(isLow, `${bytes(now.disk.free_bytes)} of disk are free, less than four times the floor of ${bytes(floor)}`);
     add(isNear(now.states.in_progress, now.limits.running_keys), "keys in progress are near their limit");
-    add(isNear(total(now.states), now.limits.live_keys), "keys are near their limit");
+    add(isNear(total(now.states), now.limits.live_keys), "live keys are near their limit");
     add(isNear(now.running.waiters, now.limits.waiters), "waiting callers are near their limit");
     for (const kind of Object.keys(now.errors)) {
       const more = growth((of) => of.errors[kind] ?? 0);
-      add(more > 0, `claims ended in errors in the last ${duration(secs)}: ${kind}, ${count(more)} of them`);
+      add(more > 0, `${some(more, "claim")} ended in the error ${kind} in the last ${duration(secs)}`);
     }
     return found;
   }
@@ -295,7 +295,7 @@
   function showAttention() {
     const found = attention();
     const list = at("attention");
-    // Made again only if it says something else: a link may have the focus.
+    // Rebuilt only when it changes, because a link may have the focus.
     if (items === JSON.stringify(found)) return;
     items = JSON.stringify(found);
     list.className = found.length === 0 ? "calm" : "";
@@ -329,7 +329,7 @@
     say("claims-p99", estimate(taken, 0.99));
     say("syncs-note", `sync p99 ${estimate(seen((of) => of.durations.syncs), 0.99)}`);
     say("store-bytes", bytes(now.disk.store_bytes));
-    say("free-note", now.disk.free_bytes === null ? "free: not known" : `${bytes(now.disk.free_bytes)} free`);
+    say("free-note", now.disk.free_bytes === null ? "free space unknown" : `${bytes(now.disk.free_bytes)} free`);
     const tile = (id, name, number) => draw(at(id), past(id, number).curve, name);
     tile("claims-spark", "claims per second", claims);
     tile("oldest-spark", "age of the oldest in seconds", oldest);
@@ -340,7 +340,7 @@
 
   function showCounters(id, named, pick) {
     for (const [name, head] of named) {
-      // A store without a namespace counts nothing yet.
+      // A store without namespaces has no counters yet.
       const counted = (of) => pick(of)[name] ?? 0;
       const each = rate(counted);
       row(id, name, head, [perSecond(each), past(`${id} ${name}`, each), count(counted(now))]);
@@ -358,12 +358,12 @@
     const of_limit = (number, limit) => (limit === null ? count(number) : `${count(number)} of ${count(limit)}`);
     const line = (name, text) => row("running", name, name, [text]);
     line("in progress", of_limit(now.states.in_progress, now.limits.running_keys));
-    line("the oldest of them", now.states.in_progress === 0 ? NONE : age(now.running.oldest_secs));
-    line("for more than three lease times", count(now.running.overdue));
-    line("lapsed, and nobody came", count(now.running.lapsed));
-    line("callers that wait", of_limit(now.running.waiters, now.limits.waiters));
-    line("keys in all", of_limit(total(now.states), now.limits.live_keys));
-    line("keys expired", perSecond(rate((of) => of.expired)));
+    line("oldest in progress", now.states.in_progress === 0 ? NONE : age(now.running.oldest_secs));
+    line("in progress for more than three lease times", count(now.running.overdue));
+    line("lapsed, not claimed again", count(now.running.lapsed));
+    line("waiting callers", of_limit(now.running.waiters, now.limits.waiters));
+    line("all keys", of_limit(total(now.states), now.limits.live_keys));
+    line("expired keys", perSecond(rate((of) => of.expired)));
   }
 
   function showTimes() {
@@ -373,38 +373,38 @@
       row("times", head, head, [estimate(counts, 0.5), estimate(counts, 0.99), timed]);
     };
     line("claims", (of) => of.durations.claims);
-    line("stored answers among them", (of) => of.durations.replays);
+    line("claims with a stored answer", (of) => of.durations.replays);
     line("complete, fail, release, doubt", (of) => of.durations.settlements);
-    line("syncs of the medium", (of) => of.durations.syncs);
+    line("syncs", (of) => of.durations.syncs);
     line("waits for a key", (of) => of.durations.waits);
   }
 
   function showDisk() {
     const line = (name, text) => row("disk", name, name, [text]);
     const bytesPerSecond = (number) => (number === null ? NONE : `${bytes(number)}/s`);
-    line("the store", bytes(now.disk.store_bytes));
-    line("free", bytes(now.disk.free_bytes));
-    line("floor of the free", now.disk.floor_bytes === null ? "none" : bytes(now.disk.floor_bytes));
+    line("store", bytes(now.disk.store_bytes));
+    line("free space", bytes(now.disk.free_bytes));
+    line("floor of free space", now.disk.floor_bytes === null ? "none" : bytes(now.disk.floor_bytes));
     line("journal", `${bytes(now.disk.journal_bytes)} in ${some(now.disk.segments, "segment")}`);
-    line("live in it (estimate)", `${bytes(now.disk.live_bytes)} in ${some(now.disk.live_records, "record")}`);
+    line("live in the journal (estimate)", `${bytes(now.disk.live_bytes)} in ${some(now.disk.live_records, "record")}`);
     line("appended", bytesPerSecond(rate((of) => of.disk.appended_bytes)));
     line("syncs", perSecond(rate((of) => of.disk.syncs)));
-    line("waits to be written", bytes(now.disk.unwritten_bytes));
-    line("oldest change not on the medium", now.health.unsynced_secs === 0 ? NONE : duration(now.health.unsynced_secs));
+    line("not yet written", bytes(now.disk.unwritten_bytes));
+    line("oldest change not yet synced", now.health.unsynced_secs === 0 ? NONE : duration(now.health.unsynced_secs));
   }
 
   function showIndicators() {
     const line = (head, text, good, isGood) => {
       let verdict = { text: NONE, mood: "faint" };
-      if (isGood !== null) verdict = isGood ? { text: "good", mood: "good" } : { text: "look into it", mood: "warn" };
+      if (isGood !== null) verdict = isGood ? { text: "good", mood: "good" } : { text: "check", mood: "warn" };
       row("indicators", head, head, [text, good, verdict]);
     };
     const below = (number, bound) => (number === null ? null : number < bound);
     const repeated = now.indicators.duplicate_share_max;
     const most = some(now.indicators.duplicate_effects_max, "run");
-    line("1. Effects repeated, at most, of those run", `${share(repeated)} (${most})`, "under 0.1 %", below(repeated, 0.001));
+    line("1. Repeated effects, at most", `${share(repeated)} (${most})`, "under 0.1 %", below(repeated, 0.001));
     const lapsed = now.indicators.lapsed_share;
-    line("2. Leases that lapsed, of those granted", share(lapsed), "under 0.01 %", below(lapsed, 0.0001));
+    line("2. Lapsed leases, of those granted", share(lapsed), "under 0.01 %", below(lapsed, 0.0001));
     const replay = now.indicators.replay_p95_secs;
     const last = now.durations.bounds_secs.at(-1);
     line("3. Stored answers, p95", replay > last ? `over ${duration(last)}` : duration(replay), "under 50 ms", below(replay, 0.05));
@@ -413,10 +413,10 @@
     const slope = (to, from) => (span > 0 ? (to - from) / span : null);
     const disk = slope(now.disk.store_bytes, first.bytes);
     const more = slope(total(now.states), first.keys);
-    line("4. Growth of disk and keys", disk === null ? NONE : `${bytes(disk)}/s, ${digits(more)} keys/s`, "about zero, in the long run", null);
+    line("4. Growth of disk and keys", disk === null ? NONE : `${bytes(disk)}/s, ${digits(more)} keys/s`, "near zero in the long run", null);
     const retries = now.indicators.retries_per_operation;
     line("5. Retries per operation", retries === null ? NONE : digits(retries), "under 1.5", below(retries, 1.5));
-    say("indicators-note", `Since the store was opened, ${age(now.open_secs)} ago; growth: of the ${age(span)} that this page has seen.`);
+    say("indicators-note", `Since the store was opened, ${age(now.open_secs)} ago. Growth is that of the last ${age(span)}.`);
   }
 
   function showNamespaces() {
@@ -442,8 +442,8 @@
         count(space.resolved),
       ]);
     }
-    const opened = `${count(now.namespaces.length)} of ${count(now.namespaces_total)} namespaces: those that were opened since the store was.`;
-    say("namespaces-note", `${opened} After the first 64, all others share the line "other". Up to errors: claims per second; then: since open.`);
+    const opened = `Shows ${count(now.namespaces.length)} of ${count(now.namespaces_total)} namespaces: those opened since the store was.`;
+    say("namespaces-note", `${opened} Namespaces after the first 64 share the line "other". The columns up to errors are per second, the others since open.`);
   }
 
   function keepGrowth() {
@@ -451,11 +451,11 @@
     grown = grown.slice(-POINTS);
   }
 
-  // Counters of another opening are not compared, nor is what it looked like before.
+  // Never compares with another opening, and forgets its curves.
   function takes(snapshot) {
     const isSame = now !== null && now.run === snapshot.run && snapshot.open_secs > now.open_secs;
     if (now !== null && now.run !== snapshot.run) {
-      anew_ms = Date.now();
+      restart_ms = Date.now();
       closed_ms = 0;
       series.clear();
       grown = [];
@@ -483,7 +483,7 @@
     at("main").removeAttribute("aria-busy");
   }
 
-  // When the numbers are old, and since when.
+  // Telling how old the numbers are.
 
   function notice(text) {
     at("notice").hidden = text === null;
@@ -501,15 +501,15 @@
     [failing_ms, shown_ms] = [0, Date.now()];
     const isOver = now.health.troubles.some((trouble) => trouble.code === "closed" || trouble.code === "forked");
     if (isOver && closed_ms === 0) closed_ms = shown_ms;
-    notice(isOver ? `The store is closed in this process, seen since ${clock(closed_ms)}: these are its last numbers.` : null);
+    notice(isOver ? `The store is closed in this process, at least since ${clock(closed_ms)}: these are its last numbers.` : null);
   }
 
   function stale(why) {
     failures += 1;
     if (failing_ms === 0) failing_ms = Date.now();
-    const what = shown_ms === 0 ? "No numbers yet" : `These numbers are old: they are of ${clock(shown_ms)}`;
+    const what = shown_ms === 0 ? "No numbers yet" : `These numbers are old, from ${clock(shown_ms)}`;
     notice(`${what}. Since ${clock(failing_ms)}: ${why}.`);
-    say("health", now === null ? "not known" : `not known any more; last: ${last()}`);
+    say("health", now === null ? "unknown" : `unknown; last: ${last()}`);
     at("health").className = "badge warn";
     document.title = "? no fresh numbers - hapax";
   }
@@ -519,9 +519,9 @@
     return now.health.ready ? "ready" : "not ready";
   }
 
-  // Asking.
+  // Asking the service.
 
-  // A browser refuses to fetch an address with a password in it, which a relative one inherits.
+  // A relative address inherits the password of the page, and a browser fetches no address with one.
   function address() {
     const whole = new URL("glance.json", location.href);
     whole.username = "";
@@ -539,26 +539,26 @@
     });
     const isLogin = answer.type === "opaqueredirect";
     if (isLogin || answer.status === 401 || answer.status === 403) {
-      const said = isLogin ? "leads elsewhere" : `answers ${answer.status}`;
-      throw new Error(`the service ${said}: sign in again and load this page anew`);
+      const said = isLogin ? "redirects" : `answers ${answer.status}`;
+      throw new Error(`the service ${said}: sign in again and reload this page`);
     }
     const isJson = (answer.headers.get("content-type") ?? "").includes("json");
     const body = isJson ? await answer.json() : null;
     if (!answer.ok) throw new Error(`the service answers ${answer.status}${body?.detail ? `: ${body.detail}` : ""}`);
-    if (body === null) throw new Error("the service answers with something else than a snapshot");
+    if (body === null) throw new Error("the service sent no snapshot");
     return body;
   }
 
   function whyNot(error) {
     if (error.name === "TimeoutError") return `no answer within ${PATIENCE_MS / 1000} s`;
     if (error.name === "TypeError") return "the service cannot be reached";
-    if (error.name === "SyntaxError") return "the service answers with something else than a snapshot";
+    if (error.name === "SyntaxError") return "the service sent no snapshot";
     return error.message;
   }
 
   async function poll() {
     clearTimeout(timer);
-    // Whoever does not look costs nothing; looking again asks at once.
+    // A hidden page asks for nothing, and asks at once when it is shown again.
     if (asking || document.hidden) return;
     asking = true;
     const isFirst = shown_ms === 0;

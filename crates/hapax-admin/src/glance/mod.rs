@@ -1,4 +1,4 @@
-//! The page that shows a store at a glance, with its script and style, and its snapshots.
+//! The page that shows a store at a glance: its markup, script and style, and its snapshots.
 //! May come in: counters and the health of the store.
 //! Must not know: keys, reasons and actors.
 

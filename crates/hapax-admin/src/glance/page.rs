@@ -1,7 +1,7 @@
-//! The page that shows a store at a glance, and the snapshots that it asks for.
+//! `GET /glance` and `/glance.json`: the page that shows a store at a glance, and its snapshots.
 //!
-//! The page is one document that loads nothing: `glance.css` and `glance.js` stand inside it, and the
-//! policy in its head lets nothing else run, by their hashes.
+//! The page is one document that loads nothing else: it contains `glance.css` and `glance.js`, and its
+//! policy admits only these two, by their hashes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::gate::Stop;
 use crate::glance::snapshot::Snapshot;
 use crate::request::list_query::ListQuery;
 
-/// What is between the tags is what is hashed, to the byte.
+/// The hashes of the policy cover every byte between the tags.
 const PAGE: &str = concat!(
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
@@ -31,10 +31,10 @@ const PAGE: &str = concat!(
     "</script>\n</body>\n</html>\n"
 );
 
-/// A test says what the hashes have to be.
+/// A test computes the hashes.
 const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "script-src 'sha256-hKWgZ25TzIHF5+EkQjkM8/2CRebzOUKiUXlKMLP42sw='; ",
+    "script-src 'sha256-aZ1BXRcS5dgNRMPxzyJi56gcNwzD+7TaBaRIrXK7b58='; ",
     "style-src 'sha256-HLykfIinW1tI3FcgnizpKHAeQEWJiWMNPtca+tdsmQI='; ",
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"
@@ -56,12 +56,12 @@ pub(crate) async fn page(uri: Uri) -> Answer {
     Ok(response)
 }
 
-/// `GET /`: the way to the page. It is told from the last part of the path, since a proxy may have
-/// taken away what is before that.
+/// `GET /`: leads to the page. It uses only the last part of the path, because a proxy may have removed
+/// the parts before it.
 pub(crate) async fn front(OriginalUri(uri): OriginalUri) -> Response {
     let mounted_at = uri.path().rsplit('/').next().unwrap_or_default();
     let slash = if mounted_at.is_empty() { "" } else { "/" };
-    // With the dot it is a path, whatever the part looks like.
+    // The dot makes it a path, whatever the part looks like.
     let to = HeaderValue::try_from(format!("./{mounted_at}{slash}glance"));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -70,7 +70,7 @@ pub(crate) async fn front(OriginalUri(uri): OriginalUri) -> Response {
     response
 }
 
-/// `GET /glance.json`: what the page shows. It is made of counters and reads no key.
+/// `GET /glance.json`: what the page shows. It reads counters, and no keys.
 pub(crate) async fn snapshot(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     ListQuery::parse(uri.query(), &[], 1)?;
     let (store, run) = (admin.options.store.clone(), admin.run.clone());

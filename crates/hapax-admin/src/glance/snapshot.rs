@@ -1,4 +1,4 @@
-//! [`Snapshot`]: what the page is made of, at one moment.
+//! [`Snapshot`]: what the page shows of one moment.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use crate::answer::trouble_view::TroubleView;
 
-/// Numbers by their label: an outcome, a state, or a kind of error.
+/// Numbers by label: an outcome, a state, or a kind of error.
 type ByLabel = BTreeMap<String, u64>;
 
-/// Everything that the page shows. Rates are none of it: whoever has two of these can compute them,
-/// and nothing is kept here.
+/// Everything that the page shows. It has no rates: the page computes them from two snapshots, so that
+/// the server keeps nothing.
 #[derive(Serialize)]
 pub(crate) struct Snapshot {
     version: &'static str,
     log_kind: Option<String>,
-    /// Counters of two snapshots are of one opening if these are equal.
+    /// Two snapshots with equal names have counters of the same opening.
     run: String,
     open_secs: f64,
     health: HealthGlance,
@@ -24,7 +24,7 @@ pub(crate) struct Snapshot {
     running: Running,
     limits: Limits,
     claims: ByLabel,
-    /// By kind; one that never came has no member.
+    /// By kind; a kind that never occurred has no member.
     errors: ByLabel,
     settlements: ByLabel,
     expired: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
     disk: Disk,
     indicators: IndicatorsGlance,
     namespaces: Vec<Space>,
-    /// Those that were not opened since the store was, too.
+    /// Includes namespaces that were not opened since the store was.
     namespaces_total: u64,
 }
 
@@ -44,7 +44,7 @@ struct HealthGlance {
     unsynced_secs: f64,
 }
 
-/// What is seen of the keys that somebody runs.
+/// The keys in progress, and the callers that wait for them.
 #[derive(Serialize)]
 struct Running {
     oldest_secs: f64,
@@ -53,7 +53,7 @@ struct Running {
     waiters: u64,
 }
 
-/// `None` where there is no limit.
+/// `None` means no limit.
 #[derive(Serialize)]
 struct Limits {
     running_keys: Option<u64>,
@@ -61,12 +61,12 @@ struct Limits {
     waiters: Option<u64>,
 }
 
-/// How many took how long. Each list has one number more than there are bounds: those over the last.
+/// Histograms. Each list has one number more than there are bounds: the calls over the last bound.
 #[derive(Serialize)]
 struct Durations {
     bounds_secs: Vec<f64>,
     claims: Vec<u64>,
-    /// Claims that were given a stored answer.
+    /// Claims that got a stored answer.
     replays: Vec<u64>,
     settlements: Vec<u64>,
     syncs: Vec<u64>,
@@ -87,13 +87,13 @@ struct Disk {
     syncs: u64,
 }
 
-/// Since the store was opened. Growth needs two snapshots.
+/// Computed since the store was opened. Growth is missing, because it needs two snapshots.
 #[derive(Serialize)]
 struct IndicatorsGlance {
     duplicate_effects_max: u64,
     duplicate_share_max: Option<f64>,
     lapsed_share: Option<f64>,
-    /// Over the last bound where it is over all of them.
+    /// Greater than the last bound if it exceeds every bound.
     replay_p95_secs: Option<f64>,
     retries_per_operation: Option<f64>,
 }
@@ -211,7 +211,7 @@ fn label<'a>(series: &'a Series, name: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
-/// A count, or a gauge of things that are counted.
+/// A counter, or a gauge of countable things.
 fn number(series: &Series) -> u64 {
     match series.value() {
         MetricValue::Counter(count) => *count,
@@ -223,7 +223,7 @@ fn number(series: &Series) -> u64 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "gauges of keys and bytes are whole and not below zero"
+    reason = "gauges of keys and bytes are whole numbers and never negative"
 )]
 fn whole(value: f64) -> u64 {
     value as u64
@@ -234,7 +234,7 @@ fn limit(metrics: &Metrics, name: &str) -> Option<u64> {
     limit.map(whole)
 }
 
-/// The sums over everything but this label.
+/// Sums by this label, over all others.
 fn by_label(metrics: &Metrics, name: &str, by: &str) -> ByLabel {
     let mut sums = ByLabel::new();
     for series in series(metrics, name) {
@@ -243,7 +243,7 @@ fn by_label(metrics: &Metrics, name: &str, by: &str) -> ByLabel {
     sums
 }
 
-/// All buckets of a histogram have these bounds; the last, which is infinite, is left out.
+/// The bounds of a histogram's buckets, without the last, infinite one.
 fn bounds(metrics: &Metrics, name: &str) -> Vec<f64> {
     let first = series(metrics, name).find_map(|series| match series.value() {
         MetricValue::Histogram(seen) => Some(seen.buckets().map(|(bound, _)| bound).collect()),
@@ -254,7 +254,7 @@ fn bounds(metrics: &Metrics, name: &str) -> Vec<f64> {
     bounds
 }
 
-/// How many fell into each bucket, over the series with these outcomes.
+/// The count of each bucket, over the series with these outcomes.
 fn buckets(metrics: &Metrics, name: &str, counts: impl Fn(&str) -> bool) -> Vec<u64> {
     let mut sums: Vec<u64> = Vec::new();
     for series in series(metrics, name).filter(|series| counts(label(series, "outcome"))) {
@@ -273,7 +273,7 @@ fn buckets(metrics: &Metrics, name: &str, counts: impl Fn(&str) -> bool) -> Vec<
     sums
 }
 
-/// In the order in which the metrics have them.
+/// The namespaces, in the order of the metrics.
 fn spaces(metrics: &Metrics) -> Vec<Space> {
     let by_space = |name: &str| by_label(metrics, name, "namespace");
     let (reruns, lapses) = (
@@ -291,7 +291,7 @@ fn spaces(metrics: &Metrics) -> Vec<Space> {
     let mut spaces: Vec<Space> = Vec::new();
     for series in series(metrics, "hapax_claims_total") {
         let name = label(series, "namespace");
-        // The series of a namespace follow one another.
+        // The series of one namespace are adjacent.
         if spaces.last().is_none_or(|last| last.name != name) {
             let of = |counter: &ByLabel| counter.get(name).copied().unwrap_or_default();
             spaces.push(Space {
@@ -305,7 +305,7 @@ fn spaces(metrics: &Metrics) -> Vec<Space> {
                 resolved: of(&resolved),
             });
         }
-        let last = spaces.last_mut().expect("one was pushed if there was none");
+        let last = spaces.last_mut().expect("the loop has pushed one");
         let outcome = label(series, "outcome").to_owned();
         last.claims.insert(outcome, number(series));
     }

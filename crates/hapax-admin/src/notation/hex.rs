@@ -4,7 +4,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that these digits stand for; `None` if they are not pairs of digits.
+/// The bytes that these digits stand for; `None` if they are not pairs of hexadecimal digits.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| char::from(c).to_digit(16);
     let pairs = text.as_bytes().chunks(2);

@@ -1,4 +1,4 @@
-//! How bytes and states are written in requests and answers alike.
+//! How requests and answers write bytes and states.
 //! May come in: bytes, text, and the states of the core.
 //! Must not know: HTTP, problems, and what the bytes mean.
 

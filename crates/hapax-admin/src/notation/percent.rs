@@ -1,21 +1,21 @@
-//! Bytes as they stand in a path or a query: in percent-encoding.
+//! Percent-encoding: how paths and queries write bytes.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
-/// What needs no escape in a part of a path (RFC 3986, unreserved).
+/// Every byte except the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Leaves unreserved characters as they are, and writes every other byte as `%XX`.
+/// Keeps unreserved characters, and writes every other byte as `%XX`.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     percent_encode(bytes, ESCAPED).to_string()
 }
 
-/// The bytes behind the escapes. `None` if a percent sign has no two digits after it: otherwise two
-/// readers could take one path for two keys.
+/// The bytes that `text` stands for. `None` if a percent sign lacks its two digits, because two readers
+/// could then read two keys from one path.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     let is_escape = |rest: &str| {
         let digits = rest.as_bytes();

@@ -1,4 +1,4 @@
-//! The name of a state, as answers, labels of metrics and queries have it.
+//! The name of a state in answers, queries and labels of metrics.
 
 use hapax::State;
 
@@ -23,7 +23,7 @@ pub(crate) fn state_name(state: State) -> &'static str {
     }
 }
 
-/// The state of this name.
+/// The state with this name.
 pub(crate) fn state_of(name: &str) -> Option<State> {
     STATES.into_iter().find(|state| state_name(*state) == name)
 }

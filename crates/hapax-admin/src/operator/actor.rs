@@ -1,16 +1,16 @@
-//! [`Actor`] and [`Refusal`]: what the service says when it is asked who acts.
+//! [`Actor`] and [`Refusal`]: the service's answer to the question who acts.
 
 use std::borrow::Cow;
 
-/// Who acts, as the service that mounts the router has found out. It stands in the audit log.
+/// Who acts, according to the service that mounts the router. The audit log records the name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
     name: String,
 }
 
 impl Actor {
-    /// An operator by name: what the service knows a person or a machine by, 1 to 256 bytes
-    /// without control characters. Another name is refused when it acts.
+    /// A person or a machine, by the name that the service knows: 1 to 256 bytes without control
+    /// characters. Any other name is refused when it acts.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
@@ -23,7 +23,7 @@ impl Actor {
     }
 }
 
-/// Why somebody may not act.
+/// Why a request may not act.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     pub(crate) kind: RefusalKind,
@@ -32,23 +32,25 @@ pub struct Refusal {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum RefusalKind {
-    /// With the value of `WWW-Authenticate`.
+    /// Holds the value of `WWW-Authenticate`.
     Unauthenticated(String),
     Forbidden,
 }
 
 impl Refusal {
-    /// Nobody knows who asks: 401. The challenge is the value of `WWW-Authenticate`, such as
+    /// The request names no known actor: 401. The challenge is the value of `WWW-Authenticate`, such as
     /// `Bearer`.
     #[must_use]
     pub fn unauthenticated(challenge: impl Into<String>) -> Self {
         Self {
             kind: RefusalKind::Unauthenticated(challenge.into()),
-            detail: Cow::Borrowed("say who you are: this service acts for operators it knows"),
+            detail: Cow::Borrowed(
+                "authenticate first: only operators known to the service may act",
+            ),
         }
     }
 
-    /// Whoever asks may not act: 403. The detail is sent as it is.
+    /// The actor is known and may not do this: 403. The detail is sent as it is.
     #[must_use]
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// What an operator can do. The last part of the path of an action is its name.
+/// What an operator can do. Its name is the last part of the path of the request.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Operation {
-    /// Settles a key in doubt: it happened, it failed for good, or it never happened.
+    /// Settles a key in doubt: its effect happened, failed for good, or never happened.
     Resolve,
-    /// Frees a key that somebody holds, so that it can be claimed again.
+    /// Frees a key in progress, so that it can be claimed again.
     Release,
-    /// Puts a key that somebody holds in doubt.
+    /// Puts a key in progress in doubt.
     Doubt,
-    /// Fails a key that somebody holds, for good.
+    /// Fails a key in progress for good.
     Fail,
     /// Removes a key, so that it can run again.
     Forget,
@@ -21,7 +21,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them.
+    /// Every operation.
     pub const ALL: &'static [Self] = &[
         Self::Resolve,
         Self::Release,
@@ -44,7 +44,7 @@ impl Operation {
         }
     }
 
-    /// The operation on a key that has this name.
+    /// The operation on keys with this name.
     pub(crate) fn on_a_key(name: &str) -> Option<Self> {
         let mut of_keys = Self::ALL.iter().copied();
         of_keys.find(|operation| *operation != Self::AcceptSalvage && operation.name() == name)

@@ -1,4 +1,4 @@
-//! [`AuditQuery`]: which entries of the audit log a request asks for.
+//! [`AuditQuery`]: the entries of the audit log that a request asks for.
 
 use std::str::FromStr;
 
@@ -41,7 +41,7 @@ impl AuditQuery {
         let has = |name| members.iter().any(|(member, _)| *member == name);
         if has("key") && !has("namespace") {
             return Err(Problem::invalid(
-                "key needs namespace: the same key in two namespaces is two keys",
+                "key needs namespace, because a key exists in each namespace by itself",
             ));
         }
         for (name, bytes) in members {
@@ -68,7 +68,7 @@ impl AuditQuery {
         Ok(())
     }
 
-    /// What stands for the key that is asked for. Refuses a namespace that is not there.
+    /// The digest of the key that the query names. Refuses a namespace that does not exist.
     pub(crate) fn key_digest(&self, store: &Store) -> Result<Option<KeyDigest>, Problem> {
         let Some(name) = &self.namespace else {
             return Ok(None);

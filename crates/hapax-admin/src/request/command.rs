@@ -4,7 +4,7 @@ use hapax::{FencingToken, Resolution};
 
 use crate::request::outcome_form::OutcomeForm;
 
-/// What shall be done to a key, or to the store.
+/// What to do to a key, or to the store.
 #[derive(Debug)]
 pub(crate) enum Command {
     Resolve {
@@ -24,7 +24,7 @@ pub(crate) enum Command {
         error: Vec<u8>,
         form: OutcomeForm,
     },
-    /// With the token of a key that is in progress or in doubt.
+    /// `force` is the token of a key that is in progress or in doubt.
     Forget {
         force: Option<FencingToken>,
     },

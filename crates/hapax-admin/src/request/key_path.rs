@@ -1,11 +1,11 @@
 //! [`KeyPath`]: the namespace and the key that a path names.
 //!
-//! axum decodes the parts of a path as UTF-8, and keys are bytes: so the path is read as it came.
+//! Keys are bytes, and axum decodes the parts of a path as UTF-8, so this reads the path itself.
 
 use crate::answer::problem::{Code, Problem};
 use crate::notation::percent::decoded;
 
-/// What `/keys/{namespace}/{key}` names, and `/keys/{namespace}/{key}/{operation}`.
+/// What `/keys/{namespace}/{key}` and `/keys/{namespace}/{key}/{operation}` name.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct KeyPath {
     pub(crate) namespace: String,
@@ -14,7 +14,7 @@ pub(crate) struct KeyPath {
 }
 
 impl KeyPath {
-    /// Reads a path below the place where the router is mounted.
+    /// Reads a path, as it is below the mount point of the router.
     pub(crate) fn parse(path: &str) -> Result<Self, Problem> {
         let mut parts = path.trim_start_matches('/').split('/').skip(1);
         let namespace = namespace(parts.next().unwrap_or_default())?;
@@ -22,7 +22,7 @@ impl KeyPath {
             .filter(|key| !key.is_empty())
             .ok_or_else(|| {
                 Problem::invalid(
-                    "the key in the path cannot be read: send its bytes with all but letters, digits and -._~ as %XX",
+                    "the key in the path cannot be read: send every byte except letters, digits and -._~ as %XX",
                 )
             })?;
         Ok(Self {
@@ -38,7 +38,7 @@ fn namespace(part: &str) -> Result<String, Problem> {
     name.filter(|name| !name.is_empty()).ok_or_else(|| {
         Problem::new(
             Code::UnknownNamespace,
-            "the name of the namespace cannot be read: it is UTF-8, with all but letters, digits and -._~ as %XX",
+            "the namespace in the path cannot be read: send UTF-8, with every byte except letters, digits and -._~ as %XX",
         )
     })
 }

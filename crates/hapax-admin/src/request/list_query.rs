@@ -1,4 +1,4 @@
-//! [`ListQuery`]: what a list is asked for.
+//! [`ListQuery`]: the keys that a request asks for.
 
 use hapax::{Rank, State};
 use hapax_http_types::KeyParts;
@@ -7,26 +7,26 @@ use crate::answer::problem::Problem;
 use crate::notation::state_name::{STATES, state_name, state_of};
 use crate::request::members::{ROWS, members, rows, seconds, text, truth};
 
-/// Which keys a list shall have, and how many.
+/// Which keys to list, and how many.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ListQuery {
     pub(crate) namespace: Option<String>,
     pub(crate) states: Vec<State>,
     prefix: Vec<u8>,
-    /// Parts that only keys of the HTTP layer have.
+    /// This part and the next two exist only in keys of the HTTP layer.
     client_key: Option<String>,
     tenant: Option<String>,
     operation: Option<String>,
     pub(crate) older_than_secs: Option<u64>,
     pub(crate) newer_than_secs: Option<u64>,
-    /// Where the page before this one stopped.
+    /// Where the previous page stopped.
     pub(crate) after: Option<Rank>,
     pub(crate) rows: usize,
     pub(crate) shows_bytes: bool,
 }
 
 impl ListQuery {
-    /// Reads a query, of which only these members make sense here.
+    /// Reads a query, and refuses members that are not in `known`.
     pub(crate) fn parse(
         query: Option<&str>,
         known: &[&str],
@@ -79,7 +79,7 @@ impl ListQuery {
             && self.is_of_age(age_secs)
     }
 
-    /// Whether a key begins so, and has the parts that are asked for.
+    /// Whether a key has the prefix and the parts of the query.
     pub(crate) fn names(&self, key: &[u8]) -> bool {
         let wanted = [&self.client_key, &self.tenant, &self.operation];
         let has_parts = || {
@@ -93,7 +93,7 @@ impl ListQuery {
         key.starts_with(&self.prefix) && (wanted.iter().all(|one| one.is_none()) || has_parts())
     }
 
-    /// Where a list by age has to start, that its first key may be young enough.
+    /// Where a list by age starts, to skip keys that are too old.
     pub(crate) fn start(&self, store_secs: u64) -> Option<Rank> {
         let oldest = self
             .newer_than_secs
@@ -101,7 +101,7 @@ impl ListQuery {
         oldest.map(Rank::end_of).max(self.after)
     }
 
-    /// Whether keys of this age, and so all that come after them in a list by age, are too young.
+    /// Whether keys of this age are too young; in a list by age, all later keys are too.
     pub(crate) fn is_past(&self, age_secs: u64) -> bool {
         self.older_than_secs.is_some_and(|least| age_secs < least)
     }
@@ -115,13 +115,13 @@ impl ListQuery {
 fn state(text: &str) -> Result<State, Problem> {
     state_of(text).ok_or_else(|| {
         let names = STATES.map(state_name);
-        Problem::invalid(format!("state is none of {}", names.join(", ")))
+        Problem::invalid(format!("state must be one of {}", names.join(", ")))
     })
 }
 
 fn rank(text: &str) -> Result<Rank, Problem> {
     let rank = text.parse().ok();
-    rank.ok_or_else(|| Problem::invalid("after is what the page before gave as next"))
+    rank.ok_or_else(|| Problem::invalid("after must be the next of the previous page"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! The members of a query, and what their values are read as.
+//! The members of a query, and how their values are read.
 
 use crate::answer::problem::Problem;
 use crate::notation::percent::decoded;
 
-/// Rows of a page that names no limit.
+/// Rows of a page without `limit`.
 pub(crate) const ROWS: usize = 100;
 
-/// Members that a query may have several times.
+/// Members that may appear several times.
 const SEVERAL: &[&str] = &["state", "transition"];
 
-/// The members of a query by name, decoded. Names that are not known are refused, and so is one that
-/// stands there twice, but for those that mean one of several.
+/// The members of a query by name, decoded. Refuses unknown members, and repeated ones that are not in
+/// `SEVERAL`.
 pub(crate) fn members<'a>(
     query: Option<&str>,
     known: &[&'a str],
@@ -23,10 +23,11 @@ pub(crate) fn members<'a>(
             return Err(unknown(known));
         };
         if !SEVERAL.contains(name) && members.iter().any(|(seen, _)| seen == name) {
-            return Err(Problem::invalid(format!("{name} stands there twice")));
+            return Err(Problem::invalid(format!("{name} is given twice")));
         }
-        let bytes = decoded(&value.replace('+', " "))
-            .ok_or_else(|| Problem::invalid(format!("{name} has a % without two digits")))?;
+        let bytes = decoded(&value.replace('+', " ")).ok_or_else(|| {
+            Problem::invalid(format!("{name} has a % without two hexadecimal digits"))
+        })?;
         members.push((*name, bytes));
     }
     Ok(members)
@@ -37,31 +38,31 @@ pub(crate) fn text(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {
 }
 
 fn unknown(known: &[&str]) -> Problem {
-    // The name is not said back: it may be a part of a key that somebody forgot to escape.
+    // The problem does not repeat the name, which may be a part of a key that was not escaped.
     let known = if known.is_empty() {
-        "none at all".to_owned()
+        "no members".to_owned()
     } else {
         known.join(", ")
     };
     Problem::invalid(format!(
-        "the query has a member that this path does not know; it knows {known}"
+        "the query has a member that this path does not take; it takes {known}"
     ))
 }
 
 pub(crate) fn rows(text: &str, most: usize) -> Result<usize, Problem> {
     let rows = text.parse().ok().filter(|rows| (1..=most).contains(rows));
-    rows.ok_or_else(|| Problem::invalid(format!("limit is a number from 1 to {most}")))
+    rows.ok_or_else(|| Problem::invalid(format!("limit must be a number from 1 to {most}")))
 }
 
 pub(crate) fn truth(name: &str, text: &str) -> Result<bool, Problem> {
     match text {
         "" | "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Problem::invalid(format!("{name} is true or false"))),
+        _ => Err(Problem::invalid(format!("{name} must be true or false"))),
     }
 }
 
-/// Seconds, or a number with s, m, h or d behind it.
+/// A number of seconds, or a number followed by s, m, h or d.
 pub(crate) fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
     let with_unit = |(unit, each): (char, u64)| Some((text.strip_suffix(unit)?, each));
@@ -70,7 +71,9 @@ pub(crate) fn seconds(name: &str, text: &str) -> Result<u64, Problem> {
     let number = number.parse::<u64>().ok().filter(|_| is_number);
     number
         .and_then(|number| number.checked_mul(each))
-        .ok_or_else(|| Problem::invalid(format!("{name} is a time such as 90s, 15m, 2h or 7d")))
+        .ok_or_else(|| {
+            Problem::invalid(format!("{name} must be a time such as 90s, 15m, 2h or 7d"))
+        })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What a request asks for: its path, its query and its body, checked before anything runs.
-//! May come in: the text of a request, and who sent it.
+//! May come in: the text of a request, and the actor.
 //! Must not know: routes, gates, and how an order is carried out.
 
 pub(crate) mod audit_query;

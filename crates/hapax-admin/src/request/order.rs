@@ -1,4 +1,4 @@
-//! [`Order`]: what the body of a request orders, on whose behalf, and why.
+//! [`Order`]: what the body of a request orders, for which actor and reason.
 
 use hapax::{Action, FencingToken, Resolution};
 use hapax_http_types::StoredResponse;
@@ -12,7 +12,7 @@ use crate::operator::operation::Operation;
 use crate::request::command::Command;
 use crate::request::outcome_form::OutcomeForm;
 
-/// What shall be done, by whom, and why.
+/// What to do, by whom, and why.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) by: Action,
@@ -44,7 +44,7 @@ struct ResolveBody {
     force: bool,
 }
 
-/// What clients of the HTTP layer are answered.
+/// The answer that clients of the HTTP layer get.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HttpBody {
@@ -101,8 +101,8 @@ struct ReasonBody {
 }
 
 impl Order {
-    /// Reads a body. Members that the operation does not know are refused: one that is misspelled
-    /// shall not be left out.
+    /// Reads a body. Refuses members that the operation does not know, so that a misspelled one is not
+    /// ignored.
     pub(crate) fn parse(operation: Operation, body: &[u8], actor: &Actor) -> Result<Self, Problem> {
         let (reason, command) = match operation {
             Operation::Resolve => resolve(read(body)?)?,
@@ -129,7 +129,7 @@ impl Order {
         };
         if reason.trim().is_empty() {
             return Err(Problem::invalid(
-                "the reason is empty: say why, for whoever reads the audit log",
+                "the reason is empty: give one for the audit log",
             ));
         }
         let by = Action::new(actor.name(), reason)?;
@@ -138,8 +138,11 @@ impl Order {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::invalid(format!("the body does not fit: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::invalid(format!(
+            "the body is not what this operation takes: {error}"
+        ))
+    })
 }
 
 fn resolve(body: ResolveBody) -> Result<(String, Command), Problem> {
@@ -160,8 +163,7 @@ fn resolve(body: ResolveBody) -> Result<(String, Command), Problem> {
         }
         _ => {
             return Err(Problem::invalid(
-                "a response goes with happened, an error with failed, http with either, and none of them with \
-                 never_happened",
+                "happened takes a response or http, failed takes an error or http, and never_happened takes neither",
             ));
         }
     };
@@ -181,15 +183,15 @@ fn forget(body: ForgetBody) -> Result<(String, Command), Problem> {
         (true, Some(token)) => Some(token),
         _ => {
             return Err(Problem::invalid(
-                "token and force go together: a settled key is forgotten without them, one in progress or in \
-                 doubt under its token and by force",
+                "give token and force together, or neither: a settled key needs neither, a key in progress or in \
+                 doubt needs both",
             ));
         }
     };
     Ok((body.reason, Command::Forget { force }))
 }
 
-/// The bytes of an outcome: those of an answer over HTTP, or of a member.
+/// The bytes of an outcome: an answer over HTTP, or the bytes of a member.
 fn outcome(
     name: &str,
     text: Option<String>,
@@ -205,15 +207,15 @@ fn outcome(
     }
 }
 
-/// The bytes of a member, given as text or in hexadecimal digits.
+/// The bytes of a member, given as text or as hexadecimal digits.
 fn bytes(name: &str, text: Option<String>, hex: Option<String>) -> Result<Vec<u8>, Problem> {
     match (text, hex) {
         (Some(text), None) => Ok(text.into_bytes()),
         (None, Some(hex)) => from_hex(&hex).ok_or_else(|| {
-            Problem::invalid(format!("{name}_hex is not pairs of hexadecimal digits"))
+            Problem::invalid(format!("{name}_hex must be pairs of hexadecimal digits"))
         }),
         _ => Err(Problem::invalid(format!(
-            "give {name} as text, or {name}_hex in hexadecimal digits: one of them, \"\" for no bytes"
+            "give either {name} as text or {name}_hex as hexadecimal digits; \"\" means no bytes"
         ))),
     }
 }

@@ -1,4 +1,5 @@
-//! What is changed: operations on keys, each under an actor and a reason.
+//! `POST /keys/{namespace}/{key}/{operation}` and `/accept-salvage`: operations, each with an actor and a
+//! reason.
 
 use std::sync::Arc;
 
@@ -35,10 +36,10 @@ struct Done {
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_parts: Option<PartsView>,
-    /// Whether there was a key to forget.
+    /// Whether the key existed, for `forget`.
     #[serde(skip_serializing_if = "Option::is_none")]
     forgotten: Option<bool>,
-    /// What the key is now; nothing when it is absent, or when that could not be read.
+    /// The state of the key afterwards; `None` if the key is absent or could not be read.
     now: Option<StateView>,
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn on_key(State(admin): State<Arc<Admin>>, request: Request) ->
     let work = move |_: &Stop| {
         let namespace = store.open_namespace(&path.namespace)?;
         let forgotten = carry_out(&operator, &namespace, &path.key, order.command)?;
-        // What was done is done, whether or not the key can be read now.
+        // The operation succeeded, even if the key cannot be read now.
         let now = namespace.get(&path.key).ok().flatten();
         Ok(Done {
             operation: operation.name(),
@@ -95,11 +96,11 @@ fn unknown() -> Problem {
     let of_keys: Vec<_> = names
         .filter(|name| Operation::on_a_key(name).is_some())
         .collect();
-    let text = format!("a key knows the operations {}", of_keys.join(", "));
+    let text = format!("the operations on a key are {}", of_keys.join(", "));
     Problem::new(Code::UnknownOperation, text)
 }
 
-/// Who orders what. The body is read only when it is known who sends it.
+/// Reads what is ordered, and by whom. The body is read only when the actor is known.
 async fn order(
     options: &Options,
     request: Request,
@@ -112,13 +113,13 @@ async fn order(
     let body = read(body, options.request_bytes_max).await?;
     let order = Order::parse(operation, &body, &actor)?;
     if order.command.is_forced() && !options.forces {
-        let text = "the service does not allow force here: wait for the holder, or stop it";
+        let text = "the service does not allow force: wait for the holder, or stop it";
         return Err(Problem::new(Code::ForceOff, text));
     }
     Ok(order)
 }
 
-/// An actor that cannot be recorded is the service's mistake, not the operator's.
+/// An actor that cannot be recorded is a mistake of the service, not of the operator.
 fn check_actor(actor: &Actor) -> Result<(), Problem> {
     match Action::new(actor.name(), "") {
         Ok(_) => Ok(()),
@@ -126,7 +127,7 @@ fn check_actor(actor: &Actor) -> Result<(), Problem> {
     }
 }
 
-/// A form of a page of another site cannot send this type without asking first.
+/// A form on a page of another site cannot send this content type without a preflight request.
 fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -151,13 +152,13 @@ async fn read(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
         if is_long {
             Problem::new(Code::BodyTooLarge, format!("the limit is {most} bytes"))
         } else {
-            let text = "the body ended before its end: nothing was done";
+            let text = "the body was cut off: nothing was done";
             Problem::new(Code::BodyUnreadable, text)
         }
     })
 }
 
-/// Gives whether there was a key, where that is the answer.
+/// Returns whether the key existed, for `forget`.
 fn carry_out(
     operator: &Operator,
     namespace: &Namespace,
@@ -209,7 +210,8 @@ fn settle(
     Ok(settled?)
 }
 
-/// The doubt that the operator has seen: under that token, or another holder's work would be settled.
+/// The doubt under this token, which is the one that the operator has seen; any other may be another
+/// holder's.
 fn doubt(
     namespace: &Namespace,
     key: &[u8],
@@ -224,10 +226,10 @@ fn doubt(
         return Err(Problem::new(Code::UnknownKey, text));
     };
     let problem = if info.state() == hapax::State::InDoubt {
-        let text = "the key is in doubt under another token: look at it again";
+        let text = "the key is in doubt under another token: look at the key again";
         Problem::new(Code::Superseded, text)
     } else {
-        let text = "only a key in doubt can be resolved: look at what it is now";
+        let text = "only a key in doubt can be resolved: look at its current state";
         Problem::new(Code::NotInDoubt, text)
     };
     Err(problem.current(&info))

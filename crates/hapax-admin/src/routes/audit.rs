@@ -22,7 +22,7 @@ struct EntryView {
     transition: &'static str,
     origin: &'static str,
     namespace: Option<String>,
-    /// Where the policy of the namespace keeps keys.
+    /// Present if the policy of the namespace keeps keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     digest: Option<String>,
@@ -67,12 +67,12 @@ struct Entries {
     entries: Vec<EntryView>,
     more: bool,
     stopped_by: Option<StoppedBy>,
-    /// The last entry that there is, with its link in the chain: note it elsewhere.
+    /// The last entry, with its link in the chain: operators note it elsewhere.
     head: String,
     store_secs: u64,
 }
 
-/// `GET /audit`: what happened to keys, oldest first.
+/// `GET /audit`: the entries that pass a filter, oldest first.
 pub(crate) async fn entries(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let query = AuditQuery::parse(uri.query(), admin.options.rows_max)?;
     let store = admin.options.store.clone();
@@ -80,7 +80,7 @@ pub(crate) async fn entries(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer
     Ok(json(StatusCode::OK, &admin.scans.run(page).await?))
 }
 
-/// The filter lies here and not in the scan, so that time is looked at between any two entries.
+/// Filters here and not in the scan, to check the time limit between any two entries.
 fn entries_of(store: &Store, query: &AuditQuery, stop: &Stop) -> Result<Entries, Problem> {
     let store_secs = store.stats().store_secs();
     let mut entries = Vec::new();

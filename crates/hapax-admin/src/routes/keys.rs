@@ -1,4 +1,4 @@
-//! `GET /keys`, `/in-progress`, `/in-doubt` and `/keys/{namespace}/{key}`: keys, in lists and alone.
+//! `GET /keys`, `/in-progress`, `/in-doubt` and `/keys/{namespace}/{key}`: lists of keys, and one key.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ fn scan(store: &Store, namespace: Option<&str>, filter: Filter) -> Result<Scan, 
     })
 }
 
-/// The filter lies here and not in the scan, so that time is looked at between any two keys.
+/// Filters here and not in the scan, to check the time limit between any two keys.
 fn page_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
     let mut page = Page::new(store.stats().store_secs());
     for info in scan(store, query.namespace.as_deref(), Filter::new())? {
@@ -75,7 +75,7 @@ const IN_PROGRESS: &[&str] = &[
     "limit",
 ];
 
-/// The keys that somebody runs, the longest-running first.
+/// Keys in progress, the longest-running first.
 pub(crate) async fn in_progress(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let query = ListQuery::parse(uri.query(), IN_PROGRESS, admin.options.rows_max)?;
     let store = admin.options.store.clone();
@@ -110,7 +110,7 @@ const IN_DOUBT: &[&str] = &[
     "bytes",
 ];
 
-/// The keys in doubt, oldest first.
+/// Keys in doubt, oldest first.
 pub(crate) async fn in_doubt(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let query = ListQuery::parse(uri.query(), IN_DOUBT, admin.options.rows_max)?;
     let shown = query.shows_bytes.then_some(admin.options.shown_bytes_max);
@@ -138,7 +138,7 @@ fn doubts_of(
     page_by_age(scan, reached, key, view, query, store_secs, stop)
 }
 
-/// Ends at the first key that is too young: all after it are younger.
+/// Ends at the first key that is too young, because all later ones are younger.
 fn page_by_age<S, K, V>(
     mut scan: S,
     reached: impl Fn(&S) -> Option<Rank>,
@@ -177,7 +177,7 @@ where
     Ok(page)
 }
 
-/// One key. Its bytes are shown if that is asked for.
+/// One key, with its stored bytes on request.
 pub(crate) async fn key(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let path = KeyPath::parse(uri.path())?;
     let query = ListQuery::parse(uri.query(), &["bytes"], 1)?;
@@ -186,7 +186,7 @@ pub(crate) async fn key(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     let view = move |_: &Stop| {
         let found = store.open_namespace(&path.namespace)?.get(&path.key)?;
         let Some(info) = found else {
-            let text = "the key is absent or expired: it can be claimed";
+            let text = "the key is absent or expired, and can be claimed";
             return Err(Problem::new(Code::UnknownKey, text));
         };
         let store_secs = store.stats().store_secs();

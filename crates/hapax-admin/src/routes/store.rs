@@ -1,4 +1,4 @@
-//! `GET /info`, `/namespaces` and `/options`: what the store is and holds.
+//! `GET /info`, `/namespaces` and `/options`: what the store is, what it holds, and how it is configured.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ struct Info {
     recovered_records: u64,
     torn_frames: u64,
     recovery_secs: f64,
-    /// What this router carries out; empty where it only reads.
+    /// The operations that this router carries out; empty if it only reads.
     operations: Vec<&'static str>,
     forces: bool,
 }
@@ -91,7 +91,7 @@ struct Namespaces {
     namespaces: Vec<NamespaceView>,
 }
 
-/// The namespaces, in the order in which they were made.
+/// The namespaces, in the order of their creation.
 pub(crate) async fn namespaces(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     ListQuery::parse(uri.query(), &[], 1)?;
     let store = admin.options.store.clone();
@@ -134,7 +134,7 @@ struct Options<'a> {
     options: Vec<OptionView<'a>>,
 }
 
-/// Every option in force, with where it comes from and what it means.
+/// Every option in force, with its source and its meaning.
 pub(crate) async fn options(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     ListQuery::parse(uri.query(), &[], 1)?;
     let store = admin.options.store.clone();
@@ -143,7 +143,7 @@ pub(crate) async fn options(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer
     Ok(json(StatusCode::OK, &Options { options }))
 }
 
-/// As it is called in a configuration.
+/// An option under its name in a configuration.
 fn option_of(option: &ExplainedOption) -> OptionView<'_> {
     OptionView {
         section: option.section(),

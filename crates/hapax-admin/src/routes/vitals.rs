@@ -1,4 +1,4 @@
-//! What machines ask: metrics, and whether the store is alive and ready.
+//! `GET /metrics`, `/health/live` and `/health/ready`: what machines ask.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Answer {
 
 #[derive(Serialize)]
 struct HealthView {
-    /// The question that was asked, and its answer.
+    /// Whether the store is alive, or ready, depending on the path.
     ok: bool,
     troubles: Vec<TroubleView>,
     unsynced_secs: f64,
@@ -50,7 +50,7 @@ fn view(ok: bool, health: &Health) -> Response {
     json(status, &health)
 }
 
-/// `GET /health/live`: fails when nothing but opening the store again helps.
+/// `GET /health/live`: fails when only opening the store again helps.
 pub(crate) async fn live(State(admin): State<Arc<Admin>>) -> Response {
     let health = admin.options.store.health();
     view(health.is_alive(), &health)
@@ -74,8 +74,8 @@ mod tests {
     use crate::admin::Admin;
     use crate::options::Options;
 
-    /// Reads of keys that hung with the medium took every place, and the scraper was told "busy":
-    /// every alert was blind when it was needed.
+    /// Reads of keys that hung with the medium once took every place. The scraper got "busy", and every
+    /// alert was blind when it was needed.
     #[tokio::test]
     async fn metrics_come_though_reads_of_keys_hang() {
         let store = Store::in_memory().open().unwrap();
@@ -89,7 +89,7 @@ mod tests {
                 let _ = admin.reads.run(move |_| Ok(wait.recv().is_ok())).await;
             });
         }
-        // Not by asking for a place, which would take one from those that are to hang.
+        // Counts places without taking one from the reads that hang.
         while admin.reads.free_places() > 0 {
             tokio::task::yield_now().await;
         }

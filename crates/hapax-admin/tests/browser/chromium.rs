@@ -1,4 +1,4 @@
-//! [`Browser`]: a real one, without a window, on a clock that runs as fast as the page allows.
+//! [`Browser`]: a real browser without a window, on a clock that runs as fast as the page allows.
 
 use std::env;
 use std::io::Write;
@@ -11,17 +11,17 @@ use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
-/// One at a time: they are heavy.
+/// One browser at a time, because they are heavy.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// For one page, which takes a second or two.
+/// The time limit for one page, which takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What is opened, and how.
+/// What to open, and how.
 pub(crate) struct Visit {
     pub(crate) url: String,
-    /// How long the page believes that it was open. It asks after 0, 1, 6, 11 s and so on: 3 or 8 s
-    /// at the end leave an answer time to be shown.
+    /// How long the page stays open on its own clock. It asks after 0, 1, 6, 11 s and so on; stopping at
+    /// 3 or 8 s leaves time to show the last answer.
     pub(crate) secs: u64,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -40,19 +40,19 @@ impl Visit {
     }
 }
 
-/// What the browser has made of a page.
+/// What the browser made of a page.
 pub(crate) struct Seen {
-    /// The document as it was at the end, as markup.
+    /// The final document, as markup.
     pub(crate) dom: String,
-    /// What was said on the console: errors, and what the policy has refused.
+    /// The lines of the console: errors, and what the policy has refused.
     pub(crate) console: Vec<String>,
     /// A picture of it.
     pub(crate) png: Vec<u8>,
 }
 
 impl Seen {
-    /// The text of the element with this id, which has no other in it; characters that have a name
-    /// in markup stand there by that.
+    /// The text of the element with this id, which contains no other element. Special characters stay
+    /// escaped as in markup.
     pub(crate) fn text(&self, id: &str) -> &str {
         let Some((_, rest)) = self.dom.split_once(&format!(" id=\"{id}\"")) else {
             panic!("there is no {id} in {}", self.dom);
@@ -61,7 +61,7 @@ impl Seen {
         inside.split('<').next().unwrap()
     }
 
-    /// The texts of the cells of the row of a table whose head has this text.
+    /// The texts of the cells in the row with this head.
     pub(crate) fn row(&self, table: &str, head: &str) -> Vec<&str> {
         let (_, rest) = self.dom.split_once(&format!("id=\"{table}\"")).unwrap();
         let body = rest.split("</tbody>").next().unwrap();
@@ -82,8 +82,8 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Where there is none, that is said on the standard error of the process, whatever the test
-    /// harness captures.
+    /// If there is none, says so on the standard error of the process, past the capture of the test
+    /// harness.
     pub(crate) fn find() -> Option<Self> {
         let found = Self::installed();
         if found.is_none() {
@@ -104,7 +104,7 @@ impl Browser {
         places.find(|place| place.is_file())
     }
 
-    /// `None` where it does not run here.
+    /// `None` if it does not run here.
     pub(crate) async fn open(&self, visit: &Visit) -> Option<Seen> {
         let _turn = TURN.lock().await;
         if !self.starts().await {
@@ -121,7 +121,7 @@ impl Browser {
         Some(seen(&output, &said, dir.path()))
     }
 
-    /// Whether it opens a page of nothing. One that was named is expected to.
+    /// Whether it opens an empty page. A browser that was named must.
     async fn starts(&self) -> bool {
         static STARTS: OnceCell<bool> = OnceCell::const_new();
         let looked = STARTS.get_or_init(|| async {
@@ -148,7 +148,7 @@ impl Browser {
         ]);
         command.args(["--enable-logging=stderr", "--dump-dom"]);
         if is_root() {
-            // Its sandbox refuses root; what is opened here is our own.
+            // Its sandbox refuses root; the tests open only our own pages.
             command.arg("--no-sandbox");
         }
         // 0 is dark, 1 is light.
@@ -181,7 +181,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// Once, though every test finds out.
+/// Says it once, though every test finds out.
 fn skipped(what: &str) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {

@@ -1,7 +1,7 @@
-//! The page, in a real browser: what it shows of a store, and of a service that answers no more.
+//! The page, in a real browser: what it shows of a store, and of a service that stops answering.
 //!
-//! It takes chromium, from the path or from `HAPAX_CHROMIUM`, and says so where there is none. With
-//! `HAPAX_SCREENSHOTS` it leaves its pictures in that folder, for whoever changes how it looks.
+//! The tests need chromium, in `PATH` or at `HAPAX_CHROMIUM`, and say so if it is missing. They write
+//! pictures into the folder `HAPAX_SCREENSHOTS`, if it is set.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -23,10 +23,10 @@ use tempfile::TempDir;
 use crate::chromium::{Browser, Seen, Visit};
 use crate::site::{Site, snapshot_of};
 
-/// What would run if it were taken for markup, and what would leave its attribute or its element.
+/// Text that would run as markup, or break out of its attribute or element.
 const HOSTILE: &str = "</script></style>\"'><img src=x onerror=document.title='ran'><script>document.title='ran'</script>\u{202e}";
 
-/// As it stands in text.
+/// The text as HTML escapes it.
 fn as_text(hostile: &str) -> String {
     hostile
         .replace('&', "&amp;")
@@ -49,7 +49,7 @@ fn claim(namespace: &Namespace, key: impl AsRef<[u8]>) -> Lease {
 }
 
 impl World {
-    /// With a key that is stuck, one in doubt, and hostile names wherever somebody chooses one.
+    /// With a stuck key, a key in doubt, and a hostile name wherever a user chooses one.
     fn new() -> Self {
         let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
         let builder = Store::builder(dir.path().join("store")).clock(&clock);
@@ -120,8 +120,8 @@ async fn the_page_shows_the_numbers_of_the_store() {
         return;
     };
     assert_quiet(&seen);
-    // The last answer may have come too late to be shown.
-    let granted = seen.row("claims", "granted: the caller runs it")[2];
+    // The last answer may come too late to be shown.
+    let granted = seen.row("claims", "granted")[2];
     let rounds = (granted.parse::<u64>().unwrap() - 4) / 10;
     let asked = site.asked();
     assert!(
@@ -137,7 +137,7 @@ async fn the_page_shows_the_numbers_of_the_store() {
 fn assert_rates(seen: &Seen, rounds: u64) {
     assert_eq!(seen.text("claims-rate"), "3.0/s");
     assert_eq!(
-        seen.row("claims", "granted: the caller runs it"),
+        seen.row("claims", "granted"),
         ["2.0/s", "", &(4 + 10 * rounds).to_string()]
     );
     assert_eq!(
@@ -169,11 +169,11 @@ fn assert_gauges(seen: &Seen, rounds: u64) {
         format!("{:.1} min", held_secs as f64 / 60.0)
     );
     assert_eq!(
-        seen.row("running", "for more than three lease times"),
+        seen.row("running", "in progress for more than three lease times"),
         ["1"]
     );
-    assert_eq!(seen.row("running", "lapsed, and nobody came"), ["1"]);
-    assert_eq!(seen.row("disk", "floor of the free"), ["4.0 KiB"]);
+    assert_eq!(seen.row("running", "lapsed, not claimed again"), ["1"]);
+    assert_eq!(seen.row("disk", "floor of free space"), ["4.0 KiB"]);
     assert!(
         seen.text("store-bytes").ends_with("iB"),
         "{}",
@@ -190,12 +190,13 @@ fn assert_attention(seen: &Seen) {
     assert!(seen.dom.contains("<title>hapax at a glance</title>"));
     let about = seen.text("about");
     assert!(
-        about.starts_with("version ") && !about.contains("anew"),
+        about.starts_with("version ") && !about.contains("restarted"),
         "{about}"
     );
-    assert!(seen.dom.contains(
-        "1 key in doubt: nothing but a resolution ends that - see <a href=\"in-doubt\">"
-    ));
+    assert!(
+        seen.dom
+            .contains("1 key in doubt: only a resolution ends a doubt - see <a href=\"in-doubt\">")
+    );
     assert!(
         seen.dom
             .contains("1 key in progress for more than three lease times")
@@ -207,7 +208,7 @@ fn assert_attention(seen: &Seen) {
     );
 }
 
-/// Every text of a snapshot and every name in it, replaced by one that would run as markup.
+/// Replaces every text and every name of a snapshot with one that would run as markup.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_snapshot_says_is_text() {
     let Some(browser) = Browser::find() else {
@@ -235,10 +236,9 @@ async fn whatever_a_snapshot_says_is_text() {
     let text = as_text(HOSTILE);
     assert!(seen.text("about").contains(&text));
     assert!(seen.dom.contains(&format!("<li>{text}: {text}</li>")));
-    assert!(
-        seen.dom
-            .contains(&format!("errors in the last 5.0 s: {text}, 1 of them"))
-    );
+    assert!(seen.dom.contains(&format!(
+        "1 claim ended in the error {text} in the last 5.0 s"
+    )));
     assert_eq!(seen.row("namespaces", &text).len(), 11);
     assert_eq!(seen.row("namespaces", "__proto__").len(), 11);
     assert_eq!(seen.text("health"), "Ready, with troubles");
@@ -273,7 +273,7 @@ async fn quantiles_are_estimated_from_buckets() {
             ("syncs", ms2, 4),
             ("replays", over, 1),
         ] {
-            // What was before the first snapshot is of no interval.
+            // Calls before the first snapshot belong to no interval.
             durations[member][place] = json!(7000 + count * number);
         }
         durations["waits"][0] = json!(1000 - number);
@@ -287,12 +287,9 @@ async fn quantiles_are_estimated_from_buckets() {
     };
     assert_quiet(&seen);
     assert_eq!(seen.row("times", "claims"), ["15.6 us", "1.9 ms", "100"]);
+    assert_eq!(seen.row("times", "syncs"), ["1.5 ms", "2.0 ms", "4"]);
     assert_eq!(
-        seen.row("times", "syncs of the medium"),
-        ["1.5 ms", "2.0 ms", "4"]
-    );
-    assert_eq!(
-        seen.row("times", "stored answers among them"),
+        seen.row("times", "claims with a stored answer"),
         ["over 50.0 s", "over 50.0 s", "1"]
     );
     assert_eq!(
@@ -305,16 +302,16 @@ async fn quantiles_are_estimated_from_buckets() {
         "a counter that falls"
     );
     assert_eq!(
-        seen.row("running", "keys expired"),
+        seen.row("running", "expired keys"),
         ["-"],
         "a counter that falls"
     );
     assert_eq!(seen.row("disk", "appended"), ["1.5 MiB/s"]);
 }
 
-/// A store without a namespace counted "NaN" claims. And who had typed a password into the address,
-/// as one may with Basic, was told that the service cannot be reached: a browser fetches no address
-/// with a password in it, and that of the snapshot inherited it.
+/// A store without namespaces counted "NaN" claims. A password in the address of the page, as Basic
+/// authentication allows, made the service unreachable: the address of the snapshot inherited it, and a
+/// browser fetches no address with a password.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_store_is_shown_behind_a_password_in_the_address() {
     let Some(browser) = Browser::find() else {

@@ -1,4 +1,4 @@
-//! What the page looks like: that it fits, and pictures of it for whoever changes that.
+//! The look of the page: it fits its window, and pictures show it.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::chromium::{Browser, Seen, Visit};
 use crate::site::{self, Site, text_of};
 use crate::{World, claim};
 
-/// Where pictures are left, if anywhere.
+/// The variable with the folder for pictures.
 const FOLDER: &str = "HAPAX_SCREENSHOTS";
 
 pub(crate) fn keep(name: &str, seen: &Seen) {
@@ -21,7 +21,7 @@ pub(crate) fn keep(name: &str, seen: &Seen) {
     }
 }
 
-/// A phone shows the whole page in that many pixels.
+/// A phone shows the whole page in this many pixels.
 const FRAME_HEIGHT: u32 = 3300;
 
 /// The page in a frame, since a window of chromium is no narrower than 500 pixels.
@@ -78,7 +78,7 @@ fn assert_quiet_frame(seen: &Seen) {
     assert_eq!(seen.console, Vec::<String>::new());
 }
 
-/// A store at work, on the clock of the machine; what it shows was never measured with care.
+/// A store at work, on the clock of the machine; its numbers are no measurement.
 struct Shop {
     store: Store,
     orders: Namespace,
@@ -112,7 +112,7 @@ impl Shop {
     }
 
     fn work(&self, round: u64) {
-        // Up and down, so that curves have a shape.
+        // Varies, so that curves have a shape.
         let more = 20 + 15 * (round % 7);
         for number in 0..more {
             let key = format!("{round} {number}");
@@ -143,7 +143,7 @@ async fn pictures_of_a_store_at_work() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    // One shows that it is drawn; whoever keeps them wants to see them all.
+    // One picture shows that the page is drawn; all are made only when they are kept.
     let count = env::var_os(FOLDER).map_or(1, |_| usize::MAX);
     let looks = [
         ("light-1280", 1280, 1720, false),

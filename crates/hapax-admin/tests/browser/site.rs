@@ -28,8 +28,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `answer` is told which part of the path is asked for, and the how-manieth snapshot that is;
-    /// where it has no answer of its own, the router answers.
+    /// `answer` gets the part of the path that is requested, and the number of snapshots so far; the
+    /// router answers if it returns `None`.
     pub(crate) async fn open(
         store: &Store,
         answer: impl Fn(&str, u64) -> Option<Response> + Send + Sync + 'static,
@@ -71,18 +71,18 @@ impl Site {
         format!("http://{}{PREFIX}/{part}", self.address)
     }
 
-    /// How many snapshots were asked for.
+    /// The number of snapshots requested.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Takes no more connections.
+    /// The task that accepts connections: a test aborts it to stop the service.
     pub(crate) fn server(&self) -> AbortHandle {
         self.server.clone()
     }
 }
 
-/// Whoever loads a page is signed in; everything else needs the cookie of that.
+/// Loading the page signs in; every other request needs the cookie from it.
 async fn in_session(request: Request, next: Next) -> Response {
     let is_page = !request.uri().path().ends_with(".json");
     let cookie = request.headers().get(COOKIE);
@@ -99,7 +99,7 @@ async fn in_session(request: Request, next: Next) -> Response {
     response
 }
 
-/// What the router answers.
+/// The answer of the router.
 pub(crate) async fn text_of(store: &Store, part: &str) -> String {
     let app = AdminRouter::new(store.clone()).into_router();
     let request = Request::get(format!("/{part}"))
@@ -118,7 +118,7 @@ pub(crate) fn json(value: &Value) -> Response {
     typed("application/json", value.to_string())
 }
 
-/// Without any of the headers that the page has: what the test puts around it could not run there.
+/// An answer without the headers of the page, whose policy would block what the test adds.
 pub(crate) fn html(text: String) -> Response {
     typed("text/html; charset=utf-8", text)
 }

@@ -1,5 +1,4 @@
-//! When the numbers are old: the service answers no more, the store is closed or opened again, or
-//! nobody looks.
+//! Old numbers: the service stops answering, the store is closed or opened again, or the page is hidden.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +12,7 @@ use crate::pictures::keep;
 use crate::site::{self, Site, snapshot_of, text_of};
 use crate::{HOSTILE, World, as_text, assert_quiet};
 
-/// Two snapshots, and then something else.
+/// Opens a page that gets two snapshots, and then this answer.
 async fn after_two(
     browser: &Browser,
     answer: impl Fn() -> Response + Send + Sync + 'static,
@@ -37,15 +36,12 @@ async fn after_two(
 
 fn assert_old(seen: &Seen, why: &str) {
     let said = seen.text("why");
-    assert!(
-        said.starts_with("These numbers are old: they are of "),
-        "{said}"
-    );
+    assert!(said.starts_with("These numbers are old, from "), "{said}");
     assert!(
         said.contains(". Since ") && said.ends_with(&format!(": {why}.")),
         "{said}"
     );
-    assert_eq!(seen.text("health"), "not known any more; last: ready");
+    assert_eq!(seen.text("health"), "unknown; last: ready");
     assert!(seen.dom.contains("<html lang=\"en\" class=\"old\">"));
     assert!(
         seen.dom
@@ -54,7 +50,7 @@ fn assert_old(seen: &Seen, why: &str) {
     assert_eq!(
         seen.text("in-doubt"),
         "1",
-        "the old numbers still stand there"
+        "the old numbers stay on the page"
     );
 }
 
@@ -69,7 +65,7 @@ async fn a_service_that_answers_something_else_makes_the_numbers_old() {
         (StatusCode::SERVICE_UNAVAILABLE, kind, detail.clone()).into_response()
     };
     let hostile = as_text(HOSTILE);
-    let again = "sign in again and load this page anew";
+    let again = "sign in again and reload this page";
     let cases: [(Box<dyn Fn() -> Response + Send + Sync>, String); 5] = [
         (
             Box::new(|| StatusCode::UNAUTHORIZED.into_response()),
@@ -77,7 +73,7 @@ async fn a_service_that_answers_something_else_makes_the_numbers_old() {
         ),
         (
             Box::new(|| (StatusCode::SEE_OTHER, [(LOCATION, "/login")]).into_response()),
-            format!("the service leads elsewhere: {again}"),
+            format!("the service redirects: {again}"),
         ),
         (
             Box::new(problem),
@@ -85,11 +81,11 @@ async fn a_service_that_answers_something_else_makes_the_numbers_old() {
         ),
         (
             Box::new(|| site::html("<p>welcome</p>".into())),
-            "the service answers with something else than a snapshot".into(),
+            "the service sent no snapshot".into(),
         ),
         (
             Box::new(|| ([(CONTENT_TYPE, "application/json")], "{").into_response()),
-            "the service answers with something else than a snapshot".into(),
+            "the service sent no snapshot".into(),
         ),
     ];
     for (answer, why) in cases {
@@ -148,7 +144,7 @@ async fn a_closed_store_says_so() {
     );
     let said = seen.text("why");
     assert!(
-        said.starts_with("The store is closed in this process, seen since "),
+        said.starts_with("The store is closed in this process, at least since "),
         "{said}"
     );
     assert!(seen.dom.contains("<li>closed: closed</li>"));
@@ -161,7 +157,7 @@ async fn reopened() -> Site {
     first["namespaces"][1]["name"] = json!("gone");
     let answer = move |part: &str, number: u64| {
         let mut snapshot = first.clone();
-        // The second opening is older at once than the first was seen to be, and has counted more.
+        // The second opening has greater times and counters from its first snapshot on.
         let (run, secs, granted) = match number {
             0..=1 => ("one", 50 + 5 * number, 1000 + 50 * number),
             _ => ("two", 500 + 5 * number, 1100 + 10 * number),
@@ -191,19 +187,23 @@ async fn a_store_that_is_opened_again_counts_from_zero() {
             return;
         };
         assert_quiet(&seen);
-        let granted = seen.row("claims", "granted: the caller runs it");
+        let granted = seen.row("claims", "granted");
         assert_eq!(granted[0], rate, "after {secs} s");
         let namespace = seen.row("namespaces", "jobs");
         assert_eq!(namespace[..2], [rate, rate], "after {secs} s");
-        let is_anew = secs > 3;
+        let is_restarted = secs > 3;
         let about = seen.text("about");
-        assert_eq!(about.contains("rates began anew at "), is_anew, "{about}");
+        assert_eq!(
+            about.contains("rates restarted at "),
+            is_restarted,
+            "{about}"
+        );
         let has_old = seen.dom.contains(">gone</th>");
-        assert_eq!(has_old, !is_anew, "a namespace of the opening before");
+        assert_eq!(has_old, !is_restarted, "a namespace of the opening before");
     }
 }
 
-/// A page in the background costs the service nothing, and is up to date when it is looked at.
+/// A page in the background costs the service nothing, and is up to date when it is shown again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hidden_page_asks_for_nothing() {
     let Some(browser) = Browser::find() else {

@@ -1,4 +1,4 @@
-//! What is changed, by whom, and what is refused.
+//! Operations: what they change, and what is refused.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -161,10 +161,10 @@ async fn it_only_reads_until_it_is_told_who_acts() {
     let reading = act(&world.reading(), path, &happened(&token)).await;
     assert_eq!(reading.problem(), code(403, "actions-off"));
     let app = world.acting().into_router();
-    let nobody = act_as(&app, None, path, &happened(&token)).await;
-    assert_eq!(nobody.problem(), code(401, "unauthenticated"));
+    let unnamed = act_as(&app, None, path, &happened(&token)).await;
+    assert_eq!(unnamed.problem(), code(401, "unauthenticated"));
     assert_eq!(
-        nobody.header("www-authenticate"),
+        unnamed.header("www-authenticate"),
         "Bearer realm=\"operators\""
     );
     let mallory = act_as(&app, Some("mallory"), path, &happened(&token)).await;
@@ -251,7 +251,7 @@ async fn an_order_has_a_token_a_reason_and_a_size() {
     assert_eq!(world.store.in_doubt().unwrap().len(), 1);
 }
 
-/// A copy, or a store whose service is down, can be looked at by a service of its own.
+/// A service can serve a copy, or a store whose own service is down.
 #[tokio::test]
 async fn a_store_that_is_read_only_is_read_and_not_changed() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What is read of the audit log: who did what to which key, and why.
+//! The audit log: who did what to which key, and why.
 
 use hapax::{Audit, Policy, Store};
 use hapax_admin::AdminRouter;
@@ -11,7 +11,7 @@ fn entries(reply: &crate::rig::Reply) -> Vec<Value> {
     reply.json()["entries"].as_array().unwrap().clone()
 }
 
-/// Whatever the policies say, what operators do is written down.
+/// The audit log records operations under every policy.
 #[tokio::test]
 async fn an_operation_stands_there_with_its_actor_and_reason() {
     let world = World::new();
@@ -94,8 +94,8 @@ async fn what_the_audit_log_cannot_be_asked_is_refused() {
     assert_eq!(reply.problem(), (404, "unknown-namespace".into()));
 }
 
-/// The filter lay in the scan, which looked at no time between what did not pass it: a key with few
-/// entries in a long log was never answered, and held compaction and one of two places meanwhile.
+/// The scan used to filter by itself, and checked no time between entries that did not pass. A key with
+/// few entries in a long log got no answer, and held up compaction and one of two places.
 #[tokio::test]
 async fn a_search_that_takes_too_long_answers_with_what_it_has() {
     let store = Store::in_memory().open().unwrap();

@@ -1,4 +1,4 @@
-//! The page without a browser: what it is served with, and that its parts fit together.
+//! The page without a browser: its headers, and that its parts fit together.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn page() -> Reply {
     reply
 }
 
-/// What stands between these two, which are there once.
+/// The text between these two, which appear once.
 fn between<'a>(text: &'a str, open: &str, close: &str) -> &'a str {
     let (_, rest) = text.split_once(open).unwrap();
     let (inside, after) = rest.split_once(close).unwrap();
@@ -53,7 +53,7 @@ async fn the_policy_lets_in_nothing_but_the_bytes_that_are_served() {
 #[tokio::test]
 async fn the_page_loads_nothing_and_makes_no_markup() {
     let page = page().await;
-    // A namespace of XML that is named and never fetched.
+    // The name of an XML namespace, which no browser fetches.
     let text = page.text.replace("http://www.w3.org/2000/svg", "");
     for slip in [
         "//www",
@@ -90,7 +90,7 @@ async fn the_page_loads_nothing_and_makes_no_markup() {
     }
 }
 
-/// Wherever it is mounted, what the browser makes of the answer is the page.
+/// Wherever the router is mounted, a browser follows the answer to the page.
 #[tokio::test]
 async fn the_front_leads_to_the_page() {
     for (prefix, asked, leads_to) in [
@@ -132,7 +132,7 @@ async fn nothing_is_asked_of_the_page_in_its_query() {
     }
 }
 
-/// A store that has seen some of everything, on a disk.
+/// A store on disk that has seen some of everything.
 fn busy_store(path: &std::path::Path, clock: &ManualClock) -> Store {
     let limits = Limits::new().live_keys(6).free_disk_bytes(1);
     let store = Store::builder(path)
@@ -157,7 +157,7 @@ fn busy_store(path: &std::path::Path, clock: &ManualClock) -> Store {
     store
 }
 
-/// The sum of what a metric says, over the series with these labels.
+/// The sum of a metric, over the series with these labels.
 fn of_metrics(store: &Store, name: &str, labels: &[(&str, &str)]) -> u64 {
     let metrics = store.metrics();
     let gauge = metrics.gauge(name, labels);
@@ -169,7 +169,7 @@ fn of_metrics(store: &Store, name: &str, labels: &[(&str, &str)]) -> u64 {
 
 type Labels = [(&'static str, &'static str)];
 
-/// Members of a snapshot that are one number each: which metric they are, with which labels.
+/// Members of a snapshot that are single numbers, each with its metric and labels.
 const SINGLE: &[(&str, &str, &Labels)] = &[
     ("/running/overdue", "hapax_overdue_entries", &[]),
     ("/running/lapsed", "hapax_lapsed_entries", &[]),
@@ -311,7 +311,7 @@ async fn each_router_has_a_run_of_its_own() {
     assert_ne!(runs[0], runs[2]);
 }
 
-/// It has no place for anything that a client chose, or that an operator wrote.
+/// A snapshot contains nothing that a client chose, or that an operator wrote.
 #[tokio::test]
 async fn a_snapshot_has_no_key() {
     let world = World::new();
@@ -342,7 +342,7 @@ async fn a_closed_and_a_poisoned_store_have_a_snapshot() {
     assert_eq!(poisoned["health"]["troubles"][0]["code"], "poisoned");
 }
 
-/// After the cap, what all others share stands in one line.
+/// Namespaces over the cap share one line.
 #[tokio::test]
 async fn namespaces_over_the_cap_share_a_line() {
     let world = World::new();
@@ -363,7 +363,7 @@ async fn namespaces_over_the_cap_share_a_line() {
     assert_eq!(spaces[64]["claims"]["granted"], 1);
 }
 
-/// The words after each place where one of these begins, as far as they are of these characters.
+/// The words of these characters that follow one of `heads`.
 fn names(text: &str, heads: &[&str], is_part: fn(char) -> bool) -> BTreeSet<String> {
     let found = heads.iter().flat_map(|head| {
         text.match_indices(head).filter_map(|(at, _)| {
@@ -398,9 +398,9 @@ async fn the_script_finds_what_the_page_has() {
     assert_eq!(used, made);
 }
 
-/// Whether a path such as `disk.free_bytes` leads somewhere in a snapshot.
+/// Whether a snapshot has a path such as `disk.free_bytes`.
 fn has(snapshot: &Value, path: &str) -> bool {
-    // What JavaScript itself has: the methods of lists.
+    // Members of JavaScript lists.
     let own = ["length", "map", "some", "at"];
     let parts = path.split('.').filter(|part| !own.contains(part));
     let mut found = Some(snapshot);
@@ -410,7 +410,7 @@ fn has(snapshot: &Value, path: &str) -> bool {
     found.is_some()
 }
 
-/// Every path from the root to a leaf; lists and what is kept by label are leaves.
+/// Every path from the root to a leaf; lists and maps by label are leaves.
 fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     let by_label = ["states", "claims", "errors", "settlements"];
     match value.as_object() {

@@ -1,4 +1,4 @@
-//! Keys that nobody would choose, and what must not be said back.
+//! Hostile keys, and what an answer must not repeat.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
@@ -40,7 +40,7 @@ fn keys() -> Vec<Vec<u8>> {
     keys
 }
 
-/// What a list shows as a key goes into the path as it stands, and means the same key there.
+/// A key can be copied from a list into a path, and means the same key there.
 #[tokio::test]
 async fn any_key_can_be_listed_read_and_resolved() {
     let world = World::new();
@@ -70,7 +70,7 @@ async fn a_key_over_the_limit_is_refused() {
     assert_eq!(reply.problem(), (413, "too-large".into()));
 }
 
-/// Logs and tickets are full of error messages: none of them has the key of a customer.
+/// Error messages end up in logs and tickets, so none of them contains the key of a customer.
 #[tokio::test]
 async fn no_problem_repeats_a_key() {
     let world = World::new();

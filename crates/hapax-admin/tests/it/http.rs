@@ -1,5 +1,4 @@
-//! Keys of the layer for HTTP: found by what a client sent, shown in parts, and settled with an answer that a client
-//! can be given.
+//! Keys of the HTTP layer: found by what a client sent, shown in parts, and settled with an answer for clients.
 
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +14,7 @@ use crate::rig::{Reply, World, act, claim, get};
 
 const UUID: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";
 
-/// A service whose provider does not answer, the store behind it, and the router for its operators.
+/// A service whose provider does not answer, its store, and the router for its operators.
 struct Service {
     app: Router,
     admin: Router,
@@ -78,8 +77,8 @@ impl Service {
     }
 }
 
-/// `prefix=<uuid>` found nothing, since a key begins with the length of its tenant: nobody found the key of a client
-/// who had sent its idempotency key along with a complaint.
+/// `prefix=<uuid>` found nothing, because a key begins with the length of its tenant. Operators could not find a key
+/// from the idempotency key in a client's complaint.
 #[tokio::test]
 async fn a_key_is_found_by_what_its_client_sent() {
     let service = Service::new();
@@ -116,7 +115,7 @@ async fn a_key_is_found_by_what_its_client_sent() {
     );
 }
 
-/// `"response":"receipt-7"`, as the page showed, answered the client 410: the layer wants a form of its own, which
+/// `"response":"receipt-7"`, as the page showed it, answered the client 410: the layer needs a form of its own, which
 /// no operator could write.
 #[tokio::test]
 async fn a_doubt_is_settled_with_an_answer_that_its_client_gets() {
@@ -185,7 +184,7 @@ async fn the_other_outcomes_have_answers_too() {
     let (status, _, body) = service.pay("acme", UUID).await;
     assert_eq!((status, body.as_str()), (402, "declined"));
 
-    // A key in progress fails with an answer as well.
+    // A key in progress fails with an answer, too.
     let payments = service.store.open_namespace("payments").unwrap();
     let parts = KeyParts::new(
         "acme",
@@ -200,7 +199,7 @@ async fn the_other_outcomes_have_answers_too() {
     assert_eq!(service.pay("acme", parts.client_key()).await.0, 410);
 }
 
-/// A service may join keys of three texts itself, and other keys have no HTTP answer.
+/// A service may join three texts to a key itself, and other keys take no HTTP answer.
 #[tokio::test]
 async fn what_is_no_key_of_the_layer_is_settled_with_bytes() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! The router, through its public API: as a service that is called, and over a real socket.
+//! The router, through its public API: called as a service, and over a real socket.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What is read: one key, lists of keys, and what the store is.
+//! Reads: one key, lists of keys, and facts about the store.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ async fn a_list_that_ends_early_says_so() {
     drop(running);
 }
 
-/// All the keys of a list, page by page, with something happening after each.
+/// All keys of a list, page by page, with a change after each page.
 async fn pages(app: &Router, path: &str, mut between: impl FnMut()) -> Vec<String> {
     let (mut met, mut after) = (Vec::new(), String::new());
     loop {
@@ -167,7 +167,7 @@ async fn pages_have_each_key_in_doubt_once_however_many_there_are() {
     let mut rounds = 0;
     let between = || {
         rounds += 1;
-        // The next ones to come are settled, and one that was shown; another one comes about.
+        // Settles the next keys and a key that was shown, and adds another.
         for n in [rounds * 89, rounds * 89 + 3] {
             let doubt = world.pay.doubt_of(&keys[n]).unwrap();
             let unknown = hapax::Resolution::Failed(b"declined".to_vec());
@@ -228,8 +228,8 @@ async fn pages_have_each_running_key_once_the_longest_running_first() {
     assert!(met.len() > 40, "several pages: {met:?}");
 }
 
-/// Not one of the keys has what is asked for, and time is up at once: each page says where the next
-/// one has to go on, and the last one says that there are no more.
+/// No key matches, and the time is up at once: each page says where the next one continues, and the
+/// last one says that there are no more.
 #[tokio::test]
 async fn a_list_by_age_that_runs_out_of_time_goes_on_where_it_stopped() {
     let world = World::new();
@@ -248,7 +248,7 @@ async fn a_list_by_age_that_runs_out_of_time_goes_on_where_it_stopped() {
     assert_eq!(met, ["order-1999"]);
 }
 
-/// Enough that going through them takes longer than a turn of the runtime.
+/// Enough keys that scanning them takes longer than a turn of the runtime.
 const MANY: usize = 30_000;
 
 fn store_of_many() -> Store {
@@ -270,7 +270,7 @@ async fn a_list_that_takes_too_long_answers_with_what_it_has() {
     assert!(page["scanned"].as_u64().unwrap() < MANY as u64);
 }
 
-/// With one thread, whatever runs on it runs before the second request is even looked at.
+/// On a single thread, blocking work would end before the second request is even read.
 #[tokio::test(flavor = "current_thread")]
 async fn reading_does_not_block_the_runtime() {
     let app = AdminRouter::new(store_of_many()).into_router();

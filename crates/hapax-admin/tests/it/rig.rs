@@ -1,4 +1,4 @@
-//! What the tests share: a store with keys, a router on it, and a way to call that.
+//! What the tests share: a store with keys, a router on it, and a way to call it.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl World {
         AdminRouter::new(self.store.clone()).into_router()
     }
 
-    /// A router that acts for whoever the header `x-operator` names.
+    /// A router that acts for the operator in the header `x-operator`.
     pub(crate) fn acting(&self) -> AdminRouter {
         AdminRouter::new(self.store.clone()).allow_actions(|request| {
             let name = request.headers.get("x-operator");
@@ -52,7 +52,7 @@ impl World {
         })
     }
 
-    /// The namespace `pay` has this key in doubt; gives the token of whoever left it.
+    /// Puts this key of the namespace `pay` in doubt; returns the token of its holder.
     pub(crate) fn doubt(&self, key: impl AsRef<[u8]>) -> String {
         let lease = claim(&self.pay, key);
         let token = lease.token().to_string();
@@ -72,7 +72,7 @@ pub(crate) fn claim(namespace: &Namespace, key: impl AsRef<[u8]>) -> Lease {
     }
 }
 
-/// A response, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

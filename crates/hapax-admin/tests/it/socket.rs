@@ -41,7 +41,7 @@ async fn a_doubt_is_found_and_resolved_over_a_socket() {
         "{answer}"
     );
 
-    // As two chunks, so that nobody knows its length before its end.
+    // As two chunks, so that its length is unknown until it ends.
     let order = format!(
         r#"{{"token":"{token}","reason":"INC-42","outcome":"happened","response":"receipt"}}"#
     );

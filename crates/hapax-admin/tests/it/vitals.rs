@@ -1,4 +1,4 @@
-//! What machines ask: metrics, life and readiness.
+//! What machines ask: metrics, liveness and readiness.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ async fn probes_and_metrics_are_mounted_alone() {
     assert_eq!(get(&metrics, "/health/live").await.status, 404);
 }
 
-/// What an alert rests on: a holder that renews for ever is overdue too.
+/// An alert depends on this: a holder that renews for ever is overdue, too.
 #[tokio::test]
 async fn what_takes_over_three_leases_is_overdue() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! The dashboard of Grafana: its structure, and what its panels ask for.
+//! The Grafana dashboard: its structure, and the queries of its panels.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// All panels, those within rows that are folded up too; rows are panels as well.
+/// All panels, including rows and the panels in folded rows.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     let mut all = Vec::new();
     for panel in list(&dashboard["panels"]) {
@@ -34,7 +34,7 @@ fn is_row(panel: &Value) -> bool {
     panel["type"] == "row"
 }
 
-/// The panels that show something, each with the title of its row.
+/// The panels with content, each with the title of its row.
 fn shown(dashboard: &Value) -> Vec<(&str, &Value)> {
     let mut row = "";
     let mut shown = Vec::new();
@@ -48,7 +48,7 @@ fn shown(dashboard: &Value) -> Vec<(&str, &Value)> {
     shown
 }
 
-/// An expression as Prometheus gets it.
+/// An expression as Grafana sends it to Prometheus.
 fn filled(expression: &str) -> String {
     expression
         .replace("${prefix}", "hapax")
@@ -161,7 +161,7 @@ fn labels_of(legend: &str) -> Vec<&str> {
     behind.filter_map(|rest| rest.split("}}").next()).collect()
 }
 
-/// By what they ask for, so that a title may be changed.
+/// Finds panels by their queries, so that titles may change.
 const INDICATORS: [&str; 5] = [
     "_reclaims_total",
     "_lapses_total",

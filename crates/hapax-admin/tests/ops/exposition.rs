@@ -1,4 +1,4 @@
-//! The text that a scraper gets from a store that has seen some of everything, and what is in it.
+//! The metrics that a scraper gets from a store that has seen some of everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use hapax::{Claim, Limits, Namespace, Policy, Store};
 use hapax_http::IdempotencyLayer;
 use tower::ServiceExt;
 
-/// Names of series, each with its labels and the values that these have.
+/// The names of series, each with its labels and their values.
 pub(crate) struct Exposition {
     series: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
@@ -36,7 +36,7 @@ impl Exposition {
         self.series.contains_key(metric)
     }
 
-    /// The values of a label of a metric; `None` where it has no such label.
+    /// The values of a label of a metric; `None` if the metric has no such label.
     pub(crate) fn values(&self, metric: &str, label: &str) -> Option<&BTreeSet<String>> {
         self.series.get(metric)?.get(label)
     }
@@ -61,7 +61,7 @@ fn sample(line: &str) -> (String, Vec<(String, String)>) {
     (name, labels)
 }
 
-/// Where the quotation mark stands that no backslash escapes.
+/// The place of the first quotation mark without a backslash before it.
 fn end_of_value(quoted: &str) -> usize {
     let mut escaped = false;
     let is_end = |c: char| {
@@ -79,8 +79,8 @@ fn granted(namespace: &Namespace, key: &str) -> hapax::Lease {
     }
 }
 
-/// Not everything has to happen: what can be counted is there with a zero. But errors are listed by
-/// those that came, and a disk has to be there.
+/// Counters exist with a zero before anything happens; only errors appear when they occur, and disk
+/// metrics need a disk.
 fn text() -> String {
     let dir = tempfile::tempdir().unwrap();
     let builder = Store::builder(dir.path().join("store"));
@@ -95,7 +95,7 @@ fn text() -> String {
     store.metrics().to_prometheus()
 }
 
-/// What the layer for HTTP adds to a store, which is closed in the end: one answer of each kind that a rule names.
+/// The metrics that the HTTP layer adds to a store: one answer of each kind that a rule names. Closes the store.
 fn http() -> String {
     let store = Store::in_memory().open().unwrap();
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();

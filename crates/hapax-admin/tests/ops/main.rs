@@ -1,7 +1,7 @@
-//! What is shipped in `ops/` against the real text of the metrics: the dashboard, the rules and the
-//! runbook name what there is, and nothing else.
+//! Checks the files of `ops/` against the real text of the metrics: the dashboard, the rules and the
+//! runbook name only metrics that exist.
 //!
-//! It needs no promtool and no Grafana; `ci/ops` asks promtool too.
+//! These tests need neither promtool nor Grafana; `ci/ops` runs promtool, too.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ fn read(path: &str) -> String {
         .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Fails with every fault at once, so that one run shows them all.
+/// Fails with all faults at once.
 fn check(faults: &[String]) {
     let count = faults.len();
     assert!(

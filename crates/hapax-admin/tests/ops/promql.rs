@@ -1,8 +1,8 @@
-//! The metrics and labels that an expression of `PromQL` names: enough of a reader for what is shipped.
+//! The metrics and labels in a `PromQL` expression: a reader for the expressions of `ops/`.
 
 use crate::exposition::Exposition;
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) selectors: Vec<Selector>,
@@ -32,12 +32,12 @@ const GROUPING: &[&str] = &[
     "group_right",
 ];
 
-/// Words that are no metric though no parenthesis follows them.
+/// Words that are not metrics, though no parenthesis follows them.
 const WORDS: &[&str] = &[
     "sum", "min", "max", "count", "and", "or", "unless", "offset",
 ];
 
-/// What Prometheus adds to everything that it scrapes.
+/// Labels that Prometheus adds to everything it scrapes.
 const SCRAPED: &[&str] = &["job", "instance"];
 
 pub(crate) fn named(expression: &str) -> Named {
@@ -60,11 +60,11 @@ pub(crate) fn named(expression: &str) -> Named {
     named
 }
 
-/// Takes a word in; gives what is left to read.
+/// Takes a word in; returns the rest of the text.
 fn read_word<'a>(word: &str, behind: &'a str, named: &mut Named) -> &'a str {
     let in_parentheses = behind.strip_prefix('(');
     if GROUPING.contains(&word) {
-        // `group_left` alone is enough.
+        // `group_left` may stand alone.
         let Some((labels, rest)) = in_parentheses.and_then(|inside| inside.split_once(')')) else {
             return behind;
         };
@@ -114,7 +114,7 @@ fn after(text: &str, closing: char) -> &str {
     text.split_once(closing).unwrap().1
 }
 
-/// What an expression names that the text of the metrics, or the recording rules, do not have.
+/// The names in an expression that neither the metrics nor the recording rules have.
 pub(crate) fn faults(expression: &str, there: &Exposition, recorded: &[String]) -> Vec<String> {
     let named = named(expression);
     let mut faults = Vec::new();
@@ -163,7 +163,7 @@ impl Matcher {
         let Some(values) = there.values(metric, label) else {
             return Some(format!("{metric} has no label {label}"));
         };
-        // A variable may be anything; a namespace is whatever the service has called it.
+        // A variable may be anything, and the service chooses the names of namespaces.
         if value.contains('$') || label == "namespace" {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The rules of Prometheus, their tests, and the runbook.
+//! The Prometheus rules, their tests, and the runbook.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::exposition::Exposition;
 use crate::promql;
 use crate::{check, read};
 
-/// A rule, as far as it is looked at here.
+/// A rule, with the members that the tests read.
 #[derive(Debug, Default)]
 pub(crate) struct Rule {
     pub(crate) name: String,
@@ -23,8 +23,8 @@ impl Rule {
     }
 }
 
-/// Reads the rules. promtool knows all of YAML; here a rule begins with a dash, and its members stand
-/// in lines of their own, or indented below.
+/// Reads the rules. This is not all of YAML: a rule begins with a dash, and each member is a line of its
+/// own, or indented below it.
 pub(crate) fn rules() -> Vec<Rule> {
     let text = read("ops/prometheus/rules.yml");
     let mut rules: Vec<Rule> = Vec::new();
