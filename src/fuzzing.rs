@@ -13,10 +13,12 @@ use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::memory_log::MemoryLog;
 use crate::journal::log::{file_log, sled_log};
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
-use crate::value::key::{FencingToken, NamespaceId};
-use crate::value::options::Policy;
-use crate::value::record::{Head, Locator, RecordKind, RecordRef};
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::{Head, RecordKind, RecordRef};
 
 pub use crate::journal::log::memory_log::image::{Image, SegmentImage};
 

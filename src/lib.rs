@@ -71,7 +71,7 @@ pub use observe::metrics::{
 pub use observe::stats::Stats;
 pub use operator::operator::Operator;
 pub use operator::reconcile::{Reconciled, Reconciler};
-pub use runtime::clock::ManualClock;
+pub use runtime::manual_clock::ManualClock;
 pub use scan::audit::AuditScan;
 pub use scan::doubts::DoubtScan;
 pub use scan::in_progress::RunningScan;
@@ -92,18 +92,24 @@ pub use value::audit::{
 };
 #[cfg(feature = "json")]
 pub use value::canonical_json::{CanonicalJson, CanonicalJsonError};
+pub use value::comparison::FingerprintPolicy;
+pub use value::durability::Durability;
 pub use value::error::{Error, ErrorKind, Result};
+pub use value::fencing_token::FencingToken;
 pub use value::fingerprint::{
     FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX,
 };
+pub use value::guarantee::Guarantee;
 pub use value::insertion::Insertion;
-pub use value::key::{FencingToken, KEY_BYTES_MAX, Key, KeyDigest, NAME_BYTES_MAX};
-pub use value::options::{
-    Durability, FingerprintPolicy, Guarantee, LEASE_MIN, Limits, LogKind, OnChange, Oversize,
-    Policy, RESPONSE_BYTES_MAX, RETENTION_MAX,
-};
+pub use value::key::{KEY_BYTES_MAX, Key};
+pub use value::key_digest::KeyDigest;
+pub use value::key_info::KeyInfo;
+pub use value::key_state::State;
+pub use value::limits::Limits;
+pub use value::log_kind::LogKind;
+pub use value::namespace_id::NAME_BYTES_MAX;
+pub use value::policy::{LEASE_MIN, OnChange, Oversize, Policy, RESPONSE_BYTES_MAX, RETENTION_MAX};
 pub use value::progress::{Progress, ProgressUnit};
-pub use value::record::{KeyInfo, State};
 pub use value::salvage_report::{Salvage, SalvageOptions};
 pub use value::scan_position::Rank;
 

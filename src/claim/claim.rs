@@ -12,10 +12,12 @@ use crate::runtime::sync::block_on;
 use crate::value::attribution::{Action, check_actor};
 use crate::value::blob::Blob;
 use crate::value::error::{Error, Result};
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
-use crate::value::key::{FencingToken, KeyDigest};
-use crate::value::options::{check_lease, check_retention};
-use crate::value::record::{Record, State};
+use crate::value::key_digest::KeyDigest;
+use crate::value::key_state::State;
+use crate::value::policy::{check_lease, check_retention};
+use crate::value::record::Record;
 
 /// What a claim is answered. Exhaustive on purpose: every outcome is handled.
 #[expect(
@@ -512,7 +514,7 @@ impl ClaimOptions {
 
     pub(crate) fn check(
         &self,
-        policy: &crate::value::options::Policy,
+        policy: &crate::value::policy::Policy,
         metadata_limit: usize,
     ) -> Result<()> {
         if self.metadata.len() > metadata_limit {
@@ -534,7 +536,7 @@ impl ClaimOptions {
             let shortest = outcome.min(policy.attempt_retention);
             check_lease(self.lease.unwrap_or(policy.lease), shortest)?;
         }
-        let required = policy.fingerprints == crate::value::options::FingerprintPolicy::Required;
+        let required = policy.fingerprints == crate::value::comparison::FingerprintPolicy::Required;
         if required && self.fingerprint.is_none() {
             return Err(Error::invalid(
                 "the namespace requires a fingerprint with every claim: add one",

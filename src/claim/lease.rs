@@ -13,12 +13,13 @@ use crate::engine::Engine;
 use crate::engine::call::claim::{Granted, Named};
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::trace::{Decision, Operation, Subject, decided};
-use crate::runtime::clock::millis;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::store::namespace::Home;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Digest, FencingToken};
+use crate::value::fencing_token::FencingToken;
+use crate::value::time::millis;
 
 /// A held key, without the duty to settle it.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use crate::claim::claim::{Claim, ClaimOptions, Completed, Doubt, Failed, InProgr
 use crate::claim::lease::{Held, Lease, LeaseError};
 use crate::store::namespace::Namespace;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::FencingToken;
-use crate::value::options::Guarantee;
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
 
 /// How long `run_once` keeps a lease alive at the most.
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);

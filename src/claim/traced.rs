@@ -14,7 +14,8 @@ use crate::state::running::Request;
 use crate::store::namespace::{Namespace, Started, acknowledged};
 use crate::value::attribution::Action;
 use crate::value::error::Result;
-use crate::value::key::{FencingToken, KEY_BYTES_MAX};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key::KEY_BYTES_MAX;
 
 /// Claims of a future that have not been answered. Dropped, they count as given up.
 struct Unanswered {

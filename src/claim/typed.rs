@@ -16,7 +16,7 @@ use crate::store::namespace::Namespace;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::json;
 use crate::value::json::Written;
-use crate::value::record::State;
+use crate::value::key_state::State;
 
 /// A namespace whose responses are values of a type, stored as JSON. Cheap to clone.
 ///

@@ -14,14 +14,18 @@ pub(crate) use crate::engine::audit::reading::AuditCursor;
 use crate::engine::Engine;
 use crate::engine::call::claim::replaced;
 use crate::journal::format::audit::{Draft, Facts};
-use crate::runtime::clock::{Now, expiry};
 use crate::state::running::{LastRecord, Running};
 use crate::value::attribution::Action;
-use crate::value::audit::{Audit, ENGINE, Origin, Transition};
+use crate::value::attribution::ENGINE;
+use crate::value::audit::{Audit, Origin, Transition};
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
-use crate::value::key::{FencingToken, KeyDigest, NamespaceId};
-use crate::value::options::{AUDIT_RETENTION, Policy};
-use crate::value::record::{Locator, RecordKind, RecordRef};
+use crate::value::key_digest::KeyDigest;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{AUDIT_RETENTION, Policy};
+use crate::value::record::{RecordKind, RecordRef};
+use crate::value::time::{Now, expiry};
 
 /// Who brings a transition about.
 #[derive(Clone, Copy, Debug)]

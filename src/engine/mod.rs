@@ -35,17 +35,26 @@ use crate::engine::upkeep::workers::Workers;
 use crate::journal::Journal;
 use crate::observe::stats::Stats;
 use crate::observe::trace::{Lapse, Subject};
-use crate::runtime::clock::{Clock, Now, StoreTime};
+use crate::runtime::clock::Clock;
 use crate::runtime::process::Process;
+use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
     contain,
 };
 use crate::state::running::Running;
+use crate::value::digest::{Digest, Hasher128};
+use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Digest, EPOCH_END, FencingToken, Hasher128, NamespaceId};
-use crate::value::options::{Durability, Limits, Policy};
-use crate::value::record::{KeyInfo, Locator, Record, State};
+use crate::value::fencing_token::{EPOCH_END, FencingToken};
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::State;
+use crate::value::limits::Limits;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::Record;
+use crate::value::time::Now;
 
 /// Epochs that a restore or a salvage jumps over, so that no token of the original is granted again.
 pub(crate) const EPOCH_JUMP: u32 = 1 << 16;

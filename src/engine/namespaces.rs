@@ -8,8 +8,9 @@ use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::observe::stats::{COLUMNS_MAX, Column};
 use crate::runtime::sync::{MutexGuard, Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{NAME_BYTES_MAX, NamespaceId};
-use crate::value::options::{Guarantee, Policy};
+use crate::value::guarantee::Guarantee;
+use crate::value::namespace_id::{NAME_BYTES_MAX, NamespaceId};
+use crate::value::policy::Policy;
 
 /// Namespaces that an error names.
 const NAMED_MAX: usize = 16;

@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use crate::engine::call::waiting::Waiter;
 use crate::runtime::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 use crate::state::shard::Shard;
-use crate::value::key::Digest;
+use crate::value::digest::Digest;
 
 /// A shard of the engine.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;

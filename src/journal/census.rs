@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::runtime::clock::NEVER;
 use crate::value::record::{Head, RecordKind};
+use crate::value::time::NEVER;
 use crate::wheel::Wheel;
 
 /// What is known of one segment.
@@ -336,9 +336,10 @@ fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut Segme
 #[cfg(test)]
 mod tests {
     use super::{Census, SegmentStats};
-    use crate::runtime::clock::NEVER;
-    use crate::value::key::{FencingToken, NamespaceId};
+    use crate::value::fencing_token::FencingToken;
+    use crate::value::namespace_id::NamespaceId;
     use crate::value::record::{Head, RecordKind};
+    use crate::value::time::NEVER;
 
     fn head(expires_at: u32) -> Head {
         Head {

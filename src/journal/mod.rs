@@ -41,13 +41,15 @@ use crate::journal::tail::{Replaced, Tail, split_body};
 use crate::journal::writer::Writer;
 use crate::observe::metrics::Distribution;
 use crate::observe::metrics::histogram::Histogram;
-use crate::runtime::clock::{Clock, LOOK_MS_MAX, Patience};
+use crate::runtime::clock::Clock;
+use crate::runtime::patience::{LOOK_MS_MAX, Patience};
 use crate::runtime::sync::{
     AtomicBool, AtomicU64, AtomicUsize, Drive, Mutex, MutexGuard, Ordering, Signal, Wakes, contain,
 };
+use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::options::Durability;
-use crate::value::record::{Locator, RecordKind, RecordRef};
+use crate::value::locator::Locator;
+use crate::value::record::{RecordKind, RecordRef};
 
 use crate::journal::wait::CommitWait;
 pub(crate) use crate::journal::writer::{FullSegment, WriterStart};
@@ -409,7 +411,7 @@ impl Journal {
         drop(watched);
         self.watched_ms.store(seen_ms, Ordering::Relaxed);
         let limit = self.write_deadline;
-        if seen_ms > crate::runtime::clock::millis(limit) {
+        if seen_ms > crate::value::time::millis(limit) {
             let error = io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {limit:?}"));
             self.poison("writing to the log", &error);
         }
@@ -493,7 +495,7 @@ impl Journal {
             Durability::Interval(window) => {
                 let since = self.oldest_unsynced_ms();
                 // Milliseconds are cut off, so that "equal" may be a little more.
-                since.saturating_add(crate::runtime::clock::millis(window)) <= now_ms
+                since.saturating_add(crate::value::time::millis(window)) <= now_ms
             }
             Durability::Sync => false,
         };
@@ -519,7 +521,7 @@ impl Journal {
             Durability::Sync => Some(since),
             // Half the window, so that a slow sync still ends within it.
             Durability::Interval(window) => {
-                Some(since.saturating_add(crate::runtime::clock::millis(window) / 2))
+                Some(since.saturating_add(crate::value::time::millis(window) / 2))
             }
         };
         let later = |at: Option<u64>, chore| match self.chores.again_ms(chore) {

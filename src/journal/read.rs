@@ -10,7 +10,8 @@ use crate::journal::format::codec::{Entry, WireRecord};
 use crate::journal::format::frame::{HEADER_BYTES, open_frame};
 use crate::runtime::sync::assert_outside_shards;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::record::{Head, Locator, Record};
+use crate::value::locator::Locator;
+use crate::value::record::{Head, Record};
 
 /// Frames of closed segments that were read lately.
 const COLD_FRAMES_MAX: usize = 64;

@@ -8,8 +8,9 @@ use crate::journal::format::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
 use crate::journal::log::contract::Log;
 use crate::value::audit::AuditHead;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::EPOCH_END;
-use crate::value::record::{Head, Locator};
+use crate::value::fencing_token::EPOCH_END;
+use crate::value::locator::Locator;
+use crate::value::record::Head;
 
 /// A segment as it was found.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,9 @@ use crate::journal::format::codec::{PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::journal::format::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
 use crate::value::audit::AuditHead;
-use crate::value::options::RESPONSE_BYTES_MAX;
-use crate::value::record::{Locator, RecordKind, RecordRef};
+use crate::value::locator::Locator;
+use crate::value::policy::RESPONSE_BYTES_MAX;
+use crate::value::record::{RecordKind, RecordRef};
 
 const _: () = assert!(
     codec::INLINE_BODY_MAX + 2 * 16 * 1024 + 1024 + 16 * 81 + 5 + RECORD_OVERHEAD_MAX

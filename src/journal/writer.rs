@@ -11,8 +11,8 @@ use crate::journal::format::marks::{Archived, Link, LowMark, Marks};
 use crate::journal::log::contract::Log;
 use crate::journal::tail::SealedFrame;
 use crate::runtime::sync::{Ordering, Wakes, assert_outside_shards};
+use crate::value::durability::Durability;
 use crate::value::error::{Error, Result};
-use crate::value::options::Durability;
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
 const FLUSH_BYTES: usize = 4 * 1024 * 1024;
@@ -274,7 +274,7 @@ impl Journal {
             Durability::Sync => since != u64::MAX,
             Durability::Interval(window) => {
                 since != u64::MAX
-                    && since.saturating_add(crate::runtime::clock::millis(window) / 2) <= now_ms
+                    && since.saturating_add(crate::value::time::millis(window) / 2) <= now_ms
             }
         };
         wanted || aged
@@ -364,7 +364,7 @@ impl Journal {
         let Err(error) = begun else { return Ok(()) };
         let since_ms = self.chores.since_ms(Chore::Begin).unwrap_or(now_ms);
         let waited_ms = now_ms.saturating_sub(since_ms);
-        if is_inline || waited_ms >= crate::runtime::clock::millis(self.write_deadline) {
+        if is_inline || waited_ms >= crate::value::time::millis(self.write_deadline) {
             let error = io::Error::other(error.to_string());
             return Err(Setback::Failed("writing to the log", error));
         }

@@ -3,7 +3,8 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::value::record::{RecordKind, State};
+use crate::value::key_state::State;
+use crate::value::record::RecordKind;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -13,8 +13,9 @@ use crate::observe::trace::nothing as imp;
 #[cfg(feature = "tracing")]
 use crate::observe::trace::spans as imp;
 
-use crate::value::key::{FencingToken, KeyDigest};
-use crate::value::record::State;
+use crate::value::fencing_token::FencingToken;
+use crate::value::key_digest::KeyDigest;
+use crate::value::key_state::State;
 
 pub(crate) use crate::observe::trace::imp::{
     Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,

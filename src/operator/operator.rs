@@ -14,8 +14,9 @@ use crate::store::store::StoreInner;
 use crate::value::attribution::Action;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, Result};
+use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
-use crate::value::key::{FencingToken, check_key};
+use crate::value::key::check_key;
 
 /// What people and tools do to a store, each action under a name and a reason.
 ///

@@ -5,11 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::claim::claim::{Doubt, Resolution};
-use crate::runtime::clock::millis;
 use crate::scan::doubts::DoubtScan;
 use crate::store::store::Store;
 use crate::value::error::{ErrorKind, Result};
-use crate::value::key::FencingToken;
+use crate::value::fencing_token::FencingToken;
+use crate::value::time::millis;
 
 /// What [`Store::reconcile`] or a step of a [`Reconciler`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

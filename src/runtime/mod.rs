@@ -3,5 +3,8 @@
 //! It knows nothing of keys, records or stores.
 
 pub(crate) mod clock;
+pub(crate) mod manual_clock;
+pub(crate) mod patience;
 pub(crate) mod process;
+pub(crate) mod store_time;
 pub(crate) mod sync;

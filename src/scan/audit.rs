@@ -10,7 +10,8 @@ use crate::runtime::sync::block_on;
 use crate::store::store::StoreInner;
 use crate::value::audit::{AuditEntry, AuditFilter, Transition};
 use crate::value::error::Result;
-use crate::value::key::{KeyDigest, NamespaceId};
+use crate::value::key_digest::KeyDigest;
+use crate::value::namespace_id::NamespaceId;
 
 /// An iterator over audit entries, oldest first. Compaction waits while it is alive.
 pub struct AuditScan {

@@ -9,7 +9,7 @@ use crate::engine::call::by_age::{Kind, Ranking};
 use crate::store::namespace::Namespace;
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
-use crate::value::key::NamespaceId;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::Rank;
 
 /// An iterator over the keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::engine::call::by_age::{Kind, Ranking};
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
-use crate::value::key::NamespaceId;
-use crate::value::record::KeyInfo;
+use crate::value::key_info::KeyInfo;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::Rank;
 
 /// An iterator over the keys that somebody runs, the longest-running first: see

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::engine::call::inspect::ScanCursor;
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
-use crate::value::key::NamespaceId;
-use crate::value::record::{KeyInfo, State};
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::State;
+use crate::value::namespace_id::NamespaceId;
 
 /// Which keys a scan gives.
 #[derive(Clone, Debug, Default)]

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::runtime::clock::{Clock, ManualClock, millis};
+use crate::runtime::clock::Clock;
+use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::{AtomicBool, Ordering};
 use crate::store::store::Store;
 use crate::value::error::Result;
+use crate::value::time::millis;
 
 /// One of several that use a store at the same time: a request, a consumer, a job.
 ///

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
-use crate::runtime::clock::ManualClock;
+use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::Mutex;
 use crate::sim::faults::{Fault, Faults};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::runtime::clock::ManualClock;
+use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::simulated::Simulating;
 use crate::sim::actor::{Actor, Shared, Task};
 use crate::sim::faults::Fault;

@@ -3,7 +3,7 @@
 use crate::state::running::Guard;
 use crate::state::tests::{LIVE, policy, record, running, token};
 use crate::state::transition::{AttachRefusal, attach_running, attach_settled};
-use crate::value::options::Guarantee::{AtLeastOnce, AtMostOnce};
+use crate::value::guarantee::Guarantee::{AtLeastOnce, AtMostOnce};
 use crate::value::record::RecordKind::{
     Completed, Failed, Forgotten, InDoubt, InProgress, Released,
 };

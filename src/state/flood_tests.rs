@@ -7,11 +7,12 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::runtime::clock::NEVER;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
-use crate::value::key::{Digest, Hasher128, NamespaceId};
-use crate::value::record::Locator;
+use crate::value::digest::{Digest, Hasher128};
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::time::NEVER;
 
 /// The first 32 bytes of the default secret of XXH3, as its specification prints them.
 const SECRET: [u8; 32] = [

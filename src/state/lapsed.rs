@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::runtime::clock::Now;
 use crate::state::running::{Awaits, Guard, Request, Running};
 use crate::state::transition::Basis;
 use crate::value::blob::Blob;
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
-use crate::value::key::FencingToken;
+use crate::value::time::Now;
 
 /// The holder that a grant took over from after a lapse: all of a running key that the grant
 /// replaced. Its late outcome counts again once the grant is withdrawn.

@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::runtime::clock::NEVER;
-use crate::value::key::{Digest, FencingToken, NamespaceId};
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::record::Head;
 use crate::value::scan_position::Rank;
+use crate::value::time::NEVER;
 
 use crate::state::running::Running;
 use crate::state::slot::Slot;

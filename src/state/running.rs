@@ -7,12 +7,16 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::observe::stats::Column;
-use crate::runtime::clock::{Now, millis};
 use crate::value::blob::Blob;
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
-use crate::value::key::{Digest, FencingToken, NamespaceId};
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Locator, Record};
+use crate::value::guarantee::Guarantee;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::Record;
+use crate::value::time::{Now, millis};
 use crate::wheel::TimerKey;
 
 use crate::state::lapsed::Lapsed;

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use crate::observe::stats::{Column, Tallies};
-use crate::runtime::clock::{NEVER, Now};
-use crate::value::key::{Digest, FencingToken, NamespaceId};
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Head, Locator, Record, RecordKind, State};
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::{Head, Record, RecordKind};
+use crate::value::time::{NEVER, Now};
 use crate::wheel::{TimerKey, Wheel};
 
 use crate::state::ranked::{Doubts, Known, Ranked};

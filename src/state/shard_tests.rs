@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::stats::Column;
-use crate::runtime::clock::{NEVER, Now};
 use crate::state::running::{Awaits, Guard, LastRecord, Request, Running};
 use crate::state::shard::{Found, Grant, Shard, Timer};
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
 use crate::value::blob::Blob;
+use crate::value::digest::{Digest, Hasher128};
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
-use crate::value::key::{Digest, FencingToken, Hasher128, NamespaceId};
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Head, Locator, Record, RecordKind};
+use crate::value::guarantee::Guarantee;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::{Head, Record, RecordKind};
+use crate::value::time::{NEVER, Now};
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 

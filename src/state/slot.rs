@@ -1,8 +1,8 @@
 //! [`Slot`]: what a shard knows of a key, in 24 bytes.
 
-use crate::runtime::clock::NEVER;
-use crate::value::key::Digest;
-use crate::value::record::Locator;
+use crate::value::digest::Digest;
+use crate::value::locator::Locator;
+use crate::value::time::NEVER;
 
 use crate::state::slab::SlabRef;
 
@@ -152,7 +152,7 @@ fn unpack([low, high]: [u32; 2]) -> Place {
 mod tests {
     use super::{Place, Settled, pack, unpack};
     use crate::state::slab::SlabRef;
-    use crate::value::record::Locator;
+    use crate::value::locator::Locator;
 
     #[test]
     fn a_place_survives_packing_at_its_limits() {

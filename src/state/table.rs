@@ -7,7 +7,7 @@
 //! D. E. Knuth, The Computer Journal 17(2), 1974.) Digests are pseudo-random under a secret of this
 //! process, so nobody outside can make runs grow.
 
-use crate::value::key::Digest;
+use crate::value::digest::Digest;
 
 use crate::state::slot::{Place, STATE_NUMBERS, Settled, Slot};
 

@@ -4,17 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::stats::Column;
-use crate::runtime::clock::{NEVER, Now};
 use crate::state::running::{Awaits, Guard, Rare, Running};
 use crate::state::transition::{
     Accepted, Basis, Command, Refusal, Subject, Verdict, act_running, act_settled, asked_retention,
     claim_absent, claim_running, claim_settled, settled_state,
 };
 use crate::value::blob::Blob;
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
-use crate::value::key::{Digest, FencingToken, NamespaceId};
-use crate::value::options::{FingerprintPolicy, Guarantee, OnChange, Oversize, Policy};
-use crate::value::record::{Head, Record, RecordKind, State};
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{OnChange, Oversize, Policy};
+use crate::value::record::{Head, Record, RecordKind};
+use crate::value::time::{NEVER, Now};
 
 use Guarantee::{AtLeastOnce, AtMostOnce};
 use RecordKind::{Completed, Failed, Forgotten, InDoubt, InProgress, Released};

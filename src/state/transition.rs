@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use crate::runtime::clock::{NEVER, Now, expiry};
-use crate::value::fingerprint::{Comparison, Fingerprint, compare};
-use crate::value::key::{FencingToken, NamespaceId};
-use crate::value::options::{Guarantee, OnChange, Oversize, Policy};
-use crate::value::record::{Head, Record, RecordKind, RecordRef, State};
+use crate::value::comparison::{Comparison, compare};
+use crate::value::fencing_token::FencingToken;
+use crate::value::fingerprint::Fingerprint;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{OnChange, Oversize, Policy};
+use crate::value::record::{Head, Record, RecordKind, RecordRef};
+use crate::value::time::{NEVER, Now, expiry};
 
 use crate::state::running::{Guard, Running};
 

@@ -14,13 +14,16 @@ use crate::journal::log::memory_log::MemoryLog;
 use crate::journal::log::read_only;
 use crate::journal::log::remains;
 use crate::journal::log::remains::Remains;
-use crate::runtime::clock::{Clock, ManualClock};
+use crate::runtime::clock::Clock;
+use crate::runtime::manual_clock::ManualClock;
 #[cfg(feature = "sim")]
 use crate::runtime::sync::Drive;
 use crate::store::config::{Config, LimitsConfig, StoreConfig};
 use crate::store::store::{Store, StoreInner};
+use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::options::{Durability, Limits, LogKind};
+use crate::value::limits::Limits;
+use crate::value::log_kind::LogKind;
 
 /// Shards of the key space.
 const SHARDS: usize = 256;
@@ -371,7 +374,7 @@ impl Builder {
         if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
-        if self.first_counter >= crate::value::key::COUNTER_END {
+        if self.first_counter >= crate::value::fencing_token::COUNTER_END {
             return Err(Error::invalid("the counter of a token has 32 bits"));
         }
         if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {

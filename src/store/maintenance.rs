@@ -12,7 +12,7 @@ use crate::store::builder::{make_log, open_log, open_remains};
 use crate::store::store::Store;
 use crate::store::survey::Survey;
 use crate::value::error::{Error, Result};
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 use crate::value::progress::{Meter, Progress, ProgressUnit};
 use crate::value::salvage_report::{Salvage, SalvageOptions};
 

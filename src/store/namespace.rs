@@ -15,7 +15,6 @@ use crate::engine::call::batch::{BatchItem, ItemAnswer};
 use crate::engine::call::claim::{Answer, Granted};
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::metrics::MetricSource;
-use crate::runtime::clock::millis;
 use crate::runtime::sync::block_on;
 use crate::scan::doubts::DoubtScan;
 use crate::scan::in_progress::RunningScan;
@@ -24,11 +23,17 @@ use crate::state::running::Request;
 use crate::state::transition::Command;
 use crate::store::store::StoreInner;
 use crate::value::attribution::Action;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, FingerprintBuilder};
-use crate::value::key::{Digest, FencingToken, KeyDigest, check_key};
-use crate::value::options::Policy;
-use crate::value::record::{KeyInfo, Record, State};
+use crate::value::key::check_key;
+use crate::value::key_digest::KeyDigest;
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::State;
+use crate::value::policy::Policy;
+use crate::value::record::Record;
+use crate::value::time::millis;
 
 /// Keys under one policy. The same key in two namespaces never meets. Cheap to clone.
 #[derive(Clone)]

@@ -28,7 +28,8 @@ use crate::value::attribution::Action;
 use crate::value::audit::{AuditFilter, AuditHead, AuditReport};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::key::check_key;
-use crate::value::options::{LogKind, Policy};
+use crate::value::log_kind::LogKind;
+use crate::value::policy::Policy;
 
 /// What the handles of a store share; the last of them to go closes it.
 #[derive(Debug)]

@@ -11,7 +11,9 @@ use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::remains::Remains;
 use crate::store::builder::beside;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::options::{LogKind, Policy};
+use crate::value::hex::hex;
+use crate::value::log_kind::LogKind;
+use crate::value::policy::Policy;
 
 /// Looks at the marks of a store that is being written to: both slots may be caught half written.
 const LOOKS: usize = 16;
@@ -227,10 +229,6 @@ fn segments(remains: &Remains, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
         }
     }
     Ok(found)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A few lines for people.

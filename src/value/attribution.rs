@@ -1,10 +1,12 @@
 //! [`Action`]: who intervenes in a store, and why.
 
-use crate::value::audit::ENGINE;
 use crate::value::error::{Error, Result};
 
 /// Most bytes of the actor and of the reason of an [`Action`], and of an actor of a claim.
 pub const ACTOR_BYTES_MAX: usize = 256;
+
+/// The actor of what the engine does by itself. Nobody else can have this name.
+pub(crate) const ENGINE: &str = "hapax";
 
 /// Who intervenes, and why: what an operator's action is carried out under.
 ///

@@ -1,10 +1,9 @@
 //! [`Error`]: why the store could not answer, and what to do next.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-
-use crate::value::record::KeyInfo;
 
 /// The result of an operation of a store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,7 +33,8 @@ struct Inner {
     kind: ErrorKind,
     text: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    current: Option<KeyInfo>,
+    /// What the refusal rests on; its type is known where it is put in.
+    detail: Option<Box<dyn Any + Send + Sync>>,
     payload: Option<Vec<u8>>,
     /// The frame that has to be on the medium before anybody is told.
     rests_on: Option<u64>,
@@ -151,7 +151,7 @@ impl Error {
                 kind,
                 text: text.into(),
                 source: None,
-                current: None,
+                detail: None,
                 payload: None,
                 rests_on: None,
             }),
@@ -163,9 +163,15 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_current(mut self, current: KeyInfo) -> Self {
-        self.inner.current = Some(current);
+    /// Carries a value that only the file of its type puts in and takes out.
+    pub(crate) fn with_detail(mut self, detail: impl Any + Send + Sync) -> Self {
+        self.inner.detail = Some(Box::new(detail));
         self
+    }
+
+    /// The detail, if it is of this type.
+    pub(crate) fn detail<T: Any>(&self) -> Option<&T> {
+        self.inner.detail.as_deref()?.downcast_ref()
     }
 
     pub(crate) fn resting_on(mut self, frame: Option<u64>) -> Self {
@@ -212,12 +218,6 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
-    }
-
-    /// What the key is now, where the refusal rests on it.
-    #[must_use]
-    pub fn current(&self) -> Option<&KeyInfo> {
-        self.inner.current.as_ref()
     }
 
     /// The stored bytes that did not decode.

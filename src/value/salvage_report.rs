@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::value::options::Policy;
+use crate::value::policy::Policy;
 
 /// What a salvage needs to know where the manifest of the store is lost.
 ///

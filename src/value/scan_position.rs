@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::value::error::{Error, Result};
-use crate::value::key::FencingToken;
+use crate::value::fencing_token::FencingToken;
 
 /// Where a key stands in a list that goes by age: its second of store time first, then its token.
 ///
@@ -93,7 +93,7 @@ impl FromStr for Rank {
 #[cfg(test)]
 mod tests {
     use super::Rank;
-    use crate::value::key::FencingToken;
+    use crate::value::fencing_token::FencingToken;
 
     fn rank(since: u64, counter: u64) -> Rank {
         Rank::new(since, FencingToken::new(1, counter))

@@ -7,11 +7,12 @@ use crate::engine::Engine;
 use crate::journal::format::audit::{Draft, Facts};
 use crate::journal::format::codec::encode_policy;
 use crate::journal::format::manifest::NamespaceEntry;
-use crate::runtime::clock::expiry;
 use crate::value::attribution::ACTOR_BYTES_MAX;
 use crate::value::audit::{Audit, Origin, Transition};
-use crate::value::key::KeyDigest;
-use crate::value::options::{Durability, Policy};
+use crate::value::durability::Durability;
+use crate::value::key_digest::KeyDigest;
+use crate::value::policy::Policy;
+use crate::value::time::expiry;
 
 impl Engine {
     /// Appends the entry of a change of a policy, unless auditing is off before and after it. Gives

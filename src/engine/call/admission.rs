@@ -2,9 +2,9 @@
 
 use crate::engine::Engine;
 use crate::engine::shards::EngineShard;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::Digest;
-use crate::value::options::Policy;
+use crate::value::policy::Policy;
 
 /// What a call is about to do with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

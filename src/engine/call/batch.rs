@@ -6,10 +6,11 @@ use crate::engine::Engine;
 use crate::engine::call::claim::{Answer, Named, Read, Tried};
 use crate::engine::namespaces::NamespaceCore;
 use crate::state::running::Request;
+use crate::value::comparison::{Comparison, compare};
+use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
-use crate::value::fingerprint::{Comparison, compare};
-use crate::value::key::{Digest, FencingToken};
-use crate::value::record::Locator;
+use crate::value::fencing_token::FencingToken;
+use crate::value::locator::Locator;
 
 /// A claim within a batch.
 #[derive(Debug)]

@@ -11,8 +11,11 @@ use crate::state::ranked::Ranked;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::{ErrorKind, Result};
-use crate::value::key::NamespaceId;
-use crate::value::record::{KeyInfo, Locator, Record, State};
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::State;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::record::Record;
 use crate::value::scan_position::Rank;
 
 /// Which keys a ranking has.

@@ -11,7 +11,6 @@ use crate::engine::shards::Locked;
 use crate::engine::{Engine, Turn};
 use crate::journal::tail::Replaced;
 use crate::observe::stats::ClaimOutcome;
-use crate::runtime::clock::millis;
 use crate::runtime::sync::{Mailbox, Ordering, block_on};
 use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Found;
@@ -19,11 +18,16 @@ use crate::state::slab::SlabRef;
 use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
 use crate::value::audit::Audit;
 use crate::value::blob::Blob;
+use crate::value::comparison::{Comparison, compare};
+use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::fingerprint::{Comparison, compare};
-use crate::value::key::{Digest, FencingToken};
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Locator, Record, RecordKind, State};
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::locator::Locator;
+use crate::value::policy::Policy;
+use crate::value::record::{Record, RecordKind};
+use crate::value::time::millis;
 use crate::wheel::TimerKey;
 
 /// A grant that is on its way to its holder.

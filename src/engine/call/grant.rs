@@ -10,16 +10,19 @@ use crate::engine::call::waiting::Waiter;
 use crate::engine::shards::EngineShard;
 use crate::engine::{Engine, Turn};
 use crate::journal::format::audit::Draft;
-use crate::runtime::clock::{Now, millis};
 use crate::state::running::{LastRecord, Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict};
 use crate::value::audit::Transition;
+use crate::value::digest::Digest;
 use crate::value::error::Result;
-use crate::value::key::{Digest, FencingToken};
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Locator, Record, RecordKind};
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::locator::Locator;
+use crate::value::policy::Policy;
+use crate::value::record::{Record, RecordKind};
+use crate::value::time::{Now, millis};
 
 impl Engine {
     pub(crate) fn grant(

@@ -9,16 +9,18 @@ use crate::engine::call::waiting::told_of;
 use crate::engine::shards::Locked;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::runtime::clock::Now;
 use crate::state::running::{Guard, LastRecord, Running};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
 use crate::value::audit::Transition;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Digest, FencingToken};
-use crate::value::options::Oversize;
-use crate::value::record::{KeyInfo, Record, RecordKind};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key_info::KeyInfo;
+use crate::value::policy::Oversize;
+use crate::value::record::{Record, RecordKind};
+use crate::value::time::Now;
 
 impl Engine {
     /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
@@ -202,7 +204,7 @@ impl Engine {
         token: FencingToken,
         command: Command<'_>,
         record: &Arc<Record>,
-        at: crate::value::record::Locator,
+        at: crate::value::locator::Locator,
         prepared: Prepared,
         now: Now,
     ) -> Result<Option<u64>> {
@@ -372,7 +374,7 @@ impl Engine {
     /// A key that stays the same for each label, across attempts and restarts.
     pub(crate) fn derived_key(
         &self,
-        namespace: crate::value::key::NamespaceId,
+        namespace: crate::value::namespace_id::NamespaceId,
         key: &[u8],
         label: &str,
     ) -> String {

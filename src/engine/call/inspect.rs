@@ -13,7 +13,6 @@ use crate::journal::format::codec::WireRecord;
 use crate::journal::format::frame::open_frame;
 use crate::journal::read::{lost, records};
 use crate::observe::stats::ClaimOutcome;
-use crate::runtime::clock::Now;
 use crate::runtime::sync::{Mailbox, block_on};
 use crate::state::running::{LastRecord, Running};
 use crate::state::shard::Found;
@@ -21,10 +20,13 @@ use crate::state::slot::Settled;
 use crate::state::transition::Subject;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, Result};
-use crate::value::key::NamespaceId;
-use crate::value::options::Guarantee;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_info::KeyInfo;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::progress::Meter;
-use crate::value::record::{KeyInfo, Locator, Record, RecordKind, RecordRef};
+use crate::value::record::{Record, RecordKind, RecordRef};
+use crate::value::time::Now;
 
 /// What `verify` looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -426,7 +428,7 @@ impl Engine {
         &self,
         namespace: NamespaceId,
         key: &[u8],
-    ) -> crate::value::key::Digest {
+    ) -> crate::value::digest::Digest {
         self.hasher.digest(namespace, key)
     }
 }
@@ -457,7 +459,7 @@ enum Inserted {
 
 fn inserted<'a>(
     named: Named<'a>,
-    token: crate::value::key::FencingToken,
+    token: crate::value::fencing_token::FencingToken,
     now: Now,
 ) -> RecordRef<'a> {
     let namespace: &'a NamespaceCore = named.namespace;

@@ -10,7 +10,8 @@ use crate::engine::call::waiting::{Outcome, Waiter};
 use crate::observe::stats::Column;
 use crate::runtime::sync::Ordering;
 use crate::state::shard::Found;
-use crate::value::key::{Digest, FencingToken};
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
 use crate::wheel::TimerKey;
 
 /// Waits for a key. Dropped early, it leaves the line; a grant that was under way is taken back.

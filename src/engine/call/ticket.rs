@@ -8,7 +8,6 @@ use crate::engine::call::admission::Entry;
 use crate::engine::call::claim::{Granted, Named, Read, check_same_key, state_of};
 use crate::engine::call::holder::{not_held, refused};
 use crate::engine::shards::Locked;
-use crate::runtime::clock::{Now, millis};
 use crate::state::running::{Guard, Request, Running};
 use crate::state::shard::{Found, Grant};
 use crate::state::slab::SlabRef;
@@ -19,9 +18,12 @@ use crate::state::transition::{
 use crate::value::audit::Transition;
 use crate::value::blob::Blob;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::FencingToken;
-use crate::value::options::Guarantee;
-use crate::value::record::{KeyInfo, Record, RecordKind, State};
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::State;
+use crate::value::record::{Record, RecordKind};
+use crate::value::time::{Now, millis};
 
 impl Engine {
     /// Turns a ticket into the right to settle its key again. The grant may rest on a record: that

@@ -11,20 +11,23 @@ use crate::engine::{Aftermath, Engine};
 use crate::observe::stats::Column;
 #[cfg(feature = "tracing")]
 use crate::observe::trace::Lapse;
-use crate::runtime::clock::Now;
 use crate::runtime::sync::Mailbox;
 use crate::state::running::{Awaits, Request, Running};
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
 use crate::value::audit::Transition;
+use crate::value::comparison::{Comparison, compare};
+use crate::value::digest::Digest;
 use crate::value::error::Result;
-use crate::value::fingerprint::{Comparison, compare};
-use crate::value::key::Digest;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::locator::Locator;
 #[cfg(feature = "tracing")]
-use crate::value::key::NamespaceId;
-use crate::value::options::{Guarantee, Policy};
-use crate::value::record::{Locator, Record, RecordKind, RecordRef, State};
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Policy;
+use crate::value::record::{Record, RecordKind, RecordRef};
+use crate::value::time::Now;
 
 /// A caller that waits for a key.
 #[derive(Debug)]

@@ -7,13 +7,14 @@ use crate::engine::shards::EngineShard;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
 use crate::journal::format::audit::Draft;
-use crate::runtime::clock::Now;
 use crate::state::running::Running;
 use crate::state::slab::SlabRef;
 use crate::state::transition::Subject;
 use crate::value::audit::Transition;
-use crate::value::key::{Digest, FencingToken};
+use crate::value::digest::Digest;
+use crate::value::fencing_token::FencingToken;
 use crate::value::record::RecordKind;
+use crate::value::time::Now;
 
 impl Engine {
     /// Takes back a grant that was never delivered: provably nothing ran.

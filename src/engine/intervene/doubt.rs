@@ -10,17 +10,21 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::runtime::clock::Now;
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Action;
 use crate::value::audit::Transition;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Digest, FencingToken, NamespaceId};
-use crate::value::options::Oversize;
-use crate::value::record::{Locator, Record, RecordKind, RecordRef, State};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key_state::State;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::Oversize;
+use crate::value::record::{Record, RecordKind, RecordRef};
+use crate::value::time::Now;
 
 /// A doubt, and whether its holder is alive in this process.
 pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);

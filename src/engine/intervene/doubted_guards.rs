@@ -1,7 +1,7 @@
 //! [`Outlived`]: guards that are still there after an operator has put their keys in doubt.
 
 use crate::runtime::sync::Mutex;
-use crate::value::key::FencingToken;
+use crate::value::fencing_token::FencingToken;
 
 /// Guards that are still there after an operator has put their keys in doubt: whoever has one may
 /// yet cause the effect, though the key itself is settled as far as its shard knows.

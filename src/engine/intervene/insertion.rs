@@ -8,16 +8,17 @@ use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::journal::Journal;
-use crate::runtime::clock::Now;
 use crate::state::running::LastRecord;
 use crate::state::shard::Found;
 use crate::state::transition::Subject;
 use crate::value::attribution::Action;
 use crate::value::audit::Transition;
+use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::insertion::Insertion;
 use crate::value::key::check_key;
-use crate::value::options::{FingerprintPolicy, Oversize, check_retention};
+use crate::value::policy::{Oversize, check_retention};
+use crate::value::time::Now;
 
 impl Engine {
     /// Refuses what the namespace could not hold, before anything is done.

@@ -8,16 +8,17 @@ use crate::engine::call::holder::{not_held, refused};
 use crate::engine::intervene::doubt::Settlement;
 use crate::engine::shards::Locked;
 use crate::engine::{Aftermath, Engine};
-use crate::runtime::clock::Now;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Action;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::FencingToken;
-use crate::value::options::Guarantee;
-use crate::value::record::{Record, RecordKind, State};
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_state::State;
+use crate::value::record::{Record, RecordKind};
+use crate::value::time::Now;
 
 /// What is done to a key in progress in its holder's place.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,8 @@ use crate::engine::intervene::operate::Operation;
 use crate::engine::namespaces::NamespaceCore;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
-use crate::value::key::FencingToken;
-use crate::value::options::Oversize;
+use crate::value::fencing_token::FencingToken;
+use crate::value::policy::Oversize;
 use crate::{Action, Claim, ErrorKind, Lease, ManualClock, MemoryLog, Policy, State, Store};
 
 struct World {

@@ -14,7 +14,8 @@ use crate::journal::format::manifest::{Manifest, NAMESPACES_MAX};
 use crate::journal::format::marks::{Link, LowMark, Marks};
 use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::log::memory_log::image::Image;
-use crate::value::key::{COUNTER_END, EPOCH_END, FencingToken, NamespaceId};
+use crate::value::fencing_token::{COUNTER_END, EPOCH_END, FencingToken};
+use crate::value::namespace_id::NamespaceId;
 use crate::value::record::{Head, Record, RecordKind};
 use crate::{
     Claim, ClaimOptions, Error, ErrorKind, FencingToken as Token, ManualClock, MemoryLog, Policy,

@@ -13,7 +13,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::engine::tests::hooked_log::{Hook, HookedLog};
 use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
-use crate::runtime::clock::{Clock, LOOK_MS_MAX};
+use crate::runtime::clock::Clock;
+use crate::runtime::patience::LOOK_MS_MAX;
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
 use crate::{
@@ -301,7 +302,7 @@ fn only_a_write_that_takes_longer_than_the_deadline_poisons_the_store() {
     let [least, _] = spaces(&store);
     let journal = &store.engine().journal;
     let began_ms = store.engine().now().mono_ms;
-    let limit_ms = crate::runtime::clock::millis(DEADLINE);
+    let limit_ms = crate::value::time::millis(DEADLINE);
     journal.watch(began_ms + 60_000);
     for (key, late_ms, poisons) in [("1", 0, false), ("2", 1, true)] {
         bench.gate.set(true);

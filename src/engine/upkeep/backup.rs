@@ -14,8 +14,9 @@ use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::runtime::sync::{Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::locator::Locator;
 use crate::value::progress::Meter;
-use crate::value::record::{Head, Locator};
+use crate::value::record::Head;
 
 /// What a backup, or a restore, copied.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,8 @@ use crate::journal::{FullSegment, Journal};
 use crate::runtime::sync::{Mailbox, Ordering, block_on, contain, wake};
 use crate::state::running::LastRecord;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::record::{Locator, Record};
+use crate::value::locator::Locator;
+use crate::value::record::Record;
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
@@ -583,7 +584,9 @@ mod tests {
     use crate::journal::log::memory_log::MemoryLog;
     use crate::runtime::clock::Clock;
     use crate::runtime::sync::Drive;
-    use crate::value::options::{Durability, Limits, Policy};
+    use crate::value::durability::Durability;
+    use crate::value::limits::Limits;
+    use crate::value::policy::Policy;
     use crate::{Error, ManualClock};
 
     fn segment(number: u64, records: u64, live: u64) -> SegmentStats {

@@ -10,7 +10,7 @@ use crate::journal::log::contract::Log;
 use crate::journal::log::kind::{Note, OpenLog};
 use crate::journal::recovery::{Found, FoundSegment, recover};
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 /// Bytes after which what was copied is handed to the operating system.
 const FLUSH_BYTES: u64 = 4 << 20;

@@ -9,7 +9,7 @@ use crate::journal::format::frame::FRAME_NUMBER_MAX;
 use crate::journal::format::marks::SEGMENT_NUMBER_MAX;
 use crate::journal::recovery::Found;
 use crate::value::audit::AuditHead;
-use crate::value::key::EPOCH_END;
+use crate::value::fencing_token::EPOCH_END;
 
 /// Numbers of frames, segments and audit entries that are left to a run at its start: more than one
 /// writes, at a million a second for fifty days.

@@ -29,17 +29,21 @@ use crate::journal::log::contract::Log;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
-use crate::runtime::clock::{Clock, StoreTime};
+use crate::runtime::clock::Clock;
 use crate::runtime::process::Process;
+use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, contain, pipe,
 };
 use crate::state::running::LastRecord;
 use crate::state::shard::Removal;
+use crate::value::digest::{Digest, Hasher128};
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Digest, FencingToken, Hasher128, NamespaceId};
-use crate::value::options::Guarantee;
-use crate::value::record::{Head, Locator, RecordKind};
+use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::record::{Head, RecordKind};
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;

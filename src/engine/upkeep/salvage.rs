@@ -23,15 +23,18 @@ use crate::journal::log::remains::Remains;
 use crate::journal::salvage::{Found, Inventory, Piece, take_inventory};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
-use crate::runtime::clock::{Clock, NEVER};
+use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
 use crate::value::blob::Blob;
+use crate::value::digest::Hasher128;
+use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{Hasher128, NamespaceId};
-use crate::value::options::Durability;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::progress::Meter;
-use crate::value::record::{Head, Locator, Record, RecordKind};
+use crate::value::record::{Head, Record, RecordKind};
 use crate::value::salvage_report::{Salvage, SalvageOptions};
+use crate::value::time::NEVER;
 
 /// Bytes of records after which what was appended is written.
 const WRITE_BYTES: usize = 4 << 20;

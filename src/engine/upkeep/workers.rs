@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::call::waiting::{Outcome, deliver};
 use crate::engine::{Aftermath, Engine};
-use crate::runtime::clock::{Observer, Patience};
+use crate::runtime::manual_clock::Observer;
+use crate::runtime::patience::Patience;
 use crate::runtime::sync::{
     Drive, Duty, JoinHandle, Ordering, Signal, is_this_thread, panicking, serve, spawn,
 };
@@ -341,7 +342,7 @@ impl Engine {
     /// Waits for the threads, but for `own` of them; one that is stuck in a write is given up after
     /// the write deadline.
     fn wait_for_threads(&self, own: usize) -> std::io::Result<()> {
-        let limit_ms = crate::runtime::clock::millis(self.options.write_deadline);
+        let limit_ms = crate::value::time::millis(self.options.write_deadline);
         let mut patience = Patience::new(self.clock.mono_ms());
         while self.running_workers.load(Ordering::Acquire) > own {
             let now_ms = self.clock.mono_ms();

@@ -10,7 +10,10 @@ use crate::journal::format::codec::{BadRecord, Entry};
 use crate::journal::format::frame::{Fields, PAYLOAD_BYTES_MAX};
 use crate::value::attribution::ACTOR_BYTES_MAX;
 use crate::value::audit::{AuditHead, Origin, Transition};
-use crate::value::key::{FencingToken, KEY_BYTES_MAX, KeyDigest, NamespaceId};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key::KEY_BYTES_MAX;
+use crate::value::key_digest::KeyDigest;
+use crate::value::namespace_id::NamespaceId;
 
 /// Highest number of an entry. A store gets no further: one that comes near changes nothing any more.
 pub(crate) const AUDIT_NUMBER_MAX: u64 = 1 << 62;

@@ -15,10 +15,14 @@ use bincode::{BorrowDecode, Encode};
 use crate::journal::format::audit;
 use crate::journal::format::audit::WireAudit;
 use crate::journal::format::frame::PAYLOAD_BYTES_MAX;
+use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{FINGERPRINT_PARTS_MAX, Fingerprint, Part};
-use crate::value::key::{FencingToken, KEY_BYTES_MAX, NamespaceId};
-use crate::value::options::{RESPONSE_BYTES_MAX, SMALL_BYTES_MAX};
-use crate::value::record::{Head, Locator, Record, RecordKind, RecordRef};
+use crate::value::key::KEY_BYTES_MAX;
+use crate::value::limits::SMALL_BYTES_MAX;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::RESPONSE_BYTES_MAX;
+use crate::value::record::{Head, Record, RecordKind, RecordRef};
 
 type Config = Configuration<
     bincode::config::LittleEndian,

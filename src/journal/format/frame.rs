@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::journal::log::contract::FRAME_BYTES_MAX;
-use crate::value::key::widened_epoch;
+use crate::value::fencing_token::widened_epoch;
 
 /// Bytes of the header of a frame.
 pub(crate) const HEADER_BYTES: usize = 80;

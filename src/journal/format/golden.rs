@@ -16,11 +16,16 @@ use crate::journal::format::frame::{
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::marks::{Archived, LINK_BYTES, Link, LowMark, MARKS_BYTES, Marks};
 use crate::value::audit::{Audit, AuditHead, Origin, Transition};
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::durability::Durability;
 use crate::value::error::ErrorKind;
+use crate::value::fencing_token::{EPOCH_END, FencingToken};
 use crate::value::fingerprint::{Fingerprint, Part};
-use crate::value::key::{EPOCH_END, FencingToken, KeyDigest, NamespaceId};
-use crate::value::options::{Durability, FingerprintPolicy, OnChange, Oversize, Policy};
-use crate::value::record::{Head, Locator, Record, RecordKind};
+use crate::value::key_digest::KeyDigest;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{OnChange, Oversize, Policy};
+use crate::value::record::{Head, Record, RecordKind};
 
 const STORE_ID: [u8; 16] = *b"sixteen bytes id";
 

@@ -7,8 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::journal::format::codec;
 use crate::value::audit::Audit;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::key::{NAME_BYTES_MAX, NamespaceId};
-use crate::value::options::{AUDIT_RETENTION, Policy};
+use crate::value::namespace_id::{NAME_BYTES_MAX, NamespaceId};
+use crate::value::policy::{AUDIT_RETENTION, Policy};
 
 const MAGIC: [u8; 8] = *b"hapaxman";
 

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::journal::format::audit::AUDIT_NUMBER_MAX;
 use crate::journal::format::frame::{FRAME_NUMBER_MAX, Fields};
 use crate::value::audit::AuditHead;
-use crate::value::key::{EPOCH_END, widened_epoch};
+use crate::value::fencing_token::{EPOCH_END, widened_epoch};
 
 const MAGIC: [u8; 8] = *b"hapaxmrk";
 /// The first version with 31 bits of epoch in a token.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 /// Most bytes of one frame, header included: eight of them fill one of sled's own segments.
 pub(crate) const FRAME_BYTES_MAX: usize = 65_440;

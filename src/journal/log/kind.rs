@@ -21,7 +21,7 @@ use crate::journal::log::place::Place;
 use crate::journal::log::sled_log;
 use crate::journal::log::sled_log::SledLog;
 use crate::journal::log::untouched::Untouched;
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 const MAGIC: [u8; 8] = *b"hapaxlog";
 const VERSION: u32 = 1;

@@ -20,7 +20,7 @@ use crate::journal::log::sled_log;
 use crate::journal::log::untouched::Untouched;
 use crate::runtime::sync::{AtomicBool, Ordering, RwLock};
 use crate::value::error::Overtaken;
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 /// The frames of a segment that nobody writes to.
 pub(crate) trait Frames: Send + Sync + Debug {

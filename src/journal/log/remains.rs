@@ -17,7 +17,7 @@ use crate::journal::log::file_log;
 use crate::journal::log::place::Place;
 use crate::journal::log::sled_log;
 use crate::journal::log::untouched::Untouched;
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 /// Bytes of a file that are looked through at once.
 const WINDOW_BYTES: usize = 1 << 20;

@@ -9,7 +9,7 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, warn};
 
 use crate::observe::trace::{Decision, Lapse, Subject};
-use crate::value::record::State;
+use crate::value::key_state::State;
 
 const TARGET: &str = "hapax";
 

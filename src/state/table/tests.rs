@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::runtime::clock::NEVER;
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::{EMPTY, HOMES_MIN, TAIL, Table, most};
-use crate::value::key::Digest;
-use crate::value::record::Locator;
+use crate::value::digest::Digest;
+use crate::value::locator::Locator;
+use crate::value::time::NEVER;
 
 fn digest(a: u32, b: u32) -> Digest {
     Digest {

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::store::config::form::Raw;
 use crate::store::config::{LimitsConfig, PolicyConfig, StoreConfig};
-use crate::value::options::{Limits, Policy};
+use crate::value::limits::Limits;
+use crate::value::policy::Policy;
 
 /// Where the value of an option comes from.
 #[non_exhaustive]

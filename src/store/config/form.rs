@@ -6,9 +6,11 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use crate::value::audit::Audit;
-use crate::value::options::{
-    Durability, FingerprintPolicy, Guarantee, LogKind, OnChange, Oversize,
-};
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::durability::Durability;
+use crate::value::guarantee::Guarantee;
+use crate::value::log_kind::LogKind;
+use crate::value::policy::{OnChange, Oversize};
 
 /// What stands in a configuration, as its file knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]

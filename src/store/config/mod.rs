@@ -19,11 +19,13 @@ use crate::store::config::form::{
     Span, Switch, Window,
 };
 use crate::value::audit::Audit;
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
-use crate::value::options::{
-    Durability, FingerprintPolicy, Guarantee, Limits, LogKind, OnChange, Oversize, Policy,
-    check_durability,
-};
+use crate::value::guarantee::Guarantee;
+use crate::value::limits::Limits;
+use crate::value::log_kind::LogKind;
+use crate::value::policy::{OnChange, Oversize, Policy};
 
 pub use crate::store::config::explained::{Explained, ExplainedOption, Source};
 

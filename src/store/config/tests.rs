@@ -4,7 +4,8 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, propte
 
 use crate::store::config::form::{DiskSize, Form, Raw, Span, Window};
 use crate::store::config::{Config, LimitsConfig, PolicyConfig, StoreConfig};
-use crate::value::options::{Durability, Policy};
+use crate::value::durability::Durability;
+use crate::value::policy::Policy;
 use crate::{ErrorKind, Store};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::value::canonical_json::{BEYOND_F64, CanonicalJsonError, OUT_OF_RANGE};
+use crate::value::canonical_json::refusal::{BEYOND_F64, CanonicalJsonError, OUT_OF_RANGE};
 
 /// The form of numbers.
 #[derive(Clone, Copy, Debug, Default)]

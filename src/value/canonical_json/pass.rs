@@ -4,9 +4,12 @@ use std::io::Write as _;
 
 use crate::value::canonical_json::number::{Number, Numbers};
 use crate::value::canonical_json::pick::{Picks, Scope, Step, Walk};
-use crate::value::canonical_json::{
-    CanonicalJsonError, DEPTH_MAX, LONE_SURROGATE, SECOND_MEMBER, TOO_DEEP,
+use crate::value::canonical_json::refusal::{
+    CanonicalJsonError, LONE_SURROGATE, SECOND_MEMBER, TOO_DEEP,
 };
+
+/// Most arrays and objects inside one another.
+pub(super) const DEPTH_MAX: usize = 128;
 
 type Result<T, E = CanonicalJsonError> = std::result::Result<T, E>;
 

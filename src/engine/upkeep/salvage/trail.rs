@@ -6,10 +6,12 @@ use crate::engine::upkeep::salvage::{WRITE_BYTES, commit};
 use crate::journal::Journal;
 use crate::journal::format::audit::{Archive, Draft, WireAudit, audits, genesis};
 use crate::journal::log::remains::Remains;
-use crate::runtime::clock::Now;
-use crate::value::audit::{AuditHead, ENGINE, Origin, Transition};
+use crate::value::attribution::ENGINE;
+use crate::value::audit::{AuditHead, Origin, Transition};
 use crate::value::error::{Error, Result};
+use crate::value::hex::hex;
 use crate::value::salvage_report::Salvage;
+use crate::value::time::Now;
 
 /// Audit entries on their way into a new store.
 #[derive(Debug)]
@@ -131,11 +133,7 @@ impl Trail {
 
     /// The first entry of the new chain says where the others come from.
     fn begin(&mut self, number: u64, journal: &Journal) {
-        let id: String = self
-            .store_id
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id = hex(&self.store_id);
         let reason = format!("what follows was entry {number} and on of the store {id}");
         let now = Now {
             mono_ms: 0,

@@ -7,10 +7,11 @@ use bincode::Encode;
 use crate::journal::format::codec::{BadRecord, encode_into};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::value::audit::Audit;
-use crate::value::key::NamespaceId;
-use crate::value::options::{
-    AUDIT_RETENTION, Durability, FingerprintPolicy, Guarantee, OnChange, Oversize, Policy,
-};
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::durability::Durability;
+use crate::value::guarantee::Guarantee;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{AUDIT_RETENTION, OnChange, Oversize, Policy};
 
 /// Most bytes of a manifest.
 const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;

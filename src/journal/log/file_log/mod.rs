@@ -29,7 +29,7 @@ use crate::journal::log::directory::{Directory, named, sync_directory};
 use crate::journal::log::place::Place;
 use crate::journal::log::read_only::Frames;
 use crate::runtime::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 use crate::journal::log::file_log::segment::{Kind, Segment, look_at};
 use crate::journal::log::file_log::writing::{FIRST_BYTES, Writing};

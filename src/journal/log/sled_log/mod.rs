@@ -30,7 +30,7 @@ use crate::journal::log::directory::{Directory, named, parse_number, sync_direct
 use crate::journal::log::place::Place;
 use crate::journal::log::read_only::Frames;
 use crate::runtime::sync::{Mutex, RwLock};
-use crate::value::options::LogKind;
+use crate::value::log_kind::LogKind;
 
 use crate::journal::log::sled_log::folder::Folder;
 use crate::journal::log::sled_log::segment::Segment;

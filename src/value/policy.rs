@@ -1,36 +1,14 @@
-//! The knobs: [`Policy`] of a namespace, [`Durability`] and [`Limits`] of a store.
+//! [`Policy`]: the rules of a namespace.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::value::audit::Audit;
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
-use crate::value::key::KEY_BYTES_MAX;
-
-/// What a namespace promises when a holder dies.
-#[non_exhaustive]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Guarantee {
-    /// An effect may run again if its holder died: the key becomes claimable.
-    AtLeastOnce,
-    /// An effect is never started twice on its own: the key stays in doubt until it is resolved.
-    AtMostOnce,
-}
-
-/// How the fingerprint of a claim counts.
-#[non_exhaustive]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum FingerprintPolicy {
-    /// A claim without one is refused; another scheme is a mismatch.
-    Required,
-    /// Compared when both sides have one of the same scheme; the answer says whether it was.
-    Optional,
-    /// Stored, never compared.
-    Ignored,
-}
+use crate::value::guarantee::Guarantee;
 
 /// What a settled key answers to a request with another fingerprint.
 #[non_exhaustive]
@@ -50,74 +28,6 @@ pub enum Oversize {
     Refuse,
     /// The outcome is recorded without the bytes; answers say that they were left out.
     OutcomeOnly,
-}
-
-/// When a change counts as acknowledged.
-#[non_exhaustive]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Durability {
-    /// When it is on the medium. Callers that wait at the same time share one sync.
-    Sync,
-    /// At once; it is on the medium within this time, and when the oldest change that is not is
-    /// older than this, further changes wait.
-    Interval(Duration),
-}
-
-/// What a store in a directory writes its log with.
-///
-/// Both keep the same promises, and the same frames under the same numbers:
-/// [`Store::move_log`](crate::Store::move_log) takes a store from one to the other.
-#[non_exhaustive]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
-pub enum LogKind {
-    /// A sled database for each segment. The default.
-    #[default]
-    Sled,
-    /// A plain file for each segment, allocated ahead and written from front to back.
-    Files,
-}
-
-/// `sled` or `files`, as [`FromStr`] reads it.
-///
-/// # Examples
-///
-/// ```
-/// use hapax::LogKind;
-///
-/// assert_eq!("files".parse::<LogKind>()?, LogKind::Files);
-/// assert_eq!(LogKind::Sled.to_string(), "sled");
-/// # Ok::<(), hapax::Error>(())
-/// ```
-impl fmt::Display for LogKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sled => "sled",
-            Self::Files => "files",
-        })
-    }
-}
-
-impl FromStr for LogKind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = [Self::Sled, Self::Files].into_iter();
-        let mut named = named.filter(|kind| kind.to_string() == text);
-        named.next().ok_or_else(|| {
-            Error::invalid(format!(
-                "there is no kind of log {text:?}: give it sled or files"
-            ))
-        })
-    }
-}
-
-impl LogKind {
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Sled => Self::Files,
-            Self::Files => Self::Sled,
-        }
-    }
 }
 
 /// The rules of a namespace.
@@ -160,6 +70,7 @@ fn audit_retention() -> Duration {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long audit entries are kept unless the policy says otherwise.
@@ -413,171 +324,4 @@ pub(crate) fn check_lease(lease: Duration, retention: Duration) -> Result<()> {
 
 pub(crate) fn check_retention(retention: Duration) -> Result<()> {
     check_span("retention", retention)
-}
-
-pub(crate) fn check_durability(durability: Durability) -> Result<()> {
-    match durability {
-        Durability::Interval(window) if window < Duration::from_millis(1) || window > MINUTE => {
-            Err(Error::invalid(
-                "the window of Durability::Interval must be 1 ms to 60 s",
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The limits of a store. Each is checked before any work is done, with a typed error.
-///
-/// | limit | default |
-/// | --- | --- |
-/// | [`key_bytes`](Self::key_bytes) | 1024, at most 1024 |
-/// | [`metadata_bytes`](Self::metadata_bytes) | 4 KiB, at most 16 KiB |
-/// | [`reason_bytes`](Self::reason_bytes) | 4 KiB, at most 16 KiB |
-/// | [`batch_items`](Self::batch_items) | 8192, at most 65,536 |
-/// | [`waiters_per_key`](Self::waiters_per_key) | 4096 |
-/// | [`waiters`](Self::waiters) | 65,536 |
-/// | [`running_keys`](Self::running_keys) | 1,000,000 |
-/// | [`live_keys`](Self::live_keys) | no limit but memory: 24 to 48 bytes each |
-/// | [`unwritten_bytes`](Self::unwritten_bytes) | 16 MiB |
-/// | [`free_disk_bytes`](Self::free_disk_bytes) | 256 MiB |
-#[derive(Clone, Debug)]
-pub struct Limits {
-    pub(crate) key_bytes: usize,
-    pub(crate) metadata_bytes: usize,
-    pub(crate) reason_bytes: usize,
-    pub(crate) batch_items: usize,
-    pub(crate) waiters_per_key: usize,
-    pub(crate) waiters: usize,
-    pub(crate) running_keys: usize,
-    pub(crate) live_keys: usize,
-    pub(crate) unwritten_bytes: usize,
-    pub(crate) free_disk_bytes: u64,
-}
-
-/// Most bytes of metadata and of a reason, so that a record without its body fits a frame.
-pub(crate) const SMALL_BYTES_MAX: usize = 16 * 1024;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            key_bytes: KEY_BYTES_MAX,
-            metadata_bytes: 4 * 1024,
-            reason_bytes: 4 * 1024,
-            batch_items: 8192,
-            waiters_per_key: 4096,
-            waiters: 65_536,
-            running_keys: 1_000_000,
-            live_keys: usize::MAX,
-            unwritten_bytes: 16 * 1024 * 1024,
-            free_disk_bytes: 256 * 1024 * 1024,
-        }
-    }
-}
-
-impl Limits {
-    /// The defaults.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Most bytes of a key.
-    #[must_use]
-    pub fn key_bytes(mut self, bytes: usize) -> Self {
-        self.key_bytes = bytes;
-        self
-    }
-
-    /// Most bytes of the metadata of a claim.
-    #[must_use]
-    pub fn metadata_bytes(mut self, bytes: usize) -> Self {
-        self.metadata_bytes = bytes;
-        self
-    }
-
-    /// Most bytes of the reason of a release or a doubt.
-    #[must_use]
-    pub fn reason_bytes(mut self, bytes: usize) -> Self {
-        self.reason_bytes = bytes;
-        self
-    }
-
-    /// Most items of `claim_many` and `insert_many`. Leases are settled together in any number.
-    #[must_use]
-    pub fn batch_items(mut self, items: usize) -> Self {
-        self.batch_items = items;
-        self
-    }
-
-    /// Most callers that wait for one key; a further one is answered at once, as without a wait.
-    #[must_use]
-    pub fn waiters_per_key(mut self, waiters: usize) -> Self {
-        self.waiters_per_key = waiters;
-        self
-    }
-
-    /// Most callers that wait in the whole store; a further one is answered at once.
-    #[must_use]
-    pub fn waiters(mut self, waiters: usize) -> Self {
-        self.waiters = waiters;
-        self
-    }
-
-    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that nobody
-    /// took over, and keys that a lapse left in doubt, count among them.
-    #[must_use]
-    pub fn running_keys(mut self, keys: usize) -> Self {
-        self.running_keys = keys;
-        self
-    }
-
-    /// Most keys that the store remembers; over it claims of new keys are refused. A live key is
-    /// never evicted.
-    #[must_use]
-    pub fn live_keys(mut self, keys: usize) -> Self {
-        self.live_keys = keys;
-        self
-    }
-
-    /// Most bytes of changes that wait to be written; over it callers wait.
-    #[must_use]
-    pub fn unwritten_bytes(mut self, bytes: usize) -> Self {
-        self.unwritten_bytes = bytes;
-        self
-    }
-
-    /// Free disk space under which new claims are refused while holders can still complete. Less than
-    /// 8 MiB, and 1 KiB for each key that runs, is refused whatever this is: outcomes need it.
-    #[must_use]
-    pub fn free_disk_bytes(mut self, bytes: u64) -> Self {
-        self.free_disk_bytes = bytes;
-        self
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        let bounded = [
-            ("key_bytes", self.key_bytes, KEY_BYTES_MAX),
-            ("metadata_bytes", self.metadata_bytes, SMALL_BYTES_MAX),
-            ("reason_bytes", self.reason_bytes, SMALL_BYTES_MAX),
-            ("batch_items", self.batch_items, 65_536),
-            ("running_keys", self.running_keys, 1 << 28),
-            ("unwritten_bytes", self.unwritten_bytes, 1 << 30),
-        ];
-        for (name, value, most) in bounded {
-            if value == 0 {
-                return Err(Error::invalid(format!(
-                    "the limit {name} is 0, so nothing could pass: allow at least 1"
-                )));
-            }
-            if value > most {
-                return Err(Error::too_large(
-                    &format!("the limit {name}"),
-                    value,
-                    most,
-                    "lower it",
-                ));
-            }
-        }
-        Ok(())
-    }
 }

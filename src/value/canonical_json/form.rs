@@ -1,25 +1,10 @@
 //! [`CanonicalJson`]: one spelling for every JSON body that means the same request.
-//!
-//! `pass.rs` reads a body and writes its form in one pass, `number.rs` has the two forms of numbers,
-//! `pick.rs` says what counts.
-
-use std::error::Error as StdError;
-use std::fmt;
-
-use crate::value::error::Result;
-
-mod number;
-mod pass;
-mod pick;
-#[cfg(test)]
-mod tests;
 
 use crate::value::canonical_json::number::Numbers;
 use crate::value::canonical_json::pass::Pass;
 use crate::value::canonical_json::pick::Picks;
-
-/// Most arrays and objects inside one another.
-pub(crate) const DEPTH_MAX: usize = 128;
+use crate::value::canonical_json::refusal::CanonicalJsonError;
+use crate::value::error::Result;
 
 /// One spelling for every JSON body that means the same request.
 ///
@@ -138,72 +123,3 @@ impl CanonicalJson {
         Pass::new(body, self.numbers, &self.picks).run()
     }
 }
-
-/// Where and why a JSON body has no canonical form; the text never quotes the body.
-///
-/// # Examples
-///
-/// ```
-/// use hapax::CanonicalJson;
-///
-/// let error = CanonicalJson::new().canonicalize(br#"{"a":1,"a":2}"#).unwrap_err();
-/// assert_eq!(error.offset(), 7);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CanonicalJsonError {
-    offset: usize,
-    reason: &'static str,
-}
-
-impl CanonicalJsonError {
-    /// The byte of the body at which it is refused, from 0.
-    #[must_use]
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-
-    /// Whether the body may be JSON and still means other things to other readers, or is more than is
-    /// read: a member twice, a lone surrogate, a number out of range, too deep. Everything else is no
-    /// JSON to anybody.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax::CanonicalJson;
-    ///
-    /// let refused = |body: &str| CanonicalJson::new().canonicalize(body.as_bytes()).unwrap_err();
-    /// assert!(refused(r#"{"a":1,"a":2}"#).is_ambiguous());
-    /// assert!(!refused("{not json").is_ambiguous());
-    /// ```
-    #[must_use]
-    pub fn is_ambiguous(&self) -> bool {
-        AMBIGUOUS.contains(&self.reason)
-    }
-}
-
-/// Reasons that refuse what follows the grammar.
-const AMBIGUOUS: [&str; 5] = [
-    SECOND_MEMBER,
-    LONE_SURROGATE,
-    OUT_OF_RANGE,
-    BEYOND_F64,
-    TOO_DEEP,
-];
-
-const SECOND_MEMBER: &str = "the object has a member of this name already";
-const LONE_SURROGATE: &str = "a surrogate is not one of a pair";
-const OUT_OF_RANGE: &str = "the power of ten of a number is out of range";
-const BEYOND_F64: &str = "a number is larger than any f64";
-const TOO_DEEP: &str = "arrays and objects are nested more than 128 deep";
-
-impl fmt::Display for CanonicalJsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the JSON body is refused at byte {}: {}",
-            self.offset, self.reason
-        )
-    }
-}
-
-impl StdError for CanonicalJsonError {}

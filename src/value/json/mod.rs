@@ -1,4 +1,6 @@
 //! Values as JSON that comes back as it was: what [`Typed`](crate::Typed) stores and replays.
+//! What comes in: values of callers, and the bytes that were stored of them.
+//! It does not know where these bytes lie.
 //!
 //! `serde_json` does the work, without any feature that would change it for the rest of a build.
 //! `faithful.rs` refuses what JSON can only write as something else, `exact.rs` reads floating-point

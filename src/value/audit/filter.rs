@@ -1,0 +1,83 @@
+//! [`AuditFilter`]: which entries a scan gives.
+
+use crate::value::audit::origin::Origin;
+use crate::value::audit::transition::Transition;
+use crate::value::key_digest::KeyDigest;
+
+/// Which entries [`Store::audit`](crate::Store::audit) gives.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub(crate) namespace: Option<String>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) key_digest: Option<KeyDigest>,
+    transitions: Vec<Transition>,
+    origin: Option<Origin>,
+    from: Option<u64>,
+    before: Option<u64>,
+}
+
+impl AuditFilter {
+    /// All entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Entries of this namespace.
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = Some(name.into());
+        self
+    }
+
+    /// Entries of this key. It is found by its digest, so the policy need not keep keys.
+    #[must_use]
+    pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.key = Some(key.as_ref().to_vec());
+        self
+    }
+
+    /// Entries of the key that this digest stands for.
+    #[must_use]
+    pub fn key_digest(mut self, digest: KeyDigest) -> Self {
+        self.key_digest = Some(digest);
+        self
+    }
+
+    /// Entries of this transition; called again, of one of these.
+    #[must_use]
+    pub fn transition(mut self, transition: Transition) -> Self {
+        self.transitions.push(transition);
+        self
+    }
+
+    /// Entries of what this side brought about.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Entries from this store time on, in seconds since 1970.
+    #[must_use]
+    pub fn from(mut self, store_secs: u64) -> Self {
+        self.from = Some(store_secs);
+        self
+    }
+
+    /// Entries before this store time, in seconds since 1970.
+    #[must_use]
+    pub fn before(mut self, store_secs: u64) -> Self {
+        self.before = Some(store_secs);
+        self
+    }
+
+    /// Whether an entry passes, by all but its namespace and its key.
+    pub(crate) fn passes(&self, transition: Transition, origin: Origin, at: u32) -> bool {
+        let at = u64::from(at);
+        (self.transitions.is_empty() || self.transitions.contains(&transition))
+            && self.origin.is_none_or(|only| only == origin)
+            && self.from.is_none_or(|from| at >= from)
+            && self.before.is_none_or(|before| at < before)
+    }
+}

@@ -1,0 +1,24 @@
+//! [`Origin`]: who brought a transition about.
+
+/// Who brought a transition about.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Origin {
+    /// Whoever claimed or held the key, or another caller of the store.
+    Caller,
+    /// The store itself.
+    Engine,
+    /// An operator, under a name and a reason.
+    Operator,
+}
+
+impl Origin {
+    /// Its name in exports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Engine => "engine",
+            Self::Operator => "operator",
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! [`AuditReport`]: what a verification of the audit log found.
+
+use crate::value::audit::head::AuditHead;
+
+/// What [`Store::verify_audit`](crate::Store::verify_audit) found in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuditReport {
+    pub(crate) entries: u64,
+    pub(crate) archives: u64,
+    pub(crate) archived: u64,
+    pub(crate) first: u64,
+    pub(crate) head: AuditHead,
+}
+
+impl AuditReport {
+    /// Entries that were read.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Archives that some of them lie in.
+    #[must_use]
+    pub fn archives(&self) -> u64 {
+        self.archives
+    }
+
+    /// Entries that lie in archives.
+    #[must_use]
+    pub fn archived(&self) -> u64 {
+        self.archived
+    }
+
+    /// The number of the oldest entry that is there; of the next one where there is none.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The last entry, to be written down elsewhere.
+    #[must_use]
+    pub fn head(&self) -> AuditHead {
+        self.head
+    }
+}

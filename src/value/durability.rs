@@ -1,0 +1,34 @@
+//! [`Durability`]: when a change counts as acknowledged.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::error::{Error, Result};
+
+/// When a change counts as acknowledged.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Durability {
+    /// When it is on the medium. Callers that wait at the same time share one sync.
+    Sync,
+    /// At once; it is on the medium within this time, and when the oldest change that is not is
+    /// older than this, further changes wait.
+    Interval(Duration),
+}
+
+/// The longest window of [`Durability::Interval`].
+const WINDOW_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) fn check_durability(durability: Durability) -> Result<()> {
+    match durability {
+        Durability::Interval(window)
+            if window < Duration::from_millis(1) || window > WINDOW_MAX =>
+        {
+            Err(Error::invalid(
+                "the window of Durability::Interval must be 1 ms to 60 s",
+            ))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,31 @@
+//! [`State`]: what a key is.
+
+use std::fmt;
+
+/// What a key is.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum State {
+    /// A holder runs it, or a lapsed one has not been replaced yet.
+    InProgress,
+    /// It ran, and its response is stored.
+    Completed,
+    /// It failed for good, and its error is stored.
+    Failed,
+    /// Nobody knows whether its effect happened.
+    InDoubt,
+    /// It failed in a way that may be tried again.
+    Released,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InProgress => "in progress",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::InDoubt => "in doubt",
+            Self::Released => "released",
+        })
+    }
+}
