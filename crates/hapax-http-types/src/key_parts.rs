@@ -1,17 +1,18 @@
-//! [`KeyParts`]: the tenant, the operation and the client's key that a stored key is made of.
+//! [`KeyParts`]: the tenant, the operation and the client's key, which make up a stored key.
 
 use hapax::Key;
 
-/// Most bytes of the name of a scope.
+/// The most bytes of a scope.
 pub const SCOPE_BYTES_MAX: usize = 255;
 
-/// Most bytes of the name of an operation.
+/// The most bytes of an operation.
 pub const OPERATION_BYTES_MAX: usize = 500;
 
-/// Most bytes of a key that a client sends.
+/// The most bytes of a key that a client sends, without its quotes.
 pub const CLIENT_KEY_BYTES_MAX: usize = 255;
 
-/// What a key of the layer is made of. In the store each part has its length before it, so no two keys meet.
+/// The parts of a key of the layer. The stored key frames each part by its length, so different parts never make the
+/// same key.
 ///
 /// # Examples
 ///
@@ -31,7 +32,7 @@ pub struct KeyParts<'k> {
 }
 
 impl<'k> KeyParts<'k> {
-    /// Of its parts. An empty scope is that of a service with one tenant.
+    /// A key with these parts. A service with one tenant has an empty scope.
     #[must_use]
     pub fn new(scope: &'k str, operation: &'k str, client_key: &'k str) -> Self {
         Self {
@@ -41,8 +42,8 @@ impl<'k> KeyParts<'k> {
         }
     }
 
-    /// Of a key of the store; `None` for one that the layer does not make. A key that a service joins itself of
-    /// three such texts looks the same.
+    /// The parts of a key of the store; `None` for a key that the layer would not make. A key that a service joins
+    /// from three such texts looks the same.
     #[must_use]
     pub fn of(key: &'k [u8]) -> Option<Self> {
         let parts: [&[u8]; 3] = Key::split(key)?.try_into().ok()?;
@@ -55,7 +56,7 @@ impl<'k> KeyParts<'k> {
         (is_sent && fits).then_some(Self::new(scope, operation, client_key))
     }
 
-    /// The tenant or principal; empty where the service has one.
+    /// The tenant or principal; empty if the service has one tenant.
     #[must_use]
     pub fn scope(&self) -> &'k str {
         self.scope
@@ -67,14 +68,14 @@ impl<'k> KeyParts<'k> {
         self.operation
     }
 
-    /// The key that the client sent, in the spelling of the rule for keys.
+    /// The key that the client sent, in the canonical spelling of the rule for keys.
     #[must_use]
     pub fn client_key(&self) -> &'k str {
         self.client_key
     }
 
-    /// Whether a client sent its key so. The case of a UUID or a ULID makes no difference, nor do the quotes of the
-    /// header; every other key is its own spelling.
+    /// Whether a client that sends this means this key. The case of a UUID or a ULID makes no difference, nor do the
+    /// quotes of the header. Every other key has to be spelled the same.
     #[must_use]
     pub fn is_sent_as(&self, client_key: &str) -> bool {
         let quoted = client_key.strip_prefix('"');
@@ -92,7 +93,7 @@ impl<'k> KeyParts<'k> {
     }
 }
 
-/// Whether it looks like a UUID or a ULID, which are looked up in one spelling.
+/// Whether a key looks like a UUID or a ULID, which are looked up in one spelling.
 fn has_no_case(key: &str) -> bool {
     let is_uuid = key.len() == 36
         && key.bytes().enumerate().all(|(at, byte)| match at {

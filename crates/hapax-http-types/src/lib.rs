@@ -1,10 +1,11 @@
-//! What `hapax-http` stores, for code that reads or settles its keys without a server: [`StoredResponse`] is an
-//! outcome as bytes, [`KeyParts`] is what a key is made of.
+//! What `hapax-http` stores, for code that reads or settles its keys without a server: [`StoredResponse`] is a
+//! response as bytes, [`KeyParts`] are the parts of a key.
 
+mod header_lines;
 mod key_parts;
-mod plain;
-mod stored;
+mod stored_response;
+mod written_answer;
 
 pub use key_parts::{CLIENT_KEY_BYTES_MAX, KeyParts, OPERATION_BYTES_MAX, SCOPE_BYTES_MAX};
-pub use plain::BadAnswer;
-pub use stored::{NotAResponse, StoredResponse};
+pub use stored_response::{NotAResponse, StoredResponse};
+pub use written_answer::BadAnswer;

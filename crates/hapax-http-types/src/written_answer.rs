@@ -1,13 +1,11 @@
-//! [`StoredResponse::plain`]: an answer as an operator writes it down.
+//! An answer as an operator writes it down, and [`BadAnswer`]: why it cannot be sent to a client.
 
 use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::StoredResponse;
-
-/// What a server says of one connection, or of the bytes that it sends: nobody decides that in advance.
+/// Headers that describe one connection, or the bytes on it: only the server that sends the answer can know them.
 const OF_THE_CONNECTION: [&str; 9] = [
     "connection",
     "content-length",
@@ -20,17 +18,17 @@ const OF_THE_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 
-/// Why an answer that was written down cannot be sent to a client.
+/// Why a written answer cannot be sent to a client.
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BadAnswer {
-    /// The status is no final one.
+    /// The status is not a final one.
     Status(u16),
-    /// A header is not `name: value`; its place, from 1.
+    /// A header is not `name: value`; its position, from 1.
     Header(usize),
-    /// A header is the server's to set.
+    /// The server sets this header itself.
     OfTheConnection(HeaderName),
-    /// An answer of this status has no body.
+    /// An answer with this status has no body.
     Body(StatusCode),
 }
 
@@ -38,7 +36,10 @@ impl fmt::Display for BadAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => {
-                write!(f, "{status} is no final status: give one of 200 to 599")
+                write!(
+                    f,
+                    "{status} is not a final status: give one from 200 to 599"
+                )
             }
             Self::Header(place) => write!(
                 f,
@@ -58,51 +59,38 @@ impl fmt::Display for BadAnswer {
 
 impl std::error::Error for BadAnswer {}
 
-impl StoredResponse {
-    /// Of a status, headers as `name: value`, and a body: what an operator knows of an effect that happened.
-    ///
-    /// # Errors
-    /// [`BadAnswer`], when no client could be sent that.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax_http_types::StoredResponse;
-    ///
-    /// let answer = StoredResponse::plain(201, ["content-type: application/json"], r#"{"id":"ch_1"}"#)?;
-    /// // doubt.resolve(hapax::Resolution::Happened(answer.to_bytes().to_vec()))?;
-    /// # Ok::<(), hapax_http_types::BadAnswer>(())
-    /// ```
-    pub fn plain<'h>(
-        status: u16,
-        headers: impl IntoIterator<Item = &'h str>,
-        body: impl Into<Bytes>,
-    ) -> Result<Self, BadAnswer> {
-        let number = status;
-        let status = StatusCode::from_u16(number).ok();
-        let status = status.filter(|status| (200..600).contains(&status.as_u16()));
-        let status = status.ok_or(BadAnswer::Status(number))?;
-        let mut map = HeaderMap::new();
-        for (index, line) in headers.into_iter().enumerate() {
-            let (name, value) = header(line).ok_or(BadAnswer::Header(index + 1))?;
-            if OF_THE_CONNECTION.contains(&name.as_str()) {
-                return Err(BadAnswer::OfTheConnection(name));
-            }
-            map.append(name, value);
+/// The status, if an answer can be final with it.
+pub(crate) fn status(number: u16) -> Result<StatusCode, BadAnswer> {
+    let status = StatusCode::from_u16(number).ok();
+    let status = status.filter(|status| (200..600).contains(&status.as_u16()));
+    status.ok_or(BadAnswer::Status(number))
+}
+
+/// The headers that these lines describe.
+pub(crate) fn headers<'h>(
+    lines: impl IntoIterator<Item = &'h str>,
+) -> Result<HeaderMap, BadAnswer> {
+    let mut headers = HeaderMap::new();
+    for (index, line) in lines.into_iter().enumerate() {
+        let (name, value) = header(line).ok_or(BadAnswer::Header(index + 1))?;
+        if OF_THE_CONNECTION.contains(&name.as_str()) {
+            return Err(BadAnswer::OfTheConnection(name));
         }
-        let body = body.into();
-        let is_bare = matches!(
-            status,
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-        );
-        if is_bare && !body.is_empty() {
-            return Err(BadAnswer::Body(status));
-        }
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = map;
-        Ok(Self::new(response))
+        headers.append(name, value);
     }
+    Ok(headers)
+}
+
+/// Refuses a body if an answer with this status has no body.
+pub(crate) fn check_body(status: StatusCode, body: &Bytes) -> Result<(), BadAnswer> {
+    let is_bare = matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    if is_bare && !body.is_empty() {
+        return Err(BadAnswer::Body(status));
+    }
+    Ok(())
 }
 
 fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {

@@ -1,33 +1,34 @@
-//! [`StoredResponse`]: the bytes that a response is remembered as.
+//! [`StoredResponse`]: a response as the bytes that a store keeps.
 //!
-//! Format 1, integers little-endian: a byte 1; a byte 0 when the body follows whole, 1 when it was left out, or
-//! 2 when trailers and the whole body follow; the status (`u16`); the header lines; for 2, the trailers in the
-//! same form; then the body, or its length (`u64`) where it was left out. Lines are their number (`u16`), and
-//! each the length of its name (`u16`), its name, the length of its value (`u32`, whose highest bit says that
-//! the value is sensitive), its value. Versions before 2 was known refuse it, and tell clients that the answer
-//! was not kept.
+//! Format 1, integers little-endian:
+//!
+//! - a byte 1
+//! - a byte 0 if the whole body follows, 1 if the body was left out, 2 if trailers and the whole body follow
+//! - the status (`u16`)
+//! - the header lines; after a byte 2, the trailers in the same form
+//! - the body, or its length (`u64`) if it was left out
+//!
+//! Lines are their number (`u16`), then for each line the length of its name (`u16`), its name, the length of its
+//! value (`u32`, the highest bit marks a sensitive value) and its value. A version that does not know the byte 2
+//! refuses it, and tells clients that the answer was not kept.
 
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
+
+use crate::header_lines;
+use crate::written_answer::{self, BadAnswer};
 
 const FORMAT: u8 = 1;
 const WHOLE: u8 = 0;
 const LEFT_OUT: u8 = 1;
 const WITH_TRAILERS: u8 = 2;
 
-/// Of the length of a value: whoever made it said that it is sensitive.
-const SENSITIVE: u32 = 1 << 31;
-
-/// Most header lines, and most trailers, of a response that can be stored; what is over it is as a body over its
-/// limit.
-const LINES_MAX: usize = u16::MAX as usize;
-
-/// A response as a store remembers it.
+/// A response as a store keeps it.
 ///
 /// The layer makes and reads these by itself. Code that settles a key in doubt makes one, so that
-/// retries get a proper answer; [`plain`](Self::plain) makes one of what an operator writes:
+/// retries get a proper answer. [`plain`](Self::plain) makes one from what an operator writes.
 ///
 /// ```
 /// use hapax_http_types::StoredResponse;
@@ -46,7 +47,7 @@ pub struct StoredResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: StoredBody,
-    /// Invariant: empty where the body was left out.
+    /// Invariant: empty if the body was left out.
     trailers: HeaderMap,
 }
 
@@ -57,7 +58,7 @@ enum StoredBody {
 }
 
 impl StoredResponse {
-    /// Of a response with its whole body; every header is kept.
+    /// A response with its whole body; every header is kept.
     #[must_use]
     pub fn new(response: http::Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
@@ -69,7 +70,36 @@ impl StoredResponse {
         }
     }
 
-    /// With what follows its body, as gRPC has its status. Where the body is left out, so are they.
+    /// A status, headers as `name: value`, and a body: what an operator knows about an effect that happened.
+    ///
+    /// # Errors
+    /// [`BadAnswer`], if such an answer cannot be sent to a client.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax_http_types::StoredResponse;
+    ///
+    /// let answer = StoredResponse::plain(201, ["content-type: application/json"], r#"{"id":"ch_1"}"#)?;
+    /// // doubt.resolve(hapax::Resolution::Happened(answer.to_bytes().to_vec()))?;
+    /// # Ok::<(), hapax_http_types::BadAnswer>(())
+    /// ```
+    pub fn plain<'h>(
+        status: u16,
+        headers: impl IntoIterator<Item = &'h str>,
+        body: impl Into<Bytes>,
+    ) -> Result<Self, BadAnswer> {
+        let status = written_answer::status(status)?;
+        let headers = written_answer::headers(headers)?;
+        let body = body.into();
+        written_answer::check_body(status, &body)?;
+        let mut response = http::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(Self::new(response))
+    }
+
+    /// Adds what follows the body, such as the status of gRPC. Without a body there are no trailers either.
     #[must_use]
     pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
         if matches!(self.body, StoredBody::Whole(_)) {
@@ -78,7 +108,7 @@ impl StoredResponse {
         self
     }
 
-    /// Of a response whose body is not kept; `bytes` is how long it was.
+    /// A response whose body is not kept; `bytes` is its length.
     #[must_use]
     pub fn without_body(status: StatusCode, bytes: u64) -> Self {
         Self {
@@ -92,7 +122,7 @@ impl StoredResponse {
     /// The response again, without its [`trailers`](Self::trailers).
     ///
     /// # Errors
-    /// Its status, where the body was left out.
+    /// Its status, if the body was left out.
     pub fn into_response(self) -> Result<http::Response<Bytes>, StatusCode> {
         let StoredBody::Whole(body) = self.body else {
             return Err(self.status);
@@ -115,13 +145,13 @@ impl StoredResponse {
         &self.headers
     }
 
-    /// What follows the body; empty where nothing does.
+    /// What follows the body; may be empty.
     #[must_use]
     pub fn trailers(&self) -> &HeaderMap {
         &self.trailers
     }
 
-    /// The body; `None` where it was left out.
+    /// The body; `None` if it was left out.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         match &self.body {
@@ -130,7 +160,7 @@ impl StoredResponse {
         }
     }
 
-    /// How many bytes the body has, or had.
+    /// The length of the body, also if it was left out.
     #[must_use]
     pub fn body_bytes(&self) -> u64 {
         match &self.body {
@@ -139,8 +169,8 @@ impl StoredResponse {
         }
     }
 
-    /// The bytes to store. A response of more than 65,535 header lines, or as many trailers, or with a value of
-    /// 2 GiB, is stored without its body and headers.
+    /// The bytes to store. A response with more than 65,535 header lines, more than 65,535 trailers, or a value of
+    /// 2 GiB is stored without its body and headers.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
@@ -166,9 +196,9 @@ impl StoredResponse {
             StoredBody::Whole(_) => WITH_TRAILERS,
         });
         out.extend_from_slice(&self.status.as_u16().to_le_bytes());
-        encode_lines(&self.headers, out)?;
+        header_lines::encode(&self.headers, out)?;
         if !self.trailers.is_empty() {
-            encode_lines(&self.trailers, out)?;
+            header_lines::encode(&self.trailers, out)?;
         }
         match &self.body {
             StoredBody::Whole(body) => out.extend_from_slice(body),
@@ -186,18 +216,19 @@ impl StoredResponse {
     }
 
     fn decode(mut bytes: Bytes) -> Option<Self> {
-        let [format, form] = take(&mut bytes)?;
-        let status = StatusCode::from_u16(u16::from_le_bytes(take(&mut bytes)?)).ok()?;
-        let headers = decode_lines(&mut bytes)?;
+        let [format, form] = header_lines::take(&mut bytes)?;
+        let status =
+            StatusCode::from_u16(u16::from_le_bytes(header_lines::take(&mut bytes)?)).ok()?;
+        let headers = header_lines::decode(&mut bytes)?;
         let mut trailers = HeaderMap::new();
         let body = match (format, form) {
             (FORMAT, WHOLE) => StoredBody::Whole(bytes),
             (FORMAT, WITH_TRAILERS) => {
-                trailers = decode_lines(&mut bytes)?;
+                trailers = header_lines::decode(&mut bytes)?;
                 StoredBody::Whole(bytes)
             }
             (FORMAT, LEFT_OUT) => {
-                let length = take(&mut bytes)?;
+                let length = header_lines::take(&mut bytes)?;
                 if !bytes.is_empty() {
                     return None;
                 }
@@ -216,45 +247,6 @@ impl StoredResponse {
     }
 }
 
-fn encode_lines(headers: &HeaderMap, out: &mut Vec<u8>) -> Option<()> {
-    let lines = u16::try_from(headers.len().min(LINES_MAX + 1)).ok()?;
-    out.extend_from_slice(&lines.to_le_bytes());
-    for (name, value) in headers {
-        out.extend_from_slice(&u16::try_from(name.as_str().len()).ok()?.to_le_bytes());
-        out.extend_from_slice(name.as_str().as_bytes());
-        let length = u32::try_from(value.len()).ok();
-        let length = length.filter(|length| length & SENSITIVE == 0)?;
-        let sensitive = [0, SENSITIVE][usize::from(value.is_sensitive())];
-        out.extend_from_slice(&(length | sensitive).to_le_bytes());
-        out.extend_from_slice(value.as_bytes());
-    }
-    Some(())
-}
-
-fn decode_lines(bytes: &mut Bytes) -> Option<HeaderMap> {
-    let lines = u16::from_le_bytes(take(bytes)?);
-    let mut headers = HeaderMap::new();
-    for _ in 0..lines {
-        let length = u16::from_le_bytes(take(bytes)?);
-        let name = slice(bytes, usize::from(length))?;
-        let length = u32::from_le_bytes(take(bytes)?);
-        let value = slice(bytes, usize::try_from(length & !SENSITIVE).ok()?)?;
-        let mut value = HeaderValue::from_maybe_shared(value).ok()?;
-        value.set_sensitive(length & SENSITIVE != 0);
-        let name = HeaderName::from_bytes(&name).ok()?;
-        headers.try_append(name, value).ok()?;
-    }
-    Some(headers)
-}
-
-fn take<const N: usize>(bytes: &mut Bytes) -> Option<[u8; N]> {
-    slice(bytes, N)?.as_ref().try_into().ok()
-}
-
-fn slice(bytes: &mut Bytes, length: usize) -> Option<Bytes> {
-    (length <= bytes.len()).then(|| bytes.split_to(length))
-}
-
 impl fmt::Debug for StoredResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredResponse")
@@ -266,7 +258,7 @@ impl fmt::Debug for StoredResponse {
     }
 }
 
-/// Bytes that no [`StoredResponse`] was written as.
+/// Bytes that are not a [`StoredResponse`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotAResponse(());
 
