@@ -1,7 +1,7 @@
-//! What the layer costs a request: the service bare, a new key, and a replay.
+//! The cost of the layer per request: the bare service, a new key, and a replay.
 //!
-//! No socket: the service is called. `bare` does what the handler does without the layer, and with a
-//! task of its own, which is the part of the cost that no layer of this kind can save.
+//! The service is called without a socket. `bare` runs the handler without the layer, and in a separate task, which is
+//! the part of the cost that no such layer can avoid.
 
 use std::time::Duration;
 

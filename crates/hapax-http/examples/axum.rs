@@ -7,7 +7,7 @@ use hapax::{Policy, Store};
 use hapax_http::{IdempotencyLayer, Run};
 
 async fn pay(run: Run, order: String) -> String {
-    // A provider that knows keys is given `run.derived_key("provider")`.
+    // Send `run.derived_key("provider")` to a provider that accepts idempotency keys.
     format!("paid {order} in attempt {}", run.attempt())
 }
 
@@ -24,6 +24,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     axum::serve(listener, app)
         .with_graceful_shutdown(interrupted)
         .await?;
-    layer.drained().await; // A handler outlives its connection, and the store has to outlive it.
+    layer.drained().await; // A handler may outlive its connection, and the store must outlive it.
     Ok(store.close()?)
 }

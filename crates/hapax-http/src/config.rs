@@ -20,13 +20,13 @@ use crate::request::key_composition::KeyComposition;
 use crate::request::operation::template;
 use crate::run_tasks::RunTasks;
 
-/// Most bytes of a request id that its duplicates are told.
+/// The most bytes of a request id that is kept.
 const REQUEST_ID_BYTES_MAX: usize = 200;
 
 type Screen = Arc<dyn Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync>;
 type Route = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
-/// The options of a layer, and what its clones share.
+/// The options of a layer, with the counters and tasks that its clones share.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) namespace: Namespace,
@@ -88,7 +88,7 @@ impl Config {
         label.unwrap_or(Cow::Borrowed("unmatched"))
     }
 
-    /// The id that the request came with; empty if it has no id, or one that is too long to be kept.
+    /// The id of the request; empty if it has no id, or an id that is too long to be kept.
     pub(crate) fn request_id<'p>(&self, parts: &'p Parts) -> &'p [u8] {
         let id = parts.headers.get(&self.request_id_header);
         let id = id.map(HeaderValue::as_bytes).unwrap_or_default();

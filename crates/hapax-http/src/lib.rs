@@ -1,5 +1,5 @@
-//! The Idempotency-Key header for tower and axum services: a request goes through once, and every
-//! retry gets the stored response.
+//! The `Idempotency-Key` header for tower and axum services: a request runs once, and every retry gets the
+//! stored response.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -16,35 +16,35 @@
 //! # Ok::<(), hapax::Error>(())
 //! ```
 //!
-//! A service of several tenants says in [`scope`](IdempotencyLayer::scope) whose request it is.
+//! A service with several tenants names the tenant of each request in [`scope`](IdempotencyLayer::scope).
 //!
-//! It follows draft-ietf-httpapi-idempotency-key-header-07, and says in [`Reason`] and [`Outcome`] what
-//! the draft leaves open. What a request is answered:
+//! The layer follows draft-ietf-httpapi-idempotency-key-header-07; [`Reason`] and [`Outcome`] name what the draft
+//! leaves open. It answers a request by the state of its key:
 //!
 //! | the key | answer |
 //! | --- | --- |
-//! | is new | the handler runs, in a task of its own; its response is stored, then sent |
+//! | is new | the handler runs, in a separate task; its response is stored, then sent |
 //! | ran before | the stored response: status, headers in their order, body; `Idempotent-Replayed: true` |
 //! | is running | 409 with `Retry-After`, at once or after a [wait](IdempotencyLayer::wait) |
-//! | came with another request | 422 with the names of the parts that differ |
-//! | is in doubt | 409 with `Retry-After`; nothing runs before somebody has looked |
-//! | ran, and its response was not kept | 410: look the result up |
+//! | was used for another request | 422 with the names of the parts that differ |
+//! | is in doubt | 409 with `Retry-After`; nothing runs until the doubt is resolved |
+//! | ran, but its response was not kept | 410: look the result up |
 //! | is missing or malformed | 400; nothing was claimed |
-//! | came with a body over the limit | 413; nothing was claimed |
-//! | cannot be looked up | 503; nothing was run |
+//! | comes with a body over the limit | 413; nothing was claimed |
+//! | cannot be looked up | 503; nothing ran |
 //!
-//! Refusals are problem details (RFC 9457) with a stable `code`, `retryable`, and
-//! `retryAfterSeconds` where a retry helps.
+//! Refusals are problem details (RFC 9457) with a stable `code`, with `retryable`, and with `retryAfterSeconds` if a
+//! retry helps.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `tracing` | yes | handlers run in the span of their request, and each request that has an answer is one event |
+//! | `tracing` | yes | handlers run in the span of their request, and each request that the layer answers is one event |
 //! | `axum` | no | [`Run`] as an extractor; the route's template, not its path, is the operation; nested routers |
 //!
-//! With axum, take it: axum takes the prefix of a nested router off the path, and without the feature a layer
-//! within that router takes requests at two prefixes for one.
+//! With axum, enable the feature `axum`: axum removes the prefix of a nested router from the path, so without the
+//! feature a layer inside that router mistakes requests at two prefixes for one.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! [`RunTasks`]: the tasks of handlers, which outlive their connections.
+//! [`RunTasks`]: the tasks of handlers, which may outlive their connections.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ pub type RunTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Wrap = Arc<dyn Fn(RunTask) -> RunTask + Send + Sync>;
 
-/// The tasks of the handlers that run; clones share them.
+/// The tasks of the running handlers; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct RunTasks {
     pub(crate) wrap: Option<Wrap>,
@@ -35,14 +35,14 @@ impl RunTasks {
     pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
         let tracker = self.tracker.clone();
         async move {
-            // It only marks that one waits: what comes meanwhile still runs, and is waited for.
+            // Closing the tracker refuses no task: handlers that start meanwhile run, and are waited for.
             tracker.close();
             tracker.wait().await;
         }
     }
 }
 
-/// A task in the span of the task that starts it, so that its spans are of the same trace.
+/// Puts a task into the current span, so that its spans belong to the same trace.
 #[cfg(feature = "tracing")]
 fn in_span(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
     use tracing::instrument::{Instrument, WithSubscriber};

@@ -1,6 +1,6 @@
-//! The example `payments`: short storms through its own code, and what its check finds.
+//! The example `payments`: short storms through its own code, and the faults that its check finds.
 //!
-//! The server is this program again, run as the test `serve`.
+//! The server is another process of this program, run as the test `serve`.
 
 #![allow(
     clippy::unwrap_used,
@@ -49,10 +49,10 @@ use session::Outcome;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The words for the server, one a line; the test `serve` does nothing without them.
+/// The arguments of the server, one per line; without them the test `serve` does nothing.
 const WORDS: &str = "HAPAX_PAYMENTS_SERVE";
 
-/// The server. As a test by itself it does nothing.
+/// The server. As a plain test it does nothing.
 #[test]
 fn serve() {
     let Ok(words) = std::env::var(WORDS) else {
@@ -88,7 +88,7 @@ fn args(line: &str) -> Args {
     args
 }
 
-/// Runs, shows the report, which has the seed, and gives what came of it.
+/// Runs, prints the report with the seed, and returns the result.
 fn play(line: &str, dir: &Path) -> Outcome {
     let args = args(line);
     println!("HAPAX_SEED={}: {}", args.seed, report::headline(&args));
@@ -103,7 +103,7 @@ fn play(line: &str, dir: &Path) -> Outcome {
     outcome
 }
 
-/// A run that has to hold, and to have had something to hold against.
+/// A run that must pass, and that must have met each kind of trouble.
 fn storm(line: &str) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let outcome = play(line, dir.path());
@@ -180,7 +180,7 @@ fn a_planted_fault_is_found() {
 
     for guarantee in both {
         assert!(judge(guarantee, &|_| ()).holds(), "as it is");
-        // The run itself, and another one within the same life of the server.
+        // The run itself, and a second one within the same life of the server.
         for by in [0, 1] {
             let twice = |entries: &mut Vec<Entry>| entries.push(again(&entries[0], by));
             let verdict = judge(guarantee, &twice);
@@ -196,7 +196,7 @@ fn a_planted_fault_is_found() {
             assert!(!judge(guarantee, plant).holds(), "{guarantee:?}");
         }
     }
-    // In the life before: the run that was answered is the second one.
+    // In an earlier life of the server: the answered run is the second one.
     let life = |entries: &mut Vec<Entry>| entries.insert(0, again(&entries[0], -(1 << 32)));
     assert_eq!(counts(&judge(Guarantee::AtMostOnce, &life)), (1, 0));
     let allowed = judge(Guarantee::AtLeastOnce, &life);

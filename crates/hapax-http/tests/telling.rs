@@ -1,8 +1,8 @@
-//! What the layer tells a subscriber of `tracing`: handlers run in the span of their request, and each request is
-//! one line that never has the key.
+//! What a subscriber of `tracing` gets from the layer: handlers run in the span of their request, and each request is
+//! one event, which never has the key.
 //!
-//! In a program of its own, whose subscriber hears every thread: a place in the code that is reached while nobody
-//! listens may stay silent for good.
+//! This is a separate program whose subscriber hears every thread, because a callsite that is first reached without
+//! a subscriber may stay silent for good.
 
 #![cfg(feature = "tracing")]
 #![allow(
@@ -32,7 +32,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
-/// An event: the name of the span that it came in, and its fields.
+/// An event: the name of its span, and its fields.
 #[derive(Clone, Debug)]
 struct Told {
     target: &'static str,
@@ -122,7 +122,7 @@ impl Subscriber for Listener {
     }
 }
 
-/// What has been told so far in the span of this name; each test has one of its own.
+/// The events so far in the span with this name; each test uses its own name.
 fn told(span: &str, target: &str) -> Vec<Told> {
     let events = listener().events.lock().unwrap();
     let mut events = events.clone();
@@ -145,7 +145,7 @@ fn namespace() -> Namespace {
     store.namespace("pay", Policy::at_least_once()).unwrap()
 }
 
-/// Sends a request within a span; gives its status.
+/// Sends a request within a span, and returns the status.
 async fn send(
     app: &Router,
     span: &'static str,
@@ -168,7 +168,7 @@ async fn send(
     status
 }
 
-/// A handler runs in a task of its own, and the span of its request stayed behind: its events had no request, and a
+/// A handler runs in a separate task, but the span of its request stayed behind: its events had no request, and a
 /// trace of OpenTelemetry ended at the layer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_span_of_a_request_reaches_its_handler() {
@@ -188,7 +188,7 @@ async fn the_span_of_a_request_reaches_its_handler() {
     assert_eq!(heard, ["begun", "streamed"], "the body of its answer, too");
 }
 
-/// A body of one piece, which tells when it is asked for.
+/// A body of one piece, which emits an event when it is polled.
 struct Once(Option<&'static str>);
 
 impl http_body::Body for Once {
@@ -269,7 +269,7 @@ async fn each_request_is_one_line_with_its_decision_and_the_first_request() {
             "missing-key",
             "executed"
         ],
-        "what is passed on is decided by nobody"
+        "the layer decides nothing about a request that it passes on"
     );
     let first = "r-1 \\\"\\\\ \\t<b>";
     assert_eq!(of("hapax.request"), [first, "r-2", "r-3", "r-4", "r-5"]);

@@ -18,24 +18,24 @@ usage: cargo run --release -p hapax-http --example payments -- [options]
   --seconds S      how long the storm lasts (default 10)
   --clients N      clients at the same time, each with its next payment when the
                    last one is done (default 16)
-  --kills N        times that the server is killed with kill -9 and started again
+  --kills N        how often the server is killed with kill -9 and started again
                    (default 8)
-  --guarantee G    at-most-once (default): a payment that a kill has cut short is
-                   in doubt until it is settled by the ledger; or at-least-once:
-                   it runs again, and the second effect is counted
+  --guarantee G    at-most-once (default): a payment that a kill cuts short is in
+                   doubt until the ledger settles it; or at-least-once: it runs
+                   again, and the second effect is counted
   --requests N     requests of each kind for the latencies (default 1000)
-  --dir DIR        keep store and ledger in DIR, which has to be new (default: a
-                   temporary directory, removed at success)
-  --seed N         of everything that is drawn; what depends on time differs all
-                   the same (default: drawn, and printed)
+  --dir DIR        keep store and ledger in DIR, which must be new (default: a
+                   temporary directory, removed on success)
+  --seed N         the seed of all random choices; timing still varies (default:
+                   drawn, and printed)
   --unprotected    leave the layer out, to see the check fail
-  --json FILE      the report as a JSON object too
+  --json FILE      write the report to FILE as a JSON object too
   --help           this text
 
-exit code: 0 it held, 1 a payment ran twice or an answer was wrong, 2 the run failed
+exit code: 0 all checks passed, 1 a payment ran twice or an answer was wrong, 2 the run failed
 ";
 
-/// What was asked for.
+/// The command to carry out.
 #[derive(Debug)]
 pub(crate) enum Command {
     Help,
@@ -57,13 +57,13 @@ pub(crate) struct Args {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// How to serve; the example starts itself with it.
+/// How to serve; the example starts itself with these arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ServerArgs {
     pub(crate) dir: PathBuf,
     pub(crate) guarantee: Guarantee,
     pub(crate) seed: u64,
-    /// The longest that a handler takes before its effect, and after it again.
+    /// The longest pause of a handler before its effect, and again after it.
     pub(crate) pause: Duration,
     /// Whether a payment is synced to the medium.
     pub(crate) syncs: bool,
@@ -129,7 +129,7 @@ fn parse_server(mut parser: Parser) -> Result<Command, Failure> {
 }
 
 impl ServerArgs {
-    /// The words that [`parse`] reads as these.
+    /// The words that [`parse`] reads as these arguments.
     pub(crate) fn words(&self) -> Vec<OsString> {
         let (seed, pause) = (self.seed.to_string(), self.pause.as_millis().to_string());
         let mut words: Vec<OsString> = [
@@ -163,7 +163,7 @@ fn bounded(name: &str, parser: &mut Parser, least: u64, most: u64) -> Result<u64
     }
 }
 
-/// What a guarantee is called here.
+/// The name of a guarantee on the command line.
 pub(crate) fn name(guarantee: Guarantee) -> &'static str {
     match guarantee {
         Guarantee::AtLeastOnce => "at-least-once",

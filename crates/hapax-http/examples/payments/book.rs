@@ -1,4 +1,4 @@
-//! What clients asked for and what they were told, each payment on a page of its own.
+//! The requests and answers of the clients, with a page for each payment.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,19 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::client::Answer;
 use crate::payment::Payment;
 
-/// What a request came to, as its client sees it.
+/// The result of a request, as its client sees it.
 #[derive(Debug)]
 pub(crate) enum Heard {
     Answer(Answer),
-    /// The client did not wait any longer.
+    /// The client stopped waiting.
     TimedOut,
-    /// The client went away within the request.
+    /// The client left in the middle of the request.
     Disconnected,
-    /// Refused or cut by the other end: the server was killed, or does not run.
+    /// The server refused or cut the connection: it was killed, or does not run.
     Lost,
 }
 
-/// How many requests came to what.
+/// The number of requests for each result.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Tally {
     pub(crate) requested: u64,
@@ -43,20 +43,20 @@ impl Tally {
             + self.refused_otherwise
     }
 
-    /// Every request came to one thing.
+    /// Whether every request has exactly one result.
     pub(crate) fn adds_up(&self) -> bool {
         let answered = self.executed + self.replayed + self.refused();
         self.requested == answered + self.timeouts + self.disconnects + self.lost
     }
 }
 
-/// What is known of a payment.
+/// What is known about a payment.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub(crate) payment: Payment,
-    /// The first answer that said that it was made.
+    /// The first answer that confirmed the payment.
     pub(crate) told: Option<Answer>,
-    /// Whether somebody was told that it is in doubt.
+    /// Whether a client was told that it is in doubt.
     pub(crate) doubted: bool,
     /// Answers that were not marked as replays.
     executed: u64,
@@ -69,7 +69,7 @@ struct Pages {
     faults: Vec<String>,
 }
 
-/// Everything that clients have seen.
+/// Everything that the clients saw.
 #[derive(Default, Debug)]
 pub(crate) struct Book(Mutex<Pages>);
 
@@ -78,7 +78,7 @@ impl Book {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A client is about to ask for it.
+    /// Opens the page of a payment, before the first request.
     pub(crate) fn open(&self, payment: &Payment) {
         let page = Page {
             payment: payment.clone(),
@@ -89,12 +89,12 @@ impl Book {
         self.pages().pages.insert(payment.key.clone(), page);
     }
 
-    /// A request was sent.
+    /// Notes that a request was sent.
     pub(crate) fn sent(&self) {
         self.pages().tally.requested += 1;
     }
 
-    /// What it came to.
+    /// Notes the result of a request.
     pub(crate) fn hear(&self, asked: &Payment, heard: &Heard) {
         let mut pages = self.pages();
         let Pages {
@@ -103,7 +103,7 @@ impl Book {
             faults,
         } = &mut *pages;
         let Some(page) = pages.get_mut(&asked.key) else {
-            return faults.push(format!("{}: nobody opened its page", asked.key));
+            return faults.push(format!("{}: it has no page", asked.key));
         };
         let count = match heard {
             Heard::TimedOut => &mut tally.timeouts,
@@ -138,7 +138,7 @@ impl Book {
         *count += 1;
     }
 
-    /// Something that must not be.
+    /// Notes something that must not happen.
     pub(crate) fn fault(&self, fault: String) {
         self.pages().faults.push(fault);
     }
@@ -151,14 +151,14 @@ impl Book {
         self.pages().faults.clone()
     }
 
-    /// All pages, by their keys.
+    /// All pages, by key.
     pub(crate) fn all(&self) -> BTreeMap<String, Page> {
         self.pages().pages.clone()
     }
 }
 
 impl Page {
-    /// Whoever asks for a payment is told the same, and one of them only that it was made just now.
+    /// Every client of a payment must get the same answer, and only one of them without the mark of a replay.
     fn paid(&mut self, asked: &Payment, answer: &Answer) -> Option<String> {
         let key = &asked.key;
         if *asked != self.payment {

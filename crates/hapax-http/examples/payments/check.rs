@@ -1,4 +1,4 @@
-//! What has to hold: the ledger and what clients were told have to be one story.
+//! Checks that the ledger and the answers to the clients agree.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,20 @@ use hapax::Guarantee;
 use crate::book::{Book, Page};
 use crate::ledger::Entry;
 
-/// Bits of a fencing token under the epoch, which every start of the store raises.
+/// The bits of a fencing token below the epoch, which every start of the store raises.
 const COUNTER_BITS: u32 = 32;
 
-/// What the ledger says.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) payments: u64,
-    /// Lines of the ledger.
+    /// The lines of the ledger.
     pub(crate) effects: u64,
-    /// Effects beyond the first of a payment that at-least-once allows: of another life of the
-    /// server, so a kill came between.
+    /// Repeated effects of a payment that at-least-once allows, because a kill came between them.
     pub(crate) repeated_by_kill: u64,
-    /// Effects beyond the first of a payment that nothing allows.
+    /// Repeated effects of a payment that no guarantee allows.
     pub(crate) double_effects: u64,
-    /// Everything that must not be, by key.
+    /// Everything that must not happen, by key.
     pub(crate) faults: Vec<String>,
 }
 
@@ -58,11 +57,11 @@ pub(crate) fn check(entries: &[Entry], book: &Book, guarantee: Guarantee) -> Ver
     let unknown = by_key.keys();
     verdict
         .faults
-        .extend(unknown.map(|key| format!("{key}: nobody asked for it, and it was made")));
+        .extend(unknown.map(|key| format!("{key}: it was made, but no client asked for it")));
     verdict
 }
 
-/// Counts the effects of one payment beyond the first, in the order in which they were made.
+/// Counts the repeated effects of one payment, in the order in which they were made.
 fn repeats(verdict: &mut Verdict, effects: &[&Entry], guarantee: Guarantee) {
     let life = |entry: &Entry| entry.token.map(|token| token.as_i64() >> COUNTER_BITS);
     let mut doubled = false;
@@ -83,7 +82,7 @@ fn repeats(verdict: &mut Verdict, effects: &[&Entry], guarantee: Guarantee) {
     }
 }
 
-/// Everybody has an answer, the answer is that of an effect, and every effect is as it was asked for.
+/// The payment must have an answer, the answer must be that of an effect, and every effect must match the payment.
 fn fault_of(page: &Page, effects: &[&Entry]) -> Option<String> {
     let payment = &page.payment;
     let as_asked =
@@ -91,9 +90,9 @@ fn fault_of(page: &Page, effects: &[&Entry]) -> Option<String> {
     let last = effects.last().map(|effect| effect.answer());
     let fault = match (&page.told, last) {
         _ if !effects.iter().all(as_asked) => "another amount was paid",
-        (None, _) => "nobody was answered in the end",
-        (Some(_), None) => "it was answered and never made",
-        // Of several runs, only the last one can have been answered: those before it were killed.
+        (None, _) => "no client got an answer in the end",
+        (Some(_), None) => "it was answered, but never made",
+        // Only the last run can have answered: the runs before it were killed.
         (Some(told), Some(last)) if told.body != last => "the answer is not that of the last run",
         (Some(_), Some(_)) => return None,
     };

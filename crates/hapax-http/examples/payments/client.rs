@@ -1,4 +1,4 @@
-//! A client of the service: HTTP/1.1 over TCP, with connections that are kept, dropped and cut.
+//! A client of the service: HTTP/1.1 over TCP, with connections that are reused, dropped and cut.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::Failure;
 use crate::payment::Payment;
 
-/// What a client reads of an answer.
+/// The parts of an answer that a client reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -34,7 +34,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Whether two clients were told the same; that one of them is told again does not count.
+    /// Whether two clients got the same answer, apart from the mark of a replay.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let said = |answer: &Self| {
             (
@@ -46,23 +46,23 @@ impl Answer {
         said(self) == said(other)
     }
 
-    /// The code of a refusal, as in `in-progress`.
+    /// The code of a refusal, such as `in-progress`.
     pub(crate) fn code(&self) -> Option<String> {
         let problem: Value = serde_json::from_slice(&self.body).ok()?;
         Some(problem.get("code")?.as_str()?.to_owned())
     }
 }
 
-/// Dropped within a request, it cuts the connection.
+/// A connection; dropping it in the middle of a request cuts it.
 struct Connection {
     to: SocketAddr,
     sender: SendRequest<Full<Bytes>>,
     _driver: AbortOnDropHandle<()>,
 }
 
-/// Clients share connections that nobody uses right now.
+/// A client; all payments share its idle connections.
 pub(crate) struct Client {
-    /// Where the server listens; none while it does not run.
+    /// The address of the server; `None` while it does not run.
     server: watch::Receiver<Option<SocketAddr>>,
     idle: Mutex<Vec<Connection>>,
 }
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Sends a payment and reads the answer. An error means that nobody knows what came of it.
+    /// Sends a payment and reads the answer. After an error it is not known whether the payment was made.
     pub(crate) async fn pay(&self, path: &str, payment: &Payment) -> Result<Answer, Failure> {
         let mut connection = self.connection().await?;
         let request = Request::builder()
@@ -92,7 +92,7 @@ impl Client {
         Ok(answer(parts.status.as_u16(), &parts.headers, body))
     }
 
-    /// Sends a part of a request, and is gone: nobody can have run it.
+    /// Sends a part of a request, and leaves, so the request cannot run.
     pub(crate) async fn cut(&self, payment: &Payment, per_mille: u64) -> Result<(), Failure> {
         let to = self.address()?;
         let body = payment.body();
@@ -108,7 +108,7 @@ impl Client {
         Ok(())
     }
 
-    /// Closes the connections that nobody uses.
+    /// Closes the idle connections.
     pub(crate) fn hang_up(&self) {
         self.idle().clear();
     }
@@ -142,7 +142,7 @@ async fn connect(to: SocketAddr) -> Result<Connection, Failure> {
     stream.set_nodelay(true)?;
     let (sender, driver) = handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(async move {
-        // What goes wrong is told to whoever waits for the answer.
+        // The request that waits for the answer gets the error.
         let _ = driver.await;
     });
     Ok(Connection {

@@ -1,5 +1,5 @@
-//! What the layer adds: one client, one connection, one request at a time, on a server that nobody
-//! kills and a ledger that is not synced.
+//! The latency that the layer adds: one client, one connection, one request at a time, on a server that is
+//! not killed and a ledger that is not synced.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::payment::Payment;
 use crate::process::{Launch, Process};
 use crate::random::Random;
 
-/// Requests of each kind that are sent before the first one that counts, in percent of the others.
+/// Requests of each kind that are sent before the first measured one, in percent of the measured ones.
 const WARM_UP_PERCENT: u64 = 20;
 
-/// How long requests took, in order.
+/// The durations of requests, sorted.
 #[derive(Debug, Default)]
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    /// What so many of a hundred did not exceed.
+    /// The duration that this percentage of the requests did not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100);
         let time = self.0.get(rank.saturating_sub(1));
@@ -38,7 +38,7 @@ pub(crate) struct Latencies {
     pub(crate) first: Times,
     /// Through the layer, with the same key again.
     pub(crate) replay: Times,
-    /// By how much each first request took longer than the bare one before it.
+    /// How much longer each first request took than the bare request before it.
     pub(crate) added: Times,
 }
 

@@ -1,5 +1,4 @@
-//! The outside world: a file that gets a line for each payment that is made. The store does not
-//! know it.
+//! The outside world: a file with a line for each payment that was made. The store does not know it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,17 +10,17 @@ use serde_json::json;
 
 use crate::Failure;
 
-/// The label of the key that a payment has in the ledger.
+/// The label of the derived key of a payment in the ledger.
 pub(crate) const EFFECT: &str = "ledger";
 
-/// One effect: money has moved.
+/// One effect: money that moved.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub(crate) struct Entry {
     /// The key that the client chose.
     pub(crate) key: String,
-    /// The key derived from it, the same in every attempt; empty where no layer was in front.
+    /// The key derived from it, the same in every attempt; empty without the layer.
     pub(crate) derived_key: String,
-    /// The run that it was; none where no layer was in front.
+    /// The token of the run; `None` without the layer.
     pub(crate) token: Option<FencingToken>,
     pub(crate) attempt: u32,
     pub(crate) amount: u64,
@@ -29,8 +28,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What the client is answered. It follows from the entry alone, so that it can be rebuilt from
-    /// the ledger; and it names the run, so that two runs of one payment cannot look like one.
+    /// The answer to the client. It follows from the entry alone, so that it can be rebuilt from the
+    /// ledger. It names the run, so that two runs of one payment cannot look like one.
     pub(crate) fn answer(&self) -> String {
         let answer = json!({
             "receipt": self.derived_key,
@@ -49,14 +48,14 @@ pub(crate) struct Ledger {
     syncs: bool,
 }
 
-/// Where the ledger of a directory lies.
+/// The path of the ledger in a directory.
 pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join("ledger.jsonl")
 }
 
 impl Ledger {
-    /// Opens the ledger, and cuts off a last line that a kill has torn: its run never got past the
-    /// write, so nobody was told of it. Call it with the store open, whose lock keeps others out.
+    /// Opens the ledger, and cuts off a last line that a kill tore: its run never got past the write, so
+    /// no client heard of it. Call it with the store open, whose lock keeps other processes out.
     pub(crate) fn open(dir: &Path, syncs: bool) -> Result<Self, Failure> {
         let path = path(dir);
         let options = OpenOptions::new().append(true).create(true).to_owned();
@@ -85,7 +84,7 @@ impl Ledger {
     }
 }
 
-/// All entries, oldest first, without a last line that is torn.
+/// All entries, oldest first, without a torn last line.
 pub(crate) fn entries(dir: &Path) -> Result<Vec<Entry>, Failure> {
     let path = path(dir);
     let text = std::fs::read_to_string(&path).map_err(|error| in_file(&path, &error))?;

@@ -1,15 +1,13 @@
-//! Payments over HTTP, each made once: an axum server with the layer in front, and a storm of
-//! retries from a real client.
+//! Payments over HTTP, each made once: an axum server behind the layer, and a storm of retries from a real client.
 //!
-//! `cargo run --release -p hapax-http --example payments` starts itself again as the server, on
-//! loopback and on a durable store, and plays clients that send the same payment at the same time,
-//! give up waiting, go away within a request, and change a body under a used key, while the server
-//! is killed with `kill -9` and started again. A payment is a line in a ledger file that the store
-//! knows nothing about. At the end the ledger is read: no payment may stand there twice, and
-//! everybody who asked for one was told the same. `--help` lists the rest.
+//! `cargo run --release -p hapax-http --example payments` starts itself again as the server, on loopback and on a
+//! durable store. Its clients send the same payment at the same time, give up waiting, leave in the middle of a
+//! request, and change a body under a used key, while the server is killed with `kill -9` and started again. A payment
+//! is a line in a ledger file that the store does not know. At the end the example reads the ledger: each payment may
+//! be there only once, and all clients that asked for it must have got the same answer. `--help` lists the options.
 //!
-//! Where to look first: `server.rs` is the service, `storm.rs` what is done to it, `settle.rs` how
-//! keys that a kill left in doubt are settled, `check.rs` what has to hold.
+//! Start with `server.rs`, which is the service. `storm.rs` is the load, `settle.rs` settles keys that a kill left in
+//! doubt, `check.rs` checks the result.
 
 mod args;
 mod book;
@@ -34,7 +32,7 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 
-/// Whatever ends the example early, with a text for its user.
+/// An error that ends the example early, with a text for its user.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -42,14 +40,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // If even this cannot be written, there is no other place to report it.
             let _ = writeln!(io::stderr(), "payments: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Whether everything held.
+/// Runs the command; whether all checks passed.
 fn run() -> Result<bool, Failure> {
     match args::parse(lexopt::Parser::from_env())? {
         Command::Help => {
@@ -61,7 +59,7 @@ fn run() -> Result<bool, Failure> {
     }
 }
 
-/// Plays, reports, and says whether everything held.
+/// Plays and reports; whether all checks passed.
 fn play(args: &Args) -> Result<bool, Failure> {
     say(&report::headline(args));
     let program = std::env::current_exe()?;
@@ -90,7 +88,7 @@ fn play(args: &Args) -> Result<bool, Failure> {
     Ok(holds)
 }
 
-/// A line on stderr; a closed stderr is no reason to stop.
+/// Prints a line on stderr; a closed stderr does not stop the run.
 fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -1,4 +1,4 @@
-//! What clients ask for.
+//! The payments that clients ask for.
 
 use serde_json::json;
 
@@ -6,10 +6,10 @@ use crate::random::Random;
 
 const CURRENCIES: [&str; 4] = ["EUR", "USD", "GBP", "JPY"];
 
-/// A payment, and the key that its client has chosen for it.
+/// A payment, and the key that its client chose.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Payment {
-    /// A UUID of version 4, by its looks.
+    /// In the form of a UUID of version 4.
     pub(crate) key: String,
     pub(crate) amount: u64,
     pub(crate) currency: String,
@@ -34,7 +34,7 @@ impl Payment {
         }
     }
 
-    /// Another payment under the same key, which a client must not ask for.
+    /// Another payment under the same key, which is a mistake of the client.
     pub(crate) fn changed(&self) -> Self {
         Self {
             amount: self.amount + 1,

@@ -1,4 +1,4 @@
-//! The server as a process of its own, which can be killed.
+//! The server as a separate process, which can be killed.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::args::ServerArgs;
 use crate::server::LISTENING;
 
-/// Makes the command that runs this program with some words.
+/// Makes the command that runs this program with these words.
 pub(crate) type Launch = dyn Fn(&[std::ffi::OsString]) -> Command + Send + Sync;
 
 /// A server that was started.
@@ -48,7 +48,7 @@ impl Process {
         Err(format!("the server ended before it listened: {status}").into())
     }
 
-    /// `kill -9`, and the wait until nothing of it runs any more.
+    /// Sends `kill -9`, and waits until the process is gone.
     pub(crate) async fn kill(mut self) -> Result<(), Failure> {
         if let Some(status) = self.child.try_wait()? {
             return Err(format!("the server ended by itself: {status}").into());
@@ -56,7 +56,7 @@ impl Process {
         Ok(self.child.kill().await?)
     }
 
-    /// Lets it finish what it does and close its store.
+    /// Lets it finish its requests and close its store.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
         drop(self.child.stdin.take());
         let out = self.child.wait_with_output().await?;

@@ -1,4 +1,4 @@
-//! Chance that can be repeated: everything is drawn from the seed.
+//! Repeatable random numbers: everything is drawn from the seed.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) struct Random(fastrand::Rng);
 
 impl Random {
-    /// Drawn from the seed and a name, so that it does not depend on what was drawn before.
+    /// Numbers from the seed and a name, which do not depend on earlier draws.
     pub(crate) fn named(seed: u64, name: &str) -> Self {
         // FNV-1a.
         let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
@@ -25,12 +25,12 @@ impl Random {
         self.0.u64(..end.max(1))
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this percentage of cases.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// A time up to this one.
+    /// A duration up to this one.
     pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(self.below(micros.saturating_add(1)))

@@ -1,4 +1,4 @@
-//! What the run came to: a line for each figure, for people and for programs.
+//! The report of a run: a line for each figure, for people and for programs.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::args::{self, Args};
 use crate::latency::Times;
 use crate::session::Outcome;
 
-/// Most faults that are named.
+/// The most faults that the report names.
 const NAMED_MAX: usize = 5;
 
-/// What is about to be done.
+/// The line before the run, which describes it.
 pub(crate) fn headline(args: &Args) -> String {
     format!(
         "{} clients for {} s, {} kills, {}{}, seed {}",
@@ -29,7 +29,7 @@ pub(crate) fn headline(args: &Args) -> String {
     )
 }
 
-/// Names and figures, in the order in which they are told.
+/// Names and figures, in the order of the report.
 fn rows(args: &Args, outcome: &Outcome) -> Vec<(&'static str, Value)> {
     let (tally, verdict) = (outcome.book.tally(), &outcome.verdict);
     let mut rows = vec![
@@ -98,8 +98,8 @@ pub(crate) fn text(args: &Args, outcome: &Outcome) -> String {
         let _ = writeln!(text, "fault: {fault}");
     }
     text.push_str(match (verdict.holds(), verdict.repeated_by_kill) {
-        (true, 0) => "OK: every payment was made once, and everybody was told the same\n",
-        (true, _) => "OK: no payment was made twice but where a kill came between\n",
+        (true, 0) => "OK: every payment was made once, and all its clients got the same answer\n",
+        (true, _) => "OK: no payment was made twice, except after a kill\n",
         (false, _) => "FAILED: a payment was made twice, or an answer was wrong\n",
     });
     text

@@ -22,10 +22,10 @@ use crate::args::ServerArgs;
 use crate::ledger::{EFFECT, Entry, Ledger};
 use crate::random::Random;
 
-/// What the server says before its address, once it listens.
+/// The text before the address, which the server prints once it listens.
 pub(crate) const LISTENING: &str = "listening on ";
 
-/// A process that was killed may need a moment until its lock is gone.
+/// The lock of a killed process may last a moment longer.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// The store of a directory, and the namespace of its payments.
@@ -41,7 +41,7 @@ pub(crate) fn open(dir: &Path, guarantee: Guarantee) -> Result<(Store, Namespace
     Ok((store, payments))
 }
 
-/// Serves until whoever started this goes away, or kills it.
+/// Serves until its parent process closes the input, or kills it.
 pub(crate) fn run(args: &ServerArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -70,22 +70,22 @@ async fn serve(args: &ServerArgs) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let listener = listener.tap_io(|stream| {
-        // Without it an answer in two parts would wait for an acknowledgement.
+        // Otherwise an answer in two parts would wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
     });
-    // Whoever reads this may have begun the line.
+    // The line may already have other output, such as that of a test runner.
     io::stdout().write_all(format!("\n{LISTENING}{address}\n").as_bytes())?;
     io::stdout().flush()?;
     axum::serve(listener, app)
         .with_graceful_shutdown(input_ended())
         .await?;
-    // A handler outlives its connection, and the store has to outlive the handler.
+    // A handler may outlive its connection, and the store must outlive the handler.
     layer.drained().await;
     store.close()?;
     Ok(())
 }
 
-/// Ends when whoever started this closes its end, or dies.
+/// Ends when the parent process closes the input, or dies.
 fn input_ended() -> impl Future<Output = ()> + Send {
     let reads = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
     async move {
@@ -93,7 +93,7 @@ fn input_ended() -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Where payments are made.
+/// The state of the handler.
 #[derive(Debug)]
 struct Desk {
     ledger: Ledger,
@@ -107,7 +107,7 @@ struct Order {
     currency: String,
 }
 
-/// The handler: it takes its time, makes the payment, takes its time again, and answers.
+/// The handler: it pauses, makes the payment, pauses again, and answers.
 async fn pay(
     State(desk): State<Arc<Desk>>,
     run: Option<Extension<Run>>,
@@ -136,7 +136,7 @@ async fn pay(
         move || desk.ledger.append(&entry)
     });
     if !matches!(paid.await, Ok(Ok(()))) {
-        // Part of the line may be there: under at-most-once this leaves the key in doubt.
+        // A part of the line may be written, so under at-most-once the status leaves the key in doubt.
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     pause(&mut random, desk.pause).await;

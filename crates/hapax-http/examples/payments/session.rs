@@ -1,4 +1,4 @@
-//! One run: latencies, the storm, what it left in doubt, the same questions once more, the check.
+//! One run: latencies, the storm, settling the doubts that it left, asking once more for every payment, the check.
 
 use std::fs;
 use std::path::Path;
@@ -21,25 +21,25 @@ use crate::random::Random;
 use crate::settle::{self, Settled};
 use crate::storm::{Killer, Storm};
 
-/// The longest that a handler of the storm takes before its effect, and after it again.
+/// The longest pause of a handler of the storm before its effect, and again after it.
 const PAUSE: Duration = Duration::from_millis(15);
-/// Clients that ask once more at the end.
+/// The number of clients that ask once more at the end.
 const ASKING_AGAIN: usize = 8;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) latencies: Option<Latencies>,
     pub(crate) kills: u64,
     pub(crate) settled: Settled,
-    /// Payments that were in doubt, and were answered once that was settled.
+    /// Payments that were in doubt, and got an answer once the doubt was settled.
     pub(crate) answered_after_doubt: u64,
     pub(crate) verdict: Verdict,
-    /// What clients were told.
+    /// The requests and answers of the clients.
     pub(crate) book: Book,
 }
 
-/// Plays everything in a directory, and says how far it is.
+/// Plays a whole run in a directory, and reports the progress to `say`.
 pub(crate) fn play(
     args: &Args,
     launch: &Launch,
@@ -146,7 +146,7 @@ async fn storm(
     })
 }
 
-/// Asks once more for every payment; how many of those that were in doubt are answered now.
+/// Asks once more for every payment; returns how many of those in doubt got an answer now.
 async fn ask_again(storm: &Arc<Storm>) -> Result<u64, Failure> {
     let pages = storm.book.all();
     let mut pages = pages.into_values();

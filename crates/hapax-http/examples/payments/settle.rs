@@ -1,4 +1,4 @@
-//! Settles what kills have left in doubt: the ledger knows whether the payment was made.
+//! Settles keys that kills left in doubt: the ledger shows whether the payment was made.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::server;
 /// How doubts were settled.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Settled {
-    /// The ledger has the payment: its answer was rebuilt from it.
+    /// The ledger has the payment, and the answer was rebuilt from it.
     pub(crate) happened: u64,
-    /// The ledger does not have it: a retry runs again.
+    /// The ledger does not have the payment, so a retry runs again.
     pub(crate) never_happened: u64,
 }
 
-/// Settles every key in doubt. No server may be running: an effect might come after the look.
+/// Settles every key in doubt. No server may run meanwhile, because it could add an effect after the look-up.
 ///
-/// The derived key is the same in every attempt, so the ledger is asked for it, as a payment
+/// The derived key is the same in every attempt, so the ledger is searched for it, as a payment
 /// provider would be asked for its idempotency key.
 pub(crate) fn settle(dir: &Path, guarantee: Guarantee) -> Result<Settled, Failure> {
     let (store, _payments) = server::open(dir, guarantee)?;

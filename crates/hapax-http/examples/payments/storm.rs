@@ -1,5 +1,5 @@
-//! The storm: many clients, each with a payment that it sends until it knows, and what it does wrong
-//! meanwhile; and somebody who kills the server.
+//! The storm: many clients, which send each payment until they know its result and misbehave meanwhile, and a killer
+//! of the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,36 +17,36 @@ use crate::payment::Payment;
 use crate::process::{Launch, Process};
 use crate::random::Random;
 
-/// `Retry-After` comes in whole seconds; a storm has no patience for more than this.
+/// `Retry-After` comes in whole seconds; the clients of a storm wait no longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_millis(25);
-/// A retry when the connection was refused or cut.
+/// The longest wait before a retry after the connection was refused or cut.
 const RECONNECT_MAX: Duration = Duration::from_millis(25);
 /// The longest that a patient client waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Requests after which a client gives up.
 const TRIES_MAX: u32 = 2000;
-/// Duplicates come within this time of the first request.
+/// The longest delay of a duplicate after the first request.
 const SPREAD: Duration = Duration::from_millis(30);
-/// The longest that a server is left dead.
+/// The longest time between a kill and the restart.
 const DOWN_MAX: Duration = Duration::from_millis(50);
-/// How far into its start a server may come before it is killed again.
+/// The longest time between a restart and a second kill.
 const START_MAX: Duration = Duration::from_millis(30);
 
-/// What the clients share.
+/// The state that all clients share.
 pub(crate) struct Storm {
     pub(crate) seed: u64,
     pub(crate) client: Client,
     pub(crate) book: Book,
 }
 
-/// How one request for a payment behaves.
+/// The behaviour of one request for a payment.
 #[derive(Clone, Copy, Debug)]
 struct Manner {
-    /// How long after the others it comes.
+    /// The delay before it is sent.
     delay: Duration,
-    /// How much of it, in thousandths, is sent before its client goes away, the first time.
+    /// The part, in thousandths, that is sent before the client leaves, the first time.
     cut_per_mille: Option<u64>,
-    /// How long it waits for its answer, the next time.
+    /// How long the client waits for the answer, the next time.
     impatience: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ impl Manner {
 }
 
 impl Storm {
-    /// A client: payments, one after the other, until it is over.
+    /// A client: it makes one payment after the other until the storm is over.
     pub(crate) async fn pay_until(
         self: Arc<Self>,
         number: u64,
@@ -86,7 +86,7 @@ impl Storm {
         Ok(())
     }
 
-    /// One payment: a request, its duplicates, and once it is made a late retry or a changed body.
+    /// One payment: a request and its duplicates; after it was made, a late retry or a changed body.
     async fn payment(self: Arc<Self>, mut random: Random) -> Result<(), Failure> {
         let payment = Payment::drawn(&mut random);
         self.book.open(&payment);
@@ -104,7 +104,7 @@ impl Storm {
             made |= request?;
         }
         if made && random.percent(30) {
-            // A change is told from a duplicate by the store, so it has to come when the key is used.
+            // The store detects the change by the used key, so the change must come last.
             let changed = payment.changed();
             self.clone().ask(changed, Manner::PLAIN, random).await;
         } else if made {
@@ -113,7 +113,7 @@ impl Storm {
         Ok(())
     }
 
-    /// Asks until it is known what came of it; whether the payment was made.
+    /// Asks until the result is known; whether the payment was made.
     pub(crate) async fn ask_again(self: Arc<Self>, payment: Payment) -> bool {
         let random = Random::named(self.seed, &format!("{} again", payment.key));
         self.ask(payment, Manner::PLAIN, random).await
@@ -157,7 +157,7 @@ impl Storm {
     }
 }
 
-/// How long a refused client waits before it asks again; none when it is of no use now.
+/// How long a refused client waits before it asks again; `None` if asking again is useless now.
 fn wait_of(answer: &Answer) -> Option<Duration> {
     let is_doubt = answer.code().as_deref() == Some("in-doubt");
     let is_busy = matches!(answer.status, 409 | 503) && !is_doubt;
@@ -171,12 +171,12 @@ pub(crate) struct Killer<'a> {
     pub(crate) server: &'a ServerArgs,
     pub(crate) address: &'a watch::Sender<Option<SocketAddr>>,
     pub(crate) planned: u64,
-    /// Kills so far.
+    /// The number of kills so far.
     pub(crate) kills: u64,
 }
 
 impl Killer<'_> {
-    /// Gives the server that runs at the end.
+    /// Returns the server that runs at the end.
     pub(crate) async fn run(
         &mut self,
         mut process: Process,

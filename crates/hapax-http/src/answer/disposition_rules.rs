@@ -12,11 +12,11 @@ use crate::body::error::BoxError;
 type ByStatus = Arc<dyn Fn(StatusCode) -> Disposition + Send + Sync>;
 type ByError = Arc<dyn Fn(&(dyn Error + 'static)) -> Disposition + Send + Sync>;
 
-/// What becomes of a key when its handler has answered, failed or panicked.
+/// What happens to a key when its handler has answered, failed or panicked.
 #[derive(Clone)]
 pub(crate) struct DispositionRules {
     pub(crate) by_status: ByStatus,
-    /// Before `by_status` is asked; the last one of a status counts.
+    /// These go before `by_status`; for one status the last entry counts.
     pub(crate) of_statuses: Vec<(StatusCode, Disposition)>,
     pub(crate) by_error: ByError,
     pub(crate) on_panic: Disposition,
@@ -40,7 +40,7 @@ impl DispositionRules {
         chosen.map_or_else(|| (self.by_status)(status), |chosen| chosen.1)
     }
 
-    /// What becomes of the key under an error. Only a boxed one can be looked into.
+    /// Only a boxed error can be inspected.
     pub(crate) fn of_error<E: 'static>(&self, error: &E) -> Disposition {
         let error: &dyn Any = error;
         match error.downcast_ref::<BoxError>() {

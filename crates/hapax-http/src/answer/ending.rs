@@ -2,7 +2,7 @@
 
 use crate::answer::reason::Reason;
 
-/// How a request ended, as it is counted: once.
+/// How a request ended; each request counts once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
     Uncovered,

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Of one connection, so never of a replay (RFC 9110 section 7.6.1).
+/// Headers of one connection, which make no sense in a replay (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -17,7 +17,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     UPGRADE,
 ];
 
-/// Of one client and one moment.
+/// Headers of one client and one moment.
 const SECRETS: [HeaderName; 5] = [
     SET_COOKIE,
     AUTHORIZATION,
@@ -26,12 +26,12 @@ const SECRETS: [HeaderName; 5] = [
     WWW_AUTHENTICATE,
 ];
 
-/// Which headers and trailers of a response are stored, and so replayed. The first answer has all of them.
+/// Which headers and trailers of a response are stored, and so replayed. The first answer keeps all of them.
 ///
-/// By default all but `Set-Cookie`, `Authorization`, `Proxy-Authorization`, `Proxy-Authenticate`,
-/// `WWW-Authenticate`, and those of one connection: `Connection` and what it names, `Keep-Alive`,
-/// `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`. The latter are never stored. `Trailer` is stored where
-/// trailers are, and names those.
+/// By default all are stored except `Set-Cookie`, `Authorization`, `Proxy-Authorization`, `Proxy-Authenticate` and
+/// `WWW-Authenticate`. Headers of one connection are never stored: `Connection` and the headers that it names,
+/// `Keep-Alive`, `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`. `Trailer` names the stored trailers, and is
+/// absent without any.
 #[derive(Clone, Debug)]
 pub struct HeaderRules {
     denied: Vec<HeaderName>,
@@ -54,28 +54,28 @@ impl HeaderRules {
         Self::default()
     }
 
-    /// This one is not stored.
+    /// This header is not stored.
     #[must_use]
     pub fn deny(mut self, name: HeaderName) -> Self {
         self.denied.push(name);
         self
     }
 
-    /// This one is stored, although the defaults leave it out.
+    /// This header is stored, even if the defaults leave it out.
     #[must_use]
     pub fn allow(mut self, name: &HeaderName) -> Self {
         self.denied.retain(|denied| denied != name);
         self
     }
 
-    /// Nothing but these is stored, and of them only what is not denied.
+    /// Only these headers are stored, unless they are denied.
     #[must_use]
     pub fn only(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.only = Some(names.into_iter().collect());
         self
     }
 
-    /// What of these headers is stored, in their order. `Trailer` announces what is stored of the trailers.
+    /// The headers that are stored, in their order. `Trailer` announces the stored trailers only.
     pub(crate) fn kept(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
         let named = named_by_connection(headers);
         let mut out = HeaderMap::with_capacity(headers.len());
@@ -91,7 +91,7 @@ impl HeaderRules {
         out
     }
 
-    /// What of these trailers is stored, in their order.
+    /// The trailers that are stored, in their order.
     pub(crate) fn kept_trailers(&self, trailers: &HeaderMap) -> HeaderMap {
         let kept = trailers.iter().filter(|(name, _)| self.keeps(name));
         let mut out = HeaderMap::with_capacity(trailers.len());
@@ -108,7 +108,7 @@ impl HeaderRules {
     }
 }
 
-/// What of this value of `Trailer` is among the trailers: the rest would be waited for in vain.
+/// This value of `Trailer`, reduced to the given trailers: clients would wait for the others in vain.
 fn announced(value: &HeaderValue, trailers: &HeaderMap) -> Option<HeaderValue> {
     let names = value.to_str().ok()?.split(',').map(str::trim);
     let names: Vec<&str> = names.filter(|name| trailers.contains_key(*name)).collect();
@@ -117,7 +117,7 @@ fn announced(value: &HeaderValue, trailers: &HeaderMap) -> Option<HeaderValue> {
         .flatten()
 }
 
-/// The headers that `Connection` names are of one connection too.
+/// The headers that `Connection` names, which belong to one connection too.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
     values

@@ -1,5 +1,5 @@
-//! What a request is answered: the reasons of refusals, outcomes, dispositions, replays, problem details.
-//! Statuses, headers and stored responses come in.
+//! Answers to requests: reasons, refusals, outcomes, dispositions, replays, problem details.
+//! Statuses, headers, and completed or failed keys come in.
 //! Nothing here knows requests, leases or tasks.
 
 pub(crate) mod disposition;

@@ -14,10 +14,10 @@ use crate::answer::refusal::Refusal;
 
 type Render = Arc<dyn Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync>;
 
-/// What a problem links to where the service names no page of its own: what the statuses mean.
+/// The page that a problem links to if the service names no page of its own: it explains the statuses.
 const DRAFT: &str = "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7";
 
-/// RFC 9457 section 3, and members of our own.
+/// The members of RFC 9457 section 3, and our own.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Problem<'a> {
@@ -36,14 +36,13 @@ struct Problem<'a> {
 /// How refusals are answered.
 #[derive(Clone, Default)]
 pub(crate) struct Problems {
-    /// The last one of a reason counts.
+    /// For one reason the last entry counts.
     pub(crate) statuses: Vec<(Reason, StatusCode)>,
     pub(crate) documentation: Option<String>,
     pub(crate) render: Option<Render>,
 }
 
 impl Problems {
-    /// Renders a refusal.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
         let answer = self.problem(&refusal);
         let mut answer = match &self.render {
@@ -91,8 +90,8 @@ impl Problems {
     }
 
     fn status_of(&self, reason: Reason) -> StatusCode {
-        let told = self.statuses.iter().rev().find(|told| told.0 == reason);
-        told.map_or(reason.status(), |told| told.1)
+        let chosen = self.statuses.iter().rev().find(|chosen| chosen.0 == reason);
+        chosen.map_or(reason.status(), |chosen| chosen.1)
     }
 }
 

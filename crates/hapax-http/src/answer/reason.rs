@@ -1,38 +1,38 @@
-//! [`Reason`]: why a request was not answered by its handler.
+//! [`Reason`]: why the layer refused a request.
 
 use http::StatusCode;
 
-/// Why a request was not answered by its handler.
+/// Why the layer refused a request.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reason {
-    /// The route requires a key, and there is none.
+    /// The route requires a key, and the request has no key.
     MissingKey,
-    /// The header is there, and no key can be read from it.
+    /// The request has the header, but no key can be read from it.
     MalformedKey,
-    /// The key does not look as the route demands.
+    /// The key does not have the form that the route requires.
     RefusedKey,
     /// The body is over the limit; nothing was claimed.
     BodyTooLarge,
     /// The body broke off before its end; nothing was claimed.
     BodyUnreadable,
-    /// The body is JSON of which readers do not agree what it means; nothing was claimed.
+    /// The body is JSON that parsers disagree on; nothing was claimed.
     AmbiguousBody,
-    /// The name of the operation is too long to be part of a key: a path of hundreds of bytes.
+    /// The operation is too long to be part of a key, such as a path of hundreds of bytes.
     OperationTooLong,
-    /// The scope of the request is not known: what should have told it did not run.
+    /// The scope of the request is not known: the layer that should provide it did not run.
     MissingScope,
     /// The first request under this key is still running.
     InProgress,
     /// The key was used for another request.
     Mismatch,
-    /// Nobody knows whether the first request took effect.
+    /// It is not known whether the first request took effect.
     InDoubt,
     /// The request failed as often as it may.
     FailedForGood,
     /// The request was executed, and its response was not kept.
     AnswerNotKept,
-    /// The store cannot answer, so nothing was run.
+    /// The store cannot answer, so nothing ran.
     Unavailable,
     /// The handler panicked, or its task ended without an answer.
     HandlerFailed,
@@ -41,7 +41,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
+    /// Every reason.
     pub const ALL: &'static [Self] = &[
         Self::MissingKey,
         Self::MalformedKey,
@@ -61,7 +61,7 @@ impl Reason {
         Self::AnswerBroken,
     ];
 
-    /// A name for machines; it does not change.
+    /// The name for machines, which never changes.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Reason {
         }
     }
 
-    /// The status that it is answered with unless the layer was told another one.
+    /// The status of the answer, unless [`IdempotencyLayer::status`](crate::IdempotencyLayer::status) sets another.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -105,7 +105,7 @@ impl Reason {
         }
     }
 
-    /// Whether the same request under the same key can have another answer later.
+    /// Whether the same request under the same key can get another answer later.
     #[must_use]
     pub fn is_retryable(self) -> bool {
         matches!(
@@ -119,24 +119,26 @@ impl Reason {
         )
     }
 
-    /// One line for people.
+    /// The title for people.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Self::MissingKey => "The idempotency key is missing",
             Self::MalformedKey => "The idempotency key cannot be read",
-            Self::RefusedKey => "The idempotency key is not of the form that is demanded",
+            Self::RefusedKey => "The idempotency key does not have the required form",
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyUnreadable => "The request body broke off",
             Self::AmbiguousBody => "The request body is ambiguous JSON",
             Self::OperationTooLong => "The path is too long",
-            Self::MissingScope => "Nobody knows whose request this is",
+            Self::MissingScope => "The service does not know whose request this is",
             Self::InProgress => "The first request under this key is still running",
             Self::Mismatch => "The idempotency key was used for another request",
-            Self::InDoubt => "Nobody knows yet whether the first request took effect",
+            Self::InDoubt => "It is not known yet whether the first request took effect",
             Self::FailedForGood => "The request failed as often as it may",
             Self::AnswerNotKept => "The request was executed, and its response was not kept",
-            Self::Unavailable => "Duplicates cannot be told apart now, so nothing was run",
+            Self::Unavailable => {
+                "The service cannot tell whether this is a duplicate, so nothing ran"
+            }
             Self::HandlerFailed => "The handler ended without an answer",
             Self::AnswerBroken => "The response broke off",
         }

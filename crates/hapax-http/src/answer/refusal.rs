@@ -1,4 +1,4 @@
-//! [`Refusal`]: a request that was not answered by its handler, and what its client can do.
+//! [`Refusal`]: why the layer refused a request, and what the client can do.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::answer::first_request::request_id_in;
 use crate::answer::reason::Reason;
 
-/// A request that was not answered by its handler: the reason, and what the client can do.
+/// Why the layer refused a request, and what the client can do.
 ///
-/// It lies among the extensions of the response, within an [`Outcome`](crate::Outcome), and is what
-/// [`IdempotencyLayer::render`](crate::IdempotencyLayer::render) is given. It never holds the key.
+/// The response has it among its extensions, in an [`Outcome`](crate::Outcome), and the hook
+/// [`IdempotencyLayer::render`](crate::IdempotencyLayer::render) gets it. It never holds the key.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     reason: Reason,
@@ -43,7 +43,7 @@ impl Refusal {
         self
     }
 
-    /// With the metadata of the claim that used the key first: the id of its request.
+    /// Takes the id of the first request from the metadata of its claim.
     pub(crate) fn first_request(mut self, metadata: &[u8]) -> Self {
         self.first_request_id = request_id_in(metadata);
         self
@@ -54,37 +54,37 @@ impl Refusal {
         self
     }
 
-    /// Why.
+    /// The reason.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// What happened and what to do next, for people. It quotes nothing of the request.
+    /// What happened and what to do next, for people. It quotes no part of the request.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// When a retry makes sense, at the earliest; whole seconds are sent, rounded up.
+    /// The earliest time at which a retry makes sense; the client gets whole seconds, rounded up.
     #[must_use]
     pub fn retry_hint(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The labels of what differs from the first request under this key.
+    /// The labels of the parts that differ from the first request under this key.
     #[must_use]
     pub fn differs(&self) -> &[String] {
         &self.differs
     }
 
-    /// The request id of the first request under this key, where it sent one; for logs, not for clients.
+    /// The request id of the first request under this key, if it sent one; for logs, not for clients.
     #[must_use]
     pub fn first_request_id(&self) -> Option<&str> {
         self.first_request_id.as_deref()
     }
 
-    /// What the store said; for logs, not for clients.
+    /// The error of the store; for logs, not for clients.
     #[must_use]
     pub fn error(&self) -> Option<&hapax::Error> {
         self.error.as_deref()

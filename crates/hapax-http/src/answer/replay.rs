@@ -1,4 +1,4 @@
-//! Stored answers, as responses with the marks of a replay.
+//! Replays: stored answers as responses, marked as replays.
 
 use hapax::{Completed, Failed};
 use hapax_http_types::StoredResponse;
@@ -11,7 +11,7 @@ use crate::answer::refusal::Refusal;
 use crate::answer::reply_headers::ReplyHeaders;
 use crate::body::whole::Whole;
 
-/// What a completion and a final failure tell alike.
+/// The outcome of a completed or a failed key.
 macro_rules! replayed {
     ($answer:ident) => {
         Outcome::Replayed {
@@ -24,7 +24,7 @@ macro_rules! replayed {
     };
 }
 
-/// A stored answer, as a response with the marks of a replay.
+/// The stored answer of a completed key.
 pub(crate) fn of_completed(
     answer: Completed,
     marks: &ReplyHeaders,
@@ -39,7 +39,7 @@ pub(crate) fn of_completed(
     Ok(response)
 }
 
-/// A final failure, as a response where somebody settled it with one.
+/// The stored answer of a failed key, if it was settled with one.
 pub(crate) fn of_failed(answer: Failed, marks: &ReplyHeaders) -> Result<Response<Whole>, Refusal> {
     let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
     let refusal = failed_for_good(&answer);
@@ -51,7 +51,7 @@ pub(crate) fn of_failed(answer: Failed, marks: &ReplyHeaders) -> Result<Response
     Ok(response)
 }
 
-/// As [`of_completed`], without what the store tells of the answer.
+/// A stored answer without its [`Outcome`].
 pub(crate) fn of_stored(
     stored: StoredResponse,
     expires_at: u64,
@@ -69,7 +69,7 @@ pub(crate) fn of_stored(
 
 fn failed_for_good(failed: &Failed) -> Refusal {
     let detail = format!(
-        "it was tried {} times; take a new key to try it again",
+        "it was tried {} times; use a new key to try it again",
         failed.attempts()
     );
     Refusal::new(Reason::FailedForGood, detail)
@@ -78,10 +78,10 @@ fn failed_for_good(failed: &Failed) -> Refusal {
 fn not_kept(status: Option<StatusCode>) -> Refusal {
     let detail = match status {
         Some(status) => format!(
-            "it was answered with status {}, and the body was not stored; look the result up, and do not send it again",
+            "the answer had status {}, and its body was not stored; look the result up, and do not send the request again",
             status.as_u16()
         ),
-        None => "look the result up, and do not send it again".to_owned(),
+        None => "look the result up, and do not send the request again".to_owned(),
     };
     Refusal::new(Reason::AnswerNotKept, detail)
 }

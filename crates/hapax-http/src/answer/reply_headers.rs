@@ -1,4 +1,4 @@
-//! [`ReplyHeaders`]: the headers that tell a client of the layer.
+//! [`ReplyHeaders`]: the headers that the layer adds to answers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -7,7 +7,7 @@ use crate::answer::expiry::http_date;
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const FALSE: HeaderValue = HeaderValue::from_static("false");
 
-/// The headers that mark a replay, tell whether a response is stored, and until when.
+/// The headers that mark a replay, and say whether a response is stored and until when.
 #[derive(Clone)]
 pub(crate) struct ReplyHeaders {
     pub(crate) replayed: HeaderName,
@@ -40,7 +40,7 @@ impl ReplyHeaders {
         headers.insert(self.stored.clone(), stored);
         match expires_at.and_then(http_date) {
             Some(date) => headers.insert(self.expires.clone(), date),
-            // What a handler passes on of another such service speaks of that one's store.
+            // A header that a handler passes on from another such service describes the store of that service.
             None => headers.remove(&self.expires),
         };
     }

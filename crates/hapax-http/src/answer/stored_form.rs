@@ -13,7 +13,7 @@ use crate::body::whole::Whole;
 type Redact = Arc<dyn Fn(&mut HeaderMap, &mut Bytes) + Send + Sync>;
 type RedactTrailers = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
 
-/// Which headers and trailers of a response are stored, and what the hooks of a service change in it before.
+/// Which headers and trailers of a response are stored, and which hooks change the response before.
 #[derive(Clone, Default)]
 pub(crate) struct StoredForm {
     pub(crate) headers: HeaderRules,
@@ -22,7 +22,7 @@ pub(crate) struct StoredForm {
 }
 
 impl StoredForm {
-    /// What is stored of a response: some of its headers and trailers and its body, as the hooks leave them.
+    /// The response to store: the kept headers and trailers and the body, as the hooks leave them.
     pub(crate) fn of(
         &self,
         status: StatusCode,
@@ -36,7 +36,7 @@ impl StoredForm {
             let before = body.len();
             redact(&mut kept, &mut body);
             if body.len() != before {
-                // It would tell the length of another body.
+                // The header has the length of the body before the hook.
                 kept.remove(CONTENT_LENGTH);
             }
         }
@@ -51,7 +51,7 @@ impl StoredForm {
         let mut kept = body.trailers.as_ref().map(kept).unwrap_or_default();
         match (&self.redact_trailers, &self.redact) {
             (Some(redact), _) => redact(&mut kept),
-            // Who takes secrets out of headers and body has not said what of the trailers is one.
+            // A service that redacts headers and body has not said which trailers are secret.
             (None, Some(_)) => kept.clear(),
             (None, None) => {}
         }

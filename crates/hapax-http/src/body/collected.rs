@@ -1,4 +1,4 @@
-//! [`Collected`]: a body that is read to its end, or to a limit.
+//! [`Collected`]: the result of reading a body up to a limit.
 
 use std::pin::Pin;
 
@@ -10,10 +10,10 @@ use crate::body::error::BoxError;
 use crate::body::frames::next_frame;
 use crate::body::whole::Whole;
 
-/// What reading a body up to a limit came to.
+/// The result of reading a body up to a limit.
 pub(crate) enum Collected<B> {
     Whole(Whole),
-    /// There is more than that: what was read, and the rest.
+    /// The body exceeds the limit: what was read, and the rest.
     Longer {
         start: Bytes,
         rest: Pin<Box<B>>,
@@ -21,7 +21,7 @@ pub(crate) enum Collected<B> {
     Broken(BoxError),
 }
 
-/// Reads a body to its end, trailers too, or until more than `limit` bytes are there.
+/// Reads a body to its end, including trailers, or until it exceeds `limit` bytes.
 pub(crate) async fn collect_up_to<B>(body: B, limit: usize) -> Collected<B>
 where
     B: Body,
@@ -49,7 +49,7 @@ where
                 continue;
             }
         };
-        // One frame, which is how most bodies come, is not copied.
+        // Most bodies have one frame, which is not copied.
         match first.take() {
             None if all.is_empty() => first = Some(data),
             before => {

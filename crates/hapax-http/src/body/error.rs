@@ -1,9 +1,9 @@
-//! [`BoxError`]: what goes wrong in a body, and what caused it.
+//! [`BoxError`]: an error in a body.
 
-/// What goes wrong in a body.
+/// An error in a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error, and what it was caused by.
+/// The error and its causes, outermost first.
 pub(crate) fn causes<'e>(
     error: &'e (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {

@@ -1,4 +1,4 @@
-//! The frames of a body, one after another, as [`Bytes`].
+//! The frames of a body, one at a time, as [`Bytes`].
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -8,7 +8,7 @@ use http_body::{Body, Frame};
 
 use crate::body::error::BoxError;
 
-/// A frame of any buffers as one of [`Bytes`], which are not copied.
+/// Turns a frame of any buffer into a frame of [`Bytes`], without copying `Bytes`.
 pub(crate) fn in_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
@@ -19,7 +19,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    // A body that is always ready must not keep its thread from everything else.
+    // A body that is always ready must not block the other tasks of its thread.
     tokio::task::coop::consume_budget().await;
     let frame = poll_fn(|context| body.as_mut().poll_frame(context));
     let frame = pin!(frame).await;

@@ -1,4 +1,4 @@
-//! Bodies of requests and responses: read whole up to a limit, passed on as they come, or streamed.
+//! Bodies of requests and responses: read whole up to a limit, passed on as they arrive, or streamed.
 //! Any `http_body::Body` comes in, and goes out as frames of `Bytes`.
 //! Nothing here knows keys, options or the store.
 

@@ -1,4 +1,4 @@
-//! [`ReplyBody`]: the body of a response that came through the layer.
+//! [`ReplyBody`]: the body of a response from the layer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::body::error::BoxError;
 use crate::body::frames::in_bytes;
 use crate::body::whole::Whole;
 
-/// A part of a body on its way from the task of a handler to its client; `None` is its end.
+/// A piece of a body on its way from the task of a handler to the client; `None` is the end.
 pub(crate) type Piece = Option<Result<Frame<Bytes>, BoxError>>;
 
 pin_project! {
-    /// The body of a response that came through the layer.
+    /// The body of a response from the layer.
     pub struct ReplyBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -58,7 +58,7 @@ impl<B> ReplyBody<B> {
     }
 }
 
-/// Empty, for layers further out that answer by themselves, such as timeouts.
+/// An empty body, for outer layers that answer by themselves, such as timeouts.
 impl<B> Default for ReplyBody<B> {
     fn default() -> Self {
         Self::whole(Bytes::new())
@@ -99,8 +99,10 @@ where
                     }
                     Some(Some(Err(error))) => Some(Err(error)),
                     Some(None) => None,
-                    // An end that nobody announced must not look like one.
-                    None => Some(Err("the handler's task ended within the response".into())),
+                    // A task that just ended must not look like a complete response.
+                    None => Some(Err(
+                        "the handler's task ended in the middle of the response".into(),
+                    )),
                 })
             }
         }

@@ -1,4 +1,4 @@
-//! [`RequestBody`]: the body that the service inside of the layer is given.
+//! [`RequestBody`]: the body that the layer gives the inner service.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::body::error::BoxError;
 use crate::body::frames::in_bytes;
 use crate::body::whole::Whole;
 
-/// The body of a request within the layer, whatever body the request came with: read to its end where the request
-/// has a key, as it comes where it was passed on; with its trailers either way.
+/// The body of a request inside the layer, whatever body the request came with. If the request has a key, it is read
+/// to its end; if the request is passed on, it is read as it arrives. Trailers are kept either way.
 ///
-/// axum's routers and handlers take it as it is. A service that insists on another body, such as
-/// `axum::middleware::from_fn` in one `ServiceBuilder` with the layer, is given that by `map_request`:
+/// axum's routers and handlers take it as it is. For a service that insists on another body, such as
+/// `axum::middleware::from_fn` in one `ServiceBuilder` with the layer, convert it with `map_request`:
 ///
 /// ```
 /// use axum::body::Body;

@@ -1,4 +1,4 @@
-//! [`Whole`]: a body that is all there.
+//! [`Whole`]: a complete body in memory.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,17 +8,17 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-/// A body that is all there, and the trailers that follow it.
+/// A complete body in memory, with the trailers that follow it.
 #[derive(Clone, Debug)]
 pub(crate) struct Whole {
     pub(crate) data: Bytes,
     pub(crate) trailers: Option<HeaderMap>,
-    /// Whether its length is told before it comes; HTTP/1.1 has no trailers behind a length.
+    /// Whether its length is announced: HTTP/1.1 sends no trailers after a body of announced length.
     is_sized: bool,
 }
 
 impl Whole {
-    /// As it was read: with its length told before it if that was so, or if nothing follows it.
+    /// A body that was read. Its length is announced if it was announced before, or if no trailers follow.
     pub(crate) fn read(data: Bytes, trailers: Option<HeaderMap>, was_sized: bool) -> Self {
         Self {
             data,
@@ -27,7 +27,7 @@ impl Whole {
         }
     }
 
-    /// As it was stored.
+    /// A body from the store.
     pub(crate) fn stored(data: Bytes, trailers: HeaderMap) -> Self {
         Self {
             data,

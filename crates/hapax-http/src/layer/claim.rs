@@ -1,4 +1,4 @@
-//! The claim of a request's key, and everything that is refused before anything runs.
+//! Claims the key of a request, and refuses requests that must not run.
 
 use hapax::{Claim, ClaimOptions, Doubt, ErrorKind, Fingerprint, InProgress, Key, Lease, Mismatch};
 use http::Response;
@@ -16,7 +16,7 @@ use crate::layer::request_watch::RequestWatch;
 use crate::request::header::ClientKey;
 use crate::request::limited_body::read_whole;
 
-/// What a covered request came to before it ran.
+/// The result of claiming a key.
 pub(crate) enum Guarded {
     Run(Lease, Fingerprint, Whole),
     Answer(Response<Whole>),
@@ -64,7 +64,7 @@ where
             Err(mismatch(&other).first_request(&first))
         }
         Ok(Claim::InDoubt(doubt)) => Err(in_doubt(config, &doubt)),
-        // That is an answer of the store: a client must not get past it by sending more.
+        // The store did answer here, so a longer key must not bypass it.
         Err(error) if error.kind() == ErrorKind::TooLarge => Err(over_a_limit(error)),
         Err(_) if config.fails_open => Ok(Guarded::Unprotected(body)),
         Err(error) => Err(unavailable(config, error)),
@@ -81,7 +81,7 @@ fn options(config: &Config, parts: &Parts, fingerprint: Fingerprint) -> ClaimOpt
     options.metadata(config.request_id(parts))
 }
 
-/// The id of the request that used a key first; reading it may go to the medium.
+/// The id of the first request under a key; reading it may block on the medium.
 async fn first_request(config: &Config, key: Key) -> Vec<u8> {
     let namespace = config.namespace.clone();
     let read = move || namespace.get(&key).ok().flatten();
@@ -108,7 +108,7 @@ fn in_progress(config: &Config, busy: &InProgress) -> Refusal {
 }
 
 fn in_doubt(config: &Config, doubt: &Doubt) -> Refusal {
-    let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
+    let detail = "it began, and its outcome is not known; it does not run again until that is resolved, \
                   and then the same request gets its answer";
     Refusal::new(Reason::InDoubt, detail)
         .retry_after(config.doubt_retry_after)
@@ -123,10 +123,10 @@ fn over_a_limit(error: hapax::Error) -> Refusal {
 fn mismatch(other: &Mismatch) -> Refusal {
     let differs = other.labels();
     let detail = if differs.is_empty() {
-        "take a new key for a new request".to_owned()
+        "use a new key for a new request".to_owned()
     } else {
         format!(
-            "other: {}; take a new key for a new request",
+            "these parts differ: {}; use a new key for a new request",
             differs.join(", ")
         )
     };

@@ -1,4 +1,4 @@
-//! From a request with a key to its answer.
+//! Answers requests that have a key.
 
 use std::future::poll_fn;
 use std::sync::Arc;

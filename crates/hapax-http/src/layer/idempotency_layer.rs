@@ -1,4 +1,4 @@
-//! [`IdempotencyLayer`]: what to wrap a service in, and its options.
+//! [`IdempotencyLayer`] and its options.
 
 use std::error::Error;
 use std::fmt;
@@ -29,8 +29,8 @@ use crate::run_tasks::RunTask;
 
 /// Makes a service idempotent under the `Idempotency-Key` header of its requests.
 ///
-/// A layer is a handle: its clones share their counters and the list of what runs, so routes that
-/// want other options take a clone and change it.
+/// A layer is a handle: its clones share their counters and the list of running handlers. For a route that needs other
+/// options, clone the layer and change the clone.
 ///
 /// | option | default |
 /// | --- | --- |
@@ -39,18 +39,18 @@ use crate::run_tasks::RunTask;
 /// | [`key_header`](Self::key_header) | `Idempotency-Key` |
 /// | [`syntax`](Self::syntax) | [`KeySyntax::Lenient`] |
 /// | [`key_rule`](Self::key_rule) | 1 to 255 bytes |
-/// | [`scope`](Self::scope) or [`one_tenant`](Self::one_tenant) | none: [`new`](Self::new) asks for one of them |
+/// | [`scope`](Self::scope) or [`one_tenant`](Self::one_tenant) | no default: [`new`](Self::new) asks for one of them |
 /// | [`operation`](Self::operation) | method and route |
 /// | [`fingerprint`](Self::fingerprint) | method, path, query, body, its type, conditions and ranges |
 /// | [`request_bytes_max`](Self::request_bytes_max) | 1 MiB |
-/// | [`response_bytes_max`](Self::response_bytes_max) | what the policy of the namespace allows |
+/// | [`response_bytes_max`](Self::response_bytes_max) | the limit of the policy of the namespace |
 /// | [`wait`](Self::wait) | duplicates do not wait |
 /// | [`retry_after`](Self::retry_after) | 1 s |
 /// | [`run_ceiling`](Self::run_ceiling) | 1 hour |
 /// | [`disposition`](Self::disposition) | [`by_status`] |
 /// | [`on_panic`](Self::on_panic) | [`Disposition::ByGuarantee`] |
 /// | [`on_error`](Self::on_error) | [`by_error`] |
-/// | [`stored_headers`](Self::stored_headers) | all but secrets and those of one connection |
+/// | [`stored_headers`](Self::stored_headers) | all except secrets and headers of one connection |
 ///
 /// # Examples
 ///
@@ -73,24 +73,24 @@ pub struct IdempotencyLayer {
 }
 
 impl IdempotencyLayer {
-    /// With the defaults, on a namespace of a store. The policy of the namespace has the lease, the
-    /// retention, and what happens when a process dies in the middle of a run.
+    /// A layer with the default options, on a namespace of a store. The policy of the namespace sets the
+    /// lease time, the retention, and what happens when a process dies in the middle of a run.
     ///
-    /// It is no layer yet: say first whose requests come, with [`scope`](Unscoped::scope) or
+    /// To get a layer, say first whose requests come in, with [`scope`](Unscoped::scope) or
     /// [`one_tenant`](Unscoped::one_tenant).
     ///
     /// # Panics
-    /// When the policy allows responses of less than 64 bytes: even what is stored of a response that
-    /// is left out takes 14.
+    /// If the policy allows responses of less than 64 bytes: even a response that is stored without its
+    /// body takes 14.
     #[expect(
         clippy::new_ret_no_self,
-        reason = "without a choice of the scope there is no layer: tenants would share their answers"
+        reason = "a layer without a choice of the scope would let tenants share their answers"
     )]
     pub fn new(namespace: Namespace) -> Unscoped {
         let response_bytes_max = namespace.policy().max_response_bytes();
         assert!(
             response_bytes_max >= 64,
-            "the policy of namespace {:?} allows responses of {response_bytes_max} bytes: give it at least 64",
+            "the policy of namespace {:?} allows responses of {response_bytes_max} bytes: allow at least 64",
             namespace.name()
         );
         let config = Config::new(namespace);
@@ -107,17 +107,17 @@ impl IdempotencyLayer {
         self
     }
 
-    /// The methods that are covered; requests with others are passed on as they are.
+    /// The methods that are covered. Requests with other methods are passed on as they are.
     pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.with(|config| config.coverage.methods = methods.into_iter().collect())
     }
 
-    /// Whether a covered request has to have a key.
+    /// Whether a covered request needs a key.
     pub fn key(self, key_use: KeyUse) -> Self {
         self.with(|config| config.coverage.key_use = key_use)
     }
 
-    /// The header that the key comes in.
+    /// The header that has the key.
     pub fn key_header(self, name: HeaderName) -> Self {
         self.with(|config| config.coverage.key_header = name)
     }
@@ -127,10 +127,10 @@ impl IdempotencyLayer {
         self.with(|config| config.coverage.syntax = syntax)
     }
 
-    /// What a key has to look like.
+    /// The form that a key must have.
     ///
     /// # Panics
-    /// When the rule contradicts itself: [`KeyRule::validate`] says how.
+    /// If the rule contradicts itself; [`KeyRule::validate`] says how.
     pub fn key_rule(self, rule: KeyRule) -> Self {
         if let Err(error) = rule.validate() {
             panic!("{error}");
@@ -138,14 +138,14 @@ impl IdempotencyLayer {
         self.with(|config| config.coverage.rule = rule)
     }
 
-    /// Whose request it is: a tenant or principal, of 1 to 255 bytes. The same key in two scopes never
-    /// meets, and no answer tells one that the other has it. A request for which this is `None`, empty
-    /// or longer is refused, not let through.
+    /// Whose request it is: a tenant or principal, of 1 to 255 bytes. The same key in two scopes is two
+    /// keys, and no answer tells one tenant that another has the key. If the scope is `None`, empty or
+    /// longer, the request is refused.
     ///
-    /// Take a name that stays: what authentication further out has found and put among the extensions,
-    /// or a header that only a gateway of your own can set. A token changes while the client does not,
-    /// and a retry with a fresh token would run again. Scopes lie in the store as they are, so no
-    /// secret may be one.
+    /// Choose a name that stays the same: what outer authentication puts among the extensions, or a
+    /// header that only your own gateway can set. A token changes while the client stays the same, so a
+    /// retry with a fresh token would run again. The store keeps scopes as they are, so do not use a
+    /// secret.
     ///
     /// ```
     /// # use hapax::{Policy, Store};
@@ -165,21 +165,21 @@ impl IdempotencyLayer {
         self.with(|config| config.composition.scope = Some(Arc::new(scope)))
     }
 
-    /// All requests are of one tenant: a client that sends a key that was used gets the answer that is stored
-    /// under it.
+    /// All requests belong to one tenant: any client that sends a used key gets the answer that is stored under
+    /// it.
     pub fn one_tenant(self) -> Self {
         self.with(|config| config.composition.scope = None)
     }
 
-    /// The operation that a request asks for, up to 500 bytes: the same key in two operations never
-    /// meets. By default [`operation`](crate::operation).
+    /// The operation that a request asks for, up to 500 bytes. The same key in two operations is two keys.
+    /// By default [`operation`](crate::operation).
     pub fn operation(self, name: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
         self.with(|config| config.composition.operation = Arc::new(name))
     }
 
-    /// Looks at a request before anything is claimed, and answers it if it is not to run: validation
-    /// that a client mends under the same key. `None` lets it go on. What refuses requests further
-    /// out, such as authentication, needs no hook.
+    /// Inspects a request before anything is claimed, and answers it if it must not run. Use it for
+    /// validation that a client can correct under the same key. `None` lets the request continue. Outer
+    /// layers that refuse requests, such as authentication, need no hook.
     pub fn screen(
         self,
         screen: impl Fn(&Parts, &Bytes) -> Option<Response<Bytes>> + Send + Sync + 'static,
@@ -187,52 +187,53 @@ impl IdempotencyLayer {
         self.with(|config| config.screen = Some(Arc::new(screen)))
     }
 
-    /// What of a request has to be the same when its key comes again.
+    /// Which parts of a request are compared when its key comes again.
     pub fn fingerprint(self, fingerprint: RequestFingerprint) -> Self {
         self.with(|config| config.fingerprint = fingerprint)
     }
 
-    /// Most bytes of a request's body; one that is longer is refused before anything is claimed.
+    /// The most bytes of a request's body. A longer body is refused before anything is claimed.
     pub fn request_bytes_max(self, bytes: usize) -> Self {
         self.with(|config| config.request_bytes_max = bytes)
     }
 
-    /// Most bytes of a response's body that are stored. A longer one is passed through, and a retry is
-    /// told that it ran.
+    /// The most bytes of a response's body that is stored. A longer body is passed through, and a retry is
+    /// told that the handler ran.
     pub fn response_bytes_max(self, bytes: usize) -> Self {
         self.with(|config| config.response_bytes_max = bytes)
     }
 
-    /// Reads bodies of unknown length to their end, or the limit, before it answers, so that they can
-    /// be stored, with their trailers. Without it they are passed through as they come, and not stored.
+    /// Reads response bodies of unknown length to their end, or to the limit, before it answers, so that
+    /// they can be stored with their trailers. Without this option they are passed through as they
+    /// arrive, and not stored.
     pub fn collect_streams(self) -> Self {
         self.with(|config| config.collects_streams = true)
     }
 
-    /// Lets a duplicate wait for the first request, for at most this long, before it is told that it
+    /// Lets a duplicate wait this long at most for the first request, before it is told that the request
     /// is still running.
     pub fn wait(self, wait: Duration) -> Self {
         self.with(|config| config.wait = Some(wait))
     }
 
-    /// What a duplicate of a running request is told in `Retry-After`, unless its lease ends before.
+    /// The `Retry-After` for a duplicate of a running request, unless its lease ends before.
     pub fn retry_after(self, after: Duration) -> Self {
         self.with(|config| config.retry_after = after)
     }
 
-    /// What a duplicate of a request in doubt is told in `Retry-After`; 60 s by default.
+    /// The `Retry-After` for a duplicate of a request in doubt; 60 s by default.
     pub fn doubt_retry_after(self, after: Duration) -> Self {
         self.with(|config| config.doubt_retry_after = after)
     }
 
-    /// How long the lease of a run is renewed; a handler that takes longer loses its key when the
-    /// lease lapses.
+    /// How long the lease of a run is renewed. A handler that takes longer loses its key when the lease
+    /// lapses.
     pub fn run_ceiling(self, ceiling: Duration) -> Self {
         self.with(|config| config.run_ceiling = ceiling)
     }
 
-    /// What becomes of a key when its handler has answered with a status. It replaces [`by_status`] for all of
-    /// them; a handler that knows better puts a [`Disposition`] among the extensions of its response.
+    /// What happens to a key when its handler has answered with a status. This replaces [`by_status`] for every
+    /// status. A handler that knows better puts a [`Disposition`] among the extensions of its response.
     pub fn disposition(
         self,
         decide: impl Fn(StatusCode) -> Disposition + Send + Sync + 'static,
@@ -240,7 +241,7 @@ impl IdempotencyLayer {
         self.with(|config| config.dispositions.by_status = Arc::new(decide))
     }
 
-    /// What becomes of a key under this status; it goes before [`disposition`](Self::disposition).
+    /// What happens to a key after this status; it overrides [`disposition`](Self::disposition).
     ///
     /// ```
     /// # use hapax::{Policy, Store};
@@ -251,7 +252,7 @@ impl IdempotencyLayer {
     /// # let payments = store.namespace("payments", Policy::at_least_once())?;
     /// let layer = IdempotencyLayer::new(payments)
     ///     .one_tenant()
-    ///     // Here it tells that a limit was met, and is meant to last.
+    ///     // In this service 403 means that a limit was reached, which is final.
     ///     .disposition_of(StatusCode::FORBIDDEN, Disposition::Store)
     ///     // Handlers validate before they do anything.
     ///     .disposition_of(StatusCode::BAD_REQUEST, Disposition::NotBegun)
@@ -262,17 +263,17 @@ impl IdempotencyLayer {
         self.with(|config| config.dispositions.of_statuses.push((status, disposition)))
     }
 
-    /// What becomes of a key when its handler has panicked, or the body of its response, or the hooks
+    /// What happens to a key after a panic of its handler, of the body of its response, or of the hooks
     /// [`disposition`](Self::disposition) and [`redact`](Self::redact). There is no response to store,
-    /// so [`Store`](Disposition::Store) stores that it ran.
+    /// so [`Store`](Disposition::Store) stores only that the handler ran.
     pub fn on_panic(self, disposition: Disposition) -> Self {
         self.with(|config| config.dispositions.on_panic = disposition)
     }
 
-    /// What becomes of a key when the inner service has failed with a boxed error (`tower::BoxError`), rather than
-    /// answered; under an error of another type it is [`Disposition::ByGuarantee`].
+    /// What happens to a key when the inner service fails with a boxed error (`tower::BoxError`). For an error of
+    /// another type it is [`Disposition::ByGuarantee`].
     ///
-    /// [`Disposition::NotBegun`] is for what provably fails before the handler begins.
+    /// Use [`Disposition::NotBegun`] for errors that provably happen before the handler begins.
     pub fn on_error(
         self,
         decide: impl Fn(&(dyn Error + 'static)) -> Disposition + Send + Sync + 'static,
@@ -280,8 +281,8 @@ impl IdempotencyLayer {
         self.with(|config| config.dispositions.by_error = Arc::new(decide))
     }
 
-    /// Wraps the task of each handler: for task-locals, which stay behind when a task is spawned. The hook is called
-    /// in the task of the request, and has to give back a future that runs the one it is given.
+    /// Wraps the task of each handler, for task-locals, which a spawned task does not inherit. The hook is called in
+    /// the task of the request, and must return a future that runs the given one.
     ///
     /// The current span of `tracing` needs no hook.
     ///
@@ -304,11 +305,11 @@ impl IdempotencyLayer {
         self.with(|config| config.runs.wrap = Some(Arc::new(wrap)))
     }
 
-    /// The route that a request is counted and logged under. Without it that is axum's template, such as
-    /// `/payments/{id}`, and `unmatched` for a path without a route.
+    /// The route of a request in counters and events. By default it is axum's template, such as `/payments/{id}`, or
+    /// `unmatched` for a path without a route.
     ///
-    /// The first 64 routes are counted by themselves and all others as `other`, so give a name that no client can
-    /// make up.
+    /// The first 64 routes are counted separately and all others as `other`, so return a name that no client can
+    /// invent.
     pub fn route_label(
         self,
         route: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static,
@@ -321,8 +322,8 @@ impl IdempotencyLayer {
         self.with(|config| config.stored_form.headers = rules)
     }
 
-    /// Changes headers and body before they are stored; the first answer is not changed. No trailers are stored then,
-    /// unless [`redact_trailers`](Self::redact_trailers) says what of them is.
+    /// Changes headers and body before they are stored, but not the first answer. With this hook, trailers are stored
+    /// only if [`redact_trailers`](Self::redact_trailers) is set too.
     pub fn redact(
         self,
         redact: impl Fn(&mut HeaderMap, &mut Bytes) + Send + Sync + 'static,
@@ -330,30 +331,30 @@ impl IdempotencyLayer {
         self.with(|config| config.stored_form.redact = Some(Arc::new(redact)))
     }
 
-    /// Changes trailers before they are stored; the first answer is not changed.
+    /// Changes trailers before they are stored, but not the first answer.
     pub fn redact_trailers(self, redact: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
         self.with(|config| config.stored_form.redact_trailers = Some(Arc::new(redact)))
     }
 
-    /// Runs handlers without protection while the store cannot answer; they are counted as
-    /// [`unprotected`](HttpStats::unprotected). Without it such requests are refused. There is no
-    /// [`Run`](crate::Run) then, so handlers take it as an `Option`; and a retry runs again.
+    /// Runs handlers without protection while the store cannot answer, and counts them as
+    /// [`unprotected`](HttpStats::unprotected). Without this option such requests are refused. Such a handler
+    /// has no [`Run`](crate::Run), so take it as an `Option`; and a retry runs again.
     pub fn fail_open(self) -> Self {
         self.with(|config| config.fails_open = true)
     }
 
-    /// The status that a refusal is answered with, in place of [`Reason::status`].
+    /// The status of a refusal, in place of [`Reason::status`].
     pub fn status(self, reason: Reason, status: StatusCode) -> Self {
         self.with(|config| config.problems.statuses.push((reason, status)))
     }
 
-    /// Where the keys of this service are documented. Problems link to it, with their code as the
+    /// The page that documents the keys of this service. Problems link to it, with their code as the
     /// fragment.
     pub fn documentation(self, url: impl Into<String>) -> Self {
         self.with(|config| config.problems.documentation = Some(url.into()))
     }
 
-    /// Gives a refusal another form; it is handed the response that would be sent.
+    /// Changes the response to a refusal; the hook gets the default response.
     pub fn render(
         self,
         render: impl Fn(&Refusal, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
@@ -361,8 +362,8 @@ impl IdempotencyLayer {
         self.with(|config| config.problems.render = Some(Arc::new(render)))
     }
 
-    /// The headers that mark a replay, tell whether a response is stored, and until when; by default
-    /// `Idempotent-Replayed`, `Idempotency-Stored` and `Idempotency-Expires`.
+    /// The headers that mark a replay, and say whether a response is stored and until when. By default
+    /// these are `Idempotent-Replayed`, `Idempotency-Stored` and `Idempotency-Expires`.
     pub fn reply_headers(
         self,
         replayed: HeaderName,
@@ -377,14 +378,14 @@ impl IdempotencyLayer {
         self.with(|config| config.reply_headers = headers)
     }
 
-    /// The header with the id of a request, which its duplicates are told of in their
-    /// [`Outcome`](crate::Outcome); by default `X-Request-Id`.
+    /// The header with the id of a request, which the [`Outcome`](crate::Outcome) of its duplicates has.
+    /// By default it is `X-Request-Id`.
     pub fn request_id_header(self, name: HeaderName) -> Self {
         self.with(|config| config.request_id_header = name)
     }
 
-    /// The headers that the layer adds to answers: those that `CorsLayer::expose_headers` has to name, or a script
-    /// of another origin does not see them.
+    /// The headers that the layer adds to answers. Name them in `CorsLayer::expose_headers`, or scripts from another
+    /// origin do not see them.
     #[must_use]
     pub fn reply_header_names(&self) -> Vec<HeaderName> {
         let own = self.config.reply_headers.names();
@@ -397,22 +398,22 @@ impl IdempotencyLayer {
         self.config.counters.snapshot()
     }
 
-    /// Handlers that run now, whether or not their clients are still there.
+    /// The number of running handlers, including those whose client has left.
     #[must_use]
     pub fn running(&self) -> usize {
         self.config.runs.running()
     }
 
-    /// Ends when no handler runs: wait for it between the shutdown of a server and the close of its
-    /// store, because a handler outlives its connection.
+    /// Ends when no handler runs. Wait for it between the shutdown of a server and the close of its
+    /// store, because a handler may outlive its connection.
     pub fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
         self.config.runs.drained()
     }
 }
 
-/// A layer that has not been told whose requests come. [`IdempotencyLayer::new`] makes it.
+/// A layer that does not know yet whose requests come in. [`IdempotencyLayer::new`] makes it.
 ///
-/// Without a scope one customer's key replays another's answer, so there is no default:
+/// Without a scope, the key of one customer would replay the answer of another, so there is no default:
 ///
 /// ```compile_fail
 /// # use axum::{Router, routing::post};
@@ -425,7 +426,7 @@ impl IdempotencyLayer {
 ///     .layer(IdempotencyLayer::new(payments)); // neither `scope` nor `one_tenant`
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "say whose requests come, with `scope` or `one_tenant`"]
+#[must_use = "say whose requests come in, with `scope` or `one_tenant`"]
 pub struct Unscoped {
     layer: IdempotencyLayer,
 }
@@ -439,7 +440,7 @@ impl Unscoped {
         self.layer.scope(scope)
     }
 
-    /// All requests are of one tenant; see [`IdempotencyLayer::one_tenant`].
+    /// All requests belong to one tenant; see [`IdempotencyLayer::one_tenant`].
     pub fn one_tenant(self) -> IdempotencyLayer {
         self.layer.one_tenant()
     }

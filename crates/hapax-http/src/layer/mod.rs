@@ -1,6 +1,6 @@
-//! The layer and its service: a request comes in, is claimed, and is run, replayed or refused.
-//! Requests of any body and the service inside come in.
-//! Nothing here knows what a run does with its lease.
+//! The layer and its service: each request with a key is claimed, then run, replayed or refused.
+//! Requests with any body and the inner service come in.
+//! Nothing here knows how a run settles its key.
 
 mod claim;
 mod guard;

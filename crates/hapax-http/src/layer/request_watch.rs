@@ -1,4 +1,4 @@
-//! [`RequestWatch`]: follows a request to its one answer, counts that, and tells it in one line.
+//! [`RequestWatch`]: counts the ending of a request once, and reports it in one event.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::observe::counters::Tally;
 #[cfg(feature = "tracing")]
 use crate::observe::request_event::RequestEvent;
 
-/// A request that is under way. Dropped before its answer it is abandoned: its client went away, or a hook panicked.
+/// A request in flight. If it is dropped before its answer, the request is abandoned: its client left, or a hook
+/// panicked.
 pub(crate) struct RequestWatch {
     config: Arc<Config>,
     route: Arc<Tally>,
@@ -35,13 +36,13 @@ impl RequestWatch {
         }
     }
 
-    /// What stands for the key in the line: the key itself is never told.
+    /// Adds the digest of the key to the event, which never has the key itself.
     #[cfg_attr(
         not(feature = "tracing"),
         expect(
             unused_variables,
             clippy::unused_self,
-            reason = "nothing is told without the feature"
+            reason = "there are no events without the feature"
         )
     )]
     pub(crate) fn found(&mut self, key: &Key) {
@@ -51,12 +52,12 @@ impl RequestWatch {
         }
     }
 
-    /// It is passed on as it is: the layer decides nothing, so there is nothing to tell.
+    /// The request is passed on as it is. The layer decides nothing, so there is no event.
     pub(crate) fn passed(mut self, ending: Ending) {
         self.count(ending);
     }
 
-    /// It has a response, whose outcome lies among its extensions.
+    /// The request has a response, with its outcome among the extensions.
     pub(crate) fn answered(mut self, status: StatusCode, extensions: &Extensions) {
         let outcome = extensions.get::<Outcome>();
         self.count(match outcome {
@@ -74,16 +75,16 @@ impl RequestWatch {
         let _ = status;
     }
 
-    /// It runs without protection. That counts at once, so that nothing runs so in no count.
+    /// The request runs without protection. It counts before it runs, so that no such run is missed.
     pub(crate) fn unprotected(mut self) {
         self.count(Ending::Unprotected);
-        self.tell("unprotected");
+        self.report("unprotected");
     }
 
     /// The inner service failed.
     pub(crate) fn failed(mut self) {
         self.count(Ending::InnerError);
-        self.tell("inner_error");
+        self.report("inner_error");
     }
 
     fn count(&mut self, ending: Ending) {
@@ -96,10 +97,10 @@ impl RequestWatch {
         expect(
             unused_variables,
             clippy::unused_self,
-            reason = "nothing is told without the feature"
+            reason = "there are no events without the feature"
         )
     )]
-    fn tell(&self, decision: &'static str) {
+    fn report(&self, decision: &'static str) {
         #[cfg(feature = "tracing")]
         if let Some(event) = &self.event {
             event.decided(&self.config.namespace, decision);
@@ -111,7 +112,7 @@ impl Drop for RequestWatch {
     fn drop(&mut self) {
         if !self.ended {
             self.count(Ending::Abandoned);
-            self.tell("abandoned");
+            self.report("abandoned");
         }
     }
 }

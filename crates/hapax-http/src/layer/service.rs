@@ -20,11 +20,11 @@ use crate::request::coverage::Entry;
 
 /// A service that runs each key once. [`IdempotencyLayer`](crate::IdempotencyLayer) makes it.
 ///
-/// It takes requests with any body and gives the service inside a [`RequestBody`]. The inner service is called in a
-/// task of its own, so it has to run within a tokio runtime.
+/// It takes requests with any body and gives the inner service a [`RequestBody`]. It calls the inner service in a
+/// separate task, so it needs a tokio runtime.
 ///
-/// It is always ready: the inner service is asked whether it has room only when something is to run, so a duplicate
-/// holds no place of a limit inside, and a stored answer needs none.
+/// It is always ready: it asks the inner service for room only when a handler is about to run. So a duplicate takes up
+/// no room under an inner limit, and a stored answer needs none.
 #[derive(Clone)]
 pub struct Idempotency<S> {
     inner: S,
@@ -79,7 +79,7 @@ where
     }
 }
 
-/// Hands a request on as it is.
+/// Passes a request on as it is.
 async fn pass<S, B>(
     mut inner: S,
     request: Request<RequestBody>,
@@ -102,7 +102,7 @@ impl<S: fmt::Debug> fmt::Debug for Idempotency<S> {
 
 type Answering<B, E> = Pin<Box<dyn Future<Output = Result<Response<ReplyBody<B>>, E>> + Send>>;
 
-/// The response of an [`Idempotency`].
+/// The future response of an [`Idempotency`].
 pub struct ResponseFuture<B, E> {
     future: Answering<B, E>,
 }

@@ -1,4 +1,4 @@
-//! [`HttpStats`]: what the layer did, in numbers; the same numbers go to the metrics of the store.
+//! [`HttpStats`]: what the layer did, in numbers. The metrics of the store have the same numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,13 +10,13 @@ use hapax::{Family, MetricSource};
 use crate::answer::ending::Ending;
 use crate::answer::reason::Reason;
 
-/// Routes that are counted by themselves; all others share one more.
+/// The most routes that are counted separately; all others count as one.
 const ROUTES_MAX: usize = 64;
 
-/// What routes over the most are counted as.
+/// The name of all routes beyond the limit.
 const OTHER_ROUTES: &str = "other";
 
-/// The endings without a reason of their own, in the order in which they are counted.
+/// The endings without a reason, in the order of their counters.
 const PLAIN: [(Ending, &str); 8] = [
     (Ending::Uncovered, "uncovered"),
     (Ending::Unkeyed, "unkeyed"),
@@ -41,7 +41,7 @@ fn index_of(ending: Ending) -> usize {
     place.expect("the lists have every ending")
 }
 
-/// The names of the endings, as in labels.
+/// The names of the endings in labels.
 fn names() -> impl Iterator<Item = String> {
     let plain = PLAIN.iter().map(|(_, name)| (*name).to_owned());
     let refused = Reason::ALL
@@ -50,7 +50,7 @@ fn names() -> impl Iterator<Item = String> {
     plain.chain(refused)
 }
 
-/// Requests by how they ended.
+/// Requests by their ending.
 #[derive(Debug)]
 pub(crate) struct Tally([Count; ENDINGS]);
 
@@ -89,10 +89,9 @@ macro_rules! runs {
 
         /// What a layer and its clones did since they were made.
         ///
-        /// Each request counts once among the answers: `requests` is the sum of `uncovered`,
-        /// `unkeyed`, `screened`, `executed`, `replayed`, `unprotected`, `abandoned`,
-        /// `inner_errors` and the refusals, as soon as none is under way. Each run of a handler
-        /// under a key counts once more among the runs, when it is over.
+        /// Each request counts once among the answers. When no request is in flight, `requests` is the sum of
+        /// `uncovered`, `unkeyed`, `screened`, `executed`, `replayed`, `unprotected`, `abandoned`, `inner_errors`
+        /// and the refusals. Each run of a handler under a key also counts once among the runs, when it is over.
         ///
         /// The metrics of the store have the same numbers by route: see `docs/http.md`.
         #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,14 +113,14 @@ macro_rules! runs {
 
 runs! {
     runs_stored: "Runs whose response is stored.",
-    runs_omitted: "Runs of which it is stored that they ran, and no response.",
-    runs_released: "Runs that gave their key up, to be tried again.",
+    runs_omitted: "Runs that are stored without their response.",
+    runs_released: "Runs that released their key for another attempt.",
     runs_in_doubt: "Runs that left their key in doubt.",
-    runs_lost: "Runs whose key another holder had taken over when they answered.",
-    runs_unstored: "Runs whose outcome the store did not take: it could not write, or was closed.",
-    runs_not_begun: "Runs that did not begin, because the inner service had no room or refused the request: their key is as it was.",
-    runs_panicked: "Runs that panicked; they count among the released or the ones in doubt too.",
-    runs_without_client: "Runs whose client was gone when they answered.",
+    runs_lost: "Runs that lost their key to another holder before they answered.",
+    runs_unstored: "Runs whose outcome the store did not accept, because it could not write or was closed.",
+    runs_not_begun: "Runs that did not begin, because the inner service had no room or refused the request. Their key is as it was.",
+    runs_panicked: "Runs that panicked. They also count among the released runs or the runs in doubt.",
+    runs_without_client: "Runs whose client had left when they answered.",
 }
 
 macro_rules! answers {
@@ -137,30 +136,30 @@ macro_rules! answers {
 }
 
 answers! {
-    uncovered, Uncovered: "Passed on because of their method, or because keys are ignored.",
-    unkeyed, Unkeyed: "Passed on because they had no key, where one is optional.",
-    screened, Screened: "Answered by the hook `screen`, before anything was claimed.",
-    executed, Executed: "Answered by their handler, run for them.",
-    replayed, Replayed: "Answered with a stored response.",
-    unprotected, Unprotected: "Passed on because the store could not answer and the layer fails open, whatever came of them.",
-    abandoned, Abandoned: "Whose client went away before they were answered, or for which a hook panicked; what ran for them went on.",
-    inner_errors, InnerError: "Answered with an error of the inner service.",
+    uncovered, Uncovered: "Requests that were passed on because of their method, or because keys are ignored.",
+    unkeyed, Unkeyed: "Requests that were passed on because they had no key and the key is optional.",
+    screened, Screened: "Requests that the hook `screen` answered, before anything was claimed.",
+    executed, Executed: "Requests that their own run of the handler answered.",
+    replayed, Replayed: "Requests that got a stored response.",
+    unprotected, Unprotected: "Requests that were passed on without protection, because the store could not answer and the layer fails open.",
+    abandoned, Abandoned: "Requests whose client left before the answer, or for which a hook panicked. Their runs continued.",
+    inner_errors, InnerError: "Requests that got an error of the inner service.",
 }
 
 impl HttpStats {
-    /// Requests that came.
+    /// All requests.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Requests refused for this reason.
+    /// Requests that were refused for this reason.
     #[must_use]
     pub fn refused(&self, reason: Reason) -> u64 {
         self.answers[index_of(Ending::Refused(reason))]
     }
 
-    /// Requests refused for any reason.
+    /// Requests that were refused, for any reason.
     #[must_use]
     pub fn refusals(&self) -> u64 {
         self.answers[PLAIN.len()..].iter().sum()
@@ -168,7 +167,7 @@ impl HttpStats {
 }
 
 impl Counters {
-    /// Where the answers of a route are counted. The first so many routes have a tally of their own.
+    /// The tally of a route; routes beyond the limit share one.
     pub(crate) fn route(&self, route: &str) -> Arc<Tally> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let is_full = routes.len() > ROUTES_MAX;
@@ -190,7 +189,7 @@ impl Counters {
     }
 }
 
-/// Endings that every route shows, so that a rate can be taken from the first one on.
+/// The endings that every route shows even at zero, so that a rate counts the first one.
 const SHOWN: [Ending; 2] = [Ending::Executed, Ending::Replayed];
 
 impl MetricSource for Counters {

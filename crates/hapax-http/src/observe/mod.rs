@@ -1,5 +1,5 @@
-//! What the layer tells of its requests and runs: counters, metrics, and one event of each request.
-//! Endings, outcomes and names of routes come in.
+//! Counters, metrics and events: what the layer reports about its requests and runs.
+//! Endings, outcomes and routes come in.
 //! Nothing here knows options, keys or leases.
 
 pub(crate) mod counters;

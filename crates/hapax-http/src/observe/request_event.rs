@@ -1,21 +1,21 @@
-//! [`RequestEvent`]: the one event of each request that the layer answers.
+//! [`RequestEvent`]: the one event for each request that the layer answers.
 
 use hapax::{KeyDigest, Namespace};
 use http::StatusCode;
 
 use crate::answer::outcome::Outcome;
 
-/// Most bytes of a request id, or the name of a route, in a line.
+/// The most bytes of a request id, or of a route, in an event.
 const SHOWN_BYTES_MAX: usize = 128;
 
-/// What is known of a request before it has its answer.
+/// What is known about a request before its answer.
 pub(crate) struct RequestEvent {
     route: String,
     request_id: Option<String>,
     pub(crate) key_digest: Option<KeyDigest>,
 }
 
-/// What there is to tell beside that.
+/// What is known with the answer.
 #[derive(Default)]
 struct Decided {
     decision: &'static str,
@@ -27,7 +27,7 @@ struct Decided {
 }
 
 impl RequestEvent {
-    /// `None` where nobody listens.
+    /// `None` if no subscriber listens.
     pub(crate) fn begin(route: &str, request_id: &[u8]) -> Option<Self> {
         let listens = tracing::enabled!(target: "hapax_http", tracing::Level::INFO);
         listens.then(|| Self {
@@ -65,7 +65,7 @@ impl RequestEvent {
                 decided.token = Some(token.to_string());
                 decided.attempt = Some(*attempt);
                 decided.stored = Some(*stored);
-                // The first request is this one, unless another was begun before it.
+                // Only the first attempt belongs to the first request for certain.
                 decided.first_request = self.request_id.clone().filter(|_| *attempt == 1);
             }
             Some(Outcome::Replayed {
@@ -114,7 +114,7 @@ fn first(id: &str) -> Option<String> {
     shown(id.as_bytes())
 }
 
-/// What a client has sent, so that it can neither make up a line nor move a cursor; `None` where it is empty.
+/// The start of a text from a client, escaped so that it can forge no line of a log; `None` if it is empty.
 fn shown(bytes: &[u8]) -> Option<String> {
     let head = &bytes[..bytes.len().min(SHOWN_BYTES_MAX)];
     (!head.is_empty()).then(|| head.escape_ascii().to_string())

@@ -1,4 +1,4 @@
-//! Which headers of a request say what it does, so that they are compared without being asked for.
+//! The headers that are compared by default, because they say what a request does.
 
 use http::HeaderName;
 use http::header::{
@@ -6,8 +6,8 @@ use http::header::{
     IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
-/// On which state the request is to act (RFC 9110 section 13), on which part (section 14), and what the body
-/// is apart from its type (section 8).
+/// The state that the request acts on (RFC 9110 section 13), the part (section 14), and what the body is besides its
+/// type (section 8).
 const STANDARD: [HeaderName; 11] = [
     IF_MATCH,
     IF_NONE_MATCH,
@@ -22,7 +22,7 @@ const STANDARD: [HeaderName; 11] = [
     CONTENT_DISPOSITION,
 ];
 
-/// The operation itself: `WebDAV` (RFC 4918), SOAP, and methods that travel within a `POST`.
+/// The operation itself: `WebDAV` (RFC 4918), SOAP, and methods inside a `POST`.
 const OPERATIONS: [&str; 8] = [
     "depth",
     "destination",
@@ -34,7 +34,7 @@ const OPERATIONS: [&str; 8] = [
     "x-method-override",
 ];
 
-/// Resumable uploads, tus and the draft of the IETF alike: where the body goes, and to which upload.
+/// Resumable uploads, both tus and the draft of the IETF: the upload that the body belongs to, and where it goes.
 const UPLOADS: &str = "upload-";
 
 /// Whether this header is compared by default.

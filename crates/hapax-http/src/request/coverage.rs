@@ -1,4 +1,4 @@
-//! [`Coverage`]: which requests the layer covers, and what it demands of their keys.
+//! [`Coverage`]: which requests the layer covers, and which keys it accepts.
 
 use http::request::Parts;
 use http::{HeaderName, Method};
@@ -9,20 +9,20 @@ use crate::answer::refusal::Refusal;
 use crate::request::header::{ClientKey, KeySyntax, key_of};
 use crate::request::key_rule::KeyRule;
 
-/// Whether a covered request has to have a key.
+/// Whether a covered request needs a key.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum KeyUse {
-    /// Without one it is refused.
+    /// A request without a key is refused.
     #[default]
     Required,
-    /// Without one it is passed on as it is.
+    /// A request without a key is passed on as it is.
     Optional,
-    /// The header is not even read, and everything is passed on as it is.
+    /// The header is not read, and every request is passed on as it is.
     Ignored,
 }
 
-/// Which requests are covered, and where and how they send their keys.
+/// Which requests are covered, and how they send their keys.
 #[derive(Clone)]
 pub(crate) struct Coverage {
     pub(crate) methods: Vec<Method>,
@@ -44,16 +44,16 @@ impl Default for Coverage {
     }
 }
 
-/// What the head of a request says of its key.
+/// What the layer does with a request, by its head.
 pub(crate) enum Entry {
-    /// Passed on as it is, and why.
+    /// Passes it on as it is, and counts it so.
     Pass(Ending),
     Guard(ClientKey),
     Refuse(Refusal),
 }
 
 impl Coverage {
-    /// Looks at the head alone.
+    /// Decides by the head alone.
     pub(crate) fn enter(&self, parts: &Parts) -> Entry {
         if self.key_use == KeyUse::Ignored || !self.methods.contains(&parts.method) {
             return Entry::Pass(Ending::Uncovered);

@@ -1,4 +1,4 @@
-//! [`RequestFingerprint`]: what of a request has to be the same when its key comes again.
+//! [`RequestFingerprint`]: which parts of a request are compared when its key comes again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::request::operation::requested_uri;
 use crate::request::{compared_headers, form_body, uri_spelling};
 
 /// Added to the number of a scheme, and raised whenever the rules of this file change: retries that began
-/// under the rules before are then answered, not refused.
+/// under the old rules are then answered, not refused.
 const RULES: u32 = 1 << 24;
 
 type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 
-/// What of a request has to be the same when its key comes again; by default its method, path, query, body,
+/// Which parts of a request are compared when its key comes again. By default these are method, path, query, body,
 /// the type of the body, and the headers that say what the request does.
 ///
 /// Each part has a label, and a mismatch names those that differ:
@@ -30,22 +30,22 @@ type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 /// | label | what is compared |
 /// | --- | --- |
 /// | `method` | the method |
-/// | `path`, `query` | as RFC 3986 section 6.2.2 has it: `%7e` is `~`, and `%2f` is `%2F`, but not `/` |
-/// | `content-type` | type and parameters, in any case and order; `charset=utf-8` may be left out. An empty body has none |
-/// | `body` | as its type says, see below; all bytes count, whatever their number |
-/// | `header:NAME` | a header with all its values in their order: those that you name, and by default conditions and ranges (`If-Match`, `Range`, `Content-Range`, ...), what the body is (`Content-Encoding`, ...), uploads (`Upload-*`), and what puts another operation into a request (`Destination`, `X-HTTP-Method-Override`, ...); `docs/http.md` lists them |
-/// | `headers` | the latter together, where there are more of them than can be named |
-/// | your own | what [`part`](Self::part) makes |
+/// | `path`, `query` | in the spelling of RFC 3986 section 6.2.2: `%7e` is `~`, and `%2f` is `%2F`, but not `/` |
+/// | `content-type` | type and parameters, in any case and order. `charset=utf-8` is optional. An empty body has no type |
+/// | `body` | as its type says, see below. All bytes count, whatever the size |
+/// | `header:NAME` | a header with all its values in their order: the headers that you name, and by default conditions and ranges (`If-Match`, `Range`, `Content-Range`, ...), descriptions of the body (`Content-Encoding`, ...), uploads (`Upload-*`), and headers that change the operation (`Destination`, `X-HTTP-Method-Override`, ...); `docs/http.md` lists them |
+/// | `headers` | the default headers together, if a request has more of them than a fingerprint has room for |
+/// | your own | the bytes that [`part`](Self::part) returns |
 ///
 /// | type of the body | how the body is compared |
 /// | --- | --- |
-/// | JSON | by what it means: member order, white space and escapes do not count, array order does, numbers are exact |
-/// | `application/x-www-form-urlencoded` | by its decoded fields; the order of fields of different names does not count |
-/// | `multipart/form-data` | part by part, each with its headers and bytes; the boundary does not count, nor the order of parts of different names |
+/// | JSON | by its meaning: member order, white space and escapes do not count, array order does, numbers are exact |
+/// | `application/x-www-form-urlencoded` | by its decoded fields; the order of fields with different names does not count |
+/// | `multipart/form-data` | part by part, each with its headers and bytes; neither the boundary nor the order of parts with different names counts |
 /// | other `multipart` | as above, and the order counts |
 /// | any other, or none | byte for byte |
 ///
-/// A body that is not what its type says, or that has a `Content-Encoding`, is compared byte for byte.
+/// A body that does not match its type, or has a `Content-Encoding`, is compared byte for byte.
 #[derive(Clone)]
 #[must_use]
 pub struct RequestFingerprint {
@@ -54,7 +54,7 @@ pub struct RequestFingerprint {
     path: bool,
     query: bool,
     headers: Vec<HeaderName>,
-    /// Headers that do not count although they do by default.
+    /// Headers that count by default, but not here.
     ignored: Vec<HeaderName>,
     body: BodyComparison,
     extra: Vec<(String, Extra)>,
@@ -83,13 +83,13 @@ impl Default for RequestFingerprint {
 }
 
 impl RequestFingerprint {
-    /// The defaults, as scheme 1.
+    /// The default rules, as scheme 1.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number of these rules. Fingerprints of two schemes are not compared, so give changed rules
-    /// another number: retries that began under the old ones are then answered, not refused.
+    /// The number of these rules. Fingerprints of different schemes are not compared, so give changed rules
+    /// another number: retries that began under the old rules are then answered, not refused.
     pub fn scheme(mut self, scheme: u32) -> Self {
         self.scheme = scheme;
         self
@@ -113,8 +113,8 @@ impl RequestFingerprint {
         self
     }
 
-    /// This header counts, with all its values in their order. At most ten of them and of
-    /// [parts](Self::part) together.
+    /// This header counts, with all its values in their order. Headers and [parts](Self::part) together may be at
+    /// most ten.
     pub fn header(mut self, name: HeaderName) -> Self {
         self.ignored.retain(|ignored| *ignored != name);
         if !self.headers.contains(&name) {
@@ -123,20 +123,20 @@ impl RequestFingerprint {
         self
     }
 
-    /// This header does not count, although it does by default.
+    /// This header does not count, even if it does by default.
     pub fn without_header(mut self, name: HeaderName) -> Self {
         self.headers.retain(|counted| *counted != name);
         self.ignored.push(name);
         self
     }
 
-    /// How JSON bodies are compared: which members count, or by the letter of RFC 8785.
+    /// How JSON bodies are compared: which members count, or strictly by RFC 8785.
     pub fn json(mut self, json: CanonicalJson) -> Self {
         self.body = BodyComparison::Auto(json);
         self
     }
 
-    /// Bodies are compared byte for byte, JSON and forms too. Their type counts all the same.
+    /// Bodies are compared byte for byte, including JSON and forms. Their type still counts.
     pub fn body_as_bytes(mut self) -> Self {
         self.body = BodyComparison::Bytes;
         self
@@ -148,7 +148,7 @@ impl RequestFingerprint {
         self
     }
 
-    /// Something else counts, under a label of your own of 1 to 64 bytes.
+    /// These bytes count too, under a label of your own of 1 to 64 bytes.
     pub fn part(
         mut self,
         label: impl Into<String>,
@@ -195,12 +195,12 @@ impl RequestFingerprint {
             builder = builder.part(label, part(parts, body));
         }
         builder.build().map_err(|error| {
-            let detail = "the rules of the fingerprint of this route do not hold";
+            let detail = "the fingerprint rules of this route are invalid";
             Refusal::new(Reason::Unavailable, detail).because(error)
         })
     }
 
-    /// The headers that count by default, each under its name where there is room for the names.
+    /// The headers that count by default, each under its name if the names fit.
     fn compared_by_default(&self, headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
         let counts = |name: &&HeaderName| {
             compared_headers::counts(name)
@@ -209,7 +209,7 @@ impl RequestFingerprint {
         };
         let mut names: Vec<&HeaderName> = headers.keys().filter(counts).collect();
         names.sort_unstable_by_key(|name| name.as_str());
-        // The method, the path, the query, the body and its type.
+        // The other parts include method, path, query, body and its type.
         let others = 5 + self.headers.len() + self.extra.len();
         let fits = names.len() + others <= FINGERPRINT_PARTS_MAX
             && names
@@ -242,7 +242,7 @@ impl RequestFingerprint {
             }
             _ => None,
         };
-        // What was read by its boundary has none, and so is never equal to what was not.
+        // A body that was read by its boundary is spelled without it, so it never equals a body that was not.
         let spelled = media_type.spelled(read.is_some());
         Ok(Content {
             media_type: Some(spelled),
@@ -251,12 +251,12 @@ impl RequestFingerprint {
     }
 }
 
-/// A body as it is compared.
+/// A body in the form that is compared.
 #[derive(Default)]
 struct Content {
-    /// In one spelling; an empty body has none.
+    /// The type in one spelling; `None` for an empty body.
     media_type: Option<Vec<u8>>,
-    /// What was read by the type; without it all bytes are compared.
+    /// The body as its type reads it; `None` if its bytes are compared.
     read: Option<Vec<u8>>,
 }
 

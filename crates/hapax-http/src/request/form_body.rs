@@ -1,6 +1,6 @@
-//! The fields of a form in one spelling: `application/x-www-form-urlencoded`, and `multipart`.
+//! Form bodies in one spelling: `application/x-www-form-urlencoded` and `multipart`.
 //!
-//! What cannot be read for certain is `None`, and its bytes are compared as they are.
+//! A body that parsers may read differently is `None`, and its bytes are compared.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -14,19 +14,19 @@ use multer::Multipart;
 
 use crate::request::framing::framed;
 
-/// Most fields, or parts, of a form that is taken apart.
+/// The most fields, or parts, of a form that is read.
 const FIELDS_MAX: usize = 1024;
 
-/// Most bytes of the headers of one part.
+/// The most bytes in the headers of one part.
 const PART_HEADERS_BYTES_MAX: usize = 16 * 1024;
 
-/// The fields in the order of their names; those of one name stay in their order.
+/// The fields sorted by name; fields with the same name keep their order.
 pub(crate) fn urlencoded(body: &[u8]) -> Option<Vec<u8>> {
     if memchr::memchr_iter(b'&', body).count() >= FIELDS_MAX || has_stray_percent(body) {
         return None;
     }
     let mut fields: Vec<_> = form_urlencoded::parse(body).collect();
-    // It stands for bytes that are no text, and they are not all alike.
+    // The replacement character stands for bytes that are not text, so different bytes would look the same.
     let is_lossy = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
     if fields
         .iter()
@@ -39,7 +39,7 @@ pub(crate) fn urlencoded(body: &[u8]) -> Option<Vec<u8>> {
     Some(out.extend_pairs(fields).finish().into_bytes())
 }
 
-/// A `%` that encodes nothing: readers do not agree on it.
+/// Whether a `%` encodes nothing: parsers disagree on it.
 fn has_stray_percent(body: &[u8]) -> bool {
     memchr::memchr_iter(b'%', body).any(|at| {
         let digits = body.get(at + 1..at + 3);
@@ -47,8 +47,8 @@ fn has_stray_percent(body: &[u8]) -> bool {
     })
 }
 
-/// The parts without what lies between them: their headers and their content, byte for byte. Those of a form are
-/// in the order of their names, and those of one name stay in their order.
+/// The headers and the content of each part, byte for byte, without the boundaries. Parts of a form are sorted by
+/// name; parts with the same name keep their order.
 pub(crate) fn multipart(body: &Bytes, boundary: &str, is_form: bool) -> Option<Vec<u8>> {
     if !is_all_parts(body, boundary) {
         return None;
@@ -75,8 +75,8 @@ pub(crate) fn multipart(body: &Bytes, boundary: &str, is_form: bool) -> Option<V
     Some(framed(fields))
 }
 
-/// Whether nothing but an empty line stands before the first boundary, and nothing after the last: readers pass
-/// over what does.
+/// Whether there is nothing but an empty line before the first boundary, and nothing after the last: parsers skip
+/// such text.
 fn is_all_parts(body: &[u8], boundary: &str) -> bool {
     let body = body.strip_prefix(b"\r\n").unwrap_or(body);
     let Some(rest) = body
@@ -93,7 +93,7 @@ fn is_all_parts(body: &[u8], boundary: &str) -> bool {
     matches!(after, Some(b"" | b"\r\n"))
 }
 
-/// The headers of a part in the order of their names.
+/// The headers of a part, sorted by name.
 fn spelled(headers: &HeaderMap) -> Option<Vec<u8>> {
     let mut lines: Vec<(&[u8], &[u8])> = headers
         .iter()
@@ -108,7 +108,7 @@ fn spelled(headers: &HeaderMap) -> Option<Vec<u8>> {
     (bytes <= PART_HEADERS_BYTES_MAX).then(|| framed(lines))
 }
 
-/// What a future over a body that is all there comes to, without waiting.
+/// The output of a future that reads a complete body, which never has to wait.
 fn now<F: Future>(future: F) -> Option<F::Output> {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {
@@ -126,7 +126,7 @@ mod tests {
     use super::{multipart, urlencoded};
     use crate::request::media_type::{BodyFormat, MediaType};
 
-    /// Bytes that are often close to a form.
+    /// Bytes that are often almost a form.
     fn pieces(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             4 => prop::sample::select(pieces).prop_map(<[u8]>::to_vec),
@@ -181,7 +181,7 @@ mod tests {
             let read = multipart(&body, "x", true);
             prop_assert_eq!(&multipart(&body, "x", true), &read);
             prop_assert!(read.is_none() || multipart(&body, "x", false).is_some());
-            // Its content cannot hide behind its last boundary.
+            // No content can hide behind the last boundary.
             let more = Bytes::from([&body, &b"\r\nmore"[..]].concat());
             prop_assert!(read.is_none() || multipart(&more, "x", true).is_none());
         }

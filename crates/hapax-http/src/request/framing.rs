@@ -1,6 +1,6 @@
-//! Lists of values as bytes, each value with its length before it.
+//! Lists of values as bytes, each value after its length.
 
-/// No two lists of values come to the same bytes.
+/// Different lists of values never give the same bytes.
 pub(crate) fn framed<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for value in values {

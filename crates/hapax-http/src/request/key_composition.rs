@@ -1,4 +1,4 @@
-//! [`KeyComposition`]: the key of the store, of whose request it is, of which operation, under which key of the client.
+//! [`KeyComposition`]: the key of the store, made of the scope, the operation and the key of the client.
 
 use std::sync::Arc;
 
@@ -31,16 +31,16 @@ impl Default for KeyComposition {
 }
 
 impl KeyComposition {
-    /// The key of the store for a key of a client in its canonical spelling.
+    /// The key of the store; `client_key` is in its canonical spelling.
     pub(crate) fn key(&self, parts: &Parts, client_key: &str) -> Result<Key, Refusal> {
         let scope = self.scope_of(parts)?;
         let operation = (self.operation)(parts);
         if scope.len() > SCOPE_BYTES_MAX {
-            let detail = "the scope of the request is over 255 bytes: the hook `scope` has to give a shorter name";
+            let detail = "the scope of the request is over 255 bytes: the hook `scope` must return a shorter name";
             return Err(Refusal::new(Reason::MissingScope, detail));
         }
         if operation.len() > OPERATION_BYTES_MAX {
-            let detail = "the method and the path are over 500 bytes: send what is variable in the query or the body";
+            let detail = "the method and the path are over 500 bytes: send the variable parts in the query or the body";
             return Err(Refusal::new(Reason::OperationTooLong, detail));
         }
         Ok(KeyParts::new(&scope, &operation, client_key).to_key())
@@ -50,10 +50,10 @@ impl KeyComposition {
         let Some(scope) = &self.scope else {
             return Ok(String::new());
         };
-        // An empty name is a lookup that found nobody, and all whom it does not find would be one.
+        // An empty name often means a failed lookup, and all tenants that are not found would share one scope.
         let scope = scope(parts).filter(|scope| !scope.is_empty());
         scope.ok_or_else(|| {
-            let detail = "the service has not told whose request this is, so it was not run";
+            let detail = "the service did not say whose request this is, so nothing ran";
             Refusal::new(Reason::MissingScope, detail)
         })
     }

@@ -1,4 +1,4 @@
-//! The body of a request, read whole up to a limit.
+//! Reads the body of a request up to a limit.
 
 use http_body::Body;
 use http_body_util::LengthLimitError;
@@ -9,7 +9,7 @@ use crate::body::collected::{Collected, collect_up_to};
 use crate::body::error::{BoxError, causes};
 use crate::body::whole::Whole;
 
-/// Reads a body of at most this many bytes.
+/// Reads a body of at most `limit` bytes.
 pub(crate) async fn read_whole<B>(body: B, limit: usize) -> Result<Whole, Refusal>
 where
     B: Body,
@@ -17,7 +17,7 @@ where
 {
     let too_large = |detail: String| Refusal::new(Reason::BodyTooLarge, detail);
     let is_over = || too_large(format!("the limit of this route is {limit} bytes"));
-    // What says that it is too long is not read at all.
+    // A body that announces that it is too long is not read at all.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(is_over());
     }
@@ -28,13 +28,13 @@ where
             "the body is over the limit of this service".to_owned(),
         )),
         Collected::Broken(_) => {
-            let detail = "the body ended before its end; nothing was run";
+            let detail = "the body broke off before its end; nothing ran";
             Err(Refusal::new(Reason::BodyUnreadable, detail))
         }
     }
 }
 
-/// Whether the body broke off at a limit of a layer further out.
+/// Whether the body broke off at a limit of an outer layer.
 fn is_limit(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error).any(|cause| cause.is::<LengthLimitError>())
 }

@@ -1,4 +1,4 @@
-//! [`MediaType`]: the `Content-Type` of a request in one spelling, and how its body is read.
+//! [`MediaType`]: the `Content-Type` of a request in one spelling, and the format of its body.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -6,20 +6,20 @@ use mediatype::ReadParams;
 
 use crate::request::framing::framed;
 
-/// In place of a boundary by which the body was read; no framed parameter is that short.
+/// Stands for the boundary of a body that was read by it; no framed parameter is that short.
 const READ_BY_ITS_BOUNDARY: &[u8] = b"*";
 
-/// How a body is read, as its type tells.
+/// The format of a body, by its type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum BodyFormat {
     Json,
     UrlEncoded,
-    /// Parts between boundaries; their order counts unless they are the fields of a form.
+    /// Parts between boundaries; their order counts unless they are fields of a form.
     Multipart {
         boundary: String,
         is_form: bool,
     },
-    /// As bytes.
+    /// A format that is compared as bytes.
     Other,
 }
 
@@ -27,15 +27,15 @@ pub(crate) enum BodyFormat {
 #[derive(Clone, Debug)]
 pub(crate) struct MediaType {
     body_format: BodyFormat,
-    /// Type and subtype in lower case, and the parameters that count, in the order of their names, but for a
-    /// boundary; what stands in the header, framed, where that is no media type.
+    /// Type and subtype in lower case, and the parameters that count, sorted by name, without the boundary. For a
+    /// header that is not a media type, its framed text.
     spelled: Vec<u8>,
-    /// As the header has it, framed; empty without a header.
+    /// The framed boundary of the header; empty without one.
     boundary: Vec<u8>,
 }
 
 impl MediaType {
-    /// Of these headers. What cannot be read, or is there twice, is a type of its own.
+    /// The type in these headers. A header that cannot be read, or comes twice, is a type of its own.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(CONTENT_TYPE).iter();
         let read = match (lines.next(), lines.next()) {
@@ -64,7 +64,7 @@ impl MediaType {
                     value.unquoted_str().into_owned(),
                 )
             })
-            // It says what goes without saying.
+            // UTF-8 is the default anyway.
             .filter(|(name, value)| name != "charset" || !value.eq_ignore_ascii_case("utf-8"))
             .collect();
         parameters.sort();
@@ -80,12 +80,12 @@ impl MediaType {
         })
     }
 
-    /// How a body of this type is read.
+    /// The format of a body of this type.
     pub(crate) fn body_format(&self) -> &BodyFormat {
         &self.body_format
     }
 
-    /// The one spelling. The boundary counts only where the body was not read by it.
+    /// The one spelling of the type. The boundary counts only if the body was not read by it.
     pub(crate) fn spelled(&self, is_parsed: bool) -> Vec<u8> {
         let boundary = if is_parsed && !self.boundary.is_empty() {
             READ_BY_ITS_BOUNDARY

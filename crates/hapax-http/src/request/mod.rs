@@ -1,6 +1,6 @@
-//! What is read of a request: its key, its operation, its body, and what is compared when its key comes again.
-//! The head and the body of a request come in, and a key, a fingerprint or a refusal comes out.
-//! Nothing here knows the store's answers, leases or the service inside.
+//! What the layer reads of a request: its key, its operation, its body, and its fingerprint.
+//! The head and the body of a request come in.
+//! Nothing here knows claims, leases or the inner service.
 
 mod compared_headers;
 pub(crate) mod coverage;

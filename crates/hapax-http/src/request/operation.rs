@@ -1,4 +1,4 @@
-//! [`operation`]: what a request asks for.
+//! [`operation`]: the operation that a request asks for.
 
 use http::Uri;
 use http::request::Parts;
@@ -6,10 +6,10 @@ use http::request::Parts;
 use crate::request::uri_spelling;
 
 /// The operation that a request asks for, unless [`IdempotencyLayer::operation`] says otherwise: the method and
-/// the route, in axum its template, as in `POST /payments/{id}`, else the path in the one spelling of RFC 3986,
-/// section 6.2.2: `/pay/%7Ebob` is `/pay/~bob`.
+/// the route. In axum the route is the template, as in `POST /payments/{id}`; otherwise it is the path in the
+/// spelling of RFC 3986, section 6.2.2: `/pay/%7Ebob` is `/pay/~bob`.
 ///
-/// A service with several hosts puts the host before it:
+/// A service with several hosts adds the host:
 ///
 /// ```
 /// # use hapax::{Policy, Store};
@@ -36,7 +36,7 @@ pub fn operation(parts: &Parts) -> String {
     }
 }
 
-/// The template that axum has matched.
+/// The template that axum matched.
 #[cfg(feature = "axum")]
 pub(crate) fn template(parts: &Parts) -> Option<&str> {
     let matched = parts.extensions.get::<axum::extract::MatchedPath>();
@@ -48,7 +48,7 @@ pub(crate) fn template(_: &Parts) -> Option<&str> {
     None
 }
 
-/// What was asked for: a router that is nested in another finds its prefix taken off the head.
+/// The URI that the client asked for: in a nested router the head lacks the prefix of that router.
 #[cfg(feature = "axum")]
 pub(crate) fn requested_uri(parts: &Parts) -> &Uri {
     let original = parts.extensions.get::<axum::extract::OriginalUri>();

@@ -1,15 +1,15 @@
-//! One spelling for every path, and every query, of the same meaning (RFC 3986 section 6.2.2).
+//! One spelling for all paths, and all queries, with the same meaning (RFC 3986 section 6.2.2).
 //!
-//! An encoded character that needs no encoding stands as itself, every other encoding has its digits in
-//! upper case, what may not stand in a URI is encoded, and a path has no dot segments. An encoded `/` stays
-//! another character than `/`, and an encoded `+` another one than `+`.
+//! Characters that need no encoding are decoded, other encodings get upper-case digits, characters that a URI does not
+//! allow are encoded, and paths lose their dot segments. An encoded `/` stays different from `/`, and an encoded `+`
+//! from `+`.
 
 use std::fmt::Write;
 
-/// Beside letters and digits, these need no encoding (section 2.3).
+/// Besides letters and digits, these characters need no encoding (section 2.3).
 const UNRESERVED: &[u8] = b"-._~";
 
-/// These may stand for themselves, and mean something else when they are encoded (section 3.3 and 3.4).
+/// These characters are allowed, and mean something else when encoded (sections 3.3 and 3.4).
 const RESERVED: &[u8] = b"!$&'()*+,;=:@/?";
 
 /// The one spelling of a path.
@@ -36,7 +36,7 @@ fn spelled(text: &str) -> String {
         if stands {
             out.push(char::from(byte));
         } else {
-            // A `%` that encodes nothing stands for itself, as most readers take it.
+            // A `%` that encodes nothing is a plain `%`, as for most parsers.
             let written = write!(out, "%{byte:02X}");
             written.expect("a string takes any text");
         }
@@ -44,7 +44,7 @@ fn spelled(text: &str) -> String {
     out
 }
 
-/// The byte that is encoded here, and what follows it.
+/// The byte that is encoded at the start of the text, and the rest.
 fn decoded(text: &[u8]) -> Option<(u8, &[u8])> {
     let [b'%', high, low, after @ ..] = text else {
         return None;
@@ -54,7 +54,7 @@ fn decoded(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((u8::try_from(byte).ok()?, after))
 }
 
-/// Section 5.2.4.
+/// Removes dot segments (section 5.2.4).
 fn without_dot_segments(path: String) -> String {
     if !path.starts_with('/') || !path.contains("/.") {
         return path;
@@ -83,7 +83,7 @@ mod tests {
 
     use super::{path, query};
 
-    /// The examples of RFC 3986, sections 2.3, 5.2.4, 5.4 and 6.2.2, and what routers and proxies disagree on.
+    /// The examples of RFC 3986, sections 2.3, 5.2.4, 5.4 and 6.2.2, and paths that routers and proxies disagree on.
     #[test]
     fn paths_of_one_meaning_have_one_spelling() {
         for (spelling, wanted) in [
@@ -146,7 +146,7 @@ mod tests {
             prop_assert_eq!(query(&query(&text)), query(&text));
         }
 
-        /// Every byte encoded, in either case, is the same path.
+        /// A path with every byte encoded, in either case, is the same path.
         #[test]
         fn encoding_what_needs_none_changes_nothing(text in "[a-zA-Z0-9._~-]{1,20}", upper: bool) {
             let encoded: String = text

@@ -1,4 +1,4 @@
-//! [`ClientStream`]: a response on its way to its client, piece by piece.
+//! [`ClientStream`]: a response that is sent to its client piece by piece.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,50 +9,50 @@ use tokio::sync::mpsc;
 use crate::body::error::BoxError;
 use crate::body::reply_body::{Piece, ReplyBody};
 
-/// Pieces of a body that wait for a slow client before its handler has to.
+/// The most pieces that wait for a slow client before the handler has to wait.
 const PIECES_MAX: usize = 8;
 
-/// A response on its way to a client, which may be slow, or gone.
+/// A response that is sent to its client, which may be slow or gone.
 ///
-/// A client that knows the length takes the last byte for the end, so that byte is sent when the end
-/// is stored. A stream of unknown length is not held up: its end is sent when it is stored.
+/// A client that knows the length takes the last byte for the end, so that byte is held until the end is stored. In a
+/// stream of unknown length only the end itself waits until it is stored.
 pub(crate) struct ClientStream {
-    /// `None` once the client has gone away: it is not waited for again.
+    /// `None` once the client has left.
     client: Option<mpsc::Sender<Piece>>,
     /// The length that the client knows.
     length: Option<u64>,
     sent: u64,
-    /// From the last byte of that length on.
+    /// The frames from the last byte of that length on.
     held: Vec<Frame<Bytes>>,
 }
 
 impl ClientStream {
-    /// The stream, and the body that its client reads.
+    /// The stream, and the body for the client.
     pub(crate) fn open<B>(headers: &HeaderMap, hint: SizeHint) -> (Self, ReplyBody<B>) {
         let (client, pieces) = mpsc::channel(PIECES_MAX);
         let stream = Self {
             client: Some(client),
-            length: told_length(headers).or(hint.exact()),
+            length: announced_length(headers).or(hint.exact()),
             sent: 0,
             held: Vec::new(),
         };
         (stream, ReplyBody::stream(pieces, hint))
     }
 
-    /// How many bytes came.
+    /// The number of bytes so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.sent
     }
 
     /// Sends a frame, or holds it until the end is stored.
     pub(crate) async fn push(&mut self, frame: Frame<Bytes>) {
-        // A piece without bytes tells nothing, and is not the end.
+        // An empty piece is not the end.
         if frame.data_ref().is_some_and(Bytes::is_empty) {
             return;
         }
         if let Some(data) = frame.data_ref() {
             self.sent += u64::try_from(data.len()).unwrap_or(u64::MAX);
-            // What comes after the length that was told is not waited for, so nothing is held for it.
+            // A client does not wait for bytes beyond the announced length, so they hold nothing back.
             self.send_held().await;
         }
         if self.length.is_some_and(|length| self.sent >= length) {
@@ -62,7 +62,7 @@ impl ClientStream {
         }
     }
 
-    /// Sends what is held, and the end.
+    /// Sends the held frames, and the end.
     pub(crate) async fn end(mut self) {
         self.send_held().await;
         self.send(None).await;
@@ -88,7 +88,7 @@ impl ClientStream {
     }
 }
 
-/// The length that the head tells, of a body that may not know it.
-fn told_length(headers: &HeaderMap) -> Option<u64> {
+/// The length that the head announces, even if the body does not know it.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

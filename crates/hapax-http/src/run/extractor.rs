@@ -1,4 +1,4 @@
-//! [`Run`] as an extractor of axum.
+//! [`Run`] as an axum extractor.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ impl<S: Sync> FromRequestParts<S> for Run {
         let run = parts.extensions.get::<Self>().cloned();
         run.ok_or((
             StatusCode::INTERNAL_SERVER_ERROR,
-            "this handler runs under an idempotency key only: put the layer around its route, and require a key",
+            "this handler needs an idempotency key: put the layer around its route, and require a key",
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! The task of a handler, of its own, so that a client that goes away takes nothing with it.
+//! The task of a handler, which goes on when its client leaves.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,14 +31,14 @@ use crate::run::panic::{Panicked, caught};
 
 type Answer<B, E> = Result<Response<ReplyBody<B>>, E>;
 
-/// What the task of a handler hands to whoever waits for it.
+/// What the task of a handler sends to the waiting request.
 enum Reply<B, E> {
     Answer(Response<ReplyBody<B>>),
     Refusal(Refusal),
     Error(E),
 }
 
-/// Runs the handler under its lease, and waits for its answer. Whoever stops waiting stops nothing.
+/// Runs the handler under its lease, and waits for its answer. Dropping the wait does not stop the handler.
 pub(crate) async fn run<S, B>(
     config: Arc<Config>,
     inner: S,
@@ -73,25 +73,26 @@ where
 }
 
 fn handler_failed() -> Refusal {
-    let detail = "the handler ended without an answer; the same request under the same key tells what became of it";
+    let detail = "the handler ended without an answer; send the same request again, under the same key: the answer tells what happened to it";
     Refusal::new(Reason::HandlerFailed, detail)
 }
 
-/// Dropped before the handler has begun, by a runtime that ends or a hook, it leaves the key as it was.
+/// The task of a handler. If a runtime that ends, or a hook, drops it before the handler began, the key stays as it
+/// was.
 struct HandlerTask<B, E> {
     config: Arc<Config>,
     key: HeldKey,
-    /// Where the answer goes, until it has gone.
+    /// `None` once the answer is sent.
     client: Option<oneshot::Sender<Reply<B, E>>>,
-    /// From here on nobody can say that nothing took effect.
+    /// From then on something may have taken effect.
     has_begun: bool,
 }
 
-/// What waiting for the inner service came to.
+/// The result of waiting for the inner service.
 enum Room<E> {
     Ready,
     Failed(E),
-    /// The client went away first.
+    /// The client left first.
     Unwanted,
 }
 
@@ -108,7 +109,7 @@ where
         match caught(|| self.room(&mut inner)).await {
             Ok(Room::Ready) if self.key.run().is_lost() => {
                 self.key.take_back();
-                let detail = "there was no room for so long that the key was lost; nothing was run";
+                let detail = "the service had no room until the key was lost; nothing ran";
                 let refusal = Refusal::new(Reason::Unavailable, detail);
                 return self.refuse(refusal.retry_after(self.config.retry_after));
             }
@@ -132,7 +133,7 @@ where
                 }
             }
             Ok(Err(error)) => {
-                // The hook that is asked is code of the service.
+                // The hook is code of the service, and may panic.
                 let asked = catch_unwind(AssertUnwindSafe(|| {
                     self.config.dispositions.of_error(&error)
                 }));
@@ -144,7 +145,7 @@ where
         }
     }
 
-    /// Waits until the inner service has room for a request, as long as its client waits for the answer.
+    /// Waits until the inner service has room, or the client leaves.
     async fn room<S>(&mut self, inner: &mut S) -> Room<E>
     where
         S: Service<Request<RequestBody>, Error = E>,
@@ -160,12 +161,12 @@ where
         .await
     }
 
-    /// The handler panicked, or the body of its response, or a hook that looks at that.
+    /// After a panic of the handler, the body of its response, or a hook that inspects it.
     async fn panicked(&mut self) {
         self.config.counters.runs_panicked.one_more();
         let disposition = self.config.dispositions.on_panic;
         self.key.give_up(disposition, "the handler panicked").await;
-        // Within a stream, its client sees that it broke off.
+        // The client of a stream sees that it broke off.
         if self.client.is_some() {
             self.refuse(handler_failed());
         }
@@ -190,7 +191,7 @@ where
                         self.key
                             .give_up(disposition, "the response broke off")
                             .await;
-                        let detail = "the same request under the same key tells what became of it";
+                        let detail = "send the same request again, under the same key: the answer tells what happened to it";
                         self.refuse(Refusal::new(Reason::AnswerBroken, detail));
                     }
                 }
@@ -206,7 +207,7 @@ where
         }
     }
 
-    /// Whether a body is read before anything of it is sent.
+    /// Whether a body is read to its end before it is sent.
     fn is_collected(&self, hint: &SizeHint) -> bool {
         let limit = u64::try_from(self.config.response_bytes_max).unwrap_or(u64::MAX);
         match hint.exact() {
@@ -229,7 +230,7 @@ where
         }
     }
 
-    /// Everybody gets the answer that is stored, the run that came too late as well.
+    /// Answers with the stored response of the winner, so that all clients of the key get the same answer.
     fn answer_of_winner(&mut self, winner: Option<Box<Winner>>, parts: Parts, body: Whole) {
         let marks = &self.config.reply_headers;
         let replay =
@@ -244,7 +245,7 @@ where
         }
     }
 
-    /// Sends a response as it comes, and stores that it ran when it has ended.
+    /// Sends a response as it arrives, and stores at its end that the handler ran.
     async fn stream(&mut self, parts: Parts, start: Bytes, mut rest: Pin<Box<B>>) {
         let status = parts.status;
         let hint = longer(&rest.size_hint(), start.len());

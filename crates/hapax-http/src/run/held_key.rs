@@ -1,4 +1,4 @@
-//! [`HeldKey`]: the key of a run, until it is settled.
+//! [`HeldKey`]: the key that a run holds until it settles it.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use crate::answer::outcome::Outcome;
 use crate::config::Config;
 use crate::run::run_handle::{HeldLease, Run};
 
-/// The key of a run, until it is settled. Whatever becomes of it is counted here.
+/// The key that a run holds until it settles it. Each way to settle it counts.
 pub(crate) struct HeldKey {
     config: Arc<Config>,
     lease: HeldLease,
-    /// Of the request that runs.
+    /// The fingerprint of the request that runs.
     fingerprint: Fingerprint,
 }
 
-/// What settling a key came to.
+/// The result of settling a key.
 enum Settled {
-    /// As asked.
+    /// The store accepted it.
     Done,
-    /// Another holder has won; this is its response, where there is one and it ran the same request.
+    /// Another holder won; with its response, if it stored one for the same request.
     Lost(Option<Box<Winner>>),
-    /// The store did not take it.
+    /// The store did not accept it.
     Not,
 }
 
@@ -37,11 +37,13 @@ pub(crate) struct Winner {
     pub(crate) expires_at: u64,
 }
 
-/// What storing a response came to.
+/// The result of storing a response.
 pub(crate) enum Stored {
+    /// It is stored until then.
     Until(u64),
-    /// Another holder has won; see [`Winner`].
+    /// Another holder won; with its response, if it stored one for the same request.
     Lost(Option<Box<Winner>>),
+    /// The store did not accept it, or it is too long.
     Not,
 }
 
@@ -67,7 +69,7 @@ impl HeldKey {
         }
     }
 
-    /// Stores a response; `None` where the key is settled already.
+    /// Stores a response; `None` if the key is settled already.
     pub(crate) async fn store(&self, response: &StoredResponse) -> Option<Stored> {
         let bytes = response.to_bytes();
         let lease = self.lease.take()?;
@@ -77,8 +79,8 @@ impl HeldKey {
                 .await;
             return Some(Stored::Not);
         }
-        // From before it is stored: the store counts from when it has the outcome, not from when that
-        // is on the medium.
+        // Computed before the outcome is stored: the store counts from when it has the outcome, not from when
+        // that is on the medium.
         let expires_at = expiry_after(policy.completed_retention());
         let counters = &self.config.counters;
         Some(match self.settled(lease.complete_async(&bytes).await) {
@@ -97,7 +99,7 @@ impl HeldKey {
         })
     }
 
-    /// Stores that it ran, and how it answered, without the answer.
+    /// Stores that the handler ran, and the status and length of its response, but not the response.
     pub(crate) async fn omit(&self, status: StatusCode, bytes: u64) {
         if let Some(lease) = self.lease.take() {
             self.complete_without_body(lease, status, bytes).await;
@@ -143,17 +145,17 @@ impl HeldKey {
         }
     }
 
-    /// Leaves the key as it was before the request.
+    /// Leaves the key as it was before the request, durably.
     async fn withdraw(&self, lease: Lease) {
         let key = lease.key().to_vec();
         lease.withdraw();
         self.config.counters.runs_not_begun.one_more();
-        // An answer about the key waits until that is on the medium: a crash is not to leave a doubt about what the
-        // client was told to be refused.
+        // Reading the key waits until this is on the medium: after a crash, a refusal that the client was told must
+        // not be in doubt.
         let _ = self.config.namespace.contains_async(key).await;
     }
 
-    /// Leaves the key as it was: nothing was begun.
+    /// Leaves the key as it was, because nothing began.
     pub(crate) fn take_back(&self) {
         if let Some(lease) = self.lease.take() {
             lease.withdraw();
@@ -167,7 +169,7 @@ impl HeldKey {
         };
         match error.kind() {
             ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
-                // Once a key is released, another request may run under it.
+                // Once a key was released, another request may have run under it.
                 let winner = error.error().current().filter(|current| {
                     current.state() == State::Completed
                         && current.fingerprint() == Some(&self.fingerprint)

@@ -1,6 +1,6 @@
-//! One run of a handler: the task that it lives in, the lease that it holds, the response that it streams.
-//! A granted lease and a request come in, and an answer goes out.
-//! Nothing here knows how the key was found, or what is refused before it.
+//! One run of a handler: its task, the key that it holds, and the response that it streams.
+//! A granted lease, its request and the inner service come in.
+//! Nothing here knows how a key is read or claimed.
 
 pub(crate) mod client_stream;
 #[cfg(feature = "axum")]

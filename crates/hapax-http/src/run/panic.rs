@@ -1,4 +1,4 @@
-//! Calls into code of the service, to their end or their panic.
+//! Catches panics in code of the service.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::task::Poll;
 
 pub(crate) struct Panicked;
 
-/// Runs a call to its end, or its panic.
+/// Runs a call to its end, or to its panic.
 pub(crate) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
     let begun = catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)?;
     let mut begun = pin!(begun);

@@ -1,4 +1,4 @@
-//! [`Run`]: what a handler knows of the run it is; and the lease that the run holds.
+//! [`Run`]: the run, as its handler sees it, and [`HeldLease`], the lease that it holds.
 
 use std::fmt;
 use std::future::Future;
@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hapax::{FencingToken, Lease};
 
-/// The run that a handler is: its fencing token, attempt, checkpoint, and whether it still holds its
-/// key.
+/// The run of a handler: its fencing token, attempt and checkpoint, and whether it still holds its key.
 ///
-/// It lies among the extensions of the request. With the feature `axum` it is an extractor, and
-/// `Option<Run>` is one for routes where a key is optional.
+/// A handler finds it among the extensions of the request. With the feature `axum` it is an extractor, and
+/// `Option<Run>` is the extractor for routes where the key is optional.
 #[derive(Clone)]
 pub struct Run {
     shared: Arc<Shared>,
@@ -27,49 +26,49 @@ struct Shared {
 
 impl Shared {
     fn lease(&self) -> MutexGuard<'_, Option<Lease>> {
-        // What is in it is taken or left, never half done.
+        // The lease is either there or taken, so a panic leaves nothing half done.
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Run {
-    /// The fencing token: higher than every one granted before. Send it along with writes to systems
-    /// that can refuse an older one.
+    /// The fencing token, higher than every token granted before. Send it along with writes to systems
+    /// that can refuse an older token.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.shared.token
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.shared.attempt
     }
 
-    /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
+    /// The [`checkpoint`](Self::checkpoint) of the previous attempt; may be empty.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
         &self.shared.last_checkpoint
     }
 
-    /// Why the attempt before was released; empty when there was none.
+    /// Why the previous attempt was released; empty for the first one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
         &self.shared.last_reason
     }
 
-    /// A key for a downstream system that deduplicates by itself, such as another payment API: the
-    /// same in every attempt, another one for each label. `None` when the handler has answered.
+    /// A key for a downstream system that deduplicates by itself, such as another payment API. It is
+    /// the same in every attempt, and different for each label. `None` once the handler has answered.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> Option<String> {
         let lease = self.shared.lease();
         lease.as_ref().map(|lease| lease.derived_key(label))
     }
 
-    /// Stores what the next attempt needs to go on from here, up to 16 KiB.
+    /// Stores what the next attempt needs to continue from here, up to 16 KiB.
     ///
     /// # Errors
-    /// [`CheckpointError`], when the handler has answered, or the store refuses.
+    /// [`CheckpointError`], if the handler has answered or the store refuses.
     pub fn checkpoint<C: AsRef<[u8]>>(
         &self,
         bytes: C,
@@ -85,14 +84,14 @@ impl Run {
         }
     }
 
-    /// Whether the key was lost to another holder, or the lease has lapsed: the work should stop.
-    /// A run that has answered is not lost.
+    /// Whether another holder took the key, or the lease lapsed; the work should stop then. A run that
+    /// has answered is not lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.shared.lease().as_ref().is_some_and(Lease::is_lost)
     }
 
-    /// Ends when the run [is lost](Self::is_lost), or has answered.
+    /// Ends when the run [is lost](Self::is_lost) or has answered.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let lost = self.shared.lease().as_ref().map(Lease::lost);
         async move {
@@ -112,13 +111,13 @@ impl fmt::Debug for Run {
     }
 }
 
-/// A checkpoint that was not stored.
+/// Why a checkpoint was not stored.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum CheckpointError {
-    /// The handler has answered already: nobody will go on from there.
+    /// The handler has answered already, so no attempt will continue from there.
     Answered,
-    /// The store refuses: the key is lost, or the bytes are too many, or it cannot write.
+    /// The store refuses: the key is lost, the checkpoint is too long, or the store cannot write.
     Store(hapax::Error),
 }
 
@@ -140,8 +139,8 @@ impl std::error::Error for CheckpointError {
     }
 }
 
-/// The lease of a run, in the task of its handler. Dropping it gives the key up, whatever clones of
-/// the [`Run`] are still about.
+/// The lease of a run, in the task of its handler. Dropping it gives the key up, even if clones of the [`Run`] live
+/// on.
 #[derive(Debug)]
 pub(crate) struct HeldLease {
     run: Run,
@@ -167,7 +166,7 @@ impl HeldLease {
         &self.run
     }
 
-    /// The lease, to settle it; nobody else takes it.
+    /// The lease, to settle it; `None` if it was taken before.
     pub(crate) fn take(&self) -> Option<Lease> {
         self.run.shared.lease().take()
     }

@@ -1,4 +1,4 @@
-//! Requests and responses of any body: what other layers and servers make of them comes through.
+//! Requests and responses with any body, also the bodies of other layers and servers.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ fn layer() -> IdempotencyLayer {
     IdempotencyLayer::new(at_least_once()).one_tenant()
 }
 
-/// Answers with what it was sent, and with how often it ran.
+/// Answers with the body of the request.
 async fn echo(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {
     let sent = request.into_body().collect().await.unwrap().to_bytes();
     Ok(Response::new(Full::new(sent)))
@@ -42,7 +42,7 @@ fn request<B>(body: B) -> Request<B> {
     request.body(body).unwrap()
 }
 
-/// Sends a request twice to a service; gives the body of both answers.
+/// Sends a request to a service twice, and returns the bodies of both answers.
 async fn twice<S, B, R>(service: S, request: impl Fn() -> Request<B>) -> Bytes
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
@@ -61,7 +61,7 @@ where
     answers.remove(0)
 }
 
-/// A body in buffers of its own.
+/// A body with its own type of buffers.
 struct Chunked(Vec<&'static [u8]>);
 
 impl http_body::Body for Chunked {
@@ -77,8 +77,8 @@ impl http_body::Body for Chunked {
     }
 }
 
-/// The layer asked of a request's body that it could be made of bytes, so boxed bodies, those of hyper, and those
-/// that a limit or a decompression further out had wrapped did not compile.
+/// The layer required a request body that can be made of bytes, so boxed bodies, those of hyper, and bodies inside an
+/// outer limit or decompression did not compile.
 #[tokio::test]
 async fn a_request_may_have_any_body() {
     let service = layer().layer(service_fn(echo));
@@ -129,7 +129,7 @@ async fn a_response_may_have_any_body() {
     );
 }
 
-/// What is passed on is not gathered first: the handler reads while the client still sends.
+/// A body that is passed on is not collected first: the handler reads while the client still sends.
 #[tokio::test]
 async fn a_body_that_is_passed_on_comes_as_it_is_sent() {
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
@@ -146,7 +146,7 @@ async fn a_body_that_is_passed_on_comes_as_it_is_sent() {
     drop(sender);
 }
 
-/// The word `packed`, as gzip packs it.
+/// The word `packed`, compressed by gzip.
 const PACKED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\x48\x4c\xce\x4e\x4d\x01\x00\x10\xb4\xf6\x21\x06\x00\x00\x00";
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn limits_and_decompression_stand_in_one_stack_with_the_layer() {
         request
     };
     assert_eq!(twice(service.clone(), packed).await, "packed");
-    // The limit is met within the layer, which reads the body: it is that of the service, and no broken body.
+    // The layer reads the body, and reports the limit of the service rather than a broken body.
     let long = Chunked(vec![b"0123456789", b"0123456789"]);
     let mut long = request(long);
     long.headers_mut()
@@ -202,7 +202,7 @@ async fn routers_nest_and_merge_within_and_around_the_layer() {
             .text(),
         "free"
     );
-    // The router as the innermost service, and a method with the layer of its own.
+    // The router as the innermost service, and a method with its own layer.
     let around = ServiceBuilder::new()
         .layer(layer())
         .service(Router::new().route("/pay", post(|| async { "routed" })));
@@ -211,7 +211,7 @@ async fn routers_nest_and_merge_within_and_around_the_layer() {
     assert_eq!(twice(method, || request(Body::empty())).await, "method");
 }
 
-/// hyper gives its services a body of its own.
+/// hyper gives services its own type of body.
 #[tokio::test]
 async fn hyper_alone_serves_the_layer() {
     let service = ServiceBuilder::new()
@@ -241,7 +241,7 @@ async fn hyper_alone_serves_the_layer() {
     );
 }
 
-/// As gRPC answers: a message in a frame, and the status in the trailers.
+/// An answer like that of gRPC: a message in a frame, and the status in the trailers.
 #[tokio::test]
 async fn a_body_that_ends_in_trailers_comes_through() {
     let answer = |request: Request<RequestBody>| async move {

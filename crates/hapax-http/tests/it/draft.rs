@@ -1,5 +1,5 @@
-//! The rules of draft-ietf-httpapi-idempotency-key-header-07 that a server has to keep, over a real
-//! socket, to the byte. The numbers are those of its sections.
+//! The rules of draft-ietf-httpapi-idempotency-key-header-07 for servers, over a real socket, to the byte. The
+//! numbers are the sections of the draft.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use http::StatusCode;
 
 use crate::rig::{self, Runs, at_least_once, serve, talk, waiting};
 
-/// Counts its runs, and answers with their number.
+/// A service that counts its runs, and answers with their number.
 fn counting(layer: IdempotencyLayer) -> (Router, Runs) {
     let runs = Runs::default();
     let counted = runs.clone();
@@ -31,7 +31,7 @@ fn request(key_line: &str, body: &str) -> String {
 
 const DRAFT: &str = "https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.7";
 
-/// A refusal, to the byte. `members` are what the problem has after its code.
+/// A refusal, to the byte. `members` are the members of the problem after its code.
 fn refusal(
     status: &str,
     more_headers: &str,
@@ -51,7 +51,7 @@ fn refusal(
     )
 }
 
-/// Takes a line out of an answer, and gives its value.
+/// Removes a header line from an answer, and returns its value.
 fn cut(answer: &mut String, name: &str) -> String {
     let start = answer.find(&format!("{name}: ")).unwrap();
     let end = start + answer[start..].find("\r\n").unwrap();
@@ -148,7 +148,7 @@ async fn section_2_7_another_payload_under_the_key_is_422() {
     let line = "idempotency-key: \"k\"\r\n";
     talk(address, &request(line, "10 EUR")).await;
     let answer = talk(address, &request(line, "99 EUR")).await;
-    let detail = "other: body; take a new key for a new request";
+    let detail = "these parts differ: body; use a new key for a new request";
     let members = r#""retryable":false,"differs":["body"]"#;
     let wanted = refusal(
         "422 Unprocessable Entity",
@@ -320,7 +320,7 @@ async fn a_duplicate_waits_up_to_the_bound_and_then_gets_the_answer() {
     assert_eq!(runs.count(), 1);
 }
 
-/// What the draft has no section for: the other refusals, to the byte.
+/// The refusals that the draft does not have, to the byte.
 #[tokio::test]
 async fn every_other_refusal_is_a_problem_with_its_code() {
     let store = Store::in_memory().allow_at_most_once().open().unwrap();
@@ -348,7 +348,7 @@ async fn every_other_refusal_is_a_problem_with_its_code() {
         NO,
     );
     assert_eq!(send("a", "nine char").await, wanted);
-    let detail = "the handler ended without an answer; the same request under the same key tells what became of it";
+    let detail = "the handler ended without an answer; send the same request again, under the same key: the answer tells what happened to it";
     let wanted = refusal(
         "500 Internal Server Error",
         "",
@@ -357,7 +357,7 @@ async fn every_other_refusal_is_a_problem_with_its_code() {
         YES,
     );
     assert_eq!(send("b", "panic").await, wanted);
-    let detail = "it was begun and its end is not known; it is not run again before somebody has looked, \
+    let detail = "it began, and its outcome is not known; it does not run again until that is resolved, \
                   and then the same request gets its answer";
     let later = r#""retryable":true,"retryAfterSeconds":60"#;
     let wanted = refusal(
@@ -369,8 +369,8 @@ async fn every_other_refusal_is_a_problem_with_its_code() {
     );
     assert_eq!(send("b", "panic").await, wanted);
     assert!(send("c", "once").await.ends_with("\r\n\r\nonce"));
-    let detail = "it was answered with status 201, and the body was not stored; look the result up, \
-                  and do not send it again";
+    let detail = "the answer had status 201, and its body was not stored; look the result up, \
+                  and do not send the request again";
     let wanted = refusal("410 Gone", "", Reason::AnswerNotKept, detail, NO);
     assert_eq!(send("c", "once").await, wanted);
     store.close().unwrap();

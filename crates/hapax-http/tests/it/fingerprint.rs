@@ -1,4 +1,4 @@
-//! What makes a request another one under the same key.
+//! Which differences make another request under the same key.
 
 use axum::Router;
 use axum::routing::post;
@@ -20,7 +20,7 @@ fn app(fingerprint: RequestFingerprint) -> Router {
         .layer(layer)
 }
 
-/// The labels that differ between two calls under one key; none when the second is a replay.
+/// The labels that differ between two calls under one key; empty if the second is a replay.
 async fn differing(fingerprint: RequestFingerprint, first: Call, second: Call) -> Vec<String> {
     let app = app(fingerprint);
     assert_eq!(first.key("k").send(&app).await.text(), "paid");
@@ -77,7 +77,7 @@ async fn each_part_that_differs_is_named() {
         differing(header(), post(), with("")).await,
         ["header:x-currency"]
     );
-    // T-24: where one value ends and the next begins counts.
+    // T-24: the boundary between two values counts.
     let ab_c = post().header("x-currency", "ab").header("x-currency", "c");
     let a_bc = post().header("x-currency", "a").header("x-currency", "bc");
     assert_eq!(differing(header(), ab_c, a_bc).await, ["header:x-currency"]);
@@ -117,7 +117,7 @@ async fn json_is_compared_by_what_it_means() {
         (r#"{"a":1,"b":[1,2]}"#, "{ \"b\" : [1, 2],\n\t\"a\" : 1 }"),
         ("{\"a\":\"\u{e9}/\"}", r#"{"\u0061":"\u00e9\/"}"#),
         (r#"{"a":1.0}"#, r#"{"a":1}"#),
-        // UTF-16 units: U+1F600 sorts before U+FF5E, by code points after it.
+        // By UTF-16 units U+1F600 sorts before U+FF5E, by code points after it.
         (
             "{\"\u{1F600}\":1,\"\u{FF5E}\":2}",
             "{\"\u{FF5E}\":2,\"\u{1F600}\":1}",
@@ -226,7 +226,7 @@ async fn members_can_be_left_out_or_picked_and_rfc_8785_can_be_taken_by_the_lett
     assert_eq!(differing(bytes, call("{}"), call("{ }")).await, ["body"]);
 }
 
-/// T-25, R-20: no size makes the check switch itself off, and no prefix stands for the whole.
+/// T-25, R-20: no size turns the check off, and no prefix stands for the whole.
 #[tokio::test]
 async fn bodies_that_differ_in_their_last_byte_alone_are_two_requests() {
     let mut first = vec![7_u8; 1 << 20];
@@ -236,7 +236,7 @@ async fn bodies_that_differ_in_their_last_byte_alone_are_two_requests() {
     assert_eq!(differs, ["body"]);
 }
 
-/// T-26: rules that change must not turn live retries into mismatches.
+/// T-26: changed rules must not turn live retries into mismatches.
 #[tokio::test]
 async fn a_change_of_the_rules_under_another_scheme_does_not_refuse_retries() {
     let jobs = at_least_once();
@@ -263,7 +263,7 @@ async fn a_change_of_the_rules_under_another_scheme_does_not_refuse_retries() {
     );
 }
 
-/// A value of JSON.
+/// A JSON value.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -280,7 +280,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The same value, its members the other way round and white space everywhere.
+/// The same value with reversed members, and white space everywhere.
 fn spelled_otherwise(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {

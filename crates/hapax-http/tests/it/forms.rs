@@ -1,4 +1,4 @@
-//! Bodies and their types: which two are one request.
+//! Bodies and their types: which of them make the same request.
 
 use axum::Router;
 use axum::routing::post;
@@ -10,7 +10,7 @@ use crate::rig::{self, Call, at_least_once};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A body and what is told of it.
+/// A call with a body and its type.
 fn body(content_type: Option<&str>, body: impl Into<Bytes>) -> Call {
     let call = rig::post("/pay").body(body.into());
     match content_type {
@@ -19,7 +19,7 @@ fn body(content_type: Option<&str>, body: impl Into<Bytes>) -> Call {
     }
 }
 
-/// The labels that differ between two calls under one key; none when the second is a replay.
+/// The labels that differ between two calls under one key; empty if the second is a replay.
 async fn differing(rules: RequestFingerprint, first: Call, second: Call) -> Vec<String> {
     let layer = IdempotencyLayer::new(at_least_once())
         .one_tenant()
@@ -40,8 +40,8 @@ async fn by_default(first: Call, second: Call) -> Vec<String> {
     differing(RequestFingerprint::new(), first, second).await
 }
 
-/// The same bytes without their `Content-Type` were the same request or another one as they were spelled:
-/// `{"a":1}` was, `{"a": 1}` was not. The type counts now, whatever the spelling, and is what differs.
+/// Whether the same bytes without their `Content-Type` were the same request depended on their spelling: `{"a":1}` was,
+/// `{"a": 1}` was not. Now the type counts whatever the spelling, and is the part that differs.
 #[tokio::test]
 async fn the_type_of_a_body_counts_whatever_its_spelling() {
     let groups = [
@@ -101,7 +101,7 @@ async fn json_has_one_meaning_under_each_type_of_json_and_none_under_others() {
     ] {
         let differs = by_default(body(told, r#"{"a":1}"#), body(told, r#"{ "a": 1.0 }"#)).await;
         assert_eq!(differs.is_empty(), is_json, "{told:?}");
-        // What says that it is JSON and is not is compared as it is.
+        // A body that claims to be JSON and is not is compared byte for byte.
         assert!(
             by_default(body(told, "{not"), body(told, "{not"))
                 .await
@@ -112,7 +112,7 @@ async fn json_has_one_meaning_under_each_type_of_json_and_none_under_others() {
             ["body"]
         );
     }
-    // So are bytes that another layer further in would have to unpack first.
+    // So are bytes that an inner layer has to unpack first.
     let packed = |text: &'static str| {
         body(Some("application/json"), text).header("content-encoding", "gzip")
     };
@@ -162,8 +162,8 @@ async fn a_body_of_no_bytes_has_no_type() {
     }
 }
 
-/// A form whose fields came in another order, or in another spelling, was another request, although every reader
-/// of forms sees the same fields.
+/// A form with its fields in another order, or in another spelling, was another request, although every parser of
+/// forms sees the same fields.
 #[tokio::test]
 async fn a_form_is_its_fields() {
     for (first, second) in [
@@ -190,7 +190,7 @@ async fn a_form_is_its_fields() {
         ("a=1", "A=1"),
         ("a=%26b=2", "a=&b=2"),
         ("a=1+1", "a=1%2B1"),
-        // Bytes that are no text, and a percent sign that readers do not agree on, are compared as they are.
+        // Bytes that are not text, and a percent sign that parsers disagree on, are compared as they are.
         ("a=%ff", "a=%fe"),
         ("a=%ff", "a=%ef%bf%bd"),
         ("a=100%", "a=100%25"),
@@ -221,10 +221,10 @@ async fn a_form_is_its_fields() {
     assert_eq!(swapped.await, ["body"]);
 }
 
-/// Makes the body of a boundary.
+/// Makes a body with a given boundary.
 type Make<'a> = &'a dyn Fn(&str) -> Vec<u8>;
 
-/// A part: its headers beside its name, and its bytes.
+/// A part: its headers besides its name, and its bytes.
 type Part<'a> = (&'a str, &'a str, &'a [u8]);
 
 fn multipart(kind: &str, boundary: &str, parts: &[Part<'_>]) -> Call {
@@ -249,8 +249,7 @@ fn encoded(boundary: &str, parts: &[Part<'_>]) -> Vec<u8> {
     out
 }
 
-/// Every client draws another boundary for each request, so a retry of a form with a file was always another
-/// request.
+/// Clients draw a new boundary for each request, so a retry of a form with a file was always another request.
 #[tokio::test]
 async fn a_multipart_form_is_its_parts() {
     let kind = "multipart/form-data";
@@ -342,8 +341,7 @@ async fn in_any_other_multipart_the_order_has_a_meaning() {
     assert_eq!(differs, ["content-type"]);
 }
 
-/// What cannot be read for certain is compared as it is, with its boundary; readers may see in it what this one
-/// does not.
+/// A body that parsers may read differently is compared as it is, with its boundary.
 #[tokio::test]
 async fn what_is_no_multipart_for_certain_is_compared_byte_for_byte() {
     let sent = |boundary: &str, bytes: Vec<u8>| {
@@ -392,7 +390,7 @@ fn any_fields() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec(("[a-c]{0,2}", "[ -~\u{e9}\u{1f600}]{0,6}"), 0..6)
 }
 
-/// Percent-encodes every byte, and in another order of names.
+/// Percent-encodes every byte, and reorders the names.
 fn spelled_otherwise(fields: &[(String, String)]) -> String {
     let encoded = |text: &str| {
         text.bytes()

@@ -1,4 +1,4 @@
-//! The life of a request: clients that leave, handlers that panic or take long, leases that are lost.
+//! Clients that leave, handlers that panic or take long, leases that are lost.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn a_client_that_disconnects_neither_cancels_the_effect_nor_loses_the_answ
     stream.write_all(request).await.unwrap();
     meeting.begun.notified().await;
     drop(stream);
-    // The server notices at its own pace; until then the key is running, and after that as well.
+    // The key is running before and after the server notices.
     while layer.stats().abandoned() == 0 {
         assert_eq!(
             rig::post("/pay").key("k").send(&app).await.code(),
@@ -142,8 +142,8 @@ async fn a_panic_releases_or_leaves_in_doubt_by_guarantee_and_by_policy() {
     }
 }
 
-/// What panicked after the handler had answered, a hook or the body, was not caught: the key was released
-/// although `on_panic` said otherwise, so the effect ran again, and the run was in no count.
+/// A panic of a hook or the body, after the handler had answered, was not caught: the key was released
+/// although `on_panic` said otherwise, so the effect ran again, and no counter had the run.
 #[tokio::test]
 async fn a_panic_after_the_handler_has_answered_is_one_too() {
     let store = || {
@@ -187,7 +187,7 @@ async fn a_panic_after_the_handler_has_answered_is_one_too() {
     }
 }
 
-/// A service may panic before it has a future, too.
+/// A service may also panic before it returns a future.
 #[tokio::test]
 async fn a_call_that_panics_is_a_handler_that_failed() {
     let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
@@ -316,7 +316,7 @@ async fn a_long_handler_keeps_its_lease() {
     assert_eq!(runs.count(), 1);
 }
 
-/// T-19: a heartbeat that fails in silence. The handler is told, and everybody gets one answer.
+/// T-19: a heartbeat that fails silently. The handler is told, and all clients get the same answer.
 #[tokio::test]
 async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everybodys() {
     let policy = Policy::at_least_once().lease(Duration::from_secs(10));
@@ -363,8 +363,8 @@ async fn a_handler_that_loses_its_lease_is_told_and_the_winners_answer_is_everyb
     assert_eq!((stats.runs_lost(), stats.runs_stored()), (1, 1));
 }
 
-/// A run that had lost its key was answered with whatever was stored under it by then. When the run that
-/// took over gave the key back, that was another request, of another amount.
+/// The client of a run that had lost its key got whatever was stored under the key by then. If the run that
+/// took over had given the key back, that was the answer to another request, with another amount.
 #[tokio::test]
 async fn a_handler_that_lost_its_key_to_another_request_gives_its_own_answer() {
     let policy = Policy::at_least_once().lease(Duration::from_secs(10));
@@ -404,7 +404,7 @@ async fn a_handler_that_lost_its_key_to_another_request_gives_its_own_answer() {
     assert_eq!(layer.stats().runs_lost(), 1);
 }
 
-/// T-10: the effect happened and storing its outcome failed. The client gets the answer, and is told
+/// T-10: the effect happened and storing its outcome failed. The client gets the answer, and learns
 /// that it is not stored.
 #[tokio::test]
 async fn an_answer_that_cannot_be_stored_is_still_given() {
@@ -458,8 +458,8 @@ async fn a_store_that_cannot_answer_fails_closed_and_open_only_by_choice() {
     }
 }
 
-/// A store with limits under what the layer sends refuses a long key, or a long request id. That was taken for
-/// a store that cannot answer, so under `fail_open` whoever sent more ran without protection.
+/// A store with lower limits than the layer refuses a long key, or a long request id. The layer took that for a
+/// store that cannot answer, so under `fail_open` such requests ran without protection.
 #[tokio::test]
 async fn what_is_over_a_limit_of_the_store_is_refused_and_never_let_through() {
     let limits = Limits::new().key_bytes(100).metadata_bytes(36);

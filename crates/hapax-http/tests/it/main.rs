@@ -1,4 +1,4 @@
-//! The layer, through its public API: as a service that is called, and over real sockets.
+//! The layer, through its public API: called as a service, and over real sockets.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A replay is the first answer again: status, ordered headers, body.
+//! A replay is the first answer again: status, headers in order, body.
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::rig::{self, Reply, Runs, at_least_once, namespace};
 
-/// Answers with what `make` makes, and counts.
+/// A service that answers with the response from `make`, and counts its runs.
 fn answering(
     layer: IdempotencyLayer,
     make: impl Fn() -> Response + Clone + Send + Sync + 'static,
@@ -36,7 +36,7 @@ async fn twice(app: &Router) -> [Reply; 2] {
     [first, rig::post("/pay").key("k").send(app).await]
 }
 
-/// The headers in their order, without those of the layer, and the length that axum adds.
+/// The headers in order, without those of the layer and the length that axum adds.
 fn lines(reply: &Reply) -> Vec<(String, Vec<u8>)> {
     let ours = [
         "content-length",
@@ -110,7 +110,7 @@ async fn empty_null_and_binary_bodies_are_answers_too() {
     }
 }
 
-/// A handler that passed on the answer of another such service told that one's expiry beside
+/// A handler that passed on the answer of another such service sent the expiry of that service along with
 /// `Idempotency-Stored: false`.
 #[tokio::test]
 async fn what_is_not_stored_has_no_expiry() {
@@ -194,7 +194,7 @@ async fn a_policy_or_the_handler_itself_decides_what_becomes_of_the_key() {
     assert_eq!(
         runs.count(),
         2,
-        "a validation within the handler gives the key back"
+        "a validation inside the handler gives the key back"
     );
 
     let (app, runs) = answering(IdempotencyLayer::new(at_least_once()).one_tenant(), || {
@@ -220,7 +220,7 @@ async fn a_policy_or_the_handler_itself_decides_what_becomes_of_the_key() {
     assert_eq!(runs.count(), 1);
 }
 
-/// Trap: secrets of the first client's session in a store on disk, and in other answers.
+/// Trap: secrets of the first client's session in a store on disk, and in the answers to other clients.
 #[tokio::test]
 async fn secrets_and_headers_of_one_connection_are_never_stored() {
     let dir = tempfile::tempdir().unwrap();
@@ -434,7 +434,7 @@ async fn an_operator_settles_a_doubt_with_a_response() {
     assert_eq!(runs.count(), 1);
 }
 
-/// "It was declined" is an answer as well as "it was paid" is.
+/// "It was declined" is an answer just like "it was paid".
 #[tokio::test]
 async fn an_operator_settles_a_doubt_with_a_response_that_says_no() {
     let jobs = namespace(Policy::at_most_once());

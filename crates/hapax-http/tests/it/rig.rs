@@ -1,4 +1,4 @@
-//! What the tests share: a store, a service around it, and two ways to call that.
+//! Shared by the tests: a store, a service around it, and two ways to call the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
-/// A namespace of a store that is gone with the test.
+/// A namespace of a store that ends with the test.
 pub(crate) fn namespace(policy: Policy) -> Namespace {
     let store = Store::in_memory().allow_at_most_once().open().unwrap();
     store.namespace("http", policy).unwrap()
@@ -31,7 +31,7 @@ pub(crate) fn at_least_once() -> Namespace {
 pub(crate) struct Runs(Arc<AtomicU32>);
 
 impl Runs {
-    /// One more; gives which it is, from 1.
+    /// Counts one more, and returns its number, from 1.
     pub(crate) fn one_more(&self) -> u32 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -49,14 +49,14 @@ pub(crate) struct Meeting {
 }
 
 impl Meeting {
-    /// What a handler does there.
+    /// Tells the test that the handler began, and waits until it may go on.
     pub(crate) async fn handler(&self) {
         self.begun.notify_one();
         self.go_on.notified().await;
     }
 }
 
-/// A service whose handler is met, and its runs.
+/// A service whose handler waits for the test, and its runs.
 pub(crate) fn waiting(layer: &IdempotencyLayer) -> (Router, Meeting, Runs) {
     let (meeting, runs) = (Meeting::default(), Runs::default());
     let (meets, counted) = (meeting.clone(), runs.clone());
@@ -90,7 +90,7 @@ pub(crate) fn call(method: Method, path: &str) -> Call {
 }
 
 impl Call {
-    /// With the key in quotes.
+    /// Adds the key, in quotes.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", &format!("\"{key}\""))
     }
@@ -136,7 +136,7 @@ impl Call {
     }
 }
 
-/// A response, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -184,8 +184,8 @@ pub(crate) async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// Sends these bytes, and reads all that comes back; the line of the date, which no test can foresee,
-/// is left out.
+/// Sends these bytes, and reads the whole answer, without the line of the date, which no test can
+/// foresee.
 pub(crate) async fn talk(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -45,7 +45,7 @@ async fn one_key_in_two_scopes_never_meets_and_nobody_learns_of_it() {
     };
     let [first, other] = [send("a", "x").await, send("b", "y").await];
     assert_eq!((first.text(), other.text()), ("run 1", "run 2"));
-    // But for its time, an answer in a scope of its own is that of a new key.
+    // Except for its time, an answer in another scope is that of a new key.
     let names = |reply: &rig::Reply| reply.headers.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&first), names(&other));
     assert!(!other.is_replay());
@@ -84,16 +84,16 @@ async fn a_request_without_a_scope_is_refused() {
             "missing-scope".to_owned()
         )
     );
-    // An empty name is what a lookup with a default gives for everybody whom it does not find.
-    for nobody in [String::new(), "t".repeat(256)] {
-        let call = rig::post("/refunds").key("k").extension(Tenant(nobody));
+    // A lookup with a default gives an empty name for every tenant that it does not find.
+    for unknown in [String::new(), "t".repeat(256)] {
+        let call = rig::post("/refunds").key("k").extension(Tenant(unknown));
         assert_eq!(call.send(&app).await.code(), "missing-scope");
     }
     assert_eq!(runs.count(), 0);
 }
 
-/// Nobody had to say whose requests come, and where nobody did, one customer's key was answered with the
-/// stored answer of another. One tenant is a choice now, said aloud, and the last choice counts.
+/// A service did not have to say whose requests come in, and without a scope the key of one customer got the stored
+/// answer of another. One tenant is an explicit choice now, and the last choice counts.
 #[tokio::test]
 async fn the_last_choice_of_a_scope_counts() {
     let send = |app: Router, tenant: &str| {
@@ -128,7 +128,7 @@ async fn method_and_route_are_part_of_the_key() {
         .send(&app)
         .await;
     assert_eq!(runs.count(), 3);
-    // Where the route is known the path is compared; where it is not, it is part of the key.
+    // If the route is known, the path is compared; if not, the path is part of the key.
     let other = rig::post("/payments/2/capture").key("k").send(&app).await;
     if cfg!(feature = "axum") {
         assert_eq!(
@@ -140,8 +140,8 @@ async fn method_and_route_are_part_of_the_key() {
     }
 }
 
-/// axum takes the prefix of a nested router off the path that the layers within see. What was compared was
-/// that rest, so a payment of one account was answered with the stored payment of another.
+/// axum removes the prefix of a nested router from the path that inner layers see. The layer compared the
+/// rest, so a payment of one account got the stored payment of another.
 #[cfg(feature = "axum")]
 #[tokio::test]
 async fn what_a_nested_router_takes_off_the_path_counts() {
@@ -209,8 +209,8 @@ async fn duplicates_are_told_the_id_of_the_first_request() {
     assert_eq!(first_request_id.as_deref(), Some("req-1"));
 }
 
-/// Proxies and clients spell one path in many ways (RFC 3986, section 6.2.2). Each spelling was an operation of its own
-/// without the template of axum, so a retry through another proxy ran again; with the template it was refused.
+/// Proxies and clients spell one path in many ways (RFC 3986, section 6.2.2). Without the template of axum, each
+/// spelling was another operation, so a retry through another proxy ran again; with the template it was refused.
 #[tokio::test]
 async fn one_path_in_two_spellings_is_one_operation() {
     let runs = Runs::default();

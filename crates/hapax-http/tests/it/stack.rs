@@ -1,4 +1,4 @@
-//! The layer among others: the order that `docs/http.md` shows, and what runs where there is no room.
+//! The layer among other layers: the order in `docs/http.md`, and inner services without room.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,7 +30,7 @@ use tower_layer::Layer;
 
 use crate::rig::{self, Call, Meeting, Runs, at_least_once, namespace};
 
-/// What stands for the service where it sheds load.
+/// The answer of a service that sheds load.
 async fn shed(error: BoxError) -> Response {
     assert_eq!(by_error(&*error), Disposition::NotBegun, "{error}");
     (StatusCode::SERVICE_UNAVAILABLE, "busy").into_response()
@@ -46,10 +46,7 @@ fn stack(layer: &IdempotencyLayer, pay: MethodRouter) -> Router {
         .allow_methods([Method::POST])
         .allow_headers([AUTHORIZATION, HeaderName::from_static("idempotency-key")])
         .expose_headers(layer.reply_header_names());
-    #[expect(
-        deprecated,
-        reason = "one token that everybody has is enough for a test"
-    )]
+    #[expect(deprecated, reason = "one shared token is enough for a test")]
     let auth = ValidateRequestHeaderLayer::bearer(TOKEN);
     let inside = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(shed))
@@ -72,7 +69,7 @@ fn stack(layer: &IdempotencyLayer, pay: MethodRouter) -> Router {
         .route("/pay", pay.route_layer(inside))
         .route("/free", get(|| async { "free" }))
         .layer(outside)
-        // As a server does: without it axum puts the layers on for each request, and no limit is shared.
+        // Like a server: otherwise axum applies the layers for each request, and no limit is shared.
         .with_state(())
 }
 
@@ -84,7 +81,7 @@ fn pay(key: &str) -> Call {
     authenticated("/pay").key(key)
 }
 
-/// Handlers that are met, under keys that begin with `slow`.
+/// Handlers that wait for the test, under keys that start with `slow`.
 fn handler() -> (MethodRouter, Meeting, Runs) {
     let (meeting, runs) = (Meeting::default(), Runs::default());
     let (meets, counted) = (meeting.clone(), runs.clone());
@@ -105,7 +102,7 @@ async fn the_stack_of_the_page_answers_as_the_page_says() {
     let (method, _, runs) = handler();
     let app = stack(&layer, method);
 
-    // What answers outside claims nothing, and needs no key.
+    // An answer of an outer layer claims nothing, and needs no key.
     assert_eq!(
         rig::post("/pay").key("k").send(&app).await.status,
         StatusCode::UNAUTHORIZED
@@ -134,10 +131,10 @@ async fn the_stack_of_the_page_answers_as_the_page_says() {
             .unwrap()
             .contains("idempotency-key")
     );
-    // A limit that is met within the body is met where that is read: in the layer, which claims nothing then.
+    // The layer reads the body, so it meets the limit, and claims nothing.
     assert_eq!((runs.count(), layer.stats().requests()), (0, 1));
 
-    // One key is one effect, whatever a retry accepts and wherever it comes from.
+    // One key is one effect, whatever encoding a retry accepts and whatever its origin.
     let first = pay("k").header("accept-encoding", "gzip").send(&app).await;
     assert_eq!(first.header(CONTENT_ENCODING.as_str()), Some("gzip"));
     let retry = pay("k")
@@ -161,7 +158,7 @@ async fn the_stack_of_the_page_answers_as_the_page_says() {
     assert_eq!(runs.count(), 1);
 }
 
-/// With a limit inside, a request that was shed under at-most-once was left in doubt although it never ran.
+/// With an inner limit, a request that was shed under at-most-once was left in doubt although it never ran.
 #[tokio::test]
 async fn a_request_that_is_shed_leaves_its_key_as_it_was() {
     let policy = Policy::at_most_once().max_attempts(1);
@@ -185,13 +182,13 @@ async fn a_request_that_is_shed_leaves_its_key_as_it_was() {
     assert_eq!(layer.stats().runs_not_begun(), 3);
     meeting.go_on.notify_one();
     assert_eq!(busy.await.unwrap().status, StatusCode::OK);
-    // Its one attempt is still there.
+    // It still has its one attempt.
     assert!(pay("k").send(&app).await.text().starts_with("run 2 "));
     assert_eq!(runs.count(), 2);
 }
 
-/// A duplicate that waited for the first request held a place of the limit inside, so other keys had none; and
-/// where all places were taken a stored answer had to wait for one.
+/// A duplicate that waited for the first request took up room under the inner limit, so other keys had none. And a
+/// stored answer had to wait for room.
 #[tokio::test]
 async fn duplicates_hold_no_place_and_replays_need_none() {
     let layer = IdempotencyLayer::new(at_least_once())
@@ -238,7 +235,7 @@ async fn duplicates_hold_no_place_and_replays_need_none() {
     }
 }
 
-/// A service that has room when it is told so.
+/// A service that has room when the test says so.
 #[derive(Clone, Default)]
 struct Gated {
     open: Arc<AtomicBool>,
@@ -302,7 +299,7 @@ async fn an_inner_service_that_is_never_ready_leaves_no_doubt() {
     );
 }
 
-/// A client that leaves while its request waits for room takes it back: nobody wants the answer, and nothing ran.
+/// A client that leaves while its request waits for room withdraws it: nothing ran, and no client waits for the answer.
 #[tokio::test]
 async fn a_request_that_waits_for_room_goes_with_its_client() {
     let jobs = namespace(Policy::at_most_once());
@@ -331,8 +328,8 @@ async fn a_request_that_waits_for_room_goes_with_its_client() {
     assert_eq!(runs.count(), 1);
 }
 
-/// A runtime that ends before the task of a handler was polled drops it: under at-most-once the key was in doubt,
-/// and nothing had run.
+/// A runtime that ends before it polls the task of a handler drops the task. Under at-most-once the key was in doubt
+/// then, although nothing had run.
 #[test]
 fn a_runtime_that_ends_before_the_handler_begins_leaves_no_doubt() {
     let store = Store::in_memory().allow_at_most_once().open().unwrap();
@@ -353,7 +350,7 @@ fn a_runtime_that_ends_before_the_handler_begins_leaves_no_doubt() {
     assert_eq!(jobs.scan(hapax::Filter::new()).unwrap().count(), 0);
 }
 
-/// What is known of an error of the inner service decides; what is not known is as the guarantee says.
+/// A known error of the inner service decides; an unknown error is left to the guarantee.
 #[tokio::test]
 async fn an_error_of_the_inner_service_is_judged() {
     #[derive(Debug)]
@@ -390,11 +387,11 @@ async fn an_error_of_the_inner_service_is_judged() {
     assert_eq!(
         state("typed"),
         Some(State::InDoubt),
-        "only a boxed error can be looked into"
+        "only a boxed error can be inspected"
     );
 }
 
-/// What sheds load within the layer and answers by itself says in its response that nothing was begun.
+/// An inner layer that sheds load and answers by itself says in its response that nothing began.
 #[tokio::test]
 async fn a_response_can_say_that_nothing_was_begun() {
     let jobs = namespace(Policy::at_most_once().max_attempts(1));

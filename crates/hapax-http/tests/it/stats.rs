@@ -1,4 +1,4 @@
-//! The sum of the answers is the number of the requests.
+//! The answers add up to the requests.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ proptest! {
         for (method, key, body) in &calls {
             let method = [http::Method::POST, http::Method::PATCH, http::Method::GET][usize::from(*method)].clone();
             let body = ["a", "b", "busy", "panic", "toolongbody", ""][usize::from(*body)];
-            // What is passed on is not caught: a panic there is the server's.
+            // The layer catches no panic of a request that it passes on; the server does.
             let is_passed = method == http::Method::GET || *key == 0;
             let body = if is_passed && body == "panic" { "a" } else { body };
             let mut call = rig::call(method, "/pay").body(body);
@@ -84,8 +84,8 @@ proptest! {
     }
 }
 
-/// A request that ran unprotected and whose client left, and one whose refusal could not be rendered, counted
-/// twice: the sums did not hold.
+/// A request that ran unprotected and lost its client counted twice, and so did a request whose refusal could not be
+/// rendered, so the sums were wrong.
 #[tokio::test]
 async fn a_request_whose_client_leaves_or_whose_hook_panics_counts_once() {
     let store = Store::in_memory().open().unwrap();
@@ -137,7 +137,7 @@ fn reasons_have_codes_of_their_own_and_errors_as_statuses() {
     }
 }
 
-/// The answers were in no metrics: a service that had mounted `/metrics` saw claims, and neither routes nor refusals.
+/// The answers were missing from the metrics: a service with `/metrics` saw claims, but neither routes nor refusals.
 #[tokio::test]
 async fn every_answer_is_in_the_metrics_of_the_store_by_route_and_outcome() {
     let store = Store::in_memory().open().unwrap();
@@ -191,14 +191,14 @@ async fn every_answer_is_in_the_metrics_of_the_store_by_route_and_outcome() {
         !text.contains("invented") && text.contains("route=\"unmatched\""),
         "{text}"
     );
-    // A second layer on the namespace counts on; one that is gone takes its numbers along.
+    // A second layer on the namespace adds to the counts; a dropped layer removes its own.
     let other = layer.clone();
     assert_eq!(other.stats().requests(), 6);
     drop((app, layer, other));
     assert_eq!(store.metrics().total("hapax_http_requests_total", &[]), 0);
 }
 
-/// Names of routes come from code, but a hook may give what a client makes up: that must not grow without bound.
+/// Routes come from code, but a hook may return names that a client invents: they must not grow without bound.
 #[tokio::test]
 async fn routes_over_the_most_are_counted_together() {
     let store = Store::in_memory().open().unwrap();

@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 
 use crate::rig::{self, Call, Reply, Runs, at_least_once, namespace};
 
-/// A handler that answers with what the request decides, and how often it ran.
+/// A service that answers with the status from `decide`, and counts its runs.
 fn deciding(
     policy: Policy,
     decide: impl Fn(&Request) -> u16 + Clone + Send + Sync + 'static,
@@ -49,7 +49,7 @@ async fn send(app: &Router, method: Method, header: Option<(&str, &str)>) -> Rep
 
 type Header = (&'static str, &'static str);
 
-/// A refusal, the header that it is for, and the header that mends it.
+/// A refusal, the header that causes it, and the header that corrects it.
 const REFUSED: [(u16, Option<Header>, &str, &str); 16] = [
     (
         401,
@@ -80,7 +80,7 @@ const REFUSED: [(u16, Option<Header>, &str, &str); 16] = [
     (428, None, "if-match", "\"v2\""),
     (431, Some(("cookie", "long")), "cookie", "short"),
     (511, None, "x-login", "yes"),
-    // A proxy says that a request came without TLS, and the service sends it to where it is.
+    // A proxy says that a request came without TLS, and the service redirects it to TLS.
     (
         308,
         Some(("x-forwarded-proto", "http")),
@@ -95,8 +95,8 @@ const REFUSED: [(u16, Option<Header>, &str, &str); 16] = [
     ),
 ];
 
-/// A request that was refused for a header was answered with that refusal for a day, although the retry had the
-/// right one: a fresh token, the right version, the right type. Nothing had run, so nothing needs remembering.
+/// A request that was refused for a header got that refusal for a day, although the retry had the right header: a
+/// fresh token, the right version, the right type. Nothing had run, so there is nothing to remember.
 #[tokio::test]
 async fn what_a_header_decided_is_decided_anew() {
     for (refused, wrong, name, right) in REFUSED {
@@ -144,8 +144,8 @@ async fn once_it_ran_another_condition_is_another_request() {
     assert_eq!(runs.count(), 1);
 }
 
-/// A client whose token had run out was refused twice, and with the fresh one was told that its request had failed as
-/// often as it may, although it had never run. A refusal is no attempt.
+/// A client with an expired token was refused twice. With a fresh token it was told that its request had failed as
+/// often as it may, although it had never run. A refusal is not an attempt.
 #[tokio::test]
 async fn a_refusal_uses_up_no_attempt() {
     for policy in [Policy::at_least_once(), Policy::at_most_once()] {
@@ -170,8 +170,8 @@ async fn a_refusal_uses_up_no_attempt() {
     }
 }
 
-/// Under at-most-once a claim is on the medium before the handler runs. When the power went after a client had been
-/// refused, its key would be in doubt, for something that had not been begun.
+/// Under at-most-once a claim is on the medium before the handler runs. If the power failed after a refusal, the key
+/// would be in doubt, although nothing had begun.
 #[tokio::test]
 async fn a_refusal_that_was_told_leaves_no_doubt_when_the_power_goes() {
     for round in 0..20 {
@@ -199,7 +199,7 @@ async fn a_refusal_that_was_told_leaves_no_doubt_when_the_power_goes() {
     }
 }
 
-/// What becomes of a key: a retry gets the answer, runs again, or is told so much.
+/// What happens to a key: a retry gets the answer, runs again, or is told this.
 fn retry_of(status: u16, at_most_once: bool) -> &'static str {
     match status {
         302 | 303 | 200..=299 => "replay",
@@ -212,7 +212,7 @@ fn retry_of(status: u16, at_most_once: bool) -> &'static str {
     }
 }
 
-/// Every status under both guarantees. A status that says that nothing was begun never leaves a doubt.
+/// Every status under both guarantees. A status that says that nothing began never leaves a doubt.
 #[tokio::test]
 async fn every_status_is_final_or_is_not() {
     let statuses = (200..=226)
@@ -250,8 +250,8 @@ async fn every_status_is_final_or_is_not() {
     );
 }
 
-/// A chunk of an upload under a key was answered with what another chunk of the same bytes had been answered, and
-/// was never written. Where it goes stands in a header, and that was not compared.
+/// A chunk of an upload got the answer of another chunk with the same bytes, and was never written. Its offset is in a
+/// header, which was not compared.
 #[tokio::test]
 async fn a_chunk_for_another_place_is_another_request() {
     for (name, one, other) in [
@@ -301,7 +301,7 @@ async fn a_chunk_for_another_place_is_another_request() {
             assert_eq!(runs.count(), 1);
         }
     }
-    // What says how to answer, or who asks, is not what is asked for.
+    // Headers that say how to answer, or who asks, do not change the operation.
     for (name, one, other) in [
         ("prefer", "return=minimal", "return=representation"),
         ("accept", "text/html", "application/json"),
@@ -367,8 +367,8 @@ async fn headers_that_count_by_default_can_be_left_out_and_named_once_more() {
     }
 }
 
-/// Dozens of such headers, or one with a name of hundreds of bytes, have no room in a fingerprint one by one, and
-/// are compared all the same.
+/// Dozens of such headers, or one with a name of hundreds of bytes, do not fit into a fingerprint one by one, but are
+/// still compared.
 #[tokio::test]
 async fn more_conditions_than_can_be_named_are_compared_together() {
     let many = |last: &str| -> Call {
@@ -420,7 +420,7 @@ async fn the_disposition_of_one_status_can_be_chosen() {
         (layer.clone(), StatusCode::UNPROCESSABLE_ENTITY, 2),
         (layer.clone(), StatusCode::UNAUTHORIZED, 2),
         (layer.clone(), StatusCode::CREATED, 1),
-        // A function for all of them does not undo what was said of one.
+        // A function for all statuses does not override the choice for one status.
         (
             layer.disposition(|_| Disposition::Store),
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,4 +1,4 @@
-//! The bytes that a response is stored as.
+//! The bytes of stored responses.
 
 use bytes::Bytes;
 use hapax_http::StoredResponse;
@@ -47,7 +47,7 @@ fn the_format_of_trailers_is_pinned() {
     }
     assert_eq!(StoredResponse::from_bytes(bytes).unwrap(), with);
     assert_eq!(with.trailers(), &trailers);
-    // Without any, the bytes are what they were before there were trailers.
+    // Without trailers, the bytes are the same as before the format had trailers.
     let none = stored.clone().with_trailers(HeaderMap::new());
     assert_eq!(none.to_bytes(), stored.to_bytes());
     let left_out = StoredResponse::without_body(StatusCode::OK, 1).with_trailers(trailers);
@@ -78,8 +78,8 @@ fn bytes_that_were_cut_or_changed_are_no_response_or_another_one() {
     assert!(StoredResponse::from_bytes(status.into()).is_err());
 }
 
-/// A value that its handler marked as sensitive came back without the mark: it was shown in debug texts, and
-/// HTTP/2 put it into the tables that a connection shares.
+/// A value that its handler marked as sensitive came back without the mark: debug texts showed it, and HTTP/2 put it
+/// into the tables that a connection shares.
 #[test]
 fn a_sensitive_value_stays_sensitive() {
     let mut secret = HeaderValue::from_static("s");
@@ -102,7 +102,7 @@ fn a_sensitive_value_stays_sensitive() {
 #[test]
 fn more_header_lines_than_can_be_counted_are_left_out() {
     let mut answer = Response::new(Bytes::from("body"));
-    // A map takes 24,576 names at most, and any number of values for one.
+    // A map has at most 24,576 names, but any number of values for one name.
     for value in 0..=u16::MAX {
         answer.headers_mut().append("x", value.into());
     }

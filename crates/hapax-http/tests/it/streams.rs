@@ -1,4 +1,4 @@
-//! Bodies that are too long to be stored, or of unknown length: passed through, their end recorded.
+//! Bodies that are too long to be stored, or have no known length: they are passed through, and their end is recorded.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::rig::{self, Runs, at_least_once, namespace};
 
-/// A body that says what it is told, and breaks at an `Err`; of a length that it may know.
+/// A body of these pieces, which breaks at an `Err`, with or without a known length.
 struct Told(
     mpsc::UnboundedReceiver<Result<&'static str, &'static str>>,
     Option<u64>,
@@ -50,7 +50,7 @@ impl http_body::Body for Told {
     }
 }
 
-/// So many pieces, each ready at once.
+/// A body with this many pieces, each ready at once.
 struct Ready(Arc<AtomicU32>);
 
 impl http_body::Body for Ready {
@@ -271,7 +271,7 @@ async fn a_request_body_over_the_limit_is_refused_before_anything_is_claimed() {
     );
 }
 
-/// An empty frame is no end, and a body of nothing else is empty.
+/// An empty frame is not the end, and a body of empty frames is empty.
 #[tokio::test]
 async fn empty_frames_change_nothing() {
     let layer = IdempotencyLayer::new(at_least_once())
@@ -289,8 +289,8 @@ async fn empty_frames_change_nothing() {
     assert_eq!(same.text(), "ab");
 }
 
-/// A client that knows the length has the whole answer with its last byte. By then it must be stored
-/// that it ran: a retry right after it is not run again.
+/// A client that knows the length has the whole answer with its last byte. By then the run must be stored, so that an
+/// immediate retry does not run again.
 #[tokio::test]
 async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
     for (bytes, limit) in [(10, 4), (10, 100)] {
@@ -320,8 +320,8 @@ async fn the_last_byte_is_sent_when_it_is_stored_that_it_ran() {
     }
 }
 
-/// A body that was always ready was read to its end at once after its client had gone: a long one stopped
-/// everything else on its thread meanwhile, an endless one for ever.
+/// After its client had left, a body that was always ready was read to its end at once. A long one blocked its thread
+/// meanwhile, an endless one for ever.
 #[tokio::test]
 async fn a_body_that_is_always_ready_leaves_time_for_others() {
     let left = Arc::new(AtomicU32::new(100_000));
@@ -333,7 +333,7 @@ async fn a_body_that_is_always_ready_leaves_time_for_others() {
     assert!(left.load(Ordering::SeqCst) > 0);
 }
 
-/// Answers once with this, and gives the body of the answer before anything of it is read.
+/// Answers once with this body, and returns the body of the answer before it is read.
 async fn answered_with(response: Response) -> (Router, Body) {
     let response = Arc::new(Mutex::new(Some(response)));
     let handler = move || {
@@ -350,8 +350,8 @@ async fn answered_with(response: Response) -> (Router, Body) {
     (app, body)
 }
 
-/// The error was known, and the last piece was sent all the same: the client had the whole length, and
-/// took for a success what a retry was told to be in doubt.
+/// The error was known, but the last piece was sent anyway: the client had the whole length and assumed success, while
+/// a retry was told that the request is in doubt.
 #[tokio::test]
 async fn a_body_that_breaks_at_its_full_length_is_not_sent_whole() {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -369,8 +369,8 @@ async fn a_body_that_breaks_at_its_full_length_is_not_sent_whole() {
     );
 }
 
-/// The last piece was held until something followed it, be it a piece without bytes or trailers, and not
-/// held at all where the length was told by the head alone.
+/// The last piece was held only until something followed it, such as an empty piece or trailers, and was not held at
+/// all if only the head announced the length.
 #[tokio::test]
 async fn the_piece_that_completes_the_length_is_the_last_to_be_sent() {
     for (follows, knows) in [("", true), ("trailers", true), ("", false)] {

@@ -1,4 +1,4 @@
-//! What follows a body: the first client gets it, and so does a retry where the answer is stored.
+//! Trailers: the first client gets them, and so does a retry if the answer is stored.
 
 use std::convert::Infallible;
 
@@ -29,7 +29,7 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter(lines)
 }
 
-/// A body of unknown length in two pieces, as a gRPC service has it.
+/// A body of unknown length in two pieces, like that of a gRPC service.
 fn streamed() -> Body {
     let pieces = ["one ", "two"].map(|piece| Frame::data(Bytes::from(piece)));
     let frames = pieces.into_iter().chain([Frame::trailers(trailers())]);
@@ -37,7 +37,7 @@ fn streamed() -> Body {
     Body::new(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
-/// A body that knows its length, and has trailers all the same.
+/// A body that knows its length, and still has trailers.
 fn sized() -> Body {
     let body = Full::new(Bytes::from("one two"));
     Body::new(body.with_trailers(async { Some(Ok(trailers())) }))
@@ -66,7 +66,7 @@ async fn twice(app: &Router) -> [Reply; 2] {
     [first, rig::post("/pay").key("k").send(app).await]
 }
 
-/// What was announced, with what came.
+/// The announced trailers, and the trailers that came.
 fn told(reply: &Reply) -> (Vec<&str>, Vec<&str>) {
     let announced = reply.headers.get_all(TRAILER).iter();
     let came = reply.trailers.iter().flat_map(HeaderMap::keys);
@@ -76,8 +76,8 @@ fn told(reply: &Reply) -> (Vec<&str>, Vec<&str>) {
     )
 }
 
-/// A body that was read before it was sent lost its trailers, although `Trailer` went on announcing them; gRPC
-/// has its status there, so the first client took a success for a broken call.
+/// A body that was read before it was sent lost its trailers, although `Trailer` still announced them. gRPC sends its
+/// status there, so the first client took a success for a failed call.
 #[tokio::test]
 async fn the_first_answer_and_its_replay_have_their_trailers() {
     for body in [streamed, sized] {
@@ -87,7 +87,7 @@ async fn the_first_answer_and_its_replay_have_their_trailers() {
         assert!(second.is_replay());
         assert_eq!(first.trailers, Some(trailers()), "all of them");
         let (announced, came) = told(&second);
-        // One is a secret of the first client, and is not announced either.
+        // One trailer is a secret of the first client, and is not announced either.
         assert_eq!(announced, ["grpc-status, Grpc-Message"]);
         assert_eq!(came, ["grpc-status", "grpc-message"]);
         let status = &second.trailers.as_ref().unwrap()["grpc-status"];
@@ -107,7 +107,7 @@ async fn an_answer_that_is_not_stored_keeps_its_trailers() {
             );
         }
     }
-    // Nor does one that is too long to be read first lose them.
+    // A body that is too long to be read first keeps them too.
     let app = answering(streamed, Disposition::Store).layer(layer().response_bytes_max(5));
     let [first, second] = twice(&app).await;
     assert_eq!(
@@ -133,7 +133,7 @@ async fn rules_and_hooks_say_which_trailers_are_stored() {
             vec!["Grpc-Message"],
             vec!["grpc-message"],
         ),
-        // A hook that takes secrets out of headers and bodies has not seen the trailers.
+        // A hook that redacts headers and bodies does not see the trailers.
         (layer().redact(|_, _| {}), vec![], vec![]),
         (
             layer()
@@ -153,8 +153,8 @@ async fn rules_and_hooks_say_which_trailers_are_stored() {
     }
 }
 
-/// Over HTTP/1.1, to the byte: the first answer is that of the service without the layer, and the replay announces
-/// what is stored.
+/// Over HTTP/1.1, to the byte: the first answer is the same as without the layer, and the replay announces the stored
+/// trailers.
 #[tokio::test]
 async fn http_1_sends_trailers_of_first_answers_and_of_replays() {
     let request = "POST /pay HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: close\r\n\
@@ -167,14 +167,14 @@ async fn http_1_sends_trailers_of_first_answers_and_of_replays() {
         let lines = answer.split("\r\n").map(str::to_owned);
         lines.filter(|line| !line.starts_with("idempo")).collect()
     };
-    // The pieces of a body that was read first are one.
+    // A body that was read first has one piece.
     let body = "4\r\none \r\n3\r\ntwo\r\n";
     assert!(bare.contains(body), "{bare}");
     let bare = bare.replace(body, "7\r\none two\r\n");
     let first = without_marks(rig::talk(covered, request).await);
     assert_eq!(first, without_marks(bare));
     let replay = without_marks(rig::talk(covered, request).await);
-    // hyper takes a cookie for no trailer, so the announcement is all that is left out.
+    // hyper never sends a cookie as a trailer, so only the announcement differs.
     let wanted = first
         .iter()
         .map(|line| line.replace(", set-cookie", ""))
@@ -183,7 +183,7 @@ async fn http_1_sends_trailers_of_first_answers_and_of_replays() {
     assert_eq!(replay, wanted);
 }
 
-/// The trailers of a request were dropped, although its handler went on being told of them by `Trailer`.
+/// The trailers of a request were dropped, although `Trailer` still announced them to the handler.
 #[tokio::test]
 async fn the_handler_gets_the_trailers_of_its_request() {
     let handler = |body: Body| async move {
@@ -199,7 +199,7 @@ async fn the_handler_gets_the_trailers_of_its_request() {
     }
 }
 
-/// What is told of the length of a request, over a socket.
+/// The length that the handler sees for a request over a socket.
 #[tokio::test]
 async fn a_request_without_trailers_tells_its_length() {
     use http_body::Body as _;

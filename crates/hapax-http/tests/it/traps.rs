@@ -1,6 +1,5 @@
-//! What other systems fell into, by the number that our list of their traps gives it. Those that have a
-//! test elsewhere are named there: T-10, T-19 and T-27 in `life` and `scope`, T-18 and T-12 in
-//! `replay`, T-24 to T-26 in `fingerprint`.
+//! Traps that other systems fell into, by their number in our list. Other files test some of them: T-10, T-19 and
+//! T-27 are in `life` and `scope`, T-18 and T-12 in `replay`, T-24 to T-26 in `fingerprint`.
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +9,7 @@ use hapax_http::{Disposition, IdempotencyLayer};
 
 use crate::rig::{self, Runs, at_least_once, waiting};
 
-/// T-05: read, run, write without a claim. T-11: a lost race answered without looking again.
+/// T-05: read, run and write without a claim. T-11: a lost race that is answered without a second look-up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_concurrent_duplicates_one_runs_and_all_get_its_answer() {
     let layer = IdempotencyLayer::new(at_least_once())
@@ -43,7 +42,7 @@ async fn of_many_concurrent_duplicates_one_runs_and_all_get_its_answer() {
     assert_eq!((runs.count(), layer.stats().replayed()), (50, 50 * 15));
 }
 
-/// T-04: a waiter that gives up removes what the owner runs under.
+/// T-04: a waiter that gives up removes the claim of the owner.
 #[tokio::test]
 async fn a_waiter_that_gives_up_leaves_the_first_request_alone() {
     let layer = IdempotencyLayer::new(at_least_once())
@@ -71,7 +70,7 @@ async fn a_waiter_that_gives_up_leaves_the_first_request_alone() {
     assert_eq!(runs.count(), 1);
 }
 
-/// T-06: marked before it is handled, so that a failure loses the request.
+/// T-06: a request that is marked as done before it is handled, so that a failure loses it.
 #[tokio::test]
 async fn a_failed_request_can_be_sent_again() {
     let runs = Runs::default();
@@ -94,7 +93,7 @@ async fn a_failed_request_can_be_sent_again() {
     assert_eq!(runs.count(), 3);
 }
 
-/// T-02, T-03: what is stored is not overwritten, nor deleted, by a later failure of the same key.
+/// T-02, T-03: a later failure of a key neither overwrites nor deletes its stored answer.
 #[tokio::test]
 async fn a_stored_answer_stays() {
     let runs = Runs::default();
@@ -117,7 +116,7 @@ async fn a_stored_answer_stays() {
     }
 }
 
-/// T-07: keys that are equal in their beginning, or in a short hash, are other keys.
+/// T-07: keys with the same prefix, or the same short hash, are different keys.
 #[tokio::test]
 async fn every_byte_of_a_key_counts() {
     let app = Router::new()
@@ -132,7 +131,7 @@ async fn every_byte_of_a_key_counts() {
     }
 }
 
-/// T-20, T-21: a duplicate is told when to come back. T-23: a replay is told from a run.
+/// T-20, T-21: a duplicate learns when to come back. T-23: a replay differs from a run.
 #[tokio::test]
 async fn a_replay_is_no_second_success_in_the_counts() {
     let layer = IdempotencyLayer::new(at_least_once()).one_tenant();
@@ -149,7 +148,7 @@ async fn a_replay_is_no_second_success_in_the_counts() {
     );
 }
 
-/// nothing that the layer says of itself or a client shows a key.
+/// no text of the layer shows a key.
 #[tokio::test]
 async fn keys_are_in_no_debug_text_and_no_answer() {
     let layer = IdempotencyLayer::new(at_least_once()).one_tenant();

@@ -1,4 +1,4 @@
-//! [`ClientKey`]: a key as a client chose it.
+//! [`ClientKey`]: the key that a client chose.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use hapax_http_types::CLIENT_KEY_BYTES_MAX;
 
 use crate::request::header::malformed_key::MalformedKey;
 
-/// A key as a client chose it: 1 to 255 printable ASCII characters, without the quotes.
+/// The key that a client chose: 1 to 255 printable ASCII characters, without the quotes.
 ///
-/// Whoever knows a key may read the answer that is stored under it, so `Debug` shows its length
-/// only, and there is no `Display`.
+/// A key gives access to the answer that is stored under it, so `Debug` shows only its length, and there is no
+/// `Display`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey(Box<str>);
 

@@ -1,46 +1,45 @@
-//! [`MalformedKey`]: why a header has no key that can be read.
+//! [`MalformedKey`]: why no key can be read from a header.
 
 use std::fmt;
 
 use hapax_http_types::CLIENT_KEY_BYTES_MAX;
 
-/// Why a header has no key that can be read. Its text never quotes the value.
+/// Why no key can be read from a header. The text never quotes the value.
 ///
-/// A place is counted in bytes from 0, in the value without the blanks before it.
+/// Positions count bytes from 0, in the value without leading blanks.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MalformedKey {
-    /// The header is there, and has no key, or an empty one.
+    /// The header is empty, or its key is empty.
     Empty,
-    /// The header was sent in several lines. They may be equal: a proxy that joins them would not
-    /// know, so neither is guessed.
+    /// The header was sent in several lines. Even equal lines are refused, because a proxy may join them to a list.
     Repeated {
-        /// How many there are.
+        /// The number of lines.
         lines: usize,
     },
-    /// The value is a list, where one key is wanted.
+    /// The value is a list instead of one key.
     List,
-    /// The value is not in double quotes. In strict syntax only.
+    /// The value is not in double quotes; an error in strict syntax only.
     NotAString,
-    /// The value has something other than ASCII.
+    /// The value has a byte that is not ASCII.
     NotAscii {
-        /// Where it is.
+        /// The position of the byte.
         at: usize,
     },
-    /// A quoted key does not end, has a control character or another escape than `\"` and `\\`, or
-    /// something other than parameters follows it. In strict syntax, a tab around it counts too.
+    /// A quoted key has no end, has a control character or an escape other than `\"` and `\\`, or is followed by
+    /// something other than parameters. In strict syntax, tabs around it are an error too.
     BadString {
-        /// Where reading stopped.
+        /// The position where reading stopped.
         at: usize,
     },
-    /// A key without quotes has a character that has to be quoted.
+    /// A key without quotes has a character that needs quotes.
     BadCharacter {
-        /// Where it is.
+        /// The position of the byte.
         at: usize,
     },
-    /// The key is over [`CLIENT_KEY_BYTES_MAX`].
+    /// The key is longer than [`CLIENT_KEY_BYTES_MAX`].
     TooLong {
-        /// How long it is.
+        /// The length of the key.
         bytes: usize,
     },
 }
@@ -55,11 +54,11 @@ impl fmt::Display for MalformedKey {
             Self::NotAscii { at } => write!(f, "byte {at} of the header is not ASCII"),
             Self::BadString { at } => write!(
                 f,
-                "the quoted key cannot be read past byte {at}: between its quotes stand printable \
-                 ASCII characters, where a quote and a backslash follow a backslash"
+                "the quoted key cannot be read past byte {at}: between the quotes, use printable ASCII \
+                 characters, and write a backslash before each quote and each backslash"
             ),
             Self::BadCharacter { at } => {
-                write!(f, "byte {at} cannot stand in a key without quotes")
+                write!(f, "byte {at} is not allowed in a key without quotes")
             }
             Self::TooLong { bytes } => write!(f, "the key has {bytes} bytes"),
         }?;

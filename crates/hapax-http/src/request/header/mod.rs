@@ -1,14 +1,14 @@
-//! [`ClientKey`], read from its header: an RFC 8941 String, or the bare form that clients send.
-//! The lines of one header come in, and a key or the reason why there is none goes out.
-//! Nothing here knows which keys a service takes, or what is stored under them.
+//! The key in its header ([`ClientKey`]): an RFC 8941 String, or the same key without quotes.
+//! The values of one header come in.
+//! Nothing here knows which keys a service accepts, or the store.
 //!
-//! The draft asks for a String in double quotes; many clients send the same key without them. Both
-//! are read as one key, unless [`KeySyntax::Strict`] is asked for.
+//! The draft asks for a String in double quotes, but many clients send the key without them. Both are the same key,
+//! unless the service chooses [`KeySyntax::Strict`].
 //!
 //! | value | [`Lenient`](KeySyntax::Lenient) | [`Strict`](KeySyntax::Strict) |
 //! | --- | --- | --- |
 //! | `"8e03978e"` | the key `8e03978e` | the key `8e03978e` |
-//! | `"8e03978e";a=1` | the key `8e03978e`, the parameter counts for nothing | the same |
+//! | `"8e03978e";a=1` | the key `8e03978e`; the parameter is ignored | the same |
 //! | `8e03978e` | the key `8e03978e` | malformed |
 //! | `"a", "b"`, `("a" "b")`, two lines | malformed | malformed |
 

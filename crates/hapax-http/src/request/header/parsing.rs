@@ -1,4 +1,4 @@
-//! [`KeySyntax`], and reading a key by it.
+//! Reads a key from its header, in a [`KeySyntax`].
 
 use http::{HeaderMap, HeaderName};
 use sfv::visitor::Ignored;
@@ -7,23 +7,23 @@ use sfv::{BareItemFromInput, Parser, Version};
 use crate::request::header::client_key::ClientKey;
 use crate::request::header::malformed_key::MalformedKey;
 
-/// Which spellings of a key are read.
+/// Which spellings of a key are accepted.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum KeySyntax {
-    /// A String in double quotes, or the same key without them: visible ASCII characters other than
-    /// `"`, `\`, `,` and `;` that do not begin with `(`. The default.
+    /// A String in double quotes, or a key without quotes: visible ASCII characters other than `"`, `\`, `,` and `;`
+    /// that do not start with `(`. The default.
     #[default]
     Lenient,
-    /// An RFC 8941 Item that is a String, and nothing else.
+    /// Only an RFC 8941 Item that is a String.
     Strict,
 }
 
-/// Reads the key from the header of this name; `None` if there is no such header.
+/// Reads the key from the header with this name; `None` without such a header.
 ///
 /// # Errors
 ///
-/// As [`parse_key`], and when there are several lines of this name, even equal ones.
+/// The errors of [`parse_key`], and an error if the header has several lines, even equal ones.
 ///
 /// # Examples
 ///
@@ -59,7 +59,7 @@ pub fn key_of(
 ///
 /// # Errors
 ///
-/// [`MalformedKey`], with the place and what to send instead.
+/// [`MalformedKey`], with the position and what to send instead.
 ///
 /// # Examples
 ///
@@ -110,18 +110,18 @@ fn item(text: &[u8]) -> Result<BareItemFromInput<'_>, sfv::Error> {
         .parse_item()
 }
 
-/// What is wrong with a value that is no Item.
+/// Why a value is not an Item.
 fn diagnose(text: &[u8], error: &sfv::Error) -> MalformedKey {
     if let Some(at) = not_ascii(text) {
         return MalformedKey::NotAscii { at };
     }
-    // A List may end in a tab, an Item may not: without it, is the value still no Item?
+    // A List may end in a tab and an Item may not, so the tab alone does not make a list.
     let trimmed = skip_end(text);
     let list = Parser::new(trimmed).with_version(Version::Rfc8941);
     if item(trimmed).is_err() && list.parse_list_with_visitor(Ignored).is_ok() {
         return MalformedKey::List;
     }
-    // A tab before the quote is what is wrong, if there is one.
+    // If a quote follows a leading tab, the tab is the error.
     if skip(text, b" \t").first() != Some(&b'"') {
         return MalformedKey::NotAString;
     }
@@ -137,7 +137,7 @@ fn bare(text: &[u8]) -> Result<ClientKey, MalformedKey> {
     if let Some(at) = not_ascii(text) {
         return Err(MalformedKey::NotAscii { at });
     }
-    // An inner list, which no client means as a key.
+    // No client means an inner list as a key.
     if text.first() == Some(&b'(') {
         return Err(MalformedKey::List);
     }
@@ -148,7 +148,7 @@ fn bare(text: &[u8]) -> Result<ClientKey, MalformedKey> {
             _ => MalformedKey::BadCharacter { at },
         });
     }
-    // All of it is ASCII, as was just seen.
+    // The check above leaves only ASCII.
     let key = std::str::from_utf8(text).map_err(|error| MalformedKey::NotAscii {
         at: error.valid_up_to(),
     })?;

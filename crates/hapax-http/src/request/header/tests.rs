@@ -1,4 +1,4 @@
-//! RFC 8941 as vectors, the bare form, and what holds for any bytes.
+//! Vectors for RFC 8941, keys without quotes, and properties of any bytes.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::request::header::{
     CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key,
 };
 
-/// The String of section 3.3.3 that stands for this text.
+/// This text as a String of section 3.3.3.
 fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', r"\\").replace('"', r#"\""#);
     format!("\"{escaped}\"")
@@ -22,14 +22,14 @@ fn lenient(value: impl AsRef<[u8]>) -> Result<String, MalformedKey> {
     parse_key(value.as_ref(), Lenient).map(|key| key.as_str().to_owned())
 }
 
-/// A key in both syntaxes.
+/// Both syntaxes read this key.
 #[track_caller]
 fn both(value: impl AsRef<[u8]>, key: &str) {
     assert_eq!(strict(&value).as_deref(), Ok(key));
     assert_eq!(lenient(&value).as_deref(), Ok(key));
 }
 
-/// Malformed, for the same reason, in both syntaxes.
+/// Both syntaxes find it malformed, for the same reason.
 #[track_caller]
 fn neither(value: impl AsRef<[u8]>, reason: MalformedKey) {
     assert_eq!(strict(&value), Err(reason));
@@ -118,14 +118,14 @@ fn spaces_around_it_do_not_count() {
     both(r#"  "abc""#, "abc");
     both(r#""abc"   "#, "abc");
     both(r#"   "abc";a   "#, "abc");
-    // A tab is no SP: HTTP takes it off before structured fields begin, so lenient does too.
+    // A tab is not an SP: HTTP removes it before it reads a structured field, and so does the lenient syntax.
     for value in ["\t\"abc\"", "\"abc\"\t", " \t \"abc\" \t "] {
         assert!(strict(value).is_err(), "{value:?}");
         assert_eq!(lenient(value).as_deref(), Ok("abc"), "{value:?}");
     }
     assert_eq!(strict("\t\"abc\""), Err(bad_string(0)));
     assert_eq!(strict("\"abc\"\t"), Err(bad_string(5)));
-    // Places are counted behind the blanks.
+    // Positions count from after the blanks.
     neither(r#"   "abc"x"#, bad_string(5));
 }
 
@@ -373,7 +373,7 @@ fn lenient_is_the_default() {
     assert_eq!(KeySyntax::default(), Lenient);
 }
 
-/// Bytes that often come close to a key.
+/// Bytes that are often almost a key.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"\"".to_vec()),

@@ -1,14 +1,14 @@
 //! [`Alphabet`]: the characters that a key may have.
 
-/// The printable characters of ASCII, of which every key is made.
+/// The printable characters of ASCII, which all keys consist of.
 const PRINTABLE: std::ops::RangeInclusive<u8> = b' '..=b'~';
 
 /// A set of printable characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Alphabet {
-    /// One bit for each character of ASCII.
+    /// One bit per ASCII character.
     allowed: u128,
-    /// Whether it was to have a character that no key can have.
+    /// Whether the service asked for a character that no key can have.
     foreign: bool,
 }
 

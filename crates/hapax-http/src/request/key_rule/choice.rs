@@ -1,4 +1,4 @@
-//! [`Choice`]: one of the ways in which a key can meet a rule.
+//! [`Choice`]: one of the forms that a rule accepts.
 
 use crate::request::header::CLIENT_KEY_BYTES_MAX;
 use crate::request::key_rule::alphabet::Alphabet;
@@ -55,7 +55,7 @@ impl Choice {
         if max_bytes > CLIENT_KEY_BYTES_MAX {
             return Err(InvalidRule::MaxBytes { max_bytes });
         }
-        // There is no key of no bytes.
+        // A key has at least one byte.
         if min_bytes.max(1) > max_bytes {
             return Err(InvalidRule::MinOverMax {
                 min_bytes,
@@ -85,7 +85,7 @@ impl Choice {
         Ok(())
     }
 
-    /// What to send, to follow the word "send".
+    /// What to send; the text follows the word "send".
     pub(super) fn wanted(&self) -> String {
         let mut wanted = match self.form.name() {
             Some(name) => name.to_owned(),

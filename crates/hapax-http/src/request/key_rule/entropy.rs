@@ -1,6 +1,6 @@
-//! The entropy of some characters, estimated from nothing but themselves.
+//! The entropy of a text, estimated from its characters alone.
 
-/// The Shannon entropy of the distribution of these characters, times how many there are, in bits.
+/// The Shannon entropy of the distribution of these characters times their number, in bits.
 pub(super) fn shannon_bits(characters: impl Iterator<Item = u8>) -> f64 {
     let mut counts = [0_u32; 256];
     for character in characters {
@@ -9,8 +9,8 @@ pub(super) fn shannon_bits(characters: impl Iterator<Item = u8>) -> f64 {
     of_counts(&counts)
 }
 
-/// The most that [`shannon_bits`] can say of `length` characters out of `kinds`: they are spread as
-/// evenly as can be.
+/// The most that [`shannon_bits`] can give for `length` characters out of `kinds`: the characters are spread as
+/// evenly as possible.
 pub(super) fn most_shannon_bits(length: usize, kinds: usize) -> f64 {
     let mut counts = [0_u32; 256];
     let kinds = kinds.min(counts.len());

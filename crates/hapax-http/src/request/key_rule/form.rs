@@ -1,4 +1,4 @@
-//! The forms of well-known identifiers: which bytes they have, and which of those are random.
+//! The forms of well-known identifiers: their bytes, and which of them are random.
 
 use std::borrow::Cow;
 
@@ -17,13 +17,13 @@ const ULID_RANDOM: usize = 10;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     Any,
-    /// The version digits that it may have: 4, 7 or both.
+    /// With one of these version digits: 4, 7 or both.
     Uuid(&'static [u8]),
     Ulid,
 }
 
 impl Form {
-    /// What it is called in front of a client; `None` where length is all there is to say.
+    /// The name for clients; `None` if only the length matters.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Self::Any => None,
@@ -34,7 +34,7 @@ impl Form {
         }
     }
 
-    /// How many bytes it has, if that is fixed.
+    /// The number of bytes, if that is fixed.
     pub(super) fn bytes(self) -> Option<usize> {
         match self {
             Self::Any => None,
@@ -64,7 +64,7 @@ impl Form {
         }
     }
 
-    /// The estimate for a key that fits.
+    /// The estimated entropy of a key that fits.
     pub(super) fn entropy_bits(self, key: &str) -> f64 {
         let key = self.canonical(key);
         let key = key.as_bytes();
@@ -84,7 +84,7 @@ impl Form {
         }
     }
 
-    /// The most that [`entropy_bits`](Self::entropy_bits) can say of a key with such characters.
+    /// The most that [`entropy_bits`](Self::entropy_bits) can give for a key of the allowed characters.
     pub(super) fn most_bits(self, max_bytes: usize, allowed: impl Fn(u8) -> bool) -> f64 {
         let among = |all: &[u8]| all.iter().filter(|byte| spelled(**byte, &allowed)).count();
         match self {
@@ -109,7 +109,7 @@ impl Form {
         }
     }
 
-    /// Whether these characters have what every key of this form needs.
+    /// Whether the allowed characters include those that every key of this form needs.
     pub(super) fn can_be_spelled(self, allowed: impl Fn(u8) -> bool) -> bool {
         let one_of = |bytes: &[u8]| bytes.iter().any(|byte| allowed(*byte));
         match self {
@@ -120,16 +120,16 @@ impl Form {
     }
 }
 
-/// In upper case or in lower.
+/// Whether a character is allowed in upper or lower case.
 fn spelled(byte: u8, allowed: impl Fn(u8) -> bool) -> bool {
     allowed(byte.to_ascii_lowercase()) || allowed(byte.to_ascii_uppercase())
 }
 
 /// The random part of a form.
 struct Random {
-    /// The place of its first character.
+    /// The position of its first character.
     from: usize,
-    /// How many characters have a random bit.
+    /// The number of characters that have random bits.
     characters: usize,
     bits: f64,
 }
@@ -143,7 +143,7 @@ impl Random {
 
     fn of_uuid(version: u8) -> Self {
         match version {
-            // What comes before the version is the time.
+            // The digits before the version are the time.
             b'7' => Self {
                 from: UUID_VERSION,
                 characters: 19,
@@ -178,6 +178,6 @@ fn is_uuid(key: &[u8], versions: &[u8]) -> bool {
 fn is_ulid(key: &[u8]) -> bool {
     let digit =
         |byte: &u8| byte.is_ascii_alphanumeric() && !b"ILOU".contains(&byte.to_ascii_uppercase());
-    // 26 digits of 5 bits are 130 bits, of which a ULID has 128.
+    // 26 digits of 5 bits are 130 bits, but a ULID has only 128.
     key.len() == ULID_BYTES && key[0] <= b'7' && key.iter().all(digit)
 }

@@ -1,9 +1,9 @@
-//! [`KeyRule`]: what a client's key has to look like, checked before anything is looked up.
-//! A key that was read from its header comes in.
+//! The form that a client's key must have ([`KeyRule`]), checked before any look-up.
+//! Keys that were read from their headers come in.
 //! Nothing here knows requests or the store.
 //!
-//! A key that can be guessed lets a stranger read the answer that is stored under it, so a service
-//! should publish a form for its keys and refuse all others.
+//! A stranger who guesses a key can read the answer that is stored under it, so a service should publish a form for
+//! its keys and refuse all others.
 
 mod alphabet;
 mod choice;

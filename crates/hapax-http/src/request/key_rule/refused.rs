@@ -1,11 +1,11 @@
-//! Why a key is refused, and why a rule is.
+//! Why a rule refuses a key ([`KeyRefused`]), and why a rule is invalid ([`InvalidRule`]).
 
 use std::error::Error;
 use std::fmt;
 
 use crate::request::header::CLIENT_KEY_BYTES_MAX;
 
-/// A key does not look as the rule wants it. The text says what is wanted, and never quotes the key.
+/// A key that the rule refuses. The text says what to send, and never quotes the key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRefused {
     fault: KeyFault,
@@ -17,14 +17,14 @@ impl KeyRefused {
         Self { fault, wanted }
     }
 
-    /// What is wrong. Of a rule with several choices, it is the fault in the choice that the key came
+    /// The fault of the key. For a rule with several choices, it is the fault in the choice that the key comes
     /// closest to.
     #[must_use]
     pub fn fault(&self) -> KeyFault {
         self.fault
     }
 
-    /// What the rule takes, in words: for example `a UUID of version 4, with its hyphens`.
+    /// What the rule accepts, in words: for example `a UUID of version 4, with its hyphens`.
     #[must_use]
     pub fn wanted(&self) -> &str {
         &self.wanted
@@ -43,34 +43,34 @@ impl Error for KeyRefused {}
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyFault {
-    /// It is not a UUID of such a version, or not a ULID.
+    /// It is not a UUID of the right version, or not a ULID.
     Form,
     /// It has too few bytes.
     TooShort {
-        /// How many it has.
+        /// The number of bytes.
         bytes: usize,
-        /// How many it needs.
+        /// The fewest that are allowed.
         min_bytes: usize,
     },
     /// It has too many bytes.
     TooLong {
-        /// How many it has.
+        /// The number of bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The most that are allowed.
         max_bytes: usize,
     },
     /// It has a character outside the alphabet.
     Alphabet,
-    /// It would be too easy to guess, by the estimate of
+    /// It is too easy to guess, by the estimate of
     /// [`KeyRule::min_entropy_bits`](crate::KeyRule::min_entropy_bits).
     LowEntropy {
-        /// What it needs.
+        /// The least entropy that is allowed.
         min_bits: u32,
     },
 }
 
 impl KeyFault {
-    /// How many checks the key had passed.
+    /// The number of checks that the key passed.
     pub(super) fn closeness(self) -> u8 {
         match self {
             Self::Form => 0,
@@ -84,7 +84,7 @@ impl KeyFault {
 impl fmt::Display for KeyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form => f.write_str("the key does not have the form that is wanted"),
+            Self::Form => f.write_str("the key does not have the required form"),
             Self::TooShort { bytes, min_bytes } => {
                 write!(f, "the key has {bytes} bytes, fewer than {min_bytes}")
             }
@@ -93,42 +93,45 @@ impl fmt::Display for KeyFault {
             }
             Self::Alphabet => f.write_str("the key has a character that is not allowed"),
             Self::LowEntropy { min_bits } => {
-                write!(f, "the key is too easy to guess for {min_bits} bits")
+                write!(
+                    f,
+                    "the key is too easy to guess: it has less than {min_bits} bits of entropy"
+                )
             }
         }
     }
 }
 
-/// The settings of a rule contradict each other: no key, or no key of one of its choices, could pass.
+/// The settings of a rule contradict each other, so no key can meet one of its choices.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InvalidRule {
-    /// The fewest bytes are more than the most, or the most are none.
+    /// The minimum exceeds the maximum, or the maximum is zero.
     MinOverMax {
-        /// The fewest.
+        /// The minimum.
         min_bytes: usize,
-        /// The most.
+        /// The maximum.
         max_bytes: usize,
     },
-    /// More bytes are allowed than any key has.
+    /// The maximum exceeds the length of any key.
     MaxBytes {
-        /// The most.
+        /// The maximum.
         max_bytes: usize,
     },
-    /// The form has a fixed length that is out of bounds.
+    /// The fixed length of the form is outside the bounds.
     FormBytes {
         /// The length of the form.
         form_bytes: usize,
     },
     /// The alphabet has no characters.
     EmptyAlphabet,
-    /// The alphabet has something other than printable ASCII.
+    /// The alphabet has a character that is not printable ASCII.
     ForeignCharacter,
-    /// The form cannot be written in the alphabet.
+    /// The alphabet lacks characters that the form needs.
     FormAlphabet,
-    /// More entropy is wanted than the length, the alphabet or the form can have.
+    /// The required entropy exceeds what the length, the alphabet or the form allow.
     Entropy {
-        /// What is wanted.
+        /// The required entropy.
         min_bits: u32,
     },
 }
@@ -141,7 +144,7 @@ impl fmt::Display for InvalidRule {
                 max_bytes,
             } => write!(
                 f,
-                "a key is to have at least {min_bytes} and at most {max_bytes} bytes: raise max_bytes or lower min_bytes"
+                "no key has at least {min_bytes} and at most {max_bytes} bytes: raise max_bytes or lower min_bytes"
             ),
             Self::MaxBytes { max_bytes } => write!(
                 f,
@@ -149,7 +152,7 @@ impl fmt::Display for InvalidRule {
             ),
             Self::FormBytes { form_bytes } => write!(
                 f,
-                "a key of this form has {form_bytes} bytes: leave min_bytes and max_bytes alone"
+                "a key of this form has {form_bytes} bytes: remove min_bytes and max_bytes, or let them include that length"
             ),
             Self::EmptyAlphabet => {
                 f.write_str("the alphabet is empty: name the characters that a key may have")
@@ -158,7 +161,7 @@ impl fmt::Display for InvalidRule {
                 "the alphabet has a character that no key can have: name printable ASCII characters only",
             ),
             Self::FormAlphabet => f.write_str(
-                "a key of this form cannot be written in the alphabet: leave the alphabet alone",
+                "a key of this form needs characters outside the alphabet: remove the alphabet",
             ),
             Self::Entropy { min_bits } => write!(
                 f,

@@ -1,4 +1,4 @@
-//! [`KeyRule`], as a service builds it and the layer asks it.
+//! [`KeyRule`]: a service builds it, and the layer checks keys by it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,21 +9,20 @@ use crate::request::key_rule::choice::Choice;
 use crate::request::key_rule::form::Form;
 use crate::request::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
 
-/// What a client's key has to look like.
+/// The form that a client's key must have.
 ///
-/// | rule | keys | one key, or two? |
+/// | rule | keys | spelling |
 /// | --- | --- | --- |
-/// | [`any`](Self::any), the default | 1 to 255 printable ASCII characters | each spelling is a key of its own |
+/// | [`any`](Self::any), the default | 1 to 255 printable ASCII characters | each spelling is another key |
 /// | [`uuid`](Self::uuid), [`uuid_v4`](Self::uuid_v4), [`uuid_v7`](Self::uuid_v7) | RFC 9562, hyphenated, either case | the case makes no difference |
 /// | [`ulid`](Self::ulid) | 26 characters of Crockford's base 32, either case | the case makes no difference |
 ///
-/// [`canonical`](Self::canonical) gives the spelling to look up: a UUID in lower case, a ULID in
-/// upper case, anything else as it came.
+/// [`canonical`](Self::canonical) gives the spelling for the look-up: a UUID in lower case, a ULID in upper case, any
+/// other key as it was sent.
 ///
-/// Builder calls take any value; [`validate`](Self::validate) refuses those that contradict each
-/// other, and has to be called once, before the rule is put to use. A call that narrows, such as
-/// [`min_bytes`](Self::min_bytes), goes for every choice that the rule has so far: narrow first, then
-/// join with [`or`](Self::or).
+/// Builder calls take any value. [`validate`](Self::validate) refuses values that contradict each other; call it once
+/// before you use the rule. A call that narrows, such as [`min_bytes`](Self::min_bytes), applies to every choice that
+/// the rule has so far, so narrow first, then join with [`or`](Self::or).
 ///
 /// # Examples
 ///
@@ -48,7 +47,7 @@ use crate::request::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRule {
-    /// Never empty. A key has to meet one of them.
+    /// Never empty. A key must meet one of them.
     pub(super) choices: Vec<Choice>,
 }
 
@@ -70,7 +69,7 @@ impl KeyRule {
         self
     }
 
-    /// Every key of 1 to 255 bytes, each spelling a key of its own. The default.
+    /// Every key of 1 to 255 bytes; each spelling is another key. The default.
     #[must_use]
     pub fn any() -> Self {
         Self::of(Form::Any)
@@ -88,62 +87,62 @@ impl KeyRule {
         Self::of(Form::Uuid(b"4"))
     }
 
-    /// A UUID of version 7: a time, and 74 bits that are random in most generators.
+    /// A UUID of version 7: a time, and 74 bits that most generators draw at random.
     #[must_use]
     pub fn uuid_v7() -> Self {
         Self::of(Form::Uuid(b"7"))
     }
 
     /// A ULID: 26 characters of Crockford's base 32, in upper or lower case, the first at most `7`.
-    /// I, L, O and U are refused, also as other spellings of 1 and 0.
+    /// I, L, O and U are refused, even as other spellings of 1 and 0.
     #[must_use]
     pub fn ulid() -> Self {
         Self::of(Form::Ulid)
     }
 
-    /// The fewest bytes that a key may have. Default: 1.
+    /// The minimum length of a key, in bytes. Default: 1.
     #[must_use]
     pub fn min_bytes(self, bytes: usize) -> Self {
         self.each(|choice| choice.min_bytes = bytes)
     }
 
-    /// The most bytes that a key may have, at most 255. Default: 255.
+    /// The maximum length of a key, in bytes, up to 255. Default: 255.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
         self.each(|choice| choice.max_bytes = bytes)
     }
 
-    /// The characters that a key may have, as it was sent. Default: all of printable ASCII.
+    /// The characters that a key may have, in the spelling that was sent. Default: all printable ASCII.
     #[must_use]
     pub fn alphabet(self, characters: &str) -> Self {
         let alphabet = Alphabet::new(characters);
         self.each(|choice| choice.alphabet = Some(alphabet))
     }
 
-    /// The least entropy that a key may have, by an estimate. Default: 0.
+    /// The minimum entropy of a key, by an estimate. Default: 0.
     ///
     /// The estimate is the Shannon entropy of the key's own characters times its length: `aaaaaaaa`
-    /// has 0 bits, `1234` has 8, and n characters have at most n log2(n), or n log2(k) out of an
-    /// alphabet of k. Of a UUID and a ULID, only the digits count that are random by their form, for at
-    /// most 122 bits (version 4), 74 (version 7) and 80 (ULID), and their case does not count.
+    /// has 0 bits, `1234` has 8, and n characters have at most n log2(n), or n log2(k) from an
+    /// alphabet of k. In a UUID and a ULID, only the random digits count, for at most 122 bits (version 4), 74
+    /// (version 7) and 80 (ULID), and their case does not count.
     ///
-    /// It is a net for keys that nobody drew at random, and no proof that somebody did. It sees neither
-    /// order nor words (`abcdefgh` has 24 bits). And it has one key to judge by, so it gives a random
-    /// one less than it has: to 100,000 random ones each, it gave 84 to 122 bits (version 4), 44 to 74
-    /// (version 7) and 40 to 64 (ULID). Ask for well under half of what a good key has.
+    /// The estimate catches keys that were not drawn at random, but does not prove that a key was. It sees neither
+    /// order nor words (`abcdefgh` has 24 bits). It judges by a single key, so it gives a random key less than it has:
+    /// for 100,000 random keys each, it gave 84 to 122 bits (version 4), 44 to 74 (version 7) and 40 to 64 (ULID). Ask
+    /// for well under half of what a good key has.
     #[must_use]
     pub fn min_entropy_bits(self, bits: u32) -> Self {
         self.each(|choice| choice.min_entropy_bits = bits)
     }
 
-    /// A key may meet the other rule instead.
+    /// Also accepts keys that meet the other rule.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.choices.extend(other.choices);
         self
     }
 
-    /// Checks that the settings do not contradict each other, so that some key can meet each choice.
+    /// Checks that the settings do not contradict each other: each choice accepts some key.
     ///
     /// # Errors
     ///
@@ -161,11 +160,11 @@ impl KeyRule {
         self.choices.iter().try_for_each(Choice::validate)
     }
 
-    /// Checks a key. A rule that [`validate`](Self::validate) refuses may refuse every key.
+    /// Checks a key. A rule that fails [`validate`](Self::validate) may refuse every key.
     ///
     /// # Errors
     ///
-    /// [`KeyRefused`], which says what is wanted and never quotes the key.
+    /// [`KeyRefused`], which says what to send and never quotes the key.
     pub fn check(&self, key: &ClientKey) -> Result<(), KeyRefused> {
         let mut closest: Option<KeyFault> = None;
         for choice in &self.choices {
@@ -183,11 +182,11 @@ impl KeyRule {
         ))
     }
 
-    /// The spelling under which a key is looked up, so that one UUID or ULID is one key.
+    /// The spelling for the look-up, so that one UUID or ULID is one key.
     ///
-    /// A UUID of a version that the rule names comes in lower case, a ULID in upper case if the rule
-    /// has [`ulid`](Self::ulid), and anything else as it was sent. A rule that has a form beside
-    /// [`any`](Self::any) takes the form first, whatever the order. Applying it twice changes nothing.
+    /// A UUID of a version that the rule names is in lower case, a ULID is in upper case if the rule
+    /// has [`ulid`](Self::ulid), and any other key is as it was sent. A rule that has another form besides
+    /// [`any`](Self::any) applies that form first, whatever the order. Applying it twice changes nothing.
     #[must_use]
     pub fn canonical<'k>(&self, key: &'k ClientKey) -> Cow<'k, str> {
         let key = key.as_str();
@@ -199,7 +198,7 @@ impl KeyRule {
 }
 
 impl fmt::Display for KeyRule {
-    /// What keys the rule takes, for documentation that a service publishes.
+    /// The keys that the rule accepts, for documentation that a service publishes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wanted: Vec<String> = self.choices.iter().map(Choice::wanted).collect();
         f.write_str(&wanted.join(", or "))

@@ -1,4 +1,4 @@
-//! RFC 9562 and ULID as vectors, every knob, and what holds for any key.
+//! Vectors for RFC 9562 and ULID, every setting, and properties of any key.
 
 use std::borrow::Cow;
 
@@ -207,11 +207,11 @@ fn entropy_of_a_form_is_that_of_its_random_digits() {
     takes(&least(KeyRule::ulid()), ULID);
     let zero = "00000000-0000-4000-8000-000000000000";
     refuses(&least(KeyRule::uuid()), zero, weak);
-    // A time is not random, however many digits it has.
+    // A time is not random, even with many digits.
     let time = "0123abcd-4567-7000-8000-000000000000";
     refuses(&least(KeyRule::uuid_v7()), time, weak);
     refuses(&least(KeyRule::ulid()), "01ARZ3NDEK0000000000000000", weak);
-    // In mixed case, there seem to be more characters than there are.
+    // Mixed case does not add characters.
     let mixed = "aAaAaAaA-aAaA-4aAa-aAaA-aAaAaAaAaAaA";
     let any_bits = KeyRule::uuid().min_entropy_bits(1);
     refuses(&any_bits, mixed, KeyFault::LowEntropy { min_bits: 1 });
@@ -230,7 +230,7 @@ fn either_of_two_rules_will_do() {
         "a UUID of version 4 or 7, with its hyphens, or a ULID"
     );
     assert_eq!(rule.to_string(), refused.wanted());
-    // A knob that comes later goes for both, one that came earlier for its own.
+    // A setting after `or` applies to both choices, a setting before it to its own.
     let rule = KeyRule::uuid().or(KeyRule::any().min_bytes(40));
     takes(&rule, V4);
     let short = KeyFault::TooShort {
@@ -247,7 +247,7 @@ fn a_refusal_says_what_to_send() {
     let said = |rule: KeyRule, text: &str| rule.check(&key(text)).expect_err(text).to_string();
     assert_eq!(
         said(KeyRule::uuid_v4(), "x"),
-        "the key does not have the form that is wanted; send a UUID of version 4, with its hyphens"
+        "the key does not have the required form; send a UUID of version 4, with its hyphens"
     );
     assert_eq!(
         said(KeyRule::any().min_bytes(8).max_bytes(8), "x"),
@@ -259,7 +259,7 @@ fn a_refusal_says_what_to_send() {
     );
     assert_eq!(
         said(KeyRule::any().min_entropy_bits(64), "xx"),
-        "the key is too easy to guess for 64 bits; send a random key of 1 to 255 bytes with at \
+        "the key is too easy to guess: it has less than 64 bits of entropy; send a random key of 1 to 255 bytes with at \
          least 64 bits of entropy"
     );
 }
@@ -371,7 +371,7 @@ fn ulid(bits: u128) -> String {
         .collect()
 }
 
-/// Each letter in the case that its bit says.
+/// Writes each letter in the case that its bit gives.
 fn cased(text: &str, upper: u64) -> String {
     text.chars()
         .enumerate()
@@ -418,7 +418,7 @@ fn any_key() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What the estimate gives to random keys of a form: the least and the most, of 100,000.
+/// The least and the most that the estimate gives to 100,000 random keys of a form.
 fn estimates(rule: &KeyRule, spell: impl Fn(u128) -> String) -> (f64, f64) {
     let mut state = 1_u64;
     let mut half = || {
