@@ -47,9 +47,9 @@ use crate::run_tasks::RunTask;
 /// | [`wait`](Self::wait) | duplicates do not wait |
 /// | [`retry_after`](Self::retry_after) | 1 s |
 /// | [`run_ceiling`](Self::run_ceiling) | 1 hour |
-/// | [`disposition`](Self::disposition) | [`by_status`] |
+/// | [`disposition`](Self::disposition) | [`by_status`](crate::by_status) |
 /// | [`on_panic`](Self::on_panic) | [`Disposition::ByGuarantee`] |
-/// | [`on_error`](Self::on_error) | [`by_error`] |
+/// | [`on_error`](Self::on_error) | [`by_error`](crate::by_error) |
 /// | [`stored_headers`](Self::stored_headers) | all except secrets and headers of one connection |
 ///
 /// # Examples
@@ -232,8 +232,8 @@ impl IdempotencyLayer {
         self.with(|config| config.run_ceiling = ceiling)
     }
 
-    /// What happens to a key when its handler has answered with a status. This replaces [`by_status`] for every
-    /// status. A handler that knows better puts a [`Disposition`] among the extensions of its response.
+    /// What happens to a key when its handler has answered with a status. This replaces
+    /// [`by_status`](crate::by_status) for every status. A handler that knows better puts a [`Disposition`] among the extensions of its response.
     pub fn disposition(
         self,
         decide: impl Fn(StatusCode) -> Disposition + Send + Sync + 'static,

@@ -141,7 +141,7 @@ answers! {
     screened, Screened: "Requests that the hook `screen` answered, before anything was claimed.",
     executed, Executed: "Requests that their own run of the handler answered.",
     replayed, Replayed: "Requests that got a stored response.",
-    unprotected, Unprotected: "Requests that were passed on without protection, because the store could not answer and the layer fails open.",
+    unprotected, Unprotected: "Requests that were passed on without protection, because the store could not answer and the layer fails open; whatever their result.",
     abandoned, Abandoned: "Requests whose client left before the answer, or for which a hook panicked. Their runs continued.",
     inner_errors, InnerError: "Requests that got an error of the inner service.",
 }
