@@ -1,4 +1,4 @@
-//! The command line.
+//! [`Args`]: the command line as a whole. Only `main.rs` knows it.
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -9,21 +9,21 @@ use crate::trouble::Result;
 use crate::verbs;
 use crate::verbs::verb::Verb;
 
-/// Shown below the help, and in docs/cli.md.
+/// The end of the help; docs/cli.md repeats the exit codes.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, and nothing was found that needs anybody
-  1  something was found that does: stuck or in-doubt keys, damage, losses, differences, an absent key
-  2  the command line, or a file that it names, makes no sense
+  0  done, and nothing needs attention
+  1  something needs attention: stuck or in-doubt keys, damage, losses, differences, an absent key
+  2  the command line, or a file that it names, is invalid
   3  the store cannot be opened, read or written
   4  another process holds the store
   5  nothing was changed: run it again with --confirm
   6  the store refused: the text says why, and what to do next
 
-Keys: text as it is, \\n \\t \\\\ \\xNN \\u{..} for other bytes, or 0x and hexadecimal digits. What a
-screen shows can be given back. Results go to standard output, everything else to standard error.";
+Write a key as text, with \\n \\t \\\\ \\xNN \\u{..} for other bytes, or as 0x and hexadecimal digits.
+A key can be copied from any output. Results go to standard output, everything else to standard error.";
 
-/// Looks into a deduplication store, settles what is stuck or in doubt, backs up, and repairs.
+/// Inspects a deduplication store, settles stuck and in-doubt keys, backs up, and repairs.
 #[derive(Debug, Parser)]
 #[command(name = "hapax", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Args {
@@ -65,26 +65,26 @@ impl Args {
     }
 }
 
-/// What there is to do.
+/// Every verb, with its options.
 #[derive(Debug, Subcommand)]
 enum VerbArgs {
-    /// Say what a store is: format, log, holder, namespaces, size; beside a live process too
+    /// Describe a store: format, log, holder, namespaces, size; works beside a live process
     Info(verbs::info::InfoArgs),
-    /// Count what is in it; what can be counted beside a live process, while there is one
+    /// Count keys by state; beside a live process, show what can be read from outside
     Stat(verbs::stat::StatArgs),
     /// Show one key
     Get(verbs::get::GetArgs),
     /// List keys
     Scan(verbs::scan::ScanArgs),
-    /// List keys that are in doubt or unfinished, oldest first, with what to do next
+    /// List unfinished and in-doubt keys, oldest first, with what to do next
     Stuck(verbs::stuck::StuckArgs),
     /// List keys in doubt, oldest first
     InDoubt(verbs::in_doubt::InDoubtArgs),
     /// Settle a key in doubt (changes the store)
     Resolve(verbs::resolve::ResolveArgs),
-    /// Settle keys in doubt from a file of JSON lines (changes the store)
+    /// Settle many keys in doubt, from a file of JSON lines (changes the store)
     Reconcile(verbs::reconcile::ReconcileArgs),
-    /// Free a key that somebody is said to run (changes the store)
+    /// Free a key in progress (changes the store)
     Release(verbs::release::ReleaseArgs),
     /// Forget keys, so that they can be claimed again (changes the store)
     Forget(verbs::forget::ForgetArgs),
@@ -94,21 +94,21 @@ enum VerbArgs {
     Salvage(verbs::salvage::SalvageArgs),
     /// Let a store that was salvaged with losses grant again (changes the store)
     AcceptSalvage(verbs::accept_salvage::AcceptSalvageArgs),
-    /// Give back the space of what is dead (changes the store)
+    /// Free the space of dead records (changes the store)
     Compact(verbs::compact::CompactArgs),
     /// Copy a store into a new directory
     Backup(verbs::backup::BackupArgs),
-    /// Make a store in a new directory out of a backup
+    /// Make a store from a backup, in a new directory
     Restore(verbs::restore::RestoreArgs),
     /// Write all keys as JSON lines
     Export(verbs::export::ExportArgs),
-    /// Read keys from JSON lines into a store (changes the store, or makes one)
+    /// Read keys from JSON lines into a store (changes the store, or creates one)
     Import(verbs::import::ImportArgs),
     /// Show or check the audit log
     Audit(verbs::audit::AuditArgs),
-    /// Measure a few figures on this machine, in a temporary store; an orientation
+    /// Measure rough figures for this machine, in a temporary store
     Bench(verbs::bench::BenchArgs),
-    /// Write a script of completions for a shell
+    /// Write a completion script for a shell
     Completions(verbs::completions::CompletionsArgs),
     /// Write the manual page
     Man(verbs::man::ManArgs),

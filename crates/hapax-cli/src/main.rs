@@ -1,8 +1,8 @@
-//! `hapax`: looks into a deduplication store, settles what is stuck or in doubt, backs up, and
-//! repairs. Only through the public API of the library.
+//! `hapax`: inspects a deduplication store, settles stuck and in-doubt keys, backs up, and repairs, all
+//! through the public API of the library.
 //!
-//! `args.rs` has the command line, `verbs/` what each verb does, `input/` what verbs are given, `output/` where
-//! their rows go, and `notation/` how both are written.
+//! `args.rs` has the command line, `verbs/` what each verb does, `input/` what verbs get, `output/` how they
+//! show results, and `notation/` how both write keys, times and sizes.
 
 mod args;
 mod input;

@@ -1,15 +1,15 @@
-//! [`Outcome`]: how a verb ended that could do its work, and its exit code.
+//! [`Outcome`]: how a verb ended after doing its work, and its exit code.
 
 use std::process::ExitCode;
 
-/// How a verb ended that could do its work.
+/// How a verb ended after doing its work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
-    /// Nothing needs anybody.
+    /// Nothing needs attention.
     Done,
-    /// Something was found that does.
+    /// Something needs attention.
     Found,
-    /// It was a dry run.
+    /// The verb was a dry run.
     Unconfirmed,
 }
 

@@ -1,16 +1,16 @@
-//! The one place that reads the clock: how long something took, and a wait.
+//! The only file that reads the clock: to measure a time, and to wait.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Runs from when it was started.
+/// Measures the time since its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a measurement is of the real time"
+        reason = "a measurement needs the real time"
     )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
@@ -21,7 +21,7 @@ impl Stopwatch {
     }
 }
 
-/// Waits; nobody can cut it short but a signal that ends the process.
+/// Waits; only a signal that ends the process cuts it short.
 pub(crate) fn wait(span: Duration) {
     let (_kept, never) = mpsc::channel::<()>();
     let _ = never.recv_timeout(span);

@@ -10,13 +10,13 @@ use crate::notation::escaped;
 /// Why a verb could not do its work.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The library said so.
+    /// The library returned an error.
     Store(hapax::Error),
-    /// The command line, or a file that it names, makes no sense.
+    /// The command line, or a file that it names, is invalid.
     Usage(String),
-    /// What was asked for does not fit what the store holds.
+    /// The request does not fit the contents of the store.
     Refused(String),
-    /// Something outside the store cannot be read or written.
+    /// A file outside the store cannot be read or written.
     Io(String, io::Error),
 }
 
@@ -34,12 +34,12 @@ impl Trouble {
         Self::Usage(text.into())
     }
 
-    /// A line of a file that makes no sense.
+    /// An invalid line of a file.
     pub(crate) fn in_line(number: u64, text: impl Display) -> Self {
         Self::usage(format!("line {number}: {text}"))
     }
 
-    /// What went wrong with a file, in words such as "reading keys.jsonl".
+    /// An I/O error, with what was done, in words such as "reading keys.jsonl".
     pub(crate) fn file(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |error| Self::Io(doing, error)
@@ -67,7 +67,7 @@ impl Trouble {
         }
     }
 
-    /// What kind it is, in one word.
+    /// The kind of trouble, in one word.
     pub(crate) fn kind(&self) -> String {
         match self {
             Self::Store(error) => snake(&format!("{:?}", error.kind())),
@@ -86,7 +86,7 @@ impl Trouble {
         escaped::line(&text)
     }
 
-    /// What an operator does next, where the text of the library is made for programs.
+    /// What an operator does next, if the text of the library is for programs.
     pub(crate) fn next(&self) -> Option<&'static str> {
         let Self::Store(error) = self else {
             return None;
@@ -99,30 +99,31 @@ impl Trouble {
 pub(crate) fn next_after(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::Locked => {
-            "ask the process that is named through its admin routes (hapax-admin), or stop that one and \
-             run this again, or wait for it with --wait-for-lock; `hapax info` and `hapax stat` work beside it"
+            "ask that process through its admin routes (hapax-admin), stop it and run this again, or wait for it \
+             with --wait-for-lock; `hapax info` and `hapax stat` work while it holds the store"
         }
         ErrorKind::Damaged => {
-            "with a backup: `hapax restore BACKUP NEW`; without one: `hapax salvage STORE NEW`, \
-             which says what it could not save; neither changes this store"
+            "restore a backup with `hapax restore BACKUP NEW`, or save what is left with \
+             `hapax salvage STORE NEW`, which reports its losses; neither changes this store"
         }
         ErrorKind::ClockJump => {
-            "look at the clock of this machine (`date`); if it is right, add --accept-clock-jump"
+            "check the clock of this machine (`date`); if it is right, add --accept-clock-jump"
         }
         ErrorKind::NotAStore => {
-            "a store is a directory with a file MANIFEST; `hapax restore BACKUP NEW` makes one of a \
-             backup; what is copied goes into a new directory"
+            "a store is a directory with a file MANIFEST; `hapax restore BACKUP NEW` makes one from a \
+             backup; a copy needs a new directory"
         }
         ErrorKind::Unsupported => {
             "use the `hapax` of the version that wrote the store, or a newer one"
         }
         ErrorKind::Superseded | ErrorKind::NotHeld => {
-            "the key has moved on: look at it with `hapax get`, and decide again with the token it has now"
+            "the key has changed: look at it with `hapax get`, and decide again with its current token"
         }
         ErrorKind::Salvaged => {
-            "settle outside what was under way when the store was damaged, then `hapax accept-salvage STORE`"
+            "settle in other systems what was in progress when the store was damaged, then run \
+             `hapax accept-salvage STORE`"
         }
-        ErrorKind::AtCapacity => "make room on the disk, or raise the limit, and run this again",
+        ErrorKind::AtCapacity => "free disk space or raise the limit, then run this again",
         _ => return None,
     })
 }

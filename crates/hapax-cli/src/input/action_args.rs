@@ -1,4 +1,4 @@
-//! [`ActionArgs`]: who changes something and why, and whether it is meant.
+//! [`ActionArgs`]: the actor and the reason of a change, and its confirmation.
 
 use clap::Args;
 use hapax::{Action, Operator, Store};
@@ -7,29 +7,29 @@ use crate::outcome::Outcome;
 use crate::output::screen::Screen;
 use crate::trouble::{Result, Trouble};
 
-/// Who, why, and whether it is meant.
+/// The options of every verb that changes keys.
 #[derive(Debug, Args)]
 pub(crate) struct ActionArgs {
-    /// Do it; without this nothing is changed, and what would be is shown
+    /// Make the change; without this, only show what would change
     #[arg(long, requires = "why")]
     pub(crate) confirm: bool,
 
-    /// Who does it, for the audit log [default: $USER]
+    /// The actor, for the audit log [default: $USER]
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
 
-    /// Why, for the audit log; has to be given with --confirm
+    /// The reason, for the audit log; required with --confirm
     #[arg(long = "reason", id = "why", value_name = "TEXT")]
     reason: Option<String>,
 }
 
 impl ActionArgs {
-    /// The handle that does it in this name.
+    /// A handle that acts in this name.
     pub(crate) fn operator(&self, store: &Store) -> Result<Operator> {
         Ok(store.operator(self.action()?))
     }
 
-    /// Who does it and why; none in a dry run.
+    /// The actor and the reason; `None` in a dry run.
     pub(crate) fn confirmed(&self) -> Result<Option<Action>> {
         self.confirm.then(|| self.action()).transpose()
     }
@@ -37,18 +37,18 @@ impl ActionArgs {
     fn action(&self) -> Result<Action> {
         let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
         let actor = self.actor.clone().or_else(user).ok_or_else(|| {
-            Trouble::usage("nobody is named, and $USER is not set: add --actor NAME")
+            Trouble::usage("no actor is given, and $USER is not set: add --actor NAME")
         })?;
         let reason = self.reason.clone().unwrap_or_default();
         if reason.trim().is_empty() {
             return Err(Trouble::usage(
-                "the reason is empty: say why, for whoever reads the audit log",
+                "the reason is empty: give one for the audit log",
             ));
         }
         Ok(Action::new(actor, reason)?)
     }
 
-    /// How a verb ends that has changed something, or would have.
+    /// The outcome of a verb that made its change, or only showed it.
     pub(crate) fn end(&self, screen: &Screen) -> Outcome {
         if self.confirm {
             return Outcome::Done;

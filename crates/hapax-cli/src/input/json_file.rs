@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::trouble::{Result, Trouble};
 
-/// Most bytes of a line: a response of the greatest size, in base64, and room for the rest.
+/// The most bytes of a line: the largest response in base64, and room for the rest.
 const LINE_BYTES_MAX: u64 = 40 * 1024 * 1024;
 
-/// A file of JSON lines that can be read again and again; standard input too, which is kept aside.
+/// A file of JSON lines that can be read repeatedly; standard input is copied to a temporary file.
 #[derive(Debug)]
 pub(crate) struct JsonFile {
     doing: String,
@@ -17,7 +17,7 @@ pub(crate) struct JsonFile {
 }
 
 impl JsonFile {
-    /// Opens a file; `-` is standard input, which has come to its end when this returns.
+    /// Opens a file; `-` is standard input, which is read to its end first.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let doing = format!("reading {}", path.display());
         if path == Path::new("-") {
@@ -34,7 +34,7 @@ impl JsonFile {
         Ok(Self { doing, file })
     }
 
-    /// Its lines from the first on, with their numbers, empty ones left out.
+    /// All lines that are not blank, with their numbers.
     pub(crate) fn lines(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<'_>> {
         let rewound = (&self.file).rewind();
         rewound.map_err(Trouble::file(&self.doing))?;
@@ -42,10 +42,10 @@ impl JsonFile {
     }
 }
 
-/// What can be read once only, in a file that has no name and goes with this process.
+/// Copies input that can only be read once to an unnamed temporary file.
 fn kept_aside(mut from: impl Read, doing: &str) -> Result<File> {
     let keeping = format!(
-        "{doing}, and keeping it in {}",
+        "{doing}, and copying it to {}",
         std::env::temp_dir().display()
     );
     let mut kept = tempfile::tempfile().map_err(Trouble::file(&keeping))?;
@@ -63,7 +63,7 @@ fn kept_aside(mut from: impl Read, doing: &str) -> Result<File> {
     }
 }
 
-/// The lines of a file that is read once, with their numbers, empty ones left out; `-` is standard input.
+/// The lines of a file that are not blank, with their numbers, read once; `-` is standard input.
 pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<>> {
     let doing = format!("reading {}", path.display());
     let from: Box<dyn Read> = if path == Path::new("-") {
@@ -95,7 +95,7 @@ fn lines_of<R: Read>(
         number += 1;
         if line.len() as u64 == LINE_BYTES_MAX {
             let text = format!(
-                "line {number} is over {LINE_BYTES_MAX} bytes: this is no file of JSON lines"
+                "line {number} is longer than {LINE_BYTES_MAX} bytes: this is not a file of JSON lines"
             );
             return Some(Err(Trouble::usage(text)));
         }

@@ -1,8 +1,8 @@
-//! The members of a JSON line: bytes and keys that stand as text, in base64 or in hexadecimal.
+//! Members of a JSON line: bytes and keys, as text, in base64 or in hexadecimal.
 
 use crate::notation::key_text;
 
-/// What is wrong with the JSON of a line, without the number of the line, which is 1 for whoever reads it alone.
+/// An error in the JSON of a line, without the line number, which is always 1 for a parser of one line.
 pub(crate) fn fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let (line, column) = (error.line(), error.column());
@@ -12,11 +12,11 @@ pub(crate) fn fault(error: &serde_json::Error) -> String {
     }
 }
 
-/// Bytes that stand as text or in base64.
+/// Bytes, given as text or in base64.
 pub(crate) fn either(text: Option<&str>, base64: Option<&str>) -> Result<Option<Vec<u8>>, String> {
     match (text, base64) {
         (Some(_), Some(_)) => {
-            Err("the same bytes stand as text and in base64: give one".to_owned())
+            Err("the same bytes are given as text and in base64: give one of them".to_owned())
         }
         (Some(text), None) => Ok(Some(text.as_bytes().to_vec())),
         (None, Some(base64)) => data_encoding::BASE64
@@ -27,13 +27,13 @@ pub(crate) fn either(text: Option<&str>, base64: Option<&str>) -> Result<Option<
     }
 }
 
-/// A key that stands as text, in hexadecimal, or as both.
+/// A key, given as text, in hexadecimal, or as both.
 pub(crate) fn key(text: Option<&str>, hex: Option<&str>) -> Result<Vec<u8>, String> {
     let from_hex = hex.map(|hex| {
         if hex.starts_with("0x") {
             key_text::parse_key(hex)
         } else {
-            Err("key_hex begins with 0x".to_owned())
+            Err("key_hex must begin with 0x".to_owned())
         }
     });
     match (text, from_hex.transpose()?) {
@@ -42,6 +42,6 @@ pub(crate) fn key(text: Option<&str>, hex: Option<&str>) -> Result<Vec<u8>, Stri
         }
         (_, Some(bytes)) => Ok(bytes),
         (Some(text), None) => Ok(text.as_bytes().to_vec()),
-        (None, None) => Err("there is no key: give key or key_hex".to_owned()),
+        (None, None) => Err("the line has no key: give key or key_hex".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! [`KeyChoice`]: which keys a verb is about.
+//! [`KeyChoice`]: the keys that a verb works on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::notation::key_text::{self, KeyBytes};
 use crate::notation::time;
 use crate::trouble::{Result, Trouble};
 
-/// Parts that a key of the HTTP layer is to have.
+/// The parts that a key of the HTTP layer must have.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct PartsWanted {
     client_key: Option<String>,
@@ -35,22 +35,22 @@ impl PartsWanted {
     }
 }
 
-/// Which keys.
+/// The options that choose keys.
 #[derive(Debug, Args)]
 pub(crate) struct KeyChoice {
     /// Only this namespace
     #[command(flatten)]
     namespace: NamespaceArgs,
 
-    /// Only keys that begin so
+    /// Only keys with this prefix
     #[arg(long, value_name = "KEY", value_parser = key_text::parse_key)]
     prefix: Option<KeyBytes>,
 
-    /// Only keys of the HTTP layer that a client sent so
+    /// Only keys of the HTTP layer with this client key
     #[arg(long, value_name = "KEY", help_heading = "Keys of the HTTP layer")]
     client_key: Option<String>,
 
-    /// Only keys of this tenant; '' for those of a service with one
+    /// Only keys of this tenant; '' if the service has only one
     #[arg(long, value_name = "NAME", help_heading = "Keys of the HTTP layer")]
     tenant: Option<String>,
 
@@ -58,13 +58,13 @@ pub(crate) struct KeyChoice {
     #[arg(long, value_name = "NAME", help_heading = "Keys of the HTTP layer")]
     operation: Option<String>,
 
-    /// Only keys whose last transition is at least this long ago, by the time of the store
+    /// Only keys whose last transition is at least this old, in store time
     #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
     older_than: Option<Duration>,
 }
 
 impl KeyChoice {
-    /// The keys that were chosen and are in one of these states; in any, if there are none.
+    /// The chosen keys in one of these states, or in any state if the list is empty.
     pub(crate) fn keys(
         &self,
         store: &Store,
@@ -79,7 +79,7 @@ impl KeyChoice {
         }
         if let Some(span) = self.older_than.filter(|span| !span.is_zero()) {
             let before = store.stats().store_secs().saturating_sub(span.as_secs());
-            // What was recorded at that very second is as old as was asked for.
+            // A key that was recorded in this very second is old enough.
             filter = filter.recorded_before(before.saturating_add(1));
         }
         let scan = match &self.namespace.namespace {
@@ -100,8 +100,8 @@ impl KeyChoice {
         }
     }
 
-    /// As [`keys`](Self::keys), oldest first. Their names and ages are held in memory, and the rest
-    /// of each is read when its turn comes.
+    /// As [`keys`](Self::keys), oldest first. Keeps names and ages in memory, and reads the rest of each
+    /// key when its turn comes.
     pub(crate) fn oldest_first(
         &self,
         store: &Store,
@@ -123,12 +123,12 @@ impl KeyChoice {
             places.push((rank, space, info.key().to_vec()));
         }
         places.sort_by_key(|(rank, ..)| *rank);
-        // Nobody changes a store that is read: what is gone by now has expired.
+        // Nothing changes a store that is open for reading, so a key that is gone has expired.
         let infos = places.into_iter().map(|(_, space, key)| space.get(&key));
         Ok(infos.filter_map(|info| info.map_err(Trouble::from).transpose()))
     }
 
-    /// The doubts that were chosen, oldest first, each read when its turn comes.
+    /// The chosen doubts, oldest first, each read when its turn comes.
     pub(crate) fn doubts(&self, store: &Store) -> Result<impl Iterator<Item = Result<Doubt>>> {
         let doubts = match &self.namespace.namespace {
             Some(name) => store.open_namespace(name)?.doubts()?,
@@ -144,7 +144,7 @@ impl KeyChoice {
             let prefix = self.prefix.as_ref();
             prefix.is_none_or(|prefix| doubt.key().starts_with(prefix)) && parts.fit(doubt.key())
         };
-        // The oldest come first, so the first that is too young ends the list.
+        // The oldest come first, so the first doubt that is too young ends the list.
         let old = doubts.take_while(move |found| found.as_ref().map_or(true, &is_old));
         let chosen = old.filter(move |found| found.as_ref().map_or(true, &begins));
         Ok(chosen.map(|found| found.map_err(Trouble::from)))
@@ -154,12 +154,12 @@ impl KeyChoice {
         &self.namespace
     }
 
-    /// Whether keys are chosen by how old they are.
+    /// Whether the options choose keys by age.
     pub(crate) fn has_age(&self) -> bool {
         self.older_than.is_some()
     }
 
-    /// Whether keys are chosen by parts that only keys of the HTTP layer have.
+    /// Whether the options choose keys by parts that only keys of the HTTP layer have.
     pub(crate) fn has_parts(&self) -> bool {
         self.parts() != PartsWanted::default()
     }

@@ -1,6 +1,6 @@
-//! What verbs are given: a store, a namespace, keys and who acts, from the command line; lines from files.
-//! May come in: arguments, and files that they name.
-//! Must not know: verbs, and what is done with the keys.
+//! What a verb gets: a store, a namespace, keys and an actor from the command line, and lines from files.
+//! May come in: arguments, and the files that they name.
+//! Must not know: verbs, and what they do with the keys.
 
 pub(crate) mod action_args;
 pub(crate) mod json_file;

@@ -1,14 +1,14 @@
-//! [`NamespaceArgs`]: which namespace.
+//! [`NamespaceArgs`]: the namespace of a key.
 
 use clap::Args;
 use hapax::{Namespace, Store};
 
 use crate::trouble::{Result, Trouble};
 
-/// Which namespace.
+/// The option that names a namespace.
 #[derive(Debug, Args)]
 pub(crate) struct NamespaceArgs {
-    /// The namespace; may be left out where the store has only one
+    /// The namespace; optional if the store has only one
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
 }
@@ -18,12 +18,12 @@ impl NamespaceArgs {
         Ok(store.open_namespace(&self.name(store)?)?)
     }
 
-    /// Whether a key has to be named with its namespace.
+    /// Whether a command for a key must name its namespace.
     pub(crate) fn is_needed(&self, store: &Store) -> bool {
         self.namespace.is_some() || store.namespaces().len() > 1
     }
 
-    /// The name that was given, or the only one there is.
+    /// The given name, or that of the only namespace.
     pub(crate) fn name(&self, store: &Store) -> Result<String> {
         if let Some(name) = &self.namespace {
             return Ok(name.clone());
@@ -31,7 +31,9 @@ impl NamespaceArgs {
         let names = store.namespaces();
         match &names[..] {
             [only] => Ok(only.clone()),
-            [] => Err(Trouble::usage("the store has no namespace, and so no key")),
+            [] => Err(Trouble::usage(
+                "the store has no namespaces, and so no keys",
+            )),
             _ => Err(Trouble::usage(format!(
                 "the store has several namespaces: add --namespace with one of {}",
                 names.join(", ")

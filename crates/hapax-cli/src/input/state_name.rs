@@ -1,9 +1,9 @@
-//! [`StateName`]: a state, as the command line has it.
+//! [`StateName`]: a state on the command line.
 
 use clap::ValueEnum;
 use hapax::State;
 
-/// A state, as it is written on the command line.
+/// A state, under its name on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum StateName {
     InProgress,

@@ -1,4 +1,4 @@
-//! [`StoreArgs`]: which store, and how it is opened.
+//! [`StoreArgs`]: the store, and how it is opened.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,43 +10,43 @@ use hapax::{Builder, Store};
 use crate::notation::time;
 use crate::trouble::{Result, Trouble};
 
-/// Which store, and how it is opened.
+/// The options that open a store.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// The directory of the store
     pub(crate) store: PathBuf,
 
-    /// Believe the clock of this machine, though it is far ahead of the store
+    /// Trust the clock of this machine, even if it is far ahead of the store
     #[arg(long, help_heading = "Store")]
     accept_clock_jump: bool,
 
-    /// Wait this long for a process that holds the store
+    /// Wait up to this long for the process that holds the store
     #[arg(long, value_name = "SPAN", value_parser = time::parse_span, help_heading = "Store")]
     wait_for_lock: Option<Duration>,
 }
 
 impl StoreArgs {
-    /// Opens it to change it, or only to read it.
+    /// Opens the store to change it, or only to read it.
     pub(crate) fn open(&self, changes: bool) -> Result<Store> {
         if changes { self.write() } else { self.read() }
     }
 
-    /// Opens it to read: nothing on the disk is changed.
+    /// Opens the store to read it, without changing anything on the disk.
     pub(crate) fn read(&self) -> Result<Store> {
         Ok(self.builder().read_only().open()?)
     }
 
-    /// Opens it to change it.
+    /// Opens the store to change it.
     pub(crate) fn write(&self) -> Result<Store> {
         Ok(self.builder().open()?)
     }
 
-    /// Makes a new one.
+    /// Creates a new store.
     pub(crate) fn create(&self) -> Result<Store> {
         Ok(self.builder().create(true).open()?)
     }
 
-    /// Whether there is nothing yet where it is to be.
+    /// Whether the directory of the store is missing or empty.
     pub(crate) fn is_absent(&self) -> Result<bool> {
         match std::fs::read_dir(&self.store) {
             Ok(mut entries) => Ok(entries.next().is_none()),

@@ -1,4 +1,4 @@
-//! Tokens, as the command line and files have them.
+//! Tokens on the command line and in files.
 
 use hapax::FencingToken;
 

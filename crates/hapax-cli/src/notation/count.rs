@@ -1,6 +1,6 @@
-//! Numbers of things, in words.
+//! Counts in words.
 
-/// So many of something.
+/// A count with its noun, such as `2 keys`.
 pub(crate) fn counted(count: u64, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {one}{ending}")

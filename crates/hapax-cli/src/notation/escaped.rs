@@ -1,8 +1,8 @@
-//! Bytes as text that no terminal acts on.
+//! Bytes as text that is safe for terminals.
 //!
 //! Printable characters stand for themselves; a backslash and everything else is escaped.
 
-/// Any bytes: printable text as it is, everything else escaped.
+/// Any bytes, with everything except printable text escaped.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -16,7 +16,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     shown
 }
 
-/// As [`text`], of at most so many characters, with dots where it was cut.
+/// As [`text`], cut after `most` characters, with dots to show the cut.
 pub(crate) fn cut(bytes: &[u8], most: usize) -> String {
     let shown = text(bytes.get(..most.saturating_mul(4)).unwrap_or(bytes));
     if shown.chars().count() <= most && bytes.len() <= most.saturating_mul(4) {
@@ -27,7 +27,7 @@ pub(crate) fn cut(bytes: &[u8], most: usize) -> String {
     short
 }
 
-/// Text of our own, or of the library, that may quote what a user chose.
+/// A text from here or from the library that may quote what a user chose. Keeps backslashes.
 pub(crate) fn line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -42,7 +42,7 @@ pub(crate) fn line(text: &str) -> String {
 
 fn push(shown: &mut String, c: char) {
     match c {
-        // They are escaped for Rust, not for terminals.
+        // `escape_debug` escapes them for Rust, and terminals do not need that.
         '\'' | '"' => shown.push(c),
         _ => shown.extend(c.escape_debug()),
     }

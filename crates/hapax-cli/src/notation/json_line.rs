@@ -1,8 +1,8 @@
-//! JSON in plain ASCII, with its members in the order in which they are given.
+//! JSON objects in plain ASCII, with members in the given order.
 
 use serde_json::Value;
 
-/// An object in one line.
+/// An object on one line.
 pub(crate) fn object<'a>(fields: impl IntoIterator<Item = &'a (&'a str, Value)>) -> String {
     let mut line = String::from("{");
     for (at, (name, value)) in fields.into_iter().enumerate() {
@@ -17,8 +17,8 @@ pub(crate) fn object<'a>(fields: impl IntoIterator<Item = &'a (&'a str, Value)>)
     ascii(&line)
 }
 
-/// Escapes what a terminal could act on. Outside ASCII only strings have characters, and there a
-/// character and its escape are the same.
+/// Escapes everything that a terminal could act on. Characters outside ASCII occur only in strings, where
+/// an escape means the same.
 fn ascii(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! A key as text, and back: the command line takes every key that a screen shows, and no two keys
+//! A key as text, and back: the command line takes every key as the output shows it, and no two keys
 //! look the same.
 
 use hapax_http_types::KeyParts;
@@ -8,7 +8,7 @@ use crate::notation::escaped::text;
 /// The bytes of a key; an alias, because clap takes a `Vec` for a list of values.
 pub(crate) type KeyBytes = Vec<u8>;
 
-/// A key as it is shown: escaped text, in parts where the layer for HTTP has made it, or hexadecimal.
+/// A key as the output shows it: as escaped text, in parts if the HTTP layer made it, or as hexadecimal.
 pub(crate) fn key(bytes: &[u8], hex: bool) -> String {
     if hex {
         return self::hex(bytes);
@@ -23,7 +23,7 @@ pub(crate) fn key(bytes: &[u8], hex: bool) -> String {
     }
 }
 
-/// A key of the layer for HTTP, as `@TENANT|OPERATION|KEY`.
+/// A key of the HTTP layer, as `@TENANT|OPERATION|KEY`.
 fn in_parts(parts: KeyParts<'_>) -> String {
     let parts = [parts.scope(), parts.operation(), parts.client_key()];
     let parts = parts.map(|part| text(part.as_bytes()).replace('|', "\\x7c"));
@@ -33,29 +33,29 @@ fn in_parts(parts: KeyParts<'_>) -> String {
 fn plain(bytes: &[u8]) -> String {
     let text = text(bytes);
     let text = match text.strip_prefix("0x") {
-        // It would be read as hexadecimal.
+        // Otherwise it would be read as hexadecimal.
         Some(rest) => format!("\\x30x{rest}"),
         None => text,
     };
-    // Spaces at the ends cannot be seen, and a dash would be read as an option.
+    // A space at an end is invisible, and a leading dash would be read as an option.
     let text = match text.strip_prefix([' ', '-']) {
         Some(rest) => format!("\\x{:02x}{rest}", text.as_bytes()[0]),
         None => text,
     };
     match split_parts(&text) {
-        // It would be read as one in parts.
+        // Otherwise it would be read as a key in parts.
         Some(_) => format!("\\x40{}", &text[1..]),
         None => text,
     }
 }
 
-/// The parts of a text such as `@acme|POST /pay|key`, as they are written.
+/// The parts of a text such as `@acme|POST /pay|key`, still escaped.
 fn split_parts(text: &str) -> Option<[&str; 3]> {
     let parts: Vec<&str> = text.strip_prefix('@')?.split('|').collect();
     parts.try_into().ok()
 }
 
-/// `0x` and two digits a byte.
+/// `0x` and two digits for each byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     format!("0x{}", data_encoding::HEXLOWER.encode(bytes))
 }
@@ -66,7 +66,7 @@ pub(crate) fn parse_key(text: &str) -> Result<Vec<u8>, String> {
         let digits = digits.to_ascii_lowercase();
         return data_encoding::HEXLOWER
             .decode(digits.as_bytes())
-            .map_err(|error| format!("what follows 0x is read as hexadecimal: {error}; write \\x30x for a key that is text and begins so"));
+            .map_err(|error| format!("0x must be followed by hexadecimal digits: {error}; write \\x30x for a text key that begins with 0x"));
     }
     match split_parts(text) {
         Some(parts) => join_parts(parts),
@@ -124,18 +124,19 @@ fn parse_escape(rest: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) -> Result<(
                 .as_str()
                 .strip_prefix('{')
                 .and_then(|inside| inside.split_once('}'));
-            let (digits, after) = inside.ok_or_else(|| "\\u takes {digits}".to_owned())?;
+            let (digits, after) =
+                inside.ok_or_else(|| "\\u takes hexadecimal digits in braces".to_owned())?;
             let number = u32::from_str_radix(digits, 16)
                 .ok()
                 .and_then(char::from_u32);
-            let c = number.ok_or_else(|| format!("\\u{{{digits}}} is no character"))?;
+            let c = number.ok_or_else(|| format!("\\u{{{digits}}} is not a character"))?;
             bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             *rest = after.chars();
             return Ok(());
         }
         _ => {
             return Err(
-                "a backslash begins \\n \\r \\t \\0 \\\\ \\xNN or \\u{..}: write \\\\ for itself"
+                "a backslash begins \\n \\r \\t \\0 \\\\ \\xNN or \\u{..}: write \\\\ for a backslash"
                     .to_owned(),
             );
         }

@@ -1,4 +1,4 @@
-//! How keys, bytes, spans, moments and sizes are written, for people, shells and JSON, and read back.
+//! How keys, bytes, times and sizes are written for people, shells and JSON, and read back.
 //! May come in: bytes, text and numbers.
 //! Must not know: stores, verbs, screens and files.
 

@@ -1,6 +1,6 @@
 //! Sizes in bytes, as people read them.
 
-/// Bytes in the unit that leaves them readable.
+/// A number of bytes in a readable unit.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {

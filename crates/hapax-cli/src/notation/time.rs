@@ -27,12 +27,12 @@ pub(crate) fn rough(span: Duration) -> String {
     whole.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// As [`rough`], of whole seconds.
+/// As [`rough`], for whole seconds.
 pub(crate) fn rough_secs(secs: u64) -> String {
     rough(Duration::from_secs(secs))
 }
 
-/// Nanoseconds in the unit that leaves them readable.
+/// Nanoseconds in a readable unit.
 pub(crate) fn latency(nanos: u64) -> String {
     let (part, unit) = match nanos {
         0..1_000_000 => (1000, "us"),

@@ -1,8 +1,8 @@
-//! What the body of a key is, by its state.
+//! What the body of a key is: a response, an error or a checkpoint.
 
 use hapax::State;
 
-/// What the body of a key in this state is.
+/// What the body of a key in this state is called.
 pub(crate) fn body_kind(state: State) -> &'static str {
     match state {
         State::Completed => "response",

@@ -1,18 +1,18 @@
-//! [`Change`]: what a verb makes of a key, or would.
+//! [`Change`]: how a verb changes a key, or would change it.
 
 use hapax::State;
 
 use crate::output::row::Row;
 
-/// One key that is changed, or would be.
+/// The change of one key, made or proposed.
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     pub(crate) action: &'static str,
     pub(crate) namespace: &'a str,
     pub(crate) key: &'a [u8],
-    /// None is absent.
+    /// The state before; `None` means absent.
     pub(crate) state: Option<State>,
-    /// None is absent.
+    /// The state after; `None` means absent.
     pub(crate) becomes: Option<State>,
     pub(crate) done: bool,
 }

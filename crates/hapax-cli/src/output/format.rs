@@ -1,4 +1,4 @@
-//! [`OutputArgs`]: the options that every verb has, of how its results are written.
+//! [`OutputArgs`]: how results are written; options of every verb.
 
 use clap::{Args, ValueEnum};
 
@@ -9,10 +9,10 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How results are written, and keys in them.
+/// The options of the output.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Columns for people, or JSON lines for machines
+    /// Print columns for people, or JSON lines for machines
     #[arg(long, value_enum, default_value_t = Format::Table, global = true, help_heading = "Output")]
     pub(crate) format: Format,
 

@@ -1,5 +1,5 @@
-//! What a verb tells: rows as columns or JSON on standard output, everything else on standard error.
-//! May come in: values to show, and how they are to be shown.
+//! What a verb shows: rows as columns or JSON on standard output, everything else on standard error.
+//! May come in: values to show, and the options of the output.
 //! Must not know: verbs, how a store is opened, and which keys are chosen.
 
 pub(crate) mod body_kind;

@@ -1,9 +1,9 @@
-//! [`ProgressBar`]: how far long work has come, on standard error, where that is a terminal.
+//! [`ProgressBar`]: the progress of long work, on standard error if it is a terminal.
 
 use hapax::{Progress, ProgressUnit};
 use indicatif::ProgressStyle;
 
-/// A bar for one piece of work; it goes when it is dropped.
+/// A bar for one piece of work; it disappears when it is dropped.
 #[derive(Debug)]
 pub(crate) struct ProgressBar {
     bar: indicatif::ProgressBar,
@@ -19,7 +19,7 @@ impl ProgressBar {
         }
     }
 
-    /// What the library tells.
+    /// Shows progress that the library reports.
     pub(crate) fn show(&mut self, progress: &Progress) {
         match progress.unit() {
             ProgressUnit::Bytes => self.count("{bytes} of {total_bytes}"),
@@ -29,14 +29,14 @@ impl ProgressBar {
         self.bar.set_position(progress.done());
     }
 
-    /// So many of so many keys.
+    /// Shows a number of keys, of a total.
     pub(crate) fn keys(&mut self, done: u64, total: u64) {
         self.count("{pos} of {len} keys");
         self.bar.set_length(total);
         self.bar.set_position(done);
     }
 
-    /// So many lines, of nobody knows how many.
+    /// Shows a number of lines, of an unknown total.
     pub(crate) fn lines(&mut self, done: u64) {
         if !self.has_unit {
             self.style("{msg} {pos} lines, {per_sec}");
@@ -50,7 +50,7 @@ impl ProgressBar {
         }
     }
 
-    /// Chosen once: what is counted stays the same.
+    /// Chooses the template once, because the unit stays the same.
     fn style(&mut self, template: &str) {
         self.has_unit = true;
         if let Ok(style) = ProgressStyle::with_template(template) {

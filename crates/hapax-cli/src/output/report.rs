@@ -1,4 +1,4 @@
-//! A trouble, told on standard error: in words, or as JSON.
+//! Reports a trouble on standard error, in words or as JSON.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use crate::output::format::Format;
 use crate::output::stderr::say;
 use crate::trouble::Trouble;
 
-/// Says it on standard error, and gives the exit code.
+/// Writes a trouble to standard error, and returns its exit code.
 pub(crate) fn report(trouble: &Trouble, format: Format) -> ExitCode {
     let code = trouble.exit_code();
     if format == Format::Json {

@@ -1,4 +1,4 @@
-//! [`Row`]: what a verb tells, as cells for people and as JSON for machines.
+//! [`Row`]: a result of a verb, as cells for people and as JSON for machines.
 
 use hapax::State;
 use hapax_http_types::KeyParts;
@@ -6,19 +6,19 @@ use serde_json::Value;
 
 use crate::notation::{escaped, json_line, key_text, size, time};
 
-/// One thing that is told, in both forms.
+/// One value of a row, in both forms.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    /// None where only machines want it.
+    /// `None` if only JSON has the field.
     pub(crate) cell: Option<String>,
-    /// None where only people want it.
+    /// `None` if only the table has the field.
     pub(crate) json: Option<Value>,
     pub(crate) right: bool,
 }
 
 impl Field {
-    /// The name without the unit, which the cell has.
+    /// The name without its unit, which the cell shows.
     pub(crate) fn label(&self) -> String {
         let name = self.name;
         let plain = ["_secs", "_bytes", "_at", "_ns"]
@@ -29,7 +29,7 @@ impl Field {
     }
 }
 
-/// What a key of the layer for HTTP is made of; null for every other key.
+/// The parts of a key of the HTTP layer; null for any other key.
 fn key_parts(key: &[u8]) -> Value {
     KeyParts::of(key).map_or(Value::Null, |parts| {
         let members = [
@@ -42,13 +42,13 @@ fn key_parts(key: &[u8]) -> Value {
     })
 }
 
-/// What is told of one thing; rows of one list have the same fields.
+/// The fields of one result; all rows of a list have the same fields.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub(crate) fields: Vec<Field>,
 }
 
-/// Most characters of a reason or of metadata in a table.
+/// The most characters of a reason or of metadata in a table.
 const CELL_CHARS_MAX: usize = 60;
 
 impl Row {
@@ -56,7 +56,7 @@ impl Row {
         Self::default()
     }
 
-    /// The object within another.
+    /// The row as an object inside another one.
     pub(crate) fn value(&self) -> Value {
         let fields = self.fields.iter();
         fields
@@ -64,7 +64,7 @@ impl Row {
             .collect()
     }
 
-    /// The object for machines, in a line.
+    /// The row as an object on one line.
     pub(crate) fn json(&self) -> String {
         let fields: Vec<(&str, Value)> = self
             .fields
@@ -108,7 +108,7 @@ impl Row {
         self.with(name, Some(cell), Some(number.into()), true)
     }
 
-    /// Yes or no.
+    /// A flag, shown as yes or no.
     pub(crate) fn flag(self, name: &'static str, flag: bool) -> Self {
         let cell = if flag { "yes" } else { "no" };
         self.with(name, Some(cell.to_owned()), Some(flag.into()), false)
@@ -124,26 +124,26 @@ impl Row {
         self.with(name, Some(time::rough_secs(secs)), Some(secs.into()), true)
     }
 
-    /// How long a call took, in nanoseconds.
+    /// The duration of a call, in nanoseconds.
     pub(crate) fn latency(self, name: &'static str, nanos: Option<u64>) -> Self {
         let cell = nanos.map_or("-".to_owned(), time::latency);
         self.with(name, Some(cell), Some(nanos.into()), true)
     }
 
-    /// A moment of store time; none is "never".
+    /// A moment of store time; `None` is shown as "never".
     pub(crate) fn moment(self, name: &'static str, store_secs: Option<u64>) -> Self {
         let text = store_secs.map(time::moment);
         let cell = text.clone().unwrap_or_else(|| "never".to_owned());
         self.with(name, Some(cell), Some(text.into()), false)
     }
 
-    /// A key: text where it is text, always what can be given back, and its parts.
+    /// A key: as text that the command line takes, in hexadecimal, and in parts.
     pub(crate) fn key(self, key: &[u8], hex: bool) -> Self {
         self.bare_key(key, hex)
             .only_json("key_parts", key_parts(key))
     }
 
-    /// As [`key`](Self::key), for files that are read again: without what follows from the bytes.
+    /// As [`key`](Self::key), without the parts, for files that are read again.
     pub(crate) fn bare_key(self, key: &[u8], hex: bool) -> Self {
         let text = std::str::from_utf8(key).ok();
         let cell = key_text::key(key, hex);
@@ -155,28 +155,28 @@ impl Row {
         self.named_state("state", Some(state))
     }
 
-    /// A state under another name; none is absent.
+    /// A state under a name of its own; `None` is shown as absent.
     pub(crate) fn named_state(self, name: &'static str, state: Option<State>) -> Self {
         let cell = state.map_or("absent".to_owned(), |state| state.to_string());
         let json = cell.replace(' ', "_");
         self.with(name, Some(cell), Some(json.into()), false)
     }
 
-    /// A few words that stand for one thing, and are one word for machines.
+    /// A few words, joined to one word in JSON.
     pub(crate) fn words(self, name: &'static str, words: Option<&str>) -> Self {
         let cell = words.unwrap_or("-").to_owned();
         let json = words.map(|words| words.replace(' ', "_"));
         self.with(name, Some(cell), Some(json.into()), false)
     }
 
-    /// Bytes under `name` if they are text, else under `base64`.
+    /// Bytes: in JSON under `name` if they are text, else under `base64`.
     pub(crate) fn bytes(self, name: &'static str, base64: &'static str, bytes: &[u8]) -> Self {
         let cell = escaped::cut(bytes, CELL_CHARS_MAX);
         self.with(name, Some(cell), None, false)
             .json_bytes(name, base64, bytes)
     }
 
-    /// As [`bytes`](Self::bytes), for machines only.
+    /// As [`bytes`](Self::bytes), in JSON only.
     pub(crate) fn json_bytes(self, name: &'static str, base64: &'static str, bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.only_json(name, text),

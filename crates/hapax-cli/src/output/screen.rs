@@ -1,4 +1,4 @@
-//! [`Screen`]: where results go, as columns or as JSON, from the same rows.
+//! [`Screen`]: writes rows to standard output, as columns or as JSON.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -9,7 +9,7 @@ use crate::output::stderr::say;
 use crate::output::table::{Column, Table};
 use crate::trouble::{Result, Trouble};
 
-/// Rows that are laid out together.
+/// The number of rows that are laid out together.
 const PAGE_ROWS: usize = 1000;
 
 /// Standard output.
@@ -18,7 +18,7 @@ pub(crate) struct Screen {
     format: Format,
     key_hex: bool,
     out: BufWriter<Stdout>,
-    /// Whoever read has gone, and wants nothing more. What a verb does goes on without them.
+    /// The reader has closed the pipe. The verb continues its work without output.
     unread: bool,
 }
 
@@ -41,7 +41,7 @@ impl Screen {
         self.format == Format::Json
     }
 
-    /// One thing: a line for each field, or an object.
+    /// Shows one row: a line for each field, or an object.
     pub(crate) fn record(&mut self, row: &Row) -> Result<()> {
         if self.is_json() {
             return self.line(&row.json());
@@ -59,8 +59,8 @@ impl Screen {
         Ok(())
     }
 
-    /// A list: columns, or an object a line. Gives how many rows there were, up to where nobody
-    /// reads any more: so rows only tell of what was done, and do nothing themselves.
+    /// Shows a list: columns, or an object on each line. Returns the number of rows. It stops when the reader
+    /// has gone, so producing a row must not change anything.
     pub(crate) fn list(&mut self, rows: impl IntoIterator<Item = Result<Row>>) -> Result<u64> {
         let mut table = Table::default();
         let mut page = Vec::new();
@@ -91,7 +91,7 @@ impl Screen {
         Ok(count)
     }
 
-    /// A row of a list that goes on, at once.
+    /// Shows a row of an open-ended list at once.
     pub(crate) fn tick(&mut self, table: &mut Table, row: &Row) -> Result<()> {
         if self.is_json() {
             self.line(&row.json())?;
@@ -101,18 +101,18 @@ impl Screen {
         self.flush()
     }
 
-    /// A remark for people, on standard error.
+    /// Writes a remark for people to standard error.
     pub(crate) fn note(&self, text: &str) {
         say(&escaped::line(text));
     }
 
-    /// Bytes as they are.
+    /// Writes bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.out.write_all(bytes);
         self.wrote(written)
     }
 
-    /// A line of our own making.
+    /// Writes a line that needs no escapes.
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
         let written = writeln!(self.out, "{line}");
         self.wrote(written)
@@ -123,7 +123,7 @@ impl Screen {
         self.wrote(written)
     }
 
-    /// Whether whoever read the results has gone.
+    /// Whether the reader has closed the pipe.
     pub(crate) fn is_unread(&self) -> bool {
         self.unread
     }

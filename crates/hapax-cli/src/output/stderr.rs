@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// A line on standard error; a closed one is no error.
+/// Writes a line to standard error; ignores that it may be closed.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,16 +1,15 @@
-//! Columns of text.
+//! [`Table`]: rows laid out in columns.
 
 use unicode_width::UnicodeWidthStr;
 
-/// A column: its title, and whether its cells stand at the right.
+/// A column: its title, and whether its cells are aligned to the right.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) title: String,
     pub(crate) right: bool,
 }
 
-/// Lines of columns, each as wide as it needs; a list that is long keeps the widths it began with
-/// where they suffice.
+/// Lays out rows, page by page. A column is as wide as its widest cell so far.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     widths: Vec<usize>,
@@ -18,7 +17,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Lays out some rows; the first call puts the titles above them.
+    /// Lays out a page of rows; the first page has the titles above it.
     pub(crate) fn lines(&mut self, columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
         self.widths.resize(columns.len(), 0);
         let titles: Vec<String> = columns.iter().map(|column| column.title.clone()).collect();

@@ -31,7 +31,7 @@ impl Verb for AcceptSalvageArgs {
         if !Store::survey(&self.store.store)?.is_salvaged() {
             screen.record(&row(false))?;
             screen.note(
-                "there is nothing to accept: the store was not salvaged with losses, or somebody has accepted them",
+                "there is nothing to accept: the store was not salvaged with losses, or they are already accepted",
             );
             return Ok(Outcome::Done);
         }

@@ -1,4 +1,4 @@
-//! `audit`: what was done to keys, by whom and why; and whether that was tampered with.
+//! `audit`: shows who did what to which key and why, and checks the log for tampering.
 
 use clap::{Args, Subcommand};
 use hapax::{AuditEntry, AuditFilter, AuditHead, ErrorKind, Origin};
@@ -25,7 +25,7 @@ pub(crate) struct AuditArgs {
 enum What {
     /// List entries, oldest first
     List(ListArgs),
-    /// Check that no entry was changed, removed or put in
+    /// Check that no entry was changed, removed or inserted
     Verify(VerifyArgs),
 }
 
@@ -51,7 +51,7 @@ struct ListArgs {
     #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
     until: Option<u64>,
 
-    /// Only what operators did
+    /// Only operations of operators
     #[arg(long)]
     operators: bool,
 }
@@ -62,7 +62,7 @@ struct VerifyArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The head that was written down before: whatever was changed up to it is found too
+    /// A head noted earlier, to find changes to the entries up to it, too
     #[arg(long, value_name = "NUMBER:LINK")]
     against: Option<AuditHead>,
 }
@@ -107,7 +107,7 @@ fn row(entry: &AuditEntry, key_hex: bool) -> Row {
         .text("transition", entry.transition().name())
         .optional_text("namespace", entry.namespace());
     let digest = entry.key_digest().map(|digest| digest.to_string());
-    // A digest stands for the key where the policy keeps no keys.
+    // Shows a digest if the policy keeps no keys.
     let row = match entry.key() {
         Some(key) => row.key(key, key_hex),
         None => row
@@ -157,7 +157,7 @@ fn verify(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
         }
         Err(error) => return Err(Trouble::from(error)),
     };
-    // The link before the first entry that is left counts too.
+    // The link just before the first remaining entry can still be checked.
     let gone = |noted: AuditHead| noted.number().saturating_add(1) < report.first();
     let is_gone = args.against.is_some_and(gone);
     let against = args.against.map(|_| if is_gone { "gone" } else { "met" });
@@ -171,11 +171,11 @@ fn verify(args: &VerifyArgs, screen: &mut Screen) -> Result<Outcome> {
     screen.record(&row)?;
     if is_gone {
         screen.note(&format!(
-            "nothing is left to hold against the head that was noted: everything before entry {} has expired, or was taken away",
+            "the noted head cannot be checked: all entries before entry {} have expired, or were removed",
             report.first()
         ));
         return Ok(Outcome::Found);
     }
-    screen.note("write the head down elsewhere: --against finds later what was changed before it");
+    screen.note("note the head elsewhere: later, --against finds changes to the entries up to it");
     Ok(Outcome::Done)
 }

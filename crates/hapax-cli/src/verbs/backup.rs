@@ -37,32 +37,32 @@ impl Verb for BackupArgs {
             .number("damaged_audit_archives", report.damaged_audit_archives());
         screen.record(&row)?;
         screen.note(&format!(
-            "`hapax restore {} NEW` makes a store of it",
+            "`hapax restore {} NEW` makes a store from it",
             shell::quoted(&self.into.to_string_lossy())
         ));
         Ok(tell_damage(&report, screen))
     }
 }
 
-/// Says what of the audit log was copied as damaged as it was.
+/// Says whether a damaged audit log was copied as it is.
 pub(crate) fn tell_damage(report: &BackupReport, screen: &Screen) -> Outcome {
     let is_damaged = report.damaged_audit_archives() > 0;
     if is_damaged {
-        screen.note("the keys are whole, but not the audit log: what could be read of it was copied as it is; `hapax audit verify` names the place");
+        screen.note("the keys are whole, but the audit log is damaged, and was copied as it is; `hapax audit verify` names the place");
     }
     Outcome::found_if(is_damaged)
 }
 
-/// Refuses a backup that would go when the store goes, or be taken for the store.
+/// Refuses a backup inside the store, which would be lost with it or mistaken for it.
 fn check_outside(store: &Path, into: &Path) -> Result<()> {
-    // What is not there yet lies where the first folder above it does that is.
+    // A new directory is in the first of its parents that exists.
     let real = into.ancestors().find_map(|folder| match folder {
         folder if folder.as_os_str().is_empty() => std::fs::canonicalize(".").ok(),
         folder => std::fs::canonicalize(folder).ok(),
     });
     match (std::fs::canonicalize(store), real) {
         (Ok(store), Some(real)) if real.starts_with(&store) => Err(Trouble::usage(
-            "the backup would lie in the store itself: name a new directory elsewhere",
+            "the backup would be inside the store: name a new directory elsewhere",
         )),
         _ => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! `bench`: a few figures of this machine and this disk, for orientation.
+//! `bench`: measures rough figures for this machine and its disk.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,20 +20,20 @@ pub(crate) struct BenchArgs {
     /// Measure on the disk of this directory [default: that of temporary files]
     directory: Option<PathBuf>,
 
-    /// How long each row takes
+    /// How long to measure for each row
     #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = time::parse_span)]
     time: Duration,
 }
 
-/// What is measured.
+/// A measurement.
 struct Measured {
     operations: u64,
     took: Duration,
-    /// Of each operation, ascending; empty where they were not taken one by one.
+    /// Of each operation, ascending; empty if single operations were not timed.
     latencies: Vec<Duration>,
 }
 
-/// Callers at once, where there is more than one.
+/// The number of concurrent callers, in the case that has several.
 const CALLERS: usize = 16;
 
 impl Verb for BenchArgs {
@@ -60,7 +60,7 @@ impl Verb for BenchArgs {
         }
         screen.list(rows.into_iter().map(Ok))?;
         screen.note(
-            "an orientation: short runs, empty stores, responses of 16 bytes; `cargo bench` and docs/performance.md measure",
+            "rough figures from short runs on empty stores, with responses of 16 bytes; for measurements see `cargo bench` and docs/performance.md",
         );
         Ok(Outcome::Done)
     }
@@ -134,7 +134,7 @@ fn inserts(store: &Store, time: Duration) -> Result<Measured> {
     let watch = Stopwatch::start();
     let mut operations = 0_u64;
     while watch.elapsed() < time {
-        // The clock is asked once in a while only.
+        // Reads the clock only once in a while.
         for _ in 0..256 {
             space.insert(operations.to_le_bytes())?;
             operations += 1;
@@ -178,7 +178,7 @@ fn pairs(store: &Store, time: Duration, callers: usize) -> Result<Measured> {
     })
 }
 
-/// One caller: claims keys of its own and completes them, until the time is over.
+/// One caller: claims its own keys and completes them until the time is over.
 fn call(space: &Namespace, caller: usize, time: Duration) -> Result<Vec<Duration>> {
     let watch = Stopwatch::start();
     let mut latencies = Vec::new();

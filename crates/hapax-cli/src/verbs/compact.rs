@@ -1,4 +1,4 @@
-//! `compact`: gives back the space of what is dead, and says whether all of it is gone.
+//! `compact`: frees the space of dead records, and says whether all of it is free.
 
 use clap::Args;
 

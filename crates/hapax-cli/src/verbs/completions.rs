@@ -1,4 +1,4 @@
-//! `completions`: what a shell completes.
+//! `completions`: writes a completion script for a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -16,7 +16,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    /// `command` is the command line as a whole.
+    /// Writes the script. `command` is the command line as a whole.
     pub(crate) fn run(&self, mut command: Command, screen: &mut Screen) -> Result<Outcome> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "hapax", &mut script);

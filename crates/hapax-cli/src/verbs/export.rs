@@ -1,4 +1,4 @@
-//! `export`: all keys as JSON lines, the namespaces before them, and a line that says that this is all.
+//! `export`: writes namespaces, then keys, as JSON lines, and an end line that shows that none is missing.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -30,7 +30,7 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     choice: KeyChoice,
 
-    /// A new file to write to, instead of standard output
+    /// Write to this new file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -75,16 +75,16 @@ impl Verb for ExportArgs {
     }
 }
 
-/// A file that is written to.
+/// The file that an export writes to.
 struct Output {
     path: PathBuf,
     out: BufWriter<File>,
-    /// Nothing is missing in it.
+    /// Whether the export is complete.
     is_whole: bool,
 }
 
 impl Drop for Output {
-    /// Half an export looks like a whole one of fewer keys, so it does not stay.
+    /// Removes an incomplete export, which looks like a complete one of fewer keys.
     fn drop(&mut self) {
         if !self.is_whole {
             let _ = std::fs::remove_file(&self.path);
@@ -96,7 +96,7 @@ impl Output {
     fn create(path: &PathBuf) -> Result<Self> {
         let mut options = File::options();
         options.write(true).create_new(true);
-        // What is in it is nobody else's business.
+        // Only the owner may read the keys in it.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let made = options.open(path);
@@ -113,7 +113,7 @@ impl Output {
             .map_err(Trouble::file(format!("writing {}", self.path.display())))
     }
 
-    /// Everything is on the medium when this returns.
+    /// Syncs the file to the medium.
     fn close(mut self) -> Result<()> {
         let written = self.out.flush();
         written
@@ -124,7 +124,7 @@ impl Output {
     }
 }
 
-/// The lines that come before the keys.
+/// The lines before the keys.
 fn head(store: &Store, only: Option<&str>) -> Result<Vec<String>> {
     let version = [("type", Value::from("export")), ("version", Value::from(1))];
     let mut lines = vec![json_line::object(&version)];

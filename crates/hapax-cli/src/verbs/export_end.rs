@@ -1,4 +1,4 @@
-//! [`ExportEnd`]: the last line of an export, by which a file that was cut is told from a whole one.
+//! [`ExportEnd`]: the last line of an export, which shows that the file is complete.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::notation::json_line;
 
-/// What the lines so far come to: their number, and a checksum of them.
+/// The number and the checksum of the lines so far.
 #[derive(Clone, Default)]
 pub(crate) struct ExportEnd {
     lines: u64,
@@ -15,7 +15,7 @@ pub(crate) struct ExportEnd {
 }
 
 impl ExportEnd {
-    /// Takes a line into account, without its end.
+    /// Adds a line, without its line feed.
     pub(crate) fn add(&mut self, line: &[u8]) {
         self.lines += 1;
         self.hash.update(line);
@@ -31,7 +31,7 @@ impl ExportEnd {
         format!("{:032x}", self.hash.digest128())
     }
 
-    /// The line that stands at the end.
+    /// The end line.
     pub(crate) fn line(&self) -> String {
         let fields = [
             ("type", Value::from("end")),
@@ -54,7 +54,7 @@ impl fmt::Debug for ExportEnd {
 mod tests {
     use super::ExportEnd;
 
-    /// Files of before are read later: the checksum is XXH3 of 128 bits over the lines, each with a line feed.
+    /// Old exports must stay readable: the checksum is XXH3 of 128 bits over the lines, each with a line feed.
     #[test]
     fn the_form_stays() {
         let mut ending = ExportEnd::default();

@@ -24,18 +24,18 @@ pub(crate) struct ForgetArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The key; without one, give --prefix, --client-key, --state or --older-than
+    /// The key; or choose keys with --prefix, --client-key, --state or --older-than
     #[arg(value_parser = key_text::parse_key)]
     key: Option<KeyBytes>,
 
     #[command(flatten)]
     choice: KeyChoice,
 
-    /// Only keys in this state; may be given more than once [default: completed, failed, released]
+    /// Only keys in this state; may be repeated [default: completed, failed, released]
     #[arg(long, value_enum, conflicts_with = "key")]
     state: Vec<StateName>,
 
-    /// Forget a key that is in doubt or in progress too, if this is its token
+    /// Also forget a key in doubt or in progress, if this is its token
     #[arg(long, requires = "key", value_parser = parse_token)]
     token: Option<FencingToken>,
 
@@ -52,12 +52,12 @@ impl Verb for ForgetArgs {
             && !self.choice.has_parts()
         {
             return Err(Trouble::usage(
-                "nothing is chosen: name a key, or give --prefix, --client-key, --state or --older-than",
+                "no keys are chosen: name a key, or give --prefix, --client-key, --state or --older-than",
             ));
         }
         if self.key.is_some() && self.choice.has_parts() {
             return Err(Trouble::usage(
-                "a key is named, and others are chosen by --client-key, --tenant or --operation: give one of both",
+                "give either a key or --client-key, --tenant and --operation, not both",
             ));
         }
         let store = self.store.open(self.action.confirm)?;
@@ -68,7 +68,7 @@ impl Verb for ForgetArgs {
         };
         let keys = chosen(self, &store)?;
         let key_hex = screen.key_hex();
-        // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+        // Makes every change before showing any, because writing the output may fail or stop early.
         let done = operator.map(|operator| {
             let forgotten = keys
                 .iter()
@@ -88,7 +88,7 @@ impl Verb for ForgetArgs {
             screen.note(&match forgotten {
                 0 => "no key was forgotten".to_owned(),
                 _ => format!(
-                    "{} forgotten; the bytes go with their segments: `hapax compact`",
+                    "{} forgotten; `hapax compact` erases the bytes",
                     many(forgotten)
                 ),
             });
@@ -106,11 +106,11 @@ fn many(keys: usize) -> String {
     counted(u64::try_from(keys).unwrap_or(u64::MAX), "key")
 }
 
-/// A key that was chosen: without its body, because there may be many.
+/// A chosen key, without its body, because there may be many keys.
 struct Chosen {
     namespace: String,
     key: Vec<u8>,
-    /// None is absent, where the key was named.
+    /// `None` means absent, for a key that was named.
     state: Option<State>,
 }
 
@@ -146,21 +146,21 @@ fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
     };
     if states.iter().any(|state| !settled.contains(state)) {
         return Err(Trouble::usage(
-            "keys that are in doubt or in progress are forgotten one by one: name the key and its --token",
+            "keys in doubt or in progress can only be forgotten one at a time: name the key and its --token",
         ));
     }
     let keys = args.choice.keys(store, states)?;
     keys.map(|info| Ok(Chosen::from(info?))).collect()
 }
 
-/// Refuses before anything is shown what the store would refuse.
+/// Refuses what the store would refuse, before anything is shown.
 fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
     let is_open = matches!(info.state(), State::InDoubt | State::InProgress);
     if !is_open || token == Some(info.token()) {
         return Ok(());
     }
     Err(Trouble::Refused(format!(
-        "{} of {} is {} under token {}: resolve it, or forget it all the same with --token {}",
+        "{} in namespace {} is {} under token {}: resolve it, or forget it anyway with --token {}",
         key_text::key(info.key(), false),
         info.namespace(),
         info.state(),
@@ -169,7 +169,7 @@ fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
     )))
 }
 
-/// Whether there was such a key, as the store says.
+/// Forgets a key; returns whether it existed.
 fn forget(operator: &Operator, chosen: &Chosen, token: Option<FencingToken>) -> Result<bool> {
     Ok(match token {
         Some(token) => operator.forget_forced(&chosen.namespace, &chosen.key, token)?,

@@ -1,4 +1,4 @@
-//! `get`: one key, with all that is known of it.
+//! `get`: shows one key, with everything known about it.
 
 use clap::Args;
 use hapax::KeyInfo;
@@ -28,15 +28,15 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     namespace: NamespaceArgs,
 
-    /// Show the response, the error or the checkpoint too
+    /// Also show the response, the error or the checkpoint
     #[arg(long)]
     body: bool,
 
-    /// With --body: at most this many characters of it in a table
+    /// With --body: show at most this many characters in a table
     #[arg(long, value_name = "CHARS", default_value_t = 1000)]
     length: usize,
 
-    /// Write the bytes of the response, the error or the checkpoint as they are, and nothing else
+    /// Write only the bytes of the response, the error or the checkpoint, as they are
     #[arg(long, conflicts_with = "body")]
     raw: bool,
 }
@@ -105,7 +105,7 @@ fn body(row: Row, info: &KeyInfo, args: &GetArgs) -> Row {
         " (--body or --raw shows it)"
     };
     let size = if info.body_omitted() {
-        "left out: it was over its limit".to_owned()
+        "omitted: it exceeded its limit".to_owned()
     } else {
         format!("{}{hint}", size::size(bytes))
     };

@@ -1,4 +1,4 @@
-//! `in-doubt`: keys of which nobody knows whether their effect happened.
+//! `in-doubt`: lists keys in doubt, whose effect may or may not have happened.
 
 use clap::Args;
 use hapax::Doubt;
@@ -22,7 +22,7 @@ pub(crate) struct InDoubtArgs {
     #[command(flatten)]
     choice: KeyChoice,
 
-    /// Show the key that holders used downstream under this label, to look the effect up there
+    /// Show the key that holders sent downstream under this label, to look up the effect there
     #[arg(long, value_name = "LABEL")]
     derived_key: Option<String>,
 }
@@ -40,7 +40,7 @@ impl Verb for InDoubtArgs {
             screen.note("no key is in doubt");
         } else {
             screen.note(&format!(
-                "{} in doubt: look each effect up where it would have happened, then `hapax resolve` one or `hapax reconcile` many",
+                "{} in doubt: look up each effect where it would have happened, then settle one with `hapax resolve` or many with `hapax reconcile`",
                 counted(count, "key")
             ));
         }

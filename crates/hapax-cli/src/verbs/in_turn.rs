@@ -1,9 +1,9 @@
-//! Changes of many keys: made in turn, up to the first that fails, then told row by row.
+//! Changes of many keys: made in turn up to the first failure, then shown row by row.
 
 use crate::output::row::Row;
 use crate::trouble::Result;
 
-/// Does one thing after the other, up to the first that fails.
+/// Makes the changes in turn, up to the first failure.
 pub(crate) fn all_up_to_an_error<D>(deeds: impl Iterator<Item = Result<D>>) -> Vec<Result<D>> {
     let mut results = Vec::new();
     for result in deeds {
@@ -16,7 +16,7 @@ pub(crate) fn all_up_to_an_error<D>(deeds: impl Iterator<Item = Result<D>>) -> V
     results
 }
 
-/// The rows of what was done and what came of it, or with `None` of what would have been done.
+/// A row for each change that was made, with its result; with `None`, for each change of a dry run.
 pub(crate) fn told<T, D>(
     done: Option<Vec<Result<D>>>,
     all: &[T],

@@ -1,4 +1,4 @@
-//! `info`: what a store is, read beside whoever holds it.
+//! `info`: describes a store, even while another process holds it.
 
 use clap::Args;
 use hapax::{Store, Survey};
@@ -35,11 +35,11 @@ impl Verb for InfoArgs {
         }
         if survey.is_salvaged() {
             screen.note(
-                "it was salvaged with losses: settle them outside, then `hapax accept-salvage`",
+                "the store was salvaged with losses: settle them in other systems, then run `hapax accept-salvage`",
             );
         }
         if survey.is_backup() {
-            screen.note("it is a backup: `hapax restore` makes a store of it");
+            screen.note("this is a backup: `hapax restore` makes a store from it");
         }
         Ok(Outcome::found_if(survey.is_salvaged()))
     }
@@ -74,7 +74,7 @@ fn segments(survey: &Survey) -> Vec<Value> {
 
 fn namespaces(survey: &Survey) -> Vec<Row> {
     let namespaces = survey.namespaces().iter().map(|space| {
-        // Every knob has its name there; the table shows those that matter most.
+        // JSON has every knob under its name; the table shows the most important ones.
         let policy = serde_json::to_value(&space.policy).unwrap_or_default();
         Row::new()
             .text("namespace", &space.name)
@@ -107,7 +107,7 @@ fn number(value: &Value) -> String {
         .map_or("-".to_owned(), |number| number.to_string())
 }
 
-/// A span, as the library writes it: seconds and nanoseconds.
+/// A span, which the library writes as seconds and nanoseconds.
 fn duration(value: &Value) -> String {
     let span: std::result::Result<std::time::Duration, _> = serde_json::from_value(value.clone());
     span.map_or("-".to_owned(), time::rough)

@@ -1,4 +1,4 @@
-//! `man`: the manual page.
+//! `man`: writes a manual page.
 
 use clap::{Args, Command};
 
@@ -9,12 +9,12 @@ use crate::trouble::{Result, Trouble};
 /// The options of `man`.
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// The page of this verb instead of that of the whole
+    /// Write the page of this verb
     verb: Option<String>,
 }
 
 impl ManArgs {
-    /// `command` is the command line as a whole.
+    /// Writes the page. `command` is the command line as a whole.
     pub(crate) fn run(&self, mut command: Command, screen: &mut Screen) -> Result<Outcome> {
         command.build();
         if let Some(name) = &self.verb {

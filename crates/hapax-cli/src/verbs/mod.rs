@@ -1,6 +1,6 @@
-//! The verbs: a file for each, with its options, and what some of them share.
-//! May come in: options that were read, and the screen.
-//! Must not know: the command line as a whole, and other verbs.
+//! The verbs: a file for each, with its options, and a few files for what verbs share.
+//! May come in: the options of a verb, and the screen.
+//! Must not know: the command line as a whole.
 
 pub(crate) mod accept_salvage;
 pub(crate) mod audit;

@@ -1,4 +1,4 @@
-//! `reconcile`: settles many doubts, from a file with a line for each.
+//! `reconcile`: settles many doubts, from a file with one line for each.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub(crate) struct ReconcileArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The file: a line for each doubt, with `namespace`, `key` or `key_hex`, `token`, and one of
+    /// The file, with one line for each doubt: `namespace`, `key` or `key_hex`, `token`, and one of
     /// `happened`, `happened_base64`, `happened_http`, `failed`, `failed_base64`, `failed_http` and `never_happened`
     file: PathBuf,
 
@@ -49,12 +49,12 @@ struct Verdict {
     failed_http: Option<HttpAnswer>,
     #[serde(default)]
     never_happened: bool,
-    /// The bytes are meant, though the key is one of the HTTP layer.
+    /// Stores the bytes as they are, even for a key of the HTTP layer.
     #[serde(default)]
     raw: bool,
 }
 
-/// What clients of the HTTP layer are answered.
+/// The answer that clients of the HTTP layer get.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HttpAnswer {
@@ -77,14 +77,14 @@ impl Verb for ReconcileArgs {
         let verdicts = read(&self.file)?;
         let confirm = self.action.confirm;
         let store = self.store.open(confirm)?;
-        // Nothing is changed unless every line makes sense and fits.
+        // Changes nothing unless every line is valid and fits its doubt.
         let settled = verdicts
             .iter()
             .map(|verdict| find(&store, verdict))
             .collect::<Result<Vec<_>>>()?;
         let operator = confirm.then(|| self.action.operator(&store)).transpose()?;
         let key_hex = screen.key_hex();
-        // All of it before any is told: whoever reads may stop, and the disk that it goes to be full.
+        // Makes every change before showing any, because writing the output may fail or stop early.
         let done = operator.map(|operator| {
             let resolved = settled
                 .iter()
@@ -156,7 +156,7 @@ impl Verdict {
         let given: Vec<Resolution> = given.into_iter().flatten().collect();
         match <[Resolution; 1]>::try_from(given) {
             Ok([resolution]) => Ok(resolution),
-            Err(_) => Err("give one of happened, failed and never_happened".to_owned()),
+            Err(_) => Err("give exactly one of happened, failed and never_happened".to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `release`: frees a key that somebody is said to run.
+//! `release`: frees a key in progress.
 
 use clap::Args;
 use hapax::{FencingToken, State};
@@ -40,22 +40,23 @@ impl Verb for ReleaseArgs {
         let store = self.store.open(self.action.confirm)?;
         let namespace = self.namespace.open(&store)?;
         let shown = key_text::key(&self.key, false);
-        let refused =
-            |text: String| Trouble::Refused(format!("{shown} of {} {text}", namespace.name()));
+        let refused = |text: String| {
+            Trouble::Refused(format!("{shown} in namespace {} {text}", namespace.name()))
+        };
         let Some(info) = namespace.get(&self.key)? else {
-            return Err(refused("is absent: nobody holds it".to_owned()));
+            return Err(refused("is absent: there is nothing to release".to_owned()));
         };
         match info.state() {
             State::InProgress => {}
             State::InDoubt => {
                 return Err(refused(
-                    "is in doubt: look its effect up, and say what came of it with `hapax resolve`"
+                    "is in doubt: look up its effect, and settle it with `hapax resolve`"
                         .to_owned(),
                 ));
             }
             state => {
                 return Err(refused(format!(
-                    "is {state}: nobody holds it, and the next claim is answered at once"
+                    "is {state}, not in progress: there is nothing to release"
                 )));
             }
         }

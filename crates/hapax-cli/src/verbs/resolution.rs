@@ -1,4 +1,4 @@
-//! What `resolve` and `reconcile` share: the doubt is found, and what settles it is checked and told.
+//! What `resolve` and `reconcile` share: they find a doubt, check its resolution, and show the change.
 
 use hapax::{Doubt, Namespace, Resolution, State};
 use hapax_http_types::{KeyParts, StoredResponse};
@@ -7,7 +7,7 @@ use crate::notation::key_text;
 use crate::output::change::Change;
 use crate::trouble::{Result, Trouble};
 
-/// The bytes that the HTTP layer keeps of an answer.
+/// The bytes that the HTTP layer stores for an answer.
 pub(crate) fn http_answer(
     status: u16,
     headers: &[String],
@@ -19,18 +19,18 @@ pub(crate) fn http_answer(
     Ok(answer.to_bytes().to_vec())
 }
 
-/// How an outcome was given.
+/// How an outcome is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     /// As bytes.
     Plain,
-    /// As bytes that are meant, whatever the key looks like.
+    /// As bytes to store as they are, whatever the key looks like.
     Raw,
     /// As an answer over HTTP.
     Http,
 }
 
-/// Refuses what clients of the key could not be answered with.
+/// Refuses a resolution that the HTTP layer could not send to its clients.
 pub(crate) fn check_form(
     key: &[u8],
     resolution: &Resolution,
@@ -44,22 +44,22 @@ pub(crate) fn check_form(
                 Ok(())
             } else {
                 Err(format!(
-                    "{} looks like a key of the HTTP layer, whose clients are answered with a status, headers and a \
-                     body: give them with --happened-http, or store the bytes as they are with --raw (in a file: \
+                    "{} looks like a key of the HTTP layer, which answers clients with a status, headers and a \
+                     body: give them with --happened-http, or add --raw to store the bytes as they are (in a file: \
                      happened_http, raw)",
                     key_text::key(key, false)
                 ))
             }
         }
         (_, Form::Http) if !is_of_http => Err(format!(
-            "{} is no key of the HTTP layer: give the response as the service stores it",
+            "{} is not a key of the HTTP layer: give the response as the service stores it",
             key_text::key(key, false)
         )),
         _ => Ok(()),
     }
 }
 
-/// The doubt of a key, if it is still that of this token.
+/// The doubt of a key, if it still has this token.
 pub(crate) fn find(namespace: &Namespace, key: &[u8], token: hapax::FencingToken) -> Result<Doubt> {
     let Some(doubt) = namespace.doubt_of(key)? else {
         let is = match namespace.get(key)? {
@@ -77,13 +77,13 @@ pub(crate) fn find(namespace: &Namespace, key: &[u8], token: hapax::FencingToken
 
 fn refused(namespace: &Namespace, key: &[u8], text: &str) -> Trouble {
     Trouble::Refused(format!(
-        "{} of {} {text}: look at it with `hapax get`, and decide again",
+        "{} in namespace {} {text}: look at it with `hapax get`, and decide again",
         key_text::key(key, false),
         namespace.name()
     ))
 }
 
-/// What a resolution makes of a doubt.
+/// The change that a resolution makes.
 pub(crate) fn change<'a>(doubt: &'a Doubt, resolution: &Resolution, done: bool) -> Change<'a> {
     Change {
         action: "resolve",

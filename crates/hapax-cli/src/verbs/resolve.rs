@@ -1,4 +1,4 @@
-//! `resolve`: says what came of a key in doubt.
+//! `resolve`: settles a key in doubt.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub(crate) struct ResolveArgs {
     #[command(flatten)]
     answer: AnswerArgs,
 
-    /// Store the bytes as they are, though the key is one of the HTTP layer
+    /// Store the bytes as they are, even for a key of the HTTP layer
     #[arg(long)]
     raw: bool,
 
@@ -47,7 +47,7 @@ pub(crate) struct ResolveArgs {
     action: ActionArgs,
 }
 
-/// What came of it.
+/// What happened to the effect.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Verdict {
@@ -59,39 +59,39 @@ struct Verdict {
     #[arg(long, value_name = "FILE")]
     happened_file: Option<PathBuf>,
 
-    /// The effect happened; clients of the HTTP layer are answered with this status, --header and --body
+    /// The effect happened; answer HTTP clients with this status, --header and --body
     #[arg(long, value_name = "STATUS")]
     happened_http: Option<u16>,
 
-    /// It failed for good; clients of the HTTP layer are answered with this status, --header and --body
+    /// The effect failed for good; answer HTTP clients with this status, --header and --body
     #[arg(long, value_name = "STATUS")]
     failed_http: Option<u16>,
 
-    /// It failed for good; this is the error
+    /// The effect failed for good; this is the error
     #[arg(long, value_name = "ERROR")]
     failed: Option<String>,
 
-    /// It failed for good; the error is in this file
+    /// The effect failed for good; the error is in this file
     #[arg(long, value_name = "FILE")]
     failed_file: Option<PathBuf>,
 
-    /// It never happened: the key can be claimed again, and will run
+    /// The effect never happened; the next claim runs the key
     #[arg(long)]
     never_happened: bool,
 }
 
-/// What goes with a status: the rest of an answer over HTTP.
+/// The rest of an answer over HTTP, beside its status.
 #[derive(Debug, Args)]
 struct AnswerArgs {
-    /// A header of that answer, as 'name: value'; may be given more than once
+    /// A header of the HTTP answer, as 'name: value'; may be repeated
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
 
-    /// The body of that answer
+    /// The body of the HTTP answer
     #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
     body: Option<String>,
 
-    /// The body of that answer is in this file
+    /// The body of the HTTP answer is in this file
     #[arg(long, value_name = "FILE")]
     body_file: Option<PathBuf>,
 }
@@ -136,7 +136,7 @@ impl Verdict {
         }
         if !answer.is_empty() {
             return Err(Trouble::usage(
-                "--header, --body and --body-file go with --happened-http or --failed-http",
+                "--header, --body and --body-file need --happened-http or --failed-http",
             ));
         }
         if let Some(response) = bytes(&self.happened, &self.happened_file)? {

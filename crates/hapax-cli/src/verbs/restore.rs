@@ -1,4 +1,4 @@
-//! `restore`: makes a store in a new directory out of a backup.
+//! `restore`: makes a store from a backup, in a new directory.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::verbs::verb::Verb;
 /// The options of `restore`.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup: it stays as it is
+    /// The backup, which is not changed
     from: PathBuf,
 
     /// The new directory
@@ -32,8 +32,7 @@ impl Verb for RestoreArgs {
             .text("store", &self.into.to_string_lossy())
             .number("damaged_audit_archives", report.damaged_audit_archives());
         screen.record(&row)?;
-        screen
-            .note("keys that were settled after the backup may run again: see docs/guarantees.md");
+        screen.note("keys settled after the backup may run again: see docs/guarantees.md");
         Ok(tell_damage(&report, screen))
     }
 }

@@ -16,18 +16,18 @@ use crate::verbs::verb::Verb;
 /// The options of `salvage`.
 #[derive(Debug, Args)]
 pub(crate) struct SalvageArgs {
-    /// The damaged store: not a byte of it is changed
+    /// The damaged store, which is not changed
     from: PathBuf,
 
     /// The new directory
     into: PathBuf,
 
-    /// Where the manifest is lost: a backup or an older copy of the same store
+    /// If the manifest is lost: a backup or an older copy of the same store
     #[arg(long, value_name = "DIRECTORY")]
     manifest_of: Option<PathBuf>,
 
-    /// Where the manifest is lost and there is no other: the namespaces, in the order in which
-    /// they were made, as 1:NAME:at-least-once or 2:NAME:at-most-once
+    /// If the manifest is lost and there is no copy: a namespace, numbered in the order of
+    /// creation, as 1:NAME:at-least-once or 2:NAME:at-most-once; may be repeated
     #[arg(long, value_name = "NUMBER:NAME:GUARANTEE", value_parser = parse_namespace)]
     namespace: Vec<(u32, String, Policy)>,
 }
@@ -63,10 +63,10 @@ impl Verb for SalvageArgs {
         screen.record(&row(&salvage))?;
         let into = shell::quoted(&self.into.to_string_lossy());
         screen.note(&if salvage.is_whole() {
-            format!("everything is in {into}: put it in the place of the damaged store")
+            format!("everything was saved to {into}: replace the damaged store with it")
         } else {
             format!(
-                "what is left is in {into}: settle what is in doubt (`hapax in-doubt {into}`) and what was lost, then `hapax accept-salvage {into}`"
+                "what is left was saved to {into}: settle the keys in doubt (`hapax in-doubt {into}`) and what was lost, then run `hapax accept-salvage {into}`"
             )
         });
         let (lost, altered) = (
@@ -75,7 +75,7 @@ impl Verb for SalvageArgs {
         );
         if lost + altered > 0 {
             screen.note(&format!(
-                "of the entries of the audit log {lost} are lost and {altered} altered: keep the damaged store for whoever audits it"
+                "in the audit log, {lost} entries are lost and {altered} are altered: keep the damaged store for an audit"
             ));
         }
         Ok(Outcome::found_if(!salvage.is_whole() || lost + altered > 0))

@@ -1,4 +1,4 @@
-//! `scan`: the keys that were chosen.
+//! `scan`: lists the chosen keys.
 
 use clap::Args;
 use hapax::{KeyInfo, State};
@@ -23,11 +23,11 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     choice: KeyChoice,
 
-    /// Only keys in this state; may be given more than once
+    /// Only keys in this state; may be repeated
     #[arg(long, value_enum)]
     state: Vec<StateName>,
 
-    /// At most this many keys
+    /// List at most this many keys
     #[arg(long, value_name = "KEYS")]
     limit: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! `stat`: what a store holds now, once or again and again.
+//! `stat`: counts the keys of a store, once or repeatedly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,15 +23,15 @@ pub(crate) struct StatArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Go on, a line each time; counts by state need the store, and are left out
+    /// Print a line again and again, without counts by state, which need the store
     #[arg(long)]
     watch: bool,
 
-    /// With --watch: how long to wait in between
+    /// With --watch: the time between two lines
     #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = time::parse_span)]
     interval: Duration,
 
-    /// With --watch: stop after so many
+    /// With --watch: stop after this many lines
     #[arg(long, value_name = "TIMES")]
     count: Option<u64>,
 }
@@ -49,7 +49,7 @@ impl Verb for StatArgs {
         let by_namespace_json: Vec<_> = by_namespace.iter().map(Row::value).collect();
         screen.record(&row.only_json("by_namespace", by_namespace_json))?;
         if counts.is_none() {
-            screen.note("the store is held: counts by state are not known here; ask the process for its metrics");
+            screen.note("another process holds the store, so counts by state are unknown here: ask that process for its metrics");
         }
         if !screen.is_json() && !by_namespace.is_empty() {
             screen.line("")?;
@@ -128,7 +128,7 @@ impl Counts {
     }
 }
 
-/// Counts the keys of a store that nobody holds.
+/// Counts the keys; `None` if another process holds the store.
 fn count(args: &StatArgs, survey: &Survey) -> Result<Option<Counts>> {
     if survey.holder().is_some() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `stuck`: keys without an outcome, oldest first, and what to do about each.
+//! `stuck`: lists keys without an outcome, oldest first, with what to do about each.
 
 use clap::Args;
 use hapax::{KeyInfo, State};
@@ -24,7 +24,7 @@ pub(crate) struct StuckArgs {
     choice: KeyChoice,
 }
 
-/// What a key can be that has no outcome.
+/// The states of keys without an outcome.
 const UNFINISHED: [State; 3] = [State::InDoubt, State::InProgress, State::Released];
 
 impl Verb for StuckArgs {
@@ -41,7 +41,7 @@ impl Verb for StuckArgs {
         });
         let count = screen.list(rows)?;
         if count == 0 {
-            screen.note("every key has its outcome");
+            screen.note("every key has an outcome");
         } else {
             screen.note(&format!("{} without an outcome", counted(count, "key")));
         }
@@ -60,7 +60,7 @@ fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
         .bytes("reason", "reason_base64", info.reason())
 }
 
-/// What to do about it. Nobody holds the store, so nobody runs the key.
+/// What to do about a key. No other process holds the store, so nothing runs the key.
 fn next(info: &KeyInfo, store: &str, needs_namespace: bool) -> String {
     let space = if needs_namespace {
         format!(" -n {}", shell::quoted(info.namespace()))
@@ -74,7 +74,7 @@ fn next(info: &KeyInfo, store: &str, needs_namespace: bool) -> String {
         info.token()
     );
     match info.state() {
-        State::InDoubt => format!("look the effect up, then hapax resolve {arguments}"),
+        State::InDoubt => format!("look up the effect, then hapax resolve {arguments}"),
         State::InProgress => format!("hapax release {arguments}"),
         _ => "nothing: the next claim runs it again".to_owned(),
     }

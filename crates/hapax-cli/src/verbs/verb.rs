@@ -1,4 +1,4 @@
-//! [`Verb`]: what every verb of the command line is.
+//! [`Verb`]: what every verb implements.
 
 use crate::outcome::Outcome;
 use crate::output::screen::Screen;
@@ -6,6 +6,6 @@ use crate::trouble::Result;
 
 /// A verb, with its options.
 pub(crate) trait Verb {
-    /// Does what the options say, and tells it on the screen.
+    /// Does the work, and shows the results on the screen.
     fn run(&self, screen: &mut Screen) -> Result<Outcome>;
 }

@@ -1,4 +1,4 @@
-//! `verify`: reads everything back and checks it, the audit log too.
+//! `verify`: reads everything back and checks it, with the audit log.
 
 use clap::Args;
 use hapax::{Error, ErrorKind};
@@ -18,8 +18,8 @@ pub(crate) struct VerifyArgs {
     store: StoreArgs,
 }
 
-/// What is next where the keys are whole and the audit log is not.
-const NEXT_OF_AUDIT: &str = "the keys are whole, and claims are answered as ever: keep what is damaged as evidence, and compare it with a backup or an export";
+/// What to do if only the audit log is damaged.
+const NEXT_OF_AUDIT: &str = "the keys are whole, and claims get their answers: keep the damaged audit log as evidence, and compare it with a backup or an export";
 
 impl Verb for VerifyArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
@@ -48,7 +48,7 @@ fn damaged(error: &Error, next: Option<&str>) -> Row {
         .optional_text("next", next)
 }
 
-/// What was found in a store whose keys are whole.
+/// The verdict on a store whose keys are whole.
 enum Verdict {
     Whole(Row),
     AuditDamaged(Error),

@@ -1,4 +1,4 @@
-//! Who did what, and whether that can be believed.
+//! The audit log: who did what, and whether it was changed.
 
 use hapax::{Audit, LogKind, Policy, Store};
 
@@ -89,8 +89,8 @@ fn a_head_that_was_noted_tells_later_what_was_changed() {
     assert_eq!(place.run("audit verify dedup --against nonsense").code, 2);
 }
 
-/// A salvage that had lost entries of the audit log, and nothing else, said that everything was
-/// saved, and ended with 0.
+/// A salvage that lost only entries of the audit log once said that everything was saved, and ended
+/// with 0.
 #[test]
 fn a_salvage_tells_what_it_lost_of_the_audit_log() {
     let place = Place::new();
@@ -119,8 +119,8 @@ fn a_salvage_tells_what_it_lost_of_the_audit_log() {
     assert!(salvaged.err.contains("audit log"), "{}", salvaged.err);
 }
 
-/// `verify` read the log alone: whoever ran it was told that a store was whole of which an audit
-/// archive was damaged.
+/// `verify` once read only the log, and called a store whole though one of its audit archives was
+/// damaged.
 #[test]
 fn verify_tells_of_a_damaged_audit_archive() {
     let place = Place::new();
@@ -150,7 +150,7 @@ fn verify_tells_of_a_damaged_audit_archive() {
     assert!(told.contains("audit archive"), "{report}");
     let next = report["next"].as_str().unwrap();
     assert!(next.contains("the keys are whole"), "{report}");
-    // The keys can be backed up and brought back all the same, and both say that something is wrong.
+    // Backup and restore still work for the keys, and both report the damage.
     for line in ["backup dedup before", "restore before again"] {
         let ran = place.run(&format!("{line} --format json"));
         let report = &ran.json()[0];

@@ -1,4 +1,4 @@
-//! Exit codes, and whoever stops reading.
+//! Exit codes, and readers that stop early.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -69,7 +69,7 @@ fn a_refusal_can_be_read_by_a_machine() {
 }
 
 #[test]
-fn whoever_stops_reading_stops_the_writing() {
+fn a_reader_that_stops_ends_the_writing() {
     let place = Place::new();
     let store = Store::builder(place.path())
         .log_kind(LogKind::Files)
@@ -108,10 +108,10 @@ fn whoever_stops_reading_stops_the_writing() {
     }
 }
 
-/// Each key was forgotten as its row was written, so a reader that went away (`| head`) ended the
-/// verb in the middle of what had been confirmed, with exit code 0. A dry run ended with 0 too.
+/// `forget` once forgot each key while it wrote its row. A reader that went away (`| head`) then ended the
+/// verb in the middle of a confirmed change, with exit code 0. A dry run ended with 0, too.
 #[test]
-fn what_was_confirmed_is_done_though_nobody_reads_of_it() {
+fn a_confirmed_change_is_completed_without_a_reader() {
     let place = Place::new();
     let store = Store::builder(place.path())
         .log_kind(LogKind::Files)
@@ -144,9 +144,9 @@ fn what_was_confirmed_is_done_though_nobody_reads_of_it() {
 }
 
 #[test]
-fn a_clock_that_jumped_is_believed_when_somebody_says_so() {
+fn a_clock_that_jumped_is_trusted_on_request() {
     let place = Place::new();
-    // It stands at the first of January 2026, and nobody opened the store since.
+    // The clock starts at the first of January 2026, and the store was not opened since.
     let clock = ManualClock::new();
     let store = Store::builder(place.path()).clock(&clock).open().unwrap();
     let pay = store.namespace("pay", Policy::at_most_once()).unwrap();
@@ -156,15 +156,11 @@ fn a_clock_that_jumped_is_believed_when_somebody_says_so() {
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(ran.err.contains("--accept-clock-jump"), "{}", ran.err);
     assert_eq!(place.run("in-doubt dedup --accept-clock-jump").code, 1);
-    assert_eq!(
-        place.run("info dedup").code,
-        0,
-        "whoever asks no clock needs none"
-    );
+    assert_eq!(place.run("info dedup").code, 0, "info reads no clock");
 }
 
-/// A backup into the store itself was said to be locked by another process, and one into a folder
-/// of the store was made, to be lost together with it.
+/// A backup into the store itself once failed as locked by another process. A backup into a folder of
+/// the store succeeded, and would have been lost with it.
 #[test]
 fn a_backup_lies_outside_its_store() {
     let place = Place::new();

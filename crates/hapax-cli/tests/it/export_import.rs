@@ -1,4 +1,4 @@
-//! What `export` wrote, `import` reads.
+//! `import` reads what `export` writes.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +20,7 @@ fn exported(place: &Place, store: &str) -> Vec<serde_json::Value> {
     lines
 }
 
-/// What an import is to bring back of a line.
+/// The members of a line that an import must restore.
 fn kept(line: &serde_json::Value) -> serde_json::Value {
     let mut kept = line.clone();
     for new in [
@@ -97,7 +97,7 @@ fn a_store_comes_back_from_its_lines() {
     assert_eq!(mail.get([0xff, 0]).unwrap().unwrap().body(), body);
 }
 
-/// An export that was cut at the end of a line went for one of fewer keys.
+/// An export that was cut at the end of a line was once taken for one of fewer keys.
 #[test]
 fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
     let place = Place::new();
@@ -108,8 +108,8 @@ fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
     let without = |at: usize| [&lines[..at], &lines[at + 1..]].concat().concat();
     let last = lines.len() - 1;
     let cases = [
-        (without(last), "says that this is all", 8),
-        (String::new(), "says that this is all", 0),
+        (without(last), "no end line", 8),
+        (String::new(), "no end line", 0),
         (
             whole[..whole.len() - 3].to_owned(),
             "was cut within line 12",
@@ -120,9 +120,9 @@ fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
             "was cut within line 11",
             7,
         ),
-        (without(5), "10 lines before its end, and there were 11", 7),
+        (without(5), "10 lines before its end, and had 11", 7),
         (whole.replace("receipt 41", "receipt 14"), "checksum", 8),
-        (format!("{whole}{}", lines[0]), "stands behind the end", 8),
+        (format!("{whole}{}", lines[0]), "comes after the end", 8),
     ];
     for (text, why, keys) in cases {
         fs::write(place.root.path().join("cut.jsonl"), &text).unwrap();
@@ -138,14 +138,14 @@ fn a_file_that_is_not_all_of_an_export_is_refused_before_anything_is_done() {
         assert!(known.err.contains(why), "{why}: {}", known.err);
         assert_eq!(known.json()[0]["imported"], keys, "{why}: {}", known.err);
     }
-    // What a mail or an editor does to the ends of lines changes nothing.
+    // Line ends that a mail or an editor changed make no difference.
     let text = whole.replace('\n', "\r\n") + "\n";
     fs::write(place.root.path().join("cut.jsonl"), text).unwrap();
     let ran = place.run("import copy cut.jsonl --confirm --reason INC-42");
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
 
-/// Standard input is read to its end first, so a pipe that broke leaves no half of a store.
+/// Standard input is read to its end first, so a broken pipe leaves no half of a store.
 #[test]
 fn what_is_piped_in_is_whole_or_refused() {
     let place = Place::new();
@@ -167,7 +167,7 @@ fn what_is_piped_in_is_whole_or_refused() {
     assert_eq!(piped(&exported), Some(0));
 }
 
-/// An import that was cut short is run again; what is there is left alone, what differs is told.
+/// An interrupted import can run again: it skips the keys that are there, and lists those that differ.
 #[test]
 fn an_import_goes_on_where_it_ended() {
     let place = Place::new();
@@ -237,7 +237,7 @@ fn a_key_that_the_store_refuses_is_as_absent_as_before() {
             "{{\"type\":\"key\",\"namespace\":\"pay\",\"key\":\"{key}\",\"state\":\"completed\",\"expires_at\":\"2099-01-01T00:00:00Z\",\"body\":\"{body}\"}}\n"
         )
     };
-    // Ten years is the most that a store remembers.
+    // A store remembers for ten years at most.
     let long = line("far", "short");
     let soon = |key: &str, body: &str| line(key, body).replace("2099", "2030");
     let large = soon("c", &"c".repeat(20_000)).replace("completed", "released");
@@ -317,7 +317,7 @@ fn a_file_that_makes_no_sense_is_refused_with_its_line() {
     }
 }
 
-/// A file of an older version knows fewer knobs, and one that is written by hand names few.
+/// A file of an older version knows fewer knobs, and a file written by hand names few.
 #[test]
 fn a_policy_may_leave_out_what_is_at_its_default() {
     let place = Place::new();
@@ -354,7 +354,7 @@ fn one_store_is_piped_into_another() {
     assert_eq!(tally["imported"], 8, "{tally}");
 }
 
-/// Whatever an import brought in stood under nobody's name, and a new store was filled without being asked.
+/// Imported keys once had no actor, and a dry run filled a new store.
 #[test]
 fn an_import_is_an_action_of_an_operator() {
     let place = Place::new();
@@ -365,10 +365,10 @@ fn an_import_is_an_action_of_an_operator() {
     assert!(!place.root.path().join("copy").exists());
     let unsaid = place.run("import copy keys.jsonl --confirm");
     assert_eq!(unsaid.code, 2, "{}", unsaid.err);
-    let mut nobody = place.command();
-    nobody.env_remove("USER");
-    let nobody = nobody.args(words("import copy keys.jsonl --confirm --reason INC-42"));
-    assert_eq!(nobody.output().unwrap().status.code(), Some(2));
+    let mut unnamed = place.command();
+    unnamed.env_remove("USER");
+    let unnamed = unnamed.args(words("import copy keys.jsonl --confirm --reason INC-42"));
+    assert_eq!(unnamed.output().unwrap().status.code(), Some(2));
     assert!(!place.root.path().join("copy").exists());
 
     let line = "import copy keys.jsonl --confirm --reason INC-42 --actor bob";
@@ -387,7 +387,7 @@ fn an_import_is_an_action_of_an_operator() {
     }
 }
 
-/// Fingerprints cannot be brought along, and a namespace that requires them would refuse each retry.
+/// An import cannot restore fingerprints, and a namespace that requires them would refuse every retry.
 #[test]
 fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
     let place = Place::new();
@@ -400,11 +400,11 @@ fn a_namespace_that_requires_fingerprints_refuses_its_keys() {
     assert_eq!(place.run("scan dedup --format json").out, "");
 }
 
-/// Killed at any moment, an import leaves whole keys, and brings the others in when it is run again. It left
-/// up to a batch of them in doubt, while it claimed them first.
+/// An import that is killed at any moment leaves whole keys, and imports the others when it runs again. It once
+/// left up to a batch of keys in doubt, because it claimed them first.
 #[test]
 fn an_import_that_was_killed_goes_on() {
-    /// Many batches, so that it is killed between two of them.
+    /// Many batches, so that the kill comes between two of them.
     const KEYS: u32 = 8000;
     let place = Place::new();
     let space = "{\"type\":\"namespace\",\"namespace\":\"pay\",\"policy\":{\"guarantee\":\"AtMostOnce\"}}\n";
@@ -427,11 +427,11 @@ fn an_import_that_was_killed_goes_on() {
     let mut to = import.stdin.take().unwrap();
     to.write_all(lines.as_bytes()).unwrap();
     drop(to);
-    // Its first batch is on the medium.
+    // Waits until the first batch is on the medium.
     while !Store::survey(place.path()).is_ok_and(|survey| survey.durable_frame() > 1) {
         std::thread::yield_now();
     }
-    // It may have come to its end before.
+    // The import may have ended by itself.
     let _ = import.kill();
     import.wait().unwrap();
     let ran =
@@ -449,8 +449,8 @@ fn an_import_that_was_killed_goes_on() {
     assert_eq!(there[0]["completed"], KEYS);
 }
 
-/// The store was made before the file was opened, so a mistyped name left an empty one behind, and
-/// the next try took it for a store that was there already.
+/// An import once created the store before it opened the file. A mistyped name left an empty store
+/// behind, and the next try took it for an existing one.
 #[test]
 fn an_import_of_no_file_makes_no_store() {
     let place = Place::new();
@@ -462,7 +462,7 @@ fn an_import_of_no_file_makes_no_store() {
     assert!(folder.err.contains("reading .:"), "{}", folder.err);
 }
 
-/// Half an export looks like a whole one of fewer keys; it stayed when the disk was full.
+/// Half an export looks like a whole one of fewer keys; it once stayed when the disk was full.
 #[cfg(unix)]
 #[test]
 fn an_export_that_cannot_be_written_leaves_no_file() {

@@ -1,10 +1,10 @@
-//! What a client chose never acts on the terminal of whoever looks at it.
+//! Bytes that a client chose never act on the terminal of an operator.
 
 use hapax::{LogKind, Policy, Store};
 
 use crate::rig::{Place, granted};
 
-/// Clears the screen, sets its title, turns the text around, and is no text.
+/// Keys that clear the screen, set its title, reverse the text, or are not text.
 const KEYS: &[&[u8]] = &[
     b"\x1b[2J\x1b]0;owned\x07",
     "\u{202e}cipher\u{9b}31m\u{7f}".as_bytes(),

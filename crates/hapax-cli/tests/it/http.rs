@@ -1,4 +1,4 @@
-//! Keys of the layer for HTTP: found by what a client sent, and settled with an answer that a client can be given.
+//! Keys of the HTTP layer: found by what a client sent, and settled with an answer for clients.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn token(place: &Place) -> String {
     doubts[0]["token"].as_str().unwrap().to_owned()
 }
 
-/// `resolve` of the doubt with these arguments, meant.
+/// Resolves the doubt with these arguments, confirmed.
 fn resolve(place: &Place, key: &str, more: &[&str]) -> Ran {
     let token = token(place);
     let mut line = vec!["resolve", "dedup", key, "--token", &*token];
@@ -29,7 +29,7 @@ fn resolve(place: &Place, key: &str, more: &[&str]) -> Ran {
     place.hapax(line)
 }
 
-/// What the next client of the key is answered.
+/// The answer that the next client of the key gets.
 fn answer(place: &Place) -> StoredResponse {
     let store = Store::open(place.path()).unwrap();
     let payments = store.open_namespace("payments").unwrap();
@@ -75,7 +75,8 @@ fn keys_are_found_by_their_parts_in_every_list() {
     assert_eq!(both.code, 2, "{}", both.err);
 }
 
-/// `--happened RESPONSE` stored bytes that the layer answers with 410, and the form that it wants could not be made.
+/// `--happened RESPONSE` once stored bytes that the layer answers with 410, and there was no way to give the form that
+/// it needs.
 #[test]
 fn a_doubt_is_settled_with_an_answer_over_http() {
     let (place, key) = shop();

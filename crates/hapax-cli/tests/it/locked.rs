@@ -1,4 +1,4 @@
-//! Beside a process that holds the store.
+//! Commands while another process holds the store.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use hapax::{LogKind, Policy, Store};
 use crate::rig::{Holder, KINDS, Place, files, some_of_everything, some_of_everything_in};
 
 #[test]
-fn whoever_holds_the_store_is_named_and_asked_first() {
+fn the_holder_of_the_store_is_named() {
     let place = Place::new();
     some_of_everything(&place.path());
     assert_eq!(place.run("export dedup --output keys.jsonl").code, 0);
@@ -55,7 +55,7 @@ fn info_and_stat_work_beside_it() {
     );
 }
 
-/// Whoever only looks changes nothing, not even a byte.
+/// Reading changes no byte.
 #[test]
 fn looking_changes_nothing() {
     for kind in KINDS {
@@ -90,10 +90,10 @@ fn look(kind: LogKind) {
     }
 }
 
-/// `hapax export big | less` held the lock of the store for as long as the operator looked at the first
-/// page, and the service could not be started. Now the service starts, and the export ends.
+/// `hapax export big | less` once held the lock of the store while the operator looked at the first page, and
+/// the service could not start. Now the service starts, and the export ends.
 #[test]
-fn a_reader_that_nobody_reads_keeps_no_service_from_starting() {
+fn an_unread_export_keeps_no_service_from_starting() {
     let place = Place::new();
     let store = Store::builder(place.path())
         .log_kind(LogKind::Files)

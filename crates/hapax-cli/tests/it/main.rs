@@ -1,4 +1,4 @@
-//! The built `hapax`, run on stores that the library made.
+//! Runs the built `hapax` on stores that the library made.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! docs/cli.md: what it shows is what the program says.
+//! docs/cli.md: the page shows what the program prints.
 
 use std::fmt;
 use std::fs;
@@ -12,13 +12,13 @@ fn page() -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// A command of the page, and the lines that it says below it.
+/// A command of the page, and the output below it.
 struct Shown {
     command: String,
     said: String,
 }
 
-/// Every command in the blocks that are marked as `console`.
+/// Every command in the `console` blocks.
 fn shown(page: &str) -> Vec<Shown> {
     let mut shown: Vec<Shown> = Vec::new();
     let mut inside = false;
@@ -39,8 +39,8 @@ fn shown(page: &str) -> Vec<Shown> {
     shown
 }
 
-/// The commands of the page are one story: each is run in the order of the page, on the store of
-/// the tests, and says what stands there.
+/// The commands of the page are one story: the test runs them in their order, on one store, and compares
+/// their output.
 #[test]
 fn what_the_page_shows_is_what_is_said() {
     let place = Place::new();
@@ -74,12 +74,12 @@ fn what_the_page_shows_is_what_is_said() {
     }
     assert!(
         faults.is_empty(),
-        "the page is to show:\n{}",
+        "docs/cli.md must show:\n{}",
         faults.join("\n")
     );
 }
 
-/// The names of the members of an object, in their order.
+/// The names of an object's members, in their order.
 struct Members(Vec<String>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The members of the first object that a line gives.
+/// The members of the first object that a command prints.
 fn members(place: &Place, line: &str) -> String {
     let ran = place.run(&format!("{line} --format json"));
     let first = ran.out.lines().next();
@@ -114,7 +114,7 @@ fn members(place: &Place, line: &str) -> String {
     names.join(", ")
 }
 
-/// Each verb of which the objects have members of their own, and a line with it.
+/// Each verb whose objects have their own members, with a command.
 const OBJECTS: &[(&str, &str)] = &[
     ("info", "info dedup"),
     ("stat", "stat dedup"),
@@ -153,7 +153,7 @@ fn the_page_has_the_members_of_every_object() {
     }
     assert!(
         faults.is_empty(),
-        "docs/cli.md is to have:\n{}",
+        "docs/cli.md must have:\n{}",
         faults.join("\n")
     );
 }

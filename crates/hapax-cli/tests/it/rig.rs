@@ -1,4 +1,4 @@
-//! Stores to look at, the program that looks, and texts that are the same in each run.
+//! Stores for the tests, a way to run the program, and texts made equal between runs.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use hapax::{Claim, LogKind, ManualClock, Namespace, Policy, Store};
 use hapax_http_types::{KeyParts, StoredResponse};
 use tempfile::TempDir;
 
-/// What a run of the program left.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -19,7 +19,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Its objects, where it was asked for JSON.
+    /// The objects of its JSON output.
     pub(crate) fn json(&self) -> Vec<serde_json::Value> {
         let lines = self.out.lines();
         lines
@@ -54,7 +54,7 @@ impl Place {
         }
     }
 
-    /// As [`hapax`](Self::hapax), from a line.
+    /// As [`hapax`](Self::hapax), from one line.
     pub(crate) fn run(&self, line: &str) -> Ran {
         self.hapax(words(line))
     }
@@ -66,7 +66,7 @@ impl Place {
     }
 }
 
-/// The words of a line, as a shell takes them: single quotes keep a word together.
+/// The words of a line, split as a shell does: single quotes keep a word together.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = None;
@@ -85,13 +85,13 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// How long ago the keys of [`some_of_everything`] came about: two units of it are told, and half
-/// an hour is left until they change.
+/// The age of the keys of [`some_of_everything`]: the output shows two units of it, which change only
+/// after half an hour.
 const AGE: Duration = Duration::from_secs((2 * 24 + 1) * 60 * 60 + 30 * 60);
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the program reads the real clock, and the store must not be far from it"
+    reason = "the program reads the real clock, and the store must be close to it"
 )]
 pub(crate) fn clock_of_the_past() -> ManualClock {
     let clock = ManualClock::new();
@@ -118,7 +118,7 @@ pub(crate) fn some_of_everything(path: &Path) {
     some_of_everything_in(path, LogKind::Files);
 }
 
-/// Both kinds of log.
+/// Every kind of log.
 pub(crate) const KINDS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 
 pub(crate) fn some_of_everything_in(path: &Path, kind: LogKind) {
@@ -156,8 +156,8 @@ pub(crate) fn some_of_everything_in(path: &Path, kind: LogKind) {
     store.close().unwrap();
 }
 
-/// A store behind the layer for HTTP, as old as the other: two tenants have sent the same key, and one payment is
-/// in doubt.
+/// A store of the HTTP layer, as old as the other: two tenants have sent the same key, and one payment is in
+/// doubt.
 pub(crate) fn keys_of_http(path: &Path) {
     let clock = clock_of_the_past();
     let builder = Store::builder(path).log_kind(LogKind::Files);
@@ -176,14 +176,14 @@ pub(crate) fn keys_of_http(path: &Path) {
     store.close().unwrap();
 }
 
-/// What a client sent.
+/// The key that a client sent.
 pub(crate) const CLIENT_KEY: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";
 
-/// Where the other process works; it does nothing without.
+/// The variable with the store of the other process, which does nothing without it.
 const DIRECTORY: &str = "HAPAX_CLI_HOLDER";
 
-/// The other process: opens the store, leaves keys in progress, and holds on until it is killed.
-/// As a test by itself it does nothing.
+/// The other process: opens the store, leaves keys in progress, and holds the store until it is killed.
+/// Does nothing as a test of its own.
 #[test]
 fn holder() {
     let Ok(directory) = std::env::var(DIRECTORY) else {
@@ -202,11 +202,11 @@ fn holder() {
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
-/// A process that holds a store, and is killed when this is dropped.
+/// A process that holds a store, until this is dropped.
 pub(crate) struct Holder(Child);
 
 impl Holder {
-    /// Starts one on the store of [`some_of_everything`].
+    /// Starts a holder on the store of [`some_of_everything`].
     pub(crate) fn start(store: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "rig::holder", "--nocapture", "--test-threads=1"])
@@ -245,7 +245,7 @@ impl Drop for Holder {
     }
 }
 
-/// Changes one bit of the first place where a store has these bytes.
+/// Flips a bit of the first place where a store has these bytes.
 pub(crate) fn damage(store: &Path, bytes: &[u8]) {
     let mut folders = vec![store.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -269,7 +269,7 @@ pub(crate) fn damage(store: &Path, bytes: &[u8]) {
     panic!("the store does not hold these bytes");
 }
 
-/// Every file below a directory, with its bytes.
+/// Every file in a directory, with its bytes.
 pub(crate) fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -287,7 +287,7 @@ pub(crate) fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// A text without what differs from run to run: moments, spans, sizes, the widths of columns.
+/// A text without everything that differs between runs: moments, spans, sizes, widths of columns.
 pub(crate) fn normal(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let mut words: Vec<String> = Vec::new();
@@ -342,7 +342,7 @@ fn without_moments(word: &str) -> String {
     }
 }
 
-/// Members of JSON whose numbers differ from run to run.
+/// JSON members whose numbers differ between runs.
 const MEMBERS: &[&str] = &["age_secs", "disk_bytes", "free_bytes"];
 
 fn without_numbers(word: &str) -> String {
@@ -361,7 +361,7 @@ fn without_numbers(word: &str) -> String {
     word
 }
 
-/// Fewest digits of what is no number of ours: an id, a digest.
+/// The fewest digits of an id or a digest; numbers have fewer.
 const DIGEST_DIGITS_MIN: usize = 32;
 
 fn without_digests(word: &str) -> String {

@@ -1,5 +1,5 @@
-//! A night on call: a store with stuck, in-doubt and damaged keys, diagnosed and repaired with
-//! nothing but the command line.
+//! A night on call: diagnoses and repairs a store with stuck, in-doubt and damaged keys, with the
+//! command line alone.
 
 use std::fs;
 
@@ -7,20 +7,20 @@ use hapax::{Claim, LogKind, Store};
 
 use crate::rig::{Holder, KINDS, Place, Ran, damage, some_of_everything_in};
 
-/// Runs a line that is to end with this code.
+/// Runs a command that must end with this code.
 fn run(place: &Place, line: &str, code: i32) -> Ran {
     let ran = place.run(line);
     assert_eq!(ran.code, code, "{line}\n{}{}", ran.out, ran.err);
     ran
 }
 
-/// A member of the only object that a line gives, or of the first.
+/// A member of the first object that a command prints.
 fn member(place: &Place, line: &str, code: i32, name: &str) -> serde_json::Value {
     run(place, &format!("{line} --format json"), code).json()[0][name].clone()
 }
 
-/// What the service left: settled keys, a doubt of its own, two more because it was killed, and an
-/// unfinished key with a checkpoint.
+/// Leaves what a killed service leaves: settled keys, a doubt of its own, two more from the kill, and
+/// an unfinished key with a checkpoint.
 fn what_is_left_after_the_crash(place: &Place, kind: LogKind) {
     some_of_everything_in(&place.path(), kind);
     run(place, "backup dedup before", 0);
@@ -47,7 +47,7 @@ fn a_night_on_call(kind: LogKind) {
     let place = Place::new();
     what_is_left_after_the_crash(&place, kind);
 
-    // Nothing opens, and the reason and the way out are told.
+    // The store does not open; the error names the reason and the way out.
     let stuck = run(&place, "stuck dedup", 3);
     assert!(stuck.err.contains("hapax salvage"), "{}", stuck.err);
     let verdict = run(&place, "verify dedup", 1);
@@ -58,7 +58,7 @@ fn a_night_on_call(kind: LogKind) {
     );
     assert_eq!(member(&place, "verify dedup", 1, "verdict"), "damaged");
 
-    // What is whole is saved, and what is lost is told; the damaged store stays as it is.
+    // The salvage saves what is whole, reports what is lost, and keeps the damaged store as it is.
     let salvaged = run(&place, "salvage dedup saved --format json", 1);
     let report = &salvaged.json()[0];
     assert_eq!(report["is_whole"], false, "{report}");
@@ -98,7 +98,7 @@ fn settle_what_is_in_doubt(place: &Place) {
             .unwrap()
             .to_owned()
     };
-    // One was looked up by hand: first seen, then meant.
+    // One doubt was looked up by hand: a dry run first, then the change.
     let line = format!(
         "resolve saved order-44 -n pay --token {} --happened 'receipt 44'",
         token("order-44")
@@ -115,7 +115,7 @@ fn settle_what_is_in_doubt(place: &Place) {
         &format!("{line} --confirm --reason 'INC-42: provider has it'"),
         0,
     );
-    // The others come from a list of the provider.
+    // The others come from a list by the provider.
     let list = ["order-45", "order-46", "order-41"].map(|key| {
         let Some(doubt) = doubts.iter().find(|doubt| doubt["key"] == key) else {
             return String::new();
@@ -139,7 +139,7 @@ fn settle_what_is_in_doubt(place: &Place) {
     assert_eq!(run(place, "in-doubt saved --format json", 0).out, "");
 }
 
-/// The key of which even the claim may be lost is in the backup: what is absent comes from there.
+/// Restores the damaged key from the backup, because even its claim may be lost.
 fn bring_back_what_was_lost(place: &Place) {
     run(
         place,
@@ -164,7 +164,7 @@ fn bring_back_what_was_lost(place: &Place) {
     run(place, "accept-salvage saved", 0);
 }
 
-/// The service opens what came of it, and no payment is made twice.
+/// Checks that the service can open the result, and that no payment is made twice.
 fn judge(place: &Place) {
     run(place, "verify saved", 0);
     let left = run(place, "stuck saved --format json", 1).json();

@@ -1,4 +1,4 @@
-//! What a verb does beside what docs/cli.md shows.
+//! What verbs do beyond the examples of docs/cli.md.
 
 use std::fs;
 use std::time::Duration;
@@ -183,7 +183,7 @@ fn keys_are_forgotten_when_that_is_meant() {
     assert_eq!(place.run("in-doubt dedup").code, 0);
 }
 
-/// What the store says of a key was not listened to: one that was never there was told as nothing at all.
+/// `forget` once ignored the answer of the store, and showed nothing for a key that did not exist.
 #[test]
 fn a_key_that_was_not_there_is_told_as_such() {
     let place = Place::new();
@@ -253,7 +253,7 @@ fn a_backup_is_a_store_again() {
 fn who_and_why_have_to_be_said() {
     let place = Place::new();
     some_of_everything(&place.path());
-    let nobody = |line: &str| {
+    let unnamed = |line: &str| {
         let mut command = place.command();
         let ran = command
             .env_remove("USER")
@@ -263,19 +263,19 @@ fn who_and_why_have_to_be_said() {
         (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
     };
     let line = "forget dedup order-40 -n pay --confirm";
-    let (code, said) = nobody(&format!("{line} --actor bob"));
+    let (code, said) = unnamed(&format!("{line} --actor bob"));
     assert!(code == Some(2) && said.contains("--reason"), "{said}");
-    let (code, said) = nobody(&format!("{line} --reason INC-42"));
+    let (code, said) = unnamed(&format!("{line} --reason INC-42"));
     assert!(code == Some(2) && said.contains("--actor"), "{said}");
-    // A reason that says nothing was taken for one.
+    // An empty reason was once accepted.
     for reason in ["''", "' '"] {
-        let (code, said) = nobody(&format!("{line} --actor bob --reason {reason}"));
+        let (code, said) = unnamed(&format!("{line} --actor bob --reason {reason}"));
         assert!(
             code == Some(2) && said.contains("reason is empty"),
             "{said}"
         );
     }
-    let (code, said) = nobody(&format!("{line} --reason INC-42 --actor bob"));
+    let (code, said) = unnamed(&format!("{line} --reason INC-42 --actor bob"));
     assert_eq!(code, Some(0), "{said}");
 }
 
@@ -363,7 +363,7 @@ fn long_lists_are_oldest_first_from_their_first_row_to_their_last() {
     }
 }
 
-/// What `stuck` says is to be typed can be typed.
+/// The commands that `stuck` proposes work as they are.
 #[test]
 fn what_is_next_can_be_done_as_it_is_told() {
     let place = Place::new();

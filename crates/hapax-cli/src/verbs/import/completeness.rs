@@ -1,4 +1,4 @@
-//! Whether a file is all of an export, and makes sense to its last line.
+//! Checks that a file is a complete export, and that all its lines are valid.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,16 +10,16 @@ use crate::trouble::{Result, Trouble};
 use crate::verbs::export_end::ExportEnd;
 use crate::verbs::import::export_line::{EndMembers, ExportLine};
 
-/// What is known of a file before anything is done with it.
+/// The result of the check.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The namespaces of keys that no line before them makes, and where they stand first.
+    /// Namespaces that keys name before a line defines them, with the first such line.
     pub(crate) unmade: BTreeMap<String, u64>,
-    /// The last line, where it has no end and makes no sense.
+    /// The last line, if it is incomplete.
     pub(crate) cut: Option<u64>,
 }
 
-/// Reads a file to its end, and refuses what makes no sense or was cut.
+/// Reads a file to its end, and refuses an invalid or incomplete one.
 pub(crate) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<Checked> {
     let mut read = Read::default();
     let mut bar = ProgressBar::new("checking");
@@ -31,11 +31,11 @@ pub(crate) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<C
     drop(bar);
     match read.fault() {
         Some(fault) if partial => {
-            screen.note(&format!("{fault}. What is there is taken as it is"));
+            screen.note(&format!("{fault}. It is imported as it is"));
         }
         Some(fault) => {
             return Err(Trouble::usage(format!(
-                "{fault}. Nothing was done: get the whole file, or add --partial to take what is there"
+                "{fault}. Nothing was changed: get the complete file, or add --partial to import this one as it is"
             )));
         }
         None => {}
@@ -46,14 +46,14 @@ pub(crate) fn check(file: &JsonFile, partial: bool, screen: &Screen) -> Result<C
     })
 }
 
-/// What was read so far.
+/// The state of the check.
 #[derive(Debug, Default)]
 struct Read {
     made: HashSet<String>,
     unmade: BTreeMap<String, u64>,
     cut: Option<u64>,
     ending: ExportEnd,
-    /// The end that was met, what the lines before it came to, and its number.
+    /// The end line, the lines before it, and its number.
     end: Option<(EndMembers, ExportEnd, u64)>,
     /// The first line after the end.
     beyond: Option<u64>,
@@ -75,8 +75,9 @@ impl Read {
         match parsed {
             ExportLine::Export { version: 1 } => {}
             ExportLine::Export { version } => {
-                let text =
-                    format!("it is of version {version}, and this reads 1: use a newer `hapax`");
+                let text = format!(
+                    "the export has version {version}, and this `hapax` reads version 1: use a newer one"
+                );
                 return Err(Trouble::in_line(number, text));
             }
             ExportLine::Namespace { name, .. } => {
@@ -96,32 +97,32 @@ impl Read {
         Ok(())
     }
 
-    /// Why this is not all of an export, and nothing else.
+    /// Why the file is not exactly one complete export.
     fn fault(&self) -> Option<String> {
         if let Some(number) = self.cut {
             return Some(format!("the file was cut within line {number}"));
         }
         let Some((members, before, number)) = &self.end else {
             return Some(format!(
-                "{}, and none that says that this is all of an export: it was cut, or written by hand",
+                "the file has {} and no end line: it was cut, or written by hand",
                 counted(self.ending.lines(), "line")
             ));
         };
         if let Some(beyond) = self.beyond {
             return Some(format!(
-                "line {beyond} stands behind the end of the export in line {number}"
+                "line {beyond} comes after the end of the export in line {number}"
             ));
         }
         if members.lines != before.lines() {
             return Some(format!(
-                "the file is not what was exported: {} before its end, and there were {}",
+                "the file was changed after its export: it has {} before its end, and had {}",
                 counted(before.lines(), "line"),
                 members.lines
             ));
         }
         (members.xxh3 != before.xxh3()).then(|| {
             format!(
-                "the file is not what was exported: its lines have the checksum {}, and had {}",
+                "the file was changed after its export: its lines have the checksum {}, and had {}",
                 before.xxh3(),
                 members.xxh3
             )

@@ -1,4 +1,4 @@
-//! [`ExportLine`]: a line of an export, as far as it can be brought back.
+//! [`ExportLine`]: a line of an export, with the members that an import uses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::input::json_member::{either, fault, key};
 use crate::notation::time;
 
-/// What a line says.
+/// A line of the file.
 #[derive(Debug)]
 pub(crate) enum ExportLine {
     Export {
@@ -20,32 +20,32 @@ pub(crate) enum ExportLine {
         policy: Policy,
     },
     Key(Box<KeyLine>),
-    /// Nothing is missing before it.
+    /// The end line: no line is missing before it.
     End(EndMembers),
 }
 
-/// The members of the last line.
+/// The members of the end line.
 #[derive(Debug, Deserialize)]
 pub(crate) struct EndMembers {
     pub(crate) lines: u64,
     pub(crate) xxh3: String,
 }
 
-/// A key that is to be what the line says.
+/// A key to import.
 #[derive(Debug)]
 pub(crate) struct KeyLine {
     pub(crate) line: u64,
     pub(crate) namespace: String,
     pub(crate) key: Vec<u8>,
     pub(crate) state: State,
-    /// In seconds since 1970; none is never.
+    /// In seconds since 1970; `None` means never.
     pub(crate) expires_at: Option<u64>,
     pub(crate) reason: Vec<u8>,
     pub(crate) metadata: Vec<u8>,
     pub(crate) body: Vec<u8>,
 }
 
-/// The members of a line with a key that can be brought back; others are for people.
+/// The members of a key that an import uses; the others are for people.
 #[derive(Debug, Deserialize)]
 struct KeyMembers {
     namespace: String,
@@ -99,15 +99,15 @@ impl ExportLine {
                     serde_json::from_value(value).map_err(|error| fault(&error))?;
                 Ok(Self::End(members))
             }
-            _ => Err("its type is none of export, namespace, key and end".to_owned()),
+            _ => Err("the type must be export, namespace, key or end".to_owned()),
         }
     }
 }
 
-/// A policy, of which a file of an older version may leave knobs out: they are at their defaults.
+/// A policy. A file from an older version may lack knobs, which get their defaults.
 fn policy(knobs: Map<String, Value>) -> Result<Policy, String> {
     if !knobs.contains_key("guarantee") {
-        return Err("the policy says nothing of its guarantee".to_owned());
+        return Err("the policy has no guarantee".to_owned());
     }
     let defaults = serde_json::to_value(Policy::at_least_once());
     let mut whole = defaults.map_err(|error| fault(&error))?;
@@ -145,7 +145,7 @@ fn state(name: &str) -> Result<State, String> {
         "failed" => State::Failed,
         "in_doubt" => State::InDoubt,
         "released" => State::Released,
-        // Whoever ran it does not run it here.
+        // Its holder does not hold it in this store.
         "in_progress" => State::InDoubt,
         _ => return Err(format!("there is no state {name:?}")),
     })
@@ -156,7 +156,7 @@ impl KeyLine {
         self.expires_at.is_some_and(|at| at <= now_secs)
     }
 
-    /// The key as an operator brings it in. Its outcome expires when the line says.
+    /// The insertion of the key. An outcome keeps its expiry.
     pub(crate) fn insertion(&self, now_secs: u64) -> Insertion {
         let (key, body, reason) = (&self.key, self.body.clone(), self.reason.clone());
         let insertion = match self.state {
@@ -173,7 +173,7 @@ impl KeyLine {
         }
     }
 
-    /// Whether the store has this key as the line says.
+    /// Whether the key in the store equals the key in the file.
     pub(crate) fn is_same(&self, there: &KeyInfo) -> bool {
         self.state == there.state()
             && self.reason == there.reason()

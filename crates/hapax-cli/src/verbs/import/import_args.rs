@@ -22,10 +22,10 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The file that `export` wrote; - is standard input
+    /// The file from `export`; - is standard input
     file: PathBuf,
 
-    /// Take what is there of a file that was cut, or changed since it was exported
+    /// Accept a file that was cut, or changed since its export
     #[arg(long)]
     partial: bool,
 
@@ -35,8 +35,8 @@ pub(crate) struct ImportArgs {
 
 impl Verb for ImportArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
-        // Before there is a store: a name that was mistyped, a file that was cut or a missing actor
-        // leaves nothing behind.
+        // Checks everything before it creates a store, so that a mistyped name, a cut file or a missing
+        // actor leaves nothing behind.
         let file = JsonFile::open(&self.file)?;
         let Checked { unmade, cut } = completeness::check(&file, self.partial, screen)?;
         let by = self.action.confirmed()?;
@@ -44,14 +44,12 @@ impl Verb for ImportArgs {
         if let Some((name, number)) = unmade.first_key_value().filter(|_| is_new) {
             return Err(Trouble::in_line(
                 *number,
-                format!(
-                    "no line before it says what namespace {name} is, and there is no store that has it"
-                ),
+                format!("no earlier line defines the namespace {name}, and no store has it"),
             ));
         }
         let store = match (is_new, &by) {
             (true, Some(_)) => self.store.create()?,
-            // An empty one stands for it.
+            // An empty store in memory stands for the new one.
             (true, None) => Store::in_memory().open()?,
             (false, Some(_)) => self.store.write()?,
             (false, None) => self.store.read()?,
@@ -66,7 +64,7 @@ impl Verb for ImportArgs {
             Ok(()) if confirm => import.store.close().map_err(Trouble::from),
             read => read,
         };
-        // What was imported before an error stays imported, so it is told all the same.
+        // Keys stay imported when a later one fails, so the tally is shown after an error, too.
         let (tally, problems) = (import.tally, import.problems);
         let rows = problems
             .into_iter()

@@ -1,4 +1,4 @@
-//! [`KeyImport`]: keys that are brought in, a batch in one commit.
+//! [`KeyImport`]: imports keys in batches, each in one commit.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,26 @@ use crate::trouble::{Result, Trouble};
 use crate::verbs::import::export_line::{ExportLine, KeyLine};
 use crate::verbs::import::tally::{Problem, Tally};
 
-/// Whether an error keeps one key out, and not all of them.
+/// Whether an error concerns one key, and not all of them.
 fn is_of_one_key(kind: ErrorKind) -> bool {
     use ErrorKind::{AtCapacity, Invalid, TooLarge};
     matches!(kind, AtCapacity | Invalid | TooLarge)
 }
 
-/// Keys that are brought in together, in one commit.
+/// The most keys of a batch.
 const BATCH_KEYS_MAX: usize = 512;
+/// The most bytes of the bodies of a batch.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Problems that are told one by one; all are counted.
+/// The most problems that are listed; all are counted.
 const PROBLEMS_MAX: usize = 10_000;
 
 /// An import under way.
 pub(crate) struct KeyImport {
     pub(crate) store: Store,
-    /// None is a dry run.
+    /// `None` in a dry run.
     operator: Option<Operator>,
-    /// None is one that would be made.
+    /// `None` for a namespace that a dry run would create.
     namespaces: HashMap<String, Option<Namespace>>,
     batch: Vec<KeyLine>,
     batch_bytes: usize,
@@ -80,9 +81,7 @@ impl KeyImport {
         let space = match self.store.open_namespace(name) {
             Ok(space) => {
                 if *space.policy() != policy {
-                    screen.note(&format!(
-                        "namespace {name} keeps the policy that it has here"
-                    ));
+                    screen.note(&format!("namespace {name} keeps its policy in this store"));
                 }
                 Some(space)
             }
@@ -114,7 +113,7 @@ impl KeyImport {
         Ok(())
     }
 
-    /// Finds what of the batch is new, and brings it in.
+    /// Imports the keys of the batch that are new.
     fn settle_batch(&mut self) -> Result<()> {
         let batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
@@ -144,13 +143,13 @@ impl KeyImport {
         }
     }
 
-    /// A key that is there already.
+    /// Counts a key that the store already has.
     fn met(&mut self, key: &KeyLine, there: &KeyInfo) {
         if key.is_same(there) {
             self.tally.there += 1;
         } else {
             let text = format!(
-                "it is {} here, and {} in the file",
+                "the key is {} in the store, and {} in the file",
                 there.state(),
                 key.state
             );
@@ -171,7 +170,7 @@ impl KeyImport {
         for (key, inserted) in keys.iter().zip(inserted) {
             match inserted {
                 Ok(true) => self.tally.imported += 1,
-                // It stands in the file twice.
+                // The file has the key twice.
                 Ok(false) => {
                     if let Some(there) = space.get(&key.key)? {
                         self.met(key, &there);
@@ -183,7 +182,7 @@ impl KeyImport {
                 }
             }
         }
-        // Where the store takes nothing any more, the rest of the file need not be tried.
+        // Stops if the store refuses every key.
         ends.map_or(Ok(()), |error| Err(error.into()))
     }
 

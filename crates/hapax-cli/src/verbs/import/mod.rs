@@ -1,6 +1,6 @@
-//! `import`: keys from JSON lines, as `export` wrote them.
-//! May come in: a file that was exported, cut or written by hand, and a store to bring its keys into.
-//! Must not know: how keys are exported, but for the last line, which says that a file is whole.
+//! `import`: reads keys from JSON lines into a store.
+//! May come in: a file from `export`, or one that was cut or written by hand, and the store.
+//! Must not know: how `export` writes keys, except for its end line.
 
 mod completeness;
 mod export_line;

@@ -1,8 +1,8 @@
-//! [`Tally`] and [`Problem`]: what came of the lines of an import.
+//! [`Tally`] and [`Problem`]: the results of an import.
 
 use crate::output::row::Row;
 
-/// What came of the lines.
+/// How many keys had which result.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) imported: u64,
