@@ -10,7 +10,7 @@ use crate::engine::call::batch::BatchItem;
 use crate::observe::stats::ClaimOutcome;
 use crate::observe::trace::{Batch, Decision, Operation, Subject, decided};
 use crate::runtime::sync::block_on;
-use crate::state::running::Request;
+use crate::state::request::Request;
 use crate::store::namespace::{Namespace, Started, acknowledged};
 use crate::value::attribution::Action;
 use crate::value::error::Result;

@@ -14,7 +14,8 @@ pub(crate) use crate::engine::audit::reading::AuditCursor;
 use crate::engine::Engine;
 use crate::engine::call::claim::replaced;
 use crate::journal::format::audit::{Draft, Facts};
-use crate::state::running::{LastRecord, Running};
+use crate::state::last_record::LastRecord;
+use crate::state::running::Running;
 use crate::value::attribution::Action;
 use crate::value::attribution::ENGINE;
 use crate::value::audit::{Audit, Origin, Transition};
@@ -139,9 +140,9 @@ impl Engine {
                 by,
                 namespace: running.namespace,
                 key: &running.key,
-                token: running.token,
-                attempt: running.attempt,
-                fingerprint: running.rest.fingerprint.as_ref(),
+                token: running.holder.token,
+                attempt: running.holder.attempt,
+                fingerprint: running.rest.holder.fingerprint.as_ref(),
                 outcome: None,
             };
             self.draft(deed, &running.policy, now)

@@ -353,9 +353,9 @@ impl Engine {
                     entries.in_doubt += 1;
                 } else {
                     entries.in_progress += 1;
-                    let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
+                    let held_ms = now.mono_ms.saturating_sub(running.holder.granted_ms);
                     entries.oldest_ms = entries.oldest_ms.max(held_ms);
-                    let overdue_ms = running.lease_ms.saturating_mul(OVERDUE_LEASES);
+                    let overdue_ms = running.holder.lease_ms.saturating_mul(OVERDUE_LEASES);
                     entries.overdue += usize::from(held_ms > overdue_ms);
                 }
             }

@@ -8,7 +8,7 @@ use crate::races::{
     response, spawn,
 };
 use crate::runtime::sync::{AtomicUsize, Ordering, block_on};
-use crate::state::running::Request;
+use crate::state::request::Request;
 use crate::value::blob::Blob;
 use crate::{Claim, ClaimOptions};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::stats::Column;
-use crate::state::running::{Awaits, Request};
+use crate::state::holder::Awaits;
+use crate::state::request::Request;
 use crate::state::shard::{Found, Grant, Shard};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
@@ -129,7 +130,7 @@ fn a_running_key_without_a_timer() {
 fn a_timer_that_stands_for_something_else() {
     let mut shard = whole();
     let at = running(&shard, 2);
-    shard.get_mut(at).unwrap().awaits = Awaits::Forgetting;
+    shard.get_mut(at).unwrap().holder.awaits = Awaits::Forgetting;
     shard.validate(3);
 }
 
@@ -138,7 +139,7 @@ fn a_timer_that_stands_for_something_else() {
 fn a_key_that_waits_for_a_resolution_and_is_in_no_doubt() {
     let mut shard = whole();
     let at = running(&shard, 2);
-    shard.get_mut(at).unwrap().awaits = Awaits::Resolution;
+    shard.get_mut(at).unwrap().holder.awaits = Awaits::Resolution;
     shard.arm(at);
     shard.validate(3);
 }
@@ -148,7 +149,7 @@ fn a_key_that_waits_for_a_resolution_and_is_in_no_doubt() {
 fn a_lapse_that_was_seen_before_it_came() {
     let mut shard = whole();
     let at = running(&shard, 2);
-    shard.get_mut(at).unwrap().awaits = Awaits::Forgetting;
+    shard.get_mut(at).unwrap().holder.awaits = Awaits::Forgetting;
     shard.arm(at);
     shard.validate(3);
 }

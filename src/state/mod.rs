@@ -1,4 +1,6 @@
-//! The state of keys: pure, deterministic, without locks, clocks or I/O; `now` is a parameter.
+//! The state of keys: what each key is, who runs it, and what a claim, a command or a ticket leads to.
+//! What comes in: keys by their digests, records, and the time as a parameter.
+//! It is pure and deterministic: it knows no locks, clocks, threads or I/O, and not the journal.
 //!
 //! ```text
 //!             claim                 complete
@@ -16,13 +18,13 @@
 //! *applied* here ([`Shard::apply`](shard::Shard::apply)), live and in recovery alike.
 
 #[cfg(test)]
-mod attach_tests;
-#[cfg(test)]
 mod flood_tests;
+pub(crate) mod holder;
 #[cfg(test)]
 mod invariant_tests;
-pub(crate) mod lapsed;
+pub(crate) mod last_record;
 pub(crate) mod ranked;
+pub(crate) mod request;
 pub(crate) mod running;
 pub(crate) mod shard;
 #[cfg(test)]
@@ -31,6 +33,3 @@ pub(crate) mod slab;
 pub(crate) mod slot;
 mod table;
 pub(crate) mod transition;
-
-#[cfg(test)]
-mod tests;

@@ -25,7 +25,7 @@ impl Ranked {
     /// Somebody runs it: its age is that of the claim.
     pub(crate) fn of_running<W>(running: &Running<W>) -> Self {
         Self {
-            rank: Rank::new(u64::from(running.claimed_at), running.token),
+            rank: Rank::new(u64::from(running.holder.claimed_at), running.holder.token),
             namespace: running.namespace,
             digest: running.digest,
         }
@@ -81,8 +81,8 @@ impl Known {
             .and(running.rest.previous_record.as_ref());
         let claimed = Self {
             namespace: running.namespace,
-            token: running.token,
-            since: running.claimed_at,
+            token: running.holder.token,
+            since: running.holder.claimed_at,
             expires_at: slot.expires_at(),
         };
         before.map_or(claimed, |record| Self::of(&record.head))

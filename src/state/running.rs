@@ -4,91 +4,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use crate::observe::stats::Column;
 use crate::value::blob::Blob;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
-use crate::value::fingerprint::Fingerprint;
 use crate::value::guarantee::Guarantee;
-use crate::value::locator::Locator;
+use crate::value::key_state::State;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
 use crate::value::time::{Now, millis};
 use crate::wheel::TimerKey;
 
-use crate::state::lapsed::Lapsed;
-use crate::state::slot::{Place, Settled, Slot};
+use crate::state::holder::{Awaits, Guard, Holder, HolderRest, Lapsed};
+use crate::state::last_record::LastRecord;
+use crate::state::request::Request;
+use crate::state::slot::Slot;
 use crate::state::transition::Basis;
-
-/// What a claim asks for, beside the key.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) fingerprint: Option<Fingerprint>,
-    pub(crate) metadata: Blob,
-    /// Who claims, for the audit log.
-    pub(crate) actor: Blob,
-    pub(crate) lease_ms: u64,
-    /// How long the outcome is remembered, where the claim says so itself.
-    pub(crate) retention: Option<Duration>,
-    /// For how long the store renews the lease by itself, from when the grant is handed out.
-    pub(crate) keep_alive_ms: u64,
-}
-
-impl Request {
-    /// It says nothing that has to be kept beside the lease.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.fingerprint.is_none()
-            && self.metadata.is_empty()
-            && self.actor.is_empty()
-            && self.retention.is_none()
-    }
-}
-
-/// The newest record of a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LastRecord {
-    pub(crate) locator: Locator,
-    pub(crate) expires_at: u32,
-}
-
-impl LastRecord {
-    /// That of a settled key; none for one that was forgotten.
-    pub(super) fn of(slot: Slot) -> Option<Self> {
-        match slot.place() {
-            Place::Running(_) | Place::Settled(Settled::Forgotten, _) => None,
-            Place::Settled(_, locator) => Some(Self {
-                locator,
-                expires_at: slot.expires_at(),
-            }),
-        }
-    }
-}
-
-/// Who will give a running key its outcome.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Guard {
-    /// A lease in this process.
-    Lease,
-    /// The caller that attaches its ticket.
-    Ticket,
-    /// Nobody any more: its holder was refused and went away, and the lease runs out.
-    Nobody,
-}
-
-/// What the timer of a running key stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Awaits {
-    /// The lease ends.
-    Lapse,
-    /// The lease has ended, and all that had to hear of it have: the key is forgotten when it has been
-    /// kept for long enough.
-    Forgetting,
-    /// The same of a key that is in doubt, which no time settles.
-    Resolution,
-}
 
 /// A key that someone runs, or ran until the lease lapsed. `W` is whoever waits for it.
 ///
@@ -98,29 +31,13 @@ pub(crate) struct Running<W> {
     pub(crate) digest: Digest,
     pub(crate) key: Arc<[u8]>,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) token: FencingToken,
-    pub(crate) lease_ms: u64,
-    /// When the lease ends, on the monotonic clock.
-    pub(crate) deadline_ms: u64,
+    pub(crate) holder: Holder,
+    /// Invariant: it is set to [`timer_ms`](Self::timer_ms), which follows from what the holder awaits.
     pub(crate) timer: Option<TimerKey>,
     pub(crate) namespace: NamespaceId,
-    pub(crate) attempt: u32,
     pub(crate) first_claimed_at: u32,
-    pub(crate) claimed_at: u32,
-    /// When this run was granted, on the monotonic clock.
-    pub(crate) granted_ms: u64,
     /// Where its namespace is counted.
     pub(crate) column: Column,
-    pub(crate) guard: Guard,
-    /// Invariant: the timer is set to [`timer_ms`](Self::timer_ms), which follows from this.
-    pub(crate) awaits: Awaits,
-    /// The newest record was written under this token.
-    pub(crate) journaled: bool,
-    /// The lease came of a ticket, and no ticket was made of it since.
-    pub(crate) attached: bool,
-    /// The grant is on its way, and the caller may yet be told something else: nothing
-    /// can have run. Lowered under the lock of the shard when it is handed out.
-    pub(crate) undelivered: bool,
     pub(crate) rest: Rare<W>,
 }
 
@@ -132,21 +49,9 @@ const _: () = assert!(
 /// What only some running keys have.
 #[derive(Debug)]
 pub(crate) struct Rest<W> {
-    /// The stored one where the request is the same, else what the holder sent.
-    pub(crate) fingerprint: Option<Fingerprint>,
-    /// The metadata of the holder.
-    pub(crate) metadata: Blob,
-    /// Who the holder is, for the audit log.
-    pub(crate) actor: Blob,
-    /// The metadata of the first claim of this request: what is written and answered.
-    pub(crate) first_metadata: Blob,
-    /// How long the outcome is remembered, where the claim says so itself.
-    pub(crate) retention: Option<Duration>,
-    pub(crate) checkpoint: Blob,
+    pub(crate) holder: HolderRest,
     /// The reason of the last release.
     pub(crate) reason: Blob,
-    /// Until then the store itself renews the lease.
-    pub(crate) keep_alive_until_ms: u64,
     /// The holder that this one took over from, to give the key back to if this grant is withdrawn.
     pub(crate) lapsed: Option<Box<Lapsed>>,
     /// What the key was before, while its newest record still says so.
@@ -165,14 +70,8 @@ pub(crate) struct Rest<W> {
 impl<W> Rest<W> {
     const fn new() -> Self {
         Self {
-            fingerprint: None,
-            metadata: Blob::EMPTY,
-            actor: Blob::EMPTY,
-            first_metadata: Blob::EMPTY,
-            retention: None,
-            checkpoint: Blob::EMPTY,
+            holder: HolderRest::EMPTY,
             reason: Blob::EMPTY,
-            keep_alive_until_ms: 0,
             lapsed: None,
             previous: None,
             previous_record: None,
@@ -199,16 +98,15 @@ impl<W> Rare<W> {
     ) -> Self {
         let mut rare = Self::EMPTY;
         let rest = rare.to_mut();
-        rest.first_metadata = request.metadata.clone();
-        rest.fingerprint = request.fingerprint;
-        rest.metadata = request.metadata;
-        rest.actor = request.actor;
-        rest.retention = request.retention;
-        if let Some(record) = record.as_deref().filter(|_| basis.same_request) {
-            rest.fingerprint = record.fingerprint.clone().or(rest.fingerprint.take());
-            rest.checkpoint = record.body.clone();
-            rest.first_metadata = record.metadata.clone();
-        }
+        let holder = HolderRest::new(request);
+        rest.holder = match record.as_deref().filter(|_| basis.same_request) {
+            Some(record) => holder.go_on(
+                record.fingerprint.clone(),
+                record.metadata.clone(),
+                record.body.clone(),
+            ),
+            None => holder,
+        };
         if let Some(record) = record.as_deref().filter(|_| basis.continues) {
             rest.reason = record.reason.clone();
         }
@@ -249,14 +147,58 @@ impl<W: 'static> Deref for Rare<W> {
 }
 
 impl<W: 'static> Running<W> {
+    /// Makes somebody else the holder of a lapsed key, under a higher token.
+    pub(super) fn take_over(
+        &mut self,
+        token: FencingToken,
+        request: Request,
+        basis: &Basis,
+        now: Now,
+    ) {
+        let holder = Holder::new(token, basis.attempt, request.lease_ms, now);
+        let lapsed = std::mem::replace(&mut self.holder, holder);
+        let rest = self.rest.to_mut();
+        let before = std::mem::replace(&mut rest.holder, HolderRest::new(request));
+        if basis.same_request {
+            let after = std::mem::replace(&mut rest.holder, HolderRest::EMPTY);
+            rest.holder = after.go_on(
+                before.fingerprint.clone(),
+                before.first_metadata.clone(),
+                before.checkpoint.clone(),
+            );
+        }
+        rest.lapsed = Some(Box::new(Lapsed {
+            holder: lapsed,
+            rest: before,
+        }));
+    }
+
+    /// Makes the holder current again that the last grant took over from. False where there is none.
+    pub(super) fn give_back(&mut self) -> bool {
+        let rest = self.rest.get_mut();
+        let lapsed = rest.and_then(|rest| Some((rest.lapsed.take()?, &mut rest.holder)));
+        let Some((lapsed, rest)) = lapsed else {
+            return false;
+        };
+        self.holder = Holder {
+            // It was handed out: one that was not is taken back when its lease ends, never taken over.
+            undelivered: false,
+            ..lapsed.holder
+        };
+        *rest = lapsed.rest;
+        true
+    }
+
     /// When the lease ends, renewals by the store included.
     pub(crate) fn lease_end_ms(&self) -> u64 {
-        self.deadline_ms.max(self.rest.keep_alive_until_ms)
+        self.holder
+            .deadline_ms
+            .max(self.rest.holder.keep_alive_until_ms)
     }
 
     /// When the timer has to fire, on the monotonic clock.
     pub(crate) fn timer_ms(&self) -> u64 {
-        match self.awaits {
+        match self.holder.awaits {
             Awaits::Lapse => self.lease_end_ms(),
             Awaits::Forgetting => self
                 .lease_end_ms()
@@ -275,7 +217,7 @@ impl<W: 'static> Running<W> {
 
     /// A lease in this process will give the outcome, as far as is known.
     pub(crate) fn is_guarded(&self) -> bool {
-        self.guard == Guard::Lease
+        self.holder.guard == Guard::Lease
     }
 
     pub(crate) fn is_lapsed(&self, now: Now) -> bool {
@@ -286,7 +228,7 @@ impl<W: 'static> Running<W> {
     pub(crate) fn lease_left_ms(&self, now: Now) -> u64 {
         self.lease_end_ms()
             .saturating_sub(now.mono_ms)
-            .min(self.lease_ms.max(1))
+            .min(self.holder.lease_ms.max(1))
     }
 
     pub(crate) fn guarantee(&self) -> Guarantee {
@@ -296,13 +238,22 @@ impl<W: 'static> Running<W> {
     /// A lapsed key that nobody took over: in doubt, where an effect must not run twice. A grant
     /// that was never handed out has begun none.
     pub(crate) fn is_in_doubt(&self, now: Now) -> bool {
-        self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now) && !self.undelivered
+        self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now) && !self.holder.undelivered
+    }
+
+    /// What the key is to those who ask.
+    pub(crate) fn state(&self, now: Now) -> State {
+        if self.is_in_doubt(now) {
+            State::InDoubt
+        } else {
+            State::InProgress
+        }
     }
 
     /// No further attempt is allowed.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.policy
             .max_attempts
-            .is_some_and(|most| self.attempt >= most)
+            .is_some_and(|most| self.holder.attempt >= most)
     }
 }

@@ -14,8 +14,11 @@ use crate::value::record::{Head, Record, RecordKind};
 use crate::value::time::{NEVER, Now};
 use crate::wheel::{TimerKey, Wheel};
 
+use crate::state::holder::{Awaits, Holder};
+use crate::state::last_record::LastRecord;
 use crate::state::ranked::{Doubts, Known, Ranked};
-use crate::state::running::{Awaits, Guard, LastRecord, Rare, Request, Running};
+use crate::state::request::Request;
+use crate::state::running::{Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
@@ -82,6 +85,9 @@ pub(crate) struct Shard<W> {
     pub(crate) tallies: Tallies,
 }
 
+/// Why a running key is found that a slot has named.
+const NAMED_IS_THERE: &str = "a slot names a running key that is there";
+
 /// Policies that a shard has a copy of at once. A key keeps the one that it was granted under.
 const POLICIES_MAX: usize = 8;
 
@@ -121,6 +127,16 @@ impl<W: 'static> Shard<W> {
         self.running.get(at)
     }
 
+    /// The running key that [`find`](Self::find) named, under the same lock.
+    pub(crate) fn running_at(&self, at: SlabRef) -> &Running<W> {
+        self.running.get(at).expect(NAMED_IS_THERE)
+    }
+
+    /// As [`running_at`](Self::running_at), to change it.
+    pub(crate) fn running_at_mut(&mut self, at: SlabRef) -> &mut Running<W> {
+        self.running.get_mut(at).expect(NAMED_IS_THERE)
+    }
+
     pub(crate) fn get_mut(&mut self, at: SlabRef) -> Option<&mut Running<W>> {
         self.running.get_mut(at)
     }
@@ -151,7 +167,7 @@ impl<W: 'static> Shard<W> {
         let first_claimed_at =
             continued.map_or(now.store_secs, |record| record.head.first_claimed_at);
         let lease_ms = grant.request.lease_ms;
-        let deadline_ms = now.mono_ms.saturating_add(lease_ms);
+        let holder = Holder::new(grant.token, grant.basis.attempt, lease_ms, now);
         let rest = if previous.is_none() && grant.record.is_none() && grant.request.is_plain() {
             Rare::EMPTY
         } else {
@@ -166,19 +182,9 @@ impl<W: 'static> Shard<W> {
             namespace: grant.namespace,
             policy,
             key: grant.key,
-            token: grant.token,
-            attempt: grant.basis.attempt,
+            holder,
             first_claimed_at,
-            claimed_at: now.store_secs,
-            granted_ms: now.mono_ms,
             column: grant.column,
-            lease_ms,
-            deadline_ms,
-            guard: Guard::Lease,
-            awaits: Awaits::Lapse,
-            journaled: false,
-            attached: false,
-            undelivered: false,
             timer: None,
             rest,
         });
@@ -245,8 +251,8 @@ impl<W: 'static> Shard<W> {
     /// Lets the lease of a running key end at another moment, which is still to come.
     pub(crate) fn set_deadline(&mut self, at: SlabRef, deadline_ms: u64) {
         if let Some(running) = self.running.get_mut(at) {
-            running.deadline_ms = deadline_ms;
-            running.awaits = Awaits::Lapse;
+            running.holder.deadline_ms = deadline_ms;
+            running.holder.awaits = Awaits::Lapse;
             self.arm(at);
         }
     }
@@ -288,8 +294,9 @@ impl<W: 'static> Shard<W> {
             _ => None,
         };
         let entry = running.and_then(|at| self.running.get_mut(at));
-        let unfinished =
-            entry.filter(|entry| head.kind == RecordKind::InProgress && entry.token == head.token);
+        let unfinished = entry.filter(|entry| {
+            head.kind == RecordKind::InProgress && entry.holder.token == head.token
+        });
         if let Some(entry) = unfinished {
             let rest = entry.rest.to_mut();
             rest.last_record = Some(LastRecord {
@@ -297,7 +304,7 @@ impl<W: 'static> Shard<W> {
                 expires_at: head.expires_at,
             });
             rest.previous = None;
-            entry.journaled = true;
+            entry.holder.journaled = true;
             return None;
         }
         let (settled, expires_at) = match settled_state(head.kind, guarantee) {
@@ -513,11 +520,11 @@ impl<W: 'static> Shard<W> {
             "the timer of a running key is set to what it awaits"
         );
         assert!(
-            entry.awaits == Awaits::Lapse || entry.awaits == entry.after_lapse(),
+            entry.holder.awaits == Awaits::Lapse || entry.holder.awaits == entry.after_lapse(),
             "what a running key awaits follows from its guarantee"
         );
         assert!(
-            entry.awaits == Awaits::Lapse || entry.lease_end_ms() <= self.timers.now(),
+            entry.holder.awaits == Awaits::Lapse || entry.lease_end_ms() <= self.timers.now(),
             "a lapse that was seen has come"
         );
     }
@@ -529,10 +536,7 @@ impl<W: 'static> Shard<W> {
         for slot in self.table.iter() {
             match slot.place() {
                 Place::Running(at) => {
-                    let entry = self
-                        .running
-                        .get(at)
-                        .expect("a slot names a running key that is there");
+                    let entry = self.running_at(at);
                     let again = self
                         .table
                         .get(entry.digest)

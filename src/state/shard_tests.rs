@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::stats::Column;
-use crate::state::running::{Awaits, Guard, LastRecord, Request, Running};
+use crate::state::holder::{Awaits, Guard};
+use crate::state::last_record::LastRecord;
+use crate::state::request::Request;
+use crate::state::running::Running;
 use crate::state::shard::{Found, Grant, Shard, Timer};
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
@@ -155,11 +158,11 @@ fn due(shard: &mut Shard<u8>, mono_ms: u64) -> Vec<String> {
 type Basics = (u128, &'static [u8], &'static [u8], &'static [u8], u32);
 
 fn basics(running: &Running<u8>) -> (u128, Vec<u8>, Vec<u8>, Vec<u8>, u32) {
-    let print = running.rest.fingerprint.as_ref().unwrap();
+    let print = running.rest.holder.fingerprint.as_ref().unwrap();
     (
         print.parts[0].digest,
-        running.rest.checkpoint.to_vec(),
-        running.rest.first_metadata.to_vec(),
+        running.rest.holder.checkpoint.to_vec(),
+        running.rest.holder.first_metadata.to_vec(),
         running.rest.reason.to_vec(),
         running.first_claimed_at,
     )
@@ -194,8 +197,11 @@ fn a_grant_keeps_of_the_record_what_its_basis_says() {
             owned(expected),
             "{same_request} {continues}"
         );
-        assert_eq!((running.attempt, running.claimed_at), (3, 1000));
-        assert_eq!(running.deadline_ms, 1500);
+        assert_eq!(
+            (running.holder.attempt, running.holder.claimed_at),
+            (3, 1000)
+        );
+        assert_eq!(running.holder.deadline_ms, 1500);
     }
 }
 
@@ -213,9 +219,12 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
         let mut shard = Shard::new(NOW.mono_ms);
         let at = grant(&mut shard, AtLeastOnce, Some(released()), basis(true, true));
         let running = shard.get_mut(at).unwrap();
-        (running.rest.to_mut().keep_alive_until_ms, running.guard) = (900, Guard::Nobody);
-        (running.deadline_ms, running.awaits) = (NOW.mono_ms, Awaits::Forgetting);
-        (running.journaled, running.attached) = (true, true);
+        (
+            running.rest.to_mut().holder.keep_alive_until_ms,
+            running.holder.guard,
+        ) = (900, Guard::Nobody);
+        (running.holder.deadline_ms, running.holder.awaits) = (NOW.mono_ms, Awaits::Forgetting);
+        (running.holder.journaled, running.holder.attached) = (true, true);
         shard.arm(at);
         let before = format!("{:?}", shard.get(at).unwrap());
         shard.regrant(
@@ -227,12 +236,29 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
         );
         let running = shard.get(at).unwrap();
         assert_eq!(basics(running), owned(expected), "{same_request}");
-        assert_eq!((running.token, running.attempt), (token(4), 3));
-        assert_eq!((running.claimed_at, running.lease_end_ms()), (1001, 2500));
+        assert_eq!(
+            (running.holder.token, running.holder.attempt),
+            (token(4), 3)
+        );
+        assert_eq!(
+            (running.holder.claimed_at, running.lease_end_ms()),
+            (1001, 2500)
+        );
         let fresh = (Guard::Lease, Awaits::Lapse, false, false);
-        let seen = (running.guard, running.awaits);
-        assert_eq!((seen.0, seen.1, running.journaled, running.attached), fresh);
-        assert_eq!(*running.rest.metadata, *b"third", "whoever runs it now");
+        let seen = (running.holder.guard, running.holder.awaits);
+        assert_eq!(
+            (
+                seen.0,
+                seen.1,
+                running.holder.journaled,
+                running.holder.attached
+            ),
+            fresh
+        );
+        assert_eq!(
+            *running.rest.holder.metadata, *b"third",
+            "whoever runs it now"
+        );
         // One timer, at the end of the new lease.
         assert_eq!(due(&mut shard, 2499), [""; 0]);
         assert_eq!(due(&mut shard, 2500).len(), 1);
@@ -266,7 +292,13 @@ fn a_caller_is_told_what_is_left_of_the_lease_and_never_more_than_its_length() {
         assert_eq!(left(&shard, mono_ms), expected, "at {mono_ms}");
     }
     // However long the store keeps it alive.
-    shard.get_mut(at).unwrap().rest.to_mut().keep_alive_until_ms = 9000;
+    shard
+        .get_mut(at)
+        .unwrap()
+        .rest
+        .to_mut()
+        .holder
+        .keep_alive_until_ms = 9000;
     assert_eq!(left(&shard, 1000), 500);
     assert_eq!(left(&shard, 8900), 100);
 }
@@ -295,7 +327,13 @@ fn timers_of_leases_and_waits_fire_unless_they_were_taken_back() {
     shard.set_deadline(at, 1700);
     assert_eq!(due(&mut shard, 1699), [""; 0]);
     // The store keeps it alive for longer than the holder asked for.
-    shard.get_mut(at).unwrap().rest.to_mut().keep_alive_until_ms = 1900;
+    shard
+        .get_mut(at)
+        .unwrap()
+        .rest
+        .to_mut()
+        .holder
+        .keep_alive_until_ms = 1900;
     shard.set_deadline(at, 1800);
     assert_eq!(due(&mut shard, 1899), [""; 0]);
     assert_eq!(
@@ -318,13 +356,13 @@ fn a_record_of_the_running_claim_leaves_it_running() {
             .is_none()
     );
     let running = shard.get(at).unwrap();
-    assert!(running.journaled && running.rest.previous.is_none());
+    assert!(running.holder.journaled && running.rest.previous.is_none());
     assert_eq!(shard.last_record(digest(1)), Some(last(4, 6000)));
     assert_eq!(shard.live_records().collect::<Vec<_>>(), [last(4, 6000)]);
 
     let completed = head(RecordKind::Completed, 2, 7000);
     let gone = shard.apply(digest(1), &completed, AtLeastOnce, locator(5));
-    assert_eq!(gone.unwrap().token, token(2));
+    assert_eq!(gone.unwrap().holder.token, token(2));
     assert_eq!(found(&shard), Some((Settled::Completed, locator(5), 7000)));
     assert_eq!((shard.running_keys(), shard.keys()), (0, 1));
     assert_eq!(shard.next_due_ms(), None, "its timer went with it");

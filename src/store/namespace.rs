@@ -19,7 +19,7 @@ use crate::runtime::sync::block_on;
 use crate::scan::doubts::DoubtScan;
 use crate::scan::in_progress::RunningScan;
 use crate::scan::scan::{Filter, Scan};
-use crate::state::running::Request;
+use crate::state::request::Request;
 use crate::state::transition::Command;
 use crate::store::store::StoreInner;
 use crate::value::attribution::Action;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::engine::call::claim::{Answer, Named, Read, Tried};
 use crate::engine::namespaces::NamespaceCore;
-use crate::state::running::Request;
+use crate::state::request::Request;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
@@ -272,9 +272,8 @@ impl Engine {
                 continue;
             }
             batch.first = Some(index);
-            match self.decide(&mut turn, batch.named(index), &item.request, None, None) {
+            match self.decide(&mut turn, batch.named(index), &item.request, None) {
                 Ok(Tried::Read(locator)) => unread.push((index, locator)),
-                Ok(Tried::Wait(..)) => unreachable!("a claim without a deadline does not wait"),
                 Ok(Tried::Answer(answer, frame)) => batch.note(index, Ok((answer, frame))),
                 Err(error) => batch.note(index, Err(error)),
             }
@@ -298,7 +297,7 @@ impl Engine {
             let Some(record) = record else { continue };
             let read = (*locator, Arc::new(record));
             let request = &batch.items[*index].request;
-            match self.try_claim(batch.named(*index), request, Some(&read), None) {
+            match self.try_claim(batch.named(*index), request, Some(&read)) {
                 Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame))),
                 Ok(_) => {}
                 Err(error) => batch.note(*index, Err(error)),
@@ -318,12 +317,11 @@ impl Engine {
         };
         let mut read: Option<Read> = None;
         loop {
-            match self.try_claim(named, &item.request, read.as_ref(), None)? {
+            match self.try_claim(named, &item.request, read.as_ref())? {
                 Tried::Answer(answer, rests_on) => return Ok((answer, rests_on)),
                 Tried::Read(locator) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
                 }
-                Tried::Wait(..) => unreachable!("a claim without a deadline does not wait"),
             }
         }
     }

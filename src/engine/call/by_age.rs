@@ -171,7 +171,8 @@ impl Engine {
                 match shard.find(ranked.digest, now.store_secs) {
                     Found::Running(at) => {
                         let running = shard.get(at).filter(|running| running.is_in_doubt(now));
-                        let Some(running) = running.filter(|running| running.token == token) else {
+                        let Some(running) = running.filter(|running| running.holder.token == token)
+                        else {
                             return Ok(None);
                         };
                         let record = doubt_record(running, now);
@@ -283,7 +284,8 @@ impl Engine {
                 return Ok(None);
             };
             let running = shard.get(at).filter(|running| !running.is_in_doubt(now));
-            let Some(running) = running.filter(|running| running.token == ranked.rank.token())
+            let Some(running) =
+                running.filter(|running| running.holder.token == ranked.rank.token())
             else {
                 return Ok(None);
             };

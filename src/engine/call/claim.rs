@@ -12,10 +12,14 @@ use crate::engine::{Engine, Turn};
 use crate::journal::tail::Replaced;
 use crate::observe::stats::ClaimOutcome;
 use crate::runtime::sync::{Mailbox, Ordering, block_on};
-use crate::state::running::{LastRecord, Request, Running};
+use crate::state::last_record::LastRecord;
+use crate::state::request::Request;
+use crate::state::running::Running;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
-use crate::state::transition::{Subject, Verdict, claim_absent, claim_running, claim_settled};
+use crate::state::transition::{
+    Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled,
+};
 use crate::value::audit::Audit;
 use crate::value::blob::Blob;
 use crate::value::comparison::{Comparison, compare};
@@ -90,6 +94,12 @@ pub(crate) enum Tried {
     Answer(Answer, Option<u64>),
     /// The record that lies here decides; it has to be read without the lock.
     Read(Locator),
+}
+
+/// One look at a key by a caller that may wait for it.
+#[derive(Debug)]
+enum Looked {
+    Tried(Tried),
     Wait(Arc<Waiter>, TimerKey),
 }
 
@@ -123,21 +133,21 @@ impl Engine {
             self.make_room_blocking()?;
         }
         let wait_until_ms = self.deadline(wait);
-        let mut tried = self.try_counted(named, request, None, wait_until_ms)?;
-        if let Tried::Read(locator) = tried {
+        let mut looked = self.try_counted(named, request, None, wait_until_ms)?;
+        if let Looked::Tried(Tried::Read(locator)) = looked {
             // From disk too, if need be: the thread has nothing else to do.
             let Some(record) = self.read(locator)? else {
-                return block_on(self.go_on(named, request, wait_until_ms, tried, began_ns));
+                return block_on(self.go_on(named, request, wait_until_ms, looked, began_ns));
             };
             let read = (locator, Arc::new(record));
-            tried = self.try_counted(named, request, Some(&read), wait_until_ms)?;
+            looked = self.try_counted(named, request, Some(&read), wait_until_ms)?;
         }
-        match tried {
-            Tried::Answer(answer, None) => {
+        match looked {
+            Looked::Tried(Tried::Answer(answer, None)) => {
                 self.end_claim(named, began_ns, &answer);
                 Ok(answer)
             }
-            tried => block_on(self.go_on(named, request, wait_until_ms, tried, began_ns)),
+            looked => block_on(self.go_on(named, request, wait_until_ms, looked, began_ns)),
         }
     }
 
@@ -164,8 +174,8 @@ impl Engine {
             // It will be journaled, so it waits for room first, as any change does.
             self.make_room().await?;
         }
-        let tried = self.try_counted(named, request, None, wait_until_ms)?;
-        self.go_on(named, request, wait_until_ms, tried, began_ns)
+        let looked = self.try_counted(named, request, None, wait_until_ms)?;
+        self.go_on(named, request, wait_until_ms, looked, began_ns)
             .await
     }
 
@@ -179,23 +189,23 @@ impl Engine {
         named: Named<'_>,
         request: &Request,
         mut wait_until_ms: Option<u64>,
-        mut tried: Tried,
+        mut looked: Looked,
         mut began_ns: Option<u64>,
     ) -> Result<Answer> {
         let mut read: Option<Read> = None;
         loop {
-            let answered = match tried {
-                Tried::Answer(answer, None) => Some(answer),
-                Tried::Answer(answer, rests_on) => {
+            let answered = match looked {
+                Looked::Tried(Tried::Answer(answer, None)) => Some(answer),
+                Looked::Tried(Tried::Answer(answer, rests_on)) => {
                     // What waits for the medium is timed, whether it is one of the sample or not.
                     began_ns = began_ns.or_else(|| self.clock_ns());
                     self.hand_out(named, request, answer, rests_on).await?
                 }
-                Tried::Read(locator) => {
+                Looked::Tried(Tried::Read(locator)) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
                     None
                 }
-                Tried::Wait(waiter, timer) => {
+                Looked::Wait(waiter, timer) => {
                     // How long somebody else takes has a distribution of its own.
                     began_ns = None;
                     let waiting = Waiting {
@@ -221,7 +231,7 @@ impl Engine {
                 self.end_claim(named, began_ns, &answer);
                 return Ok(answer);
             }
-            tried = self.try_counted(named, request, read.as_ref(), wait_until_ms)?;
+            looked = self.try_counted(named, request, read.as_ref(), wait_until_ms)?;
         }
     }
 
@@ -267,16 +277,15 @@ impl Engine {
         }
     }
 
-    /// Looks at a key once, and answers, or says what has to be read or waited for.
+    /// Looks at a key once, and answers, or says what has to be read.
     pub(crate) fn try_claim(
         &self,
         named: Named<'_>,
         request: &Request,
         read: Option<&Read>,
-        wait_until_ms: Option<u64>,
     ) -> Result<Tried> {
         let mut turn = self.turn_at(self.shards.index(named.digest));
-        let tried = self.decide(&mut turn, named, request, read, wait_until_ms);
+        let tried = self.decide(&mut turn, named, request, read);
         turn.end();
         tried
     }
@@ -289,10 +298,10 @@ impl Engine {
         request: &Request,
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
-    ) -> Result<Tried> {
+    ) -> Result<Looked> {
         let mut turn = self.turn_at(self.shards.index(named.digest));
-        let tried = self.decide(&mut turn, named, request, read, wait_until_ms);
-        if let Ok(Tried::Answer(answer, None)) = &tried {
+        let looked = self.decide_or_wait(&mut turn, named, request, read, wait_until_ms);
+        if let Ok(Looked::Tried(Tried::Answer(answer, None))) = &looked {
             let column = named.namespace.column;
             let outcome = answer.outcome();
             let tallies = &mut turn.shard.tallies;
@@ -300,7 +309,29 @@ impl Engine {
             self.hand_out_now(&mut turn, named, request, answer);
         }
         turn.end();
-        tried
+        looked
+    }
+
+    /// As [`decide`](Self::decide); puts a caller in line who waits for a key in progress.
+    fn decide_or_wait(
+        &self,
+        turn: &mut Turn<'_>,
+        named: Named<'_>,
+        request: &Request,
+        read: Option<&Read>,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Looked> {
+        let tried = self.decide(turn, named, request, read)?;
+        let until_ms = wait_until_ms.filter(|until| *until > turn.now.mono_ms);
+        let (Tried::Answer(Answer::InProgress { .. }, _), Some(until_ms)) = (&tried, until_ms)
+        else {
+            return Ok(Looked::Tried(tried));
+        };
+        // Under the lock: `close` wakes whoever is in line before it takes the lock again.
+        self.check_alive()?;
+        self.check_can_wait()?;
+        let waits = self.enqueue(turn, named.digest, request, until_ms);
+        Ok(waits.unwrap_or(Looked::Tried(tried)))
     }
 
     /// As [`try_claim`](Self::try_claim), in a turn at the shard of the key.
@@ -310,15 +341,14 @@ impl Engine {
         named: Named<'_>,
         request: &Request,
         read: Option<&Read>,
-        wait_until_ms: Option<u64>,
     ) -> Result<Tried> {
         let sent = request.fingerprint.as_ref();
         let policy = &*named.namespace.policy;
         match turn.shard.find(named.digest, turn.now.store_secs) {
-            Found::Absent => self.grant(turn, named, request, claim_absent(), None, None),
+            Found::Absent => self.grant(turn, named, request, Basis::FRESH, None, None),
             Found::Forgotten(locator) => {
                 let rests_on = self.rests_on(named.namespace, locator);
-                self.grant(turn, named, request, claim_absent(), None, rests_on)
+                self.grant(turn, named, request, Basis::FRESH, None, rests_on)
             }
             Found::Settled(_, _, locator) => {
                 let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
@@ -330,17 +360,14 @@ impl Engine {
                 self.answer_settled(turn, named, request, verdict, record, rests_on)
             }
             Found::Running(at) => {
-                let running = turn
-                    .shard
-                    .get(at)
-                    .expect("a slot names a running key that is there");
+                let running = turn.shard.running_at(at);
                 check_same_key(&running.key, named.key)?;
                 if self.is_overdue(running, turn.now) {
                     self.take_back(&mut turn.shard, at, turn.now, &mut turn.aftermath);
-                    return self.decide(turn, named, request, read, wait_until_ms);
+                    return self.decide(turn, named, request, read);
                 }
                 let verdict = claim_running(running, sent, turn.now);
-                self.answer_running(turn, at, named, request, verdict, wait_until_ms)
+                self.answer_running(turn, at, named, request, verdict)
             }
         }
     }
@@ -350,15 +377,15 @@ impl Engine {
         turn: &mut Turn<'_>,
         named: Named<'_>,
         request: &Request,
-        verdict: Verdict,
+        verdict: SettledVerdict,
         record: &Arc<Record>,
         rests_on: Option<u64>,
     ) -> Result<Tried> {
         let answer = match verdict {
-            Verdict::Grant(_) => {
-                return self.grant(turn, named, request, verdict, Some(record), rests_on);
+            SettledVerdict::Grant(basis) => {
+                return self.grant(turn, named, request, basis, Some(record), rests_on);
             }
-            Verdict::Exhausted => {
+            SettledVerdict::Exhausted => {
                 let subject = Subject::of_record(record, &named.namespace.policy);
                 let last = LastRecord {
                     locator: found_at(&turn.shard, named.digest),
@@ -366,29 +393,17 @@ impl Engine {
                 };
                 return self.exhaust(turn, named, subject, Some(last));
             }
-            Verdict::Outcome { compared } => {
-                let failed = record.head.kind == RecordKind::Failed;
-                let state = if failed {
-                    State::Failed
-                } else {
-                    State::Completed
-                };
-                Answer::Settled {
-                    state,
-                    record: Arc::clone(record),
-                    compared,
-                }
-            }
-            Verdict::InDoubt { compared } => Answer::InDoubt {
+            SettledVerdict::Outcome { state, compared } => Answer::Settled {
+                state,
+                record: Arc::clone(record),
+                compared,
+            },
+            SettledVerdict::InDoubt { compared } => Answer::InDoubt {
                 record: Arc::clone(record),
                 holder_alive: self.outlived.is_alive(record.head.token),
                 compared,
             },
-            Verdict::Mismatch(labels) => {
-                let state = state_of(record, named.namespace.policy.guarantee);
-                Answer::Mismatch { labels, state }
-            }
-            Verdict::InProgress { .. } => unreachable!("a settled key is not in progress"),
+            SettledVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
         };
         Ok(Tried::Answer(answer, rests_on))
     }
@@ -399,13 +414,14 @@ impl Engine {
         at: SlabRef,
         named: Named<'_>,
         request: &Request,
-        verdict: Verdict,
-        wait_until_ms: Option<u64>,
+        verdict: RunningVerdict,
     ) -> Result<Tried> {
         let answer = match verdict {
-            Verdict::Grant(basis) => return self.take_over_now(turn, at, request, &basis),
-            Verdict::Exhausted => {
-                let running = turn.shard.get(at).expect("the key is running");
+            RunningVerdict::TakeOver(basis) => {
+                return self.take_over_now(turn, at, request, &basis);
+            }
+            RunningVerdict::Exhausted => {
+                let running = turn.shard.running_at(at);
                 let last = running.rest.last_record;
                 let record = Arc::new(
                     Subject::of_running(running)
@@ -419,28 +435,17 @@ impl Engine {
                     last,
                 );
             }
-            Verdict::InProgress { compared } => {
-                // Under the lock: `close` wakes whoever is in line before it takes the lock again.
-                let until_ms = wait_until_ms.filter(|until| *until > turn.now.mono_ms);
-                if until_ms.is_some() {
-                    self.check_alive()?;
-                    self.check_can_wait()?;
-                }
-                let enqueued =
-                    until_ms.and_then(|until| self.enqueue(&mut turn.shard, at, request, until));
-                if let Some(tried) = enqueued {
-                    return Ok(tried);
-                }
-                let running = turn.shard.get(at).expect("the key is running");
+            RunningVerdict::InProgress { compared } => {
+                let running = turn.shard.running_at(at);
                 Answer::InProgress {
                     lease_left_ms: running.lease_left_ms(turn.now),
-                    attempt: running.attempt,
-                    metadata: running.rest.metadata.clone(),
+                    attempt: running.holder.attempt,
+                    metadata: running.rest.holder.metadata.clone(),
                     compared,
                 }
             }
-            Verdict::InDoubt { compared } => {
-                let running = turn.shard.get(at).expect("the key is running");
+            RunningVerdict::InDoubt { compared } => {
+                let running = turn.shard.running_at(at);
                 let record = Arc::new(doubt_record(running, turn.now));
                 Answer::InDoubt {
                     record,
@@ -448,16 +453,7 @@ impl Engine {
                     compared,
                 }
             }
-            Verdict::Mismatch(labels) => {
-                let running = turn.shard.get(at).expect("the key is running");
-                let state = if running.is_in_doubt(turn.now) {
-                    State::InDoubt
-                } else {
-                    State::InProgress
-                };
-                Answer::Mismatch { labels, state }
-            }
-            Verdict::Outcome { .. } => unreachable!("a running key has no outcome"),
+            RunningVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
         };
         Ok(Tried::Answer(answer, None))
     }
@@ -465,13 +461,17 @@ impl Engine {
     /// Puts a caller in line; `None` when the line is full.
     fn enqueue(
         &self,
-        shard: &mut Locked<'_>,
-        at: SlabRef,
+        turn: &mut Turn<'_>,
+        digest: Digest,
         request: &Request,
         until_ms: u64,
-    ) -> Option<Tried> {
+    ) -> Option<Looked> {
         let limits = &self.options.limits;
-        let running = shard.get(at)?;
+        let shard = &mut turn.shard;
+        let Found::Running(at) = shard.find(digest, turn.now.store_secs) else {
+            return None;
+        };
+        let running = shard.running_at(at);
         let (in_line, column) = (running.rest.waiters.len(), running.column);
         if in_line >= limits.waiters_per_key
             || self.waiters.load(Ordering::Relaxed) >= limits.waiters
@@ -485,18 +485,14 @@ impl Engine {
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
-        shard
-            .get_mut(at)?
-            .rest
-            .to_mut()
-            .waiters
-            .insert(waiter.place, Arc::clone(&waiter));
+        let rest = shard.running_at_mut(at).rest.to_mut();
+        rest.waiters.insert(waiter.place, Arc::clone(&waiter));
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.waiters.fetch_add(1, Ordering::Relaxed);
         self.hint_timer(until_ms);
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.waited += 1);
-        Some(Tried::Wait(waiter, timer))
+        Some(Looked::Wait(waiter, timer))
     }
 }
 
@@ -550,7 +546,7 @@ pub(crate) fn held(
     match shard.find(digest, store_secs) {
         Found::Running(at) => shard
             .get(at)
-            .filter(|running: &&Running<_>| running.token == token)
+            .filter(|running: &&Running<_>| running.holder.token == token)
             .map(|_| at),
         _ => None,
     }

@@ -10,10 +10,12 @@ use crate::engine::call::waiting::Waiter;
 use crate::engine::shards::EngineShard;
 use crate::engine::{Engine, Turn};
 use crate::journal::format::audit::Draft;
-use crate::state::running::{LastRecord, Request, Running};
+use crate::state::last_record::LastRecord;
+use crate::state::request::Request;
+use crate::state::running::Running;
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
-use crate::state::transition::{Basis, Subject, Verdict};
+use crate::state::transition::{Basis, Subject};
 use crate::value::audit::Transition;
 use crate::value::digest::Digest;
 use crate::value::error::Result;
@@ -30,13 +32,10 @@ impl Engine {
         turn: &mut Turn<'_>,
         named: Named<'_>,
         request: &Request,
-        verdict: Verdict,
+        basis: Basis,
         record: Option<&Arc<Record>>,
         rests_on: Option<u64>,
     ) -> Result<Tried> {
-        let Verdict::Grant(basis) = verdict else {
-            unreachable!("only grants come here")
-        };
         let policy = &named.namespace.policy;
         self.admit(&mut turn.shard, named.digest, policy, Entry::Run)?;
         if record.is_some_and(|record| record.head.kind == RecordKind::InProgress) {
@@ -55,9 +54,7 @@ impl Engine {
             record: record.cloned(),
         };
         let at = turn.shard.grant(named.digest, grant, turn.now);
-        let granted = self
-            .finish_grant(&mut turn.shard, at, rests_on, false, turn.now)
-            .expect("the key was just granted");
+        let granted = self.finish_grant(&mut turn.shard, at, rests_on, false, turn.now);
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -71,16 +68,16 @@ impl Engine {
         rests_on: Option<u64>,
         to_waiter: bool,
         now: Now,
-    ) -> Option<Granted> {
-        let running = shard.get(at)?;
+    ) -> Granted {
+        let running = shard.running_at(at);
         let is_journaled = is_journaled(&running.policy);
         let waits = is_journaled && self.waits_for_claims(&running.policy);
         let column = running.column;
         let mut granted = Granted {
             key: Arc::clone(&running.key),
-            token: running.token,
-            attempt: running.attempt,
-            checkpoint: running.rest.checkpoint.clone(),
+            token: running.holder.token,
+            attempt: running.holder.attempt,
+            checkpoint: running.rest.holder.checkpoint.clone(),
             reason: running.rest.reason.clone(),
             first_claimed_at: running.first_claimed_at,
             rests_on,
@@ -89,7 +86,7 @@ impl Engine {
         let audit = self.audit_grant(running, now);
         granted.undelivered |= audit.is_some();
         if is_journaled {
-            let locator = self.journal_running(shard, at, audit.as_ref(), now)?;
+            let locator = self.journal_running(shard, at, audit.as_ref(), now);
             granted.undelivered = true;
             if waits {
                 granted.rests_on = Some(locator.frame);
@@ -102,9 +99,9 @@ impl Engine {
             let tallies = &mut shard.tallies;
             tallies.count(column, |counters| counters.reruns += 1);
         }
-        let running = shard.get_mut(at)?;
-        running.undelivered = granted.undelivered;
-        let (lease_ms, mut deadline_ms) = (running.lease_ms, running.deadline_ms);
+        let running = shard.running_at_mut(at);
+        running.holder.undelivered = granted.undelivered;
+        let (lease_ms, mut deadline_ms) = (running.holder.lease_ms, running.holder.deadline_ms);
         if granted.rests_on.is_some() {
             // The lease begins when the grant is handed out; a commit that takes longer than this
             // poisons the store.
@@ -114,7 +111,7 @@ impl Engine {
             shard.set_deadline(at, deadline_ms);
         }
         self.hint_timer(deadline_ms);
-        Some(granted)
+        granted
     }
 
     /// Whether a claim that is journaled has to be on the medium before it is granted.
@@ -124,12 +121,17 @@ impl Engine {
     }
 
     fn audit_grant(&self, running: &Running<Arc<Waiter>>, now: Now) -> Option<Draft> {
-        let transition = if running.attempt > 1 {
+        let transition = if running.holder.attempt > 1 {
             Transition::Reclaimed
         } else {
             Transition::Claimed
         };
-        self.audit_running(transition, By::Caller(&running.rest.actor), running, now)
+        self.audit_running(
+            transition,
+            By::Caller(&running.rest.holder.actor),
+            running,
+            now,
+        )
     }
 
     /// Hands out a grant that was on its way, and lets its lease begin; false if it was lost
@@ -149,7 +151,7 @@ impl Engine {
         let Some((at, running)) = running.filter(|(_, running)| !running.is_lapsed(now)) else {
             return false;
         };
-        let lease_ms = running.lease_ms;
+        let lease_ms = running.holder.lease_ms;
         shard.set_deadline(at, now.mono_ms.saturating_add(lease_ms));
         let end_ms = hand_out(&mut shard, at, request, now);
         drop(shard);
@@ -215,12 +217,12 @@ impl Engine {
         at: SlabRef,
         audit: Option<&Draft>,
         now: Now,
-    ) -> Option<Locator> {
-        let running = shard.get(at)?;
+    ) -> Locator {
+        let running = shard.running_at(at);
         let digest = running.digest;
         let record = Subject::of_running(running).record(
             RecordKind::InProgress,
-            &running.rest.checkpoint,
+            &running.rest.holder.checkpoint,
             now,
         );
         let guarantee = running.guarantee();
@@ -233,7 +235,7 @@ impl Engine {
         );
         let head = record.head;
         shard.apply(digest, &head, guarantee, locator);
-        Some(locator)
+        locator
     }
 
     pub(crate) fn take_over_now(
@@ -243,12 +245,10 @@ impl Engine {
         request: &Request,
         basis: &Basis,
     ) -> Result<Tried> {
-        let granted = self
-            .take_over(&mut turn.shard, at, request.clone(), basis, false, turn.now)?
-            .expect("the key is running");
-        if let Some(running) = turn.shard.get_mut(at) {
-            turn.aftermath.wakes.extend(running.rest.take_watchers());
-        }
+        let granted =
+            self.take_over(&mut turn.shard, at, request.clone(), basis, false, turn.now)?;
+        let watchers = turn.shard.running_at_mut(at).rest.take_watchers();
+        turn.aftermath.wakes.extend(watchers);
         let rests_on = granted.rests_on;
         Ok(Tried::Answer(Answer::Granted(granted), rests_on))
     }
@@ -304,12 +304,12 @@ pub(in crate::engine) fn hand_out(
     now: Now,
 ) -> Option<u64> {
     let running = shard.get_mut(at)?;
-    running.undelivered = false;
+    running.holder.undelivered = false;
     if request.keep_alive_ms == 0 {
         return Some(running.lease_end_ms());
     }
     let until_ms = now.mono_ms.saturating_add(request.keep_alive_ms);
-    running.rest.to_mut().keep_alive_until_ms = until_ms;
+    running.rest.to_mut().holder.keep_alive_until_ms = until_ms;
     let end_ms = running.lease_end_ms();
     shard.arm(at);
     Some(end_ms)

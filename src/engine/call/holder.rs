@@ -9,7 +9,9 @@ use crate::engine::call::waiting::told_of;
 use crate::engine::shards::Locked;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::state::running::{Guard, LastRecord, Running};
+use crate::state::holder::Guard;
+use crate::state::last_record::LastRecord;
+use crate::state::running::Running;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
@@ -131,9 +133,7 @@ impl Engine {
         prepared: Prepared,
         now: Now,
     ) -> Result<Option<u64>> {
-        let running = shard
-            .get(at)
-            .expect("a slot names a running key that is there");
+        let running = shard.running_at(at);
         check_same_key(&running.key, named.key)?;
         let kind = match act_running(running, token, command, now) {
             Err(refusal) => {
@@ -162,13 +162,13 @@ impl Engine {
         let shared = (!running.rest.waiters.is_empty()).then(|| Arc::new(record.to_record()));
         let by = match command {
             Command::Abandon => By::Engine,
-            _ => By::Caller(&running.rest.actor),
+            _ => By::Caller(&running.rest.holder.actor),
         };
         let made = (deed(kind, command), by);
         let locator = self.append_transition(&record, made, &running.policy, prepared, last, now);
         let head = record.head;
         if let (Command::Checkpoint(bytes), Some(running)) = (command, shard.get_mut(at)) {
-            running.rest.to_mut().checkpoint = bytes.into();
+            running.rest.to_mut().holder.checkpoint = bytes.into();
         }
         let ended = shard.apply(
             named.digest,
@@ -178,7 +178,7 @@ impl Engine {
         );
         let held_ms = ended
             .as_ref()
-            .map(|ended| now.mono_ms.saturating_sub(ended.granted_ms));
+            .map(|ended| now.mono_ms.saturating_sub(ended.holder.granted_ms));
         count(&mut shard, named, kind, command, was_in_doubt, held_ms);
         let mut aftermath = Aftermath::default();
         match (ended, shared) {
@@ -246,11 +246,11 @@ impl Engine {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
-        let deadline_ms = now.mono_ms.saturating_add(running.lease_ms);
+        let deadline_ms = now.mono_ms.saturating_add(running.holder.lease_ms);
         if let Command::KeepAlive { for_ms } = command {
-            running.rest.to_mut().keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
+            running.rest.to_mut().holder.keep_alive_until_ms = now.mono_ms.saturating_add(for_ms);
         }
-        let (deadline_ms, column) = (running.deadline_ms.max(deadline_ms), running.column);
+        let (deadline_ms, column) = (running.holder.deadline_ms.max(deadline_ms), running.column);
         shard.set_deadline(at, deadline_ms);
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.renewed += 1);
@@ -320,7 +320,7 @@ impl Engine {
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
-            (running.guard, running.attached) = (Guard::Ticket, false);
+            (running.holder.guard, running.holder.attached) = (Guard::Ticket, false);
         }
     }
 
@@ -334,12 +334,12 @@ impl Engine {
         let (mut shard, now) = self.lock(digest);
         let at = held(&shard, digest, token, now.store_secs);
         if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.guard = Guard::Nobody;
-            let one_lease_ms = now.mono_ms.saturating_add(running.lease_ms);
-            let renewed_ms = running.rest.keep_alive_until_ms.min(one_lease_ms);
-            running.deadline_ms = running.deadline_ms.max(renewed_ms);
+            running.holder.guard = Guard::Nobody;
+            let one_lease_ms = now.mono_ms.saturating_add(running.holder.lease_ms);
+            let renewed_ms = running.rest.holder.keep_alive_until_ms.min(one_lease_ms);
+            running.holder.deadline_ms = running.holder.deadline_ms.max(renewed_ms);
             if let Some(rest) = running.rest.get_mut() {
-                rest.keep_alive_until_ms = 0;
+                rest.holder.keep_alive_until_ms = 0;
             }
             shard.arm(at);
         }
@@ -417,7 +417,9 @@ fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u
         | Command::Checkpoint(said) => said,
         Command::CompleteWithout => &[],
         Command::Abandon => b"the lease was dropped without an outcome",
-        Command::Record | Command::Renew | Command::KeepAlive { .. } => &running.rest.checkpoint,
+        Command::Record | Command::Renew | Command::KeepAlive { .. } => {
+            &running.rest.holder.checkpoint
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::journal::format::frame::open_frame;
 use crate::journal::read::{lost, records};
 use crate::observe::stats::ClaimOutcome;
 use crate::runtime::sync::{Mailbox, block_on};
-use crate::state::running::{LastRecord, Running};
+use crate::state::last_record::LastRecord;
+use crate::state::running::Running;
 use crate::state::shard::Found;
 use crate::state::slot::Settled;
 use crate::state::transition::Subject;
@@ -208,9 +209,7 @@ impl Engine {
                 return Ok(Inserted::Done(settled.into(), rests_on));
             }
             Found::Running(at) => {
-                let running = shard
-                    .get(at)
-                    .expect("a slot names a running key that is there");
+                let running = shard.running_at(at);
                 check_same_key(&running.key, named.key)?;
                 if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
                     return Ok(Inserted::Done(met_running(running, now), None));

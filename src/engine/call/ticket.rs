@@ -8,7 +8,9 @@ use crate::engine::call::admission::Entry;
 use crate::engine::call::claim::{Granted, Named, Read, check_same_key, state_of};
 use crate::engine::call::holder::{not_held, refused};
 use crate::engine::shards::Locked;
-use crate::state::running::{Guard, Request, Running};
+use crate::state::holder::Guard;
+use crate::state::request::Request;
+use crate::state::running::Running;
 use crate::state::shard::{Found, Grant};
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
@@ -66,9 +68,7 @@ impl Engine {
         token: FencingToken,
         now: Now,
     ) -> Result<Granted> {
-        let running = shard
-            .get(at)
-            .expect("a slot names a running key that is there");
+        let running = shard.running_at(at);
         check_same_key(&running.key, named.key)?;
         if let Err(refusal) = attach_running(running, token) {
             return Err(unattached(refusal, self.running_info(named, running, now)));
@@ -116,10 +116,10 @@ impl Engine {
             record: Some(Arc::clone(record)),
         };
         let at = shard.grant(named.digest, grant, now);
-        let running = shard.get_mut(at).expect("the key was just granted");
-        running.journaled = true;
+        let running = shard.running_at_mut(at);
+        running.holder.journaled = true;
         running.rest.to_mut().previous = None;
-        let deadline_ms = running.deadline_ms;
+        let deadline_ms = running.holder.deadline_ms;
         let granted = self.attached(&mut shard, at, named, now);
         drop(shard);
         self.hint_timer(deadline_ms);
@@ -129,17 +129,18 @@ impl Engine {
     /// Gives a running key a guard again, and writes down that the ticket was used where it must not
     /// be used twice.
     fn attached(&self, shard: &mut Locked<'_>, at: SlabRef, named: Named<'_>, now: Now) -> Granted {
-        let running = shard.get_mut(at).expect("the key is running");
-        running.guard = Guard::Lease;
-        running.attached = attaches_once(&running.policy);
+        let running = shard.running_at_mut(at);
+        running.holder.guard = Guard::Lease;
+        running.holder.attached = attaches_once(&running.policy);
         let mut granted = granted_of(running);
         let (transition, by) = (Transition::Attached, By::Caller(&[]));
-        if !running.attached {
+        if !running.holder.attached {
             self.append_audit(self.audit_running(transition, by, running, now), now);
             return granted;
         }
         let (kind, last) = (RecordKind::InProgress, running.rest.last_record);
-        let record = Subject::of_running(running).record(kind, &running.rest.checkpoint, now);
+        let record =
+            Subject::of_running(running).record(kind, &running.rest.holder.checkpoint, now);
         let (policy, head) = (&running.policy, record.head);
         let made = (transition, by);
         let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
@@ -189,9 +190,9 @@ fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
 fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
     Granted {
         key: Arc::clone(&running.key),
-        token: running.token,
-        attempt: running.attempt,
-        checkpoint: running.rest.checkpoint.clone(),
+        token: running.holder.token,
+        attempt: running.holder.attempt,
+        checkpoint: running.rest.holder.checkpoint.clone(),
         reason: running.rest.reason.clone(),
         first_claimed_at: running.first_claimed_at,
         rests_on: None,

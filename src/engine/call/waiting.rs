@@ -12,10 +12,14 @@ use crate::observe::stats::Column;
 #[cfg(feature = "tracing")]
 use crate::observe::trace::Lapse;
 use crate::runtime::sync::Mailbox;
-use crate::state::running::{Awaits, Request, Running};
+use crate::state::holder::Awaits;
+use crate::state::request::Request;
+use crate::state::running::Running;
 use crate::state::shard::Grant;
 use crate::state::slab::SlabRef;
-use crate::state::transition::{Basis, Subject, Verdict, claim_running, claim_settled};
+use crate::state::transition::{
+    Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled,
+};
 use crate::value::audit::Transition;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
@@ -89,15 +93,10 @@ impl Engine {
         for waiter in waiters {
             let verdict = claim_settled(record, waiter.request.fingerprint.as_ref(), &policy);
             let outcome = match verdict {
-                Verdict::Outcome { .. } => {
-                    let state = if record.head.kind == RecordKind::Failed {
-                        State::Failed
-                    } else {
-                        State::Completed
-                    };
+                SettledVerdict::Outcome { state, .. } => {
                     Outcome::Settled(state, Arc::clone(record), locator)
                 }
-                Verdict::InDoubt { .. } => Outcome::InDoubt {
+                SettledVerdict::InDoubt { .. } => Outcome::InDoubt {
                     record: Arc::clone(record),
                     locator: Some(locator),
                     holder_alive: self.outlived.is_alive(record.head.token),
@@ -168,7 +167,7 @@ impl Engine {
         now: Now,
     ) -> Result<Option<(SlabRef, Granted)>> {
         let sent = waiter.request.fingerprint.as_ref();
-        let Verdict::Grant(basis) = claim_settled(record, sent, policy) else {
+        let SettledVerdict::Grant(basis) = claim_settled(record, sent, policy) else {
             return Ok(None);
         };
         self.admit(shard, digest, policy, Entry::Run)?;
@@ -185,7 +184,7 @@ impl Engine {
         let at = shard.grant(digest, grant, now);
         let rests_on = locator.and_then(|locator| self.rests_on_under(policy, locator));
         let granted = self.finish_grant(shard, at, rests_on, true, now);
-        Ok(granted.map(|granted| (at, granted)))
+        Ok(Some((at, granted)))
     }
 
     /// Lets those who wait go on waiting for the new holder; who asked for something else decides
@@ -201,7 +200,7 @@ impl Engine {
             return;
         };
         for waiter in rest {
-            let stored = running.rest.fingerprint.as_ref();
+            let stored = running.rest.holder.fingerprint.as_ref();
             let comparison = compare(
                 stored,
                 waiter.request.fingerprint.as_ref(),
@@ -244,7 +243,7 @@ impl Engine {
             self.take_back(shard, at, now, aftermath);
             return;
         }
-        match running.awaits {
+        match running.holder.awaits {
             Awaits::Lapse => self.end_lease(shard, at, now, aftermath),
             Awaits::Forgetting if running.timer_ms() <= now.mono_ms => {
                 self.expire_lapsed(shard, at, aftermath);
@@ -258,7 +257,7 @@ impl Engine {
         let Some(running) = shard.get_mut(at) else {
             return;
         };
-        running.awaits = running.after_lapse();
+        running.holder.awaits = running.after_lapse();
         aftermath.wakes.extend(running.rest.take_watchers());
         if !self.journal.is_poisoned() {
             let lapsed = Transition::Lapsed;
@@ -325,13 +324,14 @@ impl Engine {
         };
         let verdict = claim_running(running, first.request.fingerprint.as_ref(), now);
         let granted = match verdict {
-            Verdict::Grant(basis) => {
-                self.take_over(shard, at, first.request.clone(), &basis, true, now)
+            RunningVerdict::TakeOver(basis) => {
+                let request = first.request.clone();
+                self.take_over(shard, at, request, &basis, true, now).ok()
             }
             // The first to decide again settles it; the others hear of that.
-            _ => Ok(None),
+            _ => None,
         };
-        if let Ok(Some(granted)) = granted {
+        if let Some(granted) = granted {
             deliver(&first, Outcome::Granted(granted), aftermath);
             self.requeue(shard, at, waiters, aftermath);
         } else {
@@ -351,10 +351,8 @@ impl Engine {
         basis: &Basis,
         to_waiter: bool,
         now: Now,
-    ) -> Result<Option<Granted>> {
-        let Some(running) = shard.get(at) else {
-            return Ok(None);
-        };
+    ) -> Result<Granted> {
+        let running = shard.running_at(at);
         let (digest, policy, column) =
             (running.digest, Arc::clone(&running.policy), running.column);
         self.admit(shard, digest, &policy, Entry::TakeOver)?;
@@ -380,8 +378,8 @@ fn lapse_of<W: 'static>(running: &Running<W>) -> (NamespaceId, Arc<[u8]>, Lapse)
         Guarantee::AtLeastOnce => State::InProgress,
     };
     let lapse = Lapse {
-        token: running.token,
-        attempt: running.attempt,
+        token: running.holder.token,
+        attempt: running.holder.attempt,
         state,
     };
     (running.namespace, Arc::clone(&running.key), lapse)
@@ -399,14 +397,14 @@ pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (State, Rec
     if running.is_in_doubt(now) {
         return (State::InDoubt, doubt_record(running, now));
     }
-    let checkpoint = &running.rest.checkpoint;
+    let checkpoint = &running.rest.holder.checkpoint;
     let record = Subject::of_running(running).record(RecordKind::InProgress, checkpoint, now);
     (State::InProgress, since_claim(running, record))
 }
 
 /// As a record that is told: its last transition is the claim.
 fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
-    record.head.recorded_at = running.claimed_at;
+    record.head.recorded_at = running.holder.claimed_at;
     record.to_record()
 }
 

@@ -36,7 +36,7 @@ impl Engine {
     /// Whether the lease of a grant has ended before anybody got it: then it is taken back, and is
     /// neither an attempt nor a doubt. A poisoned store cannot write that down.
     pub(in crate::engine) fn is_overdue<W: 'static>(&self, running: &Running<W>, now: Now) -> bool {
-        running.undelivered && running.is_lapsed(now) && !self.journal.is_poisoned()
+        running.holder.undelivered && running.is_lapsed(now) && !self.journal.is_poisoned()
     }
 
     /// Takes back a grant on its way, under the lock of its shard.
@@ -55,13 +55,13 @@ impl Engine {
         let Some(running) = shard.get(at) else { return };
         let is_poisoned = self.journal.is_poisoned();
         // What became of the record of the claim, only the next open finds out.
-        if running.journaled && is_poisoned {
+        if running.holder.journaled && is_poisoned {
             return;
         }
         let entry = (!is_poisoned)
             .then(|| self.audit_running(Transition::Withdrawn, By::Engine, running, now))
             .flatten();
-        match (running.rest.lapsed.is_some(), running.journaled) {
+        match (running.rest.lapsed.is_some(), running.holder.journaled) {
             (true, _) => self.give_back(shard, at, entry, now, aftermath),
             (false, true) => self.rewrite_before(shard, at, entry, now, aftermath),
             (false, false) => {
@@ -82,7 +82,9 @@ impl Engine {
         now: Now,
         aftermath: &mut Aftermath,
     ) {
-        let was_journaled = shard.get(at).is_some_and(|running| running.journaled);
+        let was_journaled = shard
+            .get(at)
+            .is_some_and(|running| running.holder.journaled);
         shard.give_back(at);
         if was_journaled {
             self.journal_running(shard, at, entry.as_ref(), now);

@@ -10,7 +10,7 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::state::running::LastRecord;
+use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
@@ -63,9 +63,7 @@ impl Engine {
                     return Err(crate::engine::call::holder::not_held().resting_on(rests_on));
                 }
                 Found::Running(at) => {
-                    let running = shard
-                        .get(at)
-                        .expect("a slot names a running key that is there");
+                    let running = shard.running_at(at);
                     self.check_doubt_running(named, running, token, settlement, force, now)?;
                     let record = Arc::new(doubt_record(running, now));
                     let last = running.rest.last_record;
@@ -149,7 +147,7 @@ impl Engine {
         now: Now,
     ) -> Result<()> {
         check_same_key(&running.key, named.key)?;
-        if running.token != token {
+        if running.holder.token != token {
             return Err(refused(
                 Refusal::Superseded,
                 Some(self.running_info(named, running, now)),
@@ -314,12 +312,10 @@ impl Engine {
                 Found::Absent => return Ok((false, None)),
                 Found::Forgotten(locator) => return Ok((false, Some(locator.frame))),
                 Found::Running(at) => {
-                    let running = shard
-                        .get(at)
-                        .expect("a slot names a running key that is there");
+                    let running = shard.running_at(at);
                     check_same_key(&running.key, named.key)?;
-                    if force != Some(running.token) {
-                        return Err(unforced(running.token, force)
+                    if force != Some(running.holder.token) {
+                        return Err(unforced(running.holder.token, force)
                             .with_current(self.running_info(named, running, now)));
                     }
                     running.rest.last_record

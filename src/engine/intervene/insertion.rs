@@ -8,7 +8,7 @@ use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::journal::Journal;
-use crate::state::running::LastRecord;
+use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::transition::Subject;
 use crate::value::attribution::Action;

@@ -103,12 +103,10 @@ impl Engine {
         operation: Operation<'_>,
         now: Now,
     ) -> Result<RecordKind> {
-        let running = shard
-            .get(at)
-            .expect("a slot names a running key that is there");
+        let running = shard.running_at(at);
         check_same_key(&running.key, named.key)?;
         let info = || self.running_info(named, running, now);
-        if running.token != token {
+        if running.holder.token != token {
             return Err(refused(Refusal::Superseded, Some(info())));
         }
         if running.is_in_doubt(now) {
@@ -143,12 +141,10 @@ impl Engine {
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
-        let running = shard
-            .get(at)
-            .expect("a slot names a running key that is there");
+        let running = shard.running_at(at);
         let last = running.rest.last_record;
-        let held_ms = now.mono_ms.saturating_sub(running.granted_ms);
-        let guard = running.is_guarded().then_some(running.token);
+        let held_ms = now.mono_ms.saturating_sub(running.holder.granted_ms);
+        let guard = running.is_guarded().then_some(running.holder.token);
         // A higher token, so that the holder hears that it was superseded.
         let subject = Subject {
             token: self.next_token()?,

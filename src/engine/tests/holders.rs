@@ -159,7 +159,7 @@ fn a_key_is_never_taken_for_another_one_with_its_digest() {
 fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state: State) {
     let engine = world.engine();
     let by = Action::new("alice", "INC-42").unwrap();
-    let request = crate::state::running::Request {
+    let request = crate::state::request::Request {
         fingerprint: None,
         metadata: crate::value::blob::Blob::EMPTY,
         actor: crate::value::blob::Blob::EMPTY,

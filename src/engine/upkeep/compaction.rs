@@ -13,7 +13,7 @@ use crate::journal::log::contract::{Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST
 use crate::journal::read::{lost, records};
 use crate::journal::{FullSegment, Journal};
 use crate::runtime::sync::{Mailbox, Ordering, block_on, contain, wake};
-use crate::state::running::LastRecord;
+use crate::state::last_record::LastRecord;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
 use crate::value::record::Record;

@@ -35,7 +35,7 @@ use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, contain, pipe,
 };
-use crate::state::running::LastRecord;
+use crate::state::last_record::LastRecord;
 use crate::state::shard::Removal;
 use crate::value::digest::{Digest, Hasher128};
 use crate::value::error::{Error, ErrorKind, Result};

@@ -313,7 +313,7 @@ impl Engine {
                 for waiter in running.rest.take_waiters() {
                     deliver(&waiter, Outcome::Again, &mut aftermath);
                 }
-                if running.undelivered {
+                if running.holder.undelivered {
                     self.take_back(&mut shard, at, now, &mut aftermath);
                 }
             }

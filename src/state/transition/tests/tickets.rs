@@ -1,7 +1,7 @@
 //! Every state against a ticket: the whole table, written out.
 
-use crate::state::running::Guard;
-use crate::state::tests::{LIVE, policy, record, running, token};
+use crate::state::holder::Guard;
+use crate::state::transition::tests::{LIVE, policy, record, running, token};
 use crate::state::transition::{AttachRefusal, attach_running, attach_settled};
 use crate::value::guarantee::Guarantee::{AtLeastOnce, AtMostOnce};
 use crate::value::record::RecordKind::{
@@ -68,7 +68,7 @@ fn every_ticket_of_a_running_key() {
             policy = policy.max_attempts(most);
         }
         let mut running = running(policy, LIVE);
-        running.guard = guard;
+        running.holder.guard = guard;
         let at = format!("{guard:?} {guarantee:?} {most:?}");
         assert_eq!(attach_running(&running, token(5)), expected, "{at}");
         for other in [token(4), token(6)] {
