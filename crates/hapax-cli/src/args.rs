@@ -100,7 +100,7 @@ enum VerbArgs {
     Backup(verbs::backup::BackupArgs),
     /// Make a store from a backup, in a new directory
     Restore(verbs::restore::RestoreArgs),
-    /// Write all keys as JSON lines
+    /// Write keys as JSON lines
     Export(verbs::export::ExportArgs),
     /// Read keys from JSON lines into a store (changes the store, or creates one)
     Import(verbs::import::ImportArgs),

@@ -10,7 +10,7 @@ pub enum Operation {
     Resolve,
     /// Frees a key in progress, so that it can be claimed again.
     Release,
-    /// Puts a key in progress in doubt.
+    /// Moves a key from in progress to in doubt.
     Doubt,
     /// Fails a key in progress for good.
     Fail,

@@ -51,7 +51,7 @@ struct ListArgs {
     #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
     until: Option<u64>,
 
-    /// Only operations of operators
+    /// Only entries of operators
     #[arg(long)]
     operators: bool,
 }
@@ -62,7 +62,7 @@ struct VerifyArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// A head noted earlier, to find changes to the entries up to it, too
+    /// A head noted earlier: also checks the entries up to it
     #[arg(long, value_name = "NUMBER:LINK")]
     against: Option<AuditHead>,
 }

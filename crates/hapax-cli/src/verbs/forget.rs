@@ -45,6 +45,40 @@ pub(crate) struct ForgetArgs {
 
 impl Verb for ForgetArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
+        self.check()?;
+        let store = self.store.open(self.action.confirm)?;
+        let confirm = self.action.confirm;
+        let operator = confirm.then(|| self.action.operator(&store)).transpose()?;
+        let keys = chosen(self, &store)?;
+        let key_hex = screen.key_hex();
+        // Makes every change before showing any, because writing the output may fail or stop early.
+        let done = operator.map(|operator| {
+            let forgotten = keys
+                .iter()
+                .map(|chosen| forget(&operator, chosen, self.token));
+            all_up_to_an_error(forgotten)
+        });
+        let results = done.iter().flatten();
+        let forgotten = results.filter(|result| matches!(result, Ok(true))).count();
+        let there = keys.iter().filter(|chosen| chosen.state.is_some()).count();
+        let rows = told(done, &keys, |chosen, was_there| {
+            row(chosen, was_there, key_hex)
+        });
+        screen.list(rows)?;
+        if confirm {
+            store.close()?;
+        }
+        screen.note(&summary(confirm, forgotten, there));
+        if there == 0 || confirm && forgotten < keys.len() {
+            return Ok(Outcome::Found);
+        }
+        Ok(self.action.end(screen))
+    }
+}
+
+impl ForgetArgs {
+    /// Refuses a command line that chooses no keys, or chooses them twice.
+    fn check(&self) -> Result<()> {
         if self.key.is_none()
             && self.choice.prefix().is_none()
             && self.state.is_empty()
@@ -60,45 +94,18 @@ impl Verb for ForgetArgs {
                 "give either a key or --client-key, --tenant and --operation, not both",
             ));
         }
-        let store = self.store.open(self.action.confirm)?;
-        let operator = if self.action.confirm {
-            Some(self.action.operator(&store)?)
-        } else {
-            None
-        };
-        let keys = chosen(self, &store)?;
-        let key_hex = screen.key_hex();
-        // Makes every change before showing any, because writing the output may fail or stop early.
-        let done = operator.map(|operator| {
-            let forgotten = keys
-                .iter()
-                .map(|chosen| forget(&operator, chosen, self.token));
-            all_up_to_an_error(forgotten)
-        });
-        let results = done.iter().flatten();
-        let forgotten = results.filter(|result| matches!(result, Ok(true))).count();
-        let there = keys.iter().filter(|chosen| chosen.state.is_some()).count();
-        let is_whole = self.action.confirm && forgotten == keys.len();
-        let rows = told(done, &keys, |chosen, was_there| {
-            row(chosen, was_there, key_hex)
-        });
-        screen.list(rows)?;
-        if self.action.confirm {
-            store.close()?;
-            screen.note(&match forgotten {
-                0 => "no key was forgotten".to_owned(),
-                _ => format!(
-                    "{} forgotten; `hapax compact` erases the bytes",
-                    many(forgotten)
-                ),
-            });
-        } else {
-            screen.note(&format!("{} would be forgotten", many(there)));
-        }
-        if there == 0 || self.action.confirm && !is_whole {
-            return Ok(Outcome::Found);
-        }
-        Ok(self.action.end(screen))
+        Ok(())
+    }
+}
+
+fn summary(confirm: bool, forgotten: usize, there: usize) -> String {
+    match (confirm, forgotten) {
+        (false, _) => format!("{} would be forgotten", many(there)),
+        (true, 0) => "no key was forgotten".to_owned(),
+        (true, _) => format!(
+            "{} forgotten; `hapax compact` erases the bytes",
+            many(forgotten)
+        ),
     }
 }
 

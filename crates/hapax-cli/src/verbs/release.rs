@@ -1,7 +1,7 @@
 //! `release`: frees a key in progress.
 
 use clap::Args;
-use hapax::{FencingToken, State};
+use hapax::{FencingToken, KeyInfo, State};
 
 use crate::input::action_args::ActionArgs;
 use crate::input::namespace_args::NamespaceArgs;
@@ -39,34 +39,11 @@ impl Verb for ReleaseArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
         let store = self.store.open(self.action.confirm)?;
         let namespace = self.namespace.open(&store)?;
-        let shown = key_text::key(&self.key, false);
-        let refused = |text: String| {
-            Trouble::Refused(format!("{shown} in namespace {} {text}", namespace.name()))
-        };
-        let Some(info) = namespace.get(&self.key)? else {
-            return Err(refused("is absent: there is nothing to release".to_owned()));
-        };
-        match info.state() {
-            State::InProgress => {}
-            State::InDoubt => {
-                return Err(refused(
-                    "is in doubt: look up its effect, and settle it with `hapax resolve`"
-                        .to_owned(),
-                ));
-            }
-            state => {
-                return Err(refused(format!(
-                    "is {state}, not in progress: there is nothing to release"
-                )));
-            }
-        }
-        if info.token() != self.token {
-            let text = format!(
-                "is held under token {}, not {}: look again with `hapax get`",
-                info.token(),
-                self.token
-            );
-            return Err(refused(text));
+        let info = namespace.get(&self.key)?;
+        if let Some(why) = self.why_not(info.as_ref()) {
+            let key = key_text::key(&self.key, false);
+            let text = format!("{key} in namespace {} {why}", namespace.name());
+            return Err(Trouble::Refused(text));
         }
         if self.action.confirm {
             let operator = self.action.operator(&store)?;
@@ -85,5 +62,28 @@ impl Verb for ReleaseArgs {
             store.close()?;
         }
         Ok(self.action.end(screen))
+    }
+}
+
+impl ReleaseArgs {
+    /// Why the key cannot be released under this token.
+    fn why_not(&self, info: Option<&KeyInfo>) -> Option<String> {
+        let Some(info) = info else {
+            return Some("is absent: there is nothing to release".to_owned());
+        };
+        match info.state() {
+            State::InProgress if info.token() == self.token => None,
+            State::InProgress => Some(format!(
+                "is held under token {}, not {}: look again with `hapax get`",
+                info.token(),
+                self.token
+            )),
+            State::InDoubt => Some(
+                "is in doubt: look up its effect, and settle it with `hapax resolve`".to_owned(),
+            ),
+            state => Some(format!(
+                "is {state}, not in progress: there is nothing to release"
+            )),
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct StatArgs {
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Print a line again and again, without counts by state, which need the store
+    /// Keep printing lines, without counts by state, which need the store
     #[arg(long)]
     watch: bool,
 

@@ -13,6 +13,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Whether keys differ or were refused.
+    pub(crate) fn has_problems(&self) -> bool {
+        self.differ + self.refused > 0
+    }
+
     pub(crate) fn row(&self, done: bool) -> Row {
         Row::new()
             .flag("done", done)
