@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::engine::{Entry, Failure, Outcome};
+use crate::engine::Entry;
 use crate::engines::{self, ENTRIES};
-use crate::row::{Row, Scale};
+use crate::outcome::{Failure, Outcome};
+use crate::rows::row::{Row, Scale};
 use crate::rows::{self, ROWS};
 
 /// What `--help` prints.

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use hapax_compare::args::{self, Args, Command, USAGE};
-use hapax_compare::child;
-use hapax_compare::compare::{Cells, compare};
-use hapax_compare::engine::Outcome;
+use hapax_compare::compare::cell::Cells;
+use hapax_compare::compare::child;
+use hapax_compare::compare::compare;
 use hapax_compare::engines::ENTRIES;
-use hapax_compare::machine::Machine;
+use hapax_compare::host::machine::Machine;
+use hapax_compare::outcome::Outcome;
 use hapax_compare::report::Report;
 use hapax_compare::rows::ROWS;
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Barrier;
 
+use hapax_compare::engine::keys::{Key, fill};
 use hapax_compare::engine::{Durability, Engine, Entry, Kind, Place};
 use hapax_compare::engines::ENTRIES;
-use hapax_compare::keys::{Key, fill};
 use tempfile::TempDir;
 
 fn in_process() -> impl Iterator<Item = &'static Entry> {

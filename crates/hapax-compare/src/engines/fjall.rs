@@ -4,10 +4,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::group_commit::GroupCommit;
 use super::key_locks::KeyLocks;
-use crate::engine::{
-    Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
-};
-use crate::keys::{Key, claim_record, response};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fjall",
@@ -15,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "its default: each write goes to the system, nothing is synced",
     sync: "PersistMode::SyncData, one for all callers that wait",
     only: &[],

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::Outcome;
+use crate::outcome::Outcome;
 
 /// Callers that arrive while a sync runs gather in a group; one of them leads it and syncs for all.
 ///

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use hapax::{BatchClaim, Claim, Lease, LogKind, Namespace, Policy, Store};
 
-use crate::engine::{self, Engine, Entry, Kind, Outcome, Place, Role, Session, present};
-use crate::keys::{KEY_BYTES, Key, RESPONSE_BYTES, is_response, response};
+use crate::engine::keys::{KEY_BYTES, Key, PAIR_BYTES, RESPONSE_BYTES, is_response, response};
+use crate::engine::{self, Engine, Entry, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 /// As it comes.
 pub(super) const AT_LEAST_ONCE: Entry = Entry {
@@ -30,7 +31,7 @@ pub(super) const AT_MOST_ONCE: Entry = Entry {
     label: "hapax, at most once",
     role: Role::Variant,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "not measured: its claims are durable at every level",
     sync: "Sync; at-most-once, so a pair waits for the claim and for the completion",
     only: &["sync-1", "sync-8", "sync-64", "sync-batch"],

@@ -13,8 +13,9 @@ use idempotent::store::{IdempotencyStore, InsertResult};
 use idempotent::{CachedResponse, Fingerprint, IdempotencyEntry, IdempotencyKey, Metadata};
 use tokio::runtime::Runtime;
 
-use crate::engine::{Engine, Entry, Kind, Outcome, Place, Role, Session, present};
-use crate::keys::{Key, is_response, response};
+use crate::engine::keys::{Key, PAIR_BYTES, is_response, response};
+use crate::engine::{Engine, Entry, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "idempotent",
@@ -22,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Memory,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "in memory: nothing survives the process",
     sync: "cannot",
     only: &[],

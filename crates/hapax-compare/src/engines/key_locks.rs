@@ -3,7 +3,7 @@
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::keys::Key;
+use crate::engine::keys::Key;
 
 /// A power of two.
 const LOCKS: usize = 256;

@@ -3,10 +3,9 @@
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions};
 
-use crate::engine::{
-    Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
-};
-use crate::keys::{Key, claim_record, response};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "lmdb",
@@ -14,7 +13,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "NOSYNC: each write goes to the system; a power cut may damage the file",
     sync: "its default, synced at each commit",
     only: &[],

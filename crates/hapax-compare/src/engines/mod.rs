@@ -1,7 +1,6 @@
 //! The engines, each in a file of its own. A further one is a file, and a line in `ENTRIES`.
 
 use crate::engine::Entry;
-use crate::keys::{CLAIM_BYTES, KEY_BYTES, RESPONSE_BYTES};
 
 mod file;
 mod fjall;
@@ -16,9 +15,6 @@ mod redis;
 mod rocksdb;
 mod sled;
 mod sqlite;
-
-/// Bytes of key and value that a peer is handed for a pair.
-const PAIR_BYTES: u64 = (2 * KEY_BYTES + CLAIM_BYTES + RESPONSE_BYTES) as u64;
 
 /// All of them, in the order of the table.
 pub static ENTRIES: &[Entry] = &[

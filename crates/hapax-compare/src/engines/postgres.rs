@@ -5,9 +5,10 @@ use std::process::Command;
 
 use postgres::{Client, Config, NoTls, Statement};
 
-use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session};
-use crate::keys::{Key, claim_record, response};
-use crate::server::{Server, Signal, User, find_program};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session};
+use crate::host::server::{Server, Signal, User, find_program};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "postgres",
@@ -15,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Server,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "synchronous_commit = off; 8 connections",
     sync: "synchronous_commit = on; a connection for each caller",
     only: &[],

@@ -2,10 +2,9 @@
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use crate::engine::{
-    Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
-};
-use crate::keys::{Key, claim_record, response};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "redb",
@@ -13,7 +12,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "Durability::None: weaker than the others, for a write stays in this process until a durable one follows",
     sync: "Durability::Immediate",
     only: &[],

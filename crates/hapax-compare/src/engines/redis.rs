@@ -8,9 +8,10 @@ use std::process::Command;
 
 use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
 
-use crate::engine::{Durability, Engine, Entry, Kind, Outcome, Place, Role, Session};
-use crate::keys::{Key, claim_record, is_response, response};
-use crate::server::{Server, Signal, find_program};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, is_response, response};
+use crate::engine::{Durability, Engine, Entry, Kind, Place, Role, Session};
+use crate::host::server::{Server, Signal, find_program};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "redis",
@@ -18,7 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Server,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "appendfsync everysec; 50 connections, 16 commands at a time on each",
     sync: "appendfsync always; a connection for each caller",
     only: &[],

@@ -1,6 +1,8 @@
 //! `RocksDB`: a log-structured merge tree in C++, which this package compiles only when asked to.
 
-use crate::engine::{Engine, Entry, Kind, Outcome, Place, Role};
+use crate::engine::keys::PAIR_BYTES;
+use crate::engine::{Engine, Entry, Kind, Place, Role};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "rocksdb",
@@ -8,7 +10,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "write-ahead log, not synced; bloom filter, 1 GiB of cache",
     sync: "WriteOptions::sync; its own group commit",
     only: &[],
@@ -42,8 +44,8 @@ mod built {
 
     use super::super::key_locks::KeyLocks;
     use super::{Engine, Outcome, Place};
+    use crate::engine::keys::{Key, claim_record, response};
     use crate::engine::{Durability, KeyValue, Session};
-    use crate::keys::{Key, claim_record, response};
 
     const CACHE_BYTES: usize = 1 << 30;
 

@@ -9,11 +9,10 @@ use sled::{Batch, Config, Db};
 
 use super::group_commit::GroupCommit;
 use super::key_locks::KeyLocks;
-use crate::engine::{
-    Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
-};
-use crate::keys::{Key, claim_record, response};
-use crate::stopwatch::Stopwatch;
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session, present};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "sled",
@@ -21,7 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "its flusher, every second",
     sync: "flush and fdatasync (its flush alone does not reach the medium), one for all callers that wait",
     only: &[],

@@ -6,10 +6,9 @@
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::engine::{
-    Durability, Engine, Entry, KeyValue, Kind, Outcome, Place, Role, Session, present,
-};
-use crate::keys::{Key, claim_record, response};
+use crate::engine::keys::{Key, PAIR_BYTES, claim_record, response};
+use crate::engine::{Durability, Engine, Entry, KeyValue, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "sqlite",
@@ -17,7 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     role: Role::Peer,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "WAL, synchronous = NORMAL",
     sync: "WAL, synchronous = FULL",
     only: &[],

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use super::lines::Report;
 
 pub(super) fn render(report: &Report) -> String {
     let head = "row,engine,unit,median,min,max,ratio_to_hapax,keys,remark,machine\n";

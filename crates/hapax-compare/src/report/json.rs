@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Report;
-use crate::engine::Outcome;
+use super::lines::Report;
+use crate::outcome::Outcome;
 
 /// One of them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Line, Value, number};
+use super::lines::{Line, Value};
+use super::statistics::Spread;
 use crate::engine::Role;
-use crate::load::as_f64;
-use crate::machine::Machine;
-use crate::statistics::Spread;
+use crate::host::machine::Machine;
+use crate::rows::number::{as_f64, number};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 230.0;

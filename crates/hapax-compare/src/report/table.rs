@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Line, Report, Value, number};
+use super::lines::{Line, Report, Value};
 use crate::engine::{Durability, Role};
-use crate::load::as_f64;
+use crate::rows::number::{as_f64, number};
 
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();

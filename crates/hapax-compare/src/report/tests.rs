@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::*;
-use crate::compare::{Cell, Cells};
+use super::{Report, csv, json, svg};
+use crate::args::Args;
+use crate::compare::cell::{Cell, Cells};
 use crate::engines;
-use crate::row::{Measured, Scale};
+use crate::host::machine::Machine;
 use crate::rows;
+use crate::rows::row::{Measured, Scale};
 
 fn machine() -> Machine {
     let text = |text: &str| text.to_owned();
@@ -157,24 +159,6 @@ fn the_table_tells_spread_keys_and_what_is_missing() {
         table.contains("goal >= 10 x the best embedded peer (fjall): 10, met"),
         "{table}"
     );
-}
-
-#[test]
-fn numbers_have_three_digits() {
-    let cases = [
-        (2_410_000.0, "2.41 M"),
-        (999_700.0, "1 M"),
-        (9_999.6, "10 k"),
-        (1234.0, "1234"),
-        (48.26, "48.3"),
-        (1.0, "1"),
-        (0.0641, "0.0641"),
-        (0.0, "0"),
-        (100.0, "100"),
-    ];
-    for (value, text) in cases {
-        assert_eq!(number(value), text);
-    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Batches of 4096 keys, half of them new, half settled before, in a store with a history.
 
-use crate::engine::{Durability, Outcome, Session};
-use crate::keys::{Key, key, mix};
-use crate::load::{Done, all_granted};
-use crate::row::{Against, Figure, Goal, KEYS, Measured, Row, Task, all_fit};
-use crate::stopwatch::Stopwatch;
+use crate::engine::keys::{Key, key, mix};
+use crate::engine::{Durability, Session};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
+use crate::rows::load::{Done, all_granted};
+use crate::rows::row::{Against, Figure, Goal, KEYS, Measured, Row, Task, all_fit};
 
 pub(super) const CLAIM_MANY: Row = Row {
     name: "claim-many",

@@ -1,7 +1,8 @@
 //! The first call for a key, and the one call of those who only mark it as seen.
 
-use crate::engine::{Durability, Outcome};
-use crate::row::{Against, Figure, Goal, KEYS, Measured, Row, Task, all_fit, nothing};
+use crate::engine::Durability;
+use crate::outcome::Outcome;
+use crate::rows::row::{Against, Figure, Goal, KEYS, Measured, Row, Task, all_fit, nothing};
 
 pub(super) const CLAIM: Row = Row {
     name: "claim",

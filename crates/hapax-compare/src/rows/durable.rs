@@ -1,8 +1,11 @@
 //! Claim and complete, each record on the medium before its call returns.
 
-use crate::engine::{Durability, Outcome};
-use crate::load::{Done, Load};
-use crate::row::{Against, Figure, Goal, Measured, PAIRS, RECORDS, Row, Task, all_fit, nothing};
+use crate::engine::Durability;
+use crate::outcome::Outcome;
+use crate::rows::load::{Done, Load};
+use crate::rows::row::{
+    Against, Figure, Goal, Measured, PAIRS, RECORDS, Row, Task, all_fit, nothing,
+};
 
 macro_rules! row {
     ($name:literal, $what:literal, $pairs:expr, $records:expr, $run:expr) => {

@@ -1,9 +1,10 @@
 //! Memory of a settled key: what the process has resident, and cannot drop, after a fill.
 
-use crate::engine::{Durability, Entry, Kind, Outcome};
-use crate::load::as_f64;
-use crate::process::{own_id, resident_bytes};
-use crate::row::{Against, Figure, Goal, KEY_BYTES, Measured, Row, Task};
+use crate::engine::{Durability, Entry, Kind};
+use crate::host::process::{own_id, resident_bytes};
+use crate::outcome::Outcome;
+use crate::rows::number::as_f64;
+use crate::rows::row::{Against, Figure, Goal, KEY_BYTES, Measured, Row, Task};
 
 pub(super) const ROW: Row = Row {
     name: "memory",

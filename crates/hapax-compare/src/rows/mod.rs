@@ -3,13 +3,16 @@
 mod batch;
 mod claim;
 mod durable;
+pub mod load;
 mod memory;
+pub mod number;
 mod pair;
 pub(crate) mod recovery;
 mod replay;
+pub mod row;
 mod written;
 
-use crate::row::Row;
+use self::row::Row;
 
 /// All of them.
 pub static ROWS: &[Row] = &[

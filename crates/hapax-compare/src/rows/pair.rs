@@ -1,7 +1,8 @@
 //! The whole life of a key: claim, then complete.
 
-use crate::engine::{Durability, Entry, Kind, Outcome};
-use crate::row::{Against, Figure, Goal, Measured, PAIRS, Row, Task, all_fit, nothing};
+use crate::engine::{Durability, Entry, Kind};
+use crate::outcome::Outcome;
+use crate::rows::row::{Against, Figure, Goal, Measured, PAIRS, Row, Task, all_fit, nothing};
 
 pub(super) const ONE: Row = Row {
     name: "pair",

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use rustix::fs::{Advice, fadvise};
 
-use crate::engine::{Durability, Engine, Outcome};
-use crate::keys::key;
-use crate::load::{Load, all_granted, as_f64};
-use crate::row::{
+use crate::engine::keys::key;
+use crate::engine::{Durability, Engine};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
+use crate::rows::durable;
+use crate::rows::load::{Load, all_granted};
+use crate::rows::number::as_f64;
+use crate::rows::row::{
     Against, Figure, Goal, KEY_MICROS, Measured, Row, SECONDS, Task, embedded, nothing,
 };
-use crate::rows::durable;
-use crate::stopwatch::Stopwatch;
 
 pub(super) const ROW: Row = Row {
     name: "recovery",

@@ -1,10 +1,12 @@
 //! The answer to a retry that follows the original closely.
 
-use crate::engine::{Durability, Kind, Outcome};
-use crate::keys::{Key, key, mix};
-use crate::load::{Done, all_granted, as_f64};
-use crate::row::{Against, Figure, Goal, MICROS, Measured, Row, Task, all_fit};
-use crate::stopwatch::Stopwatch;
+use crate::engine::keys::{Key, key, mix};
+use crate::engine::{Durability, Kind};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
+use crate::rows::load::{Done, all_granted};
+use crate::rows::number::as_f64;
+use crate::rows::row::{Against, Figure, Goal, MICROS, Measured, Row, Task, all_fit};
 
 pub(super) const ROW: Row = Row {
     name: "replay",

@@ -1,12 +1,14 @@
 //! Bytes that the process hands to the system, against the bytes of its records.
 
-use crate::engine::{Durability, Engine, Outcome};
-use crate::load::{Done, as_f64};
-use crate::process::written_bytes;
-use crate::row::{
+use crate::engine::{Durability, Engine};
+use crate::host::process::written_bytes;
+use crate::outcome::Outcome;
+use crate::rows::durable;
+use crate::rows::load::Done;
+use crate::rows::number::as_f64;
+use crate::rows::row::{
     Against, Figure, Goal, Measured, PAIR_BYTES, RATIO, Row, Task, embedded, nothing,
 };
-use crate::rows::durable;
 
 macro_rules! row {
     ($name:literal, $what:literal, $durability:expr, $goals:expr, $run:expr) => {

@@ -9,8 +9,8 @@ use parking_lot::{Mutex, RwLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::group_commit::GroupCommit;
-use crate::engine::Outcome;
-use crate::keys::{CLAIM_BYTES, KEY_BYTES, Key, RESPONSE_BYTES};
+use crate::engine::keys::{CLAIM_BYTES, KEY_BYTES, Key, RESPONSE_BYTES};
+use crate::outcome::Outcome;
 
 const CHUNK: usize = 64 * 1024;
 

@@ -6,8 +6,11 @@
 mod log;
 mod table;
 
-use crate::engine::{Durability, Engine, Entry, Kind, Outcome, Place, Role, Session, present};
-use crate::keys::{KEY_BYTES, Key, RESPONSE_BYTES, claim_record, is_response, response};
+use crate::engine::keys::{
+    KEY_BYTES, Key, PAIR_BYTES, RESPONSE_BYTES, claim_record, is_response, response,
+};
+use crate::engine::{Durability, Engine, Entry, Kind, Place, Role, Session, present};
+use crate::outcome::Outcome;
 use log::{Log, Record};
 use table::{Probe, Table};
 
@@ -18,7 +21,7 @@ pub(super) const TWO_RECORDS: Entry = Entry {
     role: Role::Limit,
     kind: Kind::Embedded,
     waits_per_pair: 2,
-    pair_bytes: super::PAIR_BYTES,
+    pair_bytes: PAIR_BYTES,
     interval: "64 KiB writes, never synced",
     sync: "fdatasync, one for all callers that wait; a pair waits for the claim and for the completion",
     only: &[],

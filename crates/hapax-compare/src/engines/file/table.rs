@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use siphasher::sip128::SipHasher24;
 
 use super::log::Record;
-use crate::keys::Key;
+use crate::engine::keys::Key;
 
 const SHARDS: usize = 256;
 
@@ -162,7 +162,7 @@ fn insert(shard: &mut HashTable<Slot>, digest: Digest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::key;
+    use crate::engine::keys::key;
 
     #[test]
     fn a_slot_has_24_bytes() {

@@ -9,6 +9,9 @@ pub const CLAIM_BYTES: usize = 24;
 /// Bytes of the response that a completion stores.
 pub const RESPONSE_BYTES: usize = 64;
 
+/// Bytes of key and value that a peer is handed for a pair.
+pub const PAIR_BYTES: u64 = (2 * KEY_BYTES + CLAIM_BYTES + RESPONSE_BYTES) as u64;
+
 /// Spread over the whole range, as a random UUID is.
 pub type Key = [u8; KEY_BYTES];
 

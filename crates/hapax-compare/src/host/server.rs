@@ -11,8 +11,8 @@ use std::time::Duration;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
-use crate::engine::Outcome;
-use crate::stopwatch::Stopwatch;
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
 
 /// How long a server may take until it answers.
 const START_MAX: Duration = Duration::from_secs(30);

@@ -4,6 +4,10 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
+mod line;
+
+pub(crate) use self::line::millis;
+
 /// One line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -239,6 +243,14 @@ pub struct History {
 pub const FORMAT: u32 = 1;
 
 impl History {
+    /// The calls that were granted and answered, each with when it was.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = (&Call, &Granted, u64)> {
+        self.calls.iter().filter_map(|call| match &call.result {
+            Answer::Granted(granted) => Some((call, granted, call.end?)),
+            _ => None,
+        })
+    }
+
     /// Reads a history.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::process::number_after;
+use crate::host::process::number_after;
 
 /// A machine, a commit, a day.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What the system tells about a process.
 
-use crate::engine::Outcome;
+use crate::outcome::Outcome;
 
 /// The number of this process.
 #[must_use]

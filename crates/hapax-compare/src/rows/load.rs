@@ -4,9 +4,11 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::engine::{Engine, Outcome, Session};
-use crate::keys::{Key, fill};
-use crate::stopwatch::Stopwatch;
+use crate::engine::keys::{Key, fill};
+use crate::engine::{Engine, Session};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
+use crate::rows::number::as_f64;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +40,6 @@ impl Done {
     pub fn per_second(&self) -> f64 {
         as_f64(self.keys) / self.taken.as_secs_f64()
     }
-}
-
-/// For figures, which have no need of the last bits.
-#[must_use]
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure has three digits, not sixteen"
-)]
-pub fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 impl Load {

@@ -1,6 +1,8 @@
 //! The comparison: row by row, round by round, engine by engine, each in a process of its own.
 
-use std::collections::BTreeMap;
+pub mod cell;
+pub mod child;
+
 use std::fs::{File, Permissions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -11,31 +13,19 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use self::cell::Cells;
 use crate::args::Args;
-use crate::child;
-use crate::engine::{Entry, Kind, Outcome};
-use crate::row::{Measured, Row, Scale};
-use crate::stopwatch::Stopwatch;
+use crate::engine::{Entry, Kind};
+use crate::host::stopwatch::Stopwatch;
+use crate::outcome::Outcome;
+use crate::rows::number::number;
+use crate::rows::row::{Measured, Row, Scale};
 
 /// What `--quick` may take; the rest of the minute is for what has begun by then.
 const QUICK_MAX: Duration = Duration::from_secs(50);
 
 /// What one measurement may take, beside its own limits.
 const GRACE: Duration = Duration::from_secs(120);
-
-/// What is known of one engine in one row.
-#[derive(Clone, Debug, Default)]
-pub struct Cell {
-    /// A measurement of each round.
-    pub runs: Vec<Measured>,
-    /// Why there is none.
-    pub absent: Option<String>,
-    /// Why one failed.
-    pub failure: Option<String>,
-}
-
-/// By the names of row and engine.
-pub type Cells = BTreeMap<(&'static str, &'static str), Cell>;
 
 /// Takes all measurements, and says on the way how far it is.
 ///
@@ -102,7 +92,7 @@ fn turns(args: &Args, row: &'static Row) -> Vec<(&'static Row, &'static Entry)> 
 fn describe(row: &Row, measured: &Measured) -> String {
     let values = row.figures.iter().zip(&measured.values);
     let values: Vec<String> = values
-        .map(|(figure, value)| format!("{} {}", crate::report::number(*value), figure.unit.text))
+        .map(|(figure, value)| format!("{} {}", number(*value), figure.unit.text))
         .collect();
     values.join(", ")
 }

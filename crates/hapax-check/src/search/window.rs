@@ -1,8 +1,8 @@
 //! The counter-example: as few calls as show the fault, for people.
 
+use super::{Fault, Verdict, judge_from, only_looks};
 use crate::global::StoreClock;
-use crate::history::{Call, Reopen, Rules};
-use crate::search::{Fault, Verdict, judge_from, only_looks};
+use crate::history::{Call, Reopen, Rules, millis};
 use crate::spec::Key;
 
 /// Calls that are shown at most.
@@ -48,7 +48,7 @@ pub(crate) fn show<'a>(
         } else {
             ""
         };
-        shown.push(format!("{}{mark}", line(call, base)));
+        shown.push(format!("{}{mark}", call.line(base)));
     }
     shown
 }
@@ -87,26 +87,4 @@ fn described(keys: &[Key<'_>]) -> String {
     all.dedup();
     all.truncate(4);
     all.join(", or ")
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "it is for people, to the microsecond"
-)]
-fn millis(nanos: u64) -> f64 {
-    nanos as f64 / 1e6
-}
-
-/// One call in one line, its times in milliseconds since `base`.
-pub(crate) fn line(call: &Call, base: u64) -> String {
-    let since = |stamp: u64| format!("{:10.3}", millis(stamp.saturating_sub(base)));
-    let end = call.end.map_or("     never".to_owned(), since);
-    let text = |json: serde_json::Result<String>| json.unwrap_or_default().replace('"', "");
-    format!(
-        "[{} .. {end}] thread {}: {} -> {}",
-        since(call.start),
-        call.thread,
-        text(serde_json::to_string(&call.op)),
-        text(serde_json::to_string(&call.result)),
-    )
 }

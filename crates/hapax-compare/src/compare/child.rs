@@ -1,10 +1,11 @@
 //! One measurement, in the process that was started for it.
 
 use crate::args::Part;
-use crate::engine::{Durability, Entry, Outcome, Place};
+use crate::engine::{Durability, Entry, Place};
 use crate::engines;
-use crate::row::{Measured, Scale, Task};
+use crate::outcome::Outcome;
 use crate::rows;
+use crate::rows::row::{Measured, Scale, Task};
 
 /// Takes the measurement and prints it as JSON.
 ///

@@ -1,16 +1,12 @@
 //! What every engine has to be able to do, so that one row measures them all alike.
 
-use std::error::Error;
+pub mod keys;
+
 use std::path::{Path, PathBuf};
 
-use crate::keys::{Key, claim_record, is_response, response};
-use crate::server::Server;
-
-/// Why a measurement could not be taken.
-pub type Failure = Box<dyn Error + Send + Sync>;
-
-/// A result of a measurement, or of a part of it.
-pub type Outcome<T> = Result<T, Failure>;
+use self::keys::{Key, claim_record, is_response, response};
+use crate::host::server::Server;
+use crate::outcome::Outcome;
 
 /// What a row asks of a write before its call returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

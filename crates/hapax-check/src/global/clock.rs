@@ -1,57 +1,7 @@
-//! What is judged over all keys: tokens, and the store's own clock.
+//! The store's clock of whole seconds, as its answers tell it.
 
-use crate::Violation;
 use crate::history::{Answer, Call, Granted, History};
-
-fn grants(history: &History) -> impl Iterator<Item = (&Call, &Granted, u64)> {
-    history.calls.iter().filter_map(|call| match &call.result {
-        Answer::Granted(granted) => Some((call, granted, call.end?)),
-        _ => None,
-    })
-}
-
-fn shown(call: &Call) -> String {
-    crate::window::line(call, 0)
-}
-
-/// Tokens rise for the life of the store: a grant that was asked for after another one had been
-/// answered has the higher token, and no two are the same.
-#[must_use]
-pub fn tokens(history: &History) -> Vec<Violation> {
-    let mut by_end: Vec<_> = grants(history).collect();
-    let mut by_start = by_end.clone();
-    by_end.sort_by_key(|(_, _, end)| *end);
-    by_start.sort_by_key(|(call, ..)| call.start);
-    let mut ended = by_end.into_iter().peekable();
-    let mut highest: Option<(&Call, &Granted)> = None;
-    for (call, granted, _) in &by_start {
-        while let Some((earlier, token, _)) = ended.next_if(|(_, _, end)| *end < call.start) {
-            if highest.is_none_or(|(_, most)| token.token > most.token) {
-                highest = Some((earlier, token));
-            }
-        }
-        if let Some((earlier, _)) = highest.filter(|(_, most)| granted.token <= most.token) {
-            return vec![Violation {
-                key: None,
-                what: "a later grant has a token that is not higher".to_owned(),
-                shown: vec![shown(earlier), shown(call)],
-            }];
-        }
-    }
-    let mut by_token = by_start;
-    by_token.sort_by_key(|(_, granted, _)| granted.token);
-    let twice = by_token
-        .windows(2)
-        .find(|pair| pair[0].1.token == pair[1].1.token);
-    twice
-        .map(|pair| Violation {
-            key: None,
-            what: "two grants have the same token".to_owned(),
-            shown: vec![shown(pair[0].0), shown(pair[1].0)],
-        })
-        .into_iter()
-        .collect()
-}
+use crate::report::Violation;
 
 /// It is the first claim that it tells the time of. With a reason the key has a history, whose first
 /// claim may be long ago.
@@ -84,7 +34,8 @@ impl StoreClock {
             told_by: Vec::new(),
             told_from: Vec::new(),
         };
-        let mut told: Vec<_> = grants(history)
+        let mut told: Vec<_> = history
+            .grants()
             .filter(|(_, granted, _)| tells_its_second(granted))
             .map(|(call, granted, end)| (call, end, granted.first))
             .collect();
@@ -96,7 +47,7 @@ impl StoreClock {
                     what: format!(
                         "the store says that it is {secs}, and it must be {low} to {high}"
                     ),
-                    shown: vec![shown(call)],
+                    shown: vec![call.line(0)],
                 });
             }
         }
@@ -118,7 +69,7 @@ impl StoreClock {
                     what: format!(
                         "the store says that it is {secs}, and others were told {low} before or {high} after"
                     ),
-                    shown: vec![shown(call)],
+                    shown: vec![call.line(0)],
                 });
             }
         }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Durability, Engine, Entry, Kind, Outcome, Place, Role};
-use crate::load::{Done, Load};
+use crate::engine::{Durability, Engine, Entry, Kind, Place, Role};
+use crate::outcome::Outcome;
+use crate::rows::load::{Done, Load};
 
 /// What a figure counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

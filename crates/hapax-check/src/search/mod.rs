@@ -13,6 +13,7 @@ use crate::spec::{Key, Moment};
 
 mod stages;
 mod visited;
+pub(crate) mod window;
 
 use self::stages::{Open, Stage, Step, stages};
 use self::visited::Visited;
@@ -285,7 +286,7 @@ impl<'a> Quiet<'a> {
 }
 
 /// The call leaves its key as it is, wherever it is put.
-pub(crate) fn only_looks(call: &Call, rules: &Rules) -> bool {
+fn only_looks(call: &Call, rules: &Rules) -> bool {
     match (&call.op, &call.result) {
         (_, Answer::Unknown | Answer::Cancelled) => false,
         (Op::Get | Op::Contains, _) | (_, Answer::Refused(_) | Answer::Flag(false)) => true,
