@@ -112,6 +112,10 @@ fn told(imports: &Imports, together: &BTreeSet<&str>) -> Vec<String> {
 /// Packages whose circles are not broken yet.
 const NOT_YET: &[&str] = &["hapax"];
 
+pub(crate) fn is_held(package: &str) -> bool {
+    !NOT_YET.contains(&package)
+}
+
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut faults = Vec::new();
@@ -121,10 +125,10 @@ fn no_files_import_each_other_in_a_circle() {
             let lines = circle.len();
             let told = circle.join("\n    ");
             let fault = format!("{name}: a circle of {lines} imports\n    {told}");
-            if NOT_YET.contains(&name.as_str()) {
-                println!("{fault}");
-            } else {
+            if is_held(&name) {
                 faults.push(fault);
+            } else {
+                println!("{fault}");
             }
         }
     }

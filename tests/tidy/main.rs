@@ -12,6 +12,7 @@ mod imports;
 mod layers;
 mod modules;
 mod names;
+mod rooms;
 mod source;
 mod style;
 

@@ -10,10 +10,12 @@ pub(crate) enum Found {
     Module(usize),
     /// The module in which the item stands, and its name there.
     Item(usize, String),
+    /// A path into another crate, or a name that means something here alone, such as a parameter's.
+    Elsewhere(Path),
 }
 
 impl Package {
-    /// Everything that a path stands for where `module` writes it; nothing, where it leads to another crate.
+    /// Everything that a path stands for where `module` writes it.
     pub(crate) fn resolve(&self, module: usize, path: &[String]) -> BTreeSet<Found> {
         let mut search = Search {
             package: self,
@@ -60,10 +62,9 @@ impl Search<'_> {
             _ => {
                 let found = self.descend(module, path, false);
                 match &self.package.library {
-                    Some((name, root)) if found.is_empty() && name == first => {
-                        self.descend(*root, rest, true)
-                    }
-                    _ => found,
+                    _ if !found.is_empty() => found,
+                    Some((name, root)) if name == first => self.descend(*root, rest, true),
+                    _ => [Found::Elsewhere(path.to_vec())].into(),
                 }
             }
         }
@@ -90,7 +91,7 @@ impl Search<'_> {
         if found.is_empty() {
             found.extend(children.iter().map(|id| Found::Module(*id)));
         }
-        if found.is_empty() && is_there && !at.imports.iter().any(|import| import.name == *first) {
+        if found.is_empty() && is_there {
             found.insert(Found::Item(module, first.clone()));
         }
         found
@@ -112,12 +113,22 @@ impl Search<'_> {
             .flat_map(|import| self.package.resolve(module, &import.path))
             .flat_map(|place| match place {
                 Found::Module(id) => self.descend(id, path, false),
-                Found::Item(..) => BTreeSet::new(),
+                Found::Item(..) | Found::Elsewhere(_) => BTreeSet::new(),
             })
             .collect()
     }
 
     fn through(&mut self, module: usize, import: &Import, rest: &[String]) -> BTreeSet<Found> {
-        self.follow(module, &[&import.path, rest].concat())
+        let whole = [&import.path, rest].concat();
+        let names_itself = import.path[0] == import.name;
+        let children = &self.package.modules[module].children;
+        if !names_itself || children.contains_key(&import.name) && import.path.len() > 1 {
+            return self.follow(module, &whole);
+        }
+        // `use bytes::bytes` means the crate, not itself.
+        match import.path.len() {
+            1 => BTreeSet::new(),
+            _ => [Found::Elsewhere(whole)].into(),
+        }
     }
 }

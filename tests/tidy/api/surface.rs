@@ -135,13 +135,12 @@ impl Surface<'_> {
             at.path
         );
         let path = format!("{}::{}", at.path, import.name);
-        let found = self.package.resolve(at.module, &import.path);
-        if found.is_empty() {
-            let text = format!("pub use {}", import.path.join("::"));
-            self.tell(&path, false, text, features.clone());
-        }
-        for found in found {
+        for found in self.package.resolve(at.module, &import.path) {
             match found {
+                Found::Elsewhere(other) => {
+                    let text = format!("pub use {}", other.join("::"));
+                    self.tell(&path, false, text, features.clone());
+                }
                 Found::Module(module) => self.open(module, path.clone(), features, open),
                 Found::Item(module, name) => self.item((module, name), path.clone(), features),
             }
