@@ -6,12 +6,14 @@
 use std::io;
 use std::path::Path;
 
+use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec;
-use crate::journal::format::codec::{BadRecord, Entry};
+use crate::journal::format::codec::Entry;
 use crate::journal::format::frame::{FrameHeader, open_frame};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
-use crate::journal::log::memory_log::MemoryLog;
+use crate::journal::log::memory_log::memory_log::MemoryLog;
 use crate::journal::log::{file_log, sled_log};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
@@ -242,9 +244,9 @@ pub fn recode_link(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Decodes a manifest, and encodes it again.
 #[must_use]
 pub fn recode_manifest(bytes: &[u8]) -> Option<Vec<u8>> {
-    Manifest::decode(bytes)
+    manifest_file::decode(bytes)
         .ok()
-        .map(|manifest| manifest.encode())
+        .map(|manifest| manifest_file::encode(&manifest))
 }
 
 /// A manifest of nothing but its store's id, with these namespaces at their defaults.
@@ -263,7 +265,7 @@ pub fn manifest_of(store_id: [u8; 16], namespaces: &[(u32, &str)]) -> Vec<u8> {
         salvaged: false,
         namespaces: namespaces.iter().map(entry).collect(),
     };
-    manifest.encode()
+    manifest_file::encode(&manifest)
 }
 
 /// The frames that the direct reader finds in the file of a closed segment, read twice: in one go

@@ -60,7 +60,7 @@ pub use claim::run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
 #[cfg(feature = "json")]
 pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 pub use engine::call::holder::CHECKPOINT_BYTES_MAX;
-pub use journal::log::memory_log::MemoryLog;
+pub use journal::log::memory_log::memory_log::MemoryLog;
 pub use observe::health::{Health, Trouble};
 #[cfg(feature = "metrics")]
 pub use observe::metrics::Publisher;

@@ -13,7 +13,7 @@ pub(crate) use crate::engine::audit::reading::AuditCursor;
 
 use crate::engine::Engine;
 use crate::engine::call::claim::replaced;
-use crate::journal::format::audit::{Draft, Facts};
+use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
 use crate::value::attribution::Action;

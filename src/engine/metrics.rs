@@ -254,7 +254,7 @@ impl Engine {
             if self.check_segment_room(0).is_err() {
                 troubles.push(Trouble::NoSegment);
             }
-            troubles.extend(journal.chores.list(now_ms).into_iter().map(Trouble::from));
+            troubles.extend(journal.retries.list(now_ms).into_iter().map(Trouble::from));
         }
         if journal.is_congested(now_ms) {
             troubles.push(Trouble::Congested { unsynced });
@@ -452,7 +452,7 @@ impl Engine {
             let labels = [("trouble", Cow::Borrowed(trouble))];
             metrics.measure("hapax_healthy", &labels, f64::from(u8::from(healthy)));
         }
-        let failures = self.journal.chores.failures();
+        let failures = self.journal.retries.failures();
         metrics.count("hapax_upkeep_failures_total", &[], failures);
         let version = [("version", Cow::Borrowed(env!("CARGO_PKG_VERSION")))];
         metrics.measure("hapax_build_info", &version, 1.0);

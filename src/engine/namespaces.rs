@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use crate::engine::Engine;
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
+use crate::journal::format::manifest_file;
 use crate::observe::stats::{COLUMNS_MAX, Column};
 use crate::runtime::sync::{MutexGuard, Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
@@ -253,7 +254,10 @@ impl Engine {
     fn write_manifest(&self, namespaces: &mut Namespaces, manifest: Manifest) -> Result<()> {
         self.check_writable()?;
         self.journal.check()?;
-        let written = self.journal.log().write_manifest(&manifest.encode());
+        let written = self
+            .journal
+            .log()
+            .write_manifest(&manifest_file::encode(&manifest));
         written.map_err(|error| Error::io("writing the manifest", error))?;
         namespaces.manifest = manifest;
         Ok(())

@@ -14,12 +14,12 @@
 //! - Only the holder of `writer` writes to the log.
 
 pub(crate) mod census;
-pub(crate) mod chores;
-mod first_failure;
+pub(crate) mod chore;
 pub(crate) mod format;
 pub(crate) mod log;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod retries;
 pub(crate) mod salvage;
 pub(crate) mod tail;
 mod wait;
@@ -32,11 +32,12 @@ use std::{collections::BTreeMap, io};
 
 use crossbeam_utils::CachePadded;
 
-use crate::journal::chores::{Chore, Chores};
-use crate::journal::format::audit::Draft;
+use crate::journal::chore::Chore;
+use crate::journal::format::audit::entry::Draft;
 use crate::journal::format::codec::{Encoded, record_bytes_max};
 use crate::journal::log::contract::Log;
 use crate::journal::read::ColdFrames;
+use crate::journal::retries::Retries;
 use crate::journal::tail::{Replaced, Tail, split_body};
 use crate::journal::writer::Writer;
 use crate::observe::metrics::Distribution;
@@ -90,7 +91,7 @@ pub(crate) struct Journal {
     write_deadline: Duration,
     /// The writer gave the reserve of the disk back, to have room for what holders wrote.
     reserve_is_gone: AtomicBool,
-    pub(crate) chores: Chores,
+    pub(crate) retries: Retries,
     store_ms: AtomicU64,
     waiters: Mutex<CommitWaiters>,
     poison: OnceLock<Poison>,
@@ -192,7 +193,7 @@ impl Journal {
             activated: AtomicU64::new(0),
             write_deadline: start.write_deadline,
             reserve_is_gone: AtomicBool::new(false),
-            chores: Chores::default(),
+            retries: Retries::default(),
             store_ms: AtomicU64::new(start.store_ms),
             waiters: Mutex::new(CommitWaiters::default()),
             poison: OnceLock::new(),
@@ -524,12 +525,12 @@ impl Journal {
                 Some(since.saturating_add(crate::value::time::millis(window) / 2))
             }
         };
-        let later = |at: Option<u64>, chore| match self.chores.again_ms(chore) {
+        let later = |at: Option<u64>, chore| match self.retries.again_ms(chore) {
             Some(again) => at.map(|at| at.max(again)),
             None => at,
         };
         // What could not be written is due when the next try is, whatever else has come since.
-        let commit = match self.chores.again_ms(Chore::Begin) {
+        let commit = match self.retries.again_ms(Chore::Begin) {
             Some(again) => Some(again),
             None => commit,
         };

@@ -1,6 +1,7 @@
 //! Reading the journal at open: the chain is checked link by link, and damage is never skipped.
 
-use crate::journal::format::audit::{Facts, WireAudit};
+use crate::journal::format::audit::entry::{Facts, WireAudit};
+use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec;
 use crate::journal::format::codec::{Entry, WireRecord, WireRemoval};
 use crate::journal::format::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
@@ -367,7 +368,7 @@ impl Scan<'_> {
         let head = removal.head().map_err(|bad| self.bad(at.frame, bad))?;
         let removed = removal.removed();
         if removed.is_some_and(|removed| removed >= at) {
-            return Err(self.bad(at.frame, codec::BadRecord::Malformed));
+            return Err(self.bad(at.frame, BadRecord::Malformed));
         }
         self.found.epoch = self.found.epoch.max(head.token.epoch());
         let bytes = removal.bytes();
@@ -385,13 +386,13 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn bad(&self, frame: u64, bad: codec::BadRecord) -> Error {
+    fn bad(&self, frame: u64, bad: BadRecord) -> Error {
         match bad {
-            codec::BadRecord::Malformed => damaged(
+            BadRecord::Malformed => damaged(
                 &self.place(),
                 &format!("frame {frame} holds a malformed record"),
             ),
-            codec::BadRecord::UnknownKind(kind) => Error::new(
+            BadRecord::UnknownKind(kind) => Error::new(
                 ErrorKind::Unsupported,
                 format!(
                     "{}: frame {frame} holds a record of the unknown kind {kind}: use the newer version of hapax that wrote it",

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::journal::format::frame::{BadFrame, FrameView};
 use crate::journal::format::marks::{Link, Marks};
-use crate::journal::log::remains::{Remain, Remains, SegmentPlace};
+use crate::journal::log::raw_store::{Finding, RawSegment, RawStore};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::progress::Meter;
 use crate::value::salvage_report::Places;
@@ -22,7 +22,7 @@ pub(crate) struct Piece {
     durable: u64,
     pub(crate) checksum: u64,
     pub(crate) previous: u64,
-    pub(crate) place: SegmentPlace,
+    pub(crate) place: RawSegment,
     pub(crate) offset: u64,
     pub(crate) bytes: u32,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Found {
 }
 
 /// Looks through everything that is left.
-pub(crate) fn take_inventory(remains: &Remains, meter: &mut Meter<'_>) -> Result<Inventory> {
+pub(crate) fn take_inventory(remains: &RawStore, meter: &mut Meter<'_>) -> Result<Inventory> {
     let mut inventory = Inventory::default();
     for slot in 0..2 {
         let bytes = remains.directory.read_marks(slot).unwrap_or_default();
@@ -69,7 +69,7 @@ pub(crate) fn take_inventory(remains: &Remains, meter: &mut Meter<'_>) -> Result
     let segments = remains
         .segments()
         .map_err(|error| Error::io("reading the segments", error))?;
-    let bytes = |place: &SegmentPlace| remains.bytes(*place);
+    let bytes = |place: &RawSegment| remains.bytes(*place);
     // What is saved is read twice more.
     meter.expect(3 * segments.iter().map(bytes).sum::<u64>());
     for place in segments {
@@ -81,7 +81,7 @@ pub(crate) fn take_inventory(remains: &Remains, meter: &mut Meter<'_>) -> Result
 }
 
 impl Inventory {
-    fn link(&mut self, remains: &Remains, place: SegmentPlace) {
+    fn link(&mut self, remains: &RawStore, place: RawSegment) {
         let segment = place.number;
         let link = remains.link(place);
         match link.ok().and_then(|bytes| Link::decode(&bytes)) {
@@ -100,18 +100,18 @@ impl Inventory {
         }
     }
 
-    fn segment(&mut self, remains: &Remains, place: SegmentPlace) -> Result<()> {
+    fn segment(&mut self, remains: &RawStore, place: RawSegment) -> Result<()> {
         let mut newer = None;
         let scanned = remains.scan(place, &mut |offset, remain| match remain {
-            Remain::Frame(view, bytes) => {
+            Finding::Frame(view, bytes) => {
                 let pieces = self.pieces.entry(view.header.store_id).or_default();
                 pieces.push(Piece::new(view, place, offset, *bytes));
             }
-            Remain::Bad(BadFrame::NewerFormat) => newer = Some(offset),
-            Remain::Bad(_) => self
+            Finding::Bad(BadFrame::NewerFormat) => newer = Some(offset),
+            Finding::Bad(_) => self
                 .places
                 .add(format!("{place} at {offset}: a frame that is damaged")),
-            Remain::Unreadable(error) => self
+            Finding::Unreadable(error) => self
                 .places
                 .add(format!("{place} at {offset}: cannot be read: {error}")),
         });
@@ -191,7 +191,7 @@ impl Inventory {
 }
 
 impl Piece {
-    fn new(view: &FrameView<'_>, place: SegmentPlace, offset: u64, bytes: u32) -> Self {
+    fn new(view: &FrameView<'_>, place: RawSegment, offset: u64, bytes: u32) -> Self {
         let header = &view.header;
         Self {
             number: header.number,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::journal::census::Census;
-use crate::journal::format::audit::Draft;
+use crate::journal::format::audit::entry::Draft;
 use crate::journal::format::codec;
 use crate::journal::format::codec::{PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::journal::format::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
@@ -426,7 +426,7 @@ pub(crate) fn split_body(body: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::{SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, Tail};
     use crate::journal::census::Census;
-    use crate::journal::format::audit::genesis;
+    use crate::journal::format::audit::chain::genesis;
     use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 
     fn tail(frames_max: u32) -> Tail {

@@ -5,7 +5,7 @@ use std::io;
 use std::collections::VecDeque;
 
 use crate::journal::Journal;
-use crate::journal::chores::Chore;
+use crate::journal::chore::Chore;
 use crate::journal::format::frame::FrameHeader;
 use crate::journal::format::marks::{Archived, Link, LowMark, Marks};
 use crate::journal::log::contract::Log;
@@ -142,7 +142,7 @@ impl Journal {
                 Ok(())
             });
         }
-        self.chores.tell();
+        self.retries.tell();
     }
 
     /// Lets `act` write, unless nothing may be written any more. A failure is the last one.
@@ -260,7 +260,7 @@ impl Journal {
         if writer.marks_due_ms().is_some_and(|at| at <= now_ms) {
             let marks = self.current_marks(writer);
             // What failed is told by the chores.
-            let _ = self.chores.attempt(Chore::Marks, now_ms, || {
+            let _ = self.retries.attempt(Chore::Marks, now_ms, || {
                 let written = writer.write_marks(&*self.log, marks);
                 written.map_err(|error| Error::io(Chore::Marks.doing(), error))
             });
@@ -355,14 +355,14 @@ impl Journal {
         let never_wakes = self.drive == crate::runtime::sync::Drive::Threads
             && self.clock.park_until(0).is_none();
         let is_inline = self.drive.is_inline() || never_wakes;
-        let mut begun = self.chores.attempt(Chore::Begin, now_ms, begin);
+        let mut begun = self.retries.attempt(Chore::Begin, now_ms, begin);
         for _ in 1..if is_inline { TRIES_AT_ONCE } else { 1 } {
             if begun.is_err() {
-                begun = self.chores.attempt_now(Chore::Begin, now_ms, begin);
+                begun = self.retries.attempt_now(Chore::Begin, now_ms, begin);
             }
         }
         let Err(error) = begun else { return Ok(()) };
-        let since_ms = self.chores.since_ms(Chore::Begin).unwrap_or(now_ms);
+        let since_ms = self.retries.since_ms(Chore::Begin).unwrap_or(now_ms);
         let waited_ms = now_ms.saturating_sub(since_ms);
         if is_inline || waited_ms >= crate::value::time::millis(self.write_deadline) {
             let error = io::Error::other(error.to_string());
@@ -515,7 +515,7 @@ impl Journal {
     fn commit_last(&self, now_ms: u64) {
         self.commit(now_ms, true);
         while !self.is_poisoned() && !self.writer.lock().waiting.is_empty() {
-            let again = self.chores.again_ms(Chore::Begin).unwrap_or(now_ms);
+            let again = self.retries.again_ms(Chore::Begin).unwrap_or(now_ms);
             let Some(until) = self.clock.park_until(again) else {
                 let error = io::Error::other("no segment could begin, and the store was closed");
                 return self.poison("closing the store", &error);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::audit::AuditCursor;
-use crate::journal::format::audit::Facts;
+use crate::journal::format::audit::entry::Facts;
 use crate::runtime::sync::block_on;
 use crate::store::store::StoreInner;
 use crate::value::audit::{AuditEntry, AuditFilter, Transition};

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::{DirectoryOptions, OpenFailure};
-use crate::journal::log::kind;
-use crate::journal::log::kind::OpenLog;
-use crate::journal::log::memory_log::MemoryLog;
-use crate::journal::log::read_only;
-use crate::journal::log::remains;
-use crate::journal::log::remains::Remains;
+use crate::journal::log::directory::directory_options::DirectoryOptions;
+use crate::journal::log::directory::open_failure::OpenFailure;
+use crate::journal::log::memory_log::memory_log::MemoryLog;
+use crate::journal::log::open_log::OpenLog;
+use crate::journal::log::raw_store::RawStore;
+use crate::journal::log::read_only_log::ReadOnlyLog;
 use crate::runtime::clock::Clock;
 use crate::runtime::manual_clock::ManualClock;
 #[cfg(feature = "sim")]
@@ -349,7 +348,7 @@ impl Builder {
     }
 
     fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
-        let log = read_only::open(path, self.wait_for_lock);
+        let log = ReadOnlyLog::open(path, self.wait_for_lock);
         let log = log.map_err(|failure| explain(path, failure))?;
         self.check_kind(path, log.kind())?;
         Ok(Arc::new(log))
@@ -403,7 +402,7 @@ pub(crate) fn open_log(
         wait_for_lock,
         making: None,
     };
-    kind::open(path, options, new).map_err(|failure| explain(path, failure))
+    OpenLog::open(path, options, new).map_err(|failure| explain(path, failure))
 }
 
 /// Makes a log in a new or empty directory. Until its manifest is written, the directory says that
@@ -414,17 +413,17 @@ pub(crate) fn make_log(path: &Path, kind: LogKind, making: &'static str) -> Resu
         wait_for_lock: Duration::ZERO,
         making: Some(making),
     };
-    kind::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
+    OpenLog::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
 }
 
 /// Opens what is left of a store, to read it and no more.
-pub(crate) fn open_remains(path: &Path) -> Result<Remains> {
-    remains::open(path).map_err(|failure| explain(path, failure))
+pub(crate) fn open_remains(path: &Path) -> Result<RawStore> {
+    RawStore::open(path).map_err(|failure| explain(path, failure))
 }
 
 /// Looks at a store beside whoever has it open.
-pub(crate) fn beside(path: &Path) -> Result<Remains> {
-    remains::beside(path).map_err(|failure| explain(path, failure))
+pub(crate) fn beside(path: &Path) -> Result<RawStore> {
+    RawStore::beside(path).map_err(|failure| explain(path, failure))
 }
 
 fn explain(path: &Path, failure: OpenFailure) -> Error {

@@ -10,7 +10,7 @@ use crate::claim::claim::{Doubt, Resolution};
 use crate::claim::lease::{Lease, LeaseError, Ticket};
 use crate::claim::pending::Pending;
 use crate::engine::Engine;
-use crate::journal::log::memory_log::MemoryLog;
+use crate::journal::log::memory_log::memory_log::MemoryLog;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::stats::Stats;

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::engine::upkeep::recovery::identity::lost_manifest;
-use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
-use crate::journal::log::remains::Remains;
+use crate::journal::log::raw_store::RawStore;
 use crate::store::builder::beside;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::hex::hex;
@@ -76,7 +76,7 @@ impl Survey {
             );
             return Err(Error::new(ErrorKind::NotAStore, text));
         };
-        let manifest = Manifest::decode(&bytes)?;
+        let manifest = manifest_file::decode(&bytes)?;
         let marks = look_at_marks(&remains)?;
         let free = directory.free_bytes();
         let namespaces = manifest.namespaces.iter().map(|entry| SurveyedNamespace {
@@ -85,7 +85,7 @@ impl Survey {
             policy: entry.policy.clone(),
         });
         Ok(Self {
-            manifest_version: Manifest::version_of(&bytes),
+            manifest_version: manifest_file::version_of(&bytes),
             store_id: hex(&manifest.store_id),
             log_kind: remains.kind(),
             holder: directory.holder().and_then(|holder| holder.pid()),
@@ -196,7 +196,7 @@ impl Survey {
     }
 }
 
-fn look_at_marks(remains: &Remains) -> Result<Marks> {
+fn look_at_marks(remains: &RawStore) -> Result<Marks> {
     for _ in 0..LOOKS {
         let slot = |slot: usize| {
             let read = remains.directory.read_marks(slot);
@@ -214,7 +214,7 @@ fn look_at_marks(remains: &Remains) -> Result<Marks> {
 
 /// The segments that count. One that goes away meanwhile is none; nor is one that is only being
 /// made.
-fn segments(remains: &Remains, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
+fn segments(remains: &RawStore, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
     let doing = |error| Error::io("reading the segments", error);
     let is_files = remains.kind() == LogKind::Files;
     let mut found = Vec::new();

@@ -6,8 +6,10 @@ use std::io;
 use crate::engine::audit::reading::damaged;
 use crate::engine::{Engine, to_u64};
 use crate::journal::census::SegmentStats;
-use crate::journal::format::audit::{Archive, audits, extract, genesis};
-use crate::journal::format::codec::BadRecord;
+use crate::journal::format::audit::archive::Archive;
+use crate::journal::format::audit::chain::genesis;
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::{audits, extract_audits};
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::read::lost;
@@ -50,7 +52,7 @@ impl Engine {
         for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
             let payload = self.journal.frame_bytes(frame)?;
             let payload = payload.ok_or_else(|| lost(frame))?;
-            extract(&payload, &mut entries).map_err(|_| lost(frame))?;
+            extract_audits(&payload, &mut entries).map_err(|_| lost(frame))?;
         }
         let last = audits(&entries).last().and_then(std::result::Result::ok);
         let Some(last) = last.map(|last| last.head) else {

@@ -9,7 +9,7 @@ use crate::engine::call::queued::Undelivered;
 use crate::engine::call::waiting::Waiter;
 use crate::engine::shards::EngineShard;
 use crate::engine::{Engine, Turn};
-use crate::journal::format::audit::Draft;
+use crate::journal::format::audit::entry::Draft;
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
 use crate::state::running::Running;

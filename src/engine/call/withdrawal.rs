@@ -6,7 +6,7 @@ use crate::engine::call::waiting::{Outcome, deliver};
 use crate::engine::shards::EngineShard;
 use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::journal::format::audit::Draft;
+use crate::journal::format::audit::entry::Draft;
 use crate::state::running::Running;
 use crate::state::slab::SlabRef;
 use crate::state::transition::Subject;

@@ -1,7 +1,7 @@
 //! Archives of audit entries that are damaged or missing.
 
 use crate::engine::tests::audit::{GRACE, HOUR, noticed, open, policy, written};
-use crate::journal::format::audit::Archive;
+use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::marks::{Archived, Marks};
 use crate::journal::log::memory_log::image::Image;
 use crate::value::audit::Audit;

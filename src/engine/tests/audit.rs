@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::journal::format::audit::{Archive, audits};
+use crate::journal::format::audit::archive::Archive;
+use crate::journal::format::codec::audits;
 use crate::journal::format::frame::{FrameHeader, HEADER_BYTES, open_frame};
-use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::memory_log::image::Image;
 use crate::value::audit::{Audit, AuditEntry, AuditFilter, Transition};
@@ -283,7 +284,7 @@ fn without_an_audit_log_no_byte_is_written_for_it() {
     }
     let manifest = image.manifest.unwrap();
     assert_eq!(manifest[8..12], [1, 0, 0, 0], "version 1, as before");
-    Manifest::decode(&manifest).unwrap();
+    manifest_file::decode(&manifest).unwrap();
     let link = Link::decode(&image.segments[0].link).unwrap();
     assert_eq!(link.before, 0);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::journal::format::codec;
 use crate::journal::format::frame::{FrameHeader, HEADER_BYTES, open_frame};
-use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::{
@@ -340,9 +340,9 @@ fn a_frame_that_is_not_chained_to_the_one_before_is_damage() {
 fn a_namespace_that_the_manifest_lacks_is_damage() {
     let bench = Bench::filled(3);
     bench.medium(|log| {
-        let mut manifest = Manifest::decode(&log.read_manifest()?.unwrap()).unwrap();
+        let mut manifest = manifest_file::decode(&log.read_manifest()?.unwrap()).unwrap();
         manifest.namespaces.clear();
-        log.write_manifest(&manifest.encode())
+        log.write_manifest(&manifest_file::encode(&manifest))
     });
     damaged(&bench.refused(), "namespace 1");
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::journal::log::contract::Log;
-use crate::journal::log::memory_log::MemorySession;
+use crate::journal::log::memory_log::session::MemorySession;
 
 /// What a test does before a call of the log, which is named as in [`Log`].
 pub(in crate::engine) trait Hook: Debug + Send + Sync + 'static {

@@ -11,6 +11,7 @@ use crate::engine::{EPOCH_JUMP, next_epoch};
 use crate::journal::format::codec;
 use crate::journal::format::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
 use crate::journal::format::manifest::{Manifest, NAMESPACES_MAX};
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, LowMark, Marks};
 use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::log::memory_log::image::Image;
@@ -448,7 +449,7 @@ fn a_body_of_another_length_than_its_record_says_is_damage() {
 #[test]
 fn a_manifest_with_ids_and_names_that_no_store_gives() {
     let (image, _) = written();
-    let good = Manifest::decode(image.manifest.as_ref().unwrap()).unwrap();
+    let good = manifest_file::decode(image.manifest.as_ref().unwrap()).unwrap();
     let with = |change: fn(&mut Manifest)| {
         let mut manifest = good.clone();
         manifest
@@ -460,7 +461,7 @@ fn a_manifest_with_ids_and_names_that_no_store_gives() {
             });
         change(&mut manifest);
         Image {
-            manifest: Some(manifest.encode()),
+            manifest: Some(manifest_file::encode(&manifest)),
             ..image.clone()
         }
     };

@@ -4,10 +4,11 @@ use crate::engine::audit::{CopiedArchives, copy_archives};
 use crate::engine::upkeep::recovery::identity::{lost_manifest, write_new_store};
 use crate::engine::{EPOCH_JUMP, Engine, next_epoch};
 use crate::journal::census::SegmentStats;
-use crate::journal::format::audit::Facts;
+use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::{WireRecord, entries};
 use crate::journal::format::frame::{FrameHeader, open_frame};
 use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
 use crate::journal::read::lost;
@@ -199,7 +200,7 @@ pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
         let text = "there is no finished backup in this directory: check the path";
         return Err(Error::new(ErrorKind::NotAStore, text));
     };
-    let manifest = Manifest::decode(&bytes)?;
+    let manifest = manifest_file::decode(&bytes)?;
     if !manifest.backup {
         let text = "this is a store, not a backup: open it, or make a backup of it first";
         return Err(Error::new(ErrorKind::NotAStore, text));

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::audit::Moved;
 use crate::engine::call::claim::replaced;
 use crate::journal::census::SegmentStats;
-use crate::journal::chores::Chore;
+use crate::journal::chore::Chore;
 use crate::journal::format::marks::{Archived, Link, LowMark};
 use crate::journal::log::contract::{Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST};
 use crate::journal::read::{lost, records};
@@ -212,7 +212,7 @@ impl Engine {
             let carried = self.records_carried.load(Ordering::Relaxed);
             contain(|| crate::observe::trace::compacted(segment, carried));
         }
-        self.journal.chores.tell();
+        self.journal.retries.tell();
         if let Some(error) = broken {
             // What was acknowledged may not be there any more.
             let failed = std::io::Error::other(error.to_string());
@@ -229,7 +229,7 @@ impl Engine {
         act: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         self.journal
-            .chores
+            .retries
             .attempt(chore, self.clock.mono_ms(), act)
     }
 
@@ -581,7 +581,7 @@ mod tests {
 
     use super::{Dying, Plan, SMALL_DISK_BYTES, SegmentStats, View, choose, reserve_for};
     use crate::engine::{Engine, EngineOptions};
-    use crate::journal::log::memory_log::MemoryLog;
+    use crate::journal::log::memory_log::memory_log::MemoryLog;
     use crate::runtime::clock::Clock;
     use crate::runtime::sync::Drive;
     use crate::value::durability::Durability;

@@ -5,9 +5,10 @@ use std::io;
 use crate::engine::to_u64;
 use crate::engine::upkeep::backup::Unseen;
 use crate::engine::upkeep::recovery::identity::{load_marks, read_manifest};
+use crate::journal::format::log_kind_note::LogKindNote;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::journal::log::kind::{Note, OpenLog};
+use crate::journal::log::open_log::OpenLog;
 use crate::journal::recovery::{Found, FoundSegment, recover};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::log_kind::LogKind;
@@ -33,7 +34,7 @@ pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
         clear(store, to)?;
         return Ok(Copied::default());
     }
-    let note = |kind, has_void| store.note(Note { kind, has_void });
+    let note = |kind, has_void| store.note(LogKindNote { kind, has_void });
     note(from, true).map_err(|error| Error::io("beginning to move the store", error))?;
     let built = store
         .discard(to)
@@ -119,7 +120,7 @@ fn copy(from: &dyn Log, to: &dyn Log, found: &Found) -> io::Result<Copied> {
 
 fn clear_old(store: &OpenLog, from: LogKind, to: LogKind) -> Result<()> {
     let cleared = store.discard(from).and_then(|()| {
-        store.note(Note {
+        store.note(LogKindNote {
             kind: to,
             has_void: false,
         })
@@ -144,7 +145,7 @@ fn clear(store: &OpenLog, to: LogKind) -> Result<()> {
 mod tests {
     use super::{copy, is_same};
     use crate::journal::log::contract::Log;
-    use crate::journal::log::memory_log::MemoryLog;
+    use crate::journal::log::memory_log::memory_log::MemoryLog;
     use crate::journal::recovery::{Found, FoundSegment};
 
     fn found(segments: &[(u64, u64)], last: u64, checksum: u64) -> Found {

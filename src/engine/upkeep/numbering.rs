@@ -4,7 +4,7 @@
 //! near the end of one of them still opens, and answers what it holds; nothing of it changes any
 //! more. So no number, however a log came to it, opens once and is refused from then on.
 
-use crate::journal::format::audit::AUDIT_NUMBER_MAX;
+use crate::journal::format::audit::chain::AUDIT_NUMBER_MAX;
 use crate::journal::format::frame::FRAME_NUMBER_MAX;
 use crate::journal::format::marks::SEGMENT_NUMBER_MAX;
 use crate::journal::recovery::Found;

@@ -21,7 +21,7 @@ use crate::engine::upkeep::room::Room;
 use crate::engine::upkeep::workers::Workers;
 use crate::engine::{Engine, EngineOptions, Opened, next_epoch};
 use crate::journal::census::Census;
-use crate::journal::format::audit::Facts;
+use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::{RECORD_OVERHEAD_MAX, WireRecord};
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::Marks;

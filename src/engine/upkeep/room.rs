@@ -6,7 +6,7 @@
 use crate::engine::call::admission::at_capacity;
 use crate::engine::upkeep::compaction::reserve_for;
 use crate::engine::{Engine, to_u64};
-use crate::journal::chores::Chore;
+use crate::journal::chore::Chore;
 use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::{AtomicBool, AtomicU64, Drive, Ordering};
@@ -93,7 +93,7 @@ impl Engine {
         if self.is_low(given, has_running) {
             return Err(self.disk_is_low());
         }
-        if self.journal.chores.is_failing(Chore::Prepare) {
+        if self.journal.retries.is_failing(Chore::Prepare) {
             return self.check_segment_room(0);
         }
         Ok(())
@@ -132,8 +132,8 @@ impl Engine {
     /// Refuses what needs so many frames, while no further segment can be prepared and what is left
     /// of this one belongs to those who run.
     pub(in crate::engine) fn check_segment_room(&self, frames: u64) -> Result<()> {
-        let chores = &self.journal.chores;
-        if !chores.is_failing(Chore::Prepare) {
+        let retries = &self.journal.retries;
+        if !retries.is_failing(Chore::Prepare) {
             return Ok(());
         }
         let (segment, left, bytes) = self
@@ -196,7 +196,7 @@ impl Engine {
         for (segment, frames) in self.journal.with_tail(coming) {
             let now_ms = self.clock.mono_ms();
             self.journal
-                .chores
+                .retries
                 .attempt_now(Chore::Prepare, now_ms, || {
                     let prepared = self.journal.log().prepare(segment, frames);
                     prepared.map_err(|error| Error::io(Chore::Prepare.doing(), error))

@@ -10,16 +10,16 @@ use crate::engine::upkeep::recovery::identity::{first_marks, random};
 use crate::engine::upkeep::salvage::trail::Trail;
 use crate::engine::{EPOCH_JUMP, next_epoch};
 use crate::journal::census::Census;
-use crate::journal::format::audit::genesis;
-use crate::journal::format::codec::{
-    BadRecord, Entry, WireRecord, WireRemoval, decode_entry, entries,
-};
+use crate::journal::format::audit::chain::genesis;
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::{Entry, WireRecord, WireRemoval, decode_entry, entries};
 use crate::journal::format::frame::{HEADER_BYTES, open_any};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::read_manifest_of;
-use crate::journal::log::remains::Remains;
+use crate::journal::log::directory::directory::read_manifest_of;
+use crate::journal::log::raw_store::RawStore;
 use crate::journal::salvage::{Found, Inventory, Piece, take_inventory};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
@@ -44,7 +44,7 @@ const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
 
 /// Saves what is left of a store into an empty log.
 pub(crate) fn salvage(
-    remains: &Remains,
+    remains: &RawStore,
     target: &Arc<dyn Log>,
     options: &SalvageOptions,
     meter: &mut Meter<'_>,
@@ -90,7 +90,7 @@ pub(crate) fn salvage(
 
 /// The manifest of the store, or one in its place; and whether its seed is lost.
 fn find_manifest(
-    remains: &Remains,
+    remains: &RawStore,
     inventory: &mut Inventory,
     options: &SalvageOptions,
 ) -> Result<(Manifest, bool)> {
@@ -99,7 +99,7 @@ fn find_manifest(
     let own = read
         .and_then(|bytes| bytes.ok_or_else(missing))
         .map_err(|error| Error::io("the manifest", error))
-        .and_then(|bytes| Manifest::decode(&bytes))
+        .and_then(|bytes| manifest_file::decode(&bytes))
         .and_then(|manifest| check_store(manifest, inventory));
     let error = match own {
         Ok(manifest) => return Ok((manifest, false)),
@@ -109,7 +109,7 @@ fn find_manifest(
     if let Some(directory) = &options.manifest_of {
         let doing = "reading the manifest to take instead";
         let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
-        let manifest = check_store(Manifest::decode(&bytes)?, inventory)?;
+        let manifest = check_store(manifest_file::decode(&bytes)?, inventory)?;
         return Ok((with_namespaces(manifest, options)?, false));
     }
     if options.namespaces.is_empty() {
@@ -162,7 +162,7 @@ fn with_namespaces(mut manifest: Manifest, options: &SalvageOptions) -> Result<M
 
 /// A salvage under way.
 struct Saving<'a> {
-    remains: &'a Remains,
+    remains: &'a RawStore,
     report: Salvage,
     found: Found,
     now_secs: u32,
@@ -445,7 +445,9 @@ fn commit(journal: &Journal, sync: bool) -> Result<()> {
 fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
     // Both slots say where the log ends.
     journal.raise_epoch(journal.marks().epoch)?;
-    let written = journal.log().write_manifest(&manifest.encode());
+    let written = journal
+        .log()
+        .write_manifest(&manifest_file::encode(&manifest));
     written.map_err(|error| Error::io("making the store", error))?;
     journal.close(0)
 }

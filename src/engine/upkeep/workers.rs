@@ -167,7 +167,7 @@ impl Engine {
     fn janitor_round_and_wait(&self) {
         while self.step_janitor() && !self.is_closed() {}
         let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
-        let again = self.journal.chores.next_ms().unwrap_or(at);
+        let again = self.journal.retries.next_ms().unwrap_or(at);
         let next = self.clock.park_until(at.min(again));
         self.journal.janitor.wait(next);
     }

@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::journal::format::fields::Fields;
 use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::value::fencing_token::widened_epoch;
 
@@ -24,12 +25,12 @@ const MAGIC: [u8; 8] = *b"hapaxfrm";
 /// The version of the frame and record formats: the first one with 31 bits of epoch in a token.
 pub(crate) const FORMAT_VERSION: u16 = 2;
 
-/// What stands before the records of a frame.
+/// The fields before the records of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FrameHeader {
     pub(crate) records: u32,
     pub(crate) store_id: [u8; 16],
-    /// Gap-free within the journal.
+    /// Without gaps within the journal.
     pub(crate) number: u64,
     pub(crate) epoch: u32,
     /// Store time when it was sealed, in seconds.
@@ -43,11 +44,11 @@ pub(crate) struct FrameHeader {
 /// Why bytes are not a frame of this store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BadFrame {
-    /// Not a frame, or torn or changed: nothing in it can be believed.
+    /// Not a frame, or torn or changed: nothing in it can be trusted.
     Corrupt,
     /// A frame whose checksum holds, of another store.
     ForeignStore,
-    /// A frame whose checksum holds, in a format that this version does not know.
+    /// A frame whose checksum holds, in a format that this version does not read.
     NewerFormat,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct FrameView<'a> {
 }
 
 impl FrameHeader {
-    /// Writes the whole frame to `out` and gives its checksum.
+    /// Writes the whole frame to `out` and returns its checksum.
     pub(crate) fn seal(&self, payload: &[u8], out: &mut Vec<u8>) -> u64 {
         out.clear();
         out.extend_from_slice(&MAGIC);
@@ -91,7 +92,7 @@ fn checksum(header: &[u8], payload: &[u8]) -> u64 {
     hasher.digest()
 }
 
-/// Verifies a frame. Nothing is believed before the checksum holds.
+/// Verifies a frame. Trusts nothing before the checksum holds.
 pub(crate) fn open_frame<'a>(
     bytes: &'a [u8],
     store_id: &[u8; 16],
@@ -152,14 +153,14 @@ pub(crate) fn find(bytes: &[u8]) -> Option<usize> {
         .position(|window| window == MAGIC)
 }
 
-/// Verifies the frame that begins here, of whichever store, and gives how many bytes it has.
+/// Verifies the frame of any store that begins here, and returns how many bytes it has.
 pub(crate) fn open_any(bytes: &[u8]) -> Result<(FrameView<'_>, u32), BadFrame> {
     let header = bytes.get(..HEADER_BYTES).ok_or(BadFrame::Corrupt)?;
     let mut fields = Fields(&header[16..]);
     let id: [u8; 16] = fields.take();
     let mut fields = Fields(&header[64..]);
     let payload = u32::from_le_bytes(fields.take());
-    // Checked before it is added to: nothing in a header can be believed yet.
+    // Checked before it is added to: nothing in a header can be trusted yet.
     let length = usize::try_from(payload)
         .ok()
         .filter(|length| *length <= PAYLOAD_BYTES_MAX)
@@ -169,18 +170,4 @@ pub(crate) fn open_any(bytes: &[u8]) -> Result<(FrameView<'_>, u32), BadFrame> {
         .ok_or(BadFrame::Corrupt)?;
     let length = u32::try_from(frame.len()).map_err(|_| BadFrame::Corrupt)?;
     open_frame(frame, &id).map(|view| (view, length))
-}
-
-/// Takes fixed-size fields off the front of bytes whose length was checked before.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
-
-impl Fields<'_> {
-    pub(crate) fn take<const N: usize>(&mut self) -> [u8; N] {
-        let (field, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .expect("the caller checked the length");
-        self.0 = rest;
-        *field
-    }
 }

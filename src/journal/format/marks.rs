@@ -1,9 +1,11 @@
-//! [`Marks`]: where the store is. A small synced file of two alternating slots.
+//! [`Marks`]: how far the store has come, in a small synced file of two alternating slots; and
+//! [`Link`], the marker of a segment.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::format::audit::AUDIT_NUMBER_MAX;
-use crate::journal::format::frame::{FRAME_NUMBER_MAX, Fields};
+use crate::journal::format::audit::chain::AUDIT_NUMBER_MAX;
+use crate::journal::format::fields::Fields;
+use crate::journal::format::frame::FRAME_NUMBER_MAX;
 use crate::value::audit::AuditHead;
 use crate::value::fencing_token::{EPOCH_END, widened_epoch};
 
@@ -25,10 +27,11 @@ pub(crate) struct LowMark {
     pub(crate) checksum: u64,
 }
 
-/// The last audit entry that went into an archive below the low mark, as far as there is room.
+/// The last audit entry that went into an archive below the low mark, with the part of its link that
+/// the marks have room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Archived {
-    /// 0 where there is none, or an earlier version has not taken it down.
+    /// 0 if there is none, or if an earlier version did not write it.
     number: u64,
     /// The first bytes of its link.
     link: [u8; 8],
@@ -43,24 +46,23 @@ impl Archived {
         }
     }
 
-    /// Its number, where it is known.
+    /// Its number, if it is known.
     pub(crate) fn number(self) -> Option<u64> {
         Some(self.number).filter(|number| *number > 0)
     }
 }
 
-/// Highest number of a segment. A store gets no further: one that comes near changes nothing any more.
+/// Highest number of a segment. A store that comes near refuses all changes.
 pub(crate) const SEGMENT_NUMBER_MAX: u64 = (1 << 44) - 1;
 
-/// Where the store is.
+/// How far the store has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Marks {
     pub(crate) store_id: [u8; 16],
-    /// Rises with every write, and goes on at 0 after the last: of two valid slots the one counts
-    /// that comes after the other.
+    /// Rises with every write, and wraps to 0: of two valid slots the later one counts.
     pub(crate) generation: u64,
     pub(crate) epoch: u32,
-    /// The last frame that was durable; the log may go on, it must not end before.
+    /// The last frame that was durable: the log may be longer, but not shorter.
     pub(crate) durable: u64,
     /// The checksum of that frame.
     pub(crate) durable_checksum: u64,
@@ -147,11 +149,11 @@ impl Marks {
 
     /// Whether it was written after `other`.
     pub(crate) fn is_after(&self, other: &Self) -> bool {
-        // As serial numbers are compared (RFC 1982), so that they never run out.
+        // Compared as serial numbers are (RFC 1982), so that they never run out.
         self.generation.wrapping_sub(other.generation) <= u64::MAX / 2
     }
 
-    /// The newer of two slots, and the slot to write next.
+    /// The newer of the two slots, and the slot to write next.
     pub(crate) fn newest(slots: &[Vec<u8>; 2]) -> (Option<Self>, usize) {
         let [first, second] = slots;
         match (Self::decode(first), Self::decode(second)) {
@@ -168,7 +170,7 @@ impl Marks {
 pub(crate) struct Link {
     pub(crate) store_id: [u8; 16],
     pub(crate) segment: u64,
-    /// The last valid frame before the segment; whatever follows it in the predecessor is void.
+    /// The last valid frame before the segment; what follows it in the predecessor is void.
     pub(crate) before: u64,
     pub(crate) checksum: u64,
 }

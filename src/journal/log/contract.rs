@@ -216,3 +216,6 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure to close cleanly.
     fn close(&self) -> io::Result<()>;
 }
+
+#[cfg(test)]
+pub(crate) mod conformance;

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Archived, LowMark, Marks};
 use crate::journal::log::contract::Log;
 use crate::value::error::{Error, ErrorKind, Result};
@@ -87,7 +88,7 @@ pub(crate) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
         .read_manifest()
         .map_err(|error| Error::io(doing, error))?
     {
-        return Manifest::decode(&bytes).map(Some);
+        return manifest_file::decode(&bytes).map(Some);
     }
     let segments = log
         .segments()
@@ -134,7 +135,7 @@ pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks)
     let bytes = marks.encode();
     log.write_marks(0, &bytes)
         .and_then(|()| log.write_marks(1, &bytes))
-        .and_then(|()| log.write_manifest(&manifest.encode()))
+        .and_then(|()| log.write_manifest(&manifest_file::encode(&manifest)))
         .map_err(|error| Error::io("making the store", error))
 }
 

@@ -4,8 +4,11 @@
 use crate::engine::audit::store_facts;
 use crate::engine::upkeep::salvage::{WRITE_BYTES, commit};
 use crate::journal::Journal;
-use crate::journal::format::audit::{Archive, Draft, WireAudit, audits, genesis};
-use crate::journal::log::remains::Remains;
+use crate::journal::format::audit::archive::Archive;
+use crate::journal::format::audit::chain::genesis;
+use crate::journal::format::audit::entry::{Draft, WireAudit};
+use crate::journal::format::codec::audits;
+use crate::journal::log::raw_store::RawStore;
 use crate::value::attribution::ENGINE;
 use crate::value::audit::{AuditHead, Origin, Transition};
 use crate::value::error::{Error, Result};
@@ -37,7 +40,7 @@ impl Trail {
     /// Takes the entries of every archive that is whole.
     pub(super) fn archives(
         &mut self,
-        remains: &Remains,
+        remains: &RawStore,
         journal: &Journal,
         report: &mut Salvage,
     ) -> Result<()> {
@@ -115,7 +118,7 @@ impl Trail {
             self.begin(number, journal);
         }
         report.audit_entries += 1;
-        self.append(&Draft::again(wire, facts.expires_at), journal);
+        self.append(&Draft::copy_of(wire, facts.expires_at), journal);
     }
 
     /// Looks whether it went as far as entries had gone into archives: the newest of those may be

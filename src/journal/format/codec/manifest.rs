@@ -1,10 +1,11 @@
-//! The manifest as bytes.
+//! The body of the manifest as bytes.
 
 use std::time::Duration;
 
 use bincode::Encode;
 
-use crate::journal::format::codec::{BadRecord, encode_into};
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::wire::encode_into;
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::value::audit::Audit;
 use crate::value::comparison::FingerprintPolicy;
@@ -16,7 +17,7 @@ use crate::value::policy::{AUDIT_RETENTION, OnChange, Oversize, Policy};
 /// Most bytes of a manifest.
 const MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The manifest in its file. Field order is the format.
+/// The fields of every manifest. Field order is the format.
 #[derive(Debug, Encode, bincode::Decode)]
 struct WireManifest {
     store_id: [u8; 16],
@@ -40,18 +41,18 @@ struct WireNamespace {
     outcome_only: bool,
     fingerprints: u8,
     rerun_on_change: bool,
-    /// Absent: that of the store; zero: `Sync`; else the window.
+    /// Absent for the durability of the store, 0 for `Sync`, else the window of `Interval`.
     durability_nanos: Option<u64>,
 }
 
-/// What follows the fields of every manifest in that of a salvaged store.
+/// The byte behind the fields in the manifest of a salvaged store.
 const SALVAGED: u8 = 1;
 
-/// What a manifest of version 3 has behind the fields of every manifest.
+/// What a manifest of version 3 has behind those fields.
 #[derive(Debug, Encode, bincode::Decode)]
 struct WireExtension {
     salvaged: bool,
-    /// Of each namespace, in the same order.
+    /// For each namespace, in the same order.
     audits: Vec<WireAuditPolicy>,
 }
 
@@ -61,7 +62,7 @@ struct WireAuditPolicy {
     audit_retention_nanos: u64,
 }
 
-/// Encodes the body of a manifest; its file frames it with a magic, a version and a checksum.
+/// Encodes the body of a manifest; its file adds a magic, a version and a checksum.
 pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     let wire = WireManifest {
         store_id: manifest.store_id,
@@ -86,7 +87,7 @@ pub(crate) fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     bytes
 }
 
-/// A namespace with all of its policy, as in the parts of a manifest of version 3.
+/// A namespace with its whole policy, as in a manifest of version 3.
 pub(crate) fn encode_policy(entry: &NamespaceEntry) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_into(&wire_namespace(entry), &mut bytes);
@@ -178,45 +179,54 @@ fn wire_namespace(entry: &NamespaceEntry) -> WireNamespace {
 }
 
 fn namespace_entry(wire: WireNamespace) -> Result<NamespaceEntry, BadRecord> {
-    let policy = Policy {
-        guarantee: if wire.at_most_once {
-            Guarantee::AtMostOnce
-        } else {
-            Guarantee::AtLeastOnce
-        },
-        lease: Duration::from_nanos(wire.lease_nanos),
-        retention: Duration::from_nanos(wire.retention_nanos),
-        failed_retention: wire.failed_retention_nanos.map(Duration::from_nanos),
-        attempt_retention: Duration::from_nanos(wire.attempt_retention_nanos),
-        max_attempts: wire.max_attempts,
-        max_response_bytes: usize::try_from(wire.max_response_bytes)
-            .map_err(|_| BadRecord::Malformed)?,
-        oversize: if wire.outcome_only {
-            Oversize::OutcomeOnly
-        } else {
-            Oversize::Refuse
-        },
-        fingerprints: match wire.fingerprints {
-            0 => FingerprintPolicy::Required,
-            1 => FingerprintPolicy::Optional,
-            2 => FingerprintPolicy::Ignored,
-            other => return Err(BadRecord::UnknownKind(other)),
-        },
-        on_change: if wire.rerun_on_change {
-            OnChange::Rerun
-        } else {
-            OnChange::Refuse
-        },
-        audit: Audit::Off,
-        audit_retention: AUDIT_RETENTION,
-        durability: wire.durability_nanos.map(|nanos| match nanos {
-            0 => Durability::Sync,
-            nanos => Durability::Interval(Duration::from_nanos(nanos)),
-        }),
-    };
+    let policy = wire.policy()?;
     Ok(NamespaceEntry {
         id: NamespaceId(wire.id),
         name: wire.name,
         policy,
     })
+}
+
+impl WireNamespace {
+    /// The policy, without its audit log.
+    fn policy(&self) -> Result<Policy, BadRecord> {
+        let max_response_bytes =
+            usize::try_from(self.max_response_bytes).map_err(|_| BadRecord::Malformed)?;
+        Ok(Policy {
+            guarantee: match self.at_most_once {
+                true => Guarantee::AtMostOnce,
+                false => Guarantee::AtLeastOnce,
+            },
+            lease: Duration::from_nanos(self.lease_nanos),
+            retention: Duration::from_nanos(self.retention_nanos),
+            failed_retention: self.failed_retention_nanos.map(Duration::from_nanos),
+            attempt_retention: Duration::from_nanos(self.attempt_retention_nanos),
+            max_attempts: self.max_attempts,
+            max_response_bytes,
+            oversize: match self.outcome_only {
+                true => Oversize::OutcomeOnly,
+                false => Oversize::Refuse,
+            },
+            fingerprints: match self.fingerprints {
+                0 => FingerprintPolicy::Required,
+                1 => FingerprintPolicy::Optional,
+                2 => FingerprintPolicy::Ignored,
+                other => return Err(BadRecord::UnknownKind(other)),
+            },
+            on_change: match self.rerun_on_change {
+                true => OnChange::Rerun,
+                false => OnChange::Refuse,
+            },
+            audit: Audit::Off,
+            audit_retention: AUDIT_RETENTION,
+            durability: self.durability_nanos.map(durability),
+        })
+    }
+}
+
+fn durability(nanos: u64) -> Durability {
+    match nanos {
+        0 => Durability::Sync,
+        nanos => Durability::Interval(Duration::from_nanos(nanos)),
+    }
 }

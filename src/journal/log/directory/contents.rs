@@ -1,43 +1,30 @@
-//! What lies in a directory, looked at before anything in it is changed.
+//! [`Contents`]: what a directory holds, looked at before anything in it is changed.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
-use crate::journal::format::manifest::Manifest;
+use crate::journal::format::log_kind_note::LogKindNote;
+use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
-use crate::journal::log::directory::{
-    LOGKIND, LOGKIND_NEW, MANIFEST, MANIFEST_NEW, MARKS, RESERVE, SEGMENTS, UNFINISHED, archives,
-    named, read_slot,
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::files::{named, remove_all_if_there};
+use crate::journal::log::directory::layout::{
+    LOCK, LOGKIND, MANIFEST, MARKS, NAMES, SEGMENTS, UNFINISHED,
 };
-use crate::journal::log::kind::{Note, is_segment_name};
-use crate::journal::log::lock::LOCK;
-use crate::journal::log::place::Place;
+use crate::journal::log::directory::marks_file::read_slots;
+use crate::journal::log::directory::{segment_name, unfinished};
 
-/// Names that a store may have in its directory.
-const OURS: &[&str] = &[
-    LOCK,
-    MANIFEST,
-    MANIFEST_NEW,
-    MARKS,
-    RESERVE,
-    LOGKIND,
-    LOGKIND_NEW,
-    SEGMENTS,
-    UNFINISHED,
-    archives::AUDIT,
-];
-
-/// What a file system puts into an empty directory by itself.
+/// A folder that a file system puts into its root by itself.
 const LOST_AND_FOUND: &str = "lost+found";
 
 /// What a directory holds.
 #[derive(Debug)]
 pub(crate) enum Contents {
     Nothing,
-    /// A store that was begun and never made: nothing was written to it.
+    /// A store whose creation was cut short: nothing was written to it.
     Begun,
     /// A store, or what is left of one.
     Store,
-    /// A copy that is not all there: what it was to become.
+    /// A copy that is not whole: what it was to become.
     Unfinished(String),
     /// Something else, and why it is no store.
     Other(String),
@@ -45,72 +32,58 @@ pub(crate) enum Contents {
 
 /// Looks into a directory.
 ///
-/// One damaged file does not make a store something else: where one part of a store is known by its
-/// bytes or its name, the others are damaged or lost, and opening it says so.
-pub(crate) fn look_at(place: &Place) -> io::Result<Contents> {
-    let read = |name: &str| {
-        let file = place.join(name);
-        match file.is_file() {
-            true => file
-                .read_if_there()
-                .map_err(|error| named(&error, "read", &file)),
-            false => Ok(None),
-        }
-    };
-    if let Some(note) = read(UNFINISHED)? {
-        let note = String::from_utf8_lossy(&note);
-        let note = match note.trim() {
-            // A crash has taken what it says.
-            "" => "a copy",
-            note => note,
-        };
-        return Ok(Contents::Unfinished(note.to_owned()));
+/// A store stays a store when one of its files is damaged: if the bytes or the name of any part show
+/// a store, the other parts are damaged or lost, and opening it says so.
+pub(crate) fn look_at(directory: &AnchoredPath) -> io::Result<Contents> {
+    if let Some(note) = read(directory, UNFINISHED)? {
+        return Ok(Contents::Unfinished(unfinished::decode(&note)));
     }
-    let manifest = read(MANIFEST)?;
+    let manifest = read(directory, MANIFEST)?;
     let is_known = manifest
         .as_ref()
-        .is_some_and(|bytes| Manifest::is_one(bytes));
-    if is_known || has_traces(place, manifest.is_some(), read(LOGKIND)?)? {
+        .is_some_and(|bytes| manifest_file::is_one(bytes));
+    if is_known || has_traces(directory, manifest.is_some())? {
         return Ok(Contents::Store);
     }
     if manifest.is_some() {
         let reason = "its file MANIFEST is not one of hapax".to_owned();
         return Ok(Contents::Other(reason));
     }
-    let names = place
-        .names()
-        .map_err(|error| named(&error, "list", place))?;
-    let mut contents = Contents::Nothing;
-    for name in names {
-        match name.to_string_lossy() {
-            name if name == LOST_AND_FOUND => {}
-            name if OURS.contains(&&*name) => contents = Contents::Begun,
-            name => return Ok(Contents::Other(format!("it holds {name}"))),
-        }
-    }
-    Ok(contents)
+    look_at_names(directory)
 }
 
-/// Whether something else than the manifest shows that there is, or was, a store.
-fn has_traces(place: &Place, has_manifest: bool, note: Option<Vec<u8>>) -> io::Result<bool> {
-    let marks = place.join(MARKS);
-    let marks = match marks.is_file() {
+/// The bytes of a file in the directory; `None` if there is no such file.
+fn read(directory: &AnchoredPath, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let file = directory.join(name);
+    match file.is_file() {
+        true => file
+            .read_if_there()
+            .map_err(|error| named(&error, "read", &file)),
+        false => Ok(None),
+    }
+}
+
+/// Whether anything besides the manifest shows that there is, or was, a store.
+fn has_traces(directory: &AnchoredPath, has_manifest: bool) -> io::Result<bool> {
+    let note = read(directory, LOGKIND)?;
+    let marks = directory.join(MARKS);
+    let slots = match marks.is_file() {
         true => marks
             .open()
-            .and_then(|file| Ok([read_slot(&file, 0)?, read_slot(&file, 1)?]))
+            .and_then(|file| read_slots(&file))
             .map_err(|error| named(&error, "read", &marks))?,
         false => Default::default(),
     };
-    let marks = Marks::newest(&marks).0;
-    // What is begun has its marks before its manifest, and an epoch only after it.
-    let is_marked = marks.is_some_and(|marks| marks.epoch > 0);
-    let is_noted = note.is_some_and(|bytes| Note::decode(&bytes).is_ok());
-    let is_named = place.join(MARKS).is_file() && place.join(SEGMENTS).is_folder();
-    Ok(is_marked || (has_manifest && (is_noted || is_named)) || has_segments(place)?)
+    let newest = Marks::newest(&slots).0;
+    // Creation writes the marks before the manifest, and an epoch only after it.
+    let is_marked = newest.is_some_and(|marks| marks.epoch > 0);
+    let is_noted = note.is_some_and(|bytes| LogKindNote::decode(&bytes).is_ok());
+    let is_named = marks.is_file() && directory.join(SEGMENTS).is_folder();
+    Ok(is_marked || (has_manifest && (is_noted || is_named)) || has_segments(directory)?)
 }
 
-fn has_segments(place: &Place) -> io::Result<bool> {
-    let segments = place.join(SEGMENTS);
+fn has_segments(directory: &AnchoredPath) -> io::Result<bool> {
+    let segments = directory.join(SEGMENTS);
     if !segments.is_folder() {
         return Ok(false);
     }
@@ -119,22 +92,29 @@ fn has_segments(place: &Place) -> io::Result<bool> {
         .map_err(|error| named(&error, "list", &segments))?;
     Ok(names
         .iter()
-        .any(|name| is_segment_name(&name.to_string_lossy())))
+        .any(|name| segment_name::is_of_any(&name.to_string_lossy())))
 }
 
-/// Removes what a copy that was cut short has left, but for the note that says so.
-pub(super) fn clear(place: &Place) -> io::Result<()> {
-    for name in OURS
-        .iter()
-        .filter(|name| ![LOCK, UNFINISHED].contains(name))
-    {
-        let left = place.join(name);
-        match left.remove_all() {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(named(&error, "remove", &left));
-            }
-            _ => {}
+/// What a directory without a trace of a store holds, by its names.
+fn look_at_names(directory: &AnchoredPath) -> io::Result<Contents> {
+    let names = directory
+        .names()
+        .map_err(|error| named(&error, "list", directory))?;
+    let mut contents = Contents::Nothing;
+    for name in names {
+        match name.to_string_lossy() {
+            name if name == LOST_AND_FOUND => {}
+            name if NAMES.contains(&&*name) => contents = Contents::Begun,
+            name => return Ok(Contents::Other(format!("it holds {name}"))),
         }
     }
-    Ok(())
+    Ok(contents)
+}
+
+/// Removes what an unfinished copy has left, except the note that says so.
+pub(crate) fn clear(directory: &AnchoredPath) -> io::Result<()> {
+    NAMES
+        .iter()
+        .filter(|name| ![LOCK, UNFINISHED].contains(name))
+        .try_for_each(|name| remove_all_if_there(&directory.join(name)))
 }

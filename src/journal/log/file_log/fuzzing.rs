@@ -1,18 +1,19 @@
-//! The reader of a segment's file, as the fuzzer drives it.
+//! What fuzz targets reach of the reader of a segment's file.
 
 use std::io;
 use std::path::Path;
 
-use crate::journal::log::file_log::format::{Header, Lead};
-use crate::journal::log::place::Place;
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::file_log::file_kind::{FileKind, look_at};
+use crate::journal::log::file_log::header::Header;
+use crate::journal::log::file_log::lead::Lead;
+use crate::journal::log::file_log::segment::Segment;
 
-use crate::journal::log::file_log::segment::{Kind, Segment, look_at};
-
-/// Reads a segment in one go, again, and frame by frame. `None` for a file that is no segment.
+/// Reads a segment in one go, again, and frame by frame. `None` if the file is no segment.
 pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u32, Vec<u8>)>>> {
-    let folder = Place::at(path.parent().unwrap_or(path))?;
+    let folder = AnchoredPath::at(path.parent().unwrap_or(path))?;
     let path = &folder.join(path.file_name().unwrap_or_default());
-    let Kind::Segment(header) = look_at(path, number)? else {
+    let FileKind::Segment(header) = look_at(path, number)? else {
         return Ok(None);
     };
     let segment = Segment::closed(path.clone(), header.clone());
@@ -38,7 +39,7 @@ pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u
             "a frame is read as it was found"
         );
     }
-    // Stopped early, it must not take what it saw for all there is.
+    // A scan that stops early must not take what it saw for everything.
     let other = Segment::closed(path.clone(), header);
     other.read_all(&mut |_, _| false)?;
     assert_eq!(
@@ -46,18 +47,18 @@ pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u
         frames,
         "a scan that stopped early hides nothing"
     );
-    // Cutting off what is zero loses nothing.
+    // Cutting off the zeros loses nothing.
     segment.give_back()?;
     let cut = look_at(path, number)?;
     assert!(
-        matches!(cut, Kind::Segment(_)),
+        matches!(cut, FileKind::Segment(_)),
         "a segment stays one: {cut:?}"
     );
     assert_eq!(read_all(&segment)?, frames, "only zeros were cut off");
     Ok(Some(frames))
 }
 
-/// The block at the front of a segment's file; of no bytes for a link that is too long.
+/// The block at the front of a segment's file; empty if the link is too long.
 pub(crate) fn header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
     let header = Header {
         number,
@@ -67,7 +68,7 @@ pub(crate) fn header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
     header.encode().unwrap_or_default()
 }
 
-/// What stands before a frame of so many bytes.
+/// The lead of a frame of so many bytes.
 pub(crate) fn lead(number: u64, salt: u64, index: u32, bytes: u32) -> Vec<u8> {
     Lead { index, bytes }.encode(number, salt).to_vec()
 }

@@ -1,16 +1,20 @@
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::DirectoryOptions;
-use crate::journal::log::file_log::format::{HEADER_BYTES, Header, LEAD_BYTES, Lead};
-use crate::journal::log::file_log::*;
-use crate::journal::log::memory_log::conformance::{check_frames, frame};
+use crate::journal::log::contract::conformance::{check_frames, frame};
+use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::log::directory::directory::Directory;
+use crate::journal::log::directory::directory_options::DirectoryOptions;
+use crate::journal::log::file_log::file_log::FileLog;
+use crate::journal::log::file_log::header::{BadHeader, HEADER_BYTES, Header};
+use crate::journal::log::file_log::lead::{LEAD_BYTES, Lead, align};
+use crate::journal::log::file_log::segment_writer::FIRST_BYTES;
 
 const OPTIONS: DirectoryOptions = DirectoryOptions {
     create: true,
@@ -102,11 +106,7 @@ fn a_header_that_is_not_whole_is_none() {
     for at in 0..552 {
         let mut bad = block.clone();
         bad[at] ^= 1;
-        assert_eq!(
-            Header::decode(&bad),
-            Err(format::BadHeader::Corrupt),
-            "byte {at}"
-        );
+        assert_eq!(Header::decode(&bad), Err(BadHeader::Corrupt), "byte {at}");
         assert!(Header::decode(&block[..at]).is_err());
     }
     let long = Header {
@@ -118,10 +118,7 @@ fn a_header_that_is_not_whole_is_none() {
     newer[8] = 2;
     let checksum = xxhash_rust::xxh3::xxh3_64(&newer[..544]).to_le_bytes();
     newer[544..552].copy_from_slice(&checksum);
-    assert_eq!(
-        Header::decode(&newer),
-        Err(format::BadHeader::NewerFormat(2))
-    );
+    assert_eq!(Header::decode(&newer), Err(BadHeader::NewerFormat(2)));
 
     let root = TempDir::new().unwrap();
     drop(filled(root.path(), &frames(1)));
@@ -352,7 +349,7 @@ fn damaged_frames() -> Vec<Vec<u8>> {
 /// Where the lead of one of [`damaged_frames`] begins.
 fn lead_of(index: u64) -> u64 {
     (0..index).fold(HEADER_BYTES as u64, |at, index| {
-        format::align(at + 24 + 60_000 + index)
+        align(at + 24 + 60_000 + index)
     })
 }
 
@@ -441,11 +438,8 @@ fn nothing_within_a_frame_is_taken_for_a_frame() {
     drop(log);
     // The second frame, copied over the first one: out of order, so it is not shown twice.
     let mut copy = [0; 64];
-    file.read_exact_at(
-        &mut copy,
-        format::align((HEADER_BYTES + 24 + first.len()) as u64),
-    )
-    .unwrap();
+    file.read_exact_at(&mut copy, align((HEADER_BYTES + 24 + first.len()) as u64))
+        .unwrap();
     file.write_all_at(&copy, HEADER_BYTES as u64 + 64).unwrap();
     let log = open(root.path());
     log.segments().unwrap();

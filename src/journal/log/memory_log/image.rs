@@ -1,4 +1,4 @@
-//! [`Image`]: all that lies on a medium in memory, to be changed at will and opened again.
+//! [`Image`]: everything on a medium in memory, to be changed at will and opened again.
 
 #![cfg_attr(
     not(fuzzing),
@@ -7,16 +7,17 @@
 
 use std::io::ErrorKind;
 
-use crate::journal::log::memory_log::{Medium, MemoryLog, Stored};
+use crate::journal::log::memory_log::medium::{Medium, StoredSegment};
+use crate::journal::log::memory_log::memory_log::MemoryLog;
 
-/// All that lies on a medium.
+/// Everything on a medium.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[allow(
     clippy::exhaustive_structs,
-    reason = "tests and fuzzers put it together from parts"
+    reason = "tests and fuzzers build it from parts"
 )]
 pub struct Image {
-    /// The bytes of the manifest, if there is one.
+    /// The bytes of the manifest; `None` before it is written.
     pub manifest: Option<Vec<u8>>,
     /// Both slots of the marks.
     pub marks: [Vec<u8>; 2],
@@ -26,11 +27,11 @@ pub struct Image {
     pub archives: Vec<(u64, Vec<u8>)>,
 }
 
-/// All that lies in a segment.
+/// Everything in a segment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[allow(
     clippy::exhaustive_structs,
-    reason = "tests and fuzzers put it together from parts"
+    reason = "tests and fuzzers build it from parts"
 )]
 pub struct SegmentImage {
     /// Its number in the list of the log.
@@ -42,10 +43,10 @@ pub struct SegmentImage {
 }
 
 impl MemoryLog {
-    /// What lies on the medium.
+    /// A copy of everything on the medium.
     pub(crate) fn image(&self) -> Image {
         let medium = self.medium.lock();
-        let segment = |(number, stored): (&u64, &Stored)| SegmentImage {
+        let segment = |(number, stored): (&u64, &StoredSegment)| SegmentImage {
             number: *number,
             link: stored.link.clone(),
             frames: stored.frames.clone(),
@@ -58,10 +59,10 @@ impl MemoryLog {
         }
     }
 
-    /// A medium that holds this and nothing else.
+    /// A medium that holds exactly this.
     pub(crate) fn of_image(image: Image) -> Self {
         let stored = |segment: SegmentImage| {
-            let stored = Stored {
+            let stored = StoredSegment {
                 link: segment.link,
                 durable: segment.frames.len(),
                 frames: segment.frames,

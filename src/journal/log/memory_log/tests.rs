@@ -1,6 +1,11 @@
-use crate::journal::log::memory_log::conformance;
-use crate::journal::log::memory_log::conformance::check_frames;
-use crate::journal::log::memory_log::*;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use crate::journal::log::contract::Log;
+use crate::journal::log::contract::conformance;
+use crate::journal::log::contract::conformance::check_frames;
+use crate::journal::log::memory_log::memory_log::MemoryLog;
+use crate::journal::log::memory_log::session::MemorySession;
 
 fn filled(log: &MemoryLog, synced: u32, unsynced: u32) -> MemorySession {
     let session = log.session().unwrap();

@@ -2,82 +2,59 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 
 use crate::journal::log::contract::{SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::{named, replace_file, sync_directory, sync_file};
-use crate::journal::log::lock::LOCK_ROUND;
-use crate::journal::log::place::{Place, take_standard_streams};
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::files::{
+    named, remove_all_if_there, sync_directory, sync_file,
+};
+use crate::journal::log::directory::lock::LOCK_ROUND;
+use crate::journal::log::directory::standard_streams;
+use crate::journal::log::sled_log::db_file::{BLOBS, CONF, DB, open_db};
+use crate::journal::log::sled_log::marker::{self, Marker};
+use crate::journal::log::sled_log::preconditions::{check_clock, check_threads};
+use crate::journal::log::sled_log::sled_call::{guarded, is_locked};
 
-use crate::journal::log::sled_log::messages;
-use crate::journal::log::sled_log::messages::Layout;
-
-/// sled's log.
-pub(crate) const DB: &str = "db";
-
-const CONF: &str = "conf";
-const BLOBS: &str = "blobs";
-const READY: &str = "ready";
-const READY_NEW: &str = "ready.new";
-
-/// All that sled may write into `conf`, its checksum included: another block size, version or
-/// compression would change what every byte of `db` means, and sled takes an empty one as new.
-pub(super) const CONF_BYTES: &[u8] =
-    b"segment_size: 524288\nuse_compression: false\nversion: 0.34\nv\x19\x51\xC1";
-
-/// Keys beyond the last frame, so that the last leaf that holds one is as short as the others.
+/// Keys beyond the last frame, so that the last leaf with a frame is as short as the others.
 const SPARE_KEYS: u32 = 32;
 
-/// Most bytes of a segment's marker.
-const LINK_BYTES_MAX: usize = 512;
-
-/// What sled may keep of what it has written; it takes no notice below some tens of MiB.
+/// Bytes that sled may cache of what it has written; it ignores limits below some tens of MiB.
 const CACHE_BYTES: u64 = 8 << 20;
 
-/// Rounds of waiting for sled's own lock, held a moment longer by a thread that is just ending.
+/// Rounds of waiting for sled's own lock, which a thread that is just ending may still hold.
 const OPEN_ROUNDS: u32 = 100;
 
 /// A sled database with a key for each frame, written at most once.
 #[derive(Debug)]
 pub(super) struct Folder {
-    path: Place,
-    /// Keys that frames may have; the spare ones follow.
+    path: AnchoredPath,
+    /// How many keys frames may have; the spare keys follow.
     frames: u32,
     /// `None` once closed.
     database: Option<sled::Db>,
-    /// The folder itself, through which sled finds its files for as long as it is open.
-    _held: Place,
-    /// Another handle on sled's file, older than the first write through sled's own: what makes
-    /// things durable, since sled does not, and what hears of every lost write.
+    /// The folder itself, through which sled finds its files while it is open.
+    _held: AnchoredPath,
+    /// Another handle on sled's file, opened before the first write through sled's own. It makes
+    /// writes durable, which sled does not, and is told of every lost write.
     db: File,
-    /// What becomes the marker, while the folder is no segment.
+    /// The prepared marker, while the folder is no segment.
     marker: Option<Marker>,
-    /// A forked child must leave the database alone, even on dropping it.
+    /// The process that opened it: a forked child must not touch the database, not even to drop it.
     process: u32,
 }
 
-/// A file that only has to be filled in and renamed, and the folder that it lies in: beginning a
-/// segment takes no descriptor, no file and no room that was not there when it was prepared.
-#[derive(Debug)]
-struct Marker {
-    file: File,
-    folder: File,
-}
-
 impl Folder {
-    /// Makes the database with all its keys, durably, for so many frames at least. Whatever was
-    /// there and had not become ready is discarded.
+    /// Makes the database with all its keys, durably, for at least so many frames. Discards a folder
+    /// that was not ready.
     ///
-    /// The keys come first because sled splits its leaves by their number of keys: when they are
-    /// all there, a frame is one change of one leaf, and nothing is ever written twice.
-    pub(super) fn create(path: &Place, frames: u32) -> io::Result<Self> {
-        if path.join(READY).exists() {
-            let what = format!("{} is in use", path);
+    /// The keys come first because sled splits its leaves by their number of keys: once all keys
+    /// exist, a frame is one change of one leaf, and nothing is ever written twice.
+    pub(super) fn create(path: &AnchoredPath, frames: u32) -> io::Result<Self> {
+        if marker::exists(path) {
+            let what = format!("{path} is in use");
             return Err(io::Error::new(ErrorKind::AlreadyExists, what));
         }
-        discard(path)?;
+        remove_all_if_there(path)?;
         path.create_folder()
             .map_err(|error| named(&error, "create", path))?;
         let db_path = path.join(DB);
@@ -98,19 +75,19 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Writes the marker that makes the folder a segment; durable on return. Where that fails, it can
-    /// be tried again.
+    /// Writes the marker that makes the folder a segment; durable on return. It can be tried again
+    /// after a failure.
     pub(super) fn begin(&mut self, link: &[u8]) -> io::Result<()> {
         match &self.marker {
             Some(marker) => marker.begin(&self.path, link)?,
-            None => write_link(&self.path, link)?,
+            None => marker::write_link(&self.path, link)?,
         }
         self.marker = None;
         Ok(())
     }
 
-    /// Opens a database that was closed, or left by a process that died.
-    pub(super) fn open(path: &Place) -> io::Result<Self> {
+    /// Opens a database that was closed, or that a process left when it died.
+    pub(super) fn open(path: &AnchoredPath) -> io::Result<Self> {
         let db = open_db(path)?;
         remove_unfinished_snapshots(path)?;
         let mut folder = Self::start(path, db)?;
@@ -127,7 +104,7 @@ impl Folder {
     }
 
     /// How many frames the keys are for. All keys were durable before the folder became ready, so
-    /// their number says it, and a number that no folder is made with says that some are lost.
+    /// their number says it; a number that no folder is made with means that some are lost.
     fn count_frames(&self) -> io::Result<u32> {
         let last = self.attempt("read", ErrorKind::InvalidData, |database| database.last())?;
         let last =
@@ -143,7 +120,7 @@ impl Folder {
             })
     }
 
-    /// Writes a frame under its key, which must be empty.
+    /// Writes a frame under its key, whose value must be empty.
     pub(super) fn insert(&self, index: u32, frame: &[u8]) -> io::Result<()> {
         let before = self.attempt("write", ErrorKind::Other, |database| {
             database.insert(key(index), frame)
@@ -168,7 +145,7 @@ impl Folder {
             .map_err(|error| named(&error, "sync", self.path.join(DB)))
     }
 
-    /// Reads a frame; `None` when its key is empty.
+    /// Reads a frame; `None` if the value of its key is empty.
     pub(super) fn get(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
         let value = self.attempt("read", ErrorKind::InvalidData, |database| {
             database.get(key(index))
@@ -189,15 +166,15 @@ impl Folder {
     }
 
     /// Starts sled on the folder.
-    fn start(path: &Place, db: File) -> io::Result<Self> {
+    fn start(path: &AnchoredPath, db: File) -> io::Result<Self> {
         check_clock()?;
         check_threads()?;
-        take_standard_streams()?;
+        standard_streams::occupy()?;
         let held = path.hold().map_err(|error| named(&error, "open", path))?;
         let place = held.path_for_others()?;
         let open = || {
             let config = sled::Config::default();
-            // No `flush_every_ms`: its thread swallows errors. The block size is the default one.
+            // Without `flush_every_ms`, whose thread swallows errors. The block size is the default.
             config
                 .path(&place)
                 .flush_every_ms(None)
@@ -221,11 +198,11 @@ impl Folder {
             }
             std::thread::park_timeout(LOCK_ROUND);
         }
-        let what = format!("{} is still locked", path);
+        let what = format!("{path} is still locked");
         Err(io::Error::new(ErrorKind::WouldBlock, what))
     }
 
-    /// Makes all of a new folder durable, and its name.
+    /// Makes a new folder durable, with its name and all that is in it.
     fn sync_all(&self) -> io::Result<()> {
         self.db
             .sync_all()
@@ -249,18 +226,18 @@ impl Folder {
         }
     }
 
-    /// Drops the database, which syncs and panics when that fails.
+    /// Drops the database, which then syncs, and panics if that fails.
     fn shut(&mut self) -> io::Result<()> {
         let Some(database) = self.database.take() else {
             return Ok(());
         };
         if self.process != std::process::id() {
-            // sled would wait for threads that only the parent has.
+            // sled would wait for threads that exist only in the parent.
             Box::leak(Box::new(database));
             return Ok(());
         }
-        // Closing may write files of its own.
-        let _ = take_standard_streams();
+        // Closing may create files.
+        let _ = standard_streams::occupy();
         guarded("close", &self.path, ErrorKind::Other, || {
             drop(database);
             Ok(())
@@ -270,161 +247,23 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Whoever wants to hear of an error calls `close`.
+        // A caller that wants to hear of an error calls `close`.
         let _ = self.shut();
     }
 }
 
-/// Refuses to start sled where it would panic: it counts nanoseconds since 1970.
-pub(super) fn check_clock() -> io::Result<()> {
-    if crate::runtime::clock::is_before_1970() {
-        let what = "the wall clock of this machine stands before 1970, where sled cannot run: set the clock, or move the store to plain files with Store::move_log";
-        return Err(io::Error::other(what));
-    }
-    Ok(())
-}
-
-/// Refuses to start sled where it would wait for ever: it starts threads with its first write, for
-/// all databases of the process, and goes on where the system gives it none.
-fn check_threads() -> io::Result<()> {
-    static PROBED: OnceLock<()> = OnceLock::new();
-    if PROBED.get().is_none() {
-        let probe = crate::runtime::sync::spawn("hapax-probe", || {}).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot start a thread for sled: {error}"),
-            )
-        })?;
-        let _ = probe.join();
-        let _ = PROBED.set(());
-    }
-    Ok(())
-}
-
-/// Opens sled's file, once `conf` is known to be as expected, and makes it durable: what a killed
-/// process has written may still be on its way.
-pub(super) fn open_db(path: &Place) -> io::Result<File> {
-    let conf = path.join(CONF);
-    let bytes = conf.read().map_err(|error| named(&error, "read", &conf))?;
-    if bytes != CONF_BYTES {
-        let what = format!("{} is not as it was written", conf);
-        return Err(io::Error::new(ErrorKind::InvalidData, what));
-    }
-    let db = path.join(DB);
-    let file = db.open().map_err(|error| named(&error, "open", &db))?;
-    file.sync_data()
-        .map_err(|error| named(&error, "sync", &db))?;
-    Ok(file)
-}
-
-/// Checks what makes this use of sled safe: no values in files of their own, which nobody syncs,
-/// and no block written twice.
-pub(super) fn check_layout(path: &Place, db: &File) -> io::Result<()> {
-    let blobs = path.join(BLOBS);
-    let names = blobs.names();
-    let names = names.map_err(|error| named(&error, "list", &blobs))?;
-    let broken = match messages::layout(db)? {
-        _ if !names.is_empty() => "values in files of their own".to_owned(),
-        Layout::Recycled(offset) => format!("the block at {offset} written twice"),
-        Layout::Torn(offset) => format!("no header in the block at {offset}"),
-        Layout::WriteOnce => return Ok(()),
-    };
-    let what = format!("{} has {broken}", path);
-    Err(io::Error::new(ErrorKind::InvalidData, what))
-}
-
-impl Marker {
-    fn prepare(path: &Place) -> io::Result<Self> {
-        let new = path.join(READY_NEW);
-        let make = || {
-            let file = new.create()?;
-            file.write_all_at(&[0; LINK_BYTES_MAX], 0)?;
-            file.sync_all()?;
-            let folder = path.open()?;
-            Ok(Self { file, folder })
-        };
-        make().map_err(|error: io::Error| named(&error, "create", &new))
-    }
-
-    fn begin(&self, path: &Place, link: &[u8]) -> io::Result<()> {
-        check_link(link)?;
-        let (new, ready) = (path.join(READY_NEW), path.join(READY));
-        let begin = || {
-            self.file.write_all_at(link, 0)?;
-            self.file.set_len(link.len() as u64)?;
-            self.file.sync_all()?;
-            match new.rename(&ready) {
-                // An earlier try came this far.
-                Err(error) if error.kind() == ErrorKind::NotFound && is_ready(path) => {}
-                renamed => renamed?,
-            }
-            self.folder.sync_all()
-        };
-        begin().map_err(|error| named(&error, "write", &ready))
-    }
-}
-
-fn check_link(link: &[u8]) -> io::Result<()> {
-    if link.len() > LINK_BYTES_MAX {
-        let what = format!("a marker of {} bytes is too long", link.len());
-        return Err(io::Error::new(ErrorKind::InvalidInput, what));
-    }
-    Ok(())
-}
-
-/// Writes the marker that makes a folder a segment.
-pub(super) fn write_link(path: &Place, link: &[u8]) -> io::Result<()> {
-    check_link(link)?;
-    replace_file(path, READY_NEW, READY, link)
-}
-
-/// Reads the marker.
-pub(crate) fn read_link(path: &Place) -> io::Result<Vec<u8>> {
-    let ready = path.join(READY);
-    ready.read().map_err(|error| named(&error, "read", &ready))
-}
-
-/// Whether the folder is a segment.
-pub(super) fn is_ready(path: &Place) -> bool {
-    path.join(READY).is_file()
-}
-
-/// Whether anything was ever written to the folder; the marker comes before the first frame.
-pub(super) fn holds_values(path: &Place) -> io::Result<bool> {
-    let db = path.join(DB);
-    let file = match db.open() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        result => result.map_err(|error| named(&error, "open", &db))?,
-    };
-    let mut holds = false;
-    messages::each(&file, &mut |found| {
-        holds |= found.is_intact();
-        Ok(!holds)
-    })
-    .map_err(|error| named(&error, "read", &db))?;
-    Ok(holds)
-}
-
-/// Deletes a folder that is no segment, or no longer one.
-pub(super) fn discard(path: &Place) -> io::Result<()> {
-    match path.remove_all() {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
-        _ => Ok(()),
-    }
-}
-
-/// Takes from others what sled has made for them too; the folder around it keeps them out already.
-fn make_private(folder: &Place) -> io::Result<()> {
+/// Takes the permissions of group and others away, which sled gives. The folder above keeps them out
+/// already.
+fn make_private(folder: &AnchoredPath) -> io::Result<()> {
     [CONF, BLOBS].iter().try_for_each(|name| {
-        let place = folder.join(name);
-        place
-            .make_private()
-            .map_err(|error| named(&error, "take the permissions of others from", &place))
+        let path = folder.join(name);
+        path.make_private()
+            .map_err(|error| named(&error, "take the permissions of others from", &path))
     })
 }
 
-/// Removes snapshots that a crash has cut short: sled would take one for finished, and fail.
-fn remove_unfinished_snapshots(path: &Place) -> io::Result<()> {
+/// Removes snapshots that a crash has cut short: sled would take one for complete, and fail.
+fn remove_unfinished_snapshots(path: &AnchoredPath) -> io::Result<()> {
     let remove = || {
         for name in path.names()? {
             let text = name.to_string_lossy();
@@ -437,46 +276,8 @@ fn remove_unfinished_snapshots(path: &Place) -> io::Result<()> {
     remove().map_err(|error| named(&error, "clear", path))
 }
 
-/// Runs something of sled, whose answer to much that is wrong is a panic.
-fn guarded<T>(
-    what: &str,
-    path: &Place,
-    panicked: ErrorKind,
-    act: impl FnOnce() -> sled::Result<T>,
-) -> io::Result<T> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => result.map_err(|error| named(&translate(error), what, path)),
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            let text = text.unwrap_or("no message");
-            Err(named(
-                &io::Error::new(panicked, format!("sled panicked: {text}")),
-                what,
-                path,
-            ))
-        }
-    }
-}
-
-fn translate(error: sled::Error) -> io::Error {
-    match error {
-        // sled hides the one kind that is worth another try.
-        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
-            io::Error::new(ErrorKind::WouldBlock, error)
-        }
-        sled::Error::Io(error) => error,
-        sled::Error::Corruption { .. } => io::Error::new(ErrorKind::InvalidData, error),
-        other => io::Error::other(other),
-    }
-}
-
-fn is_locked(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::WouldBlock
-}
-
-/// Frames that a folder is made for where so many are needed: one of few sizes, so that a folder
-/// which has lost keys is not taken for a smaller one.
+/// The room that a folder is made with for so many frames: one of few sizes, so that a folder which
+/// has lost keys is not taken for a smaller one.
 fn room_for(frames: u32) -> u32 {
     frames
         .clamp(SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX)

@@ -1,28 +1,27 @@
-//! The direct reader of sled's file, as the fuzzer drives it.
+//! What fuzz targets reach of the direct reader of sled's file.
 
 use std::io;
 use std::path::Path;
 
 use crc32fast::Hasher;
 
-use crate::journal::log::place::Place;
-
-use crate::journal::log::sled_log::messages;
-use crate::journal::log::sled_log::messages::Layout;
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::sled_log::db_file::{CONF_BYTES, open_db};
+use crate::journal::log::sled_log::messages::{self, Layout};
 use crate::journal::log::sled_log::segment::Segment;
 
-pub(crate) const CONF: &[u8] = crate::journal::log::sled_log::folder::CONF_BYTES;
+pub(crate) const CONF: &[u8] = CONF_BYTES;
 
-/// Reads a closed segment in one go and frame by frame, unless it would have to be read through sled.
+/// Reads a closed segment in one go and frame by frame; refuses one that only sled can read.
 pub(crate) fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
-    let folder = Place::at(folder)?;
-    let db = crate::journal::log::sled_log::folder::open_db(&folder)?;
+    let folder = AnchoredPath::at(folder)?;
+    let db = open_db(&folder)?;
     if let Layout::Recycled(_) = messages::layout(&db)? {
         return Err(io::Error::other("recycled"));
     }
     let segment = Segment::closed(folder.clone());
     let mut frames = Vec::new();
-    // One without its bytes is torn, and is told of as long as nobody has read all of it.
+    // A torn frame is shown without its bytes, until the segment has been read as a whole.
     segment.read_all(&mut |index, frame| {
         if !frame.is_empty() {
             frames.push((index, frame.to_vec()));
@@ -37,7 +36,7 @@ pub(crate) fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
             "a frame is read as it was found"
         );
     }
-    // Stopped early, it must not take what it saw for all there is.
+    // A scan that stops early must not take what it saw for everything.
     let other = Segment::closed(folder.clone());
     other.read_all(&mut |_, _| false)?;
     let mut again = Vec::new();

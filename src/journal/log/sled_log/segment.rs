@@ -1,6 +1,5 @@
 //! [`Segment`]: one segment of the log, open or closed.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -8,58 +7,41 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::first_failure::FirstFailure;
-use crate::journal::format::frame;
 use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::named;
-use crate::journal::log::place::Place;
-use crate::journal::log::read_only::Frames;
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::files::named;
+use crate::journal::log::first_failure::FirstFailure;
+use crate::journal::log::frames::Frames;
+use crate::journal::log::sled_log::db_file::{self, DB};
+use crate::journal::log::sled_log::folder::Folder;
+use crate::journal::log::sled_log::frame_index::{Entry, FrameIndex, offset_in_file};
+use crate::journal::log::sled_log::frame_stream::FrameStream;
+use crate::journal::log::sled_log::marker;
+use crate::journal::log::sled_log::messages::{self, Layout};
 use crate::runtime::sync::{AtomicBool, Mutex, Ordering, RwLock};
-
-use crate::journal::log::sled_log::folder;
-use crate::journal::log::sled_log::folder::{DB, Folder};
-use crate::journal::log::sled_log::messages;
-use crate::journal::log::sled_log::messages::{Found, Layout};
 
 /// A segment that has been activated.
 #[derive(Debug)]
 pub(super) struct Segment {
-    path: Place,
-    /// Open from activation until it is sealed. Written to only by sealing and removing: reading
-    /// and appending share it.
+    path: AnchoredPath,
+    /// Open from activation until it is sealed. Sealing and removing lock it for writing; reading and
+    /// appending share it.
     folder: RwLock<Option<Folder>>,
     /// What was appended in this run, by index.
     written: Mutex<Vec<Entry>>,
-    /// Where the frames are, once the segment is sealed or was read as a whole.
-    index: RwLock<Option<Arc<Index>>>,
-    /// Held while sled has a closed folder open, and while the folder is renamed.
+    /// Known once the segment is sealed or was read as a whole.
+    index: RwLock<Option<Arc<FrameIndex>>>,
+    /// Held while sled reopens a closed folder, and while the folder is renamed.
     reopening: Mutex<()>,
-    /// sled must not open it, as that writes.
+    /// sled must not open it, because that writes.
     is_untouched: bool,
     removed: AtomicBool,
     failure: FirstFailure,
 }
 
-/// What is known of the frames of a closed segment.
-#[derive(Debug)]
-struct Index {
-    /// By frame; one of no bytes is absent.
-    entries: Vec<Entry>,
-    /// Whether the frames can be read from the file itself.
-    is_direct: bool,
-}
-
-#[derive(Clone, Copy, Default, Debug)]
-struct Entry {
-    hash: u64,
-    /// Where in sled's file; 0 as long as nobody has looked.
-    offset: u32,
-    bytes: u32,
-}
-
 impl Segment {
     /// A segment of an earlier run.
-    pub(super) fn closed(path: Place) -> Self {
+    pub(super) fn closed(path: AnchoredPath) -> Self {
         Self {
             path,
             folder: RwLock::new(None),
@@ -72,8 +54,8 @@ impl Segment {
         }
     }
 
-    /// As before, of which not a byte is to be changed.
-    pub(super) fn untouched(path: Place) -> Self {
+    /// A segment of an earlier run of which not a byte may change.
+    pub(super) fn untouched(path: AnchoredPath) -> Self {
         Self {
             is_untouched: true,
             ..Self::closed(path)
@@ -81,14 +63,14 @@ impl Segment {
     }
 
     /// A segment that has just been made.
-    pub(super) fn open(path: Place, folder: Folder) -> Self {
+    pub(super) fn open(path: AnchoredPath, folder: Folder) -> Self {
         Self {
             folder: RwLock::new(Some(folder)),
             ..Self::closed(path)
         }
     }
 
-    pub(super) fn path(&self) -> &Place {
+    pub(super) fn path(&self) -> &AnchoredPath {
         &self.path
     }
 
@@ -130,12 +112,12 @@ impl Segment {
             return Ok(());
         }
         self.sync()?;
-        // Nothing is written from here on, so a failure can be tried again.
-        let db = folder::open_db(&self.path)?;
-        folder::check_layout(&self.path, &db)?;
+        // Nothing is written from here on, so sealing can be tried again after a failure.
+        let db = db_file::open_db(&self.path)?;
+        db_file::check_layout(&self.path, &db)?;
         let entries = self.locate(&db)?;
-        // From here on nobody needs the folder: readers go to the file.
-        *self.index.write() = Some(Arc::new(Index {
+        // From here on readers use the file, and the folder is not needed.
+        *self.index.write() = Some(Arc::new(FrameIndex {
             entries,
             is_direct: true,
         }));
@@ -165,7 +147,7 @@ impl Segment {
                 Ok(None)
             };
         }
-        // Sealed since the first look, or of an earlier run and not read as a whole before.
+        // It was sealed since the first look, or is of an earlier run and was not read as a whole yet.
         if self.index().is_none() {
             self.read_first(&mut |_, _| true)?;
         }
@@ -191,16 +173,16 @@ impl Segment {
         Ok(())
     }
 
-    /// Runs `rename`, after which nobody opens the folder again.
+    /// Runs `rename`, after which the folder is never opened again.
     pub(super) fn remove<T>(&self, rename: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.removed.store(true, Ordering::Relaxed);
         let _guard = self.reopening.lock();
-        // Its data is not wanted any more: dropping it will do, whatever happens.
+        // Its data is no longer needed, so a failure to close does not matter.
         drop(self.folder.write().take());
         rename()
     }
 
-    fn index(&self) -> Option<Arc<Index>> {
+    fn index(&self) -> Option<Arc<FrameIndex>> {
         self.index.read().clone()
     }
 
@@ -211,7 +193,7 @@ impl Segment {
         }
     }
 
-    /// Finds every frame of this run in sled's file. Its bytes are checked when it is read.
+    /// Finds every frame of this run in sled's file. The bytes of a frame are checked when it is read.
     fn locate(&self, db: &File) -> io::Result<Vec<Entry>> {
         let mut entries = self.written.lock().clone();
         let mut missing = entries.len();
@@ -234,43 +216,27 @@ impl Segment {
 
     /// Reads a segment of an earlier run for the first time, and remembers what it held.
     fn read_first(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        let db = folder::open_db(&self.path).map_err(|error| self.explain(error))?;
+        let db = db_file::open_db(&self.path).map_err(|error| self.explain(error))?;
         let is_direct = !matches!(messages::layout(&db)?, Layout::Recycled(_));
         let mut entries = Vec::new();
         let is_complete = if is_direct {
-            self.stream(&db, &mut entries, visit)?
+            let stream = FrameStream {
+                path: &self.path,
+                entries: &mut entries,
+                visit,
+                is_complete: true,
+            };
+            stream.run(&db)?
         } else {
             self.read_through_sled(&mut entries, visit)?
         };
         if is_complete {
-            *self.index.write() = Some(Arc::new(Index { entries, is_direct }));
+            *self.index.write() = Some(Arc::new(FrameIndex { entries, is_direct }));
         }
         Ok(())
     }
 
-    /// Reads the frames in the order in which they lie in the file, which is that of their
-    /// indexes. One that is torn or damaged is shown without its bytes, under the index that comes
-    /// next: the journal knows whether it may be so.
-    fn stream(
-        &self,
-        db: &File,
-        entries: &mut Vec<Entry>,
-        visit: &mut dyn FnMut(u32, &[u8]) -> bool,
-    ) -> io::Result<bool> {
-        let stream = RefCell::new(Stream {
-            entries,
-            visit,
-            is_complete: true,
-        });
-        messages::each_and_torn(
-            db,
-            &mut |found| stream.borrow_mut().meet(&self.path, found),
-            &mut |rest| stream.borrow_mut().torn(rest),
-        )?;
-        Ok(stream.into_inner().is_complete)
-    }
-
-    /// Reads the frames through sled, which knows which of several versions counts.
+    /// Reads the frames through sled, which knows which of several versions of a frame counts.
     fn read_through_sled(
         &self,
         entries: &mut Vec<Entry>,
@@ -288,7 +254,7 @@ impl Segment {
         })
     }
 
-    fn read_known(&self, known: &Index, index: u32) -> io::Result<Option<Vec<u8>>> {
+    fn read_known(&self, known: &FrameIndex, index: u32) -> io::Result<Option<Vec<u8>>> {
         let entry = known
             .entries
             .get(index as usize)
@@ -315,7 +281,7 @@ impl Segment {
         Ok(Some(frame))
     }
 
-    /// Opens the closed folder through sled for a moment.
+    /// Opens the closed folder through sled for one call.
     fn reopened<T>(&self, act: impl FnOnce(&Folder) -> io::Result<T>) -> io::Result<T> {
         if self.is_untouched {
             let what = format!(
@@ -331,7 +297,7 @@ impl Segment {
         Ok(result)
     }
 
-    /// Tells a file that was removed from one that is missing or short.
+    /// Distinguishes a file that was removed from one that is missing or short.
     fn explain(&self, error: io::Error) -> io::Error {
         let kind = match error.kind() {
             ErrorKind::NotFound if self.removed.load(Ordering::Relaxed) => ErrorKind::NotFound,
@@ -342,54 +308,9 @@ impl Segment {
     }
 }
 
-/// A segment on its way through memory.
-struct Stream<'a> {
-    entries: &'a mut Vec<Entry>,
-    visit: &'a mut dyn FnMut(u32, &[u8]) -> bool,
-    is_complete: bool,
-}
-
-impl Stream<'_> {
-    fn meet(&mut self, path: &Place, found: &Found<'_>) -> io::Result<bool> {
-        let index = u32::try_from(found.key).unwrap_or(u32::MAX);
-        if index >= SEGMENT_FRAMES_MAX {
-            return Ok(true);
-        }
-        if !found.is_intact() {
-            return Ok(self.show_torn());
-        }
-        if (index as usize) < self.entries.len() {
-            let what = format!("{path} holds frame {index} out of order");
-            return Err(io::Error::new(ErrorKind::InvalidData, what));
-        }
-        self.entries.resize(index as usize, Entry::default());
-        let offset = offset_in_file(found.offset)?;
-        self.entries.push(Entry::of(found.value, offset));
-        self.is_complete = (self.visit)(index, found.value);
-        Ok(self.is_complete)
-    }
-
-    /// Shows the frames that begin where no message does.
-    fn torn(&mut self, mut rest: &[u8]) -> bool {
-        while let Some(at) = frame::find(rest) {
-            if !self.show_torn() {
-                return false;
-            }
-            rest = &rest[at + 1..];
-        }
-        self.is_complete
-    }
-
-    fn show_torn(&mut self) -> bool {
-        let next = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.is_complete = (self.visit)(next, &[]);
-        self.is_complete
-    }
-}
-
 impl Frames for Segment {
     fn link(&self) -> io::Result<Vec<u8>> {
-        folder::read_link(&self.path)
+        marker::read_link(&self.path)
     }
 
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
@@ -401,17 +322,22 @@ impl Frames for Segment {
     }
 }
 
-impl Entry {
-    fn of(frame: &[u8], offset: u32) -> Self {
-        let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        Self {
-            hash: xxh3_64(frame),
-            offset,
-            bytes,
-        }
+/// Whether a folder is a segment; refuses one that was a segment and is no longer whole.
+pub(super) fn is_segment(path: &AnchoredPath) -> io::Result<bool> {
+    if marker::is_ready(path) {
+        return Ok(true);
     }
+    if db_file::holds_values(path)? {
+        let what = format!(
+            "{path} holds frames, but its ready marker is missing; nothing was changed: restore a backup, or save what is left with Store::salvage"
+        );
+        return Err(io::Error::new(ErrorKind::InvalidData, what));
+    }
+    Ok(false)
 }
 
-fn offset_in_file(offset: u64) -> io::Result<u32> {
-    u32::try_from(offset).map_err(|_| io::Error::new(ErrorKind::InvalidData, "a segment of 4 GiB"))
+/// A segment that is only read, without changing a byte of it; `None` if the folder is no segment.
+pub(crate) fn read_only(path: AnchoredPath) -> io::Result<Option<Box<dyn Frames>>> {
+    let found = is_segment(&path)?;
+    Ok(found.then(|| Box::new(Segment::untouched(path)) as Box<dyn Frames>))
 }

@@ -1,21 +1,24 @@
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::journal::log::contract::conformance::{check_frames, frame};
 use crate::journal::log::contract::{
-    FRAME_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
+    FRAME_BYTES_MAX, Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
 };
-use crate::journal::log::directory::DirectoryOptions;
-use crate::journal::log::memory_log::conformance::{check_frames, frame};
-use crate::journal::log::sled_log::folder::{DB, Folder};
-use crate::journal::log::sled_log::messages;
-use crate::journal::log::sled_log::messages::{BLOCK_BYTES, Layout};
-use crate::journal::log::sled_log::*;
+use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::directory::Directory;
+use crate::journal::log::directory::directory_options::DirectoryOptions;
+use crate::journal::log::sled_log::db_file::DB;
+use crate::journal::log::sled_log::folder::Folder;
+use crate::journal::log::sled_log::marker::write_link;
+use crate::journal::log::sled_log::messages::{self, BLOCK_BYTES, Layout};
+use crate::journal::log::sled_log::sled_log::SledLog;
 use crate::runtime::clock::pretend_before_1970;
 
 const OPTIONS: DirectoryOptions = DirectoryOptions {
@@ -47,8 +50,8 @@ fn frames(count: u32) -> Vec<Vec<u8>> {
     (0..count).map(frame).collect()
 }
 
-fn place(path: &Path) -> Place {
-    let folder = Place::at(path.parent().unwrap()).unwrap();
+fn place(path: &Path) -> AnchoredPath {
+    let folder = AnchoredPath::at(path.parent().unwrap()).unwrap();
     folder.join(path.file_name().unwrap())
 }
 
@@ -423,7 +426,7 @@ fn a_folder_that_sled_has_recycled_is_read_through_sled() {
         database.flush().unwrap();
     }
     drop(database);
-    folder::write_link(&place(&path), b"").unwrap();
+    write_link(&place(&path), b"").unwrap();
 
     let log = open(root.path());
     assert_eq!(log.segments().unwrap(), [1]);

@@ -1,0 +1,111 @@
+//! [`WireRecord`]: a record in a frame.
+
+use bincode::BorrowDecode;
+
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::fingerprint::{
+    decode_fingerprint, encode_fingerprint, fingerprint_bytes,
+};
+use crate::journal::format::codec::head::WireHead;
+use crate::journal::format::codec::limits::PART_BYTES_MAX;
+use crate::journal::format::codec::sink::Sink;
+use crate::journal::format::codec::wire::{put, put_bytes, put_len};
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key::KEY_BYTES_MAX;
+use crate::value::limits::SMALL_BYTES_MAX;
+use crate::value::policy::RESPONSE_BYTES_MAX;
+use crate::value::record::{Head, Record, RecordRef};
+
+/// A record in a frame. Field order is the format.
+#[derive(Clone, Copy, Debug, BorrowDecode)]
+pub(crate) struct WireRecord<'a> {
+    head: WireHead,
+    pub(crate) key: &'a [u8],
+    fingerprint: &'a [u8],
+    metadata: &'a [u8],
+    reason: &'a [u8],
+    /// How many frames before this one hold the body; 0 if it is here.
+    pub(crate) body_frames: u32,
+    /// Bytes of the body, here or in parts.
+    pub(crate) body_len: u64,
+    body: &'a [u8],
+}
+
+impl<'a> WireRecord<'a> {
+    /// Refuses what no encoder writes: sizes over their limits, or sizes that contradict each other.
+    pub(crate) fn check(&self) -> Result<(), BadRecord> {
+        let body_max = match usize::try_from(self.body_frames) {
+            Ok(0) => self.body.len(),
+            Ok(frames) if self.body.is_empty() => frames.saturating_mul(PART_BYTES_MAX),
+            _ => return Err(BadRecord::Malformed),
+        };
+        let body_len = usize::try_from(self.body_len).map_err(|_| BadRecord::Malformed)?;
+        let fits = (1..=KEY_BYTES_MAX).contains(&self.key.len())
+            && self.metadata.len() <= SMALL_BYTES_MAX
+            && self.reason.len() <= SMALL_BYTES_MAX
+            && body_len <= body_max.min(RESPONSE_BYTES_MAX)
+            && (self.body_frames > 0 || body_len == body_max);
+        if fits {
+            Ok(())
+        } else {
+            Err(BadRecord::Malformed)
+        }
+    }
+
+    pub(crate) fn head(&self) -> Result<Head, BadRecord> {
+        self.head.record()
+    }
+
+    /// The whole record; `body` is that of its parts, or `None` if it is in the record.
+    pub(crate) fn to_record(self, body: Option<Vec<u8>>) -> Result<Record, BadRecord> {
+        let body = match body {
+            Some(bytes) => bytes,
+            None if self.body_frames == 0 => self.body.to_vec(),
+            None => return Err(BadRecord::Malformed),
+        };
+        if u64::try_from(body.len()) != Ok(self.body_len) {
+            return Err(BadRecord::Malformed);
+        }
+        Ok(Record {
+            head: self.head()?,
+            key: self.key.into(),
+            fingerprint: self.fingerprint()?,
+            metadata: self.metadata.into(),
+            reason: self.reason.into(),
+            body: body.into(),
+        })
+    }
+
+    pub(crate) fn metadata(&self) -> &'a [u8] {
+        self.metadata
+    }
+
+    pub(crate) fn fingerprint(&self) -> Result<Option<Fingerprint>, BadRecord> {
+        if self.fingerprint.is_empty() {
+            return Ok(None);
+        }
+        decode_fingerprint(self.fingerprint).map(Some)
+    }
+}
+
+/// Appends a record, whose body is in the `body_frames` frames before it, or here if that is 0.
+///
+/// It writes the fields of a [`WireRecord`] in their order, in a few large pieces: every change of a
+/// key comes through here.
+pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
+    put(&WireHead::new(&record.head), out);
+    put_bytes(record.key, out);
+    match record.fingerprint {
+        None => put_bytes(&[], out),
+        Some(print) => {
+            let mut bytes = Vec::with_capacity(fingerprint_bytes(print));
+            encode_fingerprint(print, &mut bytes);
+            put_bytes(&bytes, out);
+        }
+    }
+    put_bytes(record.metadata, out);
+    put_bytes(record.reason, out);
+    put_len(u64::from(body_frames), out);
+    put_len(record.body.len() as u64, out);
+    put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
+}

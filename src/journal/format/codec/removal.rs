@@ -1,0 +1,55 @@
+//! [`WireRemoval`]: the entry of a key that is forgotten.
+
+use bincode::Encode;
+
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::head::WireHead;
+use crate::journal::format::codec::limits::RECORD_OVERHEAD_MAX;
+use crate::journal::format::codec::wire::CONFIG;
+use crate::value::locator::Locator;
+use crate::value::record::{Head, RecordKind};
+
+/// The kind of a removal in a frame.
+pub(super) const REMOVAL: u8 = 9;
+
+/// Most bytes of a removal.
+const REMOVAL_BYTES_MAX: usize = RECORD_OVERHEAD_MAX;
+
+/// The removal of a key's last record. It names that record by its place, so it holds no byte of the
+/// key.
+#[derive(Clone, Copy, Debug, Encode, bincode::Decode)]
+pub(crate) struct WireRemoval {
+    head: WireHead,
+    /// 0 if the key had no record.
+    frame: u64,
+    offset: u16,
+}
+
+impl WireRemoval {
+    /// A removal of the record at `removed`, if the key has one.
+    pub(super) fn new(head: &Head, removed: Option<Locator>) -> Self {
+        Self {
+            head: WireHead::of_kind(REMOVAL, head),
+            frame: removed.map_or(0, |at| at.frame),
+            offset: removed.map_or(0, |at| at.offset),
+        }
+    }
+
+    pub(crate) fn head(&self) -> Result<Head, BadRecord> {
+        self.head.decoded(RecordKind::Forgotten)
+    }
+
+    /// How many bytes it has in a frame.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut room = [0; REMOVAL_BYTES_MAX];
+        bincode::encode_into_slice(self, &mut room, CONFIG).expect("a removal has few bytes")
+    }
+
+    /// The place of the record that it removes, if the key had one.
+    pub(crate) fn removed(&self) -> Option<Locator> {
+        (self.frame != 0).then_some(Locator {
+            frame: self.frame,
+            offset: self.offset,
+        })
+    }
+}
