@@ -14,7 +14,8 @@ use crate::sim::actor::{Actor, Shared, Task};
 use crate::sim::faults::Fault;
 use crate::sim::log::{End, FaultyLog};
 use crate::sim::{Ended, OnPanic, Report, Simulation};
-use crate::store::builder::{Builder, Place};
+use crate::store::builder::Builder;
+use crate::store::location::Location;
 use crate::store::store::Store;
 use crate::value::error::{ErrorKind, Result};
 
@@ -159,7 +160,7 @@ where
     }
 
     fn builder(&mut self) -> Builder {
-        let place = Place::Simulated(Arc::new(self.log.session()), self.random.u64(..));
+        let place = Location::Simulated(Arc::new(self.log.session()), self.random.u64(..));
         let builder = Builder::new(place).clock(&self.shared.clock);
         (self.simulation.builder)(builder.shards(4).segment_frames(16))
     }

@@ -20,7 +20,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::observe::health::Trouble;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
 use crate::value::audit::Audit;
 use crate::{
     Claim, ClaimOptions, Durability, Error, ErrorKind, Lease, Limits, ManualClock, MemoryLog,
