@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::value::blob::Blob;
 use crate::value::fencing_token::FencingToken;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 
 /// Someone runs the key.
@@ -162,7 +162,7 @@ stored_answer!(
 #[derive(Clone, Debug)]
 pub struct Mismatch {
     pub(crate) labels: Vec<String>,
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
 }
 
 impl Mismatch {
@@ -174,7 +174,7 @@ impl Mismatch {
 
     /// What the key is.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> KeyState {
         self.state
     }
 }

@@ -13,7 +13,7 @@ use crate::observe::trace::{Batch, Operation, Subject, decided};
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;
 use crate::store::handle::Homes;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
@@ -226,7 +226,7 @@ impl Calls {
         &self,
         key: &[u8],
         force: Option<FencingToken>,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<bool> {
         let engine = self.homes.engine();
         block_on(engine.acknowledged(self.homes.core(), self.remove(key, force, by)))
@@ -244,7 +244,7 @@ impl Calls {
         &self,
         key: &[u8],
         force: Option<FencingToken>,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<(bool, Option<u64>)> {
         self.check_key(key)?;
         let forgotten = self.homes.engine().forget(self.named(key), force, by);

@@ -11,7 +11,7 @@ use crate::engine::call::claim::Answer;
 use crate::store::handle::Homes;
 use crate::value::digest::Digest;
 use crate::value::error::Error;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 /// What a claim is answered. Exhaustive on purpose: every outcome is handled.
 #[expect(
@@ -56,7 +56,7 @@ impl Claim {
                 })
             }
             Answer::Settled {
-                state: State::Failed,
+                state: KeyState::Failed,
                 record,
                 compared,
             } => Self::Failed(Failed { record, compared }),

@@ -3,7 +3,7 @@
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::observe::stats::ClaimOutcome;
 use crate::observe::trace::Decision;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 
@@ -17,11 +17,11 @@ pub(crate) fn of_insertion(inserted: &Result<ClaimOutcome>) -> &'static str {
 pub(crate) fn of_forgotten<'a>(
     forgotten: &Result<(bool, Option<u64>)>,
     force: Option<FencingToken>,
-    by: Option<&'a Action>,
+    by: Option<&'a Attribution>,
 ) -> Decision<'a> {
     Decision {
         token: force,
-        actor: by.map(Action::actor),
+        actor: by.map(Attribution::actor),
         ..outcome(match forgotten {
             Ok((true, _)) => "forgotten",
             Ok((false, _)) => "absent",

@@ -11,7 +11,7 @@ use crate::engine::intervene::doubt::Settlement;
 use crate::observe::trace::{Decision, decided};
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
@@ -194,7 +194,7 @@ impl Doubt {
         &self,
         resolution: &Resolution,
         force: bool,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<()> {
         let engine = self.held.engine();
         let frame = self
@@ -204,7 +204,7 @@ impl Doubt {
     }
 
     /// Carries the resolution out; what is left is to wait for the frame.
-    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Action>) -> Result<u64> {
+    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Attribution>) -> Result<u64> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
@@ -222,7 +222,7 @@ impl Doubt {
             token: Some(self.token()),
             attempt: Some(self.attempt()),
             first_request: self.metadata(),
-            actor: by.map(Action::actor),
+            actor: by.map(Attribution::actor),
             warns: false,
         };
         let subject = || engine.subject(self.held.namespace(), self.key());

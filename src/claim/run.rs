@@ -19,7 +19,7 @@ use crate::value::guarantee::Guarantee;
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);
 
 /// A result that can be stored and given back.
-pub trait Response: Sized {
+pub trait StoredValue: Sized {
     /// The bytes to store.
     fn to_bytes(&self) -> Vec<u8>;
 
@@ -30,7 +30,7 @@ pub trait Response: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-impl Response for Vec<u8> {
+impl StoredValue for Vec<u8> {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone()
     }
@@ -40,7 +40,7 @@ impl Response for Vec<u8> {
     }
 }
 
-impl Response for String {
+impl StoredValue for String {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_bytes()
     }
@@ -50,7 +50,7 @@ impl Response for String {
     }
 }
 
-impl Response for () {
+impl StoredValue for () {
     fn to_bytes(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -66,7 +66,7 @@ pub(crate) struct Codec<T> {
     pub(crate) decode: fn(&Completed) -> Result<T>,
 }
 
-impl<T: Response> Codec<T> {
+impl<T: StoredValue> Codec<T> {
     fn of_response() -> Self {
         Self {
             encode: |value| Ok(value.to_bytes()),
@@ -246,7 +246,7 @@ impl Namespace {
     /// ```
     pub fn run_once<T, E, W>(&self, key: impl AsRef<[u8]>, work: W) -> Result<Ran<T>, RunError<E>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
@@ -264,7 +264,7 @@ impl Namespace {
         work: W,
     ) -> Result<Ran<T>, RunError<E>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
@@ -328,7 +328,7 @@ impl Namespace {
         work: W,
     ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> F,
         F: Future<Output = Result<T, Failure<E>>>,
@@ -463,7 +463,7 @@ fn ran_before<T>(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Ra
     })
 }
 
-fn decode_response<T: Response>(answer: &Completed) -> Result<T> {
+fn decode_response<T: StoredValue>(answer: &Completed) -> Result<T> {
     if answer.response_omitted() {
         let text = "the outcome was recorded without its bytes, which were over max_response or no JSON: \
                     there is no result to give back, and the work is not run again";

@@ -84,7 +84,7 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Claim, ErrorKind, Policy, State, Store, Ticket};
+    /// use hapax::{Claim, ErrorKind, Policy, KeyState, Store, Ticket};
     ///
     /// /// Called for each delivery; `Ok` takes it off the queue.
     /// fn consume(store: &Store, ticket: &Ticket) -> hapax::Result<Vec<u8>> {
@@ -98,7 +98,7 @@ impl Store {
     ///     };
     ///     match (error.kind(), error.current()) {
     ///         // It ran: the answer is the stored one, and nothing runs.
-    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == State::Completed => {
+    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == KeyState::Completed => {
     ///             Ok(key.body().to_vec())
     ///         }
     ///         // InUse: in progress, so deliver it later; in doubt, so the reconciler has it.

@@ -132,10 +132,11 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Audit, AuditFilter, Claim, ClaimOptions, Policy, Store};
+    /// use hapax::{Claim, ClaimOptions, Policy, Store};
+    /// use hapax::audit::{AuditFilter, AuditLevel};
     ///
     /// let store = Store::in_memory().open()?;
-    /// let mail = store.namespace("mail", Policy::at_least_once().audit(Audit::Digests))?;
+    /// let mail = store.namespace("mail", Policy::at_least_once().audit(AuditLevel::Digests))?;
     /// let options = ClaimOptions::new().actor("sender-3");
     /// let Claim::Granted(lease) = mail.claim_with("user-7", options)? else { unreachable!() };
     /// lease.complete("sent")?;

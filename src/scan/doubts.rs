@@ -11,7 +11,7 @@ use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::namespace_id::NamespaceId;
-use crate::value::scan_position::Rank;
+use crate::value::scan_position::ScanPosition;
 
 /// An iterator over the keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
 ///
@@ -38,14 +38,14 @@ impl DoubtScan {
 
     /// Leaves out every doubt up to this rank: it goes on where another scan stopped.
     #[must_use]
-    pub fn after(mut self, rank: Rank) -> Self {
+    pub fn after(mut self, rank: ScanPosition) -> Self {
         self.ranking.skip(rank);
         self
     }
 
     /// The rank of the last doubt that was met, or what [`after`](Self::after) said.
     #[must_use]
-    pub fn reached(&self) -> Option<Rank> {
+    pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()
     }
 }

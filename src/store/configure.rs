@@ -38,12 +38,13 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Limits, Source, Store};
+    /// use hapax::{Limits, Store};
+    /// use hapax::config::OptionSource;
     ///
     /// let limits = Limits::new().key_bytes(64);
     /// let explained = Store::in_memory().limits(limits).open()?.explain();
     /// let option = explained.find("limits.key_bytes").unwrap();
-    /// assert_eq!((option.value(), option.source()), (Some("64 B"), Source::Set));
+    /// assert_eq!((option.value(), option.source()), (Some("64 B"), OptionSource::Set));
     /// assert_eq!(option.by_default(), Some("1 KiB"));
     /// # Ok::<(), hapax::Error>(())
     /// ```
