@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::RecordKind;
 
 macro_rules! counters {
@@ -131,10 +131,10 @@ impl ClaimOutcome {
     ];
 
     /// Of an answer that is stored.
-    pub(crate) fn of_settled(state: State) -> Self {
+    pub(crate) fn of_settled(state: KeyState) -> Self {
         match state {
-            State::Failed => Self::Failed,
-            State::InDoubt => Self::InDoubt,
+            KeyState::Failed => Self::Failed,
+            KeyState::InDoubt => Self::InDoubt,
             _ => Self::Completed,
         }
     }

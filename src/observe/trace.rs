@@ -15,7 +15,7 @@ use crate::observe::trace::spans as imp;
 
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_digest::KeyDigest;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 pub(crate) use crate::observe::trace::imp::{
     Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
@@ -97,5 +97,5 @@ pub(crate) struct Lapse {
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
     /// What the key is now.
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
 }

@@ -16,7 +16,8 @@ use crate::observe::metrics::{Distribution, Family, MetricKind, Metrics, Series,
 /// # Examples
 ///
 /// ```
-/// use hapax::{Publisher, Store};
+/// use hapax::Store;
+/// use hapax::metrics::Publisher;
 ///
 /// let store = Store::in_memory().open()?;
 /// let recorder = metrics::NoopRecorder;

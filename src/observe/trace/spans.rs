@@ -9,7 +9,7 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, warn};
 
 use crate::observe::trace::{Decision, Lapse, Subject};
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 const TARGET: &str = "hapax";
 
@@ -196,7 +196,7 @@ pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
     if enabled!(target: TARGET, Level::WARN) {
         let subject = subject();
         let outcome = match lapse.state {
-            State::InDoubt => "in_doubt",
+            KeyState::InDoubt => "in_doubt",
             _ => "lapsed",
         };
         warn!(

@@ -20,7 +20,7 @@ use crate::store::config::form::{
     Attempts, Auditing, Change, Comparing, Count, DiskSize, Excess, Form, Log, Promise, Raw, Size,
     Span, Switch, Window,
 };
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
@@ -29,7 +29,7 @@ use crate::value::limits::Limits;
 use crate::value::log_kind::LogKind;
 use crate::value::policy::{OnChange, Oversize, Policy};
 
-pub use crate::store::config::explained::{Explained, ExplainedOption, Source};
+pub use crate::store::config::explained::{Explained, ExplainedOption, OptionSource};
 
 /// The options of a store and the policies of its namespaces, as a file has them.
 ///
@@ -40,7 +40,8 @@ pub use crate::store::config::explained::{Explained, ExplainedOption, Source};
 /// # Examples
 ///
 /// ```
-/// use hapax::{Config, Store};
+/// use hapax::Store;
+/// use hapax::config::Config;
 ///
 /// let config: Config = serde_json::from_str(
 ///     r#"{
@@ -231,7 +232,7 @@ section! {
         /// The durability of this namespace, as much as the store's or more; absent: the store's.
         durability: Durability as Window,
         /// What is written into the audit log.
-        audit: Audit as Auditing,
+        audit: AuditLevel as Auditing,
         /// How long audit entries are kept, at most ten years.
         audit_retention: Duration as Span,
     }

@@ -7,7 +7,7 @@ use crate::state::transition::{
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::OnChange;
 use crate::value::record::RecordKind;
 
@@ -75,7 +75,7 @@ fn of_running(
     cell: Cell,
     sent: Sent,
     stored: fn(bool) -> RunningVerdict,
-    state: State,
+    state: KeyState,
 ) -> RunningVerdict {
     match cell {
         Fresh => RunningVerdict::TakeOver(basis(1, false, false)),
@@ -103,8 +103,8 @@ fn unsure(compared: bool) -> RunningVerdict {
 fn of_settled(
     cell: Cell,
     sent: Sent,
-    stored: fn(State, bool) -> SettledVerdict,
-    state: State,
+    stored: fn(KeyState, bool) -> SettledVerdict,
+    state: KeyState,
 ) -> SettledVerdict {
     match cell {
         Fresh => SettledVerdict::Grant(basis(1, false, false)),
@@ -120,11 +120,11 @@ fn of_settled(
     }
 }
 
-fn outcome(state: State, compared: bool) -> SettledVerdict {
+fn outcome(state: KeyState, compared: bool) -> SettledVerdict {
     SettledVerdict::Outcome { state, compared }
 }
 
-fn doubt(_: State, compared: bool) -> SettledVerdict {
+fn doubt(_: KeyState, compared: bool) -> SettledVerdict {
     SettledVerdict::InDoubt { compared }
 }
 
@@ -186,8 +186,8 @@ fn every_claim_of_a_running_key() {
     ];
     for (guarantee, end_ms, max_attempts, stored, columns) in table {
         let state = match (guarantee, end_ms) {
-            (AtMostOnce, LAPSED) => State::InDoubt,
-            _ => State::InProgress,
+            (AtMostOnce, LAPSED) => KeyState::InDoubt,
+            _ => KeyState::InProgress,
         };
         for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
             for (sent, cell) in Sent::ALL.into_iter().zip(cells) {
@@ -227,7 +227,7 @@ fn every_claim_of_a_settled_key() {
         Guarantee,
         OnChange,
         Option<u32>,
-        fn(State, bool) -> SettledVerdict,
+        fn(KeyState, bool) -> SettledVerdict,
         Columns,
     );
     #[rustfmt::skip]
@@ -264,10 +264,10 @@ fn every_claim_of_a_settled_key() {
     ];
     for (kind, guarantee, on_change, max_attempts, stored, columns) in table {
         let state = match kind {
-            Completed => State::Completed,
-            Failed => State::Failed,
-            Released => State::Released,
-            InDoubt | InProgress | Forgotten => State::InDoubt,
+            Completed => KeyState::Completed,
+            Failed => KeyState::Failed,
+            Released => KeyState::Released,
+            InDoubt | InProgress | Forgotten => KeyState::InDoubt,
         };
         for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
             for (sent, cell) in Sent::ALL.into_iter().zip(cells) {
