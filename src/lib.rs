@@ -58,7 +58,9 @@ pub use claim::doubt::{Doubt, Resolution};
 pub use claim::lease::{Lease, LeaseError};
 pub use claim::options::{ClaimItem, ClaimOptions};
 pub use claim::pending::Pending;
-pub use claim::run::{Failure, Ran, Run, RunError, StoredValue};
+pub use claim::ran::{Failure, Ran, RunError};
+pub use claim::run::Run;
+pub use claim::stored_value::StoredValue;
 pub use claim::ticket::Ticket;
 #[cfg(feature = "json")]
 pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};

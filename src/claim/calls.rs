@@ -1,20 +1,23 @@
 //! [`Calls`]: the calls on the keys of one namespace. Each is checked, carried out, counted once however
 //! it ends, and told to whoever traces the store.
 
+use std::future::Future;
+use std::time::Duration;
+
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::claim::decision::{of_all, of_claim, of_forgotten, of_insertion, of_item, outcome};
 use crate::claim::doubt::Doubt;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
 use crate::engine::call::batch::BatchItem;
-use crate::engine::call::claim::{Answer, Named};
+use crate::engine::call::claim::Named;
 use crate::observe::stats::ClaimOutcome;
 use crate::observe::trace::{Batch, Operation, Subject, decided};
+use crate::runtime::begun::Begun;
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;
 use crate::store::handle::Homes;
 use crate::value::attribution::Attribution;
-use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key::{check_key, within_limit};
@@ -39,9 +42,8 @@ impl Calls {
         Operation::begin("claim", || self.subject(key)).run(|| {
             let wait = options.wait;
             let answered = self.prepare(key, options).and_then(|request| {
-                let named = self.named(key);
-                let answer = self.homes.engine().claim_blocking(named, &request, wait)?;
-                Ok((named.digest, answer))
+                let claim = self.start_claim(self.named(key), &request, wait, true);
+                claim.wait()
             });
             self.claimed(key, answered)
         })
@@ -58,9 +60,8 @@ impl Calls {
             let calls = unanswered.calls();
             let answered = match prepared {
                 Ok(request) => {
-                    let named = calls.named(&key);
-                    let answer = calls.homes.engine().claim(named, &request, wait).await;
-                    answer.map(|answer| (named.digest, answer))
+                    let claim = calls.start_claim(calls.named(&key), &request, wait, false);
+                    claim.finish().await
                 }
                 Err(refused) => Err(refused),
             };
@@ -68,9 +69,21 @@ impl Calls {
         }))
     }
 
+    fn start_claim<'a>(
+        &'a self,
+        named: Named<'a>,
+        request: &'a Request,
+        wait: Option<Duration>,
+        may_block: bool,
+    ) -> Begun<Result<Claim>, impl Future<Output = Result<Claim>> + 'a> {
+        let engine = self.homes.engine();
+        let wait_until_ms = engine.wait_until_ms(wait);
+        let claim = engine.start_claim(named, request, wait_until_ms, may_block);
+        claim.map(move |answer| Ok(Claim::of(&self.homes, named.digest, answer?)))
+    }
+
     /// Tells and counts the answer to a claim; what is no error the engine has counted.
-    fn claimed(&self, key: &[u8], answered: Result<(Digest, Answer)>) -> Result<Claim> {
-        let claimed = answered.map(|(digest, answer)| Claim::of(&self.homes, digest, answer));
+    fn claimed(&self, key: &[u8], claimed: Result<Claim>) -> Result<Claim> {
         decided("claim", || self.subject(key), || of_claim(&claimed));
         self.count_failed(1, claimed)
     }
@@ -141,10 +154,8 @@ impl Calls {
 
     pub(crate) fn insert(&self, key: &[u8]) -> Result<bool> {
         Operation::begin("insert", || self.subject(key)).run(|| {
-            let checked = self.check_key(key);
-            let inserted =
-                checked.and_then(|()| self.homes.engine().insert_blocking(self.named(key)));
-            self.inserted(key, inserted)
+            let insert = |()| self.homes.engine().start_insert(self.named(key)).wait();
+            self.inserted(key, self.check_key(key).and_then(insert))
         })
     }
 

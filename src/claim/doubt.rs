@@ -174,15 +174,9 @@ impl Doubt {
     /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
     /// acknowledgement.
     pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {
-        let started = self.start(&resolution, false, None);
+        let resolved = self.start(&resolution, false, None);
         let held = self.held.clone();
-        Pending::new(async move {
-            let sync = held.engine().is_sync(held.namespace());
-            match started {
-                Ok(frame) => held.engine().acknowledge(sync, Some(frame)).await,
-                Err(error) => Err(held.engine().refuse(error).await),
-            }
-        })
+        Pending::new(async move { held.acknowledged(resolved).await })
     }
 
     /// Whether it is a doubt of the store of this engine.
@@ -196,15 +190,16 @@ impl Doubt {
         force: bool,
         by: Option<&Attribution>,
     ) -> Result<()> {
-        let engine = self.held.engine();
-        let frame = self
-            .start(resolution, force, by)
-            .map_err(|error| block_on(engine.refuse(error)))?;
-        block_on(engine.acknowledge(engine.is_sync(self.held.namespace()), Some(frame)))
+        block_on(self.held.acknowledged(self.start(resolution, force, by)))
     }
 
     /// Carries the resolution out; what is left is to wait for the frame.
-    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Attribution>) -> Result<u64> {
+    fn start(
+        &self,
+        resolution: &Resolution,
+        force: bool,
+        by: Option<&Attribution>,
+    ) -> Result<Option<u64>> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
@@ -227,7 +222,7 @@ impl Doubt {
         };
         let subject = || engine.subject(self.held.namespace(), self.key());
         decided("resolve", subject, decision);
-        resolved
+        resolved.map(Some)
     }
 }
 

@@ -80,19 +80,15 @@ impl Held {
         }
     }
 
-    /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
-    pub(crate) fn act_and_rest(&self, command: Command<'_>) -> Result<Option<u64>> {
-        self.act(command)
-            .map_err(|error| block_on(self.engine().refuse(error)))
+    /// Waits for the acknowledgement of what was done, or for what its refusal rests on.
+    pub(crate) async fn acknowledged(&self, acted: Result<Option<u64>>) -> Result<()> {
+        let acted = acted.map(|frame| ((), frame));
+        self.engine().acknowledged(self.namespace(), acted).await
     }
 
-    pub(crate) fn is_sync(&self) -> bool {
-        self.engine().is_sync(self.namespace())
-    }
-
-    pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
-        let frame = self.act_and_rest(Command::Checkpoint(bytes))?;
-        block_on(self.engine().acknowledge(self.is_sync(), frame))
+    /// Does what settles nothing, and waits for its acknowledgement.
+    pub(crate) fn do_and_wait(&self, command: Command<'_>) -> Result<()> {
+        block_on(self.acknowledged(self.act(command)))
     }
 
     pub(crate) fn is_lost(&self) -> bool {

@@ -1,15 +1,18 @@
 //! [`Lease`]: the right, and the duty, to give a key its outcome.
 
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
 use crate::observe::trace::{Decision, Operation, decided};
+use crate::runtime::begun::Begun;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
+use crate::value::guarantee::Guarantee;
 use crate::value::time::millis;
 
 /// The right, and the duty, to give a key its outcome.
@@ -57,6 +60,10 @@ impl Lease {
 
     pub(crate) fn held(&self) -> &Held {
         &self.held
+    }
+
+    pub(crate) fn guarantee(&self) -> Guarantee {
+        self.held.namespace().policy.guarantee
     }
 
     /// The key.
@@ -127,7 +134,7 @@ impl Lease {
     /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Complete(response.as_ref()))
+        self.settle(Command::Complete(response.as_ref())).wait()
     }
 
     /// Stores a final error. Later claims of the key are answered with it.
@@ -135,7 +142,7 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Fail(error.as_ref()))
+        self.settle(Command::Fail(error.as_ref())).wait()
     }
 
     /// Gives the key up so that it can be tried again; the attempts are counted, and the reason is
@@ -144,7 +151,7 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Release(reason.as_ref()))
+        self.settle(Command::Release(reason.as_ref())).wait()
     }
 
     /// Says that nobody knows whether the effect happened. The key stays in doubt until it is
@@ -153,7 +160,7 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Doubt(reason.as_ref()))
+        self.settle(Command::Doubt(reason.as_ref())).wait()
     }
 
     /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
@@ -170,31 +177,22 @@ impl Lease {
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
     pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle_async(Command::Complete(response.as_ref()))
+        self.settle(Command::Complete(response.as_ref())).into()
     }
 
     /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
     pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle_async(Command::Fail(error.as_ref()))
+        self.settle(Command::Fail(error.as_ref())).into()
     }
 
     /// As [`release`](Self::release); the future only waits for the acknowledgement.
     pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle_async(Command::Release(reason.as_ref()))
+        self.settle(Command::Release(reason.as_ref())).into()
     }
 
     /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
     pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle_async(Command::Doubt(reason.as_ref()))
-    }
-
-    /// Stores that the key completed, without its response.
-    pub(crate) fn complete_without(self) -> Result<(), LeaseError> {
-        self.settle(Command::CompleteWithout)
-    }
-
-    pub(crate) fn complete_without_async(self) -> Pending<Result<(), LeaseError>> {
-        self.settle_async(Command::CompleteWithout)
+        self.settle(Command::Doubt(reason.as_ref())).into()
     }
 
     /// Makes the lease last for its whole time again, from now.
@@ -203,7 +201,7 @@ impl Lease {
     /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
     /// lapsed under at-most-once: the key is in doubt then.
     pub fn renew(&self) -> Result<()> {
-        self.held.act_and_rest(Command::Renew).map(drop)
+        self.held.do_and_wait(Command::Renew)
     }
 
     /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
@@ -216,8 +214,7 @@ impl Lease {
             for_ms: millis(ceiling),
         };
         let kept = engine.act(self.held.named(), self.token(), command);
-        kept.map(drop)
-            .map_err(|error| block_on(engine.refuse(error)))
+        block_on(self.held.acknowledged(kept))
     }
 
     /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
@@ -226,20 +223,15 @@ impl Lease {
     /// # Errors
     /// As for [`renew`](Self::renew), and [`TooLarge`](crate::ErrorKind::TooLarge).
     pub fn checkpoint(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.held.checkpoint(bytes.as_ref())
+        self.held.do_and_wait(Command::Checkpoint(bytes.as_ref()))
     }
 
     /// As [`checkpoint`](Self::checkpoint); it is stored at once, and the future only waits for the
     /// acknowledgement.
     pub fn checkpoint_async(&self, bytes: impl AsRef<[u8]>) -> Pending<Result<()>> {
-        let started = self.held.act(Command::Checkpoint(bytes.as_ref()));
+        let stored = self.held.act(Command::Checkpoint(bytes.as_ref()));
         let held = self.held.clone();
-        Pending::new(async move {
-            match started {
-                Ok(frame) => held.engine().acknowledge(held.is_sync(), frame).await,
-                Err(error) => Err(held.engine().refuse(error).await),
-            }
-        })
+        Pending::new(async move { held.acknowledged(stored).await })
     }
 
     /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
@@ -253,68 +245,45 @@ impl Lease {
         Pending::new(self.held.clone().lost())
     }
 
-    /// Waits for the acknowledgement of a command that was carried out.
-    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<(), LeaseError> {
-        let sync = self.held.is_sync();
-        let engine = self.held.engine();
-        if engine.is_acknowledged(sync, frame) {
-            return Ok(());
-        }
-        let acknowledged = engine.acknowledge(sync, frame).await;
-        acknowledged.map_err(|error| LeaseError::new(error, self))
-    }
-
     /// Nothing settles the key by itself any more: a ticket has taken the place of this lease.
     pub(crate) fn disarm(mut self) {
         self.armed = false;
         self.held.engine().disarm(self.held.digest, self.token());
     }
 
-    fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
+    /// Settles the key; what is left is to wait for the acknowledgement.
+    pub(crate) fn settle(
+        self,
+        command: Command<'_>,
+    ) -> Begun<Result<(), LeaseError>, impl Future<Output = Result<(), LeaseError>> + Send + use<>>
+    {
         let operation = Operation::begin(command.name(), || self.held.subject());
-        operation.run(|| self.settle_in_span(command))
+        operation.run(|| {
+            let began_ns = self.held.engine().begin_settlement(self.held.named());
+            match self.start(command) {
+                Ok((lease, frame)) if lease.is_acknowledged(frame) => {
+                    let held = &lease.held;
+                    held.engine().end_settlement(held.named(), began_ns);
+                    Begun::Ready(Ok(()))
+                }
+                Err(refused) if refused.error.rests_on().is_none() => Begun::Ready(Err(refused)),
+                started => Begun::Waits(operation.follow(settled(started, began_ns))),
+            }
+        })
     }
 
-    fn settle_in_span(self, command: Command<'_>) -> Result<(), LeaseError> {
-        let began_ns = self.held.engine().begin_settlement(self.held.named());
-        let (lease, frame) = self
-            .start(command)
-            .map_err(|refused| block_on(refused.rested()))?;
-        let engine = lease.held.engine();
-        if engine.is_acknowledged(lease.held.is_sync(), frame) {
-            engine.end_settlement(lease.held.named(), began_ns);
+    fn is_acknowledged(&self, frame: Option<u64>) -> bool {
+        let engine = self.held.engine();
+        engine.is_acknowledged(engine.is_sync(self.held.namespace()), frame)
+    }
+
+    /// Waits for the acknowledgement of a command that was carried out.
+    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<(), LeaseError> {
+        if self.is_acknowledged(frame) {
             return Ok(());
         }
-        // What waits for the medium is timed, whether it is one of the sample or not.
-        let began_ns = began_ns.or_else(|| engine.clock_ns());
-        match block_on(engine.acknowledge(lease.held.is_sync(), frame)) {
-            Ok(()) => {
-                engine.end_settlement(lease.held.named(), began_ns);
-                Ok(())
-            }
-            Err(error) => Err(LeaseError::new(error, lease)),
-        }
-    }
-
-    fn settle_async(self, command: Command<'_>) -> Pending<Result<(), LeaseError>> {
-        let engine = self.held.engine();
-        let sampled_ns = engine.begin_settlement(self.held.named());
-        let is_sync = self.held.is_sync();
-        let began_ns = sampled_ns.or_else(|| engine.clock_ns().filter(|_| is_sync));
-        let operation = Operation::begin(command.name(), || self.held.subject());
-        let started = operation.run(|| self.start(command));
-        Pending::new(operation.follow(async move {
-            let (lease, frame) = match started {
-                Ok(started) => started,
-                Err(refused) => return Err(refused.rested().await),
-            };
-            let engine = lease.held.engine();
-            let acknowledged = engine.acknowledge(is_sync, frame).await;
-            if acknowledged.is_ok() {
-                engine.end_settlement(lease.held.named(), began_ns);
-            }
-            acknowledged.map_err(|error| LeaseError::new(error, lease))
-        }))
+        let acknowledged = self.held.acknowledged(Ok(frame)).await;
+        acknowledged.map_err(|error| LeaseError::new(error, self))
     }
 
     /// Carries the command out; what is left is to wait for the frame.
@@ -329,6 +298,26 @@ impl Lease {
     }
 }
 
+/// Waits for the acknowledgement of a command, or for what its refusal rests on.
+async fn settled(
+    started: Result<(Lease, Option<u64>), LeaseError>,
+    began_ns: Option<u64>,
+) -> Result<(), LeaseError> {
+    let (lease, frame) = match started {
+        Ok(started) => started,
+        Err(refused) => return Err(refused.rested().await),
+    };
+    let engine = lease.held.engine();
+    // What waits for the medium is timed, whether it is one of the sample or not.
+    let began_ns = began_ns.or_else(|| engine.clock_ns());
+    match lease.held.acknowledged(Ok(frame)).await {
+        Ok(()) => {
+            engine.end_settlement(lease.held.named(), began_ns);
+            Ok(())
+        }
+        Err(error) => Err(LeaseError::new(error, lease)),
+    }
+}
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.armed {

@@ -11,8 +11,10 @@ pub(crate) mod held;
 pub(crate) mod lease;
 pub(crate) mod options;
 pub(crate) mod pending;
+pub(crate) mod ran;
 pub(crate) mod run;
 pub(crate) mod settling;
+pub(crate) mod stored_value;
 pub(crate) mod ticket;
 #[cfg(feature = "json")]
 pub(crate) mod typed;

@@ -5,28 +5,55 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::runtime::begun::Begun;
+
 /// A call that is under way. `Send`, `'static`, and of no particular runtime.
 ///
 /// Dropping it only stops waiting: what the call has done stays done. A claim that has not been
 /// answered yet is taken back, and counts as no attempt.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Pending<T> {
-    future: Pin<Box<dyn Future<Output = T> + Send>>,
+    answer: Answer<T>,
+}
+
+enum Answer<T> {
+    /// `None` once it was given.
+    Ready(Option<T>),
+    Future(Pin<Box<dyn Future<Output = T> + Send>>),
 }
 
 impl<T> Pending<T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self {
-            future: Box::pin(future),
+            answer: Answer::Future(Box::pin(future)),
         }
     }
 }
+
+impl<T, F: Future<Output = T> + Send + 'static> From<Begun<T, F>> for Pending<T> {
+    fn from(begun: Begun<T, F>) -> Self {
+        match begun {
+            Begun::Ready(value) => Self {
+                answer: Answer::Ready(Some(value)),
+            },
+            Begun::Waits(rest) => Self::new(rest),
+        }
+    }
+}
+
+/// Nothing within an answer that is ready is ever pinned.
+impl<T> Unpin for Pending<T> {}
 
 impl<T> Future for Pending<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        self.future.as_mut().poll(context)
+        match &mut self.answer {
+            Answer::Ready(value) => {
+                Poll::Ready(value.take().expect("it is polled to its end once"))
+            }
+            Answer::Future(future) => future.as_mut().poll(context),
+        }
     }
 }
 

@@ -53,11 +53,7 @@ impl Lease {
     /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
     /// ticket of it that is delivered again is good then.
     pub fn detach(self) -> Result<Ticket, LeaseError> {
-        let held = self.held();
-        let recorded = held.act_and_rest(Command::Record);
-        let durable =
-            recorded.and_then(|frame| block_on(held.engine().acknowledge(held.is_sync(), frame)));
-        if let Err(error) = durable {
+        if let Err(error) = self.held().do_and_wait(Command::Record) {
             return Err(LeaseError::new(error, self));
         }
         let ticket = Ticket {

@@ -14,7 +14,9 @@ use crate::claim::doubt::Doubt;
 use crate::claim::lease::{Lease, LeaseError};
 use crate::claim::options::ClaimOptions;
 use crate::claim::pending::Pending;
-use crate::claim::run::{Codec, Failure, Ran, Run, RunError};
+use crate::claim::ran::{Failure, Ran, RunError};
+use crate::claim::run::{Run, run, run_async};
+use crate::claim::stored_value::Codec;
 use crate::store::namespace::Namespace;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::json;
@@ -193,7 +195,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
-        self.namespace.run_coded(key, options, codec(), work)
+        run(self.namespace.calls(), key.as_ref(), options, codec(), work)
     }
 
     /// As [`run_once_with`](Self::run_once_with), without blocking; see
@@ -212,7 +214,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         W: FnOnce(Run) -> F,
         F: Future<Output = Result<T, Failure<E>>>,
     {
-        self.namespace.run_coded_async(key, options, codec(), work)
+        run_async(self.namespace.calls(), key.as_ref(), options, codec(), work)
     }
 }
 

@@ -18,6 +18,7 @@ mod tests;
 pub(crate) mod upkeep;
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,12 +36,12 @@ use crate::engine::upkeep::workers::Workers;
 use crate::journal::Journal;
 use crate::observe::stats::Stats;
 use crate::observe::trace::{Lapse, Subject};
+use crate::runtime::begun::Begun;
 use crate::runtime::clock::Clock;
 use crate::runtime::process::Process;
 use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, block_on,
-    contain,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Ordering, Signal, Wakes, contain,
 };
 use crate::state::running::Running;
 use crate::value::digest::{Digest, Hasher128};
@@ -392,7 +393,7 @@ impl Engine {
             return self.wait(frame).await;
         }
         self.check_written(frame)?;
-        self.make_room().await
+        self.make_room().finish().await
     }
 
     /// Waits for the acknowledgement of a change that was carried out, or for what its refusal rests on.
@@ -419,19 +420,16 @@ impl Engine {
     }
 
     /// Waits while more is unwritten, or unsynced for longer, than is allowed.
-    pub(crate) async fn make_room(&self) -> Result<()> {
-        match self.journal.congestion(self.now().mono_ms) {
-            Some(frame) => self.wait(frame).await,
-            None => Ok(()),
+    pub(crate) fn make_room(&self) -> Begun<Result<()>, impl Future<Output = Result<()>>> {
+        match self.congestion() {
+            Some(frame) => Begun::Waits(self.wait(frame)),
+            None => Begun::Ready(Ok(())),
         }
     }
 
-    /// As [`make_room`](Self::make_room), on a thread that may block.
-    pub(crate) fn make_room_blocking(&self) -> Result<()> {
-        match self.journal.congestion(self.now().mono_ms) {
-            Some(frame) => block_on(self.wait(frame)),
-            None => Ok(()),
-        }
+    /// The frame that a change waits for before it may begin.
+    fn congestion(&self) -> Option<u64> {
+        self.journal.congestion(self.now().mono_ms)
     }
 
     /// Looks again at the timers at `at_ms`, or earlier.

@@ -179,8 +179,8 @@ fn a_deadline_ends_a_wait() {
                 };
                 // The deadline may have passed before the wait is in line.
                 let named = engine.named(space.homes().core(), &key);
-                let claim = engine.claim_until(named, &request, Some(1000));
-                block_on(claim).unwrap()
+                let claim = engine.start_claim(named, &request, Some(1000), false);
+                block_on(claim.finish()).unwrap()
             })
         };
         bench.clock.advance(SECOND * 2);

@@ -2,6 +2,7 @@
 //! What comes in: wakers, closures of threads, durations. Only here is a clock read and a lock made.
 //! It knows nothing of keys, records or stores.
 
+pub(crate) mod begun;
 pub(crate) mod clock;
 pub(crate) mod manual_clock;
 pub(crate) mod patience;

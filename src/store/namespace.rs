@@ -1,6 +1,7 @@
 //! [`Namespace`]: keys under one policy, and what is done with them.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Weak};
 
 use crate::claim::calls::Calls;
@@ -9,7 +10,10 @@ use crate::claim::doubt::Doubt;
 use crate::claim::lease::{Lease, LeaseError};
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
+use crate::claim::ran::{Failure, Ran, RunError};
+use crate::claim::run::{Run, run, run_async};
 use crate::claim::settling::Settling;
+use crate::claim::stored_value::{Codec, StoredValue};
 use crate::observe::metrics::MetricSource;
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
@@ -31,6 +35,11 @@ impl Namespace {
         Self {
             calls: Calls::new(homes),
         }
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub(crate) fn homes(&self) -> &Homes {
@@ -175,6 +184,95 @@ impl Namespace {
         items: impl IntoIterator<Item = (Lease, R)>,
     ) -> Pending<Vec<Result<(), LeaseError>>> {
         Settling::Complete.settle_async(self.name(), items)
+    }
+
+    /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
+    /// runs, for at most [`RUN_CEILING`].
+    ///
+    /// A result over the limit of the policy is given to this caller, and recorded as completed
+    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
+    /// run, and must not run again for its size.
+    ///
+    /// A panic in `work` releases the key under at-least-once and leaves it in doubt under
+    /// at-most-once.
+    ///
+    /// # Errors
+    /// [`RunError::Work`] when the work failed, once the store knows how;
+    /// [`RunError::Store`] as for [`claim`](Self::claim) and [`Lease::complete`], and of kind
+    /// [`Decode`](ErrorKind::Decode) for a stored result that is none of type `T`, or was left out
+    /// because it was over the limit of the policy: the work is not run again for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Failure, Policy, Ran, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once())?;
+    /// let send = || mail.run_once("user-7", |run| {
+    ///     Ok::<_, Failure<String>>(format!("sent under {}", run.token()))
+    /// });
+    /// assert!(matches!(send(), Ok(Ran::Executed(_))));
+    /// assert!(matches!(send(), Ok(Ran::Replayed(_))));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn run_once<T, E, W>(&self, key: impl AsRef<[u8]>, work: W) -> Result<Ran<T>, RunError<E>>
+    where
+        T: StoredValue,
+        E: fmt::Display,
+        W: FnOnce(Run) -> Result<T, Failure<E>>,
+    {
+        self.run_once_with(key, ClaimOptions::new(), work)
+    }
+
+    /// As [`run_once`](Self::run_once), with the options of the claim.
+    ///
+    /// # Errors
+    /// As for [`run_once`](Self::run_once).
+    pub fn run_once_with<T, E, W>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: ClaimOptions,
+        work: W,
+    ) -> Result<Ran<T>, RunError<E>>
+    where
+        T: StoredValue,
+        E: fmt::Display,
+        W: FnOnce(Run) -> Result<T, Failure<E>>,
+    {
+        run(
+            &self.calls,
+            key.as_ref(),
+            options,
+            Codec::of_stored_value(),
+            work,
+        )
+    }
+
+    /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the
+    /// work runs is what dropping a [`Lease`] is.
+    ///
+    /// # Errors
+    /// As for [`run_once`](Self::run_once).
+    pub fn run_once_async<T, E, W, F>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: ClaimOptions,
+        work: W,
+    ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
+    where
+        T: StoredValue,
+        E: fmt::Display,
+        W: FnOnce(Run) -> F,
+        F: Future<Output = Result<T, Failure<E>>>,
+    {
+        run_async(
+            &self.calls,
+            key.as_ref(),
+            options,
+            Codec::of_stored_value(),
+            work,
+        )
     }
 
     /// Marks a key as done, as a set would. True when it was not done before.

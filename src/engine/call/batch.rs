@@ -143,7 +143,7 @@ impl Engine {
     ) -> Result<Vec<ItemAnswer>> {
         let began_ns = self.clock_ns();
         self.check_change()?;
-        self.make_room().await?;
+        self.make_room().finish().await?;
         let mut batch = Batch {
             namespace,
             items,

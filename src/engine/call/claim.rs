@@ -1,5 +1,6 @@
 //! Claims: one answer per call, decided under the lock of the key's shard.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::engine::shards::Locked;
 use crate::engine::{Engine, Turn};
 use crate::journal::tail::Replaced;
 use crate::observe::stats::ClaimOutcome;
-use crate::runtime::sync::{Mailbox, Ordering, block_on};
+use crate::runtime::begun::Begun;
+use crate::runtime::sync::{Mailbox, Ordering};
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
 use crate::state::running::Running;
@@ -100,6 +102,8 @@ pub(crate) enum Tried {
 #[derive(Debug)]
 enum Looked {
     Tried(Tried),
+    /// The key has not been looked at: a change waits until this frame is on the medium.
+    Congested(u64),
     Wait(Arc<Waiter>, TimerKey),
 }
 
@@ -119,67 +123,56 @@ impl Engine {
         self.hasher.digest(namespace.id, key)
     }
 
-    /// Claims a key on a thread that may block. Most claims have nothing to wait for, and take no
-    /// future.
-    pub(crate) fn claim_blocking(
-        &self,
-        named: Named<'_>,
-        request: &Request,
-        wait: Option<Duration>,
-    ) -> Result<Answer> {
+    /// Claims a key, as far as that goes without a wait. A thread that may block reads a record from
+    /// disk by itself: it has nothing else to do.
+    pub(crate) fn start_claim<'a>(
+        &'a self,
+        named: Named<'a>,
+        request: &'a Request,
+        wait_until_ms: Option<u64>,
+        may_block: bool,
+    ) -> Begun<Result<Answer>, impl Future<Output = Result<Answer>> + 'a> {
         let began_ns = self.begin_claim(named);
-        self.check_change()?;
-        if is_written(&named.namespace.policy) {
-            self.make_room_blocking()?;
-        }
-        let wait_until_ms = self.deadline(wait);
-        let mut looked = self.try_counted(named, request, None, wait_until_ms)?;
-        if let Looked::Tried(Tried::Read(locator)) = looked {
-            // From disk too, if need be: the thread has nothing else to do.
-            let Some(record) = self.read(locator)? else {
-                return block_on(self.go_on(named, request, wait_until_ms, looked, began_ns));
-            };
-            let read = (locator, Arc::new(record));
-            looked = self.try_counted(named, request, Some(&read), wait_until_ms)?;
-        }
-        match looked {
-            Looked::Tried(Tried::Answer(answer, None)) => {
+        match self.look_first(named, request, wait_until_ms, may_block) {
+            Ok(Looked::Tried(Tried::Answer(answer, None))) => {
                 self.end_claim(named, began_ns, &answer);
-                Ok(answer)
+                Begun::Ready(Ok(answer))
             }
-            looked => block_on(self.go_on(named, request, wait_until_ms, looked, began_ns)),
+            Ok(looked) => Begun::Waits(self.go_on(named, request, wait_until_ms, looked, began_ns)),
+            Err(error) => Begun::Ready(Err(error)),
         }
     }
 
-    /// Claims a key; waits for it for as long as the caller asked for.
-    pub(crate) async fn claim(
-        &self,
-        named: Named<'_>,
-        request: &Request,
-        wait: Option<Duration>,
-    ) -> Result<Answer> {
-        self.claim_until(named, request, self.deadline(wait)).await
-    }
-
-    /// As [`claim`](Self::claim), with the moment at which the wait ends.
-    pub(crate) async fn claim_until(
+    fn look_first(
         &self,
         named: Named<'_>,
         request: &Request,
         wait_until_ms: Option<u64>,
-    ) -> Result<Answer> {
-        let began_ns = self.begin_claim(named);
+        may_block: bool,
+    ) -> Result<Looked> {
         self.check_change()?;
         if is_written(&named.namespace.policy) {
             // It will be journaled, so it waits for room first, as any change does.
-            self.make_room().await?;
+            if let Some(frame) = self.congestion() {
+                return Ok(Looked::Congested(frame));
+            }
         }
         let looked = self.try_counted(named, request, None, wait_until_ms)?;
-        self.go_on(named, request, wait_until_ms, looked, began_ns)
-            .await
+        let Looked::Tried(Tried::Read(locator)) = looked else {
+            return Ok(looked);
+        };
+        let record = if may_block { self.read(locator)? } else { None };
+        match record {
+            Some(record) => {
+                let read = (locator, Arc::new(record));
+                self.try_counted(named, request, Some(&read), wait_until_ms)
+            }
+            None => Ok(looked),
+        }
     }
 
-    fn deadline(&self, wait: Option<Duration>) -> Option<u64> {
+    /// The moment at which a wait of this length ends.
+    pub(crate) fn wait_until_ms(&self, wait: Option<Duration>) -> Option<u64> {
         wait.map(|wait| self.now().mono_ms.saturating_add(millis(wait)))
     }
 
@@ -203,6 +196,10 @@ impl Engine {
                 }
                 Looked::Tried(Tried::Read(locator)) => {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
+                    None
+                }
+                Looked::Congested(frame) => {
+                    self.wait(frame).await?;
                     None
                 }
                 Looked::Wait(waiter, timer) => {

@@ -1,5 +1,6 @@
 //! Looking at keys without claiming them, and marking them as done in one step.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::engine::audit::{By, Prepared};
@@ -13,6 +14,7 @@ use crate::journal::format::codec::WireRecord;
 use crate::journal::format::frame::open_frame;
 use crate::journal::read::{lost, records};
 use crate::observe::stats::ClaimOutcome;
+use crate::runtime::begun::Begun;
 use crate::runtime::sync::{Mailbox, block_on};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
@@ -121,35 +123,37 @@ impl Engine {
         }
     }
 
-    /// Completes a key that nobody runs and that has no outcome, in one step. Gives what a claim
-    /// would have come to, "granted" where it did, and the frame that the answer waits for. Whoever
-    /// calls this counts that as a claim.
-    pub(crate) async fn insert(&self, named: Named<'_>) -> Result<(ClaimOutcome, Option<u64>)> {
-        self.check_change()?;
-        self.make_room().await?;
-        let inserted = self.try_insert(named, None)?;
-        self.go_on_inserting(named, inserted).await
-    }
-
-    /// As [`insert`](Self::insert) and its acknowledgement, on a thread that may block: most have
-    /// nothing to wait for, and take no future.
-    pub(crate) fn insert_blocking(&self, named: Named<'_>) -> Result<ClaimOutcome> {
-        self.check_change()?;
-        self.make_room_blocking()?;
-        let (outcome, frame) = match self.try_insert(named, None)? {
-            Inserted::Done(outcome, frame) => (outcome, frame),
-            inserted @ Inserted::Read(_) => block_on(self.go_on_inserting(named, inserted))?,
-        };
+    /// Completes a key that nobody runs and that has no outcome, in one step, as far as that goes without
+    /// a wait. Gives what a claim would have come to, "granted" where it did, acknowledged and counted.
+    pub(crate) fn start_insert<'a>(
+        &'a self,
+        named: Named<'a>,
+    ) -> Begun<Result<ClaimOutcome>, impl Future<Output = Result<ClaimOutcome>> + 'a> {
         let sync = self.is_sync(named.namespace);
-        if !self.is_acknowledged(sync, frame) {
-            block_on(self.acknowledge(sync, frame))?;
+        match self.insert_first(named) {
+            Ok(Inserted::Done(outcome, frame)) if self.is_acknowledged(sync, frame) => {
+                self.count_claim(named, outcome);
+                Begun::Ready(Ok(outcome))
+            }
+            Ok(inserted) => Begun::Waits(async move {
+                let (outcome, frame) = self.go_on_inserting(named, inserted).await?;
+                self.acknowledge(sync, frame).await?;
+                self.count_claim(named, outcome);
+                Ok(outcome)
+            }),
+            Err(error) => Begun::Ready(Err(error)),
         }
-        self.count_claim(named, outcome);
-        Ok(outcome)
     }
 
-    /// As [`insert`](Self::insert), for many keys in one commit, acknowledged and counted, each with
-    /// a result of its own. An error is of the whole batch: nothing of it was done then.
+    fn insert_first(&self, named: Named<'_>) -> Result<Inserted> {
+        self.check_change()?;
+        match self.congestion() {
+            Some(frame) => Ok(Inserted::Congested(frame)),
+            None => self.try_insert(named, None),
+        }
+    }
+
+    /// As [`start_insert`](Self::start_insert), for many keys in one commit, each with a result of its own. An error is of the whole batch: nothing of it was done then.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
@@ -159,7 +163,11 @@ impl Engine {
         self.check_change()?;
         let mut begun = Vec::with_capacity(keys.len());
         for key in keys {
-            begun.push(self.insert(self.named(namespace, key)).await);
+            let named = self.named(namespace, key);
+            begun.push(match self.insert_first(named) {
+                Ok(inserted) => self.go_on_inserting(named, inserted).await,
+                Err(error) => Err(error),
+            });
         }
         let results = self.acknowledge_each(self.is_sync(namespace), begun).await;
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
@@ -178,6 +186,10 @@ impl Engine {
         loop {
             match inserted {
                 Inserted::Done(outcome, frame) => return Ok((outcome, frame)),
+                Inserted::Congested(frame) => {
+                    self.wait(frame).await?;
+                    inserted = self.try_insert(named, None)?;
+                }
                 Inserted::Read(locator) => {
                     let read = self.fetch(locator).await?.map(|record| (locator, record));
                     inserted = self.try_insert(named, read.as_ref())?;
@@ -453,7 +465,10 @@ impl From<Settled> for ClaimOutcome {
 
 enum Inserted {
     Done(ClaimOutcome, Option<u64>),
+    /// The record that lies here decides.
     Read(Locator),
+    /// Nothing has been done: a change waits until this frame is on the medium.
+    Congested(u64),
 }
 
 fn inserted<'a>(

@@ -34,7 +34,7 @@ impl Engine {
         self.check_change()?;
         self.journal.check()?;
         if attaches_once(&named.namespace.policy) {
-            self.make_room_blocking()?;
+            self.make_room().wait()?;
         }
         let mut read: Option<Read> = None;
         loop {

@@ -85,7 +85,7 @@ impl Engine {
         by: &Attribution,
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
-        self.make_room_blocking()?;
+        self.make_room().wait()?;
         let policy = &named.namespace.policy;
         let prepared = self.prepare_insertion(named.namespace, insertion, By::Operator(by));
         let (mut shard, now) = self.lock(named.digest);

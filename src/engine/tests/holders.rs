@@ -170,7 +170,10 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         keep_alive_ms: 0,
     };
     let kinds = [
-        ("claim", engine.claim_blocking(other, &request, None).err()),
+        (
+            "claim",
+            engine.start_claim(other, &request, None, true).wait().err(),
+        ),
         (
             "complete",
             engine.act(other, token, Command::Complete(b"x")).err(),
@@ -210,7 +213,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         }
     }
     if matches!(state, KeyState::InProgress | KeyState::Released) {
-        let error = engine.insert_blocking(other).unwrap_err();
+        let error = engine.start_insert(other).wait().unwrap_err();
         assert!(
             error.to_string().contains("same digest"),
             "insert of {state}: {error}"
