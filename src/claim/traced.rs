@@ -7,7 +7,7 @@ use crate::claim::claim::{BatchClaim, Claim, ClaimOptions};
 use crate::claim::lease::LeaseError;
 use crate::claim::pending::Pending;
 use crate::engine::call::batch::BatchItem;
-use crate::observe::stats::ClaimOutcome;
+use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::trace::{Batch, Decision, Operation, Subject, decided};
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;

@@ -10,12 +10,13 @@ use crate::engine::call::batch::ItemAnswer;
 use crate::engine::call::claim::{Answer, Named};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::{Engine, to_u64};
+use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::health::{Health, Trouble};
+use crate::observe::holds::{HOLD_BOUNDS, Holds};
 use crate::observe::metrics::histogram::Histogram;
 use crate::observe::metrics::{Distribution, MetricSource, Metrics, as_f64, seconds};
-use crate::observe::stats::{
-    COLUMNS_MAX, ClaimOutcome, Column, Counters, HOLD_BOUNDS, Holds, Stats,
-};
+use crate::observe::stats::{Counters, Stats};
+use crate::observe::tallies::{COLUMNS_MAX, Column};
 use crate::runtime::sync::{AtomicU64, Mutex, Ordering};
 use crate::state::slot::Settled;
 use crate::value::error::ErrorKind;

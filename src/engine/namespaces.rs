@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use crate::engine::Engine;
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::manifest_file;
-use crate::observe::stats::{COLUMNS_MAX, Column};
+use crate::observe::tallies::{COLUMNS_MAX, Column};
 use crate::runtime::sync::{MutexGuard, Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;

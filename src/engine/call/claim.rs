@@ -10,7 +10,7 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::engine::{Engine, Turn};
 use crate::journal::tail::Replaced;
-use crate::observe::stats::ClaimOutcome;
+use crate::observe::claim_outcome::ClaimOutcome;
 use crate::runtime::sync::{Mailbox, Ordering, block_on};
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;

@@ -12,7 +12,7 @@ use crate::engine::{Aftermath, Engine};
 use crate::journal::format::codec::WireRecord;
 use crate::journal::format::frame::open_frame;
 use crate::journal::read::{lost, records};
-use crate::observe::stats::ClaimOutcome;
+use crate::observe::claim_outcome::ClaimOutcome;
 use crate::runtime::sync::{Mailbox, block_on};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::engine::Engine;
 use crate::engine::call::waiting::{Outcome, Waiter};
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 use crate::runtime::sync::Ordering;
 use crate::state::shard::Found;
 use crate::value::digest::Digest;

@@ -8,7 +8,7 @@ use crate::engine::call::admission::Entry;
 use crate::engine::call::claim::Granted;
 use crate::engine::shards::EngineShard;
 use crate::engine::{Aftermath, Engine};
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 #[cfg(feature = "tracing")]
 use crate::observe::trace::Lapse;
 use crate::runtime::sync::Mailbox;

@@ -1,53 +1,10 @@
-//! Spans and events for the `tracing` crate, at the edges of the store. `docs/tracing.md` lists them.
-//!
-//! Without the feature `tracing` every call here is empty. A subscriber is foreign code: nothing here
-//! is called under a lock.
-
-#[cfg(not(feature = "tracing"))]
-mod nothing;
-#[cfg(feature = "tracing")]
-mod spans;
-
-#[cfg(not(feature = "tracing"))]
-use crate::observe::trace::nothing as imp;
-#[cfg(feature = "tracing")]
-use crate::observe::trace::spans as imp;
+//! [`Decision`]: what came of an operation, or of a lease.
 
 use crate::value::fencing_token::FencingToken;
-use crate::value::key_digest::KeyDigest;
 use crate::value::key_state::State;
-
-pub(crate) use crate::observe::trace::imp::{
-    Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
-    recovered,
-};
 
 /// Bytes of the first request's metadata that are shown; the rest is cut off.
 pub(crate) const FIRST_REQUEST_BYTES_MAX: usize = 128;
-
-/// A key, as it is shown.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    not(feature = "tracing"),
-    expect(dead_code, reason = "nobody is shown it")
-)]
-pub(crate) struct Subject {
-    pub(crate) namespace: String,
-    pub(crate) digest: KeyDigest,
-    /// Only where the store was told to show keys.
-    pub(crate) key: Option<String>,
-}
-
-impl Subject {
-    /// Everything that somebody else chose is escaped, so that no line of a log can be made up.
-    pub(crate) fn new(namespace: &str, digest: KeyDigest, key: Option<&[u8]>) -> Self {
-        Self {
-            namespace: namespace.escape_debug().to_string(),
-            digest,
-            key: key.map(|key| key.escape_ascii().to_string()),
-        }
-    }
-}
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, Default)]
