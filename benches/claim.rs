@@ -7,7 +7,8 @@
 mod rig;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use hapax::{Audit, Claim, Policy};
+use hapax::audit::AuditLevel;
+use hapax::{Claim, Policy};
 
 use rig::{BATCH, Sized, group, key, sizes, sizes_and_large, together, usual_size};
 
@@ -36,9 +37,9 @@ fn new_keys(c: &mut Criterion) {
 /// The same life of a key with an audit log and without one: one entry per claim, one per outcome.
 fn audited(c: &mut Criterion) {
     for (name, audit) in [
-        ("off", Audit::Off),
-        ("digests", Audit::Digests),
-        ("keys", Audit::Keys),
+        ("off", AuditLevel::Off),
+        ("digests", AuditLevel::Digests),
+        ("keys", AuditLevel::Keys),
     ] {
         let mut sized = Sized::under(usual_size(), Policy::at_least_once().audit(audit));
         group(c, "claim + complete, audit", BATCH).bench_function(name, |b| {

@@ -6,7 +6,8 @@ mod rig;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use hapax::{ManualClock, Policy};
+use hapax::Policy;
+use hapax::testing::ManualClock;
 use rig::{BATCH, Rig, group, group_of_few, key, sizes, timed};
 
 const RETENTION: Duration = Duration::from_secs(2);

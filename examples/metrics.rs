@@ -10,9 +10,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hapax::testing::ManualClock;
 use hapax::{
-    Claim, ClaimItem, ClaimOptions, Lease, ManualClock, Namespace, Pending, Policy, Resolution,
-    Result, Store,
+    Claim, ClaimItem, ClaimOptions, Lease, Namespace, Pending, Policy, Resolution, Result, Store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use hapax::{Failure, Key, ManualClock, Namespace, Policy, Ran, RunError, Store};
+use hapax::testing::ManualClock;
+use hapax::{Failure, Key, Namespace, Policy, Ran, RunError, Store};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const WINDOW_MINUTES: u64 = 10;

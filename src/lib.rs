@@ -56,7 +56,7 @@ pub use claim::claim::{
 };
 pub use claim::lease::{Lease, LeaseError, Ticket};
 pub use claim::pending::Pending;
-pub use claim::run::{Failure, RUN_CEILING, Ran, Response, Run, RunError};
+pub use claim::run::{Failure, RUN_CEILING, Ran, Run, RunError, StoredValue};
 #[cfg(feature = "json")]
 pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 pub use engine::call::holder::CHECKPOINT_BYTES_MAX;
@@ -74,21 +74,21 @@ pub use operator::reconcile::{Reconciled, Reconciler};
 pub use runtime::manual_clock::ManualClock;
 pub use scan::audit::AuditScan;
 pub use scan::doubts::DoubtScan;
-pub use scan::in_progress::RunningScan;
-pub use scan::scan::{Filter, Scan};
+pub use scan::in_progress::InProgressScan;
+pub use scan::scan::{KeyFilter, Scan};
 pub use store::builder::Builder;
 #[cfg(feature = "prometheus-client")]
 pub use store::collector::StoreCollector;
 pub use store::config::{
-    Config, Explained, ExplainedOption, LimitsConfig, PolicyConfig, Source, StoreConfig,
+    Config, Explained, ExplainedOption, LimitsConfig, OptionSource, PolicyConfig, StoreConfig,
 };
-pub use store::maintenance::{BackupReport, Compacted, Moved, VerifyReport};
+pub use store::maintenance::{BackupReport, CompactReport, MoveReport, VerifyReport};
 pub use store::namespace::Namespace;
 pub use store::store::Store;
 pub use store::survey::{Survey, SurveyedNamespace, SurveyedSegment};
-pub use value::attribution::{ACTOR_BYTES_MAX, Action};
+pub use value::attribution::{ACTOR_BYTES_MAX, Attribution};
 pub use value::audit::{
-    Audit, AuditEntry, AuditFilter, AuditHead, AuditReport, Origin, Transition,
+    AuditEntry, AuditFilter, AuditHead, AuditLevel, AuditReport, Origin, Transition,
 };
 #[cfg(feature = "json")]
 pub use value::canonical_json::{CanonicalJson, CanonicalJsonError};
@@ -104,14 +104,14 @@ pub use value::insertion::Insertion;
 pub use value::key::{KEY_BYTES_MAX, Key};
 pub use value::key_digest::KeyDigest;
 pub use value::key_info::KeyInfo;
-pub use value::key_state::State;
+pub use value::key_state::KeyState;
 pub use value::limits::Limits;
 pub use value::log_kind::LogKind;
 pub use value::namespace_id::NAME_BYTES_MAX;
 pub use value::policy::{LEASE_MIN, OnChange, Oversize, Policy, RESPONSE_BYTES_MAX, RETENTION_MAX};
 pub use value::progress::{Progress, ProgressUnit};
-pub use value::salvage_report::{Salvage, SalvageOptions};
-pub use value::scan_position::Rank;
+pub use value::salvage_report::{SalvageOptions, SalvageReport};
+pub use value::scan_position::ScanPosition;
 
 /// Compiles the examples of the README.
 #[doc = include_str!("../README.md")]

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use hapax::{Claim, ErrorKind, Lease, LogKind, Namespace, Policy, State, Store};
+use hapax::{Claim, ErrorKind, KeyState, Lease, LogKind, Namespace, Policy, Store};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -82,7 +82,7 @@ fn grant(space: &Namespace, key: &str) -> Lease {
     }
 }
 
-fn state(space: &Namespace, key: &str) -> Option<State> {
+fn state(space: &Namespace, key: &str) -> Option<KeyState> {
     space.get(key).unwrap().map(|info| info.state())
 }
 
@@ -120,12 +120,16 @@ fn while_commits_are_in_flight() {
             acknowledged
         });
         let (store, spaces) = bench.reopen();
-        assert_eq!(state(&spaces[0], "before"), Some(State::Completed));
+        assert_eq!(state(&spaces[0], "before"), Some(KeyState::Completed));
         for number in 0..10 + round {
             let key = format!("key-{number}");
             // It took effect when it was called, and closing the store makes that durable.
             let state = state(&spaces[number as usize % 2], &key);
-            assert_eq!(state, Some(State::Completed), "{key} of {acknowledged:?}");
+            assert_eq!(
+                state,
+                Some(KeyState::Completed),
+                "{key} of {acknowledged:?}"
+            );
         }
         store.close().unwrap();
     }
@@ -151,8 +155,8 @@ fn while_compaction_runs() {
             drop((store, spaces));
         });
         let (store, spaces) = bench.reopen();
-        assert_eq!(state(&spaces[0], "before"), Some(State::Completed));
-        assert_eq!(state(&spaces[1], "doubted"), Some(State::InDoubt));
+        assert_eq!(state(&spaces[0], "before"), Some(KeyState::Completed));
+        assert_eq!(state(&spaces[1], "doubted"), Some(KeyState::InDoubt));
         assert_eq!(state(&spaces[0], "fill-0"), None);
         store.close().unwrap();
     }
@@ -187,10 +191,10 @@ fn while_a_panic_unwinds() {
         });
         assert_eq!(told, "on purpose");
         let (store, spaces) = bench.reopen();
-        assert_eq!(state(&spaces[0], "before"), Some(State::Completed));
-        assert_eq!(state(&spaces[0], "held"), Some(State::Released));
-        assert_eq!(state(&spaces[1], "held"), Some(State::InDoubt));
-        assert_eq!(state(&spaces[1], "late"), Some(State::Completed));
+        assert_eq!(state(&spaces[0], "before"), Some(KeyState::Completed));
+        assert_eq!(state(&spaces[0], "held"), Some(KeyState::Released));
+        assert_eq!(state(&spaces[1], "held"), Some(KeyState::InDoubt));
+        assert_eq!(state(&spaces[1], "late"), Some(KeyState::Completed));
         store.close().unwrap();
     }
 }
@@ -232,8 +236,8 @@ fn on_a_thread_of_the_store_inside_a_waker() {
         drop((waker, last));
         ends(move || drop(pending));
         let (store, spaces) = bench.reopen();
-        assert_eq!(state(&spaces[0], "before"), Some(State::Completed));
-        assert_eq!(state(&spaces[0], "key"), Some(State::Completed));
+        assert_eq!(state(&spaces[0], "before"), Some(KeyState::Completed));
+        assert_eq!(state(&spaces[0], "key"), Some(KeyState::Completed));
         store.close().unwrap();
     }
 }
@@ -287,7 +291,7 @@ fn while_other_threads_use_the_store() {
             for key in keys {
                 assert_eq!(
                     state(&spaces[thread % 2], key),
-                    Some(State::Completed),
+                    Some(KeyState::Completed),
                     "{key}"
                 );
             }

@@ -18,9 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use hapax::scan::KeyFilter;
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, LogKind, Namespace, Pending, Policy,
-    Store, Ticket,
+    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, LogKind, Namespace, Pending, Policy, Store,
+    Ticket,
 };
 use hapax_fork::{Ended, Past, fork_with, leave_behind};
 use nix::sys::signal::{Signal, kill};
@@ -99,7 +100,7 @@ fn in_fork(handles: Handles) -> i32 {
     told.add(store.attach(&ticket));
     told.add(store.sync());
     told.add(store.verify());
-    told.add(store.scan(Filter::new()));
+    told.add(store.scan(KeyFilter::new()));
     told.add(store.in_doubt());
     told.add(store.namespace("forked", Policy::at_least_once()));
     told.add(store.close());

@@ -11,9 +11,11 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hapax::scan::KeyFilter;
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Filter, Lease, LeaseError, Limits, ManualClock, MemoryLog,
-    Namespace, Pending, Policy, Resolution, Store, Ticket,
+    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, Limits, Namespace, Pending, Policy,
+    Resolution, Store, Ticket,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -199,7 +201,7 @@ fn refusals_at_a_limit_leave_nothing_behind() {
     for lease in held {
         lease.complete("done").unwrap();
     }
-    assert_eq!(store.scan(Filter::new()).unwrap().count(), 32);
+    assert_eq!(store.scan(KeyFilter::new()).unwrap().count(), 32);
     store.validate();
 }
 

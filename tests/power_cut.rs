@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use hapax::{Claim, Durability, ErrorKind, LogKind, Namespace, Policy, State, Store};
+use hapax::{Claim, Durability, ErrorKind, KeyState, LogKind, Namespace, Policy, Store};
 
 use rig::Draw;
 use rig::child::{self, LOGS, Orders, say};
@@ -226,7 +226,7 @@ fn changes(said: &[String]) -> Vec<(String, u64, u64)> {
 fn hold_to_window(space: &Namespace, changes: &[(String, u64, u64)]) -> usize {
     let is_there = |key: &str| {
         let info = space.get(key).unwrap();
-        info.is_some_and(|info| info.state() == State::Completed)
+        info.is_some_and(|info| info.state() == KeyState::Completed)
     };
     let lost: Vec<_> = changes
         .iter()

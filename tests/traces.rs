@@ -14,9 +14,11 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hapax::operator::{Attribution, Insertion};
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Action, BatchClaim, Claim, ClaimItem, ClaimOptions, Error, Insertion, Lease, LeaseError,
-    ManualClock, MemoryLog, Namespace, Policy, Resolution, Store,
+    BatchClaim, Claim, ClaimItem, ClaimOptions, Error, Lease, LeaseError, Namespace, Policy,
+    Resolution, Store,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -246,7 +248,7 @@ fn what_an_operator_does_is_told_with_the_name() {
     let digest = tracing::subscriber::with_default(listener.clone(), || {
         let store = Store::in_memory().allow_at_most_once().open().unwrap();
         let pay = store.namespace("pay", Policy::at_least_once()).unwrap();
-        let by = Action::new("alice \\ on call", "a secret reason").unwrap();
+        let by = Attribution::new("alice \\ on call", "a secret reason").unwrap();
         let operator = store.operator(by);
         let hold = || lease(&pay, ClaimOptions::new());
         let token = hold().token();
@@ -334,7 +336,7 @@ fn a_batch_has_one_span_with_the_number_of_each_decision() {
         let inserted: Vec<bool> = inserted.into_iter().map(Result::unwrap).collect();
         assert_eq!(inserted, [false, true, true]);
         mail.claim_many([""]).unwrap_err();
-        let operator = store.operator(Action::new("alice", "INC-42").unwrap());
+        let operator = store.operator(Attribution::new("alice", "INC-42").unwrap());
         let items = ["d", "f", ""].map(|key| Insertion::completed(key, ""));
         assert_eq!(operator.insert_many("mail\n", items).unwrap().len(), 3);
     });

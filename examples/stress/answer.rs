@@ -1,6 +1,6 @@
 //! Answers of the store, as a history has them.
 
-use hapax::{Claim, Doubt, Error, ErrorKind, KeyInfo, Lease, State};
+use hapax::{Claim, Doubt, Error, ErrorKind, KeyInfo, KeyState, Lease};
 use hapax_check::history::{Answer, Doubtful, Granted, Info, Refusal, Refused, Status, Stored};
 
 /// What a claim leaves in hand.
@@ -94,13 +94,13 @@ pub(crate) fn of_info(info: Option<KeyInfo>) -> Answer {
     })
 }
 
-fn status(state: State) -> Status {
+fn status(state: KeyState) -> Status {
     match state {
-        State::InProgress => Status::InProgress,
-        State::Completed => Status::Completed,
-        State::Failed => Status::Failed,
-        State::InDoubt => Status::InDoubt,
-        State::Released => Status::Released,
+        KeyState::InProgress => Status::InProgress,
+        KeyState::Completed => Status::Completed,
+        KeyState::Failed => Status::Failed,
+        KeyState::InDoubt => Status::InDoubt,
+        KeyState::Released => Status::Released,
         other => unreachable!("a state that this example does not know: {other}"),
     }
 }

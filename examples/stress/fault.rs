@@ -108,7 +108,9 @@ impl Fault {
     /// The answer to `forget`.
     pub(crate) fn forget(self, on: &Namespace, key: &str) -> hapax::Result<bool> {
         match (self, on.get(key)?) {
-            (Self::ForgetUndone, Some(info)) if info.state() == hapax::State::Completed => Ok(true),
+            (Self::ForgetUndone, Some(info)) if info.state() == hapax::KeyState::Completed => {
+                Ok(true)
+            }
             _ => on.forget(key),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hapax::{Guarantee, Namespace, State};
+use hapax::{Guarantee, KeyState, Namespace};
 
 use crate::Failure;
 use crate::ledger::Entry;
@@ -92,11 +92,11 @@ fn check_event(
 ) -> Result<(), Failure> {
     let info = namespace.get(id)?;
     let right = match &info {
-        Some(info) if info.state() == State::Completed => {
+        Some(info) if info.state() == KeyState::Completed => {
             verdict.completed += 1;
             lines.iter().any(|line| line.response() == info.body())
         }
-        Some(info) if info.state() == State::Failed => {
+        Some(info) if info.state() == KeyState::Failed => {
             verdict.failed += 1;
             lines.is_empty() || namespace.policy().guarantee() == Guarantee::AtLeastOnce
         }

@@ -12,10 +12,9 @@ mod picks;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use hapax::{
-    Claim, ClaimOptions, Durability, Error, ErrorKind, FencingToken, FingerprintPolicy, Key,
-    Limits, ManualClock, OnChange, Oversize, Policy, RETENTION_MAX, Store, Ticket,
-};
+use hapax::{Claim, ClaimOptions, Durability, Error, ErrorKind, FencingToken, FingerprintPolicy, Key, Limits, OnChange, Oversize, Policy, Store, Ticket};
+use hapax::limits::RETENTION_MAX;
+use hapax::testing::ManualClock;
 use libfuzzer_sys::fuzz_target;
 
 use json::Json;

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use hapax::{
-    BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, Lease, LeaseError,
-    Limits, ManualClock, MemoryLog, Namespace, Policy, Resolution, Result, State, Store, Ticket,
-    fuzzing,
-};
+use hapax::{BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease, LeaseError, Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing};
+use hapax::testing::{ManualClock, MemoryLog};
 
 use crate::line::Line;
 use crate::model::{AT_MOST_ONCE, LEASE, Model, Place, RETENTION};
@@ -113,8 +110,8 @@ impl Machine {
     fn act(&mut self, operation: &Operation) {
         match *operation {
             Operation::Claim { key, fingerprint } => self.claim(key.place(), fingerprint),
-            Operation::Complete { lease, size } => self.settle(lease, size, State::Completed),
-            Operation::Fail { lease, size } => self.settle(lease, size, State::Failed),
+            Operation::Complete { lease, size } => self.settle(lease, size, KeyState::Completed),
+            Operation::Fail { lease, size } => self.settle(lease, size, KeyState::Failed),
             Operation::Release { lease } => self.give_up(lease, false),
             Operation::Doubt { lease } => self.give_up(lease, true),
             Operation::Renew { lease } => self.renew(lease),
@@ -338,10 +335,10 @@ impl Machine {
             match (result, how) {
                 (Err(refused), _) => self.refused(place, token, &refused),
                 (Ok(()), Settling::Completed) => {
-                    self.model.settled(place, State::Completed, body, durable);
+                    self.model.settled(place, KeyState::Completed, body, durable);
                 }
                 (Ok(()), Settling::Failed) => {
-                    self.model.settled(place, State::Failed, body, durable)
+                    self.model.settled(place, KeyState::Failed, body, durable)
                 }
                 (Ok(()), Settling::Released) => self.model.freed(place),
             }
@@ -379,14 +376,14 @@ impl Machine {
         self.crash(usize::from(keep % 4));
     }
 
-    fn settle(&mut self, lease: u8, size: u8, state: State) {
+    fn settle(&mut self, lease: u8, size: u8, state: KeyState) {
         let body = self.body(size);
         let Some((place, lease)) = self.take_lease(lease) else {
             return;
         };
         let token = lease.token();
         let settled = match state {
-            State::Completed => lease.complete(&body),
+            KeyState::Completed => lease.complete(&body),
             _ => lease.fail(&body),
         };
         match settled {
@@ -522,9 +519,9 @@ impl Machine {
             }
             Ok(()) => {
                 let state = if how == How::Happened {
-                    State::Completed
+                    KeyState::Completed
                 } else {
-                    State::Failed
+                    KeyState::Failed
                 };
                 self.model.settled(place, state, body, !self.interval);
             }

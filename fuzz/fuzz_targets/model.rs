@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use hapax::{Claim, FencingToken, KeyInfo, State};
+use hapax::{Claim, FencingToken, KeyInfo, KeyState};
 
 pub const LEASE: Duration = Duration::from_secs(10);
 pub const RETENTION: Duration = Duration::from_secs(100);
@@ -105,7 +105,7 @@ struct Known {
 
 /// An outcome that was acknowledged.
 struct Settled {
-    state: State,
+    state: KeyState,
     body: Vec<u8>,
     at: StoreTime,
     durable: bool,
@@ -163,7 +163,7 @@ impl Model {
     }
 
     /// An outcome was acknowledged.
-    pub fn settled(&mut self, place: Place, state: State, body: Vec<u8>, durable: bool) {
+    pub fn settled(&mut self, place: Place, state: KeyState, body: Vec<u8>, durable: bool) {
         self.bodies.insert((place, body.clone()));
         let settled = Settled {
             state,
@@ -225,7 +225,7 @@ impl Model {
             assert!(free, "marked as done while {:?} holds it", known.holder);
             assert!(!known.has_to_answer(self.time), "new though it is settled");
             assert_eq!(known.open, None, "marked as done though its effect is open");
-            self.settled(place, State::Completed, Vec::new(), durable);
+            self.settled(place, KeyState::Completed, Vec::new(), durable);
         }
     }
 

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hapax::fuzzing::{Image, log_of};
-use hapax::{
-    Claim, ErrorKind, Filter, ManualClock, MemoryLog, Policy, Result, State, Store, Trouble,
-};
+use hapax::{Claim, ErrorKind, KeyState, Policy, Result, Store, Trouble};
+use hapax::scan::KeyFilter;
+use hapax::testing::{ManualClock, MemoryLog};
 use libfuzzer_sys::fuzz_target;
 
 use forge::Change;
@@ -142,9 +142,9 @@ fn use_it(store: &Store) -> bool {
 }
 
 /// Everything that can be read: namespace, key, state, body.
-fn content(store: &Store) -> Vec<(String, Vec<u8>, State, Vec<u8>)> {
+fn content(store: &Store) -> Vec<(String, Vec<u8>, KeyState, Vec<u8>)> {
     let mut found: Vec<_> = store
-        .scan(Filter::new())
+        .scan(KeyFilter::new())
         .expect("the store is open")
         .filter_map(Result::ok)
         .map(|info| {

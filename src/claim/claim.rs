@@ -9,13 +9,13 @@ use crate::claim::pending::Pending;
 use crate::engine::intervene::doubt::Settlement;
 use crate::observe::trace::{Decision, decided};
 use crate::runtime::sync::block_on;
-use crate::value::attribution::{Action, check_actor};
+use crate::value::attribution::{Attribution, check_actor};
 use crate::value::blob::Blob;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::{check_lease, check_retention};
 use crate::value::record::Record;
 
@@ -216,7 +216,7 @@ stored_answer!(
 #[derive(Clone, Debug)]
 pub struct Mismatch {
     pub(crate) labels: Vec<String>,
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
 }
 
 impl Mismatch {
@@ -228,7 +228,7 @@ impl Mismatch {
 
     /// What the key is.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> KeyState {
         self.state
     }
 }
@@ -378,7 +378,7 @@ impl Doubt {
         &self,
         resolution: &Resolution,
         force: bool,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<()> {
         let engine = self.held.engine();
         let frame = self
@@ -388,7 +388,7 @@ impl Doubt {
     }
 
     /// Carries the resolution out; what is left is to wait for the frame.
-    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Action>) -> Result<u64> {
+    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Attribution>) -> Result<u64> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
@@ -406,7 +406,7 @@ impl Doubt {
             token: Some(self.token()),
             attempt: Some(self.attempt()),
             first_request: self.metadata(),
-            actor: by.map(Action::actor),
+            actor: by.map(Attribution::actor),
             warns: false,
         };
         let subject = || engine.subject(self.held.namespace(), self.key());

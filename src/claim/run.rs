@@ -15,7 +15,7 @@ use crate::value::guarantee::Guarantee;
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);
 
 /// A result that can be stored and given back.
-pub trait Response: Sized {
+pub trait StoredValue: Sized {
     /// The bytes to store.
     fn to_bytes(&self) -> Vec<u8>;
 
@@ -26,7 +26,7 @@ pub trait Response: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-impl Response for Vec<u8> {
+impl StoredValue for Vec<u8> {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone()
     }
@@ -36,7 +36,7 @@ impl Response for Vec<u8> {
     }
 }
 
-impl Response for String {
+impl StoredValue for String {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_bytes()
     }
@@ -46,7 +46,7 @@ impl Response for String {
     }
 }
 
-impl Response for () {
+impl StoredValue for () {
     fn to_bytes(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -62,7 +62,7 @@ pub(crate) struct Codec<T> {
     pub(crate) decode: fn(&Completed) -> Result<T>,
 }
 
-impl<T: Response> Codec<T> {
+impl<T: StoredValue> Codec<T> {
     fn of_response() -> Self {
         Self {
             encode: |value| Ok(value.to_bytes()),
@@ -242,7 +242,7 @@ impl Namespace {
     /// ```
     pub fn run_once<T, E, W>(&self, key: impl AsRef<[u8]>, work: W) -> Result<Ran<T>, RunError<E>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
@@ -260,7 +260,7 @@ impl Namespace {
         work: W,
     ) -> Result<Ran<T>, RunError<E>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> Result<T, Failure<E>>,
     {
@@ -324,7 +324,7 @@ impl Namespace {
         work: W,
     ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
     where
-        T: Response,
+        T: StoredValue,
         E: fmt::Display,
         W: FnOnce(Run) -> F,
         F: Future<Output = Result<T, Failure<E>>>,
@@ -459,7 +459,7 @@ fn ran_before<T>(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Ra
     })
 }
 
-fn decode_response<T: Response>(answer: &Completed) -> Result<T> {
+fn decode_response<T: StoredValue>(answer: &Completed) -> Result<T> {
     if answer.response_omitted() {
         let text = "the outcome was recorded without its bytes, which were over max_response or no JSON: \
                     there is no result to give back, and the work is not run again";

@@ -12,7 +12,7 @@ use crate::observe::trace::{Batch, Decision, Operation, Subject, decided};
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;
 use crate::store::namespace::{Namespace, Started, acknowledged};
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 use crate::value::key::KEY_BYTES_MAX;
@@ -206,12 +206,12 @@ impl Namespace {
         &self,
         key: &[u8],
         force: Option<FencingToken>,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
         forgotten: &Result<(bool, Option<u64>)>,
     ) {
         let decision = || Decision {
             token: force,
-            actor: by.map(Action::actor),
+            actor: by.map(Attribution::actor),
             ..outcome(match forgotten {
                 Ok((true, _)) => "forgotten",
                 Ok((false, _)) => "absent",

@@ -16,7 +16,7 @@ use crate::store::namespace::Namespace;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::json;
 use crate::value::json::Written;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 /// A namespace whose responses are values of a type, stored as JSON. Cheap to clone.
 ///
@@ -141,7 +141,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     /// As for [`claim`](Self::claim).
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<T>> {
         match self.namespace.get(key)? {
-            Some(info) if info.state() == State::Completed => {
+            Some(info) if info.state() == KeyState::Completed => {
                 decode(info.body(), info.body_omitted()).map(Some)
             }
             _ => Ok(None),

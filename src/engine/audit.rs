@@ -16,9 +16,9 @@ use crate::engine::call::claim::replaced;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::attribution::ENGINE;
-use crate::value::audit::{Audit, Origin, Transition};
+use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
@@ -34,17 +34,17 @@ pub(crate) enum By<'a> {
     /// Whoever claimed the key, under the name that the claim gave, if any.
     Caller(&'a [u8]),
     Engine,
-    Operator(&'a Action),
+    Operator(&'a Attribution),
 }
 
 impl<'a> By<'a> {
     /// An operator, or a caller who gave no name.
-    pub(crate) fn or_caller(by: Option<&'a Action>) -> Self {
+    pub(crate) fn or_caller(by: Option<&'a Attribution>) -> Self {
         by.map_or(By::Caller(&[]), By::Operator)
     }
 
     fn writes(self, policy: &Policy) -> bool {
-        policy.audit != Audit::Off || matches!(self, By::Operator(_))
+        policy.audit != AuditLevel::Off || matches!(self, By::Operator(_))
     }
 }
 
@@ -176,7 +176,7 @@ impl Engine {
             key_digest: self.seeded.key_digest(deed.namespace, deed.key),
             fingerprint: deed.fingerprint.map(|print| self.print_digest(print)),
             outcome: deed.outcome,
-            key: (policy.audit == Audit::Keys).then_some(deed.key),
+            key: (policy.audit == AuditLevel::Keys).then_some(deed.key),
             actor,
             reason,
         })
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Writes down what an operator did to the whole store. Gives its frame.
-    pub(crate) fn audit_store(&self, transition: Transition, by: &Action) -> u64 {
+    pub(crate) fn audit_store(&self, transition: Transition, by: &Attribution) -> u64 {
         let now = self.now();
         let draft = Draft::new(&store_facts(
             transition,

@@ -48,7 +48,7 @@ use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::{EPOCH_END, FencingToken};
 use crate::value::key_info::KeyInfo;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::limits::Limits;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
@@ -429,11 +429,11 @@ impl Engine {
     pub(crate) fn info(
         &self,
         namespace: &NamespaceCore,
-        state: State,
+        state: KeyState,
         record: Arc<Record>,
     ) -> KeyInfo {
         let record = match state {
-            State::InDoubt => record.into_doubt(),
+            KeyState::InDoubt => record.into_doubt(),
             _ => record,
         };
         KeyInfo {

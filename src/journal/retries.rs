@@ -44,18 +44,18 @@ pub(crate) struct Retries {
     /// A bit for each chore that fails, so that no caller takes the lock while all is well.
     failing: AtomicU32,
     failures: AtomicU32,
-    state: Mutex<State>,
+    state: Mutex<KeyState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct KeyState {
     /// Invariant: a chore has a setback exactly while its bit is set.
     setbacks: [Option<Setback>; Chore::ALL.len()],
     /// Retries that began to fail, with the cause, or healed, and that `tell` has not told yet.
     news: Vec<(Chore, Option<String>)>,
 }
 
-impl State {
+impl KeyState {
     fn of(&self, chore: Chore) -> Option<&Setback> {
         self.setbacks[chore as usize].as_ref()
     }

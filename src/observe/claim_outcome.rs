@@ -1,6 +1,6 @@
 //! [`ClaimOutcome`]: how a claim ends.
 
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 /// How a claim ends: each in exactly one of these ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +30,10 @@ impl ClaimOutcome {
     ];
 
     /// Of an answer that is stored.
-    pub(crate) fn of_settled(state: State) -> Self {
+    pub(crate) fn of_settled(state: KeyState) -> Self {
         match state {
-            State::Failed => Self::Failed,
-            State::InDoubt => Self::InDoubt,
+            KeyState::Failed => Self::Failed,
+            KeyState::InDoubt => Self::InDoubt,
             _ => Self::Completed,
         }
     }

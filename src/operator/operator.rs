@@ -11,7 +11,7 @@ use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
 use crate::runtime::sync::block_on;
 use crate::store::namespace::Namespace;
 use crate::store::store::StoreInner;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
@@ -26,14 +26,15 @@ use crate::value::key::check_key;
 /// # Examples
 ///
 /// ```
-/// use hapax::{Action, Claim, Policy, Resolution, Store};
+/// use hapax::{Claim, Policy, Resolution, Store};
+/// use hapax::operator::Attribution;
 ///
 /// let store = Store::in_memory().allow_at_most_once().open()?;
 /// let pay = store.namespace("pay", Policy::at_most_once())?;
 /// let Claim::Granted(lease) = pay.claim("order-42")? else { unreachable!() };
 /// lease.doubt("the provider timed out")?;
 ///
-/// let operator = store.operator(Action::new("alice", "INC-42: the provider confirmed")?);
+/// let operator = store.operator(Attribution::new("alice", "INC-42: the provider confirmed")?);
 /// for doubt in store.in_doubt()? {
 ///     operator.resolve(&doubt, Resolution::Happened(b"receipt".to_vec()))?;
 /// }
@@ -43,11 +44,11 @@ use crate::value::key::check_key;
 #[derive(Clone)]
 pub struct Operator {
     store: Arc<StoreInner>,
-    by: Action,
+    by: Attribution,
 }
 
 impl Operator {
-    pub(crate) fn new(store: &Arc<StoreInner>, by: Action) -> Self {
+    pub(crate) fn new(store: &Arc<StoreInner>, by: Attribution) -> Self {
         Self {
             store: Arc::clone(store),
             by,
@@ -56,7 +57,7 @@ impl Operator {
 
     /// Who acts, and why.
     #[must_use]
-    pub fn action(&self) -> &Action {
+    pub fn action(&self) -> &Attribution {
         &self.by
     }
 
@@ -176,11 +177,12 @@ impl Operator {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Action, Insertion, Policy, Store};
+    /// use hapax::{Policy, Store};
+    /// use hapax::operator::{Attribution, Insertion};
     ///
     /// let store = Store::in_memory().open()?;
     /// let mail = store.namespace("mail", Policy::at_least_once())?;
-    /// let operator = store.operator(Action::new("alice", "INC-42: sent by hand")?);
+    /// let operator = store.operator(Attribution::new("alice", "INC-42: sent by hand")?);
     /// assert!(operator.insert("mail", Insertion::completed("user-7", "sent"))?);
     /// assert!(!operator.insert("mail", Insertion::failed("user-7", "bounced"))?);
     /// assert!(mail.contains("user-7")?);

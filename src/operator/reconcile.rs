@@ -55,7 +55,8 @@ impl Reconciled {
 ///
 /// ```
 /// use std::time::Duration;
-/// use hapax::{Claim, ManualClock, Policy, Resolution, Store};
+/// use hapax::{Claim, Policy, Resolution, Store};
+/// use hapax::testing::ManualClock;
 ///
 /// let clock = ManualClock::new();
 /// let store = Store::in_memory().clock(&clock).allow_at_most_once().open()?;

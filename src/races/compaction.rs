@@ -3,7 +3,7 @@
 use crate::races::{
     Bench, JoinHandle, LONG, at_least_once, explore, granted, join, response, spawn, yield_now,
 };
-use crate::{Claim, ClaimOptions, State, Store};
+use crate::{Claim, ClaimOptions, KeyState, Store};
 
 const FORGOTTEN: [&str; 4] = ["x", "y", "z", "w"];
 
@@ -72,7 +72,7 @@ fn a_key_that_changes_while_it_is_carried_never_reverts() {
                 for _ in 0..3 {
                     let now = match space.get("key").unwrap() {
                         None => 1,
-                        Some(info) if info.state() == State::InProgress => 2,
+                        Some(info) if info.state() == KeyState::InProgress => 2,
                         Some(info) if info.body() == b"old" => 0,
                         Some(info) => {
                             assert_eq!(info.body(), b"new");

@@ -32,10 +32,8 @@ use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
 use crate::store::store::StoreInner;
-use crate::{
-    Claim, ClaimOptions, Durability, Lease, Limits, ManualClock, MemoryLog, Namespace, Policy,
-    Store,
-};
+use crate::testing::{ManualClock, MemoryLog};
+use crate::{Claim, ClaimOptions, Durability, Lease, Limits, Namespace, Policy, Store};
 
 pub(crate) use shuttle::thread::{JoinHandle, spawn, yield_now};
 

@@ -17,7 +17,8 @@ use crate::value::time::millis;
 ///
 /// ```
 /// use std::time::Duration;
-/// use hapax::{Claim, ManualClock, Policy, Store};
+/// use hapax::{Claim, Policy, Store};
+/// use hapax::testing::ManualClock;
 ///
 /// let clock = ManualClock::new();
 /// let store = Store::in_memory().clock(&clock).open()?;

@@ -10,7 +10,7 @@ use crate::store::namespace::Namespace;
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
 use crate::value::namespace_id::NamespaceId;
-use crate::value::scan_position::Rank;
+use crate::value::scan_position::ScanPosition;
 
 /// An iterator over the keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
 ///
@@ -37,14 +37,14 @@ impl DoubtScan {
 
     /// Leaves out every doubt up to this rank: it goes on where another scan stopped.
     #[must_use]
-    pub fn after(mut self, rank: Rank) -> Self {
+    pub fn after(mut self, rank: ScanPosition) -> Self {
         self.ranking.skip(rank);
         self
     }
 
     /// The rank of the last doubt that was met, or what [`after`](Self::after) said.
     #[must_use]
-    pub fn reached(&self) -> Option<Rank> {
+    pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()
     }
 }

@@ -1,4 +1,4 @@
-//! [`RunningScan`]: going through the keys that somebody runs.
+//! [`InProgressScan`]: going through the keys that somebody runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::store::store::StoreInner;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
 use crate::value::namespace_id::NamespaceId;
-use crate::value::scan_position::Rank;
+use crate::value::scan_position::ScanPosition;
 
 /// An iterator over the keys that somebody runs, the longest-running first: see
 /// [`Store::running`](crate::Store::running).
@@ -17,12 +17,12 @@ use crate::value::scan_position::Rank;
 /// doubt before its turn is left out; one that was claimed after the scan began is not met.
 ///
 /// It ends with the first error.
-pub struct RunningScan {
+pub struct InProgressScan {
     store: Arc<StoreInner>,
     ranking: Ranking,
 }
 
-impl RunningScan {
+impl InProgressScan {
     pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
         store.engine.check_alive()?;
         Ok(Self {
@@ -33,19 +33,19 @@ impl RunningScan {
 
     /// Leaves out every key up to this rank: it goes on where another scan stopped.
     #[must_use]
-    pub fn after(mut self, rank: Rank) -> Self {
+    pub fn after(mut self, rank: ScanPosition) -> Self {
         self.ranking.skip(rank);
         self
     }
 
     /// The rank of the last key that was met, or what [`after`](Self::after) said.
     #[must_use]
-    pub fn reached(&self) -> Option<Rank> {
+    pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()
     }
 }
 
-impl Iterator for RunningScan {
+impl Iterator for InProgressScan {
     type Item = Result<KeyInfo>;
 
     fn next(&mut self) -> Option<Result<KeyInfo>> {
@@ -54,9 +54,9 @@ impl Iterator for RunningScan {
     }
 }
 
-impl fmt::Debug for RunningScan {
+impl fmt::Debug for InProgressScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningScan")
+        f.debug_struct("InProgressScan")
             .field("reached", &self.reached())
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! [`Scan`]: going through keys, and the [`Filter`] that chooses them.
+//! [`Scan`]: going through keys, and the [`KeyFilter`] that chooses them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,19 +8,19 @@ use crate::engine::call::inspect::ScanCursor;
 use crate::store::store::StoreInner;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 
 /// Which keys a scan gives.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
-    states: Vec<State>,
+pub struct KeyFilter {
+    states: Vec<KeyState>,
     prefix: Vec<u8>,
     recorded_before: Option<u64>,
     recorded_from: Option<u64>,
 }
 
-impl Filter {
+impl KeyFilter {
     /// All keys.
     #[must_use]
     pub fn new() -> Self {
@@ -29,7 +29,7 @@ impl Filter {
 
     /// Keys in this state; called again, in one of these states.
     #[must_use]
-    pub fn state(mut self, state: State) -> Self {
+    pub fn state(mut self, state: KeyState) -> Self {
         self.states.push(state);
         self
     }
@@ -57,7 +57,11 @@ impl Filter {
 
     /// Whether only keys pass that somebody runs; the log need not be read for those.
     fn is_of_running_keys(&self) -> bool {
-        !self.states.is_empty() && self.states.iter().all(|state| *state == State::InProgress)
+        !self.states.is_empty()
+            && self
+                .states
+                .iter()
+                .all(|state| *state == KeyState::InProgress)
     }
 
     fn passes(&self, info: &KeyInfo) -> bool {
@@ -76,7 +80,7 @@ impl Filter {
 pub struct Scan {
     store: Arc<StoreInner>,
     only: Option<NamespaceId>,
-    filter: Filter,
+    filter: KeyFilter,
     cursor: ScanCursor,
     found: VecDeque<KeyInfo>,
     /// The log has been gone through once; what was appended meanwhile comes next.
@@ -90,7 +94,7 @@ impl Scan {
     pub(crate) fn new(
         store: Arc<StoreInner>,
         only: Option<NamespaceId>,
-        filter: Filter,
+        filter: KeyFilter,
     ) -> Result<Self> {
         store.engine.check_alive()?;
         store.engine.hold_pin();

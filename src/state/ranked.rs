@@ -7,7 +7,7 @@ use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::Head;
-use crate::value::scan_position::Rank;
+use crate::value::scan_position::ScanPosition;
 use crate::value::time::NEVER;
 
 use crate::state::running::Running;
@@ -16,7 +16,7 @@ use crate::state::slot::Slot;
 /// A key that a list has, and where. It names the key without its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ranked {
-    pub(crate) rank: Rank,
+    pub(crate) rank: ScanPosition,
     pub(crate) namespace: NamespaceId,
     pub(crate) digest: Digest,
 }
@@ -25,7 +25,7 @@ impl Ranked {
     /// Somebody runs it: its age is that of the claim.
     pub(crate) fn of_running<W>(running: &Running<W>) -> Self {
         Self {
-            rank: Rank::new(u64::from(running.holder.claimed_at), running.holder.token),
+            rank: ScanPosition::new(u64::from(running.holder.claimed_at), running.holder.token),
             namespace: running.namespace,
             digest: running.digest,
         }
@@ -128,7 +128,7 @@ impl Doubts {
         let entries = self.0.iter();
         let living = entries.filter(move |(_, known)| !known.is_expired(store_secs));
         living.map(|(digest, known)| Ranked {
-            rank: Rank::new(u64::from(known.since), known.token),
+            rank: ScanPosition::new(u64::from(known.since), known.token),
             namespace: known.namespace,
             digest: *digest,
         })

@@ -10,7 +10,7 @@ use crate::value::blob::Blob;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
@@ -242,11 +242,11 @@ impl<W: 'static> Running<W> {
     }
 
     /// What the key is to those who ask.
-    pub(crate) fn state(&self, now: Now) -> State {
+    pub(crate) fn state(&self, now: Now) -> KeyState {
         if self.is_in_doubt(now) {
-            State::InDoubt
+            KeyState::InDoubt
         } else {
-            State::InProgress
+            KeyState::InProgress
         }
     }
 

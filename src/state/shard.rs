@@ -6,7 +6,7 @@ use crate::observe::tallies::{Column, Tallies};
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
@@ -308,10 +308,10 @@ impl<W: 'static> Shard<W> {
             return None;
         }
         let (settled, expires_at) = match settled_state(head.kind, guarantee) {
-            Some(State::Completed) => (Settled::Completed, head.expires_at),
-            Some(State::Failed) => (Settled::Failed, head.expires_at),
-            Some(State::InDoubt) => (Settled::InDoubt, head.expires_at),
-            Some(State::Released | State::InProgress) => (Settled::Released, head.expires_at),
+            Some(KeyState::Completed) => (Settled::Completed, head.expires_at),
+            Some(KeyState::Failed) => (Settled::Failed, head.expires_at),
+            Some(KeyState::InDoubt) => (Settled::InDoubt, head.expires_at),
+            Some(KeyState::Released | KeyState::InProgress) => (Settled::Released, head.expires_at),
             None => (Settled::Forgotten, NEVER),
         };
         if settled == Settled::InDoubt {

@@ -19,7 +19,8 @@ use crate::store::store::{Store, StoreInner};
 /// # Examples
 ///
 /// ```
-/// use hapax::{Store, StoreCollector};
+/// use hapax::Store;
+/// use hapax::metrics::StoreCollector;
 /// use prometheus_client::{encoding::text::encode, registry::Registry};
 ///
 /// let store = Store::in_memory().open()?;

@@ -14,7 +14,7 @@ use crate::store::survey::Survey;
 use crate::value::error::{Error, Result};
 use crate::value::log_kind::LogKind;
 use crate::value::progress::{Meter, Progress, ProgressUnit};
-use crate::value::salvage_report::{Salvage, SalvageOptions};
+use crate::value::salvage_report::{SalvageOptions, SalvageReport};
 
 impl Store {
     /// Looks at a store without opening it: beside whoever has it open, and without a lock.
@@ -105,11 +105,11 @@ impl Store {
     /// store that is not whole: it then lies where it was, as it was. [`Locked`](crate::ErrorKind::Locked)
     /// while it is open, [`NotAStore`](crate::ErrorKind::NotAStore), [`Unsupported`](crate::ErrorKind::Unsupported),
     /// [`Io`](crate::ErrorKind::Io).
-    pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<Moved> {
+    pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<MoveReport> {
         let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
         let copied = moving::move_log(&found, to)?;
         close_log(&*found.log)?;
-        Ok(Moved {
+        Ok(MoveReport {
             segments: copied.segments,
             frames: copied.frames,
             bytes: copied.bytes,
@@ -126,7 +126,7 @@ impl Store {
     /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
     ///   One of which an older record is left is what that record says.
     /// - A key with an outcome whose bytes are lost is in doubt.
-    /// - Unless the report [`is_whole`](Salvage::is_whole), namespaces that promise at-most-once
+    /// - Unless the report [`is_whole`](SalvageReport::is_whole), namespaces that promise at-most-once
     ///   answer what they know and refuse to grant, insert or attach anything else, with
     ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
     ///
@@ -157,7 +157,7 @@ impl Store {
     /// store is open, [`NotAStore`](crate::ErrorKind::NotAStore) for a target that holds something,
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for frames of a newer version,
     /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Io`](crate::ErrorKind::Io).
-    pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<Salvage> {
+    pub fn salvage(from: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<SalvageReport> {
         Self::salvage_with(from, into, SalvageOptions::new())
     }
 
@@ -170,7 +170,7 @@ impl Store {
         from: impl AsRef<Path>,
         into: impl AsRef<Path>,
         options: SalvageOptions,
-    ) -> Result<Salvage> {
+    ) -> Result<SalvageReport> {
         Self::salvage_with_progress(from, into, options, |_| {})
     }
 
@@ -184,7 +184,7 @@ impl Store {
         into: impl AsRef<Path>,
         options: SalvageOptions,
         mut progress: impl FnMut(Progress),
-    ) -> Result<Salvage> {
+    ) -> Result<SalvageReport> {
         let remains = open_remains(from.as_ref())?;
         check_outside(from.as_ref(), into.as_ref())?;
         let to = empty_log(into.as_ref(), remains.kind(), "a salvage")?;
@@ -227,7 +227,7 @@ impl Store {
     /// operator who needs the space at once, or wants the bytes of a forgotten key gone. It writes
     /// everything that it carries again, a few frames for each commit, so that claims go on as ever.
     /// What has expired goes, in the first minutes after open too: call it when the clock is right.
-    /// [`Compacted::is_complete`] says whether all of it is gone.
+    /// [`CompactReport::is_complete`] says whether all of it is gone.
     ///
     /// # Examples
     ///
@@ -243,7 +243,7 @@ impl Store {
     /// # Errors
     /// [`InUse`](crate::ErrorKind::InUse) while a scan or a backup is under way,
     /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and whatever keeps the store from writing.
-    pub fn compact(&self) -> Result<Compacted> {
+    pub fn compact(&self) -> Result<CompactReport> {
         self.compact_with(|_| {})
     }
 
@@ -251,11 +251,11 @@ impl Store {
     ///
     /// # Errors
     /// As for [`compact`](Self::compact).
-    pub fn compact_with(&self, mut progress: impl FnMut(Progress)) -> Result<Compacted> {
+    pub fn compact_with(&self, mut progress: impl FnMut(Progress)) -> Result<CompactReport> {
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
         let freed = self.engine().compact(&mut meter)?;
         meter.finish();
-        Ok(Compacted {
+        Ok(CompactReport {
             segments_dropped: freed.segments,
             records_carried: freed.records,
             freed_bytes: freed.bytes,
@@ -373,13 +373,13 @@ impl VerifyReport {
 
 /// What [`Store::move_log`] copied; nothing where the store was there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Moved {
+pub struct MoveReport {
     segments: u64,
     frames: u64,
     bytes: u64,
 }
 
-impl Moved {
+impl MoveReport {
     /// Segments of the log.
     #[must_use]
     pub fn segments(&self) -> u64 {
@@ -401,14 +401,14 @@ impl Moved {
 
 /// What [`Store::compact`] did, with what the store did by itself meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Compacted {
+pub struct CompactReport {
     segments_dropped: u64,
     records_carried: u64,
     freed_bytes: u64,
     is_complete: bool,
 }
 
-impl Compacted {
+impl CompactReport {
     /// Segments that are gone.
     #[must_use]
     pub fn segments_dropped(&self) -> u64 {

@@ -17,12 +17,12 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::observe::metrics::MetricSource;
 use crate::runtime::sync::block_on;
 use crate::scan::doubts::DoubtScan;
-use crate::scan::in_progress::RunningScan;
-use crate::scan::scan::{Filter, Scan};
+use crate::scan::in_progress::InProgressScan;
+use crate::scan::scan::{KeyFilter, Scan};
 use crate::state::request::Request;
 use crate::state::transition::Command;
 use crate::store::store::StoreInner;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
@@ -30,7 +30,7 @@ use crate::value::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::value::key::check_key;
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_info::KeyInfo;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
 use crate::value::time::millis;
@@ -347,7 +347,7 @@ impl Namespace {
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
-    pub fn scan(&self, filter: Filter) -> Result<Scan> {
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
         Scan::new(Arc::clone(self.store()), Some(self.core().id), filter)
     }
 
@@ -371,8 +371,8 @@ impl Namespace {
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
-    pub fn running(&self) -> Result<RunningScan> {
-        RunningScan::new(self.store(), Some(self.core().id))
+    pub fn running(&self) -> Result<InProgressScan> {
+        InProgressScan::new(self.store(), Some(self.core().id))
     }
 
     /// The doubt of one key; `None` when it is not in doubt.
@@ -434,7 +434,7 @@ impl Namespace {
         &self,
         key: &[u8],
         force: Option<FencingToken>,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<bool> {
         self.check_key(key)?;
         let engine = &self.store().engine;
@@ -520,7 +520,7 @@ impl Namespace {
                 })
             }
             Answer::Settled {
-                state: State::Failed,
+                state: KeyState::Failed,
                 record,
                 compared,
             } => Claim::Failed(Failed { record, compared }),

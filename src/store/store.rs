@@ -19,12 +19,12 @@ use crate::operator::reconcile::{Reconciled, Reconciler};
 use crate::runtime::sync::block_on;
 use crate::scan::audit::AuditScan;
 use crate::scan::doubts::DoubtScan;
-use crate::scan::in_progress::RunningScan;
-use crate::scan::scan::{Filter, Scan};
+use crate::scan::in_progress::InProgressScan;
+use crate::scan::scan::{KeyFilter, Scan};
 use crate::store::builder::{Builder, Place};
 use crate::store::config::{Config, Explained, StoreConfig};
 use crate::store::namespace::Namespace;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::audit::{AuditFilter, AuditHead, AuditReport};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::key::check_key;
@@ -132,7 +132,7 @@ impl Store {
 
     /// What people and tools do to the store: each action under a name and a reason.
     #[must_use]
-    pub fn operator(&self, by: Action) -> Operator {
+    pub fn operator(&self, by: Attribution) -> Operator {
         Operator::new(&self.inner, by)
     }
 
@@ -176,7 +176,8 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Limits, Source, Store};
+    /// use hapax::{Limits, Store};
+    /// use hapax::config::OptionSource;
     ///
     /// let limits = Limits::new().key_bytes(64);
     /// let explained = Store::in_memory().limits(limits).open()?.explain();
@@ -235,7 +236,7 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Claim, ErrorKind, Policy, State, Store, Ticket};
+    /// use hapax::{Claim, ErrorKind, Policy, KeyState, Store, Ticket};
     ///
     /// /// Called for each delivery; `Ok` takes it off the queue.
     /// fn consume(store: &Store, ticket: &Ticket) -> hapax::Result<Vec<u8>> {
@@ -249,7 +250,7 @@ impl Store {
     ///     };
     ///     match (error.kind(), error.current()) {
     ///         // It ran: the answer is the stored one, and nothing runs.
-    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == State::Completed => {
+    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == KeyState::Completed => {
     ///             Ok(key.body().to_vec())
     ///         }
     ///         // InUse: in progress, so deliver it later; in doubt, so the reconciler has it.
@@ -342,8 +343,8 @@ impl Store {
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
-    pub fn running(&self) -> Result<RunningScan> {
-        RunningScan::new(&self.inner, None)
+    pub fn running(&self) -> Result<InProgressScan> {
+        InProgressScan::new(&self.inner, None)
     }
 
     /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`
@@ -372,7 +373,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
-    pub fn scan(&self, filter: Filter) -> Result<Scan> {
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
         Scan::new(Arc::clone(&self.inner), None, filter)
     }
 
@@ -429,10 +430,11 @@ impl Store {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Audit, AuditFilter, Claim, ClaimOptions, Policy, Store};
+    /// use hapax::{Claim, ClaimOptions, Policy, Store};
+    /// use hapax::audit::{AuditFilter, AuditLevel};
     ///
     /// let store = Store::in_memory().open()?;
-    /// let mail = store.namespace("mail", Policy::at_least_once().audit(Audit::Digests))?;
+    /// let mail = store.namespace("mail", Policy::at_least_once().audit(AuditLevel::Digests))?;
     /// let options = ClaimOptions::new().actor("sender-3");
     /// let Claim::Granted(lease) = mail.claim_with("user-7", options)? else { unreachable!() };
     /// lease.complete("sent")?;

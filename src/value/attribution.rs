@@ -1,8 +1,8 @@
-//! [`Action`]: who intervenes in a store, and why.
+//! [`Attribution`]: who intervenes in a store, and why.
 
 use crate::value::error::{Error, Result};
 
-/// Most bytes of the actor and of the reason of an [`Action`], and of an actor of a claim.
+/// Most bytes of the actor and of the reason of an [`Attribution`], and of an actor of a claim.
 pub const ACTOR_BYTES_MAX: usize = 256;
 
 /// The actor of what the engine does by itself. Nobody else can have this name.
@@ -13,20 +13,20 @@ pub(crate) const ENGINE: &str = "hapax";
 /// # Examples
 ///
 /// ```
-/// use hapax::Action;
+/// use hapax::operator::Attribution;
 ///
-/// let by = Action::new("alice", "INC-42: the provider confirmed")?;
+/// let by = Attribution::new("alice", "INC-42: the provider confirmed")?;
 /// assert_eq!(by.actor(), "alice");
-/// assert!(Action::new("", "because").is_err());
+/// assert!(Attribution::new("", "because").is_err());
 /// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Action {
+pub struct Attribution {
     actor: String,
     reason: String,
 }
 
-impl Action {
+impl Attribution {
     /// An action of this actor, for this reason: each at most 256 bytes and without control
     /// characters, those that end a line or turn its direction included. The actor is not empty.
     ///

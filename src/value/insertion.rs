@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::value::record::RecordKind;
 
 /// A key that an operator brings into a namespace, and what is known of it: for
-/// [`Operator::insert`](crate::Operator::insert).
+/// [`Operator::insert`](crate::operator::Operator::insert).
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use hapax::Insertion;
+/// use hapax::operator::Insertion;
 ///
 /// let day = Duration::from_secs(24 * 60 * 60);
 /// let paid = Insertion::completed("order-42", "receipt 42").metadata("trace-42").retention(day);

@@ -6,7 +6,7 @@ use crate::value::error::Error;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 use crate::value::time::NEVER;
 
@@ -15,7 +15,7 @@ use crate::value::time::NEVER;
 pub struct KeyInfo {
     pub(crate) namespace: Arc<str>,
     pub(crate) digest: KeyDigest,
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
     pub(crate) record: Arc<Record>,
 }
 
@@ -40,7 +40,7 @@ impl KeyInfo {
 
     /// What it is.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> KeyState {
         self.state
     }
 

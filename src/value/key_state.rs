@@ -1,11 +1,11 @@
-//! [`State`]: what a key is.
+//! [`KeyState`]: what a key is.
 
 use std::fmt;
 
 /// What a key is.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum State {
+pub enum KeyState {
     /// A holder runs it, or a lapsed one has not been replaced yet.
     InProgress,
     /// It ran, and its response is stored.
@@ -18,7 +18,7 @@ pub enum State {
     Released,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for KeyState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InProgress => "in progress",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
@@ -44,7 +44,7 @@ pub enum Oversize {
 /// | [`fingerprints`](Self::fingerprints) | [`FingerprintPolicy::Optional`] |
 /// | [`on_change`](Self::on_change) | [`OnChange::Refuse`] |
 /// | [`durability`](Self::durability) | that of the store |
-/// | [`audit`](Self::audit) | [`Audit::Off`] |
+/// | [`audit`](Self::audit) | [`AuditLevel::Off`] |
 /// | [`audit_retention`](Self::audit_retention) | 400 days |
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
@@ -60,7 +60,7 @@ pub struct Policy {
     pub(crate) on_change: OnChange,
     pub(crate) durability: Option<Durability>,
     #[serde(default)]
-    pub(crate) audit: Audit,
+    pub(crate) audit: AuditLevel,
     #[serde(default = "audit_retention")]
     pub(crate) audit_retention: Duration,
 }
@@ -101,7 +101,7 @@ impl Policy {
             fingerprints: FingerprintPolicy::Optional,
             on_change: OnChange::Refuse,
             durability: None,
-            audit: Audit::Off,
+            audit: AuditLevel::Off,
             audit_retention: AUDIT_RETENTION,
         }
     }
@@ -213,7 +213,7 @@ impl Policy {
     /// What is written into the audit log: every transition with the digest of its key, or with
     /// the key, or nothing but what operators do.
     #[must_use]
-    pub fn audit(mut self, audit: Audit) -> Self {
+    pub fn audit(mut self, audit: AuditLevel) -> Self {
         self.audit = audit;
         self
     }

@@ -31,7 +31,8 @@ impl fmt::Display for ProgressUnit {
 /// # Examples
 ///
 /// ```
-/// use hapax::{Progress, Store};
+/// use hapax::Store;
+/// use hapax::maintenance::Progress;
 ///
 /// let store = Store::in_memory().open()?;
 /// store.verify_with(|progress: Progress| eprintln!("{progress}"))?;

@@ -1,4 +1,4 @@
-//! [`SalvageOptions`] and [`Salvage`]: what a salvage is told, and what it tells.
+//! [`SalvageOptions`] and [`SalvageReport`]: what a salvage is told, and what it tells.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,7 +11,8 @@ use crate::value::policy::Policy;
 /// # Examples
 ///
 /// ```
-/// use hapax::{Policy, SalvageOptions, Store};
+/// use hapax::{Policy, Store};
+/// use hapax::maintenance::SalvageOptions;
 ///
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let (broken, rescued) = (dir.path().join("broken"), dir.path().join("rescued"));
@@ -56,7 +57,7 @@ impl SalvageOptions {
 ///
 /// Its text, through [`Display`](fmt::Display), is made to be read by whoever has to decide.
 #[derive(Clone, Debug, Default)]
-pub struct Salvage {
+pub struct SalvageReport {
     pub(crate) frames: u64,
     pub(crate) void_frames: u64,
     pub(crate) foreign_frames: u64,
@@ -96,7 +97,7 @@ impl Places {
     }
 }
 
-impl Salvage {
+impl SalvageReport {
     /// Whether everything that the store had acknowledged is known to be saved, but for what
     /// [`lost_audit_entries`](Self::lost_audit_entries) and
     /// [`altered_audit_entries`](Self::altered_audit_entries) count.
@@ -215,7 +216,7 @@ impl Salvage {
     }
 }
 
-impl fmt::Display for Salvage {
+impl fmt::Display for SalvageReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.is_whole {
             "everything that was acknowledged is saved"

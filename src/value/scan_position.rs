@@ -1,4 +1,4 @@
-//! [`Rank`]: where a key stands in a list that goes by age.
+//! [`ScanPosition`]: where a key stands in a list that goes by age.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,8 @@ use crate::value::fencing_token::FencingToken;
 /// # Examples
 ///
 /// ```
-/// use hapax::{Claim, Policy, Rank, Store};
+/// use hapax::{Claim, Policy, Store};
+/// use hapax::scan::ScanPosition;
 ///
 /// let store = Store::in_memory().open()?;
 /// let mail = store.namespace("mail", Policy::at_least_once())?;
@@ -27,18 +28,18 @@ use crate::value::fencing_token::FencingToken;
 /// assert_eq!(page.next().unwrap()?.key(), b"a");
 /// let reached = page.reached().unwrap().to_string();
 ///
-/// let after: Rank = reached.parse()?;
+/// let after: ScanPosition = reached.parse()?;
 /// let rest: Vec<_> = store.doubts()?.after(after).collect::<hapax::Result<_>>()?;
 /// assert_eq!(rest.len(), 2, "b and c");
 /// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Rank {
+pub struct ScanPosition {
     since: u64,
     token: FencingToken,
 }
 
-impl Rank {
+impl ScanPosition {
     /// The rank of a key whose age is counted from this store time, in seconds since 1970, and
     /// whose token is this one.
     #[must_use]
@@ -65,13 +66,13 @@ impl Rank {
     }
 }
 
-impl fmt::Display for Rank {
+impl fmt::Display for ScanPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.since, self.token)
     }
 }
 
-impl FromStr for Rank {
+impl FromStr for ScanPosition {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -92,29 +93,29 @@ impl FromStr for Rank {
 
 #[cfg(test)]
 mod tests {
-    use super::Rank;
+    use super::ScanPosition;
     use crate::value::fencing_token::FencingToken;
 
-    fn rank(since: u64, counter: u64) -> Rank {
-        Rank::new(since, FencingToken::new(1, counter))
+    fn rank(since: u64, counter: u64) -> ScanPosition {
+        ScanPosition::new(since, FencingToken::new(1, counter))
     }
 
     #[test]
     fn older_seconds_come_first_then_lower_tokens() {
         assert!(rank(1, 9) < rank(2, 1));
         assert!(rank(2, 1) < rank(2, 2));
-        assert!(rank(2, 2) < Rank::end_of(2));
-        assert!(Rank::end_of(2) < rank(3, 0));
+        assert!(rank(2, 2) < ScanPosition::end_of(2));
+        assert!(ScanPosition::end_of(2) < rank(3, 0));
     }
 
     #[test]
     fn a_rank_is_parsed_from_what_it_shows_only() {
-        for rank in [rank(0, 0), rank(u64::MAX, 7), Rank::end_of(5)] {
-            assert_eq!(rank.to_string().parse::<Rank>().ok(), Some(rank));
+        for rank in [rank(0, 0), rank(u64::MAX, 7), ScanPosition::end_of(5)] {
+            assert_eq!(rank.to_string().parse::<ScanPosition>().ok(), Some(rank));
         }
         let wrong = ["", "-", "1", "1-", "-1", "+1-1", "1-+1", "1--1", "1-2-3"];
         for text in wrong.into_iter().chain(["1-9223372036854775808", " 1-1"]) {
-            assert!(text.parse::<Rank>().is_err(), "{text}");
+            assert!(text.parse::<ScanPosition>().is_err(), "{text}");
         }
     }
 }

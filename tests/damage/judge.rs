@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hapax::{Error, ErrorKind, Filter, Salvage, SalvageOptions, State, Store};
+use hapax::maintenance::{SalvageOptions, SalvageReport};
+use hapax::scan::KeyFilter;
+use hapax::{Error, ErrorKind, KeyState, Store};
 
 use crate::harm::Harm;
 use crate::stores::{
@@ -185,7 +187,7 @@ fn judge_open(base: &Base, image: &Path, read: &Told) -> Opened {
             }
         }
     }
-    let scanned = store.scan(Filter::new()).unwrap();
+    let scanned = store.scan(KeyFilter::new()).unwrap();
     let seen = scanned.filter(Result::is_ok).count();
     if errors == 0 && missing.is_empty() {
         assert_eq!(seen, base.keys.len(), "a scan sees other keys");
@@ -246,7 +248,7 @@ fn judge_salvage(base: &Base, harm: &Harm, image: &Path, intact: &BTreeSet<u64>)
     }
 }
 
-fn check_saved(base: &Base, store: &Store, salvage: &Salvage, intact: &BTreeSet<u64>) {
+fn check_saved(base: &Base, store: &Store, salvage: &SalvageReport, intact: &BTreeSet<u64>) {
     let mut saved = 0;
     for (name, history) in &*base.history {
         let found = truth(store, name).unwrap();
@@ -275,7 +277,7 @@ fn check_saved(base: &Base, store: &Store, salvage: &Salvage, intact: &BTreeSet<
         match found {
             None => {}
             // A body without all of its parts is a doubt.
-            Some((State::InDoubt, body)) if body.is_empty() => {}
+            Some((KeyState::InDoubt, body)) if body.is_empty() => {}
             Some(other) => assert!(history.contains(&other), "{name:?}: {:?}", other.0),
         }
     }

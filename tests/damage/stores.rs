@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hapax::{Claim, Error, LogKind, ManualClock, Namespace, Policy, State, Store, Ticket};
+use hapax::testing::ManualClock;
+use hapax::{Claim, Error, KeyState, LogKind, Namespace, Policy, Store, Ticket};
 use tempfile::TempDir;
 
 /// Bytes of a body in one part; larger than [`INLINE`] it lies in parts.
@@ -19,7 +20,7 @@ const PART_KIND: u8 = 7;
 pub(crate) type Name = (&'static str, String);
 
 /// What a key is: its state and its body.
-pub(crate) type Truth = (State, Vec<u8>);
+pub(crate) type Truth = (KeyState, Vec<u8>);
 
 /// A store to be harmed.
 #[derive(Clone)]
@@ -125,10 +126,10 @@ impl Building {
         };
         if space.policy().guarantee() == hapax::Guarantee::AtMostOnce {
             // Should its completion be lost, this is left.
-            self.is_now(space, &key, (State::InDoubt, Vec::new()));
+            self.is_now(space, &key, (KeyState::InDoubt, Vec::new()));
         }
         lease.complete(&body[..]).unwrap();
-        self.is_now(space, &key, (State::Completed, body));
+        self.is_now(space, &key, (KeyState::Completed, body));
         key
     }
 
@@ -142,12 +143,12 @@ impl Building {
                 let Claim::Granted(lease) = space.claim(&key).unwrap() else {
                     panic!("{key} is new")
                 };
-                self.is_now(space, &key, (State::InDoubt, Vec::new()));
+                self.is_now(space, &key, (KeyState::InDoubt, Vec::new()));
                 if round % 2 == 0 {
                     lease.doubt("nobody knows").unwrap();
                 } else {
                     lease.fail("no").unwrap();
-                    self.is_now(space, &key, (State::Failed, b"no".to_vec()));
+                    self.is_now(space, &key, (KeyState::Failed, b"no".to_vec()));
                 }
             }
             let forgotten = self.complete(&mail, 30);
@@ -158,7 +159,7 @@ impl Building {
                 panic!("{key} is new")
             };
             self.tickets.push(lease.detach().unwrap());
-            self.is_now(&pay, &key, (State::InDoubt, Vec::new()));
+            self.is_now(&pay, &key, (KeyState::InDoubt, Vec::new()));
         }
         if large > 0 {
             self.complete(&mail, large);

@@ -1,8 +1,10 @@
 //! One admission: every way to a grant or to a new key stands before the same limits.
 
+use hapax::operator::{Attribution, Insertion, Operator};
+use hapax::testing::ManualClock;
 use hapax::{
-    Action, BatchClaim, Claim, ClaimOptions, ErrorKind, Failure, Insertion, Limits, ManualClock,
-    Namespace, Operator, Policy, Ran, RunError, Store,
+    BatchClaim, Claim, ClaimOptions, ErrorKind, Failure, Limits, Namespace, Policy, Ran, RunError,
+    Store,
 };
 
 use crate::contract_support::{
@@ -56,7 +58,7 @@ struct At {
 
 impl At {
     fn new(store: &Store, policy: Policy) -> Self {
-        let by = Action::new("alice", "INC-42: known to be done").unwrap();
+        let by = Attribution::new("alice", "INC-42: known to be done").unwrap();
         Self {
             space: store.namespace("work", policy).unwrap(),
             operator: store.operator(by),

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use hapax::{Claim, ClaimOptions, ManualClock, MemoryLog, Namespace, Policy, Resolution, Store};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, ClaimOptions, Namespace, Policy, Resolution, Store};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -2,7 +2,7 @@
 //! granted, so none of its attempts goes uncounted.
 
 use hapax::{
-    BatchClaim, Claim, ClaimOptions, Durability, Failure, Lease, Namespace, Policy, Ran, State,
+    BatchClaim, Claim, ClaimOptions, Durability, Failure, KeyState, Lease, Namespace, Policy, Ran,
     Store,
 };
 
@@ -134,7 +134,7 @@ fn a_counted_attempt_settles_as_any_other() {
     assert_eq!(claim(&space, "dropped").attempt(), 2);
     let lease = world.store.attach(&ticket).unwrap();
     lease.complete("later").unwrap();
-    assert_eq!(state(&space, "detached"), Some(State::Completed));
+    assert_eq!(state(&space, "detached"), Some(KeyState::Completed));
     world.store.validate();
 }
 

@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
+use hapax::audit::{AuditEntry, AuditFilter, AuditHead, AuditLevel, Origin, Transition};
+use hapax::operator::Attribution;
 use hapax::{
-    Action, Audit, AuditEntry, AuditFilter, AuditHead, Builder, Claim, ClaimOptions, ErrorKind,
-    Guarantee, KeyDigest, Origin, Policy, Resolution, Store, Ticket, Transition,
+    Builder, Claim, ClaimOptions, ErrorKind, Guarantee, KeyDigest, Policy, Resolution, Store,
+    Ticket,
 };
 
 use crate::contract_support::{DAY, HOUR, MINUTE, World, both, claim, in_doubt, with_print};
@@ -18,7 +20,7 @@ use crate::logs::KINDS;
 const GRACE: Duration = Duration::from_secs(121);
 
 fn audited(policy: Policy) -> Policy {
-    policy.audit(Audit::Digests)
+    policy.audit(AuditLevel::Digests)
 }
 
 fn world() -> World {
@@ -116,7 +118,7 @@ fn a_claim_costs_one_entry_and_its_outcome_another() {
 fn an_entry_says_who_did_what_when_and_under_which_token() {
     let world = world();
     let policy = Policy::at_least_once().retention(HOUR);
-    let work = world.namespace(policy.audit(Audit::Keys).audit_retention(DAY * 30));
+    let work = world.namespace(policy.audit(AuditLevel::Keys).audit_retention(DAY * 30));
     let options = with_print(&work, "body").actor("sender \"3\"");
     let Claim::Granted(lease) = work.claim_with("kn\u{f6}", options).unwrap() else {
         panic!("granted")
@@ -164,7 +166,7 @@ fn operators_are_written_down_whatever_the_policy_says() {
     let once = world.namespace(Policy::at_most_once());
     let least = world.store.namespace("least", Policy::at_least_once());
     let least = least.unwrap();
-    let operator = (world.store).operator(Action::new("alice", "INC-42").unwrap());
+    let operator = (world.store).operator(Attribution::new("alice", "INC-42").unwrap());
     let lease = claim(&least, "release");
     operator.release("least", "release", lease.token()).unwrap();
     let lease = claim(&least, "fail");
@@ -203,7 +205,7 @@ fn nobody_takes_the_name_of_the_store() {
     let world = world();
     let work = world.namespace(Policy::at_least_once());
     assert_eq!(
-        Action::new("hapax", "why").unwrap_err().kind(),
+        Attribution::new("hapax", "why").unwrap_err().kind(),
         ErrorKind::Invalid
     );
     for (actor, kind) in [
@@ -423,7 +425,7 @@ fn a_salvaged_store_has_what_is_left_of_the_audit_log() {
     for kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let clock = hapax::ManualClock::new();
+        let clock = hapax::testing::ManualClock::new();
         let open = |name: &str| {
             let builder = Store::builder(at(name)).clock(&clock).segment_frames(8);
             builder.log_kind(kind).open().unwrap()
@@ -482,7 +484,7 @@ fn the_audit_log_comes_along() {
     for kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let clock = hapax::ManualClock::new();
+        let clock = hapax::testing::ManualClock::new();
         let open = |name: &str| {
             let builder = Store::builder(at(name)).clock(&clock).segment_frames(16);
             Builder::log_kind(builder, kind).open().unwrap()
@@ -529,7 +531,7 @@ fn a_salvage_tells_of_entries_that_were_changed() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let store = Store::open(at("store")).unwrap();
-    let policy = Policy::at_least_once().audit(Audit::Keys);
+    let policy = Policy::at_least_once().audit(AuditLevel::Keys);
     let space = store.namespace("space", policy).unwrap();
     for key in ["order-1", "order-2", "order-3"] {
         space.insert(key).unwrap();

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hapax::{Audit, Builder, ErrorKind, LogKind, ManualClock, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::testing::ManualClock;
+use hapax::{Builder, ErrorKind, LogKind, Policy, Store};
 
 use crate::contract_support::HOUR;
 use crate::logs::KINDS;
@@ -19,7 +21,7 @@ fn builder(path: &Path, kind: LogKind, clock: &ManualClock) -> Builder {
 fn archived(path: &Path, kind: LogKind, clock: &ManualClock) -> Store {
     let store = builder(path, kind, clock).open().unwrap();
     let quiet = Policy::at_least_once().retention(HOUR);
-    let space = quiet.clone().audit(Audit::Keys);
+    let space = quiet.clone().audit(AuditLevel::Keys);
     let (space, plain) = (
         store.namespace("space", space).unwrap(),
         store.namespace("plain", quiet).unwrap(),

@@ -1,6 +1,7 @@
 //! A change of a policy in the audit log.
 
-use hapax::{Audit, AuditEntry, AuditFilter, ErrorKind, Origin, Policy, Transition};
+use hapax::audit::{AuditEntry, AuditFilter, AuditLevel, Origin, Transition};
+use hapax::{ErrorKind, Policy};
 
 use crate::contract_support::{DAY, HOUR, World, claim};
 
@@ -15,8 +16,8 @@ fn changes(world: &World) -> Vec<AuditEntry> {
 #[test]
 fn auditing_that_was_off_for_a_while_shows() {
     let mut world = World::new();
-    let audited = Policy::at_least_once().audit(Audit::Digests);
-    let quiet = audited.clone().audit(Audit::Off).audit_retention(HOUR);
+    let audited = Policy::at_least_once().audit(AuditLevel::Digests);
+    let quiet = audited.clone().audit(AuditLevel::Off).audit_retention(HOUR);
     drop(world.namespace(audited.clone()));
     let off = world.namespace(quiet.clone());
     claim(&off, "unseen").complete("x").unwrap();
@@ -60,7 +61,7 @@ fn each_change_is_told_and_none_that_is_refused_or_without_auditing() {
     drop(world.namespace(Policy::at_least_once().retention(DAY)));
     drop(world.namespace(Policy::at_least_once().retention(HOUR)));
     assert_eq!(world.store.audit_head().number(), 0, "auditing is off");
-    let audited = Policy::at_least_once().audit(Audit::Keys);
+    let audited = Policy::at_least_once().audit(AuditLevel::Keys);
     let held = world.namespace(audited.clone());
     let shorter = audited.clone().lease(HOUR / 7);
     let refused = world.store.namespace("work", shorter.clone()).unwrap_err();
@@ -68,7 +69,7 @@ fn each_change_is_told_and_none_that_is_refused_or_without_auditing() {
     drop(held);
     assert_eq!(changes(&world).len(), 1, "it was turned on");
     drop(world.namespace(shorter));
-    let once = Policy::at_most_once().audit(Audit::Keys);
+    let once = Policy::at_most_once().audit(AuditLevel::Keys);
     let change = || world.store.change_guarantee("work", once.clone());
     drop(change().unwrap());
     let said: Vec<_> = changes(&world)
@@ -80,7 +81,7 @@ fn each_change_is_told_and_none_that_is_refused_or_without_auditing() {
     assert!(said[2].contains("guarantee AtLeastOnce to AtMostOnce"));
     // All of it at once is more than there is room for.
     let other = Policy::at_most_once()
-        .audit(Audit::Digests)
+        .audit(AuditLevel::Digests)
         .audit_retention(DAY)
         .retention(HOUR)
         .failed_retention(HOUR)

@@ -1,10 +1,9 @@
 //! Batches: each item has a result of its own, and an error of the whole call means that nothing
 //! was done.
 
-use hapax::{
-    Action, BatchClaim, Claim, ErrorKind, Insertion, Lease, Limits, ManualClock, Namespace, Policy,
-    Store,
-};
+use hapax::operator::{Attribution, Insertion};
+use hapax::testing::ManualClock;
+use hapax::{BatchClaim, Claim, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
 use crate::contract_support::{SECOND, World, claim, completed, granted};
 
@@ -90,7 +89,7 @@ fn at_the_limit_of_keys_each_item_is_told_for_itself() {
     claim(&space, "b").complete("done").unwrap();
     let operator = world
         .store
-        .operator(Action::new("alice", "INC-42").unwrap());
+        .operator(Attribution::new("alice", "INC-42").unwrap());
     let items = keys.iter().map(|key| Insertion::completed(key, ""));
     assert_eq!(
         kinds(operator.insert_many("work", items).unwrap()),
@@ -173,7 +172,7 @@ fn an_error_of_the_whole_batch_means_that_nothing_was_done() {
     let space = world.namespace(Policy::at_least_once());
     let operator = world
         .store
-        .operator(Action::new("alice", "INC-42").unwrap());
+        .operator(Attribution::new("alice", "INC-42").unwrap());
     let kind = |error: hapax::Error| error.kind();
     let four = &KEYS[..4];
     let items = || four.iter().map(|key| Insertion::completed(key, ""));

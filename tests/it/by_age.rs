@@ -9,10 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hapax::{
-    Claim, Doubt, Filter, KeyInfo, Lease, ManualClock, MemoryLog, Namespace, Policy, Rank,
-    Resolution, Result, State, Store,
-};
+use hapax::scan::{KeyFilter, ScanPosition};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, Doubt, KeyInfo, KeyState, Lease, Namespace, Policy, Resolution, Result, Store};
 
 use crate::threads::{Draw, seed};
 
@@ -64,16 +63,16 @@ fn named(space: &str, key: &[u8]) -> Named {
     (space.to_owned(), key)
 }
 
-fn of_doubt(doubt: Result<Doubt>) -> (Rank, Named) {
+fn of_doubt(doubt: Result<Doubt>) -> (ScanPosition, Named) {
     let doubt = doubt.unwrap();
-    let rank = Rank::new(doubt.since(), doubt.token());
+    let rank = ScanPosition::new(doubt.since(), doubt.token());
     (rank, named(doubt.namespace(), doubt.key()))
 }
 
-fn of_running(info: Result<KeyInfo>) -> (Rank, Named) {
+fn of_running(info: Result<KeyInfo>) -> (ScanPosition, Named) {
     let info = info.unwrap();
-    assert_eq!(info.state(), State::InProgress);
-    let rank = Rank::new(info.recorded_at(), info.token());
+    assert_eq!(info.state(), KeyState::InProgress);
+    let rank = ScanPosition::new(info.recorded_at(), info.token());
     (rank, named(info.namespace(), info.key()))
 }
 
@@ -85,11 +84,11 @@ struct World {
     spaces: [Namespace; 3],
     draw: Draw,
     keys: u64,
-    in_doubt: BTreeMap<Rank, Named>,
-    running: BTreeMap<Rank, Named>,
-    leases: BTreeMap<Rank, Lease>,
+    in_doubt: BTreeMap<ScanPosition, Named>,
+    running: BTreeMap<ScanPosition, Named>,
+    leases: BTreeMap<ScanPosition, Lease>,
     /// When those lapse that come into doubt by that, in seconds of the clock.
-    lapses: BTreeMap<Rank, u64>,
+    lapses: BTreeMap<ScanPosition, u64>,
 }
 
 impl World {
@@ -120,7 +119,7 @@ impl World {
     }
 
     /// One of these, drawn.
-    fn one_of(&mut self, ranks: &BTreeMap<Rank, Named>) -> Option<(Rank, Named)> {
+    fn one_of(&mut self, ranks: &BTreeMap<ScanPosition, Named>) -> Option<(ScanPosition, Named)> {
         let count = ranks.len().max(1);
         let at = self.below(count);
         let found = ranks.iter().nth(at);
@@ -133,12 +132,12 @@ impl World {
     }
 
     /// Somebody claims a new key.
-    fn claim(&mut self) -> Rank {
+    fn claim(&mut self) -> ScanPosition {
         let at = self.below(3);
         self.keys += 1;
         let key = format!("key-{}", self.keys);
         let lease = claim(&self.spaces[at], &key);
-        let rank = Rank::new(self.now_secs(), lease.token());
+        let rank = ScanPosition::new(self.now_secs(), lease.token());
         let space = self.spaces[at].name();
         self.running.insert(rank, named(space, key.as_bytes()));
         if space != "mail" {
@@ -149,12 +148,12 @@ impl World {
     }
 
     /// A holder gives up its key, in doubt or with an outcome.
-    fn settle(&mut self, rank: Rank, in_doubt: bool) {
+    fn settle(&mut self, rank: ScanPosition, in_doubt: bool) {
         let key = self.running.remove(&rank).unwrap();
         let lease = self.leases.remove(&rank).unwrap();
         self.lapses.remove(&rank);
         if in_doubt {
-            let doubted = Rank::new(self.now_secs(), lease.token());
+            let doubted = ScanPosition::new(self.now_secs(), lease.token());
             lease.doubt("the provider timed out").unwrap();
             self.in_doubt.insert(doubted, key);
         } else {
@@ -240,7 +239,7 @@ impl World {
             self.running.clone().into_iter().collect::<Vec<_>>()
         );
         for space in &self.spaces {
-            let mine = |(_, key): &(Rank, Named)| key.0 == space.name();
+            let mine = |(_, key): &(ScanPosition, Named)| key.0 == space.name();
             let doubts = space.doubts().unwrap().map(of_doubt).collect::<Vec<_>>();
             let expected = expected.iter().filter(|one| mine(one)).cloned();
             assert_eq!(doubts, expected.collect::<Vec<_>>());
@@ -248,7 +247,7 @@ impl World {
             let expected = running.iter().filter(|one| mine(one)).cloned();
             assert_eq!(keys, expected.collect::<Vec<_>>());
         }
-        let filter = Filter::new().state(State::InProgress);
+        let filter = KeyFilter::new().state(KeyState::InProgress);
         let scanned = self.store.scan(filter).unwrap().map(of_running);
         let running: BTreeSet<_> = running.into_iter().collect();
         assert_eq!(scanned.collect::<BTreeSet<_>>(), running);
@@ -256,16 +255,16 @@ impl World {
 }
 
 /// The rows of a page, and where it stopped.
-type Paged = (Vec<(Rank, Named)>, Option<Rank>);
+type Paged = (Vec<(ScanPosition, Named)>, Option<ScanPosition>);
 
 /// Goes through pages, with something happening after each, and holds them against the model.
 fn page_through(
     world: &mut World,
-    model: fn(&World) -> &BTreeMap<Rank, Named>,
-    page: fn(&World, Option<Rank>, usize) -> Paged,
+    model: fn(&World) -> &BTreeMap<ScanPosition, Named>,
+    page: fn(&World, Option<ScanPosition>, usize) -> Paged,
     between: fn(&mut World, usize),
 ) {
-    let at_first: Vec<Rank> = model(world).keys().copied().collect();
+    let at_first: Vec<ScanPosition> = model(world).keys().copied().collect();
     let mut met = BTreeSet::new();
     let mut after = None;
     for number in 0.. {
@@ -298,7 +297,7 @@ fn pages_of_doubts_have_each_once_while_others_come_and_go() {
         world.change();
     }
     world.check();
-    let page = |world: &World, after: Option<Rank>, keys: usize| {
+    let page = |world: &World, after: Option<ScanPosition>, keys: usize| {
         let scan = world.store.doubts().unwrap();
         let mut scan = match after {
             Some(rank) => scan.after(rank),
@@ -338,7 +337,7 @@ fn pages_of_running_keys_have_each_once_while_others_come_and_go() {
         }
     }
     world.check();
-    let page = |world: &World, after: Option<Rank>, keys: usize| {
+    let page = |world: &World, after: Option<ScanPosition>, keys: usize| {
         let scan = world.store.running().unwrap();
         let mut scan = match after {
             Some(rank) => scan.after(rank),

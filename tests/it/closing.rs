@@ -13,7 +13,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hapax::{Durability, MemoryLog, Policy, Store};
+use hapax::testing::MemoryLog;
+use hapax::{Durability, Policy, Store};
 
 const THREADS: u64 = 3;
 const ROUNDS: u64 = 60;

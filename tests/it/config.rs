@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hapax::{Claim, Config, ErrorKind, ManualClock, Namespace, Policy, Source, Store};
+use hapax::config::{Config, OptionSource};
+use hapax::testing::ManualClock;
+use hapax::{Claim, ErrorKind, Namespace, Policy, Store};
 
 use crate::logs::KINDS;
 
@@ -116,22 +118,28 @@ fn what_is_in_force_is_explained() {
         (value.unwrap_or_default(), option.source())
     };
     let is = |value: &str, source| (value.to_owned(), source);
-    assert_eq!(said("store.shards"), is("16", Source::Set));
-    assert_eq!(said("store.max_offline"), is("7d", Source::Set));
-    assert_eq!(said("store.log_kind"), is("files", Source::Stored));
-    assert_eq!(said("store.durability"), is("sync", Source::Default));
-    assert_eq!(said("limits.live_keys"), is("1000", Source::Set));
+    assert_eq!(said("store.shards"), is("16", OptionSource::Set));
+    assert_eq!(said("store.max_offline"), is("7d", OptionSource::Set));
+    assert_eq!(said("store.log_kind"), is("files", OptionSource::Stored));
+    assert_eq!(said("store.durability"), is("sync", OptionSource::Default));
+    assert_eq!(said("limits.live_keys"), is("1000", OptionSource::Set));
     assert_eq!(
         said("limits.free_disk_bytes"),
-        is("256 MiB", Source::Default)
+        is("256 MiB", OptionSource::Default)
     );
     assert_eq!(
         said("namespaces.pay.guarantee"),
-        is("at-most-once", Source::Stored)
+        is("at-most-once", OptionSource::Stored)
     );
-    assert_eq!(said("namespaces.pay.lease"), is("5m", Source::Stored));
-    assert_eq!(said("namespaces.pay.retention"), is("1d", Source::Default));
-    assert_eq!(said("namespaces.pay.max_attempts"), is("", Source::Default));
+    assert_eq!(said("namespaces.pay.lease"), is("5m", OptionSource::Stored));
+    assert_eq!(
+        said("namespaces.pay.retention"),
+        is("1d", OptionSource::Default)
+    );
+    assert_eq!(
+        said("namespaces.pay.max_attempts"),
+        is("", OptionSource::Default)
+    );
     let table = explained.to_string();
     for line in [
         "[store]\ndurability         sync           default  When",

@@ -1,6 +1,6 @@
 //! What a claim answers: one test for each row and column of the contract's table.
 
-use hapax::{Claim, ClaimOptions, FingerprintPolicy, Namespace, OnChange, Policy, State};
+use hapax::{Claim, ClaimOptions, FingerprintPolicy, KeyState, Namespace, OnChange, Policy};
 
 use crate::contract_support::{
     DAY, HOUR, MINUTE, SECOND, World, both, claim, completed, granted, in_doubt, in_progress,
@@ -15,13 +15,13 @@ pub(crate) fn required(policy: Policy) -> Policy {
 }
 
 /// Brings the key into a settled state under a fingerprint of body `a` and metadata `first`.
-pub(crate) fn settle(namespace: &Namespace, key: &str, kind: State) {
+pub(crate) fn settle(namespace: &Namespace, key: &str, kind: KeyState) {
     let lease = first_claim(namespace, key);
     match kind {
-        State::Completed => lease.complete("response").unwrap(),
-        State::Failed => lease.fail("error").unwrap(),
-        State::InDoubt => lease.doubt("timed out").unwrap(),
-        State::Released => {
+        KeyState::Completed => lease.complete("response").unwrap(),
+        KeyState::Failed => lease.fail("error").unwrap(),
+        KeyState::InDoubt => lease.doubt("timed out").unwrap(),
+        KeyState::Released => {
             lease.checkpoint("half way").unwrap();
             lease.release("try again").unwrap();
         }
@@ -65,10 +65,10 @@ fn absent_is_granted_with_and_without_a_fingerprint() {
 #[test]
 fn expired_completed_and_failed_are_granted_anew_with_any_fingerprint() {
     for (kind, body) in [
-        (State::Completed, "a"),
-        (State::Completed, "b"),
-        (State::Failed, "a"),
-        (State::Failed, "b"),
+        (KeyState::Completed, "a"),
+        (KeyState::Completed, "b"),
+        (KeyState::Failed, "a"),
+        (KeyState::Failed, "b"),
     ] {
         let world = World::new();
         let work = world.namespace(Policy::at_least_once().retention(HOUR));
@@ -94,7 +94,7 @@ fn expired_completed_and_failed_are_granted_anew_with_any_fingerprint() {
 fn expired_released_is_granted_anew_without_attempts_or_checkpoint() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().attempt_retention(HOUR));
-    settle(&work, "key", State::Released);
+    settle(&work, "key", KeyState::Released);
     world.clock.advance(HOUR + SECOND);
     let lease = granted(again(&work, "key", "a"));
     assert_eq!((lease.attempt(), lease.last_checkpoint()), (1, &b""[..]));
@@ -124,7 +124,7 @@ fn in_progress_live_with_the_same_fingerprint_is_in_progress() {
 fn in_progress_live_tells_the_metadata_and_attempt_of_the_current_holder() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
-    settle(&work, "key", State::Released);
+    settle(&work, "key", KeyState::Released);
     let _second = granted(again(&work, "key", "a"));
     let busy = in_progress(work.claim("key").unwrap());
     assert_eq!((busy.attempt(), busy.metadata()), (2, &b"second"[..]));
@@ -146,7 +146,7 @@ fn in_progress_live_with_another_fingerprint_is_a_mismatch_that_names_the_labels
         let other = mismatch(work.claim_with("key", request("POST", "b")).unwrap());
         assert_eq!(
             (other.labels(), other.state()),
-            (&["body".to_owned()][..], State::InProgress)
+            (&["body".to_owned()][..], KeyState::InProgress)
         );
         let other = mismatch(work.claim_with("key", request("PUT", "b")).unwrap());
         assert_eq!(other.labels(), ["body", "method"]);
@@ -189,12 +189,12 @@ fn another_scheme_is_not_compared_when_optional_and_a_mismatch_when_required() {
     };
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     assert!(!completed(deployed(&work)).fingerprint_compared());
 
     let world = World::new();
     let work = world.namespace(required(Policy::at_least_once()));
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     assert_eq!(mismatch(deployed(&work)).labels(), ["scheme"]);
 }
 
@@ -233,7 +233,7 @@ fn lapsed_at_least_once_with_another_fingerprint_is_a_mismatch() {
     let other = mismatch(again(&work, "key", "b"));
     assert_eq!(
         (other.labels(), other.state()),
-        (&["body".to_owned()][..], State::InProgress)
+        (&["body".to_owned()][..], KeyState::InProgress)
     );
     first.complete("late").unwrap();
 }
@@ -276,7 +276,7 @@ fn lapsed_at_most_once_is_in_doubt() {
     assert!(!in_doubt(work.claim("key").unwrap()).fingerprint_compared());
     assert_eq!(
         state(&work, "key"),
-        Some(State::InDoubt),
+        Some(KeyState::InDoubt),
         "for as long as it takes"
     );
 }
@@ -290,7 +290,7 @@ fn lapsed_at_most_once_with_another_fingerprint_is_a_mismatch() {
     let other = mismatch(again(&work, "key", "b"));
     assert_eq!(
         (other.labels(), other.state()),
-        (&["body".to_owned()][..], State::InDoubt)
+        (&["body".to_owned()][..], KeyState::InDoubt)
     );
 }
 
@@ -301,7 +301,7 @@ fn in_doubt_is_in_doubt_and_never_expires() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
-        settle(&work, "key", State::InDoubt);
+        settle(&work, "key", KeyState::InDoubt);
         let doubt = in_doubt(again(&work, "key", "a"));
         assert_eq!(
             (doubt.reason(), doubt.metadata()),
@@ -319,11 +319,11 @@ fn in_doubt_with_another_fingerprint_is_a_mismatch_even_where_a_change_reruns() 
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy.on_change(OnChange::Rerun));
-        settle(&work, "key", State::InDoubt);
+        settle(&work, "key", KeyState::InDoubt);
         let other = mismatch(again(&work, "key", "b"));
         assert_eq!(
             (other.labels(), other.state()),
-            (&["body".to_owned()][..], State::InDoubt)
+            (&["body".to_owned()][..], KeyState::InDoubt)
         );
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hapax::{
-    BatchClaim, Claim, ClaimItem, ClaimOptions, FingerprintPolicy, OnChange, Policy, State, Store,
+    BatchClaim, Claim, ClaimItem, ClaimOptions, FingerprintPolicy, KeyState, OnChange, Policy,
+    Store,
 };
 
 use crate::contract_claim::{START, again, required, settle};
@@ -19,7 +20,7 @@ fn completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy.retention(HOUR));
-        settle(&work, "key", State::Released);
+        settle(&work, "key", KeyState::Released);
         world.clock.advance(5 * SECOND);
         let second = granted(again(&work, "key", "a"));
         let token = second.token();
@@ -51,7 +52,7 @@ fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy.failed_retention(2 * HOUR));
-        settle(&work, "key", State::Released);
+        settle(&work, "key", KeyState::Released);
         let second = granted(again(&work, "key", "a"));
         let token = second.token();
         second.fail("declined").unwrap();
@@ -65,7 +66,7 @@ fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata() {
 
 #[test]
 fn completed_and_failed_with_another_fingerprint_are_mismatches() {
-    for kind in [State::Completed, State::Failed] {
+    for kind in [KeyState::Completed, KeyState::Failed] {
         let world = World::new();
         let work = world.namespace(Policy::at_least_once());
         settle(&work, "key", kind);
@@ -81,8 +82,8 @@ fn completed_and_failed_with_another_fingerprint_are_mismatches() {
 fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_none() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
-    settle(&work, "done", State::Completed);
-    settle(&work, "failed", State::Failed);
+    settle(&work, "done", KeyState::Completed);
+    settle(&work, "failed", KeyState::Failed);
     assert!(!completed(work.claim("done").unwrap()).fingerprint_compared());
     assert!(!failed(work.claim("failed").unwrap()).fingerprint_compared());
     mismatch(again(&work, "done", "b"));
@@ -92,7 +93,7 @@ fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_n
 fn completed_is_answered_uncompared_when_ignored() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().fingerprints(FingerprintPolicy::Ignored));
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     assert!(!completed(again(&work, "key", "b")).fingerprint_compared());
 }
 
@@ -100,7 +101,7 @@ fn completed_is_answered_uncompared_when_ignored() {
 fn required_fingerprints_compare_everything_and_refuse_a_claim_without_one() {
     let world = World::new();
     let work = world.namespace(required(Policy::at_least_once()));
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     assert!(completed(again(&work, "key", "a")).fingerprint_compared());
     assert_eq!(mismatch(again(&work, "key", "b")).labels(), ["body"]);
     let error = work.claim("key").unwrap_err();
@@ -113,7 +114,7 @@ fn required_fingerprints_compare_everything_and_refuse_a_claim_without_one() {
 #[test]
 fn completed_and_failed_with_another_fingerprint_are_granted_where_a_change_reruns() {
     for policy in both() {
-        for kind in [State::Completed, State::Failed] {
+        for kind in [KeyState::Completed, KeyState::Failed] {
             let world = World::new();
             let work = world.namespace(policy.clone().on_change(OnChange::Rerun));
             settle(&work, "key", kind);
@@ -136,7 +137,7 @@ fn completed_and_failed_with_another_fingerprint_are_granted_where_a_change_reru
 fn completed_with_the_same_fingerprint_is_replayed_where_a_change_reruns() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().on_change(OnChange::Rerun));
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     completed(again(&work, "key", "a"));
     completed(work.claim("key").unwrap());
 }
@@ -148,7 +149,7 @@ fn released_is_granted_as_the_next_attempt_with_the_last_checkpoint() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
-        settle(&work, "key", State::Released);
+        settle(&work, "key", KeyState::Released);
         let old = work.get("key").unwrap().unwrap().token();
         world.clock.advance(SECOND);
         let second = granted(again(&work, "key", "a"));
@@ -170,7 +171,7 @@ fn released_keeps_the_stored_fingerprint_and_metadata_when_not_compared() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
-        settle(&work, "key", State::Released);
+        settle(&work, "key", KeyState::Released);
         let second = claim(&work, "key");
         assert_eq!(second.last_checkpoint(), b"half way");
         second.complete("done").unwrap();
@@ -194,7 +195,7 @@ fn released_with_another_fingerprint_is_granted_without_checkpoint_and_replaces_
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
-        settle(&work, "key", State::Released);
+        settle(&work, "key", KeyState::Released);
         let second = granted(again(&work, "key", "b"));
         assert_eq!((second.attempt(), second.last_checkpoint()), (2, &b""[..]));
         mismatch(again(&work, "key", "a"));
@@ -211,7 +212,7 @@ fn released_with_another_fingerprint_is_granted_without_checkpoint_and_replaces_
 fn a_repeat_in_a_batch_names_the_first_and_flags_another_fingerprint() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
-    settle(&work, "done", State::Completed);
+    settle(&work, "done", KeyState::Completed);
     let item = |key: &str, body: &str| ClaimItem::new(key).options(with_print(&work, body));
     let waiting = item("new", "a").options(with_print(&work, "a").wait(MINUTE));
     let items = [
@@ -267,15 +268,15 @@ fn answers_survive_a_restart_with_everything_that_they_carry() {
     let mut world = World::new();
     let work = world.namespace(Policy::at_most_once());
     for kind in [
-        State::Completed,
-        State::Failed,
-        State::InDoubt,
-        State::Released,
+        KeyState::Completed,
+        KeyState::Failed,
+        KeyState::InDoubt,
+        KeyState::Released,
     ] {
         settle(&work, &kind.to_string(), kind);
     }
     let before: Vec<_> = work
-        .scan(hapax::Filter::new())
+        .scan(hapax::scan::KeyFilter::new())
         .unwrap()
         .map(|info| format!("{:?}", info.unwrap()))
         .collect();
@@ -283,7 +284,7 @@ fn answers_survive_a_restart_with_everything_that_they_carry() {
     world.crash();
     let work = world.namespace(Policy::at_most_once());
     let after: Vec<_> = work
-        .scan(hapax::Filter::new())
+        .scan(hapax::scan::KeyFilter::new())
         .unwrap()
         .map(|info| format!("{:?}", info.unwrap()))
         .collect();
@@ -320,7 +321,7 @@ fn losing_a_claim_is_never_an_error_and_err_means_that_the_store_cannot_answer()
 fn a_store_in_memory_answers_as_any_other() {
     let store = Store::in_memory().open().unwrap();
     let work = store.namespace("work", Policy::at_least_once()).unwrap();
-    settle(&work, "key", State::Completed);
+    settle(&work, "key", KeyState::Completed);
     assert!(completed(again(&work, "key", "a")).fingerprint_compared());
     mismatch(again(&work, "key", "b"));
 }

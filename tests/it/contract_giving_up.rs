@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hapax::{
-    ClaimOptions, Durability, ErrorKind, Limits, OnChange, Policy, Resolution, State, Store,
+    ClaimOptions, Durability, ErrorKind, KeyState, Limits, OnChange, Policy, Resolution, Store,
 };
 
 use crate::contract_support::{
@@ -163,7 +163,7 @@ fn a_withdrawn_grant_leaves_a_released_key_as_it_was() {
         lease.release("again").unwrap();
         drop(waiter);
         let info = work.get("key").unwrap().unwrap();
-        assert_eq!((info.state(), info.attempt()), (State::Released, 1));
+        assert_eq!((info.state(), info.attempt()), (KeyState::Released, 1));
         assert_eq!(
             (info.metadata(), info.body()),
             (&b"first"[..], &b"half"[..])
@@ -266,7 +266,7 @@ fn inserting_a_lapsed_key_answers_those_who_wait() {
         .unwrap();
     completed(work.claim_with("key", patient()).unwrap());
     drop(lease);
-    assert_eq!(state(&work, "key"), Some(State::Completed));
+    assert_eq!(state(&work, "key"), Some(KeyState::Completed));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, Namespace, Policy, Resolution, State, Store,
-    Ticket,
+    Claim, ClaimOptions, ErrorKind, KeyState, Lease, LeaseError, Namespace, Policy, Resolution,
+    Store, Ticket,
 };
 
 use crate::contract_holder::ticket_json;
@@ -39,21 +39,21 @@ fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_do
         let work = world.namespace(policy.max_response(4));
         let error: hapax::Error = claim(&work, "key").complete("too long").unwrap_err().into();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
-        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        assert_eq!(state(&work, "key"), Some(KeyState::InProgress));
         drop(
             claim(&work, "two")
                 .complete("too long")
                 .unwrap_err()
                 .into_error(),
         );
-        assert_eq!(state(&work, "two"), Some(State::InProgress));
+        assert_eq!(state(&work, "two"), Some(KeyState::InProgress));
         drop(
             claim(&work, "three")
                 .complete("too long")
                 .unwrap_err()
                 .into_lease(),
         );
-        assert_ne!(state(&work, "three"), Some(State::InProgress));
+        assert_ne!(state(&work, "three"), Some(KeyState::InProgress));
     }
 }
 
@@ -94,7 +94,10 @@ fn after_a_failed_write_the_effect_is_unknown_until_reopened_and_the_error_says_
 
 #[test]
 fn a_dropped_lease_releases_under_at_least_once_and_is_in_doubt_under_at_most_once() {
-    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+    for (policy, expected) in both()
+        .into_iter()
+        .zip([KeyState::Released, KeyState::InDoubt])
+    {
         let world = World::new();
         let work = world.namespace(policy);
         let early = |work: &Namespace| -> Option<()> {
@@ -177,7 +180,10 @@ fn a_lease_is_send_sync_and_static() {
 
 #[test]
 fn a_ticket_disarms_the_guard_and_attaching_it_arms_it_again() {
-    for (policy, expected) in both().into_iter().zip([State::Released, State::InDoubt]) {
+    for (policy, expected) in both()
+        .into_iter()
+        .zip([KeyState::Released, KeyState::InDoubt])
+    {
         let world = World::new();
         let work = world.namespace(policy);
         let lease = claim(&work, "key");
@@ -187,7 +193,7 @@ fn a_ticket_disarms_the_guard_and_attaching_it_arms_it_again() {
             (ticket.namespace(), ticket.key(), ticket.token()),
             ("work", &b"key"[..], token)
         );
-        assert_eq!(state(&work, "key"), Some(State::InProgress));
+        assert_eq!(state(&work, "key"), Some(KeyState::InProgress));
         let lease = world.store.attach(&ticket).unwrap();
         assert_eq!(
             (lease.token(), lease.attempt(), lease.key()),
@@ -284,7 +290,7 @@ fn a_ticket_is_refused_once_a_later_token_holds_the_key() {
         let error = world.store.attach(&ticket).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadySettled);
         let current = error.current().unwrap();
-        assert_eq!(current.state(), State::Completed);
+        assert_eq!(current.state(), KeyState::Completed);
         assert_eq!(current.body(), b"by the later one");
     }
 }
@@ -362,11 +368,11 @@ fn a_ticket_of_a_process_that_died_can_still_settle_without_being_attached_first
 #[test]
 fn dropping_the_future_of_a_call_never_undoes_it() {
     type Start = fn(Lease) -> hapax::Pending<Result<(), LeaseError>>;
-    let starts: [(Start, State); 4] = [
-        (|lease| lease.complete_async("c"), State::Completed),
-        (|lease| lease.fail_async("f"), State::Failed),
-        (|lease| lease.release_async("r"), State::Released),
-        (|lease| lease.doubt_async("d"), State::InDoubt),
+    let starts: [(Start, KeyState); 4] = [
+        (|lease| lease.complete_async("c"), KeyState::Completed),
+        (|lease| lease.fail_async("f"), KeyState::Failed),
+        (|lease| lease.release_async("r"), KeyState::Released),
+        (|lease| lease.doubt_async("d"), KeyState::InDoubt),
     ];
     for policy in both() {
         for (start, outcome) in starts {
@@ -400,7 +406,7 @@ fn dropping_the_future_of_a_refused_call_never_releases_the_key() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().max_response(4));
     drop(claim(&work, "key").complete_async("too long"));
-    assert_eq!(state(&work, "key"), Some(State::InProgress));
+    assert_eq!(state(&work, "key"), Some(KeyState::InProgress));
     let refused = ready(claim(&work, "two").complete_async("too long")).unwrap_err();
     refused.into_lease().complete("ok").unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use hapax::{ErrorKind, Lease, LeaseError, Namespace, Policy, Resolution, State, Store, Ticket};
+use hapax::{ErrorKind, KeyState, Lease, LeaseError, Namespace, Policy, Resolution, Store, Ticket};
 
 use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, both, claim, completed, failed, in_doubt, in_progress, poll,
@@ -12,11 +12,11 @@ use crate::contract_support::{
 type Settle = fn(Lease) -> Result<(), LeaseError>;
 
 /// Every way to settle a lease, and what it leads to.
-const SETTLES: [(Settle, State); 4] = [
-    (|lease| lease.complete("c"), State::Completed),
-    (|lease| lease.fail("f"), State::Failed),
-    (|lease| lease.release("r"), State::Released),
-    (|lease| lease.doubt("d"), State::InDoubt),
+const SETTLES: [(Settle, KeyState); 4] = [
+    (|lease| lease.complete("c"), KeyState::Completed),
+    (|lease| lease.fail("f"), KeyState::Failed),
+    (|lease| lease.release("r"), KeyState::Released),
+    (|lease| lease.doubt("d"), KeyState::InDoubt),
 ];
 
 /// Every call on a lease that does not use it up.
@@ -120,7 +120,7 @@ fn many_are_settled_in_order_and_each_has_its_own_result() {
     let released = work.release_many(leases.into_iter().map(|lease| (lease, "later")));
     assert!(released.iter().all(Result::is_ok));
     let states = ["a", "b", "c", "d", "e"].map(|key| state(&work, key).unwrap());
-    use State::{Completed, Failed, Released};
+    use KeyState::{Completed, Failed, Released};
     assert_eq!(states, [Completed, Failed, Completed, Released, Released]);
 }
 
@@ -166,7 +166,7 @@ fn renew_after_a_lapse_is_refused_under_at_most_once() {
     for keep in KEEPS {
         let error = keep(&lease).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InUse);
-        assert_eq!(error.current().unwrap().state(), State::InDoubt);
+        assert_eq!(error.current().unwrap().state(), KeyState::InDoubt);
     }
     assert!(lease.is_lost());
     lease.complete("late").unwrap();
@@ -215,7 +215,7 @@ fn keep_alive_ends_when_the_lease_is_dropped_inside_its_error() {
     drop(lease.complete("too long").unwrap_err());
     assert_eq!(
         state(&work, "key"),
-        Some(State::InProgress),
+        Some(KeyState::InProgress),
         "never released"
     );
     world.clock.advance(MINUTE);
@@ -356,13 +356,13 @@ fn superseded_is_an_error_that_carries_the_holder_that_won() {
         let current = error.error().current().unwrap();
         assert_eq!(
             (current.state(), current.token()),
-            (State::InProgress, second.token())
+            (KeyState::InProgress, second.token())
         );
         assert_eq!(current.attempt(), second.attempt());
         drop(error.into_lease());
         assert_eq!(
             state(&work, "key"),
-            Some(State::InProgress),
+            Some(KeyState::InProgress),
             "a late drop does nothing"
         );
         work.forget_forced("key", second.token()).unwrap();
@@ -385,7 +385,7 @@ fn superseded_carries_the_outcome_that_won() {
         let current = error.error().current().unwrap();
         assert_eq!(
             (current.state(), current.body()),
-            (State::Completed, &b"the winner's"[..])
+            (KeyState::Completed, &b"the winner's"[..])
         );
     }
 }
@@ -405,7 +405,7 @@ fn a_resolution_supersedes_the_holder() {
     let current = error.error().current().unwrap();
     assert_eq!(
         (current.state(), current.body()),
-        (State::Completed, &b"found"[..])
+        (KeyState::Completed, &b"found"[..])
     );
 }
 
@@ -518,7 +518,7 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
             lease.doubt("unsure").unwrap();
             let error = world.store.attach(&ticket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InUse);
-            assert_eq!(error.current().unwrap().state(), State::InDoubt);
+            assert_eq!(error.current().unwrap().state(), KeyState::InDoubt);
             work.forget_forced("doubted", ticket.token()).unwrap();
             work.forget("key").unwrap();
         }

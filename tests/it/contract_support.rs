@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     Builder, Claim, ClaimOptions, Completed, Doubt, Failed, Fingerprint, InProgress, KeyInfo,
-    Lease, ManualClock, MemoryLog, Mismatch, Namespace, Pending, Policy, State, Store,
+    KeyState, Lease, Mismatch, Namespace, Pending, Policy, Store,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -99,7 +100,7 @@ pub(crate) fn claim(namespace: &Namespace, key: &str) -> Lease {
 
 /// What the key is, or `None` when it is absent.
 #[track_caller]
-pub(crate) fn state(namespace: &Namespace, key: &str) -> Option<State> {
+pub(crate) fn state(namespace: &Namespace, key: &str) -> Option<KeyState> {
     namespace.get(key).unwrap().as_ref().map(KeyInfo::state)
 }
 

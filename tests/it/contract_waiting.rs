@@ -5,8 +5,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hapax::{
-    Claim, ClaimOptions, Doubt, ErrorKind, FingerprintPolicy, Namespace, Pending, Policy, Result,
-    State, Store,
+    Claim, ClaimOptions, Doubt, ErrorKind, FingerprintPolicy, KeyState, Namespace, Pending, Policy,
+    Result, Store,
 };
 
 use crate::contract_support::{
@@ -155,10 +155,10 @@ fn a_waiter_is_told_whether_its_fingerprint_was_compared() {
 #[test]
 fn what_a_waiter_is_told_is_on_the_medium() {
     type Start = fn(hapax::Lease) -> Pending<Result<(), hapax::LeaseError>>;
-    let starts: [(Start, State); 3] = [
-        (|lease| lease.complete_async("c"), State::Completed),
-        (|lease| lease.fail_async("f"), State::Failed),
-        (|lease| lease.doubt_async("d"), State::InDoubt),
+    let starts: [(Start, KeyState); 3] = [
+        (|lease| lease.complete_async("c"), KeyState::Completed),
+        (|lease| lease.fail_async("f"), KeyState::Failed),
+        (|lease| lease.doubt_async("d"), KeyState::InDoubt),
     ];
     for (start, outcome) in starts {
         let mut world = World::new();

@@ -1,6 +1,7 @@
 //! Doubts: one reason, the same from every call, and what never happened.
 
-use hapax::{Claim, Filter, Namespace, Policy, Resolution, State, Store};
+use hapax::scan::KeyFilter;
+use hapax::{Claim, KeyState, Namespace, Policy, Resolution, Store};
 
 use crate::contract_support::{MINUTE, World, both, claim, in_doubt, state};
 
@@ -10,7 +11,7 @@ fn reason(store: &Store, work: &Namespace, key: &str) -> String {
     let doubt = in_doubt(work.claim(key).unwrap());
     let mut told = vec![("claim", doubt.reason().to_vec())];
     let info = work.get(key).unwrap().unwrap();
-    assert_eq!(info.state(), State::InDoubt);
+    assert_eq!(info.state(), KeyState::InDoubt);
     told.push(("get", info.reason().to_vec()));
     let of = |doubts: Vec<hapax::Doubt>| {
         let mut found = doubts.iter().filter(|doubt| doubt.key() == key.as_bytes());
@@ -23,7 +24,9 @@ fn reason(store: &Store, work: &Namespace, key: &str) -> String {
     told.push(("doubts", of(doubts.collect())));
     let doubt = work.doubt_of(key).unwrap().unwrap();
     told.push(("doubt_of", doubt.reason().to_vec()));
-    let mut scanned = work.scan(Filter::new().state(State::InDoubt)).unwrap();
+    let mut scanned = work
+        .scan(KeyFilter::new().state(KeyState::InDoubt))
+        .unwrap();
     let info = scanned.find(|info| info.as_ref().unwrap().key() == key.as_bytes());
     told.push(("scan", info.unwrap().unwrap().reason().to_vec()));
     drop(scanned);
@@ -122,7 +125,7 @@ fn what_never_happened_is_no_attempt() {
             }
             let work = world.namespace(policy);
             claim(&work, "key").release("it did run").unwrap();
-            assert_eq!(state(&work, "key"), Some(State::Failed));
+            assert_eq!(state(&work, "key"), Some(KeyState::Failed));
             world.store.validate();
         }
     }
@@ -144,5 +147,5 @@ fn attempts_before_the_one_that_never_happened_count() {
         drop(lease);
     }
     claim(&work, "key").release("busy").unwrap();
-    assert_eq!(state(&work, "key"), Some(State::Failed));
+    assert_eq!(state(&work, "key"), Some(KeyState::Failed));
 }

@@ -119,7 +119,7 @@ fn what_an_earlier_life_has_forgotten_goes_too() {
 /// What has expired is as forgotten as what was forgotten.
 #[test]
 fn what_has_expired_goes_too() {
-    let clock = hapax::ManualClock::new();
+    let clock = hapax::testing::ManualClock::new();
     let store = Store::in_memory().clock(&clock).open().unwrap();
     let second = Duration::from_secs(1);
     let policy = Policy::at_least_once().lease(second).retention(second * 5);

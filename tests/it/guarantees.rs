@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hapax::{
-    Claim, Durability, ErrorKind, FencingToken, Lease, Namespace, Policy, Resolution, State, Store,
+    Claim, Durability, ErrorKind, FencingToken, KeyState, Lease, Namespace, Policy, Resolution,
+    Store,
 };
 
 use crate::contract_support::{
@@ -41,10 +42,10 @@ fn at_least_once_a_crash_leaves_what_the_last_record_says() {
     let work = crashed(&mut world, work, &policy);
     assert_eq!(state(&work, "absent"), None);
     assert_eq!(claim(&work, "absent").attempt(), 1);
-    assert_eq!(state(&work, "released"), Some(State::Released));
+    assert_eq!(state(&work, "released"), Some(KeyState::Released));
     let lease = claim(&work, "released");
     assert_eq!((lease.attempt(), lease.last_reason()), (2, &b"first"[..]));
-    assert_eq!(state(&work, "checkpointed"), Some(State::Released));
+    assert_eq!(state(&work, "checkpointed"), Some(KeyState::Released));
     let lease = claim(&work, "checkpointed");
     assert_eq!(
         (lease.attempt(), lease.last_checkpoint()),
@@ -140,9 +141,9 @@ fn at_least_once_a_checkpoint_outlives_the_lapse_as_its_record_does() {
     world.clock.advance(SECOND);
     world.clock.advance(HOUR);
     world.store.validate();
-    assert_eq!(state(&work, "key"), Some(State::Released));
+    assert_eq!(state(&work, "key"), Some(KeyState::Released));
     let work = crashed(&mut world, work, &policy);
-    assert_eq!(state(&work, "key"), Some(State::Released));
+    assert_eq!(state(&work, "key"), Some(KeyState::Released));
     assert_eq!(claim(&work, "key").last_checkpoint(), b"half");
     drop(lease);
 }
@@ -228,7 +229,7 @@ fn at_most_once_an_old_doubt_never_settles_a_newer_one() {
     drop(second);
     let error = old.resolve(Resolution::Happened(Vec::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
-    assert_eq!(state(&work, "key"), Some(State::InDoubt));
+    assert_eq!(state(&work, "key"), Some(KeyState::InDoubt));
 }
 
 #[test]

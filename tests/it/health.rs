@@ -65,7 +65,7 @@ fn a_change_that_is_too_long_on_its_way_is_congestion() {
 fn a_full_disk_stops_grants_and_not_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let limits = hapax::Limits::default().free_disk_bytes(u64::MAX);
-    let clock = hapax::ManualClock::new();
+    let clock = hapax::testing::ManualClock::new();
     let store = Store::builder(dir.path().join("dedup"))
         .limits(limits)
         .clock(&clock)

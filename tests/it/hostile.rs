@@ -1,7 +1,7 @@
 //! Hostile callers and hostile clocks: floods of keys, waiters and namespaces, and wall clocks that
 //! step by years. What is refused is refused with a kind, and everything else goes on as before.
 
-use hapax::{Claim, ClaimOptions, ErrorKind, Limits, Namespace, Policy, State};
+use hapax::{Claim, ClaimOptions, ErrorKind, KeyState, Limits, Namespace, Policy};
 
 use crate::contract_support::{
     DAY, HOUR, MINUTE, SECOND, World, claim, granted, poll, ready, state, waiting,
@@ -164,7 +164,7 @@ fn a_batch_that_never_ends_is_refused() {
 fn remembered(world: &World, work: &Namespace) -> u64 {
     claim(work, "key").complete("ok").unwrap();
     let mut minutes = 0;
-    while state(work, "key") == Some(State::Completed) {
+    while state(work, "key") == Some(KeyState::Completed) {
         world.clock.advance(MINUTE);
         minutes += 1;
         assert!(minutes < 1000, "store time stands still");
@@ -192,7 +192,7 @@ fn a_wall_clock_that_steps_by_years_neither_wipes_nor_freezes() {
         world.clock.advance(SECOND);
         assert_eq!(
             state(&work, "before"),
-            Some(State::Completed),
+            Some(KeyState::Completed),
             "{years} years"
         );
         assert!(!held.is_lost(), "leases know nothing of the wall");
@@ -223,7 +223,7 @@ fn a_wall_clock_that_went_back_by_years_while_closed_changes_nothing() {
     world.clock.step_wall(-40 * YEAR_SECS);
     world.reopen();
     let work = world.namespace(retention);
-    assert_eq!(state(&work, "key"), Some(State::Completed));
+    assert_eq!(state(&work, "key"), Some(KeyState::Completed));
     let minutes = (0..100).find(|_| {
         world.clock.advance(MINUTE);
         state(&work, "key").is_none()
@@ -253,13 +253,13 @@ fn a_wall_clock_years_ahead_at_open_has_to_be_accepted() {
         before.step_wall(-years * YEAR_SECS);
         world.reopen();
         let work = world.namespace(lasting.clone());
-        assert_eq!(state(&work, "key"), Some(State::Completed));
+        assert_eq!(state(&work, "key"), Some(KeyState::Completed));
         drop(work);
         world.store.close().unwrap();
         world.clock.step_wall(years * YEAR_SECS);
         world.store = world.builder().accept_clock_jump().open().unwrap();
         let work = world.namespace(lasting);
-        let expected = (years > 130).then_some(State::Completed);
+        let expected = (years > 130).then_some(KeyState::Completed);
         // Past 2106 store time stands at its last second, and what is there stays.
         let found = state(&work, "key");
         assert!(

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use hapax::{
-    Claim, ClaimOptions, Durability, Error, ErrorKind, Filter, LEASE_MIN, ManualClock, Policy,
-    RETENTION_MAX, Store,
-};
+use hapax::limits::{LEASE_MIN, RETENTION_MAX};
+use hapax::scan::KeyFilter;
+use hapax::testing::ManualClock;
+use hapax::{Claim, ClaimOptions, Durability, Error, ErrorKind, Policy, Store};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use crate::contract_support::{SECOND, World, claim, granted};
@@ -148,7 +148,12 @@ fn run(spans: &Spans) {
     if let Err(refused) = lease.complete("done") {
         assert!(!spans.moves.is_empty(), "{refused}");
     }
-    assert!(store.scan(Filter::new()).unwrap().all(|info| info.is_ok()));
+    assert!(
+        store
+            .scan(KeyFilter::new())
+            .unwrap()
+            .all(|info| info.is_ok())
+    );
     store.validate();
     store.close().unwrap();
 }

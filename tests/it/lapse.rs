@@ -7,9 +7,8 @@
 
 use std::time::Duration;
 
-use hapax::{
-    Claim, ErrorKind, Lease, ManualClock, MemoryLog, Namespace, Policy, Resolution, Store,
-};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, Resolution, Store};
 
 fn granted(space: &Namespace, key: &str) -> Lease {
     match space.claim(key).unwrap() {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hapax::limits::{CHECKPOINT_BYTES_MAX, NAME_BYTES_MAX, RESPONSE_BYTES_MAX, RETENTION_MAX};
+use hapax::scan::KeyFilter;
 use hapax::{
-    CHECKPOINT_BYTES_MAX, Claim, ClaimItem, ClaimOptions, Durability, Error, ErrorKind, Filter,
-    Key, Lease, Limits, NAME_BYTES_MAX, Namespace, Oversize, Policy, RESPONSE_BYTES_MAX,
-    RETENTION_MAX, Resolution, Result, Store,
+    Claim, ClaimItem, ClaimOptions, Durability, Error, ErrorKind, Key, Lease, Limits, Namespace,
+    Oversize, Policy, Resolution, Result, Store,
 };
 
 use crate::contract_support::{
@@ -110,7 +111,7 @@ fn hostile_keys_are_keys_like_any_other() {
                 other => panic!("{key:?}: {other:?}"),
             }
         }
-        assert_eq!(work.scan(Filter::new()).unwrap().count(), keys.len());
+        assert_eq!(work.scan(KeyFilter::new()).unwrap().count(), keys.len());
         store.close().unwrap();
     }
 }

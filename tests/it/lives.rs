@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use hapax::{Builder, Claim, LogKind, ManualClock, MemoryLog, Policy, Store};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Builder, Claim, LogKind, Policy, Store};
 use tempfile::TempDir;
 
 use crate::logs::KINDS;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Claim, Durability, Error, ErrorKind, LogKind, ManualClock, MemoryLog, Namespace, Policy,
-    Resolution, State, Store, Ticket,
+    Claim, Durability, Error, ErrorKind, KeyState, LogKind, Namespace, Policy, Resolution, Store,
+    Ticket,
 };
 
 pub(crate) const KINDS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
@@ -136,7 +137,7 @@ fn check(path: &Path, made: &Made) {
     assert_eq!(body("large"), made.body);
     assert_eq!(state(&mail, "dead-7"), None);
     for key in ["doubted", "running", "ticket"] {
-        assert_eq!(state(&pay, key), Some(State::InDoubt), "{key}");
+        assert_eq!(state(&pay, key), Some(KeyState::InDoubt), "{key}");
     }
     let Claim::InDoubt(doubt) = pay.claim("running").unwrap() else {
         panic!("in doubt")

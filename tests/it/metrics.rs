@@ -13,9 +13,11 @@ use std::sync::Barrier;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hapax::metrics::Metrics;
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     BatchClaim, Builder, Claim, ClaimItem, ClaimOptions, Durability, Failure, Lease, Limits,
-    ManualClock, MemoryLog, Metrics, Namespace, Pending, Policy, Ran, Result, RunError, Store,
+    Namespace, Pending, Policy, Ran, Result, RunError, Store,
 };
 
 use crate::threads::{Draw, seed};
@@ -323,9 +325,9 @@ impl<'a> Caller<'a> {
 /// What an insert met that changed nothing.
 fn met(before: Result<Option<hapax::KeyInfo>>) -> &'static str {
     match before.unwrap().map(|info| info.state()) {
-        Some(hapax::State::InProgress) => "in_progress",
-        Some(hapax::State::Failed) => "failed",
-        Some(hapax::State::InDoubt) => "in_doubt",
+        Some(hapax::KeyState::InProgress) => "in_progress",
+        Some(hapax::KeyState::Failed) => "failed",
+        Some(hapax::KeyState::InDoubt) => "in_doubt",
         _ => "completed",
     }
 }

@@ -1,6 +1,7 @@
 //! What other libraries are handed is what the snapshot says.
 
-use hapax::{ManualClock, Policy, Store};
+use hapax::testing::ManualClock;
+use hapax::{Policy, Store};
 
 fn world() -> (ManualClock, Store) {
     let clock = ManualClock::new();
@@ -22,7 +23,7 @@ mod facade {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
-    use hapax::{MetricKind, MetricValue, Metrics, Publisher};
+    use hapax::metrics::{MetricKind, MetricValue, Metrics, Publisher};
     use metrics::{
         Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
         Recorder, SharedString, Unit,
@@ -178,7 +179,7 @@ mod facade {
 mod registry {
     use std::collections::BTreeSet;
 
-    use hapax::StoreCollector;
+    use hapax::metrics::StoreCollector;
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
 

@@ -240,7 +240,7 @@ fn indicators_are_what_they_say() {
     keep.complete("done").unwrap();
     let held = world.store.metrics();
     let held = held.family("hapax_hold_duration_seconds").unwrap();
-    let hapax::MetricValue::Histogram(held) = held.series()[0].value() else {
+    let hapax::metrics::MetricValue::Histogram(held) = held.series()[0].value() else {
         panic!("a histogram");
     };
     assert!((held.sum() - 5.0).abs() < 1e-9, "{held:?}");

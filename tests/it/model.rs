@@ -134,7 +134,7 @@ pub(crate) enum Expected {
         holder_alive: bool,
         compared: bool,
     },
-    Mismatch(Vec<&'static str>, hapax::State),
+    Mismatch(Vec<&'static str>, hapax::KeyState),
 }
 
 /// What a holder does.
@@ -234,13 +234,13 @@ impl Model {
             .then_some(last)
     }
 
-    pub(crate) fn state(&self, id: Id, kind: Kind) -> hapax::State {
+    pub(crate) fn state(&self, id: Id, kind: Kind) -> hapax::KeyState {
         match kind {
-            Kind::Completed => hapax::State::Completed,
-            Kind::Failed => hapax::State::Failed,
-            Kind::InDoubt => hapax::State::InDoubt,
-            Kind::InProgress if self.rules[id.0].at_most_once => hapax::State::InDoubt,
-            Kind::InProgress | Kind::Released => hapax::State::Released,
+            Kind::Completed => hapax::KeyState::Completed,
+            Kind::Failed => hapax::KeyState::Failed,
+            Kind::InDoubt => hapax::KeyState::InDoubt,
+            Kind::InProgress if self.rules[id.0].at_most_once => hapax::KeyState::InDoubt,
+            Kind::InProgress | Kind::Released => hapax::KeyState::Released,
         }
     }
 
@@ -322,7 +322,7 @@ impl Model {
     }
 
     /// What `get` has to answer.
-    pub(crate) fn get(&self, id: Id) -> Option<(hapax::State, Rec)> {
+    pub(crate) fn get(&self, id: Id) -> Option<(hapax::KeyState, Rec)> {
         let Some(run) = self.run(id) else {
             let record = self.settled(id)?.clone();
             let state = self.state(id, record.kind);
@@ -332,10 +332,10 @@ impl Model {
         let at = run.claimed;
         if self.in_doubt(id, run) {
             let doubt = self.record_of_run(id, run, Kind::InDoubt, LAPSED);
-            return Some((hapax::State::InDoubt, Rec { at, ..doubt }));
+            return Some((hapax::KeyState::InDoubt, Rec { at, ..doubt }));
         }
         let record = self.record_of_run(id, run, Kind::InProgress, &run.checkpoint);
-        Some((hapax::State::InProgress, Rec { at, ..record }))
+        Some((hapax::KeyState::InProgress, Rec { at, ..record }))
     }
 
     /// The token of a record became known.
@@ -475,11 +475,11 @@ impl Model {
     }
 
     fn claim_settled(&mut self, id: Id, asked: &Asked, record: &Rec) -> Expected {
-        use hapax::State;
+        use hapax::KeyState;
         let rules = self.rules[id.0].clone();
         let state = self.state(id, record.kind);
         let comparison = compare(record.print, asked.print);
-        if state == State::Released {
+        if state == KeyState::Released {
             if rules
                 .max_attempts
                 .is_some_and(|most| record.attempt >= most)
@@ -497,14 +497,14 @@ impl Model {
         }
         let compared = match comparison {
             Ok(compared) => compared,
-            Err(_) if rules.rerun && state != State::InDoubt => {
+            Err(_) if rules.rerun && state != KeyState::InDoubt => {
                 return self.grant(id, asked, None, false);
             }
             Err(labels) => return Expected::Mismatch(labels, state),
         };
         match state {
-            State::Completed => Expected::Completed(record.clone(), compared),
-            State::Failed => Expected::Failed(record.clone(), compared),
+            KeyState::Completed => Expected::Completed(record.clone(), compared),
+            KeyState::Failed => Expected::Failed(record.clone(), compared),
             _ => Expected::InDoubt {
                 record: told(state, record.clone()),
                 holder_alive: false,
@@ -525,8 +525,8 @@ impl Model {
             return true;
         };
         match self.state(id, record.kind) {
-            hapax::State::Released => !is_over(record.attempt),
-            hapax::State::InDoubt => false,
+            hapax::KeyState::Released => !is_over(record.attempt),
+            hapax::KeyState::InDoubt => false,
             _ => rules.rerun && compare(record.print, asked.print).is_err(),
         }
     }
@@ -600,8 +600,8 @@ impl Model {
 
 /// A record as those who ask are told of it: of a doubt, its own reason and not that of an attempt
 /// before.
-fn told(state: hapax::State, record: Rec) -> Rec {
-    if state == hapax::State::InDoubt && record.kind == Kind::InProgress {
+fn told(state: hapax::KeyState, record: Rec) -> Rec {
+    if state == hapax::KeyState::InDoubt && record.kind == Kind::InProgress {
         return Rec {
             reason: DIED.to_vec(),
             ..record

@@ -5,16 +5,18 @@
     reason = "a test that cannot go on stops; clippy knows only the functions marked as tests"
 )]
 
+use hapax::audit::{AuditEntry, AuditFilter, Origin, Transition};
+use hapax::limits::{ACTOR_BYTES_MAX, CHECKPOINT_BYTES_MAX, RETENTION_MAX};
+use hapax::operator::{Attribution, Insertion, Operator};
 use hapax::{
-    ACTOR_BYTES_MAX, Action, AuditEntry, AuditFilter, CHECKPOINT_BYTES_MAX, Claim, ClaimOptions,
-    Error, ErrorKind, FingerprintPolicy, Insertion, Lease, Limits, Operator, Origin, Policy,
-    RETENTION_MAX, Resolution, State, Transition,
+    Claim, ClaimOptions, Error, ErrorKind, FingerprintPolicy, KeyState, Lease, Limits, Policy,
+    Resolution,
 };
 
 use crate::contract_support::{MINUTE, SECOND, World, both, claim, completed, failed, in_doubt};
 
 fn operator(world: &World) -> Operator {
-    let by = Action::new("alice", "INC-42: it hangs").unwrap();
+    let by = Attribution::new("alice", "INC-42: it hangs").unwrap();
     world.store.operator(by)
 }
 
@@ -25,9 +27,9 @@ fn refused(lease: Lease) -> ErrorKind {
 #[test]
 fn who_acts_and_why_has_to_fit_a_line() {
     let most = "x".repeat(ACTOR_BYTES_MAX);
-    let by = Action::new(most.clone(), most.clone()).unwrap();
+    let by = Attribution::new(most.clone(), most.clone()).unwrap();
     assert_eq!((by.actor(), by.reason()), (&*most, &*most));
-    assert_eq!(Action::new("bob", "").unwrap().reason(), "");
+    assert_eq!(Attribution::new("bob", "").unwrap().reason(), "");
     let over = format!("{most}x");
     for (actor, reason, kind) in [
         ("", "why", ErrorKind::Invalid),
@@ -39,7 +41,7 @@ fn who_acts_and_why_has_to_fit_a_line() {
         (&*over, "why", ErrorKind::TooLarge),
         ("bob", &*over, ErrorKind::TooLarge),
     ] {
-        assert_eq!(Action::new(actor, reason).unwrap_err().kind(), kind);
+        assert_eq!(Attribution::new(actor, reason).unwrap_err().kind(), kind);
     }
 }
 
@@ -81,7 +83,7 @@ fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded() {
     assert!(lease.is_lost());
     assert_eq!(refused(lease), ErrorKind::Superseded);
     let info = work.get("key").unwrap().unwrap();
-    assert_eq!(info.state(), State::Released);
+    assert_eq!(info.state(), KeyState::Released);
     assert_eq!(info.reason(), b"alice: INC-42: it hangs");
     assert!(info.token() > token);
     let again = operator.release("work", "key", token).unwrap_err();
@@ -161,7 +163,7 @@ fn what_promises_at_most_once_is_put_in_doubt_and_resolved() {
     let by = operator(&world);
     let refusal = by.release("work", "key", token).unwrap_err();
     assert_eq!(refusal.kind(), ErrorKind::InUse);
-    assert_eq!(refusal.current().unwrap().state(), State::InProgress);
+    assert_eq!(refusal.current().unwrap().state(), KeyState::InProgress);
     by.doubt("work", "key", token).unwrap();
     assert_eq!(refused(lease), ErrorKind::Superseded);
     let doubt = in_doubt(work.claim("key").unwrap());

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hapax::{Error, ErrorKind, LogKind, ManualClock, Policy, Store};
+use hapax::testing::ManualClock;
+use hapax::{Error, ErrorKind, LogKind, Policy, Store};
 
 use crate::logs::KINDS;
 use crate::reading;

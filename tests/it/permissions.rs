@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hapax::{Audit, LogKind, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{LogKind, Policy, Store};
 
 use crate::logs::KINDS;
 
@@ -25,7 +26,7 @@ fn check(path: &Path) {
 fn worked(path: &Path, log: LogKind) -> Store {
     let builder = Store::builder(path).log_kind(log).segment_frames(4);
     let store = builder.open().unwrap();
-    let policy = Policy::at_least_once().audit(Audit::Keys);
+    let policy = Policy::at_least_once().audit(AuditLevel::Keys);
     let space = store.namespace("mail", policy).unwrap();
     for key in 0..20_u8 {
         space.insert([key]).unwrap();

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use hapax::{Audit, LogKind, Namespace, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{LogKind, Namespace, Policy, Store};
 
 use crate::logs::KINDS;
 use crate::skipped::skipped;
@@ -16,7 +17,7 @@ const CHILD: &str = "HAPAX_PLACES_LOG";
 fn open(path: &Path, log: LogKind) -> (Store, Namespace) {
     let builder = Store::builder(path).log_kind(log).segment_frames(4);
     let store = builder.open().unwrap();
-    let policy = Policy::at_least_once().audit(Audit::Keys);
+    let policy = Policy::at_least_once().audit(AuditLevel::Keys);
     let space = store.namespace("mail", policy).unwrap();
     (store, space)
 }

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use hapax::{
-    Action, Claim, Error, ErrorKind, Filter, LogKind, ManualClock, Policy, Resolution, State,
-    Store, Ticket,
-};
+use hapax::operator::Attribution;
+use hapax::scan::KeyFilter;
+use hapax::testing::ManualClock;
+use hapax::{Claim, Error, ErrorKind, KeyState, LogKind, Policy, Resolution, Store, Ticket};
 
 use crate::logs::KINDS;
 use crate::reading;
@@ -72,11 +72,11 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
         let store = Store::builder(&path).read_only().open().unwrap();
         let pay = store.namespace("pay", policy()).unwrap();
         let state = |key: &str| pay.get(key).unwrap().map(|info| info.state());
-        assert_eq!(state("held"), Some(State::InDoubt), "its holder is gone");
-        assert_eq!(state("ticket"), Some(State::InDoubt));
+        assert_eq!(state("held"), Some(KeyState::InDoubt), "its holder is gone");
+        assert_eq!(state("ticket"), Some(KeyState::InDoubt));
         assert_eq!(
             (state("later"), state("gone")),
-            (Some(State::Released), None)
+            (Some(KeyState::Released), None)
         );
         let large = pay.get("large").unwrap().unwrap();
         assert_eq!(large.body(), vec![7; 300_000]);
@@ -100,7 +100,7 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
             kind(store.namespace("mail", policy())),
             ErrorKind::PolicyConflict
         );
-        let by = store.operator(Action::new("ann", "to see").unwrap());
+        let by = store.operator(Attribution::new("ann", "to see").unwrap());
         assert_eq!(kind(by.doubt("pay", "large", ticket.token())), refused);
         assert_eq!(kind(by.forget("pay", "large")), refused);
         let pay = store.open_namespace("pay").unwrap();
@@ -126,7 +126,7 @@ fn who_reads_keeps_nobody_from_writing_and_is_told() {
         let first = reader().open().unwrap();
         let second = reader().open().unwrap();
         let mail = first.open_namespace("mail").unwrap();
-        let mut keys = first.scan(Filter::new()).unwrap();
+        let mut keys = first.scan(KeyFilter::new()).unwrap();
         assert!(keys.next().unwrap().is_ok());
         assert!(mail.contains([3]).unwrap());
 
@@ -166,7 +166,7 @@ fn a_reader_whose_segments_are_gone_is_told_so() {
         let path = place.path().join("store");
         let ticket = killed(&path, log);
         let store = Store::builder(&path).read_only().open().unwrap();
-        let mut keys = store.scan(Filter::new()).unwrap();
+        let mut keys = store.scan(KeyFilter::new()).unwrap();
         let writer = Store::builder(&path).segment_frames(8).open().unwrap();
         let pay = writer.open_namespace("pay").unwrap();
         assert!(pay.forget("large").unwrap());

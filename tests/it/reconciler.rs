@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hapax::{Claim, ManualClock, Namespace, Policy, Resolution, Store};
+use hapax::testing::ManualClock;
+use hapax::{Claim, Namespace, Policy, Resolution, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hapax::{
-    BatchClaim, Claim, ErrorKind, Filter, Limits, Policy, RETENTION_MAX, Result, State, Store,
-};
+use hapax::limits::RETENTION_MAX;
+use hapax::scan::KeyFilter;
+use hapax::{BatchClaim, Claim, ErrorKind, KeyState, Limits, Policy, Result, Store};
 
 use crate::contract_support::{
     DAY, HOUR, MINUTE, SECOND, World, claim, completed, in_progress, state,
@@ -131,7 +131,7 @@ fn a_closed_store_refuses_everything() {
     refused(work.contains("key"), closed, &words);
     refused(work.get("key"), closed, &words);
     refused(work.forget("key"), closed, &words);
-    refused(work.scan(Filter::new()).map(drop), closed, &words);
+    refused(work.scan(KeyFilter::new()).map(drop), closed, &words);
     refused(work.in_doubt(), closed, &words);
     refused(
         world.store.namespace("new", Policy::at_least_once()),
@@ -275,5 +275,5 @@ fn a_stored_response_that_does_not_decode_is_given_back_and_never_run_again() {
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert_eq!(error.payload(), Some(&[0xff, 0xfe][..]));
     assert!(error.to_string().contains("not run again"), "{error}");
-    assert_eq!(state(&work, "key"), Some(State::Completed));
+    assert_eq!(state(&work, "key"), Some(KeyState::Completed));
 }

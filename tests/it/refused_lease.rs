@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use hapax::testing::ManualClock;
 use hapax::{
-    Claim, ErrorKind, Failure, Lease, ManualClock, Namespace, Policy, Ran, Resolution, RunError,
-    Store,
+    Claim, ErrorKind, Failure, Lease, Namespace, Policy, Ran, Resolution, RunError, Store,
 };
 
 const LEASE: Duration = Duration::from_secs(60);

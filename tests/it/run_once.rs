@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use hapax::{ClaimOptions, Failure, Guarantee, Policy, Ran, Run, RunError, State};
+use hapax::{ClaimOptions, Failure, Guarantee, KeyState, Policy, Ran, Run, RunError};
 
 use crate::contract_support::{DAY, World, both, claim, completed, print, state, with_print};
 
@@ -57,15 +57,15 @@ fn every_failure_leaves_the_key_as_it_says() {
     use Guarantee::{AtLeastOnce, AtMostOnce};
     type Fails = fn(String) -> Failure<String>;
     #[rustfmt::skip]
-    let table: [(Guarantee, Fails, State); 8] = [
-        (AtLeastOnce, Failure::Final,       State::Failed),
-        (AtLeastOnce, Failure::Retry,       State::Released),
-        (AtLeastOnce, Failure::Unknown,     State::InDoubt),
-        (AtLeastOnce, Failure::ByGuarantee, State::Released),
-        (AtMostOnce,  Failure::Final,       State::Failed),
-        (AtMostOnce,  Failure::Retry,       State::Released),
-        (AtMostOnce,  Failure::Unknown,     State::InDoubt),
-        (AtMostOnce,  Failure::ByGuarantee, State::InDoubt),
+    let table: [(Guarantee, Fails, KeyState); 8] = [
+        (AtLeastOnce, Failure::Final,       KeyState::Failed),
+        (AtLeastOnce, Failure::Retry,       KeyState::Released),
+        (AtLeastOnce, Failure::Unknown,     KeyState::InDoubt),
+        (AtLeastOnce, Failure::ByGuarantee, KeyState::Released),
+        (AtMostOnce,  Failure::Final,       KeyState::Failed),
+        (AtMostOnce,  Failure::Retry,       KeyState::Released),
+        (AtMostOnce,  Failure::Unknown,     KeyState::InDoubt),
+        (AtMostOnce,  Failure::ByGuarantee, KeyState::InDoubt),
     ];
     for form in Form::ALL {
         for (guarantee, fails, expected) in table {
@@ -86,9 +86,9 @@ fn every_failure_leaves_the_key_as_it_says() {
                 Ok(b"done".to_vec())
             });
             match (expected, again.unwrap()) {
-                (State::Failed, Ran::Failed(answer)) => assert_eq!(answer.error(), b"why"),
-                (State::Released, Ran::Executed(value)) => assert_eq!(value, b"done"),
-                (State::InDoubt, Ran::InDoubt(doubt)) => assert_eq!(doubt.reason(), b"why"),
+                (KeyState::Failed, Ran::Failed(answer)) => assert_eq!(answer.error(), b"why"),
+                (KeyState::Released, Ran::Executed(value)) => assert_eq!(value, b"done"),
+                (KeyState::InDoubt, Ran::InDoubt(doubt)) => assert_eq!(doubt.reason(), b"why"),
                 (_, other) => panic!("{at}: {other:?}"),
             }
         }

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hapax::audit::{AuditFilter, Transition};
+use hapax::maintenance::{SalvageOptions, SalvageReport};
+use hapax::operator::Attribution;
 use hapax::{
-    Action, AuditFilter, Claim, ClaimItem, ClaimOptions, Error, ErrorKind, LogKind, Namespace,
-    Policy, Resolution, Salvage, SalvageOptions, State, Store, Transition,
+    Claim, ClaimItem, ClaimOptions, Error, ErrorKind, KeyState, LogKind, Namespace, Policy,
+    Resolution, Store,
 };
 use tempfile::TempDir;
 
@@ -128,7 +131,7 @@ impl Broken {
     }
 
     /// Salvages, and holds the original to be as it was.
-    fn salvage(&self, options: SalvageOptions) -> Result<(Store, Salvage), Error> {
+    fn salvage(&self, options: SalvageOptions) -> Result<(Store, SalvageReport), Error> {
         let before = files(&self.path());
         let into = self.root.path().join("rescued");
         let result = Store::salvage_with(self.path(), &into, options);
@@ -141,7 +144,7 @@ impl Broken {
         Ok((store, salvage))
     }
 
-    fn salvage_alone(&self) -> (Store, Salvage) {
+    fn salvage_alone(&self) -> (Store, SalvageReport) {
         self.salvage(SalvageOptions::new()).unwrap()
     }
 }
@@ -161,7 +164,7 @@ fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn state(space: &Namespace, key: &str) -> Option<State> {
+fn state(space: &Namespace, key: &str) -> Option<KeyState> {
     space.get(key).unwrap().map(|info| info.state())
 }
 
@@ -172,9 +175,9 @@ fn check_all(store: &Store) {
     assert_eq!(body(&mail, "large"), [7; LARGE]);
     assert_eq!(body(&mail, "refused"), b"declined");
     assert_eq!(body(&pay, "paid"), b"receipt");
-    assert_eq!(state(&pay, "doubted"), Some(State::InDoubt));
-    assert_eq!(state(&pay, "released"), Some(State::Released));
-    assert_eq!(state(&pay, "running"), Some(State::InDoubt));
+    assert_eq!(state(&pay, "doubted"), Some(KeyState::InDoubt));
+    assert_eq!(state(&pay, "released"), Some(KeyState::Released));
+    assert_eq!(state(&pay, "running"), Some(KeyState::InDoubt));
     assert_eq!(state(&mail, "forgotten"), None);
 }
 
@@ -248,7 +251,7 @@ fn an_at_most_once_namespace_grants_nothing_until_the_loss_is_accepted() {
         for path in [broken.root.path().join("rescued"), again, restored] {
             let store = Store::open(&path).unwrap();
             assert_eq!(kind(spaces(&store).1.claim("new")), ErrorKind::Salvaged);
-            let alice = Action::new("alice", "INC-42: looked up").unwrap();
+            let alice = Attribution::new("alice", "INC-42: looked up").unwrap();
             store.operator(alice).accept_salvage().unwrap();
             store.accept_salvage().unwrap();
             let accepted = store.audit(AuditFilter::new()).unwrap().map(Result::unwrap);

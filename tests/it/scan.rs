@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hapax::{Claim, Filter, Lease, ManualClock, Namespace, Policy, State, Store};
+use hapax::scan::KeyFilter;
+use hapax::testing::ManualClock;
+use hapax::{Claim, KeyState, Lease, Namespace, Policy, Store};
 
 fn open() -> (ManualClock, Store, Namespace) {
     let clock = ManualClock::new();
@@ -23,7 +25,7 @@ fn claim(jobs: &Namespace, key: &str) -> Lease {
     }
 }
 
-fn met(jobs: &Namespace, filter: Filter) -> BTreeMap<String, State> {
+fn met(jobs: &Namespace, filter: KeyFilter) -> BTreeMap<String, KeyState> {
     let mut met = BTreeMap::new();
     for info in jobs.scan(filter).unwrap() {
         let info = info.unwrap();
@@ -37,7 +39,7 @@ fn met(jobs: &Namespace, filter: Filter) -> BTreeMap<String, State> {
     met
 }
 
-fn keys(jobs: &Namespace, filter: Filter) -> Vec<String> {
+fn keys(jobs: &Namespace, filter: KeyFilter) -> Vec<String> {
     met(jobs, filter).into_keys().collect()
 }
 
@@ -59,29 +61,31 @@ fn a_scan_meets_each_key_once_and_filters_choose() {
     let since = jobs.get("b-doubted").unwrap().unwrap().recorded_at();
 
     let all = [
-        ("a-done", State::Completed),
-        ("a-failed", State::Failed),
-        ("b-doubted", State::InDoubt),
-        ("b-released", State::Released),
-        ("b-running", State::InProgress),
+        ("a-done", KeyState::Completed),
+        ("a-failed", KeyState::Failed),
+        ("b-doubted", KeyState::InDoubt),
+        ("b-released", KeyState::Released),
+        ("b-running", KeyState::InProgress),
     ];
     let expected = all.map(|(key, state)| (key.to_owned(), state));
-    assert_eq!(met(&jobs, Filter::new()), BTreeMap::from(expected));
-    assert_eq!(store.scan(Filter::new()).unwrap().count(), all.len() + 1);
+    assert_eq!(met(&jobs, KeyFilter::new()), BTreeMap::from(expected));
+    assert_eq!(store.scan(KeyFilter::new()).unwrap().count(), all.len() + 1);
     for (key, state) in all {
-        assert_eq!(keys(&jobs, Filter::new().state(state)), [key]);
+        assert_eq!(keys(&jobs, KeyFilter::new().state(state)), [key]);
     }
-    let two = Filter::new().state(State::Failed).state(State::InDoubt);
+    let two = KeyFilter::new()
+        .state(KeyState::Failed)
+        .state(KeyState::InDoubt);
     assert_eq!(keys(&jobs, two), ["a-failed", "b-doubted"]);
     assert_eq!(
-        keys(&jobs, Filter::new().prefix("a-")),
+        keys(&jobs, KeyFilter::new().prefix("a-")),
         ["a-done", "a-failed"]
     );
     assert_eq!(
-        keys(&jobs, Filter::new().recorded_before(since)),
+        keys(&jobs, KeyFilter::new().recorded_before(since)),
         ["a-done", "a-failed"]
     );
-    assert_eq!(keys(&jobs, Filter::new().recorded_from(since)).len(), 3);
+    assert_eq!(keys(&jobs, KeyFilter::new().recorded_from(since)).len(), 3);
 }
 
 #[test]
@@ -92,7 +96,7 @@ fn a_scan_under_way_keeps_the_log_from_being_compacted() {
             .complete(vec![1; 60_000])
             .unwrap();
     }
-    let mut scan = jobs.scan(Filter::new()).unwrap();
+    let mut scan = jobs.scan(KeyFilter::new()).unwrap();
     scan.next().unwrap().unwrap();
     for key in 0..650 {
         assert!(jobs.forget(key.to_string()).unwrap());
@@ -103,7 +107,7 @@ fn a_scan_under_way_keeps_the_log_from_being_compacted() {
     drop(scan);
     clock.advance(Duration::from_secs(1));
     assert!(store.stats().segments_dropped() > 0, "{:?}", store.stats());
-    assert_eq!(keys(&jobs, Filter::new()).len(), 50);
+    assert_eq!(keys(&jobs, KeyFilter::new()).len(), 50);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hapax::{Claim, Durability, ManualClock, MemoryLog, Policy, Store};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, Durability, Policy, Store};
 
 use crate::logs::KINDS;
 

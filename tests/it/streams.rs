@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hapax::{Audit, LogKind, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{LogKind, Policy, Store};
 
 use crate::logs::KINDS;
 
@@ -43,7 +44,7 @@ fn work(root: &Path, log: LogKind) -> i32 {
     close_streams();
     let builder = Store::builder(root.join("store")).log_kind(log);
     let store = builder.segment_frames(4).open().unwrap();
-    let policy = Policy::at_least_once().audit(Audit::Keys);
+    let policy = Policy::at_least_once().audit(AuditLevel::Keys);
     let space = store.namespace("mail", policy).unwrap();
     let mut found = look(&store);
     for key in 0..40_u8 {

@@ -1,6 +1,7 @@
 //! `Lease::withdraw`: a holder says that nothing was begun, and the key is what it was.
 
-use hapax::{Audit, ClaimOptions, Policy, State, Store, Transition};
+use hapax::audit::{AuditLevel, Transition};
+use hapax::{ClaimOptions, KeyState, Policy, Store};
 
 use crate::contract_support::{HOUR, MINUTE, World, both, completed, granted, poll};
 
@@ -37,7 +38,7 @@ fn a_released_key_keeps_its_attempt_and_reason() {
         lease.release("the provider is busy").unwrap();
         granted(work.claim("key").unwrap()).withdraw();
         let info = work.get("key").unwrap().unwrap();
-        assert_eq!((info.state(), info.attempt()), (State::Released, 1));
+        assert_eq!((info.state(), info.attempt()), (KeyState::Released, 1));
         assert_eq!(info.reason(), b"the provider is busy");
         assert_eq!(info.body(), b"half");
         world.store.validate();
@@ -81,12 +82,12 @@ fn what_was_withdrawn_stays_so_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     for policy in both() {
-        let policy = policy.max_attempts(1).audit(Audit::Digests);
+        let policy = policy.max_attempts(1).audit(AuditLevel::Digests);
         let store = Store::open(&path).unwrap();
         let name = format!("{:?}", policy.guarantee());
         let work = store.namespace(&name, policy).unwrap();
         granted(work.claim("key").unwrap()).withdraw();
-        let told = store.audit(hapax::AuditFilter::new()).unwrap();
+        let told = store.audit(hapax::audit::AuditFilter::new()).unwrap();
         let told = told.map(|entry| entry.unwrap().transition());
         assert_eq!(told.last(), Some(Transition::Withdrawn));
         store.close().unwrap();

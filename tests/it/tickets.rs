@@ -1,10 +1,9 @@
 //! Tickets that come more than once: a queue delivers them at least once, and an effect may not
 //! follow from each delivery.
 
-use hapax::{
-    Action, Claim, ErrorKind, LogKind, ManualClock, Namespace, Policy, Resolution, State, Store,
-    Ticket,
-};
+use hapax::operator::Attribution;
+use hapax::testing::ManualClock;
+use hapax::{Claim, ErrorKind, KeyState, LogKind, Namespace, Policy, Resolution, Store, Ticket};
 
 use crate::contract_support::{MINUTE, World, both, claim, completed, in_doubt, state};
 
@@ -25,7 +24,7 @@ fn consume(store: &Store, ticket: &Ticket, effects: &mut u32) -> Option<ErrorKin
 }
 
 #[track_caller]
-fn refused(store: &Store, ticket: &Ticket, kind: ErrorKind, state: State) {
+fn refused(store: &Store, ticket: &Ticket, kind: ErrorKind, state: KeyState) {
     let error = store.attach(ticket).expect_err("the ticket is refused");
     assert_eq!(error.kind(), kind, "{error}");
     assert_eq!(
@@ -77,7 +76,7 @@ fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
     world.crash();
     drop(lease);
     let work = world.namespace(policy);
-    refused(&world.store, &ticket, ErrorKind::InUse, State::InDoubt);
+    refused(&world.store, &ticket, ErrorKind::InUse, KeyState::InDoubt);
     let doubt = work.doubt_of("key").unwrap().unwrap();
     assert!(!doubt.holder_alive());
     doubt
@@ -87,7 +86,7 @@ fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
         &world.store,
         &ticket,
         ErrorKind::AlreadySettled,
-        State::Completed,
+        KeyState::Completed,
     );
 }
 
@@ -96,8 +95,8 @@ fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
 fn a_power_cut_right_after_an_attach_does_not_bring_the_ticket_back() {
     let counted = Policy::at_least_once().max_attempts(3);
     for (policy, kind, left) in [
-        (Policy::at_most_once(), ErrorKind::InUse, State::InDoubt),
-        (counted, ErrorKind::AlreadySettled, State::Released),
+        (Policy::at_most_once(), ErrorKind::InUse, KeyState::InDoubt),
+        (counted, ErrorKind::AlreadySettled, KeyState::Released),
     ] {
         let mut world = World::new();
         let work = world.namespace(policy.clone());
@@ -137,7 +136,7 @@ fn a_ticket_that_was_made_anew_is_good_again() {
                 &world.store,
                 &first,
                 ErrorKind::AlreadySettled,
-                State::Completed,
+                KeyState::Completed,
             );
         }
     }
@@ -150,7 +149,12 @@ fn one_lease_at_a_time_comes_of_a_ticket() {
         let work = world.namespace(policy);
         let ticket = claim(&work, "key").detach().unwrap();
         let lease = world.store.attach(&ticket).unwrap();
-        refused(&world.store, &ticket, ErrorKind::InUse, State::InProgress);
+        refused(
+            &world.store,
+            &ticket,
+            ErrorKind::InUse,
+            KeyState::InProgress,
+        );
         world.clock.advance(MINUTE);
         let error = world.store.attach(&ticket).unwrap_err();
         assert_eq!(
@@ -163,7 +167,7 @@ fn one_lease_at_a_time_comes_of_a_ticket() {
             &world.store,
             &ticket,
             ErrorKind::AlreadySettled,
-            State::Completed,
+            KeyState::Completed,
         );
     }
 }
@@ -172,33 +176,36 @@ fn one_lease_at_a_time_comes_of_a_ticket() {
 /// it again.
 #[test]
 fn a_ticket_is_over_when_its_lease_is() {
-    for (policy, dropped) in both().into_iter().zip([State::Released, State::InDoubt]) {
+    for (policy, dropped) in both()
+        .into_iter()
+        .zip([KeyState::Released, KeyState::InDoubt])
+    {
         let world = World::new();
         let work = world.namespace(policy);
-        type End = (&'static str, fn(hapax::Lease), State);
+        type End = (&'static str, fn(hapax::Lease), KeyState);
         let ends: [End; 4] = [
             ("dropped", drop, dropped),
             (
                 "doubted",
                 |lease| lease.doubt("timed out").unwrap(),
-                State::InDoubt,
+                KeyState::InDoubt,
             ),
             (
                 "released",
                 |lease| lease.release("later").unwrap(),
-                State::Released,
+                KeyState::Released,
             ),
             (
                 "failed",
                 |lease| lease.fail("declined").unwrap(),
-                State::Failed,
+                KeyState::Failed,
             ),
         ];
         for (key, end, left) in ends {
             let ticket = claim(&work, key).detach().unwrap();
             end(world.store.attach(&ticket).unwrap());
             let kind = match left {
-                State::InDoubt => ErrorKind::InUse,
+                KeyState::InDoubt => ErrorKind::InUse,
                 _ => ErrorKind::AlreadySettled,
             };
             refused(&world.store, &ticket, kind, left);
@@ -216,9 +223,14 @@ fn a_ticket_whose_holder_was_refused_and_has_gone_is_used() {
     let ticket = claim(&work, "key").detach().unwrap();
     let lease = world.store.attach(&ticket).unwrap();
     drop(lease.complete("too long").unwrap_err());
-    refused(&world.store, &ticket, ErrorKind::InUse, State::InProgress);
+    refused(
+        &world.store,
+        &ticket,
+        ErrorKind::InUse,
+        KeyState::InProgress,
+    );
     world.clock.advance(MINUTE);
-    refused(&world.store, &ticket, ErrorKind::InUse, State::InDoubt);
+    refused(&world.store, &ticket, ErrorKind::InUse, KeyState::InDoubt);
     assert!(!in_doubt(work.claim("key").unwrap()).holder_alive());
 }
 
@@ -245,7 +257,7 @@ fn a_ticket_of_a_key_that_was_settled_otherwise_gets_that_outcome() {
     let by_operator: Settle = |world, _, ticket| {
         let operator = world
             .store
-            .operator(Action::new("alice", "INC-42").unwrap());
+            .operator(Attribution::new("alice", "INC-42").unwrap());
         operator
             .fail("work", "key", ticket.token(), "void")
             .unwrap();
@@ -266,12 +278,12 @@ fn a_ticket_of_a_key_that_was_settled_otherwise_gets_that_outcome() {
         assert!(work.insert("key").unwrap());
     };
     let least = Policy::at_least_once;
-    let ways: [(Policy, Settle, State); 5] = [
-        (least(), by_operator, State::Failed),
-        (Policy::at_most_once(), by_operator, State::Failed),
-        (Policy::at_most_once(), by_resolution, State::Completed),
-        (least(), by_another_run, State::Completed),
-        (least(), by_insertion, State::Completed),
+    let ways: [(Policy, Settle, KeyState); 5] = [
+        (least(), by_operator, KeyState::Failed),
+        (Policy::at_most_once(), by_operator, KeyState::Failed),
+        (Policy::at_most_once(), by_resolution, KeyState::Completed),
+        (least(), by_another_run, KeyState::Completed),
+        (least(), by_insertion, KeyState::Completed),
     ];
     for (policy, settle, outcome) in ways {
         let mut world = World::new();
@@ -302,10 +314,10 @@ fn a_ticket_of_an_earlier_run_is_superseded() {
         &world.store,
         &ticket,
         ErrorKind::Superseded,
-        State::InProgress,
+        KeyState::InProgress,
     );
     lease.complete("once").unwrap();
-    assert_eq!(state(&work, "key"), Some(State::Completed));
+    assert_eq!(state(&work, "key"), Some(KeyState::Completed));
 }
 
 /// Work that kills its process each time a ticket is delivered was never counted: each attempt is one
@@ -332,7 +344,10 @@ fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts() {
         }
     }
     assert_eq!(runs, 2);
-    assert_eq!(state(&world.namespace(policy), "key"), Some(State::Failed));
+    assert_eq!(
+        state(&world.namespace(policy), "key"),
+        Some(KeyState::Failed)
+    );
 }
 
 /// On disk as in memory, in either kind of log, over a move and a restored backup.
@@ -354,7 +369,7 @@ fn a_used_ticket_stays_used_wherever_the_store_goes() {
     for name in ["store", "restored"] {
         let store = Store::builder(path(name)).clock(&clock).open().unwrap();
         store.namespace("pay", policy.clone()).unwrap();
-        refused(&store, &ticket, ErrorKind::InUse, State::InDoubt);
+        refused(&store, &ticket, ErrorKind::InUse, KeyState::InDoubt);
         store.close().unwrap();
     }
     Store::salvage(path("store"), path("rescued")).unwrap();
@@ -363,5 +378,5 @@ fn a_used_ticket_stays_used_wherever_the_store_goes() {
         .open()
         .unwrap();
     store.namespace("pay", policy).unwrap();
-    refused(&store, &ticket, ErrorKind::InUse, State::InDoubt);
+    refused(&store, &ticket, ErrorKind::InUse, KeyState::InDoubt);
 }

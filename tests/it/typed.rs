@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hapax::testing::ManualClock;
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Failure, ManualClock, Namespace, Oversize, Policy, Ran,
-    RunError, Store, Typed, TypedClaim, TypedLease,
+    Claim, ClaimOptions, ErrorKind, Failure, Namespace, Oversize, Policy, Ran, RunError, Store,
+    Typed, TypedClaim, TypedLease,
 };
 use serde::{Deserialize, Serialize, Serializer};
 

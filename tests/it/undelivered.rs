@@ -3,10 +3,9 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use hapax::{
-    Audit, AuditFilter, Claim, ClaimOptions, Durability, ErrorKind, MemoryLog, Policy, State,
-    Store, Transition,
-};
+use hapax::audit::{AuditFilter, AuditLevel, Transition};
+use hapax::testing::MemoryLog;
+use hapax::{Claim, ClaimOptions, Durability, ErrorKind, KeyState, Policy, Store};
 
 use crate::contract_support::{HOUR, MINUTE, SECOND, World, claim, granted, poll, ready, state};
 use crate::contract_waiting::{patient, queued};
@@ -94,7 +93,7 @@ fn close_takes_back_what_is_on_its_way() {
             Policy::at_least_once().max_attempts(2),
             Policy::at_most_once(),
         ] {
-            let policy = policy.audit(Audit::Keys);
+            let policy = policy.audit(AuditLevel::Keys);
             let mut world = World::with(|builder| builder.durability(durability));
             let space = world.namespace(policy.clone());
             let holder = claim(&space, "key");
@@ -108,7 +107,7 @@ fn close_takes_back_what_is_on_its_way() {
             let info = space.get("key").unwrap().unwrap();
             assert_eq!(
                 (info.state(), info.attempt()),
-                (State::Released, 1),
+                (KeyState::Released, 1),
                 "{policy:?}"
             );
             let entries = world.store.audit(AuditFilter::new()).unwrap();
@@ -137,7 +136,7 @@ fn a_grant_that_nobody_fetches_before_its_lease_ends_is_no_attempt_and_no_doubt(
             let asleep = queued(&space, patient());
             holder.release("again").unwrap();
             world.clock.advance(LATE);
-            assert_eq!(state(&space, "key"), Some(State::Released), "{policy:?}");
+            assert_eq!(state(&space, "key"), Some(KeyState::Released), "{policy:?}");
             assert!(world.store.in_doubt().unwrap().is_empty());
             let next = granted(space.claim("key").unwrap());
             assert_eq!(next.attempt(), 2, "{policy:?}");

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use hapax::{
-    Claim, Durability, ErrorKind, Filter, Guarantee, LogKind, ManualClock, MemoryLog, Namespace,
-    Policy, Progress, ProgressUnit, SalvageOptions, Store,
-};
+use hapax::maintenance::{Progress, ProgressUnit, SalvageOptions};
+use hapax::scan::KeyFilter;
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, Durability, ErrorKind, Guarantee, LogKind, Namespace, Policy, Store};
 
 use crate::logs::KINDS;
 use crate::reading;
@@ -235,7 +235,7 @@ fn compaction_on_demand_goes_on_beside_claims() {
 fn compaction_waits_for_nobody_who_reads_the_log() {
     let store = Store::in_memory().segment_frames(8).open().unwrap();
     mostly_dead(&store, 20);
-    let scan = store.scan(Filter::new()).unwrap();
+    let scan = store.scan(KeyFilter::new()).unwrap();
     let error = store.compact().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InUse, "{error}");
     drop(scan);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hapax::{ClaimOptions, ErrorKind, Namespace, Pending, Policy, Result, State};
+use hapax::{ClaimOptions, ErrorKind, KeyState, Namespace, Pending, Policy, Result};
 
 use crate::contract_support::{HOUR, MINUTE, World, claim, granted, poll, waiting, with_print};
 
@@ -42,7 +42,7 @@ fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn() {
         let info = work.get("key").unwrap().unwrap();
         assert_eq!(
             (info.state(), info.body()),
-            (State::Completed, &b"late"[..])
+            (KeyState::Completed, &b"late"[..])
         );
         let kept = info.expires_at().unwrap() - info.recorded_at();
         assert_eq!(kept, 2 * 3600 + 1);
@@ -123,7 +123,7 @@ fn a_withdrawn_grant_restores_what_it_was_made_from() {
         holder.release("busy").unwrap();
         drop(waiter);
         let info = work.get("key").unwrap().unwrap();
-        assert_eq!((info.state(), info.attempt()), (State::Released, 1));
+        assert_eq!((info.state(), info.attempt()), (KeyState::Released, 1));
         assert_eq!((info.reason(), info.body()), (&b"busy"[..], &b"half"[..]));
         let second = granted(work.claim_with("key", with_print(&work, "one")).unwrap());
         assert_eq!(

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use hapax::{Audit, Builder, LogKind, Namespace, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{Builder, LogKind, Namespace, Policy, Store};
 
 /// Where the child works; it does nothing without.
 const DIRECTORY: &str = "HAPAX_CHILD_DIRECTORY";
@@ -23,7 +24,7 @@ pub(crate) const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 pub(crate) fn spaces(store: &Store) -> Result<[Namespace; 2], hapax::Error> {
     Ok([
         store.namespace(SPACES[0], Policy::at_least_once())?,
-        store.namespace(SPACES[1], Policy::at_most_once().audit(Audit::Keys))?,
+        store.namespace(SPACES[1], Policy::at_most_once().audit(AuditLevel::Keys))?,
     ])
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use hapax::{AuditFilter, Claim, Namespace, Resolution, State, Store, Ticket, Transition};
+use hapax::audit::{AuditFilter, Transition};
+use hapax::{Claim, KeyState, Namespace, Resolution, Store, Ticket};
 
 use super::child::{SPACES, body, spaces};
 
@@ -146,7 +147,7 @@ impl Known {
             let info = info.unwrap_or_else(|| panic!("{key} was acknowledged, and is missing"));
             assert_eq!(
                 (info.state(), info.token().as_i64()),
-                (State::Completed, *token),
+                (KeyState::Completed, *token),
                 "{key}"
             );
             assert!(
@@ -192,12 +193,12 @@ impl Known {
             let info = spaces[which].get(&key).unwrap();
             let state = info.as_ref().map(hapax::KeyInfo::state);
             let is_fine = match (which, open) {
-                (1, _) => state.is_some() && state != Some(State::InProgress),
+                (1, _) => state.is_some() && state != Some(KeyState::InProgress),
                 (_, Open::Granted | Open::Releasing) => {
-                    matches!(state, None | Some(State::Released | State::Completed))
+                    matches!(state, None | Some(KeyState::Released | KeyState::Completed))
                 }
                 (_, Open::Released) => {
-                    matches!(state, Some(State::Released | State::Completed))
+                    matches!(state, Some(KeyState::Released | KeyState::Completed))
                 }
             };
             assert!(is_fine, "{key}, last heard of as {open:?}: {state:?}");

@@ -6,7 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hapax::{AuditFilter, Filter, ManualClock, Store, Transition};
+use hapax::Store;
+use hapax::audit::{AuditFilter, Transition};
+use hapax::scan::KeyFilter;
+use hapax::testing::ManualClock;
 
 /// The bytes, sizes and times of all files beneath a directory, by their paths.
 pub(crate) fn fingerprint(path: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
@@ -57,7 +60,7 @@ pub(crate) fn answers(store: &Store) -> Vec<String> {
         format!("{:?}", (verified.records(), verified.live_records())),
         format!("{:?}", store.log_kind()),
     ];
-    let all = store.scan(Filter::new()).unwrap();
+    let all = store.scan(KeyFilter::new()).unwrap();
     said.extend(all.map(|info| {
         let info = info.unwrap();
         let times = (info.recorded_at(), info.expires_at());

@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hapax::limits::RETENTION_MAX;
 use hapax::sim::{Actor, Ended, Fault, Faults, Report, Simulation, each_seed};
-use hapax::{
-    BatchClaim, Claim, ClaimOptions, Lease, LeaseError, Namespace, Policy, RETENTION_MAX, Result,
-    Store,
-};
+use hapax::{BatchClaim, Claim, ClaimOptions, Lease, LeaseError, Namespace, Policy, Result, Store};
 
 const KEYS: u64 = 2;
 const LEASE: Duration = Duration::from_secs(10);

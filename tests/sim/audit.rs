@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hapax::{
-    AuditEntry, AuditFilter, Error, ErrorKind, FencingToken, KeyInfo, State, Store, Transition,
-};
+use hapax::audit::{AuditEntry, AuditFilter, Transition};
+use hapax::{Error, ErrorKind, FencingToken, KeyInfo, KeyState, Store};
 
 use crate::handler::namespace;
 use crate::model::RETENTION_SECS;
@@ -17,14 +16,14 @@ const KEYS: u8 = 3;
 const AUDIT_RETENTION_SECS: u64 = 400 * 24 * 60 * 60;
 
 /// What a key came to by an entry; `None` for one that changes no record.
-fn state_of(transition: Transition) -> Option<State> {
+fn state_of(transition: Transition) -> Option<KeyState> {
     Some(match transition {
         Transition::Completed | Transition::Inserted | Transition::ResolvedHappened => {
-            State::Completed
+            KeyState::Completed
         }
-        Transition::Failed | Transition::ResolvedFailed => State::Failed,
-        Transition::Released | Transition::ResolvedNeverHappened => State::Released,
-        Transition::Doubted => State::InDoubt,
+        Transition::Failed | Transition::ResolvedFailed => KeyState::Failed,
+        Transition::Released | Transition::ResolvedNeverHappened => KeyState::Released,
+        Transition::Doubted => KeyState::InDoubt,
         _ => return None,
     })
 }
@@ -74,7 +73,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
         let of_state = |entry: &AuditEntry| match state_of(entry.transition()) {
             Some(state) => state == info.state(),
             // Journaled claims and what a withdrawal leaves: in doubt or released.
-            None => !matches!(info.state(), State::Completed | State::Failed),
+            None => !matches!(info.state(), KeyState::Completed | KeyState::Failed),
         };
         assert!(
             same.any(of_state),
@@ -85,8 +84,9 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
     // The other way round: the last outcome is what the key is, for as long as it is kept.
     let Some(last) = history.last() else { return };
     match state_of(last.transition()) {
-        Some(State::Completed | State::Failed) if store_secs >= last.at() + RETENTION_SECS => {}
-        Some(state @ (State::Completed | State::Failed)) => {
+        Some(KeyState::Completed | KeyState::Failed)
+            if store_secs >= last.at() + RETENTION_SECS => {}
+        Some(state @ (KeyState::Completed | KeyState::Failed)) => {
             let there = info.map(|info| (info.state(), Some(info.token())));
             assert_eq!(there, Some((state, last.token())), "{}", tell());
         }

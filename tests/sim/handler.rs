@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hapax::audit::AuditLevel;
 use hapax::sim::Actor;
 use hapax::{
-    Audit, BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, ErrorKind, FencingToken, Lease,
-    LeaseError, Namespace, Policy, Resolution, Result, State, Store, Ticket,
+    BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, ErrorKind, FencingToken, KeyState, Lease,
+    LeaseError, Namespace, Policy, Resolution, Result, Store, Ticket,
 };
 
 use crate::audit::AUDITED;
@@ -43,7 +44,7 @@ pub(crate) fn namespace(store: &Store, index: usize) -> Result<Namespace> {
         _ => Policy::at_most_once().durability(hapax::Durability::Sync),
     };
     let policy = if index < AUDITED {
-        policy.audit(Audit::Keys)
+        policy.audit(AuditLevel::Keys)
     } else {
         policy
     };
@@ -159,7 +160,7 @@ impl Round {
         let mut whole = Vec::new();
         for (lease, holding) in leases {
             let body = self.body();
-            let handed = self.hand(holding.place, State::Completed, &body);
+            let handed = self.hand(holding.place, KeyState::Completed, &body);
             whole.push(((lease, body), handed));
         }
         let (items, handed): (Vec<_>, Vec<_>) = whole.into_iter().unzip();
@@ -173,7 +174,7 @@ impl Round {
         Ok(())
     }
 
-    fn hand(&self, place: Place, state: State, body: &[u8]) -> crate::model::Handed {
+    fn hand(&self, place: Place, state: KeyState, body: &[u8]) -> crate::model::Handed {
         let began = self.begin();
         self.shared
             .borrow_mut()
@@ -215,7 +216,7 @@ impl Round {
                     settled_at: answer.settled_at(),
                     expires_at: answer.expires_at(),
                 };
-                model.told(place, State::Completed, &told, began);
+                model.told(place, KeyState::Completed, &told, began);
             }
             Claim::Failed(answer) => {
                 let told = Told {
@@ -224,7 +225,7 @@ impl Round {
                     settled_at: answer.settled_at(),
                     expires_at: answer.expires_at(),
                 };
-                model.told(place, State::Failed, &told, began);
+                model.told(place, KeyState::Failed, &told, began);
             }
             Claim::InDoubt(_) => {
                 model.met.doubts += 1;
@@ -267,8 +268,8 @@ impl Round {
             format!("{place:?} {token:?} is about to settle ({ends_as})")
         });
         match ends_as {
-            0..11 => self.settle(lease, holding, State::Completed).await,
-            11..13 => self.settle(lease, holding, State::Failed).await,
+            0..11 => self.settle(lease, holding, KeyState::Completed).await,
+            11..13 => self.settle(lease, holding, KeyState::Failed).await,
             13..15 => {
                 self.shared.borrow_mut().model.free(place);
                 let released = lease.release_async("try again").await;
@@ -303,14 +304,14 @@ impl Round {
         }
     }
 
-    async fn settle(&self, lease: Lease, holding: Holding, state: State) -> Result<()> {
+    async fn settle(&self, lease: Lease, holding: Holding, state: KeyState) -> Result<()> {
         let (place, token) = (holding.place, holding.token);
         let body = self.body();
         let held = self.is_held(place, token);
         // It takes effect when it is called, and is acknowledged later.
         drop(holding);
         let handed = self.hand(place, state, &body);
-        let completes = state == State::Completed;
+        let completes = state == KeyState::Completed;
         let done = match (completes, self.actor.chance(20)) {
             (true, false) => lease.complete_async(&body).await,
             (false, false) => lease.fail_async(&body).await,
@@ -362,7 +363,7 @@ impl Round {
         let store_secs = self.store_secs();
         let mut world = self.shared.borrow_mut();
         match info {
-            Some(info) if matches!(info.state(), State::Completed | State::Failed) => {
+            Some(info) if matches!(info.state(), KeyState::Completed | KeyState::Failed) => {
                 let told = Told {
                     body: info.body(),
                     token: info.token(),
@@ -416,14 +417,14 @@ impl Round {
                 self.shared.borrow_mut().model.free(place);
                 return doubt.resolve_async(Resolution::NeverHappened).await;
             }
-            1 => (State::Completed, self.body()),
-            _ => (State::Failed, self.body()),
+            1 => (KeyState::Completed, self.body()),
+            _ => (KeyState::Failed, self.body()),
         };
         trace(&self.actor, || {
             format!("{place:?} resolves {doubt:?} as {state:?}")
         });
         let handed = self.hand(place, state, &body);
-        let resolution = if state == State::Completed {
+        let resolution = if state == KeyState::Completed {
             Resolution::Happened(body)
         } else {
             Resolution::Failed(body)

@@ -8,7 +8,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use hapax::sim::Ended;
-use hapax::{ErrorKind, FencingToken, KeyInfo, Result, State, Store};
+use hapax::{ErrorKind, FencingToken, KeyInfo, KeyState, Result, Store};
 
 pub(crate) const NAMES: [&str; 3] = ["at-least-once", "at-most-once", "at-most-once, synced"];
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub(crate) struct Began {
 #[derive(Clone, Debug)]
 pub(crate) struct Handed {
     place: Place,
-    state: State,
+    state: KeyState,
     body: Vec<u8>,
     began: Began,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Handed {
 /// An outcome that a caller was told of, or that a holder was told is kept.
 #[derive(Clone, Debug)]
 struct Acknowledged {
-    state: State,
+    state: KeyState,
     body: Vec<u8>,
     /// Before this it has to be answered.
     until_secs: u64,
@@ -79,7 +79,7 @@ pub(crate) struct Model {
     /// The highest token of an earlier life.
     before: Option<FencingToken>,
     /// Every outcome that was ever handed over: to which key, and since when.
-    bodies: HashMap<(State, Vec<u8>), (Place, u64)>,
+    bodies: HashMap<(KeyState, Vec<u8>), (Place, u64)>,
     pub(crate) met: Met,
 }
 
@@ -265,7 +265,13 @@ impl Model {
     }
 
     /// An outcome is handed to the store; what becomes of it is not known yet.
-    pub(crate) fn hand(&mut self, place: Place, state: State, body: &[u8], began: Began) -> Handed {
+    pub(crate) fn hand(
+        &mut self,
+        place: Place,
+        state: KeyState,
+        body: &[u8],
+        began: Began,
+    ) -> Handed {
         let handed = (place, began.store_secs);
         self.bodies.insert((state, body.to_vec()), handed);
         let known = self.known(place);
@@ -299,7 +305,7 @@ impl Model {
     }
 
     /// A caller was told the outcome of a key.
-    pub(crate) fn told(&mut self, place: Place, state: State, info: &Told<'_>, began: Began) {
+    pub(crate) fn told(&mut self, place: Place, state: KeyState, info: &Told<'_>, began: Began) {
         self.met.replayed += 1;
         let known_body = self.bodies.get(&(state, info.body.to_vec())).copied();
         let Some((of, handed_secs)) = known_body else {
@@ -337,7 +343,14 @@ impl Model {
         }
     }
 
-    fn keep(&mut self, place: Place, state: State, body: Vec<u8>, until_secs: u64, handed: Began) {
+    fn keep(
+        &mut self,
+        place: Place,
+        state: KeyState,
+        body: Vec<u8>,
+        until_secs: u64,
+        handed: Began,
+    ) {
         let event = self.event();
         let durable = self.synced[place.0];
         let known = self.known(place);

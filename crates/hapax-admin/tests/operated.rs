@@ -16,7 +16,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use hapax::{AuditFilter, Store};
+use hapax::Store;
+use hapax::audit::AuditFilter;
 
 /// The variable that makes the test `serve` run the service.
 const SERVE: &str = "HAPAX_OPERATED_SERVE";

@@ -8,7 +8,7 @@ use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::journal::format::codec::encode_policy;
 use crate::journal::format::manifest::NamespaceEntry;
 use crate::value::attribution::ACTOR_BYTES_MAX;
-use crate::value::audit::{Audit, Origin, Transition};
+use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::durability::Durability;
 use crate::value::key_digest::KeyDigest;
 use crate::value::policy::Policy;
@@ -24,7 +24,10 @@ impl Engine {
         new: &NamespaceEntry,
     ) -> Option<u64> {
         let policies = [&old.policy, &new.policy];
-        if policies.iter().all(|policy| policy.audit == Audit::Off) {
+        if policies
+            .iter()
+            .all(|policy| policy.audit == AuditLevel::Off)
+        {
             return None;
         }
         let now = self.now();

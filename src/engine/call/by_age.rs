@@ -12,11 +12,11 @@ use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::{ErrorKind, Result};
 use crate::value::key_info::KeyInfo;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::Record;
-use crate::value::scan_position::Rank;
+use crate::value::scan_position::ScanPosition;
 
 /// Which keys a ranking has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +30,10 @@ pub(crate) enum Kind {
 pub(crate) struct Ranking {
     kind: Kind,
     only: Option<NamespaceId>,
-    after: Option<Rank>,
+    after: Option<ScanPosition>,
     /// The last one when this began: what came later is not met, so whoever acts on what is met
     /// comes to an end.
-    until: Option<Rank>,
+    until: Option<ScanPosition>,
     batch: vec::IntoIter<Ranked>,
     batch_keys: usize,
     ended: bool,
@@ -58,7 +58,7 @@ impl Ranking {
     }
 
     /// Leaves out what stands up to here.
-    pub(crate) fn skip(&mut self, after: Rank) {
+    pub(crate) fn skip(&mut self, after: ScanPosition) {
         self.after = self.after.max(Some(after));
         // What was found before this was said is found again, as far as it is still wanted.
         self.batch = Vec::new().into_iter();
@@ -66,7 +66,7 @@ impl Ranking {
     }
 
     /// The rank of the last key that was met.
-    pub(crate) fn reached(&self) -> Option<Rank> {
+    pub(crate) fn reached(&self) -> Option<ScanPosition> {
         self.after
     }
 
@@ -292,7 +292,7 @@ impl Engine {
             told_of(running, now).1
         };
         let namespace = self.namespace_by_id(record.head.namespace)?;
-        let info = self.info(&namespace, State::InProgress, Arc::new(record));
+        let info = self.info(&namespace, KeyState::InProgress, Arc::new(record));
         Ok(Some(info))
     }
 }

@@ -20,14 +20,14 @@ use crate::state::slab::SlabRef;
 use crate::state::transition::{
     Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled,
 };
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::blob::Blob;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::policy::Policy;
 use crate::value::record::{Record, RecordKind};
@@ -60,7 +60,7 @@ pub(crate) enum Answer {
         compared: bool,
     },
     Settled {
-        state: State,
+        state: KeyState,
         record: Arc<Record>,
         compared: bool,
     },
@@ -71,7 +71,7 @@ pub(crate) enum Answer {
     },
     Mismatch {
         labels: Vec<String>,
-        state: State,
+        state: KeyState,
     },
 }
 
@@ -498,7 +498,7 @@ impl Engine {
 
 /// Whether a claim is written to the log: its record, or its audit entry.
 fn is_written(policy: &Policy) -> bool {
-    is_journaled(policy) || policy.audit != Audit::Off
+    is_journaled(policy) || policy.audit != AuditLevel::Off
 }
 
 fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {
@@ -508,8 +508,9 @@ fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {
         .locator
 }
 
-pub(crate) fn state_of(record: &Record, guarantee: Guarantee) -> State {
-    crate::state::transition::settled_state(record.head.kind, guarantee).unwrap_or(State::Released)
+pub(crate) fn state_of(record: &Record, guarantee: Guarantee) -> KeyState {
+    crate::state::transition::settled_state(record.head.kind, guarantee)
+        .unwrap_or(KeyState::Released)
 }
 
 pub(crate) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {

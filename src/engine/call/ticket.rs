@@ -23,7 +23,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_info::KeyInfo;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::{Now, millis};
 
@@ -175,7 +175,7 @@ fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
             ErrorKind::InUse,
             "the lease of this ticket is held in this process already: let it end, or detach it there first",
         ),
-        AttachRefusal::Used if info.state() == State::InDoubt => (
+        AttachRefusal::Used if info.state() == KeyState::InDoubt => (
             ErrorKind::InUse,
             "this ticket was used, and nobody knows whether its effect happened: settle the doubt with Doubt::resolve",
         ),

@@ -25,7 +25,7 @@ use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 #[cfg(feature = "tracing")]
 use crate::value::namespace_id::NamespaceId;
@@ -48,7 +48,7 @@ pub(crate) struct Waiter {
 pub(crate) enum Outcome {
     Granted(Granted),
     /// The stored outcome, and the record's place.
-    Settled(State, Arc<Record>, Locator),
+    Settled(KeyState, Arc<Record>, Locator),
     InDoubt {
         record: Arc<Record>,
         /// Where the record lies; none where a lapse alone makes the doubt.
@@ -374,8 +374,8 @@ impl Engine {
 #[cfg(feature = "tracing")]
 fn lapse_of<W: 'static>(running: &Running<W>) -> (NamespaceId, Arc<[u8]>, Lapse) {
     let state = match running.guarantee() {
-        Guarantee::AtMostOnce => State::InDoubt,
-        Guarantee::AtLeastOnce => State::InProgress,
+        Guarantee::AtMostOnce => KeyState::InDoubt,
+        Guarantee::AtLeastOnce => KeyState::InProgress,
     };
     let lapse = Lapse {
         token: running.holder.token,
@@ -393,13 +393,13 @@ pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record
 }
 
 /// What is told of a key that someone runs, or ran until the lease lapsed.
-pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (State, Record) {
+pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
     if running.is_in_doubt(now) {
-        return (State::InDoubt, doubt_record(running, now));
+        return (KeyState::InDoubt, doubt_record(running, now));
     }
     let checkpoint = &running.rest.holder.checkpoint;
     let record = Subject::of_running(running).record(RecordKind::InProgress, checkpoint, now);
-    (State::InProgress, since_claim(running, record))
+    (KeyState::InProgress, since_claim(running, record))
 }
 
 /// As a record that is told: its last transition is the claim.

@@ -14,12 +14,12 @@ use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::state::transition::{Refusal, Subject};
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Oversize;
@@ -48,7 +48,7 @@ impl Engine {
         token: FencingToken,
         settlement: Settlement<'_>,
         force: bool,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<u64> {
         self.check_change()?;
         let by = By::or_caller(by);
@@ -172,7 +172,7 @@ impl Engine {
         if !self.outlived.is_alive(record.head.token) {
             return Ok(());
         }
-        let info = self.info(named.namespace, State::InDoubt, Arc::clone(record));
+        let info = self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
         Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
     }
 
@@ -242,7 +242,7 @@ impl Engine {
             return Ok(Some(running));
         }
         let settled = self.get(named).await?;
-        let doubt = settled.filter(|info| info.state == State::InDoubt);
+        let doubt = settled.filter(|info| info.state == KeyState::InDoubt);
         Ok(doubt.map(|info| {
             let alive = self.outlived.is_alive(info.record.head.token);
             (info.record, alive)
@@ -302,7 +302,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         force: Option<FencingToken>,
-        by: Option<&Action>,
+        by: Option<&Attribution>,
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         let mut read: Option<Read> = None;
@@ -333,7 +333,7 @@ impl Engine {
                         check_same_key(&record.key, named.key)?;
                         if force != Some(record.head.token) {
                             let info =
-                                self.info(named.namespace, State::InDoubt, Arc::clone(record));
+                                self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
                             let rests_on = self.rests_on(named.namespace, locator);
                             return Err(unforced(record.head.token, force)
                                 .with_current(info)

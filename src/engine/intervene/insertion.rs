@@ -11,7 +11,7 @@ use crate::journal::Journal;
 use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::transition::Subject;
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
@@ -82,7 +82,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         insertion: &Insertion,
-        by: &Action,
+        by: &Attribution,
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         self.make_room_blocking()?;
@@ -135,7 +135,7 @@ impl Engine {
         insertion: &Insertion,
         last: Option<LastRecord>,
         prepared: Prepared,
-        by: &Action,
+        by: &Attribution,
         now: Now,
     ) -> Result<u64> {
         let policy = &named.namespace.policy;

@@ -11,12 +11,12 @@ use crate::engine::{Aftermath, Engine};
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
-use crate::value::attribution::Action;
+use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
 
@@ -50,7 +50,7 @@ impl Engine {
         named: Named<'_>,
         token: FencingToken,
         operation: Operation<'_>,
-        by: &Action,
+        by: &Attribution,
     ) -> Result<u64> {
         self.check_change()?;
         let operator = By::Operator(by);
@@ -188,7 +188,7 @@ impl Engine {
         if record.head.token != token {
             return refused(Refusal::Superseded, Some(info));
         }
-        if state == State::InDoubt {
+        if state == KeyState::InDoubt {
             return in_doubt().with_current(info);
         }
         refused(Refusal::AlreadySettled, Some(info))

@@ -1,18 +1,19 @@
 //! Archives of audit entries that are damaged or missing.
 
+use crate::ErrorKind;
 use crate::engine::tests::audit::{GRACE, HOUR, noticed, open, policy, written};
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::marks::{Archived, Marks};
 use crate::journal::log::memory_log::image::Image;
-use crate::value::audit::Audit;
-use crate::{ErrorKind, ManualClock, MemoryLog};
+use crate::testing::{ManualClock, MemoryLog};
+use crate::value::audit::AuditLevel;
 
 /// A store all of whose entries lie in archives, of which there are some.
 fn archived() -> (Image, ManualClock) {
     let (log, clock) = (MemoryLog::new(), ManualClock::new());
     let store = open(&log, &clock);
     let space = store.namespace("space", policy()).unwrap();
-    let quiet = policy().audit(Audit::Off);
+    let quiet = policy().audit(AuditLevel::Off);
     let plain = store.namespace("plain", quiet).unwrap();
     for key in 0..24 {
         space.insert(key.to_string()).unwrap();

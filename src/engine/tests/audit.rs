@@ -12,8 +12,9 @@ use crate::journal::format::frame::{FrameHeader, HEADER_BYTES, open_frame};
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::memory_log::image::Image;
-use crate::value::audit::{Audit, AuditEntry, AuditFilter, Transition};
-use crate::{Claim, ErrorKind, ManualClock, MemoryLog, Policy, Resolution, Store};
+use crate::testing::{ManualClock, MemoryLog};
+use crate::value::audit::{AuditEntry, AuditFilter, AuditLevel, Transition};
+use crate::{Claim, ErrorKind, Policy, Resolution, Store};
 
 pub(in crate::engine) const HOUR: Duration = Duration::from_secs(3600);
 pub(in crate::engine) const GRACE: Duration = Duration::from_secs(121);
@@ -26,7 +27,7 @@ pub(in crate::engine) fn open(log: &MemoryLog, clock: &ManualClock) -> Store {
 
 pub(in crate::engine) fn policy() -> Policy {
     let policy = Policy::at_least_once().retention(HOUR);
-    policy.attempt_retention(HOUR).audit(Audit::Keys)
+    policy.attempt_retention(HOUR).audit(AuditLevel::Keys)
 }
 
 pub(in crate::engine) fn entries(store: &Store) -> Vec<AuditEntry> {
@@ -164,7 +165,7 @@ fn the_link_that_is_left_of_what_has_expired_is_held_against_the_noted_one() {
     let store = open(&log, &clock);
     let audited = policy().audit_retention(HOUR);
     let space = store.namespace("space", audited).unwrap();
-    let plain = policy().audit(Audit::Off);
+    let plain = policy().audit(AuditLevel::Off);
     let plain = store.namespace("plain", plain).unwrap();
     space.insert("key").unwrap();
     let noted = store.audit_head();
@@ -302,7 +303,7 @@ fn no_policy_changes_before_its_entry_is_durable() {
     let store = open(&log, &clock);
     drop(store.namespace("space", policy()).unwrap());
     let before = log.image().manifest;
-    let quiet = policy().audit(Audit::Off);
+    let quiet = policy().audit(AuditLevel::Off);
     log.fail_next_sync(IoKind::Other);
     store.namespace("space", quiet.clone()).unwrap_err();
     assert_eq!(log.image().manifest, before);
@@ -376,7 +377,7 @@ fn history(mut random: Random) {
         Policy::at_least_once()
     };
     let policy = policy.retention(HOUR).attempt_retention(HOUR);
-    let policy = policy.audit(Audit::Keys);
+    let policy = policy.audit(AuditLevel::Keys);
     let mut model = Model::default();
     let mut store = open(&log, &clock);
     for _ in 0..60 {
@@ -503,7 +504,7 @@ fn check(store: &Store, model: &Model) {
         assert_eq!(found.get(key), Some(history), "{key}");
     }
     assert_eq!(found.len(), model.history.len());
-    let damaged = store.verify_audit_against(crate::AuditHead {
+    let damaged = store.verify_audit_against(crate::audit::AuditHead {
         number: 1,
         link: [0; 32],
     });

@@ -1,9 +1,10 @@
 //! Batches over a log that fails in the middle of one: no item is told less, or more, than what there
 //! is of it after reopening.
 
+use crate::operator::{Attribution, Insertion};
+use crate::testing::{ManualClock, MemoryLog};
 use crate::{
-    Action, BatchClaim, Claim, ErrorKind, Insertion, Lease, LeaseError, Limits, ManualClock,
-    MemoryLog, Namespace, Policy, State, Store,
+    BatchClaim, Claim, ErrorKind, KeyState, Lease, LeaseError, Limits, Namespace, Policy, Store,
 };
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -36,7 +37,7 @@ type Insert = fn(&Store, &Namespace) -> Vec<crate::Result<bool>>;
 const INSERTS: [Insert; 2] = [
     |_, space| space.insert_many(KEYS).unwrap(),
     |store, _| {
-        let operator = store.operator(Action::new("alice", "INC-42").unwrap());
+        let operator = store.operator(Attribution::new("alice", "INC-42").unwrap());
         let items = KEYS.map(|key| Insertion::completed(key, ""));
         operator.insert_many("work", items).unwrap()
     },
@@ -156,6 +157,6 @@ fn nothing_is_acknowledged_after_a_failed_write_under_an_interval_either() {
             .ok()
             .flatten()
             .map(|info| info.state()),
-        Some(State::Completed)
+        Some(KeyState::Completed)
     );
 }

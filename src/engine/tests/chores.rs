@@ -21,10 +21,10 @@ use crate::observe::health::Trouble;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
 use crate::store::store::StoreInner;
-use crate::value::audit::Audit;
+use crate::testing::{ManualClock, MemoryLog};
+use crate::value::audit::AuditLevel;
 use crate::{
-    Claim, ClaimOptions, Durability, Error, ErrorKind, Lease, Limits, ManualClock, MemoryLog,
-    Namespace, Policy, Store,
+    Claim, ClaimOptions, Durability, Error, ErrorKind, Lease, Limits, Namespace, Policy, Store,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ impl Bench {
 
 fn jobs(store: &Store) -> Namespace {
     let policy = Policy::at_most_once().retention(SECOND * 3);
-    let policy = policy.lease(SECOND * 2).audit(Audit::Keys);
+    let policy = policy.lease(SECOND * 2).audit(AuditLevel::Keys);
     let policy = policy.audit_retention(SECOND * 3);
     store.namespace("jobs", policy).unwrap()
 }

@@ -10,10 +10,8 @@ use crate::journal::format::frame::{FrameHeader, HEADER_BYTES, open_frame};
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::{
-    Claim, ClaimOptions, Durability, Error, ErrorKind, ManualClock, MemoryLog, Namespace, Policy,
-    Store,
-};
+use crate::testing::{ManualClock, MemoryLog};
+use crate::{Claim, ClaimOptions, Durability, Error, ErrorKind, Namespace, Policy, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -378,7 +376,7 @@ fn a_bad_frame_above_the_durable_mark_is_a_torn_tail() {
         assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
         complete(
             &space,
-            space.scan(crate::Filter::new()).unwrap().count() + 100,
+            space.scan(crate::scan::KeyFilter::new()).unwrap().count() + 100,
         );
         store.verify().unwrap();
         store.close().unwrap();

@@ -10,9 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::runtime::sync::refusals::allow_threads;
-use crate::{
-    Claim, ClaimOptions, ErrorKind, Lease, LogKind, ManualClock, Namespace, Pending, Policy, Store,
-};
+use crate::testing::ManualClock;
+use crate::{Claim, ClaimOptions, ErrorKind, Lease, LogKind, Namespace, Pending, Policy, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);

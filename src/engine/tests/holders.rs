@@ -8,11 +8,13 @@ use crate::engine::call::claim::Named;
 use crate::engine::intervene::doubt::Settlement;
 use crate::engine::intervene::operate::Operation;
 use crate::engine::namespaces::NamespaceCore;
+use crate::operator::Attribution;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
+use crate::testing::{ManualClock, MemoryLog};
 use crate::value::fencing_token::FencingToken;
 use crate::value::policy::Oversize;
-use crate::{Action, Claim, ErrorKind, Lease, ManualClock, MemoryLog, Policy, State, Store};
+use crate::{Claim, ErrorKind, KeyState, Lease, Policy, Store};
 
 struct World {
     store: Store,
@@ -129,10 +131,10 @@ fn a_small_outcome_is_not_the_one_that_was_left_out() {
 #[test]
 fn a_key_is_never_taken_for_another_one_with_its_digest() {
     for (settle, state) in [
-        (None, State::InProgress),
-        (Some(Command::Release(b"busy")), State::Released),
-        (Some(Command::Doubt(b"unsure")), State::InDoubt),
-        (Some(Command::Complete(b"done")), State::Completed),
+        (None, KeyState::InProgress),
+        (Some(Command::Release(b"busy")), KeyState::Released),
+        (Some(Command::Doubt(b"unsure")), KeyState::InDoubt),
+        (Some(Command::Complete(b"done")), KeyState::Completed),
     ] {
         let world = World::new(Policy::at_least_once());
         let lease = world.lease("key");
@@ -156,9 +158,9 @@ fn a_key_is_never_taken_for_another_one_with_its_digest() {
 }
 
 #[track_caller]
-fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state: State) {
+fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state: KeyState) {
     let engine = world.engine();
-    let by = Action::new("alice", "INC-42").unwrap();
+    let by = Attribution::new("alice", "INC-42").unwrap();
     let request = crate::state::request::Request {
         fingerprint: None,
         metadata: crate::value::blob::Blob::EMPTY,
@@ -196,7 +198,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
             "{call} of {state}: {error}"
         );
     }
-    let held = matches!(state, State::InProgress | State::InDoubt);
+    let held = matches!(state, KeyState::InProgress | KeyState::InDoubt);
     for force in [None, Some(token)] {
         // Of any other key, `forget` reads no record.
         if held {
@@ -207,7 +209,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
             );
         }
     }
-    if matches!(state, State::InProgress | State::Released) {
+    if matches!(state, KeyState::InProgress | KeyState::Released) {
         let error = engine.insert_blocking(other).unwrap_err();
         assert!(
             error.to_string().contains("same digest"),

@@ -15,13 +15,11 @@ use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, LowMark, Marks};
 use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::log::memory_log::image::Image;
+use crate::testing::{ManualClock, MemoryLog};
 use crate::value::fencing_token::{COUNTER_END, EPOCH_END, FencingToken};
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::{Head, Record, RecordKind};
-use crate::{
-    Claim, ClaimOptions, Error, ErrorKind, FencingToken as Token, ManualClock, MemoryLog, Policy,
-    Store,
-};
+use crate::{Claim, ClaimOptions, Error, ErrorKind, FencingToken as Token, Policy, Store};
 
 fn open(image: Image) -> Result<Store, Error> {
     let log = MemoryLog::of_image(image);

@@ -16,10 +16,9 @@ use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::patience::LOOK_MS_MAX;
 use crate::store::store::StoreInner;
+use crate::testing::{ManualClock, MemoryLog};
 use crate::value::error::Result;
-use crate::{
-    Claim, Durability, ErrorKind, Limits, ManualClock, MemoryLog, Namespace, Policy, Store,
-};
+use crate::{Claim, Durability, ErrorKind, Limits, Namespace, Policy, Store};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -580,14 +580,15 @@ mod tests {
     use std::time::Duration;
 
     use super::{Dying, Plan, SMALL_DISK_BYTES, SegmentStats, View, choose, reserve_for};
+    use crate::Error;
     use crate::engine::{Engine, EngineOptions};
     use crate::journal::log::memory_log::memory_log::MemoryLog;
     use crate::runtime::clock::Clock;
     use crate::runtime::sync::Drive;
+    use crate::testing::ManualClock;
     use crate::value::durability::Durability;
     use crate::value::limits::Limits;
     use crate::value::policy::Policy;
-    use crate::{Error, ManualClock};
 
     fn segment(number: u64, records: u64, live: u64) -> SegmentStats {
         let mut stats = SegmentStats::new(number, number * 100);

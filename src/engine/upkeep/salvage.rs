@@ -33,7 +33,7 @@ use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::progress::Meter;
 use crate::value::record::{Head, Record, RecordKind};
-use crate::value::salvage_report::{Salvage, SalvageOptions};
+use crate::value::salvage_report::{SalvageOptions, SalvageReport};
 use crate::value::time::NEVER;
 
 /// Bytes of records after which what was appended is written.
@@ -48,13 +48,13 @@ pub(crate) fn salvage(
     target: &Arc<dyn Log>,
     options: &SalvageOptions,
     meter: &mut Meter<'_>,
-) -> Result<Salvage> {
+) -> Result<SalvageReport> {
     let mut inventory = take_inventory(remains, meter)?;
     let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
     let (found, places) = inventory.arrange(&manifest.store_id);
     let mut saving = Saving {
         remains,
-        report: Salvage {
+        report: SalvageReport {
             frames: crate::engine::to_u64(found.pieces.len()),
             void_frames: found.void_frames,
             foreign_frames: found.foreign_frames,
@@ -163,7 +163,7 @@ fn with_namespaces(mut manifest: Manifest, options: &SalvageOptions) -> Result<M
 /// A salvage under way.
 struct Saving<'a> {
     remains: &'a RawStore,
-    report: Salvage,
+    report: SalvageReport,
     found: Found,
     now_secs: u32,
     hasher: Hasher128,

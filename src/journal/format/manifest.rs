@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::namespace_id::{NAME_BYTES_MAX, NamespaceId};
 use crate::value::policy::{AUDIT_RETENTION, Policy};
@@ -38,8 +38,9 @@ impl Manifest {
     /// Whether it has a namespace with an audit log, which earlier versions cannot write to.
     pub(crate) fn is_extended(&self) -> bool {
         let mut policies = self.namespaces.iter().map(|entry| &entry.policy);
-        policies
-            .any(|policy| policy.audit != Audit::Off || policy.audit_retention != AUDIT_RETENTION)
+        policies.any(|policy| {
+            policy.audit != AuditLevel::Off || policy.audit_retention != AUDIT_RETENTION
+        })
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&NamespaceEntry> {

@@ -18,7 +18,8 @@ use crate::observe::metrics::snapshot::Metrics;
 /// # Examples
 ///
 /// ```
-/// use hapax::{Publisher, Store};
+/// use hapax::Store;
+/// use hapax::metrics::Publisher;
 ///
 /// let store = Store::in_memory().open()?;
 /// let recorder = metrics::NoopRecorder;

@@ -13,7 +13,8 @@ use crate::observe::metrics::snapshot::Metrics;
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use hapax::{Family, MetricSource, Policy, Store};
+/// use hapax::{Policy, Store};
+/// use hapax::metrics::{Family, MetricSource};
 ///
 /// struct Letters(AtomicU64);
 ///

@@ -1,7 +1,7 @@
 //! [`Decision`]: what came of an operation, or of a lease.
 
 use crate::value::fencing_token::FencingToken;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 /// Bytes of the first request's metadata that are shown; the rest is cut off.
 pub(crate) const FIRST_REQUEST_BYTES_MAX: usize = 128;
@@ -54,5 +54,5 @@ pub(crate) struct Lapse {
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
     /// What the key is now.
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
 }

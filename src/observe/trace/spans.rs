@@ -10,7 +10,7 @@ use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, 
 
 use crate::observe::trace::decision::{Decision, Lapse};
 use crate::observe::trace::subject::Subject;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 
 const TARGET: &str = "hapax";
 
@@ -197,7 +197,7 @@ pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
     if enabled!(target: TARGET, Level::WARN) {
         let subject = subject();
         let outcome = match lapse.state {
-            State::InDoubt => "in_doubt",
+            KeyState::InDoubt => "in_doubt",
             _ => "lapsed",
         };
         warn!(

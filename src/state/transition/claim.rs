@@ -6,7 +6,7 @@ use crate::state::transition::settled::settled_state;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::fingerprint::Fingerprint;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::{OnChange, Policy};
 use crate::value::record::Record;
 use crate::value::time::Now;
@@ -25,7 +25,7 @@ pub(crate) enum RunningVerdict {
     /// The labels that differ, and what the key is.
     Mismatch {
         labels: Vec<String>,
-        state: State,
+        state: KeyState,
     },
     /// The last attempt that is allowed has lapsed: the key fails for good.
     Exhausted,
@@ -37,7 +37,7 @@ pub(crate) enum SettledVerdict {
     Grant(Basis),
     /// The stored outcome, and which of the two it is.
     Outcome {
-        state: State,
+        state: KeyState,
         compared: bool,
     },
     InDoubt {
@@ -46,7 +46,7 @@ pub(crate) enum SettledVerdict {
     /// The labels that differ, and what the key is.
     Mismatch {
         labels: Vec<String>,
-        state: State,
+        state: KeyState,
     },
     /// The last attempt that is allowed has gone without an outcome: the key fails for good.
     Exhausted,
@@ -91,18 +91,18 @@ pub(crate) fn claim_settled(
         return SettledVerdict::Grant(Basis::FRESH);
     };
     let comparison = compare(record.fingerprint.as_ref(), sent, policy.fingerprints);
-    if state == State::Released {
+    if state == KeyState::Released {
         return claim_released(record, &comparison, policy);
     }
     let compared = comparison == Comparison::Same;
     match comparison {
         Comparison::Differs(_)
-            if state != State::InDoubt && policy.on_change == OnChange::Rerun =>
+            if state != KeyState::InDoubt && policy.on_change == OnChange::Rerun =>
         {
             SettledVerdict::Grant(Basis::FRESH)
         }
         Comparison::Differs(labels) => SettledVerdict::Mismatch { labels, state },
-        _ if state == State::InDoubt => SettledVerdict::InDoubt { compared },
+        _ if state == KeyState::InDoubt => SettledVerdict::InDoubt { compared },
         _ => SettledVerdict::Outcome { state, compared },
     }
 }

@@ -4,7 +4,7 @@ use crate::state::running::Running;
 use crate::state::transition::settled::settled_state;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::Policy;
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
@@ -127,25 +127,27 @@ pub(crate) fn act_settled(
         false => *record.body == *bytes,
     };
     match (state, command) {
-        (State::Completed, Command::Complete(response)) if same(response) => Ok(Accepted::Done),
-        (State::Completed, Command::CompleteWithout) if record.head.body_omitted => {
+        (KeyState::Completed, Command::Complete(response)) if same(response) => Ok(Accepted::Done),
+        (KeyState::Completed, Command::CompleteWithout) if record.head.body_omitted => {
             Ok(Accepted::Done)
         }
-        (State::Failed, Command::Fail(error)) if same(error) => Ok(Accepted::Done),
-        (State::InDoubt, Command::Doubt(_) | Command::Abandon) => Ok(Accepted::Done),
-        (State::InDoubt, Command::Complete(_) | Command::CompleteWithout) => {
+        (KeyState::Failed, Command::Fail(error)) if same(error) => Ok(Accepted::Done),
+        (KeyState::InDoubt, Command::Doubt(_) | Command::Abandon) => Ok(Accepted::Done),
+        (KeyState::InDoubt, Command::Complete(_) | Command::CompleteWithout) => {
             Ok(Accepted::Write(RecordKind::Completed))
         }
-        (State::InDoubt, Command::Fail(_)) => Ok(Accepted::Write(RecordKind::Failed)),
-        (State::InDoubt, _) => Err(Refusal::InDoubt),
-        (State::Released, Command::Release(reason)) if *record.reason == *reason => {
+        (KeyState::InDoubt, Command::Fail(_)) => Ok(Accepted::Write(RecordKind::Failed)),
+        (KeyState::InDoubt, _) => Err(Refusal::InDoubt),
+        (KeyState::Released, Command::Release(reason)) if *record.reason == *reason => {
             Ok(Accepted::Done)
         }
         // A key that only a crash released: what its holder knows still counts.
-        (State::Released, Command::Complete(_)) if record.head.kind == RecordKind::InProgress => {
+        (KeyState::Released, Command::Complete(_))
+            if record.head.kind == RecordKind::InProgress =>
+        {
             Ok(Accepted::Write(RecordKind::Completed))
         }
-        (State::Released, Command::Fail(_)) if record.head.kind == RecordKind::InProgress => {
+        (KeyState::Released, Command::Fail(_)) if record.head.kind == RecordKind::InProgress => {
             Ok(Accepted::Write(RecordKind::Failed))
         }
         _ => Err(Refusal::AlreadySettled),

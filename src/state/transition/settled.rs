@@ -1,19 +1,19 @@
 //! What a record says its key is.
 
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::record::RecordKind;
 
 /// What a record says its key is, once nobody runs it any more.
-pub(crate) fn settled_state(kind: RecordKind, guarantee: Guarantee) -> Option<State> {
+pub(crate) fn settled_state(kind: RecordKind, guarantee: Guarantee) -> Option<KeyState> {
     Some(match (kind, guarantee) {
-        (RecordKind::Completed, _) => State::Completed,
-        (RecordKind::Failed, _) => State::Failed,
+        (RecordKind::Completed, _) => KeyState::Completed,
+        (RecordKind::Failed, _) => KeyState::Failed,
         (RecordKind::InDoubt, _) | (RecordKind::InProgress, Guarantee::AtMostOnce) => {
-            State::InDoubt
+            KeyState::InDoubt
         }
         (RecordKind::Released, _) | (RecordKind::InProgress, Guarantee::AtLeastOnce) => {
-            State::Released
+            KeyState::Released
         }
         (RecordKind::Forgotten, _) => return None,
     })

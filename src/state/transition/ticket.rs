@@ -5,7 +5,7 @@ use crate::state::running::Running;
 use crate::state::transition::settled::settled_state;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::Policy;
 use crate::value::record::{Record, RecordKind};
 
@@ -56,10 +56,10 @@ pub(crate) fn attach_settled(
     };
     match (state, record.head.kind) {
         // Whatever brought it about: the work is done, and here is what came of it.
-        (State::Completed | State::Failed, _) => Err(AttachRefusal::Settled),
+        (KeyState::Completed | KeyState::Failed, _) => Err(AttachRefusal::Settled),
         _ if record.head.token != token => Err(AttachRefusal::Superseded),
         (_, RecordKind::InProgress) if !record.head.attached || !attaches_once(policy) => Ok(()),
-        (State::InDoubt, _) => Err(AttachRefusal::Used),
+        (KeyState::InDoubt, _) => Err(AttachRefusal::Used),
         _ => Err(AttachRefusal::Released),
     }
 }

@@ -19,7 +19,8 @@ use crate::value::limits::Limits;
 /// # Examples
 ///
 /// ```
-/// use hapax::{Config, Store};
+/// use hapax::Store;
+/// use hapax::config::Config;
 ///
 /// let config: Config = serde_json::from_str(
 ///     r#"{

@@ -11,7 +11,7 @@ use crate::value::policy::Policy;
 /// Where the value of an option comes from.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub enum Source {
+pub enum OptionSource {
     /// It is the default, whether or not somebody named it.
     Default,
     /// Whoever opened the store named another value than the default.
@@ -20,7 +20,7 @@ pub enum Source {
     Stored,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for OptionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Default => "default",
@@ -37,13 +37,13 @@ pub struct ExplainedOption {
     name: &'static str,
     value: Option<String>,
     by_default: Option<String>,
-    source: Source,
+    source: OptionSource,
     unit: &'static str,
     meaning: &'static str,
 }
 
 impl ExplainedOption {
-    /// The part of a [`Config`](crate::Config) that it stands in, as in `limits` or
+    /// The part of a [`Config`](crate::config::Config) that it stands in, as in `limits` or
     /// `namespaces.mail`.
     #[must_use]
     pub fn section(&self) -> &str {
@@ -56,7 +56,7 @@ impl ExplainedOption {
         self.name
     }
 
-    /// Its value, as a [`Config`](crate::Config) writes it, without quotes; `None` for one that is
+    /// Its value, as a [`Config`](crate::config::Config) writes it, without quotes; `None` for one that is
     /// absent, which its meaning explains.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
@@ -71,7 +71,7 @@ impl ExplainedOption {
 
     /// Where its value comes from.
     #[must_use]
-    pub fn source(&self) -> Source {
+    pub fn source(&self) -> OptionSource {
         self.source
     }
 
@@ -113,7 +113,7 @@ impl Explained {
     }
 
     pub(crate) fn add_store(&mut self, store: &StoreConfig, by_default: &StoreConfig) {
-        let mut heard = self.listen("store", Source::Set);
+        let mut heard = self.listen("store", OptionSource::Set);
         store.explain(by_default, &mut |told| {
             // What counts only while a store is being opened is in force no more.
             if !matches!(told.name, "create" | "wait_for_lock") {
@@ -124,7 +124,8 @@ impl Explained {
 
     pub(crate) fn add_limits(&mut self, limits: &Limits) {
         let by_default = LimitsConfig::of(&Limits::default());
-        LimitsConfig::of(limits).explain(&by_default, &mut self.listen("limits", Source::Set));
+        LimitsConfig::of(limits)
+            .explain(&by_default, &mut self.listen("limits", OptionSource::Set));
     }
 
     pub(crate) fn add_namespace(&mut self, name: &str, policy: &Policy) {
@@ -132,17 +133,17 @@ impl Explained {
         // It is the one option that has none.
         by_default.guarantee = None;
         let section = format!("namespaces.{name}");
-        let heard = &mut self.listen(&section, Source::Stored);
+        let heard = &mut self.listen(&section, OptionSource::Stored);
         PolicyConfig::from(policy).explain(&by_default, heard);
     }
 
-    fn listen(&mut self, section: &str, otherwise: Source) -> impl FnMut(Told) {
+    fn listen(&mut self, section: &str, otherwise: OptionSource) -> impl FnMut(Told) {
         let section = section.to_owned();
         move |told| {
             let source = if told.value == told.by_default {
-                Source::Default
+                OptionSource::Default
             } else if told.name == "log_kind" {
-                Source::Stored
+                OptionSource::Stored
             } else {
                 otherwise
             };

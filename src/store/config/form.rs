@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::store::config::raw::Raw;
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::Durability;
 use crate::value::guarantee::Guarantee;
@@ -264,7 +264,7 @@ words! {
         "at-most-once" => AtMostOnce,
     }
     /// What goes into the audit log.
-    Auditing: Audit, "\"off\", \"digests\" or \"keys\"", {
+    Auditing: AuditLevel, "\"off\", \"digests\" or \"keys\"", {
         "off" => Off,
         "digests" => Digests,
         "keys" => Keys,

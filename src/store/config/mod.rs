@@ -11,5 +11,5 @@ mod sections;
 mod tests;
 
 pub use crate::store::config::config::Config;
-pub use crate::store::config::explained::{Explained, ExplainedOption, Source};
+pub use crate::store::config::explained::{Explained, ExplainedOption, OptionSource};
 pub use crate::store::config::sections::{LimitsConfig, PolicyConfig, StoreConfig};

@@ -12,7 +12,7 @@ use crate::store::config::form::{
     Switch, Window, understand,
 };
 use crate::store::config::raw::Raw;
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
@@ -296,7 +296,7 @@ section! {
         /// The durability of this namespace, as much as the store's or more; absent: the store's.
         durability: Durability as Window => durability,
         /// What is written into the audit log.
-        audit: Audit as Auditing => audit,
+        audit: AuditLevel as Auditing => audit,
         /// How long audit entries are kept, at most ten years.
         audit_retention: Duration as Span => audit_retention,
     }

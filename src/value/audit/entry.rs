@@ -62,7 +62,7 @@ impl AuditEntry {
         self.key_digest
     }
 
-    /// The key, where the policy was [`Audit::Keys`](crate::Audit::Keys).
+    /// The key, where the policy was [`AuditLevel::Keys`](crate::audit::AuditLevel::Keys).
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
         self.key.as_deref()

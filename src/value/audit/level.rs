@@ -1,11 +1,11 @@
-//! [`Audit`]: what of a namespace is written into the audit log.
+//! [`AuditLevel`]: what of a namespace is written into the audit log.
 
 use serde::{Deserialize, Serialize};
 
 /// What of a namespace is written into the audit log.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub enum Audit {
+pub enum AuditLevel {
     /// Nothing but what operators do. The default.
     #[default]
     Off,

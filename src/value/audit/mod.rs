@@ -14,7 +14,7 @@ mod transition;
 pub use crate::value::audit::entry::AuditEntry;
 pub use crate::value::audit::filter::AuditFilter;
 pub use crate::value::audit::head::AuditHead;
-pub use crate::value::audit::level::Audit;
+pub use crate::value::audit::level::AuditLevel;
 pub use crate::value::audit::origin::Origin;
 pub use crate::value::audit::report::AuditReport;
 pub use crate::value::audit::transition::Transition;

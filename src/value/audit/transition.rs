@@ -7,7 +7,7 @@ use crate::value::error::{Error, Result};
 
 macro_rules! transitions {
     ($($(#[$doc:meta])* $name:ident = $byte:literal $text:literal,)*) => {
-        /// What an [`AuditEntry`](crate::AuditEntry) tells of.
+        /// What an [`AuditEntry`](crate::audit::AuditEntry) tells of.
         #[non_exhaustive]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Transition {

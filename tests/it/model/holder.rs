@@ -74,22 +74,22 @@ impl Model {
         act: &Act,
         record: &Rec,
     ) -> Result<bool, ErrorKind> {
-        use hapax::State;
+        use hapax::KeyState;
         if record.token != token {
             return Err(ErrorKind::Superseded);
         }
         let (kind, said) = match (self.state(id, record.kind), act) {
-            (State::Completed, Act::Complete(said)) if *said == record.body => return Ok(false),
-            (State::Failed, Act::Fail(said)) if *said == record.body => return Ok(false),
-            (State::Released, Act::Release(said)) if *said == record.reason => return Ok(false),
-            (State::InDoubt, Act::Doubt(_)) => return Ok(false),
-            (State::InDoubt, Act::Complete(said)) => (Kind::Completed, said),
-            (State::InDoubt, Act::Fail(said)) => (Kind::Failed, said),
-            (State::InDoubt, _) => return Err(ErrorKind::InUse),
-            (State::Released, Act::Complete(said)) if record.kind == Kind::InProgress => {
+            (KeyState::Completed, Act::Complete(said)) if *said == record.body => return Ok(false),
+            (KeyState::Failed, Act::Fail(said)) if *said == record.body => return Ok(false),
+            (KeyState::Released, Act::Release(said)) if *said == record.reason => return Ok(false),
+            (KeyState::InDoubt, Act::Doubt(_)) => return Ok(false),
+            (KeyState::InDoubt, Act::Complete(said)) => (Kind::Completed, said),
+            (KeyState::InDoubt, Act::Fail(said)) => (Kind::Failed, said),
+            (KeyState::InDoubt, _) => return Err(ErrorKind::InUse),
+            (KeyState::Released, Act::Complete(said)) if record.kind == Kind::InProgress => {
                 (Kind::Completed, said)
             }
-            (State::Released, Act::Fail(said)) if record.kind == Kind::InProgress => {
+            (KeyState::Released, Act::Fail(said)) if record.kind == Kind::InProgress => {
                 (Kind::Failed, said)
             }
             _ => return Err(ErrorKind::AlreadySettled),
@@ -193,7 +193,7 @@ impl Model {
             self.record_of_run(id, run, Kind::InDoubt, LAPSED)
         } else {
             let record = self.settled(id).ok_or(ErrorKind::NotHeld)?;
-            if record.token != token || self.state(id, record.kind) != hapax::State::InDoubt {
+            if record.token != token || self.state(id, record.kind) != hapax::KeyState::InDoubt {
                 return Err(ErrorKind::Superseded);
             }
             record.clone()
@@ -222,7 +222,7 @@ impl Model {
             (Some(run), _) => Some(run.token),
             (None, None) => return Ok(false),
             (None, Some(record)) => {
-                (self.state(id, record.kind) == hapax::State::InDoubt).then_some(record.token)
+                (self.state(id, record.kind) == hapax::KeyState::InDoubt).then_some(record.token)
             }
         };
         match (held, force) {
@@ -253,7 +253,7 @@ impl Model {
         let record = match (self.run(id), self.settled(id)) {
             (Some(run), _) if !self.lapsed(run) || self.rules[id.0].at_most_once => return false,
             (Some(_), _) | (None, None) => fresh,
-            (None, Some(record)) if self.state(id, record.kind) == hapax::State::Released => {
+            (None, Some(record)) if self.state(id, record.kind) == hapax::KeyState::Released => {
                 let over = self.record_of_record(id, record, Kind::Completed, &[]);
                 Rec { token: 0, ..over }
             }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hapax::scan::KeyFilter;
 use hapax::{
-    BatchClaim, Claim, ClaimItem, Doubt, ErrorKind, FencingToken, Filter, KeyInfo, Lease,
-    LeaseError, Resolution, State,
+    BatchClaim, Claim, ClaimItem, Doubt, ErrorKind, FencingToken, KeyInfo, KeyState, Lease,
+    LeaseError, Resolution,
 };
 
 use super::checks::id_of;
@@ -213,7 +214,7 @@ impl World {
             let expected = self
                 .model
                 .get(id)
-                .filter(|(state, _)| *state == State::InDoubt);
+                .filter(|(state, _)| *state == KeyState::InDoubt);
             match (doubts.get(&id), expected) {
                 (None, None) => {}
                 (Some(doubt), Some((_, record))) => {
@@ -338,8 +339,8 @@ impl World {
         self.wrote(wrote);
     }
 
-    pub(super) fn scan(&mut self, space: usize, state: Option<State>) {
-        let filter = state.map_or(Filter::new(), |state| Filter::new().state(state));
+    pub(super) fn scan(&mut self, space: usize, state: Option<KeyState>) {
+        let filter = state.map_or(KeyFilter::new(), |state| KeyFilter::new().state(state));
         let found: Vec<KeyInfo> = self.spaces[space]
             .scan(filter)
             .unwrap()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hapax::{Claim, FencingToken, KeyInfo, State};
+use hapax::{Claim, FencingToken, KeyInfo, KeyState};
 
 use super::world::{WATCH_KEPT, World, name};
 use crate::model::{Id, Rec};
@@ -48,7 +48,7 @@ impl World {
             let completed = self.spaces[id.0].contains(name(id.1)).unwrap();
             assert_eq!(
                 completed,
-                info.is_some_and(|info| info.state() == State::Completed),
+                info.is_some_and(|info| info.state() == KeyState::Completed),
                 "{id:?}"
             );
         }

@@ -150,7 +150,7 @@ pub(crate) enum Step {
     },
     Scan {
         space: usize,
-        state: Option<hapax::State>,
+        state: Option<hapax::KeyState>,
     },
     InDoubt,
     Advance {
@@ -224,14 +224,14 @@ fn settling() -> impl Strategy<Value = Settling> {
     ]
 }
 
-fn state() -> impl Strategy<Value = Option<hapax::State>> {
-    use hapax::State;
+fn state() -> impl Strategy<Value = Option<hapax::KeyState>> {
+    use hapax::KeyState;
     proptest::option::of(prop_oneof![
-        Just(State::InProgress),
-        Just(State::Completed),
-        Just(State::Failed),
-        Just(State::InDoubt),
-        Just(State::Released),
+        Just(KeyState::InProgress),
+        Just(KeyState::Completed),
+        Just(KeyState::Failed),
+        Just(KeyState::InDoubt),
+        Just(KeyState::Released),
     ])
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Claim, ClaimOptions, Durability, ErrorKind, Lease, ManualClock, MemoryLog, Namespace, OnChange,
-    Policy, Store, Ticket,
+    Claim, ClaimOptions, Durability, ErrorKind, Lease, Namespace, OnChange, Policy, Store, Ticket,
 };
 
 use super::steps::{Body, Setup, Step};

@@ -1,6 +1,6 @@
 //! [`Page`]: a part of a list of keys, and why it ends.
 
-use hapax::Rank;
+use hapax::scan::ScanPosition;
 use serde::Serialize;
 
 /// Why a page ends before its list does.
@@ -38,7 +38,7 @@ impl<T> Page<T> {
     }
 
     /// Ends the page. The next one continues after `reached`, if the list has a lasting order.
-    pub(crate) fn stop(&mut self, by: StoppedBy, reached: Option<Rank>) {
+    pub(crate) fn stop(&mut self, by: StoppedBy, reached: Option<ScanPosition>) {
         self.more = true;
         self.stopped_by = Some(by);
         self.next = reached.map(|rank| rank.to_string());

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hapax::{Family, MetricValue, Metrics, Series, Store};
+use hapax::Store;
+use hapax::metrics::{Family, MetricValue, Metrics, Series};
 use serde::Serialize;
 
 use crate::answer::trouble_view::TroubleView;

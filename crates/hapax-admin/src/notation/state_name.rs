@@ -1,29 +1,29 @@
 //! The name of a state in answers, queries and labels of metrics.
 
-use hapax::State;
+use hapax::KeyState;
 
 /// Every state that has a name.
-pub(crate) const STATES: [State; 5] = [
-    State::InProgress,
-    State::Completed,
-    State::Failed,
-    State::InDoubt,
-    State::Released,
+pub(crate) const STATES: [KeyState; 5] = [
+    KeyState::InProgress,
+    KeyState::Completed,
+    KeyState::Failed,
+    KeyState::InDoubt,
+    KeyState::Released,
 ];
 
 /// The name of a state.
-pub(crate) fn state_name(state: State) -> &'static str {
+pub(crate) fn state_name(state: KeyState) -> &'static str {
     match state {
-        State::InProgress => "in_progress",
-        State::Completed => "completed",
-        State::Failed => "failed",
-        State::InDoubt => "in_doubt",
-        State::Released => "released",
+        KeyState::InProgress => "in_progress",
+        KeyState::Completed => "completed",
+        KeyState::Failed => "failed",
+        KeyState::InDoubt => "in_doubt",
+        KeyState::Released => "released",
         _ => "unknown",
     }
 }
 
 /// The state with this name.
-pub(crate) fn state_of(name: &str) -> Option<State> {
+pub(crate) fn state_of(name: &str) -> Option<KeyState> {
     STATES.into_iter().find(|state| state_name(*state) == name)
 }

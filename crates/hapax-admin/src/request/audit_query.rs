@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use hapax::{AuditEntry, KeyDigest, Origin, Store, Transition};
+use hapax::audit::{AuditEntry, Origin, Transition};
+use hapax::{KeyDigest, Store};
 
 use crate::answer::problem::Problem;
 use crate::request::members::{ROWS, members, rows, seconds, text, truth};

@@ -1,6 +1,7 @@
 //! [`ListQuery`]: the keys that a request asks for.
 
-use hapax::{Rank, State};
+use hapax::KeyState;
+use hapax::scan::ScanPosition;
 use hapax_http_types::KeyParts;
 
 use crate::answer::problem::Problem;
@@ -11,7 +12,7 @@ use crate::request::members::{ROWS, members, rows, seconds, text, truth};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ListQuery {
     pub(crate) namespace: Option<String>,
-    pub(crate) states: Vec<State>,
+    pub(crate) states: Vec<KeyState>,
     prefix: Vec<u8>,
     /// This part and the next two exist only in keys of the HTTP layer.
     client_key: Option<String>,
@@ -20,7 +21,7 @@ pub(crate) struct ListQuery {
     pub(crate) older_than_secs: Option<u64>,
     pub(crate) newer_than_secs: Option<u64>,
     /// Where the previous page stopped.
-    pub(crate) after: Option<Rank>,
+    pub(crate) after: Option<ScanPosition>,
     pub(crate) rows: usize,
     pub(crate) shows_bytes: bool,
 }
@@ -94,11 +95,11 @@ impl ListQuery {
     }
 
     /// Where a list by age starts, to skip keys that are too old.
-    pub(crate) fn start(&self, store_secs: u64) -> Option<Rank> {
+    pub(crate) fn start(&self, store_secs: u64) -> Option<ScanPosition> {
         let oldest = self
             .newer_than_secs
             .and_then(|most| store_secs.checked_sub(most));
-        oldest.map(Rank::end_of).max(self.after)
+        oldest.map(ScanPosition::end_of).max(self.after)
     }
 
     /// Whether keys of this age are too young; in a list by age, all later keys are too.
@@ -112,14 +113,14 @@ impl ListQuery {
     }
 }
 
-fn state(text: &str) -> Result<State, Problem> {
+fn state(text: &str) -> Result<KeyState, Problem> {
     state_of(text).ok_or_else(|| {
         let names = STATES.map(state_name);
         Problem::invalid(format!("state must be one of {}", names.join(", ")))
     })
 }
 
-fn rank(text: &str) -> Result<Rank, Problem> {
+fn rank(text: &str) -> Result<ScanPosition, Problem> {
     let rank = text.parse().ok();
     rank.ok_or_else(|| Problem::invalid("after must be the next of the previous page"))
 }
@@ -127,7 +128,8 @@ fn rank(text: &str) -> Result<Rank, Problem> {
 #[cfg(test)]
 mod tests {
     use super::ListQuery;
-    use hapax::{Rank, State};
+    use hapax::KeyState;
+    use hapax::scan::ScanPosition;
 
     const ALL: &[&str] = &[
         "namespace",
@@ -154,7 +156,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(list.namespace.as_deref(), Some("pay"));
-        assert_eq!(list.states, [State::InDoubt, State::Failed]);
+        assert_eq!(list.states, [KeyState::InDoubt, KeyState::Failed]);
         assert_eq!(list.prefix, b"a/\xff b");
         assert_eq!(list.older_than_secs, Some(900));
         assert_eq!((list.rows, list.shows_bytes), (7, true));
@@ -187,12 +189,12 @@ mod tests {
     #[test]
     fn a_list_by_age_starts_and_ends_where_its_keys_are_of_age() {
         let list = parse("newer_than=10&older_than=3").unwrap();
-        assert_eq!(list.start(100), Some(Rank::end_of(90)));
+        assert_eq!(list.start(100), Some(ScanPosition::end_of(90)));
         assert_eq!(list.start(9), None, "the store is younger than that");
         assert!(list.is_past(2) && !list.is_past(3));
         let list = parse("newer_than=10&after=95-7").unwrap();
         assert_eq!(list.start(100).unwrap().to_string(), "95-7");
-        assert_eq!(list.start(110), Some(Rank::end_of(100)));
+        assert_eq!(list.start(110), Some(ScanPosition::end_of(100)));
         assert!(!list.is_past(0));
     }
 }

@@ -1,6 +1,7 @@
 //! [`Order`]: what the body of a request orders, for which actor and reason.
 
-use hapax::{Action, FencingToken, Resolution};
+use hapax::operator::Attribution;
+use hapax::{FencingToken, Resolution};
 use hapax_http_types::StoredResponse;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ use crate::request::outcome_form::OutcomeForm;
 /// What to do, by whom, and why.
 #[derive(Debug)]
 pub(crate) struct Order {
-    pub(crate) by: Action,
+    pub(crate) by: Attribution,
     pub(crate) command: Command,
 }
 
@@ -132,7 +133,7 @@ impl Order {
                 "the reason is empty: give one for the audit log",
             ));
         }
-        let by = Action::new(actor.name(), reason)?;
+        let by = Attribution::new(actor.name(), reason)?;
         Ok(Self { by, command })
     }
 }

@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use hapax::{Action, Namespace, Operator, Resolution};
+use hapax::operator::{Attribution, Operator};
+use hapax::{Namespace, Resolution};
 use http_body_util::LengthLimitError;
 use serde::Serialize;
 
@@ -121,7 +122,7 @@ async fn order(
 
 /// An actor that cannot be recorded is a mistake of the service, not of the operator.
 fn check_actor(actor: &Actor) -> Result<(), Problem> {
-    match Action::new(actor.name(), "") {
+    match Attribution::new(actor.name(), "") {
         Ok(_) => Ok(()),
         Err(error) => Err(Problem::new(Code::ActorUnusable, error.to_string())),
     }
@@ -225,7 +226,7 @@ fn doubt(
         let text = "the key is absent or expired: there is nothing to resolve";
         return Err(Problem::new(Code::UnknownKey, text));
     };
-    let problem = if info.state() == hapax::State::InDoubt {
+    let problem = if info.state() == hapax::KeyState::InDoubt {
         let text = "the key is in doubt under another token: look at the key again";
         Problem::new(Code::Superseded, text)
     } else {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use hapax::{AuditEntry, AuditFilter, Origin, Store};
+use hapax::Store;
+use hapax::audit::{AuditEntry, AuditFilter, Origin};
 use serde::Serialize;
 
 use crate::admin::Admin;

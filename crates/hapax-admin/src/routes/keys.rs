@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use hapax::{Doubt, DoubtScan, Filter, KeyInfo, Rank, RunningScan, Scan, Store};
+use hapax::scan::{DoubtScan, InProgressScan, KeyFilter, Scan, ScanPosition};
+use hapax::{Doubt, KeyInfo, Store};
 
 use crate::admin::Admin;
 use crate::answer::json::json;
@@ -35,7 +36,7 @@ pub(crate) async fn keys(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     Ok(json(StatusCode::OK, &admin.scans.run(page).await?))
 }
 
-fn scan(store: &Store, namespace: Option<&str>, filter: Filter) -> Result<Scan, Problem> {
+fn scan(store: &Store, namespace: Option<&str>, filter: KeyFilter) -> Result<Scan, Problem> {
     Ok(match namespace {
         Some(name) => store.open_namespace(name)?.scan(filter)?,
         None => store.scan(filter)?,
@@ -45,7 +46,7 @@ fn scan(store: &Store, namespace: Option<&str>, filter: Filter) -> Result<Scan, 
 /// Filters here and not in the scan, to check the time limit between any two keys.
 fn page_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
     let mut page = Page::new(store.stats().store_secs());
-    for info in scan(store, query.namespace.as_deref(), Filter::new())? {
+    for info in scan(store, query.namespace.as_deref(), KeyFilter::new())? {
         let info = info?;
         page.scanned += 1;
         if query.passes(&info, page.store_secs) {
@@ -93,7 +94,7 @@ fn running_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyV
         scan = scan.after(rank);
     }
     let view = |info: &KeyInfo| KeyView::of(info, store_secs);
-    let (reached, key) = (RunningScan::reached, KeyInfo::key);
+    let (reached, key) = (InProgressScan::reached, KeyInfo::key);
     page_by_age(scan, reached, key, view, query, store_secs, stop)
 }
 
@@ -141,7 +142,7 @@ fn doubts_of(
 /// Ends at the first key that is too young, because all later ones are younger.
 fn page_by_age<S, K, V>(
     mut scan: S,
-    reached: impl Fn(&S) -> Option<Rank>,
+    reached: impl Fn(&S) -> Option<ScanPosition>,
     key: impl Fn(&K) -> &[u8],
     view: impl Fn(&K) -> V,
     query: &ListQuery,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use hapax::{ExplainedOption, Guarantee, Store};
+use hapax::config::ExplainedOption;
+use hapax::{Guarantee, Store};
 use serde::Serialize;
 
 use crate::admin::Admin;

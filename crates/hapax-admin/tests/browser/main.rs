@@ -16,7 +16,9 @@ mod trouble;
 
 use std::time::Duration;
 
-use hapax::{Action, Claim, Lease, Limits, ManualClock, Namespace, Policy, Resolution, Store};
+use hapax::operator::Attribution;
+use hapax::testing::ManualClock;
+use hapax::{Claim, Lease, Limits, Namespace, Policy, Resolution, Store};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -62,7 +64,7 @@ impl World {
         claim(&pay, format!("settled {HOSTILE}"))
             .doubt(HOSTILE)
             .unwrap();
-        let by = Action::new("actor <b onclick=x>", "reason <b onclick=x>").unwrap();
+        let by = Attribution::new("actor <b onclick=x>", "reason <b onclick=x>").unwrap();
         let happened = Resolution::Happened(b"<b onclick=x>".to_vec());
         let doubt = &store.in_doubt().unwrap()[0];
         store.operator(by).resolve(doubt, happened).unwrap();

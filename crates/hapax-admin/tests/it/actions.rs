@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use hapax::{ErrorKind, Policy, State, Store};
+use hapax::{ErrorKind, KeyState, Policy, Store};
 use hapax_admin::{Actor, AdminRouter, Operation};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn the_other_outcomes_are_carried_out_too() {
     let info = world.pay.get("failed").unwrap().unwrap();
     assert_eq!(
         (info.state(), info.body()),
-        (State::Failed, &b"\x00\xff"[..])
+        (KeyState::Failed, &b"\x00\xff"[..])
     );
     let token = world.doubt("never");
     let order = json!({"token": token, "reason": "r", "outcome": "never_happened"});
@@ -71,13 +71,13 @@ async fn a_holder_loses_its_key_to_an_operator() {
     let world = World::new();
     let app = world.acting().into_router();
     for (namespace, operation, order, state) in [
-        (&world.jobs, "release", json!({}), State::Released),
-        (&world.pay, "doubt", json!({}), State::InDoubt),
+        (&world.jobs, "release", json!({}), KeyState::Released),
+        (&world.pay, "doubt", json!({}), KeyState::InDoubt),
         (
             &world.jobs,
             "fail",
             json!({"error": "given up"}),
-            State::Failed,
+            KeyState::Failed,
         ),
     ] {
         let lease = claim(namespace, operation);
@@ -177,7 +177,7 @@ async fn it_only_reads_until_it_is_told_who_acts() {
     let missing = act(&app, "/keys/pay/order-42/purge", &happened(&token)).await;
     assert_eq!(missing.problem(), code(404, "unknown-operation"));
     let info = world.pay.get("order-42").unwrap().unwrap();
-    assert_eq!(info.state(), State::InDoubt);
+    assert_eq!(info.state(), KeyState::InDoubt);
 }
 
 #[tokio::test]

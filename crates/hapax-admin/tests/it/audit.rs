@@ -1,6 +1,7 @@
 //! The audit log: who did what to which key, and why.
 
-use hapax::{Audit, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{Policy, Store};
 use hapax_admin::AdminRouter;
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ async fn an_operation_stands_there_with_its_actor_and_reason() {
 #[tokio::test]
 async fn entries_are_chosen_by_key_time_and_transition() {
     let world = World::new();
-    let policy = Policy::at_least_once().audit(Audit::Keys);
+    let policy = Policy::at_least_once().audit(AuditLevel::Keys);
     let mail = world.store.namespace("mail", policy).unwrap();
     claim(&mail, "a/1").complete("sent").unwrap();
     world.pass(100);
@@ -99,7 +100,7 @@ async fn what_the_audit_log_cannot_be_asked_is_refused() {
 #[tokio::test]
 async fn a_search_that_takes_too_long_answers_with_what_it_has() {
     let store = Store::in_memory().open().unwrap();
-    let policy = Policy::at_least_once().audit(Audit::Digests);
+    let policy = Policy::at_least_once().audit(AuditLevel::Digests);
     let mail = store.namespace("mail", policy).unwrap();
     let keys: Vec<_> = (0..30_000).map(|n| format!("key-{n}")).collect();
     for some in keys.chunks(8192) {

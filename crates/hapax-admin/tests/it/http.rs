@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use axum::routing::post;
-use hapax::{Policy, State, Store};
+use hapax::{KeyState, Policy, Store};
 use hapax_admin::{Actor, AdminRouter};
 use hapax_http::{IdempotencyLayer, KeyParts, KeyRule};
 use serde_json::{Value, json};
@@ -227,7 +227,7 @@ async fn what_is_no_key_of_the_layer_is_settled_with_bytes() {
     let info = world.pay.get(&joined).unwrap().unwrap();
     assert_eq!(
         (info.state(), info.body()),
-        (State::Completed, &b"receipt"[..])
+        (KeyState::Completed, &b"receipt"[..])
     );
 
     let token = world.doubt("order-42");

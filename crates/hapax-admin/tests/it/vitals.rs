@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hapax::{ErrorKind, Limits, ManualClock, Policy, Store};
+use hapax::testing::ManualClock;
+use hapax::{ErrorKind, Limits, Policy, Store};
 use hapax_admin::AdminRouter;
 
 use crate::rig::{World, claim, get};

@@ -1,7 +1,8 @@
 //! [`ActionArgs`]: the actor and the reason of a change, and its confirmation.
 
 use clap::Args;
-use hapax::{Action, Operator, Store};
+use hapax::Store;
+use hapax::operator::{Attribution, Operator};
 
 use crate::outcome::Outcome;
 use crate::output::screen::Screen;
@@ -30,11 +31,11 @@ impl ActionArgs {
     }
 
     /// The actor and the reason; `None` in a dry run.
-    pub(crate) fn confirmed(&self) -> Result<Option<Action>> {
+    pub(crate) fn confirmed(&self) -> Result<Option<Attribution>> {
         self.confirm.then(|| self.action()).transpose()
     }
 
-    fn action(&self) -> Result<Action> {
+    fn action(&self) -> Result<Attribution> {
         let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
         let actor = self.actor.clone().or_else(user).ok_or_else(|| {
             Trouble::usage("no actor is given, and $USER is not set: add --actor NAME")
@@ -45,7 +46,7 @@ impl ActionArgs {
                 "the reason is empty: give one for the audit log",
             ));
         }
-        Ok(Action::new(actor, reason)?)
+        Ok(Attribution::new(actor, reason)?)
     }
 
     /// The outcome of a verb that made its change, or only showed it.

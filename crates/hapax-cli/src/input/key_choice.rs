@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use hapax::{Doubt, Filter, KeyInfo, Namespace, Rank, State, Store};
+use hapax::scan::{KeyFilter, ScanPosition};
+use hapax::{Doubt, KeyInfo, KeyState, Namespace, Store};
 use hapax_http_types::KeyParts;
 
 use crate::input::namespace_args::NamespaceArgs;
@@ -68,9 +69,9 @@ impl KeyChoice {
     pub(crate) fn keys(
         &self,
         store: &Store,
-        states: &[State],
+        states: &[KeyState],
     ) -> Result<impl Iterator<Item = Result<KeyInfo>> + use<>> {
-        let mut filter = Filter::new();
+        let mut filter = KeyFilter::new();
         for state in states {
             filter = filter.state(*state);
         }
@@ -105,13 +106,13 @@ impl KeyChoice {
     pub(crate) fn oldest_first(
         &self,
         store: &Store,
-        states: &[State],
+        states: &[KeyState],
     ) -> Result<impl Iterator<Item = Result<KeyInfo>> + use<>> {
         let mut spaces: BTreeMap<String, Namespace> = BTreeMap::new();
         let mut places = Vec::new();
         for info in self.keys(store, states)? {
             let info = info?;
-            let rank = Rank::new(info.recorded_at(), info.token());
+            let rank = ScanPosition::new(info.recorded_at(), info.token());
             let space = match spaces.get(info.namespace()) {
                 Some(space) => space.clone(),
                 None => {

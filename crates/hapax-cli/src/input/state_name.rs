@@ -1,7 +1,7 @@
 //! [`StateName`]: a state on the command line.
 
 use clap::ValueEnum;
-use hapax::State;
+use hapax::KeyState;
 
 /// A state, under its name on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -13,7 +13,7 @@ pub(crate) enum StateName {
     Released,
 }
 
-impl From<StateName> for State {
+impl From<StateName> for KeyState {
     fn from(name: StateName) -> Self {
         match name {
             StateName::InProgress => Self::InProgress,

@@ -1,12 +1,12 @@
 //! What the body of a key is: a response, an error or a checkpoint.
 
-use hapax::State;
+use hapax::KeyState;
 
 /// What the body of a key in this state is called.
-pub(crate) fn body_kind(state: State) -> &'static str {
+pub(crate) fn body_kind(state: KeyState) -> &'static str {
     match state {
-        State::Completed => "response",
-        State::Failed => "error",
+        KeyState::Completed => "response",
+        KeyState::Failed => "error",
         _ => "checkpoint",
     }
 }

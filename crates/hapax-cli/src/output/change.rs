@@ -1,6 +1,6 @@
 //! [`Change`]: how a verb changes a key, or would change it.
 
-use hapax::State;
+use hapax::KeyState;
 
 use crate::output::row::Row;
 
@@ -11,9 +11,9 @@ pub(crate) struct Change<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) key: &'a [u8],
     /// The state before; `None` means absent.
-    pub(crate) state: Option<State>,
+    pub(crate) state: Option<KeyState>,
     /// The state after; `None` means absent.
-    pub(crate) becomes: Option<State>,
+    pub(crate) becomes: Option<KeyState>,
     pub(crate) done: bool,
 }
 

@@ -1,6 +1,6 @@
 //! [`ProgressBar`]: the progress of long work, on standard error if it is a terminal.
 
-use hapax::{Progress, ProgressUnit};
+use hapax::maintenance::{Progress, ProgressUnit};
 use indicatif::ProgressStyle;
 
 /// A bar for one piece of work; it disappears when it is dropped.

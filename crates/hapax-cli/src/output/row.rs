@@ -1,6 +1,6 @@
 //! [`Row`]: a result of a verb, as cells for people and as JSON for machines.
 
-use hapax::State;
+use hapax::KeyState;
 use hapax_http_types::KeyParts;
 use serde_json::Value;
 
@@ -151,12 +151,12 @@ impl Row {
             .only_json("key_hex", key_text::hex(key))
     }
 
-    pub(crate) fn state(self, state: State) -> Self {
+    pub(crate) fn state(self, state: KeyState) -> Self {
         self.named_state("state", Some(state))
     }
 
     /// A state under a name of its own; `None` is shown as absent.
-    pub(crate) fn named_state(self, name: &'static str, state: Option<State>) -> Self {
+    pub(crate) fn named_state(self, name: &'static str, state: Option<KeyState>) -> Self {
         let cell = state.map_or("absent".to_owned(), |state| state.to_string());
         let json = cell.replace(' ', "_");
         self.with(name, Some(cell), Some(json.into()), false)

@@ -1,7 +1,8 @@
 //! `audit`: shows who did what to which key and why, and checks the log for tampering.
 
 use clap::{Args, Subcommand};
-use hapax::{AuditEntry, AuditFilter, AuditHead, ErrorKind, Origin};
+use hapax::ErrorKind;
+use hapax::audit::{AuditEntry, AuditFilter, AuditHead, Origin};
 use serde_json::Value;
 
 use crate::input::namespace_args::NamespaceArgs;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hapax::BackupReport;
+use hapax::maintenance::BackupReport;
 
 use crate::input::store_args::StoreArgs;
 use crate::notation::shell;

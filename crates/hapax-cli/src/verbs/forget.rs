@@ -1,7 +1,8 @@
 //! `forget`: removes keys, so that the next claim of each runs again.
 
 use clap::Args;
-use hapax::{FencingToken, KeyInfo, Operator, State, Store};
+use hapax::operator::Operator;
+use hapax::{FencingToken, KeyInfo, KeyState, Store};
 
 use crate::input::action_args::ActionArgs;
 use crate::input::key_choice::KeyChoice;
@@ -118,7 +119,7 @@ struct Chosen {
     namespace: String,
     key: Vec<u8>,
     /// `None` means absent, for a key that was named.
-    state: Option<State>,
+    state: Option<KeyState>,
 }
 
 impl From<KeyInfo> for Chosen {
@@ -144,8 +145,8 @@ fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
             state: info.as_ref().map(KeyInfo::state),
         }]);
     }
-    let states: Vec<State> = args.state.iter().copied().map(State::from).collect();
-    let settled = [State::Completed, State::Failed, State::Released];
+    let states: Vec<KeyState> = args.state.iter().copied().map(KeyState::from).collect();
+    let settled = [KeyState::Completed, KeyState::Failed, KeyState::Released];
     let states = if states.is_empty() {
         &settled[..]
     } else {
@@ -162,7 +163,7 @@ fn chosen(args: &ForgetArgs, store: &Store) -> Result<Vec<Chosen>> {
 
 /// Refuses what the store would refuse, before anything is shown.
 fn check_forced(info: &KeyInfo, token: Option<FencingToken>) -> Result<()> {
-    let is_open = matches!(info.state(), State::InDoubt | State::InProgress);
+    let is_open = matches!(info.state(), KeyState::InDoubt | KeyState::InProgress);
     if !is_open || token == Some(info.token()) {
         return Ok(());
     }

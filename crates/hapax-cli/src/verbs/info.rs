@@ -1,7 +1,8 @@
 //! `info`: describes a store, even while another process holds it.
 
 use clap::Args;
-use hapax::{Store, Survey};
+use hapax::Store;
+use hapax::maintenance::Survey;
 use serde_json::Value;
 
 use crate::notation::time;

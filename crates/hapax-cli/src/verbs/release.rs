@@ -1,7 +1,7 @@
 //! `release`: frees a key in progress.
 
 use clap::Args;
-use hapax::{FencingToken, KeyInfo, State};
+use hapax::{FencingToken, KeyInfo, KeyState};
 
 use crate::input::action_args::ActionArgs;
 use crate::input::namespace_args::NamespaceArgs;
@@ -53,8 +53,8 @@ impl Verb for ReleaseArgs {
             action: "release",
             namespace: namespace.name(),
             key: &self.key,
-            state: Some(State::InProgress),
-            becomes: Some(State::Released),
+            state: Some(KeyState::InProgress),
+            becomes: Some(KeyState::Released),
             done: self.action.confirm,
         };
         screen.list([Ok(change.row(screen.key_hex()))])?;
@@ -72,13 +72,13 @@ impl ReleaseArgs {
             return Some("is absent: there is nothing to release".to_owned());
         };
         match info.state() {
-            State::InProgress if info.token() == self.token => None,
-            State::InProgress => Some(format!(
+            KeyState::InProgress if info.token() == self.token => None,
+            KeyState::InProgress => Some(format!(
                 "is held under token {}, not {}: look again with `hapax get`",
                 info.token(),
                 self.token
             )),
-            State::InDoubt => Some(
+            KeyState::InDoubt => Some(
                 "is in doubt: look up its effect, and settle it with `hapax resolve`".to_owned(),
             ),
             state => Some(format!(

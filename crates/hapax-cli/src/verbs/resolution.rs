@@ -1,6 +1,6 @@
 //! What `resolve` and `reconcile` share: they find a doubt, check its resolution, and show the change.
 
-use hapax::{Doubt, Namespace, Resolution, State};
+use hapax::{Doubt, KeyState, Namespace, Resolution};
 use hapax_http_types::{KeyParts, StoredResponse};
 
 use crate::notation::key_text;
@@ -89,11 +89,11 @@ pub(crate) fn change<'a>(doubt: &'a Doubt, resolution: &Resolution, done: bool) 
         action: "resolve",
         namespace: doubt.namespace(),
         key: doubt.key(),
-        state: Some(State::InDoubt),
+        state: Some(KeyState::InDoubt),
         becomes: Some(match resolution {
-            Resolution::Happened(_) => State::Completed,
-            Resolution::Failed(_) => State::Failed,
-            Resolution::NeverHappened => State::Released,
+            Resolution::Happened(_) => KeyState::Completed,
+            Resolution::Failed(_) => KeyState::Failed,
+            Resolution::NeverHappened => KeyState::Released,
         }),
         done,
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hapax::{Policy, Salvage, SalvageOptions, Store};
+use hapax::maintenance::{SalvageOptions, SalvageReport};
+use hapax::{Policy, Store};
 
 use crate::notation::shell;
 use crate::outcome::Outcome;
@@ -82,7 +83,7 @@ impl Verb for SalvageArgs {
     }
 }
 
-fn row(salvage: &Salvage) -> Row {
+fn row(salvage: &SalvageReport) -> Row {
     let lost: u64 = salvage
         .lost_frames()
         .iter()

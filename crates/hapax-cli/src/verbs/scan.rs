@@ -1,7 +1,7 @@
 //! `scan`: lists the chosen keys.
 
 use clap::Args;
-use hapax::{KeyInfo, State};
+use hapax::{KeyInfo, KeyState};
 
 use crate::input::key_choice::KeyChoice;
 use crate::input::state_name::StateName;
@@ -37,7 +37,7 @@ impl Verb for ScanArgs {
         let store = self.store.read()?;
         let now_secs = store.stats().store_secs();
         let key_hex = screen.key_hex();
-        let states: Vec<State> = self.state.iter().copied().map(State::from).collect();
+        let states: Vec<KeyState> = self.state.iter().copied().map(KeyState::from).collect();
         let keys = self.choice.keys(&store, &states)?;
         let limit = self.limit.unwrap_or(usize::MAX);
         let rows = keys

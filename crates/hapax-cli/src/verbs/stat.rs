@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use hapax::{ErrorKind, Filter, State, Store, Survey};
+use hapax::maintenance::Survey;
+use hapax::scan::KeyFilter;
+use hapax::{ErrorKind, KeyState, Store};
 
 use crate::input::store_args::StoreArgs;
 use crate::notation::time;
@@ -88,12 +90,12 @@ fn row(survey: &Survey) -> Row {
 }
 
 /// Every state, in the order of columns.
-const STATES: [(&str, State); 5] = [
-    ("in_progress", State::InProgress),
-    ("completed", State::Completed),
-    ("failed", State::Failed),
-    ("in_doubt", State::InDoubt),
-    ("released", State::Released),
+const STATES: [(&str, KeyState); 5] = [
+    ("in_progress", KeyState::InProgress),
+    ("completed", KeyState::Completed),
+    ("failed", KeyState::Failed),
+    ("in_doubt", KeyState::InDoubt),
+    ("released", KeyState::Released),
 ];
 
 /// Keys by state.
@@ -143,7 +145,7 @@ fn count(args: &StatArgs, survey: &Survey) -> Result<Option<Counts>> {
     let names = store.namespaces().into_iter();
     let mut counts: BTreeMap<String, ByState> =
         names.map(|name| (name, ByState::default())).collect();
-    for (counted, info) in store.scan(Filter::new())?.enumerate() {
+    for (counted, info) in store.scan(KeyFilter::new())?.enumerate() {
         let info = info?;
         let state = STATES.iter().position(|(_, state)| *state == info.state());
         if let (Some(at), Some(counts)) = (state, counts.get_mut(info.namespace())) {

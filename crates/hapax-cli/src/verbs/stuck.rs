@@ -1,7 +1,7 @@
 //! `stuck`: lists keys without an outcome, oldest first, with what to do about each.
 
 use clap::Args;
-use hapax::{KeyInfo, State};
+use hapax::{KeyInfo, KeyState};
 
 use crate::input::key_choice::KeyChoice;
 use crate::input::store_args::StoreArgs;
@@ -25,7 +25,7 @@ pub(crate) struct StuckArgs {
 }
 
 /// The states of keys without an outcome.
-const UNFINISHED: [State; 3] = [State::InDoubt, State::InProgress, State::Released];
+const UNFINISHED: [KeyState; 3] = [KeyState::InDoubt, KeyState::InProgress, KeyState::Released];
 
 impl Verb for StuckArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
@@ -74,8 +74,8 @@ fn next(info: &KeyInfo, store: &str, needs_namespace: bool) -> String {
         info.token()
     );
     match info.state() {
-        State::InDoubt => format!("look up the effect, then hapax resolve {arguments}"),
-        State::InProgress => format!("hapax release {arguments}"),
+        KeyState::InDoubt => format!("look up the effect, then hapax resolve {arguments}"),
+        KeyState::InProgress => format!("hapax release {arguments}"),
         _ => "nothing: the next claim runs it again".to_owned(),
     }
 }

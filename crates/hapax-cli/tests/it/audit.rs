@@ -1,6 +1,7 @@
 //! The audit log: who did what, and whether it was changed.
 
-use hapax::{Audit, LogKind, Policy, Store};
+use hapax::audit::AuditLevel;
+use hapax::{LogKind, Policy, Store};
 
 use crate::rig::{Place, granted};
 
@@ -10,7 +11,7 @@ fn audited(place: &Place) {
         .log_kind(LogKind::Files)
         .open()
         .unwrap();
-    let pay = Policy::at_most_once().audit(Audit::Keys);
+    let pay = Policy::at_most_once().audit(AuditLevel::Keys);
     let pay = store.namespace("pay", pay).unwrap();
     let mail = store.namespace("mail", Policy::at_least_once()).unwrap();
     granted(&pay, "order-40").complete("receipt 40").unwrap();

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use hapax::{LogKind, ManualClock, Policy, Store};
+use hapax::testing::ManualClock;
+use hapax::{LogKind, Policy, Store};
 
 use crate::rig::{Holder, Place, damage, granted, some_of_everything};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use hapax::{Claim, LogKind, Policy, State, Store};
+use hapax::{Claim, KeyState, LogKind, Policy, Store};
 
 use crate::rig::{Place, WEEK, granted, some_of_everything, words};
 
@@ -263,7 +263,7 @@ fn a_key_that_the_store_refuses_is_as_absent_as_before() {
     assert_eq!(*twice, 1, "{}", ran.out);
     let store = Store::open(place.path()).unwrap();
     let pay = store.open_namespace("pay").unwrap();
-    assert_eq!(pay.get("a").unwrap().unwrap().state(), State::Completed);
+    assert_eq!(pay.get("a").unwrap().unwrap().state(), KeyState::Completed);
     for refused in ["b", "c", "far"] {
         assert!(pay.get(refused).unwrap().is_none(), "{refused}");
     }

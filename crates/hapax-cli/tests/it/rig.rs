@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hapax::{Claim, LogKind, ManualClock, Namespace, Policy, Store};
+use hapax::testing::ManualClock;
+use hapax::{Claim, LogKind, Namespace, Policy, Store};
 use hapax_http_types::{KeyParts, StoredResponse};
 use tempfile::TempDir;
 

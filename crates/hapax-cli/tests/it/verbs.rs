@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use hapax::{LogKind, Policy, State, Store};
+use hapax::{KeyState, LogKind, Policy, Store};
 
 use crate::rig::{Place, WEEK, clock_of_the_past, damage, granted, some_of_everything};
 
@@ -76,15 +76,15 @@ fn keys_are_chosen_by_state_age_and_prefix() {
 #[test]
 fn a_doubt_is_settled_in_each_way_and_only_once() {
     for (verdict, state, body) in [
-        ("--happened 'receipt 44'", State::Completed, "receipt 44"),
+        ("--happened 'receipt 44'", KeyState::Completed, "receipt 44"),
         (
             "--happened-file receipt.txt",
-            State::Completed,
+            KeyState::Completed,
             "from a file",
         ),
-        ("--failed declined", State::Failed, "declined"),
-        ("--failed-file receipt.txt", State::Failed, "from a file"),
-        ("--never-happened", State::Released, ""),
+        ("--failed declined", KeyState::Failed, "declined"),
+        ("--failed-file receipt.txt", KeyState::Failed, "from a file"),
+        ("--never-happened", KeyState::Released, ""),
     ] {
         let place = Place::new();
         some_of_everything(&place.path());

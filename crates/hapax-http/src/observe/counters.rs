@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hapax::{Family, MetricSource};
+use hapax::metrics::{Family, MetricSource};
 
 use crate::answer::ending::Ending;
 use crate::answer::reason::Reason;

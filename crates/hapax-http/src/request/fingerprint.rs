@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{CanonicalJson, FINGERPRINT_PARTS_MAX, Fingerprint, LABEL_BYTES_MAX, Namespace};
+use hapax::limits::{FINGERPRINT_PARTS_MAX, LABEL_BYTES_MAX};
+use hapax::{CanonicalJson, Fingerprint, Namespace};
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{ErrorKind, Fingerprint, Guarantee, Lease, LeaseError, State};
+use hapax::{ErrorKind, Fingerprint, Guarantee, KeyState, Lease, LeaseError};
 use hapax_http_types::StoredResponse;
 use http::StatusCode;
 
@@ -171,7 +171,7 @@ impl HeldKey {
             ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
                 // Once a key was released, another request may have run under it.
                 let winner = error.error().current().filter(|current| {
-                    current.state() == State::Completed
+                    current.state() == KeyState::Completed
                         && current.fingerprint() == Some(&self.fingerprint)
                 });
                 Settled::Lost(winner.and_then(|winner| {

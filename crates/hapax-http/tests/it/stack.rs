@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::error_handling::HandleErrorLayer;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use hapax::{Policy, State, Store};
+use hapax::{KeyState, Policy, Store};
 use hapax_http::{BoxError, Disposition, IdempotencyLayer, RequestBody, by_error};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName, ORIGIN};
 use http::{Method, Request, StatusCode};
@@ -347,7 +347,7 @@ fn a_runtime_that_ends_before_the_handler_begins_leaves_no_doubt() {
     assert_eq!(layer.running(), 1);
     drop(runtime);
     assert!(jobs.in_doubt().unwrap().is_empty());
-    assert_eq!(jobs.scan(hapax::Filter::new()).unwrap().count(), 0);
+    assert_eq!(jobs.scan(hapax::scan::KeyFilter::new()).unwrap().count(), 0);
 }
 
 /// A known error of the inner service decides; an unknown error is left to the guarantee.
@@ -377,7 +377,7 @@ async fn an_error_of_the_inner_service_is_judged() {
     assert_eq!(state("known"), None);
     let unknown = layer.layer(service_fn(fails));
     unknown.oneshot(keyed("unknown")).await.unwrap_err();
-    assert_eq!(state("unknown"), Some(State::InDoubt));
+    assert_eq!(state("unknown"), Some(KeyState::InDoubt));
     let typed = |_: Request<RequestBody>| async { Err::<Response, Breaker>(Breaker) };
     judging
         .layer(service_fn(typed))
@@ -386,7 +386,7 @@ async fn an_error_of_the_inner_service_is_judged() {
         .unwrap_err();
     assert_eq!(
         state("typed"),
-        Some(State::InDoubt),
+        Some(KeyState::InDoubt),
         "only a boxed error can be inspected"
     );
 }

@@ -214,7 +214,7 @@ async fn routes_over_the_most_are_counted_together() {
     let routes: std::collections::BTreeSet<_> = family
         .series()
         .iter()
-        .flat_map(hapax::Series::labels)
+        .flat_map(hapax::metrics::Series::labels)
         .filter(|(label, _)| *label == "route")
         .map(|(_, route)| route.to_owned())
         .collect();
@@ -230,7 +230,7 @@ fn the_page_has_the_metrics_of_the_layer() {
     let jobs = store.namespace("http", Policy::at_least_once()).unwrap();
     let layer = IdempotencyLayer::new(jobs).one_tenant();
     let metrics = store.metrics();
-    let own = metrics.families().iter().map(hapax::Family::name);
+    let own = metrics.families().iter().map(hapax::metrics::Family::name);
     let own: Vec<_> = own.filter(|name| name.starts_with("hapax_http_")).collect();
     assert_eq!(own.len(), 4);
     for name in own {

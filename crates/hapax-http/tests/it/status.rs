@@ -5,7 +5,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{any, post};
-use hapax::{MemoryLog, Policy, Store};
+use hapax::testing::MemoryLog;
+use hapax::{Policy, Store};
 use hapax_http::{Disposition, IdempotencyLayer, Outcome, RequestFingerprint, by_status};
 use http::{Method, StatusCode};
 

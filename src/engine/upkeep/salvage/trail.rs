@@ -13,7 +13,7 @@ use crate::value::attribution::ENGINE;
 use crate::value::audit::{AuditHead, Origin, Transition};
 use crate::value::error::{Error, Result};
 use crate::value::hex::hex;
-use crate::value::salvage_report::Salvage;
+use crate::value::salvage_report::SalvageReport;
 use crate::value::time::Now;
 
 /// Audit entries on their way into a new store.
@@ -42,7 +42,7 @@ impl Trail {
         &mut self,
         remains: &RawStore,
         journal: &Journal,
-        report: &mut Salvage,
+        report: &mut SalvageReport,
     ) -> Result<()> {
         let archives = remains.directory.archives();
         let archives = archives.map_err(|error| Error::io("listing the audit archives", error))?;
@@ -82,7 +82,12 @@ impl Trail {
     }
 
     /// Takes an entry, unless it was met before or has expired.
-    pub(super) fn meet(&mut self, wire: &WireAudit<'_>, journal: &Journal, report: &mut Salvage) {
+    pub(super) fn meet(
+        &mut self,
+        wire: &WireAudit<'_>,
+        journal: &Journal,
+        report: &mut SalvageReport,
+    ) {
         let number = wire.head.number;
         let before = self.head.unwrap_or_else(|| genesis(&self.store_id));
         let next = before.number.saturating_add(1);
@@ -123,7 +128,7 @@ impl Trail {
 
     /// Looks whether it went as far as entries had gone into archives: the newest of those may be
     /// missing, with nothing after them that would show it.
-    pub(super) fn end(&self, archived: Option<u64>, report: &mut Salvage) {
+    pub(super) fn end(&self, archived: Option<u64>, report: &mut SalvageReport) {
         let met = self.head.map_or(0, |head| head.number);
         if let Some(last) = archived.filter(|last| *last > met) {
             report.lost_audit_entries += last - met;

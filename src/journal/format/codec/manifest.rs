@@ -7,7 +7,7 @@ use bincode::Encode;
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::wire::encode_into;
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::Durability;
 use crate::value::guarantee::Guarantee;
@@ -127,9 +127,9 @@ fn decode_extension(bytes: &[u8], namespaces: &mut [NamespaceEntry]) -> Result<b
     }
     for (entry, wire) in namespaces.iter_mut().zip(extension.audits) {
         entry.policy.audit = match wire.audit {
-            0 => Audit::Off,
-            1 => Audit::Digests,
-            2 => Audit::Keys,
+            0 => AuditLevel::Off,
+            1 => AuditLevel::Digests,
+            2 => AuditLevel::Keys,
             other => return Err(BadRecord::UnknownKind(other)),
         };
         entry.policy.audit_retention = Duration::from_nanos(wire.audit_retention_nanos);
@@ -140,9 +140,9 @@ fn decode_extension(bytes: &[u8], namespaces: &mut [NamespaceEntry]) -> Result<b
 fn wire_audit_policy(entry: &NamespaceEntry) -> WireAuditPolicy {
     WireAuditPolicy {
         audit: match entry.policy.audit {
-            Audit::Off => 0,
-            Audit::Digests => 1,
-            Audit::Keys => 2,
+            AuditLevel::Off => 0,
+            AuditLevel::Digests => 1,
+            AuditLevel::Keys => 2,
         },
         audit_retention_nanos: nanos(entry.policy.audit_retention),
     }
@@ -217,7 +217,7 @@ impl WireNamespace {
                 true => OnChange::Rerun,
                 false => OnChange::Refuse,
             },
-            audit: Audit::Off,
+            audit: AuditLevel::Off,
             audit_retention: AUDIT_RETENTION,
             durability: self.durability_nanos.map(durability),
         })

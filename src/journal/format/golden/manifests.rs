@@ -3,7 +3,7 @@
 use crate::journal::format::golden::samples::{hex, manifest};
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::manifest_file;
-use crate::value::audit::Audit;
+use crate::value::audit::AuditLevel;
 use crate::value::error::ErrorKind;
 
 #[test]
@@ -46,7 +46,7 @@ fn the_manifest_of_a_salvaged_store_is_one_byte_longer() {
 #[test]
 fn the_manifest_of_namespaces_with_an_audit_log_is_longer() {
     let mut audited = manifest();
-    audited.namespaces[1].policy = audited.namespaces[1].policy.clone().audit(Audit::Keys);
+    audited.namespaces[1].policy = audited.namespaces[1].policy.clone().audit(AuditLevel::Keys);
     for salvaged in [false, true] {
         audited.salvaged = salvaged;
         let bytes = manifest_file::encode(&audited);

@@ -7,7 +7,7 @@ use crate::state::transition::{
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::OnChange;
 use crate::value::record::RecordKind;
 
@@ -75,7 +75,7 @@ fn of_running(
     cell: Cell,
     sent: Sent,
     stored: fn(bool) -> RunningVerdict,
-    state: State,
+    state: KeyState,
 ) -> RunningVerdict {
     match cell {
         Fresh => RunningVerdict::TakeOver(basis(1, false, false)),
@@ -100,10 +100,10 @@ fn unsure(compared: bool) -> RunningVerdict {
 }
 
 /// The other answer of a row of settled keys.
-type Stored = fn(State, bool) -> SettledVerdict;
+type Stored = fn(KeyState, bool) -> SettledVerdict;
 
 /// What a cell means in a row of settled keys whose other answer is `stored`.
-fn of_settled(cell: Cell, sent: Sent, stored: Stored, state: State) -> SettledVerdict {
+fn of_settled(cell: Cell, sent: Sent, stored: Stored, state: KeyState) -> SettledVerdict {
     match cell {
         Fresh => SettledVerdict::Grant(basis(1, false, false)),
         Next => SettledVerdict::Grant(basis(3, true, true)),
@@ -118,21 +118,21 @@ fn of_settled(cell: Cell, sent: Sent, stored: Stored, state: State) -> SettledVe
     }
 }
 
-fn outcome(state: State, compared: bool) -> SettledVerdict {
+fn outcome(state: KeyState, compared: bool) -> SettledVerdict {
     SettledVerdict::Outcome { state, compared }
 }
 
-fn doubt(_: State, compared: bool) -> SettledVerdict {
+fn doubt(_: KeyState, compared: bool) -> SettledVerdict {
     SettledVerdict::InDoubt { compared }
 }
 
 /// What a verdict says the key of a record is.
-fn state_of(kind: RecordKind) -> State {
+fn state_of(kind: RecordKind) -> KeyState {
     match kind {
-        Completed => State::Completed,
-        Failed => State::Failed,
-        Released => State::Released,
-        InDoubt | InProgress | Forgotten => State::InDoubt,
+        Completed => KeyState::Completed,
+        Failed => KeyState::Failed,
+        Released => KeyState::Released,
+        InDoubt | InProgress | Forgotten => KeyState::InDoubt,
     }
 }
 
@@ -194,8 +194,8 @@ fn every_claim_of_a_running_key() {
     ];
     for (guarantee, end_ms, max_attempts, stored, columns) in table {
         let state = match (guarantee, end_ms) {
-            (AtMostOnce, LAPSED) => State::InDoubt,
-            _ => State::InProgress,
+            (AtMostOnce, LAPSED) => KeyState::InDoubt,
+            _ => KeyState::InProgress,
         };
         for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
             for (sent, cell) in Sent::ALL.into_iter().zip(cells) {

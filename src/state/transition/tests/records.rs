@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::state::transition::tests::{LIVE, NOW, policy, print, running, token};
 use crate::state::transition::{Subject, asked_retention, settled_state};
 use crate::value::guarantee::Guarantee;
-use crate::value::key_state::State;
+use crate::value::key_state::KeyState;
 use crate::value::policy::Oversize;
 use crate::value::record::RecordKind;
 use crate::value::time::NEVER;
@@ -42,16 +42,16 @@ fn an_asked_retention_is_written_in_whole_seconds_rounded_up() {
 fn every_record_by_what_its_key_is_and_whether_a_ticket_resumes_it() {
     #[rustfmt::skip]
     let table = [
-        (Completed,  AtLeastOnce, Some(State::Completed)),
-        (Completed,  AtMostOnce,  Some(State::Completed)),
-        (Failed,     AtLeastOnce, Some(State::Failed)),
-        (Failed,     AtMostOnce,  Some(State::Failed)),
-        (InDoubt,    AtLeastOnce, Some(State::InDoubt)),
-        (InDoubt,    AtMostOnce,  Some(State::InDoubt)),
-        (InProgress, AtLeastOnce, Some(State::Released)),
-        (InProgress, AtMostOnce,  Some(State::InDoubt)),
-        (Released,   AtLeastOnce, Some(State::Released)),
-        (Released,   AtMostOnce,  Some(State::Released)),
+        (Completed,  AtLeastOnce, Some(KeyState::Completed)),
+        (Completed,  AtMostOnce,  Some(KeyState::Completed)),
+        (Failed,     AtLeastOnce, Some(KeyState::Failed)),
+        (Failed,     AtMostOnce,  Some(KeyState::Failed)),
+        (InDoubt,    AtLeastOnce, Some(KeyState::InDoubt)),
+        (InDoubt,    AtMostOnce,  Some(KeyState::InDoubt)),
+        (InProgress, AtLeastOnce, Some(KeyState::Released)),
+        (InProgress, AtMostOnce,  Some(KeyState::InDoubt)),
+        (Released,   AtLeastOnce, Some(KeyState::Released)),
+        (Released,   AtMostOnce,  Some(KeyState::Released)),
         (Forgotten,  AtLeastOnce, None),
         (Forgotten,  AtMostOnce,  None),
     ];

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hapax::{Insertion, KeyInfo, Policy, State};
+use hapax::operator::Insertion;
+use hapax::{KeyInfo, KeyState, Policy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -37,7 +38,7 @@ pub(crate) struct KeyLine {
     pub(crate) line: u64,
     pub(crate) namespace: String,
     pub(crate) key: Vec<u8>,
-    pub(crate) state: State,
+    pub(crate) state: KeyState,
     /// In seconds since 1970; `None` means never.
     pub(crate) expires_at: Option<u64>,
     pub(crate) reason: Vec<u8>,
@@ -139,14 +140,14 @@ impl KeyMembers {
     }
 }
 
-fn state(name: &str) -> Result<State, String> {
+fn state(name: &str) -> Result<KeyState, String> {
     Ok(match name {
-        "completed" => State::Completed,
-        "failed" => State::Failed,
-        "in_doubt" => State::InDoubt,
-        "released" => State::Released,
+        "completed" => KeyState::Completed,
+        "failed" => KeyState::Failed,
+        "in_doubt" => KeyState::InDoubt,
+        "released" => KeyState::Released,
         // Its holder does not hold it in this store.
-        "in_progress" => State::InDoubt,
+        "in_progress" => KeyState::InDoubt,
         _ => return Err(format!("there is no state {name:?}")),
     })
 }
@@ -160,13 +161,13 @@ impl KeyLine {
     pub(crate) fn insertion(&self, now_secs: u64) -> Insertion {
         let (key, body, reason) = (&self.key, self.body.clone(), self.reason.clone());
         let insertion = match self.state {
-            State::Completed => Insertion::completed(key, body),
-            State::Failed => Insertion::failed(key, body),
-            State::Released => Insertion::released(key, reason).checkpoint(body),
+            KeyState::Completed => Insertion::completed(key, body),
+            KeyState::Failed => Insertion::failed(key, body),
+            KeyState::Released => Insertion::released(key, reason).checkpoint(body),
             _ => Insertion::in_doubt(key, reason).checkpoint(body),
         };
         let insertion = insertion.metadata(self.metadata.clone());
-        let has_outcome = matches!(self.state, State::Completed | State::Failed);
+        let has_outcome = matches!(self.state, KeyState::Completed | KeyState::Failed);
         match self.expires_at.filter(|_| has_outcome) {
             Some(at) => insertion.retention(Duration::from_secs(at.saturating_sub(now_secs))),
             None => insertion,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use hapax::{ErrorKind, KeyInfo, Namespace, Operator, Policy, Store};
+use hapax::operator::Operator;
+use hapax::{ErrorKind, KeyInfo, Namespace, Policy, Store};
 
 use crate::input::json_file::JsonFile;
 use crate::notation::escaped;
