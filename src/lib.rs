@@ -33,9 +33,11 @@ mod claim;
 mod engine;
 mod journal;
 mod observe;
-mod operator;
+/// What operators do: settle doubts, release, fail or forget a key, bring keys in, reconcile.
+pub mod operator;
 mod runtime;
-mod scan;
+/// Going through many keys: all of them, those in doubt, those in progress.
+pub mod scan;
 mod state;
 mod store;
 mod value;
@@ -56,62 +58,88 @@ pub use claim::claim::{
 };
 pub use claim::lease::{Lease, LeaseError, Ticket};
 pub use claim::pending::Pending;
-pub use claim::run::{Failure, RUN_CEILING, Ran, Run, RunError, StoredValue};
+pub use claim::run::{Failure, Ran, Run, RunError, StoredValue};
 #[cfg(feature = "json")]
 pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
-pub use engine::call::holder::CHECKPOINT_BYTES_MAX;
-pub use journal::log::memory_log::memory_log::MemoryLog;
 pub use observe::health::{Health, Trouble};
-#[cfg(feature = "metrics")]
-pub use observe::metrics::Publisher;
-pub use observe::metrics::{
-    Distribution, Family, Indicators, MetricKind, MetricSource, Metrics, Series,
-    Value as MetricValue,
-};
 pub use observe::stats::Stats;
-pub use operator::operator::Operator;
-pub use operator::reconcile::{Reconciled, Reconciler};
-pub use runtime::manual_clock::ManualClock;
-pub use scan::audit::AuditScan;
-pub use scan::doubts::DoubtScan;
-pub use scan::in_progress::InProgressScan;
-pub use scan::scan::{KeyFilter, Scan};
 pub use store::builder::Builder;
-#[cfg(feature = "prometheus-client")]
-pub use store::collector::StoreCollector;
-pub use store::config::{
-    Config, Explained, ExplainedOption, LimitsConfig, OptionSource, PolicyConfig, StoreConfig,
-};
-pub use store::maintenance::{BackupReport, CompactReport, MoveReport, VerifyReport};
 pub use store::namespace::Namespace;
 pub use store::store::Store;
-pub use store::survey::{Survey, SurveyedNamespace, SurveyedSegment};
-pub use value::attribution::{ACTOR_BYTES_MAX, Attribution};
-pub use value::audit::{
-    AuditEntry, AuditFilter, AuditHead, AuditLevel, AuditReport, Origin, Transition,
-};
 #[cfg(feature = "json")]
 pub use value::canonical_json::{CanonicalJson, CanonicalJsonError};
 pub use value::comparison::FingerprintPolicy;
 pub use value::durability::Durability;
 pub use value::error::{Error, ErrorKind, Result};
 pub use value::fencing_token::FencingToken;
-pub use value::fingerprint::{
-    FINGERPRINT_PARTS_MAX, Fingerprint, FingerprintBuilder, LABEL_BYTES_MAX,
-};
+pub use value::fingerprint::{Fingerprint, FingerprintBuilder};
 pub use value::guarantee::Guarantee;
-pub use value::insertion::Insertion;
-pub use value::key::{KEY_BYTES_MAX, Key};
+pub use value::key::Key;
 pub use value::key_digest::KeyDigest;
 pub use value::key_info::KeyInfo;
 pub use value::key_state::KeyState;
 pub use value::limits::Limits;
 pub use value::log_kind::LogKind;
-pub use value::namespace_id::NAME_BYTES_MAX;
-pub use value::policy::{LEASE_MIN, OnChange, Oversize, Policy, RESPONSE_BYTES_MAX, RETENTION_MAX};
-pub use value::progress::{Progress, ProgressUnit};
-pub use value::salvage_report::{SalvageOptions, SalvageReport};
-pub use value::scan_position::ScanPosition;
+pub use value::policy::{OnChange, Oversize, Policy};
+
+/// The log of what changed, entry by entry, and the chain that shows tampering.
+///
+/// [`Policy::audit`] switches it on, [`Store::audit`] reads it; `docs/audit.md` tells the rest.
+pub mod audit {
+    pub use crate::scan::audit::AuditScan;
+    pub use crate::value::audit::{
+        AuditEntry, AuditFilter, AuditHead, AuditLevel, AuditReport, Origin, Transition,
+    };
+}
+
+/// A store's options as plain data, to be read from a file, and what is in force.
+///
+/// [`Builder::config`] takes a [`Config`](config::Config), [`Store::explain`] shows the options in
+/// force; `docs/configuration.md` has each of them.
+pub mod config {
+    pub use crate::store::config::{
+        Config, Explained, ExplainedOption, LimitsConfig, OptionSource, PolicyConfig, StoreConfig,
+    };
+}
+
+/// The longest key, name, answer and lease, and the other bounds that are fixed.
+pub mod limits {
+    pub use crate::claim::run::RUN_CEILING;
+    pub use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
+    pub use crate::value::attribution::ACTOR_BYTES_MAX;
+    pub use crate::value::fingerprint::{FINGERPRINT_PARTS_MAX, LABEL_BYTES_MAX};
+    pub use crate::value::key::KEY_BYTES_MAX;
+    pub use crate::value::namespace_id::NAME_BYTES_MAX;
+    pub use crate::value::policy::{LEASE_MIN, RESPONSE_BYTES_MAX, RETENTION_MAX};
+}
+
+/// Reports of what keeps a store in order: backups, restores, compaction, moves, salvage, surveys.
+pub mod maintenance {
+    pub use crate::store::maintenance::{BackupReport, CompactReport, MoveReport, VerifyReport};
+    pub use crate::store::survey::{Survey, SurveyedNamespace, SurveyedSegment};
+    pub use crate::value::progress::{Progress, ProgressUnit};
+    pub use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+}
+
+/// The numbers of a store: a snapshot, its text for Prometheus, adapters for other recorders.
+///
+/// [`Store::metrics`] takes a snapshot; `docs/metrics.md` lists every metric.
+pub mod metrics {
+    #[cfg(feature = "metrics")]
+    pub use crate::observe::metrics::Publisher;
+    pub use crate::observe::metrics::{
+        Distribution, Family, Indicators, MetricKind, MetricSource, Metrics, Series,
+        Value as MetricValue,
+    };
+    #[cfg(feature = "prometheus-client")]
+    pub use crate::store::collector::StoreCollector;
+}
+
+/// For tests of code that uses a store: a clock that is moved by hand, a log in memory.
+pub mod testing {
+    pub use crate::journal::log::memory_log::memory_log::MemoryLog;
+    pub use crate::runtime::manual_clock::ManualClock;
+}
 
 /// Compiles the examples of the README.
 #[doc = include_str!("../README.md")]

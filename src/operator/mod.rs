@@ -4,3 +4,8 @@
 
 pub(crate) mod operator;
 pub(crate) mod reconcile;
+
+pub use self::operator::Operator;
+pub use self::reconcile::{Reconciled, Reconciler};
+pub use crate::value::attribution::Attribution;
+pub use crate::value::insertion::Insertion;

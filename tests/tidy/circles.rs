@@ -109,11 +109,21 @@ fn told(imports: &Imports, together: &BTreeSet<&str>) -> Vec<String> {
     lines
 }
 
-/// Packages whose circles are not broken yet.
-const NOT_YET: &[&str] = &["hapax"];
+/// Folders whose circles are not broken yet.
+const NOT_YET: &[&str] = &[
+    "src/claim/",
+    "src/engine/",
+    "src/journal/",
+    "src/observe/metrics/",
+    "src/operator/",
+    "src/scan/",
+    "src/sim/",
+    "src/store/",
+];
 
-pub(crate) fn is_held(package: &str) -> bool {
-    !NOT_YET.contains(&package)
+/// Whether a circle through this file is a fault.
+pub(crate) fn is_held(file: &str) -> bool {
+    !NOT_YET.iter().any(|folder| file.starts_with(folder))
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn no_files_import_each_other_in_a_circle() {
             let lines = circle.len();
             let told = circle.join("\n    ");
             let fault = format!("{name}: a circle of {lines} imports\n    {told}");
-            if is_held(&name) {
+            if circle.iter().any(|tie| is_held(tie)) {
                 faults.push(fault);
             } else {
                 println!("{fault}");

@@ -63,7 +63,7 @@ pub(crate) fn salvage(
             is_whole: found.is_whole && !seed_is_lost,
             seed_is_lost,
             places,
-            ..Salvage::default()
+            ..SalvageReport::default()
         },
         now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
         hasher: Hasher128::new(random()?),

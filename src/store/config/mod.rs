@@ -1,5 +1,5 @@
 //! [`Config`]: the options of a store and the policies of its namespaces, as a file has them.
-//! What comes in: tables of any format that serde reads, and builders and policies to be explained.
+//! What comes in: tables of any format that serde reads, and the limits and policies that it explains.
 //! It knows no store that is open, and no log.
 
 mod config;

@@ -202,12 +202,12 @@ fn fragment(kind: &str, input: ParseStream<'_>) -> Result<TokenStream> {
 
 /// The variables in some parts.
 fn variables(parts: &[Part]) -> Vec<&str> {
-    let inside = |part| match part {
-        &Part::Variable(ref name, _) => vec![name.as_str()],
+    let inside = parts.iter().map(|part| match part {
+        Part::Variable(name, _) => vec![name.as_str()],
         Part::Group(_, parts) | Part::Repeat(parts, _) => variables(parts),
         Part::Token(_) => Vec::new(),
-    };
-    parts.iter().flat_map(inside).collect()
+    });
+    inside.flatten().collect()
 }
 
 fn written(body: &[Part], bound: &Bindings) -> TokenStream {
