@@ -52,13 +52,14 @@ pub mod fuzzing;
 #[cfg(feature = "sim")]
 pub mod sim;
 
-pub use claim::claim::{
-    BatchClaim, Claim, ClaimItem, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch,
-    Resolution,
-};
-pub use claim::lease::{Lease, LeaseError, Ticket};
+pub use claim::answer::{Completed, Failed, InProgress, Mismatch};
+pub use claim::claim::{BatchClaim, Claim};
+pub use claim::doubt::{Doubt, Resolution};
+pub use claim::lease::{Lease, LeaseError};
+pub use claim::options::{ClaimItem, ClaimOptions};
 pub use claim::pending::Pending;
 pub use claim::run::{Failure, Ran, Run, RunError, StoredValue};
+pub use claim::ticket::Ticket;
 #[cfg(feature = "json")]
 pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
 pub use observe::health::{Health, Trouble};

@@ -1,125 +1,16 @@
 //! [`Lease`]: the right, and the duty, to give a key its outcome.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
-use serde::{Deserialize, Serialize};
-
+use crate::claim::held::Held;
 use crate::claim::pending::Pending;
-use crate::engine::Engine;
-use crate::engine::call::claim::{Granted, Named};
-use crate::engine::namespaces::NamespaceCore;
-use crate::observe::trace::{Decision, Operation, Subject, decided};
+use crate::observe::trace::{Decision, Operation, decided};
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
-use crate::store::namespace::Home;
-use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::time::millis;
-
-/// A held key, without the duty to settle it.
-#[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) home: Arc<CachePadded<Home>>,
-    pub(crate) digest: Digest,
-    pub(crate) granted: Granted,
-}
-
-impl Held {
-    pub(crate) fn named(&self) -> Named<'_> {
-        Named {
-            namespace: self.namespace(),
-            digest: self.digest,
-            key: self.key(),
-        }
-    }
-
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.home.store.engine
-    }
-
-    pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
-        &self.home.core
-    }
-
-    pub(crate) fn key(&self) -> &[u8] {
-        &self.granted.key
-    }
-
-    fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
-        let acted = self.engine().act(self.named(), self.granted.token, command);
-        let failed = acted.as_ref().err().map(Error::kind);
-        decided(
-            command.name(),
-            || self.subject(),
-            || Decision {
-                warns: failed.is_some_and(is_lost) || matches!(command, Command::Doubt(_)),
-                ..self.decision(failed.map_or("ok", ErrorKind::name))
-            },
-        );
-        acted
-    }
-
-    fn subject(&self) -> Subject {
-        self.engine().subject(self.namespace(), self.key())
-    }
-
-    fn decision(&self, outcome: &'static str) -> Decision<'static> {
-        Decision {
-            outcome,
-            token: Some(self.granted.token),
-            attempt: Some(self.granted.attempt),
-            ..Decision::default()
-        }
-    }
-
-    /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
-    fn act_and_rest(&self, command: Command<'_>) -> Result<Option<u64>> {
-        self.act(command)
-            .map_err(|error| block_on(self.engine().refuse(error)))
-    }
-
-    fn is_sync(&self) -> bool {
-        self.engine().is_sync(self.namespace())
-    }
-
-    pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
-        let frame = self.act_and_rest(Command::Checkpoint(bytes))?;
-        block_on(self.engine().acknowledge(self.is_sync(), frame))
-    }
-
-    pub(crate) fn is_lost(&self) -> bool {
-        self.engine().is_lost(self.digest, self.granted.token)
-    }
-
-    async fn lost(self) {
-        poll_fn(|context| {
-            if self
-                .engine()
-                .watch_lost(self.digest, self.granted.token, context.waker())
-            {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
-    }
-
-    pub(crate) fn derived_key(&self, label: &str) -> String {
-        self.engine()
-            .derived_key(self.namespace().id, self.key(), label)
-    }
-}
-
-/// Whether a refusal says that somebody else has the key by now, or nobody.
-fn is_lost(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
-}
 
 /// The right, and the duty, to give a key its outcome.
 ///
@@ -362,30 +253,21 @@ impl Lease {
         Pending::new(self.held.clone().lost())
     }
 
-    /// Turns the lease into a ticket that another task, thread or later process can attach.
-    ///
-    /// The claim is made durable, so the ticket outlives this process. Nothing settles the key by
-    /// itself any more, but the lease goes on running.
-    ///
-    /// # Errors
-    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run
-    /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
-    /// ticket of it that is delivered again is good then.
-    pub fn detach(mut self) -> Result<Ticket, LeaseError> {
-        let frame = match self.held.act_and_rest(Command::Record) {
-            Ok(frame) => frame,
-            Err(error) => return Err(LeaseError::new(error, self)),
-        };
-        if let Err(error) = block_on(self.held.engine().acknowledge(self.held.is_sync(), frame)) {
-            return Err(LeaseError::new(error, self));
+    /// Waits for the acknowledgement of a command that was carried out.
+    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<(), LeaseError> {
+        let sync = self.held.is_sync();
+        let engine = self.held.engine();
+        if engine.is_acknowledged(sync, frame) {
+            return Ok(());
         }
+        let acknowledged = engine.acknowledge(sync, frame).await;
+        acknowledged.map_err(|error| LeaseError::new(error, self))
+    }
+
+    /// Nothing settles the key by itself any more: a ticket has taken the place of this lease.
+    pub(crate) fn disarm(mut self) {
         self.armed = false;
         self.held.engine().disarm(self.held.digest, self.token());
-        Ok(Ticket {
-            namespace: self.namespace().to_owned(),
-            key: self.key().to_vec(),
-            token: self.token(),
-        })
     }
 
     fn settle(self, command: Command<'_>) -> Result<(), LeaseError> {
@@ -560,35 +442,5 @@ impl std::error::Error for LeaseError {
 impl From<LeaseError> for Error {
     fn from(error: LeaseError) -> Self {
         error.error
-    }
-}
-
-/// A lease that was detached: what it takes to settle its key elsewhere or later.
-///
-/// It can be stored and sent; whoever has it can settle the key.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Ticket {
-    namespace: String,
-    key: Vec<u8>,
-    token: FencingToken,
-}
-
-impl Ticket {
-    /// The name of its namespace.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// The key.
-    #[must_use]
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The token of the lease.
-    #[must_use]
-    pub fn token(&self) -> FencingToken {
-        self.token
     }
 }

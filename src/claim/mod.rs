@@ -2,10 +2,17 @@
 //! What comes in: keys, options and outcomes of users; what goes on is plain values for the engine.
 //! It knows no journal and no shard, and it decides nothing.
 
+pub(crate) mod answer;
+pub(crate) mod calls;
 pub(crate) mod claim;
+pub(crate) mod decision;
+pub(crate) mod doubt;
+pub(crate) mod held;
 pub(crate) mod lease;
+pub(crate) mod options;
 pub(crate) mod pending;
 pub(crate) mod run;
-pub(crate) mod traced;
+pub(crate) mod settling;
+pub(crate) mod ticket;
 #[cfg(feature = "json")]
 pub(crate) mod typed;

@@ -4,8 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::claim::claim::{Claim, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch};
-use crate::claim::lease::{Held, Lease, LeaseError};
+use crate::claim::answer::{Completed, Failed, InProgress, Mismatch};
+use crate::claim::claim::Claim;
+use crate::claim::doubt::Doubt;
+use crate::claim::held::Held;
+use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::options::ClaimOptions;
 use crate::store::namespace::Namespace;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;

@@ -8,8 +8,11 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::claim::claim::{Claim, ClaimOptions, Completed, Doubt, Failed, InProgress, Mismatch};
+use crate::claim::answer::{Completed, Failed, InProgress, Mismatch};
+use crate::claim::claim::Claim;
+use crate::claim::doubt::Doubt;
 use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::options::ClaimOptions;
 use crate::claim::pending::Pending;
 use crate::claim::run::{Codec, Failure, Ran, Run, RunError};
 use crate::store::namespace::Namespace;

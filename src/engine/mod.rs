@@ -395,6 +395,21 @@ impl Engine {
         self.make_room().await
     }
 
+    /// Waits for the acknowledgement of a change that was carried out, or for what its refusal rests on.
+    pub(crate) async fn acknowledged<T>(
+        &self,
+        namespace: &NamespaceCore,
+        carried_out: Result<(T, Option<u64>)>,
+    ) -> Result<T> {
+        match carried_out {
+            Ok((value, frame)) => {
+                self.acknowledge(self.is_sync(namespace), frame).await?;
+                Ok(value)
+            }
+            Err(error) => Err(self.refuse(error).await),
+        }
+    }
+
     /// After a failed write nothing is acknowledged that is not on the medium, at any durability.
     fn check_written(&self, frame: u64) -> Result<()> {
         if self.journal.is_poisoned() && self.journal.durable() < frame {

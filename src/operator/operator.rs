@@ -3,20 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::claim::claim::{Doubt, Resolution};
-use crate::claim::traced::within_limit;
+use crate::claim::calls::Calls;
+use crate::claim::doubt::{Doubt, Resolution};
 use crate::engine::intervene::operate::Operation;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
 use crate::runtime::sync::block_on;
-use crate::store::namespace::Namespace;
-use crate::store::store::StoreInner;
+use crate::store::handle::{Homes, StoreInner};
+use crate::store::store::Store;
 use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
-use crate::value::key::check_key;
+use crate::value::key::{check_key, within_limit};
 
 /// What people and tools do to a store, each action under a name and a reason.
 ///
@@ -80,7 +80,7 @@ impl Operator {
     }
 
     fn settle(&self, doubt: &Doubt, resolution: &Resolution, force: bool) -> Result<()> {
-        if !std::ptr::eq(doubt.held.engine(), &*self.store.engine) {
+        if !doubt.is_of(&self.store.engine) {
             return Err(Error::invalid(
                 "the doubt is of another store than the operator: take both from one",
             ));
@@ -158,8 +158,7 @@ impl Operator {
         };
         let subject = || engine.subject(&core, key);
         decided(operation.name(), subject, decision);
-        let frame = ended.map_err(|error| block_on(engine.refuse(error)))?;
-        block_on(engine.acknowledge(engine.is_sync(&core), Some(frame)))
+        block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
     }
 
     /// Brings a key in with what is known of it: keys of another store, say, or of what did this work
@@ -250,19 +249,19 @@ impl Operator {
         }
     }
 
-    /// Removes a key, as [`Namespace::forget`] does. False when it was not there.
+    /// Removes a key, as [`Namespace::forget`](crate::Namespace::forget) does. False when it was not there.
     ///
     /// # Errors
-    /// As for [`Namespace::forget`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    /// As for [`Namespace::forget`](crate::Namespace::forget), and [`NoNamespace`](crate::ErrorKind::NoNamespace).
     pub fn forget(&self, namespace: &str, key: impl AsRef<[u8]>) -> Result<bool> {
         self.forget_as(namespace, key.as_ref(), None)
     }
 
     /// Removes a key also while it is in progress or in doubt under this token, as
-    /// [`Namespace::forget_forced`] does.
+    /// [`Namespace::forget_forced`](crate::Namespace::forget_forced) does.
     ///
     /// # Errors
-    /// As for [`Namespace::forget_forced`], and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    /// As for [`Namespace::forget_forced`](crate::Namespace::forget_forced), and [`NoNamespace`](crate::ErrorKind::NoNamespace).
     pub fn forget_forced(
         &self,
         namespace: &str,
@@ -274,7 +273,8 @@ impl Operator {
 
     fn forget_as(&self, namespace: &str, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
         let core = self.store.engine.existing(namespace)?;
-        Namespace::new(&self.store, &core).forget_by(key, force, Some(&self.by))
+        let calls = Calls::new(Homes::new(&self.store, &core));
+        calls.forget(key, force, Some(&self.by))
     }
 
     /// Lets a store that was salvaged with losses grant again, as
@@ -298,6 +298,14 @@ impl Operator {
             .map_or_else(|error| error.kind().name(), |()| "ok");
         accepted_salvage(self.by.actor(), outcome);
         accepted
+    }
+}
+
+impl Store {
+    /// What people and tools do to the store: each action under a name and a reason.
+    #[must_use]
+    pub fn operator(&self, by: Attribution) -> Operator {
+        Operator::new(self.inner(), by)
     }
 }
 

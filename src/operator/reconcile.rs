@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::claim::claim::{Doubt, Resolution};
+use crate::claim::doubt::{Doubt, Resolution};
 use crate::scan::doubts::DoubtScan;
 use crate::store::store::Store;
 use crate::value::error::{ErrorKind, Result};
@@ -172,6 +172,30 @@ impl Reconciler {
         let again_ms = now_ms.saturating_add(wait_ms);
         self.unknown
             .insert(doubt.token(), Asked { wait_ms, again_ms });
+    }
+}
+
+impl Store {
+    /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`
+    /// leaves a key in doubt.
+    ///
+    /// Meant to be called after open; [`reconciler`](Self::reconciler) goes on asking about what
+    /// stays unknown.
+    ///
+    /// # Errors
+    /// The first failure to resolve; doubts that were settled meanwhile are none.
+    pub fn reconcile(
+        &self,
+        settle: impl FnMut(&Doubt) -> Option<Resolution>,
+    ) -> Result<Reconciled> {
+        self.reconciler(Duration::ZERO, Duration::ZERO).step(settle)
+    }
+
+    /// Settles doubts over time: one that stays unknown is asked about again after `first`, then
+    /// after twice as long each time, up to `most`.
+    #[must_use]
+    pub fn reconciler(&self, first: Duration, most: Duration) -> Reconciler {
+        Reconciler::new(self.clone(), first, most)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::{Claim, ClaimOptions, Durability, Lease, Limits, Namespace, Policy, Store};
 

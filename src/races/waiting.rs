@@ -167,7 +167,7 @@ fn a_deadline_ends_a_wait() {
         let waits = {
             let space = space.clone();
             spawn(move || {
-                let engine = &space.store().engine;
+                let engine = space.homes().engine();
                 let key: Arc<[u8]> = Arc::from(*b"key");
                 let request = Request {
                     fingerprint: None,
@@ -178,7 +178,7 @@ fn a_deadline_ends_a_wait() {
                     keep_alive_ms: 0,
                 };
                 // The deadline may have passed before the wait is in line.
-                let named = engine.named(space.core(), &key);
+                let named = engine.named(space.homes().core(), &key);
                 let claim = engine.claim_until(named, &request, Some(1000));
                 block_on(claim).unwrap()
             })

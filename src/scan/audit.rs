@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::engine::audit::AuditCursor;
 use crate::journal::format::audit::entry::Facts;
 use crate::runtime::sync::block_on;
-use crate::store::store::StoreInner;
-use crate::value::audit::{AuditEntry, AuditFilter, Transition};
+use crate::store::handle::StoreInner;
+use crate::store::store::Store;
+use crate::value::audit::{AuditEntry, AuditFilter, AuditHead, AuditReport, Transition};
 use crate::value::error::Result;
 use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
@@ -122,6 +123,79 @@ impl Wanted {
             fingerprint: facts.fingerprint,
             outcome: facts.outcome,
         }
+    }
+}
+
+impl Store {
+    /// Goes through the audit log, oldest entry first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, ClaimOptions, Policy, Store};
+    /// use hapax::audit::{AuditFilter, AuditLevel};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once().audit(AuditLevel::Digests))?;
+    /// let options = ClaimOptions::new().actor("sender-3");
+    /// let Claim::Granted(lease) = mail.claim_with("user-7", options)? else { unreachable!() };
+    /// lease.complete("sent")?;
+    ///
+    /// let filter = AuditFilter::new().namespace("mail").key("user-7");
+    /// let entries: Vec<_> = store.audit(filter)?.collect::<hapax::Result<_>>()?;
+    /// assert_eq!(entries.len(), 2, "claimed and completed");
+    /// assert_eq!(entries[1].actor(), "sender-3");
+    /// println!("{}\n{}", entries[0], entries[1].to_json());
+    /// store.verify_audit()?;
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store is closed, or a namespace of the filter is not there
+    /// ([`NoNamespace`](crate::ErrorKind::NoNamespace)). Each item has its own result.
+    pub fn audit(&self, filter: AuditFilter) -> Result<AuditScan> {
+        AuditScan::new(Arc::clone(self.inner()), filter)
+    }
+
+    /// The last entry of the audit log: written down elsewhere, it shows later whether anything
+    /// before it was changed.
+    #[must_use]
+    pub fn audit_head(&self) -> AuditHead {
+        self.engine().audit_head()
+    }
+
+    /// What stands for a response or an error in the audit log of this store.
+    #[must_use]
+    pub fn outcome_digest(&self, outcome: impl AsRef<[u8]>) -> u128 {
+        self.engine().outcome_digest(outcome.as_ref())
+    }
+
+    /// Reads the whole audit log and checks its hash chain.
+    ///
+    /// # Errors
+    /// [`Damaged`](crate::ErrorKind::Damaged) with the place where it breaks.
+    pub fn verify_audit(&self) -> Result<AuditReport> {
+        self.verify_chain(None)
+    }
+
+    /// As [`verify_audit`](Self::verify_audit), against a head that was noted before: whoever
+    /// changed an entry up to it and made everything after it fit again is found too.
+    ///
+    /// # Errors
+    /// [`Damaged`](crate::ErrorKind::Damaged) with the place where it breaks, or where the noted entry is
+    /// missing or another one. A noted entry from before [`AuditReport::first`] has expired, or was
+    /// taken away, and tells nothing any more.
+    pub fn verify_audit_against(&self, noted: AuditHead) -> Result<AuditReport> {
+        self.verify_chain(Some(noted))
+    }
+
+    fn verify_chain(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
+        let engine = self.engine();
+        engine.check_alive()?;
+        engine.hold_pin();
+        let verified = engine.verify_audit(noted);
+        engine.release_pin();
+        verified
     }
 }
 

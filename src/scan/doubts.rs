@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::claim::claim::Doubt;
+use crate::claim::doubt::Doubt;
 use crate::engine::call::by_age::{Kind, Ranking};
+use crate::store::handle::{Homes, StoreInner};
 use crate::store::namespace::Namespace;
-use crate::store::store::StoreInner;
+use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::ScanPosition;
@@ -22,7 +23,7 @@ use crate::value::scan_position::ScanPosition;
 pub struct DoubtScan {
     store: Arc<StoreInner>,
     ranking: Ranking,
-    spaces: HashMap<NamespaceId, Namespace>,
+    homes: HashMap<NamespaceId, Homes>,
 }
 
 impl DoubtScan {
@@ -31,7 +32,7 @@ impl DoubtScan {
         Ok(Self {
             store: Arc::clone(store),
             ranking: Ranking::new(Kind::InDoubt, only),
-            spaces: HashMap::new(),
+            homes: HashMap::new(),
         })
     }
 
@@ -49,6 +50,64 @@ impl DoubtScan {
     }
 }
 
+impl Store {
+    /// The keys in doubt, of all namespaces, oldest first. All of them are held in memory:
+    /// [`doubts`](Self::doubts) gives them one by one.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from answering.
+    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
+        self.doubts()?.collect()
+    }
+
+    /// As [`in_doubt`](Self::in_doubt), one by one: the record of each is read when it is asked
+    /// for, so that the first few of very many are found as fast as a few.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let mail = store.namespace("mail", Policy::at_least_once())?;
+    /// for number in 0..100 {
+    ///     let Claim::Granted(lease) = mail.claim(format!("user-{number}"))? else { unreachable!() };
+    ///     lease.doubt("the provider timed out")?;
+    /// }
+    /// let mut doubts = store.doubts()?;
+    /// for doubt in doubts.by_ref().take(10) {
+    ///     println!("{:?}", doubt?);
+    /// }
+    /// let reached = doubts.reached().expect("ten were met");
+    /// assert_eq!(store.doubts()?.after(reached).count(), 90);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn doubts(&self) -> Result<DoubtScan> {
+        DoubtScan::new(self.inner(), None)
+    }
+}
+
+impl Namespace {
+    /// The keys in doubt, oldest first.
+    ///
+    /// # Errors
+    /// As for [`claim`](Self::claim).
+    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
+        self.doubts()?.collect()
+    }
+
+    /// As [`in_doubt`](Self::in_doubt), one by one: see [`Store::doubts`](crate::Store::doubts).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn doubts(&self) -> Result<DoubtScan> {
+        DoubtScan::new(self.homes().store(), Some(self.homes().core().id))
+    }
+}
+
 impl Iterator for DoubtScan {
     type Item = Result<Doubt>;
 
@@ -56,9 +115,9 @@ impl Iterator for DoubtScan {
         let engine = &self.store.engine;
         let told = engine.next_told(&mut self.ranking, |ranked| engine.ranked_doubt(ranked))?;
         Some(told.map(|(core, record, alive)| {
-            let space = self.spaces.entry(core.id);
-            let space = space.or_insert_with(|| Namespace::new(&self.store, &core));
-            space.doubt(record, alive, false)
+            let homes = self.homes.entry(core.id);
+            let homes = homes.or_insert_with(|| Homes::new(&self.store, &core));
+            Doubt::of(homes, record, alive, false)
         }))
     }
 }

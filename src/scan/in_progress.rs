@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::call::by_age::{Kind, Ranking};
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
+use crate::store::namespace::Namespace;
+use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
 use crate::value::namespace_id::NamespaceId;
@@ -42,6 +44,27 @@ impl InProgressScan {
     #[must_use]
     pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()
+    }
+}
+
+impl Store {
+    /// Goes through the keys that somebody runs, the longest-running first, and copies one at a
+    /// time. Keys in doubt are none of them: those are [`doubts`](Self::doubts).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn running(&self) -> Result<InProgressScan> {
+        InProgressScan::new(self.inner(), None)
+    }
+}
+
+impl Namespace {
+    /// Goes through the keys that somebody runs: see [`Store::running`](crate::Store::running).
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn running(&self) -> Result<InProgressScan> {
+        InProgressScan::new(self.homes().store(), Some(self.homes().core().id))
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::call::inspect::ScanCursor;
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
+use crate::store::namespace::Namespace;
+use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
@@ -135,6 +137,34 @@ impl Scan {
         self.found
             .extend(running.into_iter().filter(|info| filter.passes(info)));
         Ok(true)
+    }
+}
+
+impl Store {
+    /// Goes through the keys of all namespaces that pass a filter.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
+        Scan::new(Arc::clone(self.inner()), None, filter)
+    }
+}
+
+impl Namespace {
+    /// Goes through the keys of the namespace that pass a filter, oldest record first, then the
+    /// ones in progress.
+    ///
+    /// A key that does not change meanwhile is met exactly once; one that does may be met in
+    /// either state. Compaction waits while the scan is alive.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
+        Scan::new(
+            Arc::clone(self.homes().store()),
+            Some(self.homes().core().id),
+            filter,
+        )
     }
 }
 

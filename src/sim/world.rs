@@ -17,7 +17,8 @@ use crate::sim::log::{End, FaultyLog};
 use crate::sim::report::Report;
 use crate::sim::seeds::OnPanic;
 use crate::sim::settings::Settings;
-use crate::store::builder::{Builder, Place};
+use crate::store::builder::Builder;
+use crate::store::location::Location;
 use crate::store::store::Store;
 use crate::value::error::{ErrorKind, Result};
 
@@ -162,7 +163,7 @@ where
     }
 
     fn builder(&mut self) -> Builder {
-        let place = Place::Simulated(Arc::new(self.log.session()), self.random.u64(..));
+        let place = Location::Simulated(Arc::new(self.log.session()), self.random.u64(..));
         let builder = Builder::new(place).clock(&self.shared.clock);
         (self.settings.builder)(builder.shards(4).segment_frames(16))
     }

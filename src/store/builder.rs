@@ -1,47 +1,36 @@
 //! [`Builder`]: how a store is opened.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::directory_options::DirectoryOptions;
-use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::journal::log::memory_log::memory_log::MemoryLog;
 use crate::journal::log::open_log::OpenLog;
-use crate::journal::log::raw_store::RawStore;
-use crate::journal::log::read_only_log::ReadOnlyLog;
 use crate::runtime::clock::Clock;
 use crate::runtime::manual_clock::ManualClock;
 #[cfg(feature = "sim")]
 use crate::runtime::sync::Drive;
 use crate::store::config::{Config, LimitsConfig, StoreConfig};
-use crate::store::store::{Store, StoreInner};
+use crate::store::handle::StoreInner;
+use crate::store::location::{Location, open_log, open_to_read};
+use crate::store::store::Store;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::fencing_token::COUNTER_END;
 use crate::value::limits::Limits;
 use crate::value::log_kind::LogKind;
 
 /// Shards of the key space.
 const SHARDS: usize = 256;
 
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    Directory(PathBuf),
-    /// Whether nothing survives the store: a log that the caller keeps does.
-    Memory(MemoryLog, bool),
-    /// A log that a simulation made, and what to draw secrets from.
-    #[cfg(feature = "sim")]
-    Simulated(Arc<dyn Log>, u64),
-}
-
 /// How a store is opened.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    place: Place,
+    location: Location,
     clock: Option<ManualClock>,
     durability: Durability,
     log_kind: Option<LogKind>,
@@ -62,10 +51,35 @@ pub struct Builder {
 /// How far the wall clock may be past the last time that the store saw, if not said otherwise.
 const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+impl Store {
+    /// Opens the store in a directory, and makes it if there is none. Every change is durable
+    /// before it is acknowledged ([`Durability::Sync`](crate::Durability::Sync)).
+    ///
+    /// # Errors
+    /// [`Locked`](ErrorKind::Locked) while another handle has it open,
+    /// [`NotAStore`](ErrorKind::NotAStore) for a directory of something else,
+    /// [`Damaged`](ErrorKind::Damaged), [`Unsupported`](ErrorKind::Unsupported),
+    /// [`ClockJump`](ErrorKind::ClockJump), [`AtCapacity`](ErrorKind::AtCapacity) for a full disk,
+    /// [`Io`](ErrorKind::Io).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// Opens a store with other options than the defaults.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder::new(Location::Directory(path.as_ref().to_owned()))
+    }
+
+    /// A store of which nothing survives; for tests, and where that is enough.
+    pub fn in_memory() -> Builder {
+        Builder::new(Location::Memory(MemoryLog::new(), true))
+    }
+}
+
 impl Builder {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(location: Location) -> Self {
         Self {
-            place,
+            location,
             clock: None,
             durability: Durability::Sync,
             log_kind: None,
@@ -195,7 +209,7 @@ impl Builder {
 
     /// Keeps the log of an in-memory store where the caller can crash and reopen it.
     pub fn log(mut self, log: &MemoryLog) -> Self {
-        self.place = Place::Memory(log.clone(), false);
+        self.location = Location::Memory(log.clone(), false);
         self
     }
 
@@ -290,13 +304,13 @@ impl Builder {
     pub fn open(self) -> Result<Store> {
         self.check()?;
         let mut on_disk = None;
-        let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.place {
-            Place::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
-            Place::Directory(path) => {
+        let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.location {
+            Location::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
+            Location::Directory(path) => {
                 let found = self.open_directory(path)?;
                 (Arc::clone(&on_disk.insert(found).log), false)
             }
-            Place::Memory(log, ephemeral) => {
+            Location::Memory(log, ephemeral) => {
                 let session = log.session().map_err(|_| {
                     Error::new(
                         ErrorKind::Locked,
@@ -306,12 +320,12 @@ impl Builder {
                 (Arc::new(session), *ephemeral)
             }
             #[cfg(feature = "sim")]
-            Place::Simulated(log, _) => (Arc::clone(log), false),
+            Location::Simulated(log, _) => (Arc::clone(log), false),
         };
         let clock = self.clock.map_or_else(Clock::system, Clock::Manual);
-        let (drive, secrets) = match &self.place {
+        let (drive, secrets) = match &self.location {
             #[cfg(feature = "sim")]
-            Place::Simulated(_, seed) => (Drive::Steps, Some(*seed)),
+            Location::Simulated(_, seed) => (Drive::Steps, Some(*seed)),
             _ => (clock.drive(), None),
         };
         let options = EngineOptions {
@@ -348,8 +362,7 @@ impl Builder {
     }
 
     fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
-        let log = ReadOnlyLog::open(path, self.wait_for_lock);
-        let log = log.map_err(|failure| explain(path, failure))?;
+        let log = open_to_read(path, self.wait_for_lock)?;
         self.check_kind(path, log.kind())?;
         Ok(Arc::new(log))
     }
@@ -373,76 +386,19 @@ impl Builder {
         if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
-        if self.first_counter >= crate::value::fencing_token::COUNTER_END {
+        if self.first_counter >= COUNTER_END {
             return Err(Error::invalid("the counter of a token has 32 bits"));
         }
-        if self.log_kind.is_some() && !matches!(self.place, Place::Directory(_)) {
+        if self.log_kind.is_some() && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory has no kind of log: name none",
             ));
         }
-        if self.read_only && !matches!(self.place, Place::Directory(_)) {
+        if self.read_only && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory holds nothing before it is opened to write: open it without read_only()",
             ));
         }
         Ok(())
-    }
-}
-
-/// Opens the log in a directory; one in a new directory is of the kind `new`.
-pub(crate) fn open_log(
-    path: &Path,
-    create: bool,
-    wait_for_lock: Duration,
-    new: Option<LogKind>,
-) -> Result<OpenLog> {
-    let options = DirectoryOptions {
-        create,
-        wait_for_lock,
-        making: None,
-    };
-    OpenLog::open(path, options, new).map_err(|failure| explain(path, failure))
-}
-
-/// Makes a log in a new or empty directory. Until its manifest is written, the directory says that
-/// `making` was cut short there: "a restore", for example.
-pub(crate) fn make_log(path: &Path, kind: LogKind, making: &'static str) -> Result<OpenLog> {
-    let options = DirectoryOptions {
-        create: true,
-        wait_for_lock: Duration::ZERO,
-        making: Some(making),
-    };
-    OpenLog::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
-}
-
-/// Opens what is left of a store, to read it and no more.
-pub(crate) fn open_remains(path: &Path) -> Result<RawStore> {
-    RawStore::open(path).map_err(|failure| explain(path, failure))
-}
-
-/// Looks at a store beside whoever has it open.
-pub(crate) fn beside(path: &Path) -> Result<RawStore> {
-    RawStore::beside(path).map_err(|failure| explain(path, failure))
-}
-
-fn explain(path: &Path, failure: OpenFailure) -> Error {
-    match failure {
-        OpenFailure::Locked(holder) => {
-            Error::new(ErrorKind::Locked, holder.explain(path.display()))
-        }
-        OpenFailure::BeingRead => Error::new(
-            ErrorKind::Locked,
-            format!(
-                "another process has {} open to read it, through an earlier version of hapax: wait until it is done, or with wait_for_lock()",
-                path.display()
-            ),
-        ),
-        OpenFailure::NotAStore(reason) => Error::new(
-            ErrorKind::NotAStore,
-            format!("{reason}: name the directory of a store, or a new one"),
-        ),
-        OpenFailure::CutShort(text) => Error::new(ErrorKind::NotAStore, text),
-        OpenFailure::Io(error) => Error::io(&format!("opening {}", path.display()), error),
     }
 }

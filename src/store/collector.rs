@@ -8,7 +8,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::observe::metrics::{Distribution, Family, MetricKind, Value};
-use crate::store::store::{Store, StoreInner};
+use crate::store::handle::StoreInner;
+use crate::store::store::Store;
 
 /// A store as a collector of a registry of
 /// [`prometheus-client`](https://docs.rs/prometheus-client) (feature `prometheus-client`): each

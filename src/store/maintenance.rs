@@ -8,43 +8,14 @@ use crate::engine::upkeep::backup;
 use crate::engine::upkeep::backup::BackedUp;
 use crate::engine::upkeep::{moving, salvage};
 use crate::journal::log::contract::Log;
-use crate::store::builder::{make_log, open_log, open_remains};
+use crate::store::location::{make_log, open_log, open_remains};
 use crate::store::store::Store;
-use crate::store::survey::Survey;
 use crate::value::error::{Error, Result};
 use crate::value::log_kind::LogKind;
 use crate::value::progress::{Meter, Progress, ProgressUnit};
 use crate::value::salvage_report::{SalvageOptions, SalvageReport};
 
 impl Store {
-    /// Looks at a store without opening it: beside whoever has it open, and without a lock.
-    ///
-    /// It reads what the store says of itself in its small files, and counts its segments; no
-    /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
-    /// may be of moments close to each other.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use hapax::Store;
-    ///
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # let path = dir.path().join("dedup");
-    /// let store = Store::open(&path)?;
-    /// let survey = Store::survey(&path)?;
-    /// println!("{survey}");
-    /// assert_eq!(survey.epoch(), 1);
-    /// # Ok::<(), hapax::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`NotAStore`](crate::ErrorKind::NotAStore) where there is none, [`Damaged`](crate::ErrorKind::Damaged) for
-    /// a manifest or marks that cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported),
-    /// [`Io`](crate::ErrorKind::Io).
-    pub fn survey(path: impl AsRef<Path>) -> Result<Survey> {
-        Survey::take(path.as_ref())
-    }
-
     /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
     /// ahead, so that none that the original has granted since the backup is granted again.
     ///

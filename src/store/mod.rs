@@ -6,6 +6,9 @@ pub(crate) mod builder;
 #[cfg(feature = "prometheus-client")]
 pub(crate) mod collector;
 pub(crate) mod config;
+pub(crate) mod configure;
+pub(crate) mod handle;
+pub(crate) mod location;
 pub(crate) mod maintenance;
 pub(crate) mod namespace;
 pub(crate) mod store;

@@ -9,7 +9,8 @@ use crate::engine::upkeep::recovery::identity::lost_manifest;
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::raw_store::RawStore;
-use crate::store::builder::beside;
+use crate::store::location::beside;
+use crate::store::store::Store;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::hex::hex;
 use crate::value::log_kind::LogKind;
@@ -59,8 +60,38 @@ pub struct Survey {
     free_bytes: u64,
 }
 
+impl Store {
+    /// Looks at a store without opening it: beside whoever has it open, and without a lock.
+    ///
+    /// It reads what the store says of itself in its small files, and counts its segments; no
+    /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
+    /// may be of moments close to each other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Store;
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("dedup");
+    /// let store = Store::open(&path)?;
+    /// let survey = Store::survey(&path)?;
+    /// println!("{survey}");
+    /// assert_eq!(survey.epoch(), 1);
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) where there is none, [`Damaged`](crate::ErrorKind::Damaged) for
+    /// a manifest or marks that cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`Io`](crate::ErrorKind::Io).
+    pub fn survey(path: impl AsRef<Path>) -> Result<Survey> {
+        Survey::take(path.as_ref())
+    }
+}
+
 impl Survey {
-    pub(crate) fn take(path: &Path) -> Result<Self> {
+    fn take(path: &Path) -> Result<Self> {
         let remains = beside(path)?;
         let directory = &remains.directory;
         let read = directory.read_manifest();

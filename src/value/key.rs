@@ -98,6 +98,11 @@ impl fmt::Debug for Key {
     }
 }
 
+/// As much of a key as any key may have: one that is longer is refused, and costs no more.
+pub(crate) fn within_limit(key: &[u8]) -> &[u8] {
+    key.get(..KEY_BYTES_MAX).unwrap_or(key)
+}
+
 pub(crate) fn check_key(key: &[u8], limit: usize) -> Result<()> {
     if key.is_empty() {
         return Err(Error::invalid(

@@ -109,11 +109,14 @@ fn told(imports: &Imports, together: &BTreeSet<&str>) -> Vec<String> {
     lines
 }
 
-/// Folders whose circles are not broken yet.
+/// Folders and files whose circles are not broken yet.
 const NOT_YET: &[&str] = &[
     "src/claim/",
     "src/engine/",
-    "src/journal/",
+    "src/journal/mod.rs",
+    "src/journal/read.rs",
+    "src/journal/wait.rs",
+    "src/journal/writer.rs",
     "src/observe/metrics/",
     "src/operator/",
     "src/scan/",
@@ -123,7 +126,7 @@ const NOT_YET: &[&str] = &[
 
 /// Whether a circle through this file is a fault.
 pub(crate) fn is_held(file: &str) -> bool {
-    !NOT_YET.iter().any(|folder| file.starts_with(folder))
+    !NOT_YET.iter().any(|place| file.starts_with(place))
 }
 
 #[test]

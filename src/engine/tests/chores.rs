@@ -20,7 +20,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::observe::health::Trouble;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::audit::AuditLevel;
 use crate::{

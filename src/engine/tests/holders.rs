@@ -28,7 +28,7 @@ impl World {
         let builder = Store::in_memory().log(&MemoryLog::new()).clock(&clock);
         let store = builder.open().unwrap();
         let work = store.namespace("work", policy).unwrap();
-        let core = Arc::clone(work.core());
+        let core = Arc::clone(work.homes().core());
         Self { store, clock, core }
     }
 

@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::patience::LOOK_MS_MAX;
-use crate::store::store::StoreInner;
+use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::error::Result;
 use crate::{Claim, Durability, ErrorKind, Limits, Namespace, Policy, Store};

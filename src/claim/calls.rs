@@ -1,0 +1,355 @@
+//! [`Calls`]: the calls on the keys of one namespace. Each is checked, carried out, counted once however
+//! it ends, and told to whoever traces the store.
+
+use crate::claim::claim::{BatchClaim, Claim};
+use crate::claim::decision::{of_all, of_claim, of_forgotten, of_insertion, of_item, outcome};
+use crate::claim::doubt::Doubt;
+use crate::claim::options::{ClaimItem, ClaimOptions};
+use crate::claim::pending::Pending;
+use crate::engine::call::batch::BatchItem;
+use crate::engine::call::claim::{Answer, Named};
+use crate::observe::claim_outcome::ClaimOutcome;
+use crate::observe::trace::{Batch, Operation, Subject, decided};
+use crate::runtime::sync::block_on;
+use crate::state::request::Request;
+use crate::store::handle::Homes;
+use crate::value::attribution::Attribution;
+use crate::value::digest::Digest;
+use crate::value::error::{Error, Result};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key::{check_key, within_limit};
+use crate::value::key_info::KeyInfo;
+
+/// The calls on the keys of one namespace. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    homes: Homes,
+}
+
+impl Calls {
+    pub(crate) fn new(homes: Homes) -> Self {
+        Self { homes }
+    }
+
+    pub(crate) fn homes(&self) -> &Homes {
+        &self.homes
+    }
+
+    pub(crate) fn claim(&self, key: &[u8], options: ClaimOptions) -> Result<Claim> {
+        Operation::begin("claim", || self.subject(key)).run(|| {
+            let wait = options.wait;
+            let answered = self.prepare(key, options).and_then(|request| {
+                let named = self.named(key);
+                let answer = self.homes.engine().claim_blocking(named, &request, wait)?;
+                Ok((named.digest, answer))
+            });
+            self.claimed(key, answered)
+        })
+    }
+
+    /// As [`claim`](Self::claim); the claim is made when the future is first polled.
+    pub(crate) fn claim_async(&self, key: &[u8], options: ClaimOptions) -> Pending<Result<Claim>> {
+        let operation = Operation::begin("claim", || self.subject(key));
+        let wait = options.wait;
+        let prepared = self.prepare(key, options);
+        let key = Box::<[u8]>::from(within_limit(key));
+        let unanswered = Unanswered::new(self, 1);
+        Pending::new(operation.follow(async move {
+            let calls = unanswered.calls();
+            let answered = match prepared {
+                Ok(request) => {
+                    let named = calls.named(&key);
+                    let answer = calls.homes.engine().claim(named, &request, wait).await;
+                    answer.map(|answer| (named.digest, answer))
+                }
+                Err(refused) => Err(refused),
+            };
+            unanswered.end(|calls| calls.claimed(&key, answered))
+        }))
+    }
+
+    /// Tells and counts the answer to a claim; what is no error the engine has counted.
+    fn claimed(&self, key: &[u8], answered: Result<(Digest, Answer)>) -> Result<Claim> {
+        let claimed = answered.map(|(digest, answer)| Claim::of(&self.homes, digest, answer));
+        decided("claim", || self.subject(key), || of_claim(&claimed));
+        self.count_failed(1, claimed)
+    }
+
+    pub(crate) fn claim_many<I: Into<ClaimItem>>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<BatchClaim>> {
+        let items = self.prepare_many(items);
+        let batch = Batch::begin("claim_many", self.name());
+        batch.run(|| block_on(self.claim_prepared(&batch, items, true)))
+    }
+
+    /// As [`claim_many`](Self::claim_many); the claims are made when the future is first polled.
+    pub(crate) fn claim_many_async<I: Into<ClaimItem>>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+    ) -> Pending<Result<Vec<BatchClaim>>> {
+        let items = self.prepare_many(items);
+        let unanswered = Unanswered::new(self, items.as_ref().map_or(1, Vec::len));
+        let batch = Batch::begin("claim_many", self.name());
+        let within = batch.clone();
+        Pending::new(batch.follow(async move {
+            let calls = unanswered.calls();
+            let claimed = calls.claim_prepared(&within, items, false).await;
+            unanswered.end(|_| claimed)
+        }))
+    }
+
+    async fn claim_prepared(
+        &self,
+        batch: &Batch,
+        items: Result<Vec<BatchItem>>,
+        may_block: bool,
+    ) -> Result<Vec<BatchClaim>> {
+        let claims = items.as_ref().map_or(1, Vec::len);
+        let (keys, claimed) = match items {
+            Ok(items) => {
+                let keys = self.keys_to_show(&items);
+                let engine = self.homes.engine();
+                let answers = engine.claim_many(self.homes.core(), &items, may_block);
+                let claimed = answers.await.map(|answers| {
+                    let answered = items.iter().zip(answers);
+                    answered
+                        .map(|(item, answer)| BatchClaim::of(&self.homes, item.digest, answer))
+                        .collect::<Vec<_>>()
+                });
+                (keys, claimed)
+            }
+            Err(refused) => (Vec::new(), Err(refused)),
+        };
+        let items = claimed.iter().flatten();
+        for (key, claimed) in keys.iter().zip(items.clone()) {
+            decided("claim_many", || key.clone(), || of_item(claimed));
+        }
+        let outcomes = || items.map(|item| of_item(item).outcome);
+        batch.end(of_all(&claimed), outcomes);
+        self.count_failed(claims, claimed)
+    }
+
+    /// The keys of a batch, where somebody wants to see what comes of them.
+    fn keys_to_show(&self, items: &[BatchItem]) -> Vec<Subject> {
+        if !Operation::is_wanted() {
+            return Vec::new();
+        }
+        items.iter().map(|item| self.subject(&item.key)).collect()
+    }
+
+    pub(crate) fn insert(&self, key: &[u8]) -> Result<bool> {
+        Operation::begin("insert", || self.subject(key)).run(|| {
+            let checked = self.check_key(key);
+            let inserted =
+                checked.and_then(|()| self.homes.engine().insert_blocking(self.named(key)));
+            self.inserted(key, inserted)
+        })
+    }
+
+    /// Tells and counts what an insert came to; what is no error the engine has counted.
+    fn inserted(&self, key: &[u8], inserted: Result<ClaimOutcome>) -> Result<bool> {
+        let decision = || outcome(of_insertion(&inserted));
+        decided("insert", || self.subject(key), decision);
+        let inserted = self.count_failed(1, inserted)?;
+        Ok(inserted == ClaimOutcome::Granted)
+    }
+
+    pub(crate) fn insert_many<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Result<bool>>> {
+        let keys = self.own_keys(keys);
+        let batch = Batch::begin("insert_many", self.name());
+        batch.run(|| block_on(self.insert_owned(&batch, keys)))
+    }
+
+    /// As [`insert_many`](Self::insert_many); keys are marked when the future is first polled.
+    pub(crate) fn insert_many_async<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Pending<Result<Vec<Result<bool>>>> {
+        let keys = self.own_keys(keys);
+        let unanswered = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
+        let batch = Batch::begin("insert_many", self.name());
+        let within = batch.clone();
+        Pending::new(batch.follow(async move {
+            let calls = unanswered.calls();
+            let inserted = calls.insert_owned(&within, keys).await;
+            unanswered.end(|_| inserted)
+        }))
+    }
+
+    async fn insert_owned(
+        &self,
+        batch: &Batch,
+        keys: Result<Vec<Box<[u8]>>>,
+    ) -> Result<Vec<Result<bool>>> {
+        let inserts = keys.as_ref().map_or(1, Vec::len);
+        let inserted = match keys {
+            Ok(keys) => {
+                let engine = self.homes.engine();
+                let inserted = engine.insert_many(self.homes.core(), &keys).await;
+                for (key, of) in keys.iter().zip(inserted.iter().flatten()) {
+                    let decision = || outcome(of_insertion(of));
+                    decided("insert_many", || self.subject(key), decision);
+                }
+                inserted
+            }
+            Err(refused) => Err(refused),
+        };
+        let outcomes = || inserted.iter().flatten().map(of_insertion);
+        batch.end(of_all(&inserted), outcomes);
+        let is_new = |of: Result<ClaimOutcome>| Ok(of? == ClaimOutcome::Granted);
+        let inserted = self.count_failed(inserts, inserted)?;
+        Ok(inserted.into_iter().map(is_new).collect())
+    }
+
+    pub(crate) async fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.check_key(key)?;
+        self.homes.engine().contains(self.named(key)).await
+    }
+
+    pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<KeyInfo>> {
+        self.check_key(key)?;
+        self.homes.engine().get(self.named(key)).await
+    }
+
+    pub(crate) async fn doubt_of(&self, key: &[u8]) -> Result<Option<Doubt>> {
+        self.check_key(key)?;
+        let found = self.homes.engine().doubt_of(self.named(key)).await?;
+        Ok(found.map(|(record, alive)| Doubt::of(&self.homes, record, alive, false)))
+    }
+
+    pub(crate) fn forget(
+        &self,
+        key: &[u8],
+        force: Option<FencingToken>,
+        by: Option<&Attribution>,
+    ) -> Result<bool> {
+        let engine = self.homes.engine();
+        block_on(engine.acknowledged(self.homes.core(), self.remove(key, force, by)))
+    }
+
+    /// As [`forget`](Self::forget); it takes effect at once.
+    pub(crate) fn forget_async(&self, key: &[u8]) -> Pending<Result<bool>> {
+        let removed = self.remove(key, None, None);
+        let homes = self.homes.clone();
+        Pending::new(async move { homes.engine().acknowledged(homes.core(), removed).await })
+    }
+
+    /// Removes a key; what is left is to wait for the acknowledgement.
+    fn remove(
+        &self,
+        key: &[u8],
+        force: Option<FencingToken>,
+        by: Option<&Attribution>,
+    ) -> Result<(bool, Option<u64>)> {
+        self.check_key(key)?;
+        let forgotten = self.homes.engine().forget(self.named(key), force, by);
+        let decision = || of_forgotten(&forgotten, force, by);
+        decided("forget", || self.subject(key), decision);
+        forgotten
+    }
+
+    fn name(&self) -> &str {
+        &self.homes.core().name
+    }
+
+    fn named<'a>(&'a self, key: &'a [u8]) -> Named<'a> {
+        self.homes.engine().named(self.homes.core(), key)
+    }
+
+    fn subject(&self, key: &[u8]) -> Subject {
+        self.homes
+            .engine()
+            .subject(self.homes.core(), within_limit(key))
+    }
+
+    /// Counts claims that have ended in an error; the others the engine has counted.
+    fn count_failed<T>(&self, claims: usize, answered: Result<T>) -> Result<T> {
+        if let Err(error) = &answered {
+            let engine = self.homes.engine();
+            engine.count_errors(self.homes.core(), claims, error.kind());
+        }
+        answered
+    }
+
+    fn check_key(&self, key: &[u8]) -> Result<()> {
+        check_key(key, self.homes.engine().options.limits.key_bytes)
+    }
+
+    /// A key for a future to own.
+    pub(crate) fn own_key(&self, key: &[u8]) -> Result<Box<[u8]>> {
+        self.check_key(key)?;
+        Ok(key.into())
+    }
+
+    fn own_keys<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Vec<Box<[u8]>>> {
+        let engine = self.homes.engine();
+        engine.gather(keys, |_, key| self.own_key(key.as_ref()))
+    }
+
+    fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
+        self.check_key(key)?;
+        let limits = &self.homes.engine().options.limits;
+        options.into_request(&self.homes.core().policy, limits.metadata_bytes)
+    }
+
+    fn prepare_many<I: Into<ClaimItem>>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<BatchItem>> {
+        self.homes.engine().gather(items, |index, item| {
+            let item: ClaimItem = item.into();
+            let prepared = self.prepare(&item.key, item.options);
+            let request = prepared.map_err(|error| {
+                Error::new(error.kind(), format!("item {index} of the batch: {error}"))
+            })?;
+            Ok(BatchItem {
+                digest: self.named(&item.key).digest,
+                key: item.key,
+                request,
+            })
+        })
+    }
+}
+
+/// Claims of a future that have not been answered. Dropped, they count as given up.
+struct Unanswered {
+    calls: Calls,
+    claims: usize,
+}
+
+impl Unanswered {
+    fn new(calls: &Calls, claims: usize) -> Self {
+        Self {
+            calls: calls.clone(),
+            claims,
+        }
+    }
+
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// They have been answered, or have ended in an error: `count` counts which.
+    fn end<T>(mut self, count: impl FnOnce(&Calls) -> T) -> T {
+        self.claims = 0;
+        count(&self.calls)
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let homes = &self.calls.homes;
+        let abandoned = ClaimOutcome::Abandoned;
+        homes
+            .engine()
+            .count_unanswered(homes.core(), self.claims, abandoned);
+    }
+}

@@ -1,0 +1,242 @@
+//! [`Doubt`]: a key of which nobody knows whether its effect happened, and how that is settled.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claim::held::Held;
+use crate::claim::pending::Pending;
+use crate::engine::Engine;
+use crate::engine::call::claim::Granted;
+use crate::engine::intervene::doubt::Settlement;
+use crate::observe::trace::{Decision, decided};
+use crate::runtime::sync::block_on;
+use crate::store::handle::Homes;
+use crate::value::attribution::Attribution;
+use crate::value::error::Result;
+use crate::value::fencing_token::FencingToken;
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key_digest::KeyDigest;
+use crate::value::record::Record;
+
+/// Nobody knows whether the key's effect happened.
+#[derive(Clone)]
+pub struct Doubt {
+    held: Held,
+    record: Arc<Record>,
+    holder_alive: bool,
+    compared: bool,
+}
+
+/// How a doubt is settled.
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a doubt is settled in one of these ways"
+)]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    /// The effect happened; this is the response.
+    Happened(Vec<u8>),
+    /// It failed for good; this is the error.
+    Failed(Vec<u8>),
+    /// It never happened: the key can be claimed again.
+    NeverHappened,
+}
+
+impl Doubt {
+    pub(crate) fn of(
+        homes: &Homes,
+        record: Arc<Record>,
+        holder_alive: bool,
+        compared: bool,
+    ) -> Self {
+        let record = record.into_doubt();
+        let granted = Granted {
+            key: Arc::clone(&record.key),
+            token: record.head.token,
+            attempt: record.head.attempt,
+            checkpoint: record.body.clone(),
+            reason: record.reason.clone(),
+            first_claimed_at: record.head.first_claimed_at,
+            rests_on: None,
+            undelivered: false,
+        };
+        let digest = homes.engine().digest(homes.core(), &record.key);
+        Self {
+            held: Held::new(homes, digest, granted),
+            record,
+            holder_alive,
+            compared,
+        }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.held.key()
+    }
+
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.held.namespace().name
+    }
+
+    /// What stands for the key in logs and audits.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        let engine = self.held.engine();
+        engine
+            .seeded
+            .key_digest(self.held.namespace().id, self.key())
+    }
+
+    /// The token of the holder that left the doubt.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.record.head.token
+    }
+
+    /// Which attempt left it.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.record.head.attempt
+    }
+
+    /// Why it is in doubt: what the holder said, or that it dropped its lease, let it lapse, or ended
+    /// with its process.
+    #[must_use]
+    pub fn reason(&self) -> &[u8] {
+        &self.record.reason
+    }
+
+    /// The metadata of the first claim of the request.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        &self.record.metadata
+    }
+
+    /// The last checkpoint; empty when there was none.
+    #[must_use]
+    pub fn checkpoint(&self) -> &[u8] {
+        &self.record.body
+    }
+
+    /// The fingerprint of the request that ran.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.record.fingerprint.as_ref()
+    }
+
+    /// Store time of the last thing that is known of it, in seconds since 1970.
+    #[must_use]
+    pub fn since(&self) -> u64 {
+        u64::from(self.record.head.recorded_at)
+    }
+
+    /// Whether the holder's lease is still there in this process, so that the effect may yet come.
+    #[must_use]
+    pub fn holder_alive(&self) -> bool {
+        self.holder_alive
+    }
+
+    /// Whether the fingerprints were compared, and found the same.
+    #[must_use]
+    pub fn fingerprint_compared(&self) -> bool {
+        self.compared
+    }
+
+    /// The key that the holder used downstream under this label, to look the effect up there.
+    #[must_use]
+    pub fn derived_key(&self, label: &str) -> String {
+        self.held.derived_key(label)
+    }
+
+    /// Settles the doubt.
+    ///
+    /// # Errors
+    /// [`Superseded`](crate::ErrorKind::Superseded) when it was settled meanwhile,
+    /// [`InUse`](crate::ErrorKind::InUse) for `NeverHappened` while its
+    /// [holder is alive](Self::holder_alive), [`TooLarge`](crate::ErrorKind::TooLarge), and
+    /// whatever keeps the store from answering.
+    pub fn resolve(&self, resolution: Resolution) -> Result<()> {
+        self.settle(&resolution, false, None)
+    }
+
+    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
+    /// makes sure that it has stopped.
+    ///
+    /// # Errors
+    /// As for [`resolve`](Self::resolve).
+    pub fn resolve_forced(&self, resolution: Resolution) -> Result<()> {
+        self.settle(&resolution, true, None)
+    }
+
+    /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
+    /// acknowledgement.
+    pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {
+        let started = self.start(&resolution, false, None);
+        let held = self.held.clone();
+        Pending::new(async move {
+            let sync = held.engine().is_sync(held.namespace());
+            match started {
+                Ok(frame) => held.engine().acknowledge(sync, Some(frame)).await,
+                Err(error) => Err(held.engine().refuse(error).await),
+            }
+        })
+    }
+
+    /// Whether it is a doubt of the store of this engine.
+    pub(crate) fn is_of(&self, engine: &Engine) -> bool {
+        std::ptr::eq(self.held.engine(), engine)
+    }
+
+    pub(crate) fn settle(
+        &self,
+        resolution: &Resolution,
+        force: bool,
+        by: Option<&Attribution>,
+    ) -> Result<()> {
+        let engine = self.held.engine();
+        let frame = self
+            .start(resolution, force, by)
+            .map_err(|error| block_on(engine.refuse(error)))?;
+        block_on(engine.acknowledge(engine.is_sync(self.held.namespace()), Some(frame)))
+    }
+
+    /// Carries the resolution out; what is left is to wait for the frame.
+    fn start(&self, resolution: &Resolution, force: bool, by: Option<&Attribution>) -> Result<u64> {
+        let settlement = match resolution {
+            Resolution::Happened(response) => Settlement::Happened(response),
+            Resolution::Failed(error) => Settlement::Failed(error),
+            Resolution::NeverHappened => Settlement::NeverHappened,
+        };
+        let engine = self.held.engine();
+        let resolved = engine.resolve(self.held.named(), self.token(), settlement, force, by);
+        let decision = || Decision {
+            outcome: match (&resolved, resolution) {
+                (Err(error), _) => error.kind().name(),
+                (Ok(_), Resolution::Happened(_)) => "happened",
+                (Ok(_), Resolution::Failed(_)) => "failed",
+                (Ok(_), Resolution::NeverHappened) => "never_happened",
+            },
+            token: Some(self.token()),
+            attempt: Some(self.attempt()),
+            first_request: self.metadata(),
+            actor: by.map(Attribution::actor),
+            warns: false,
+        };
+        let subject = || engine.subject(self.held.namespace(), self.key());
+        decided("resolve", subject, decision);
+        resolved
+    }
+}
+
+impl fmt::Debug for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doubt")
+            .field("namespace", &self.namespace())
+            .field("token", &self.token())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}

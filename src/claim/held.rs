@@ -1,0 +1,125 @@
+//! [`Held`]: a held key, which leases, runs and doubts share.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crossbeam_utils::CachePadded;
+
+use crate::engine::Engine;
+use crate::engine::call::claim::{Granted, Named};
+use crate::engine::namespaces::NamespaceCore;
+use crate::observe::trace::{Decision, Subject, decided};
+use crate::runtime::sync::block_on;
+use crate::state::transition::Command;
+use crate::store::handle::{Home, Homes};
+use crate::value::digest::Digest;
+use crate::value::error::{Error, ErrorKind, Result};
+
+/// A held key, without the duty to settle it.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) home: Arc<CachePadded<Home>>,
+    pub(crate) digest: Digest,
+    pub(crate) granted: Granted,
+}
+
+impl Held {
+    pub(crate) fn new(homes: &Homes, digest: Digest, granted: Granted) -> Self {
+        Self {
+            home: Arc::clone(homes.of_key(digest)),
+            digest,
+            granted,
+        }
+    }
+
+    pub(crate) fn named(&self) -> Named<'_> {
+        Named {
+            namespace: self.namespace(),
+            digest: self.digest,
+            key: self.key(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.home.store.engine
+    }
+
+    pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
+        &self.home.core
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.granted.key
+    }
+
+    pub(crate) fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
+        let acted = self.engine().act(self.named(), self.granted.token, command);
+        let failed = acted.as_ref().err().map(Error::kind);
+        decided(
+            command.name(),
+            || self.subject(),
+            || Decision {
+                warns: failed.is_some_and(is_lost) || matches!(command, Command::Doubt(_)),
+                ..self.decision(failed.map_or("ok", ErrorKind::name))
+            },
+        );
+        acted
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        self.engine().subject(self.namespace(), self.key())
+    }
+
+    pub(crate) fn decision(&self, outcome: &'static str) -> Decision<'static> {
+        Decision {
+            outcome,
+            token: Some(self.granted.token),
+            attempt: Some(self.granted.attempt),
+            ..Decision::default()
+        }
+    }
+
+    /// As [`act`](Self::act), for calls that block: a refusal waits for what it rests on.
+    pub(crate) fn act_and_rest(&self, command: Command<'_>) -> Result<Option<u64>> {
+        self.act(command)
+            .map_err(|error| block_on(self.engine().refuse(error)))
+    }
+
+    pub(crate) fn is_sync(&self) -> bool {
+        self.engine().is_sync(self.namespace())
+    }
+
+    pub(crate) fn checkpoint(&self, bytes: &[u8]) -> Result<()> {
+        let frame = self.act_and_rest(Command::Checkpoint(bytes))?;
+        block_on(self.engine().acknowledge(self.is_sync(), frame))
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.engine().is_lost(self.digest, self.granted.token)
+    }
+
+    pub(crate) async fn lost(self) {
+        poll_fn(|context| {
+            if self
+                .engine()
+                .watch_lost(self.digest, self.granted.token, context.waker())
+            {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn derived_key(&self, label: &str) -> String {
+        self.engine()
+            .derived_key(self.namespace().id, self.key(), label)
+    }
+}
+
+/// Whether a refusal says that somebody else has the key by now, or nobody.
+fn is_lost(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
+}

@@ -1,0 +1,172 @@
+//! [`ClaimOptions`]: what a claim asks for beside its key.
+
+use std::time::Duration;
+
+use crate::state::request::Request;
+use crate::value::attribution::check_actor;
+use crate::value::comparison::FingerprintPolicy;
+use crate::value::error::{Error, Result};
+use crate::value::fingerprint::Fingerprint;
+use crate::value::policy::{Policy, check_lease, check_retention};
+use crate::value::time::millis;
+
+/// What a claim asks for beside its key.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimOptions {
+    fingerprint: Option<Fingerprint>,
+    pub(crate) wait: Option<Duration>,
+    metadata: Vec<u8>,
+    actor: String,
+    lease: Option<Duration>,
+    pub(crate) keep_alive: Option<Duration>,
+    retention: Option<Duration>,
+}
+
+impl ClaimOptions {
+    /// No fingerprint, no wait, no metadata; lease and retention of the policy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the request looks like; the same key with another one is a mismatch.
+    #[must_use]
+    pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// Waits for a key that someone runs, for at most this long; without it the call answers at
+    /// once.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Bytes for whoever meets this key while it runs and after: a request or trace id, say.
+    #[must_use]
+    pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
+    /// Who claims: a service, a user, a host. It goes into the audit log, where the policy has one,
+    /// and nowhere else. At most 256 bytes, without control characters.
+    #[must_use]
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    /// The lease time of this claim.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Lets the store renew the lease by itself, for this long from the grant: as
+    /// [`Lease::keep_alive`](crate::Lease::keep_alive) right after it, but nothing can come between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use hapax::{Claim, ClaimOptions, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let reports = store.namespace("reports", Policy::at_least_once())?;
+    /// let hour = ClaimOptions::new().keep_alive(Duration::from_secs(3600));
+    /// let Claim::Granted(lease) = reports.claim_with("2026-01", hour)? else { unreachable!() };
+    /// assert!(lease.lease_left() > Duration::from_secs(3000));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_alive(mut self, ceiling: Duration) -> Self {
+        self.keep_alive = Some(ceiling);
+        self
+    }
+
+    /// How long the outcome of this claim is remembered: at least as long as
+    /// [`Policy::retention`](crate::Policy::retention) says that it has to be.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// What the engine is asked for, under this policy.
+    pub(crate) fn into_request(self, policy: &Policy, metadata_limit: usize) -> Result<Request> {
+        self.check(policy, metadata_limit)?;
+        Ok(Request {
+            fingerprint: self.fingerprint,
+            metadata: self.metadata.into(),
+            actor: self.actor.into_bytes().into(),
+            lease_ms: millis(self.lease.unwrap_or(policy.lease)),
+            retention: self.retention,
+            keep_alive_ms: self.keep_alive.map_or(0, millis),
+        })
+    }
+
+    fn check(&self, policy: &Policy, metadata_limit: usize) -> Result<()> {
+        if self.metadata.len() > metadata_limit {
+            return Err(Error::too_large(
+                "the metadata",
+                self.metadata.len(),
+                metadata_limit,
+                "send an id and keep the rest elsewhere",
+            ));
+        }
+        check_actor(&self.actor)?;
+        if let Some(retention) = self.retention {
+            check_retention(retention)?;
+        }
+        if self.lease.is_some() || self.retention.is_some() {
+            let outcome = self
+                .retention
+                .unwrap_or_else(|| policy.retention.min(policy.failed_retention_or_default()));
+            let shortest = outcome.min(policy.attempt_retention);
+            check_lease(self.lease.unwrap_or(policy.lease), shortest)?;
+        }
+        let required = policy.fingerprints == FingerprintPolicy::Required;
+        if required && self.fingerprint.is_none() {
+            return Err(Error::invalid(
+                "the namespace requires a fingerprint with every claim: add one",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// One item of a batch of claims.
+#[derive(Clone, Debug)]
+pub struct ClaimItem {
+    pub(crate) key: Vec<u8>,
+    pub(crate) options: ClaimOptions,
+}
+
+impl ClaimItem {
+    /// A claim of this key.
+    #[must_use]
+    pub fn new(key: impl AsRef<[u8]>) -> Self {
+        Self {
+            key: key.as_ref().to_vec(),
+            options: ClaimOptions::new(),
+        }
+    }
+
+    /// What it asks for; a wait is ignored, because a batch never waits.
+    #[must_use]
+    pub fn options(mut self, options: ClaimOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl<K: AsRef<[u8]>> From<K> for ClaimItem {
+    fn from(key: K) -> Self {
+        Self::new(key)
+    }
+}

@@ -1,0 +1,151 @@
+//! [`Ticket`]: a lease on its way to another holder, by `detach` and `attach`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::held::Held;
+use crate::claim::lease::{Lease, LeaseError};
+use crate::runtime::sync::block_on;
+use crate::state::transition::Command;
+use crate::store::handle::Homes;
+use crate::store::store::Store;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::fencing_token::FencingToken;
+use crate::value::key::check_key;
+
+/// A lease that was detached: what it takes to settle its key elsewhere or later.
+///
+/// It can be stored and sent; whoever has it can settle the key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    namespace: String,
+    key: Vec<u8>,
+    token: FencingToken,
+}
+
+impl Ticket {
+    /// The name of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The token of the lease.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.token
+    }
+}
+
+impl Lease {
+    /// Turns the lease into a ticket that another task, thread or later process can attach.
+    ///
+    /// The claim is made durable, so the ticket outlives this process. Nothing settles the key by
+    /// itself any more, but the lease goes on running.
+    ///
+    /// # Errors
+    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run
+    /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
+    /// ticket of it that is delivered again is good then.
+    pub fn detach(self) -> Result<Ticket, LeaseError> {
+        let held = self.held();
+        let recorded = held.act_and_rest(Command::Record);
+        let durable =
+            recorded.and_then(|frame| block_on(held.engine().acknowledge(held.is_sync(), frame)));
+        if let Err(error) = durable {
+            return Err(LeaseError::new(error, self));
+        }
+        let ticket = Ticket {
+            namespace: self.namespace().to_owned(),
+            key: self.key().to_vec(),
+            token: self.token(),
+        };
+        self.disarm();
+        Ok(ticket)
+    }
+}
+
+impl Store {
+    /// Turns a ticket into a lease, after a restart too, if its token is still the last and the key
+    /// has no outcome.
+    ///
+    /// A ticket may be delivered more than once, by a queue that does so: what is delivered again is
+    /// refused, and the error has [what the key is](Error::current). Under at-most-once, and with
+    /// [`max_attempts`](Policy::max_attempts), a ticket is used once, which is on the medium before
+    /// this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
+    /// [Detached](Lease::detach) again, the lease is a ticket again. A ticket that comes after its
+    /// lease has lapsed still settles the key, unless another claim has taken it over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, ErrorKind, Policy, KeyState, Store, Ticket};
+    ///
+    /// /// Called for each delivery; `Ok` takes it off the queue.
+    /// fn consume(store: &Store, ticket: &Ticket) -> hapax::Result<Vec<u8>> {
+    ///     let error = match store.attach(ticket) {
+    ///         Ok(lease) => {
+    ///             let receipt = b"receipt".to_vec(); // here goes the effect
+    ///             lease.complete(&receipt)?;
+    ///             return Ok(receipt);
+    ///         }
+    ///         Err(error) => error,
+    ///     };
+    ///     match (error.kind(), error.current()) {
+    ///         // It ran: the answer is the stored one, and nothing runs.
+    ///         (ErrorKind::AlreadySettled, Some(key)) if key.state() == KeyState::Completed => {
+    ///             Ok(key.body().to_vec())
+    ///         }
+    ///         // InUse: in progress, so deliver it later; in doubt, so the reconciler has it.
+    ///         _ => Err(error),
+    ///     }
+    /// }
+    ///
+    /// let store = Store::in_memory().allow_at_most_once().open()?;
+    /// let pay = store.namespace("pay", Policy::at_most_once())?;
+    /// let Claim::Granted(lease) = pay.claim("order-42")? else { unreachable!() };
+    /// let ticket = lease.detach()?;
+    /// assert_eq!(consume(&store, &ticket)?, b"receipt");
+    /// assert_eq!(consume(&store, &ticket)?, b"receipt", "delivered again");
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome, whatever brought
+    ///   it about, and for one that the holder of this ticket gave up.
+    /// - [`InUse`](ErrorKind::InUse) while its lease is held in this process, and for a ticket that was
+    ///   used by a holder who left no outcome: the key is in doubt then, or its lease runs out.
+    /// - [`Superseded`](ErrorKind::Superseded) when a later token has the key,
+    ///   [`NotHeld`](ErrorKind::NotHeld) when the key or its namespace is not there,
+    ///   [`Salvaged`](ErrorKind::Salvaged), and whatever keeps the store from answering.
+    pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
+        let engine = self.engine();
+        engine.check_alive()?;
+        check_key(ticket.key(), engine.options.limits.key_bytes)?;
+        let core = engine
+            .namespace_by_name(ticket.namespace())
+            .ok_or_else(|| {
+                let text = format!(
+                    "there is no namespace {:?}: this ticket is of another store",
+                    ticket.namespace()
+                );
+                Error::new(ErrorKind::NotHeld, text)
+            })?;
+        let named = engine.named(&core, ticket.key());
+        let granted = engine
+            .attach(named, ticket.token())
+            .map_err(|error| block_on(engine.refuse(error)))?;
+        let rests_on = granted.rests_on;
+        let homes = Homes::new(self.inner(), &core);
+        let lease = Lease::new(Held::new(&homes, named.digest, granted));
+        match block_on(engine.rest(rests_on)) {
+            Ok(()) => Ok(lease),
+            Err(error) => Err(LeaseError::new(error, lease).into_error()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a configuration does to a store: `configure` and `explain`.
+
+use std::collections::BTreeMap;
+
+use crate::store::config::{Config, Explained, StoreConfig};
+use crate::store::namespace::Namespace;
+use crate::store::store::Store;
+use crate::value::error::Result;
+
+impl Store {
+    /// The namespaces of a configuration, each made with its policy if it is new, or given it, as
+    /// [`namespace`](Self::namespace) does: by name. Its other options are those of
+    /// [`Builder::config`].
+    ///
+    /// Records keep the retention that they were written with, whatever changes; and a guarantee
+    /// never changes here. An option that a namespace does not name has its default, also where
+    /// another value is stored. Nothing is changed unless all of it can be.
+    ///
+    /// # Errors
+    /// As for [`Config::check`] and [`namespace`](Self::namespace).
+    pub fn configure(&self, config: &Config) -> Result<BTreeMap<String, Namespace>> {
+        config.check_under(self.engine().options.durability)?;
+        let mut policies = Vec::new();
+        for (name, space) in &config.namespaces {
+            let policy = space.policy()?;
+            self.engine().check_policy(name, &policy)?;
+            policies.push((name.clone(), policy));
+        }
+        let made = policies.into_iter().map(|(name, policy)| {
+            let space = self.namespace(&name, policy)?;
+            Ok((name, space))
+        });
+        made.collect()
+    }
+
+    /// Every option in force: its value, where it comes from, and what it means.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Limits, Store};
+    /// use hapax::config::OptionSource;
+    ///
+    /// let limits = Limits::new().key_bytes(64);
+    /// let explained = Store::in_memory().limits(limits).open()?.explain();
+    /// let option = explained.find("limits.key_bytes").unwrap();
+    /// assert_eq!((option.value(), option.source()), (Some("64 B"), OptionSource::Set));
+    /// assert_eq!(option.by_default(), Some("1 KiB"));
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let engine = self.engine();
+        let options = &engine.options;
+        let by_default = Self::in_memory().to_config().store;
+        let mut explained = Explained::default();
+        let store = StoreConfig {
+            durability: Some(options.durability),
+            log_kind: self.log_kind(),
+            max_offline: options.max_offline,
+            accept_clock_jump: Some(options.max_offline.is_none()),
+            write_deadline: Some(options.write_deadline),
+            shards: Some(options.shards),
+            read_only: Some(engine.read_only && engine.spent.is_none()),
+            ..StoreConfig::default()
+        };
+        explained.add_store(&store, &by_default);
+        explained.add_limits(&options.limits);
+        let namespaces = engine.namespaces.lock();
+        for entry in &namespaces.manifest.namespaces {
+            explained.add_namespace(&entry.name, &entry.policy);
+        }
+        explained
+    }
+}
