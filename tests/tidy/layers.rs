@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check;
-use crate::circles::{imports_of, is_held, ranks};
+use crate::circles::{core_imports, is_held, ranks};
 use crate::source::{library, words};
 
 /// The rooms of the core, the lowest layer first. A room may know those of lower layers, and no other of its own.
@@ -41,9 +41,9 @@ fn may_know(from: (usize, &str), to: (usize, &str)) -> bool {
 
 #[test]
 fn every_file_lies_in_a_room() {
-    let missing = |path: &String| path != "src/lib.rs" && room_of(path).is_none();
-    let imports = imports_of("hapax", "src");
-    let files: Vec<_> = imports.into_keys().filter(missing).collect();
+    let missing = |path: &&String| *path != "src/lib.rs" && room_of(path).is_none();
+    let imports = core_imports();
+    let files: Vec<_> = imports.keys().filter(missing).cloned().collect();
     check(&files);
     let rooms: Vec<&str> = LAYERS.concat();
     let empty = rooms.into_iter().filter(|room| {
@@ -56,13 +56,13 @@ fn every_file_lies_in_a_room() {
 #[test]
 fn a_room_knows_only_those_below_it() {
     let mut faults = Vec::new();
-    for (from, ties) in imports_of("hapax", "src") {
-        let Some(room) = room_of(&from) else {
+    for (from, ties) in core_imports() {
+        let Some(room) = room_of(from) else {
             continue;
         };
         for (to, names) in ties {
             // What stands in `lib.rs` itself is above every room.
-            if room_of(&to).is_none_or(|other| !may_know(room, other)) {
+            if room_of(to).is_none_or(|other| !may_know(room, other)) {
                 faults.push(format!(
                     "{from}: `{}` may not know {names:?} of {to}",
                     room.1
@@ -76,8 +76,8 @@ fn a_room_knows_only_those_below_it() {
 /// `cargo test --test tidy has_a_rank -- --nocapture` shows the ranks of each room.
 #[test]
 fn every_file_has_a_rank() {
-    let imports = imports_of("hapax", "src");
-    let ranks = ranks(&imports);
+    let imports = core_imports();
+    let ranks = ranks(imports);
     let mut rooms: BTreeMap<_, BTreeSet<usize>> = BTreeMap::new();
     for (file, rank) in &ranks {
         rooms.entry(room_of(file)).or_default().insert(*rank);
@@ -183,11 +183,11 @@ const IMPURE: &[&str] = &[
 fn state_and_wheel_are_pure() {
     let mut faults = Vec::new();
     let is_pure = |path: &str| path.starts_with("src/state/") || path.starts_with("src/wheel/");
-    for (from, ties) in imports_of("hapax", "src") {
+    for (from, ties) in core_imports() {
         let outside = ties.keys().filter(|to| to.starts_with("src/runtime/"));
         faults.extend(
             outside
-                .filter(|_| is_pure(&from))
+                .filter(|_| is_pure(from))
                 .map(|to| format!("{from}: knows {to}")),
         );
     }
