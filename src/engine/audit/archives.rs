@@ -5,14 +5,14 @@ use std::io;
 
 use crate::engine::audit::reading::damaged;
 use crate::engine::{Engine, to_u64};
-use crate::journal::census::SegmentStats;
+use crate::journal::damage::lost;
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::{audits, extract_audits};
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::journal::read::lost;
+use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::Mutex;
 use crate::value::audit::AuditHead;
 use crate::value::error::{Error, ErrorKind, Result};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::engine::audit::archives::read_archive;
+use crate::journal::damage::lost;
 use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::audits;
 use crate::journal::format::marks::Archived;
-use crate::journal::read::lost;
 use crate::value::audit::{AuditHead, AuditReport};
 use crate::value::error::{Error, ErrorKind, Result};
 

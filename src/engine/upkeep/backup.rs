@@ -3,7 +3,7 @@
 use crate::engine::audit::{CopiedArchives, copy_archives};
 use crate::engine::upkeep::recovery::identity::{lost_manifest, write_new_store};
 use crate::engine::{EPOCH_JUMP, Engine, next_epoch};
-use crate::journal::census::SegmentStats;
+use crate::journal::damage::lost;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::{WireRecord, entries};
 use crate::journal::format::frame::{FrameHeader, open_frame};
@@ -11,8 +11,8 @@ use crate::journal::format::manifest::Manifest;
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
-use crate::journal::read::lost;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::{Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;

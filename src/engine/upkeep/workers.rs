@@ -44,7 +44,7 @@ const TIMER: Rounds = Rounds {
 
 const JANITOR: Rounds = Rounds {
     round: Engine::janitor_round_and_wait,
-    signal: |engine| &engine.journal.janitor,
+    signal: |engine| &engine.journal.janitor.signal,
     last: Engine::serve_reads,
 };
 

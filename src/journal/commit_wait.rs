@@ -2,10 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use crate::journal::Journal;
-use crate::runtime::sync::Ordering;
+use crate::journal::journal::Journal;
 use crate::value::error::Result;
 
 /// Waits until a frame is on the medium. Dropping it only stops waiting.
@@ -17,35 +16,25 @@ pub(crate) struct CommitWait<'a> {
     ticket: Option<u64>,
 }
 
-impl<'a> CommitWait<'a> {
-    pub(super) fn new(journal: &'a Journal, frame: u64) -> Self {
-        Self {
-            journal,
+impl Journal {
+    /// Waits until a frame is on the medium.
+    pub(crate) fn wait(&self, frame: u64) -> CommitWait<'_> {
+        CommitWait {
+            journal: self,
             frame,
             ticket: None,
         }
     }
+}
 
+impl CommitWait<'_> {
     fn settled(&self) -> Option<Result<()>> {
-        // In this order: what a store committed last, before it was closed, is acknowledged.
+        // In this order, so that what a store committed just before it was closed is acknowledged.
         let failed = self.journal.check().err();
         if self.journal.durable() >= self.frame {
             return Some(Ok(()));
         }
         failed.map(Err)
-    }
-
-    fn register(&mut self, waker: &Waker) {
-        // Cloning and dropping a waker runs foreign code: outside of the lock.
-        let waker = waker.clone();
-        let mut waiters = self.journal.waiters.lock();
-        let ticket = *self.ticket.get_or_insert_with(|| {
-            waiters.next += 1;
-            waiters.next
-        });
-        let before = waiters.waiting.insert((self.frame, ticket), waker);
-        drop(waiters);
-        drop(before);
     }
 }
 
@@ -56,16 +45,20 @@ impl Future for CommitWait<'_> {
         if let Some(result) = self.settled() {
             return Poll::Ready(result);
         }
-        if self.journal.drive.is_inline() {
-            self.journal.commit(self.journal.latest_ms(), true);
+        let journal = self.journal;
+        if journal.drive.is_inline() {
+            journal.commit(journal.latest_ms(), true);
             if let Some(result) = self.settled() {
                 return Poll::Ready(result);
             }
         }
-        self.register(context.waker());
-        self.journal.wanted.fetch_max(self.frame, Ordering::AcqRel);
-        self.journal.signal.raise();
-        // Once more: the frame may have become durable before the waker was in its place.
+        let frame = self.frame;
+        // Cloning and dropping a waker runs foreign code: outside of the lock.
+        let waker = context.waker().clone();
+        drop(journal.durable.register(frame, &mut self.ticket, waker));
+        journal.durable.want(frame);
+        journal.signal.raise();
+        // Once more: the frame may have become durable before the waker was registered.
         match self.settled() {
             Some(result) => Poll::Ready(result),
             None => Poll::Pending,
@@ -76,11 +69,8 @@ impl Future for CommitWait<'_> {
 impl Drop for CommitWait<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let mut waiters = self.journal.waiters.lock();
-            let waker = waiters.waiting.remove(&(self.frame, ticket));
             // Foreign code: outside of the lock.
-            drop(waiters);
-            drop(waker);
+            drop(self.journal.durable.withdraw(self.frame, ticket));
         }
     }
 }
