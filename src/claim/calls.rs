@@ -6,8 +6,9 @@ use crate::claim::decision::{of_all, of_claim, of_forgotten, of_insertion, of_it
 use crate::claim::doubt::Doubt;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
+use crate::engine::call::answer::Answer;
 use crate::engine::call::batch::BatchItem;
-use crate::engine::call::claim::{Answer, Named};
+use crate::engine::named::Named;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::trace::{Batch, Operation, Subject, decided};
 use crate::runtime::sync::block_on;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::call::inspect::ScanCursor;
+use crate::engine::list::scan::ScanCursor;
 use crate::store::handle::StoreInner;
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;

@@ -1,6 +1,6 @@
 //! Compaction that somebody asked for: the same steps, until nothing dead is left that can go.
 
-use crate::engine::Engine;
+use crate::engine::engine::Engine;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::{Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};

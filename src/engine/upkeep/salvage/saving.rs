@@ -1,26 +1,23 @@
 //! Salvage: the newest record of each key that is left, in a new chain of its own.
 
-mod trail;
-
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::namespaces::check_name;
+use crate::engine::epochs::{EPOCH_JUMP, next_epoch};
 use crate::engine::upkeep::recovery::identity::{first_marks, random};
+use crate::engine::upkeep::salvage::manifest::find_manifest;
 use crate::engine::upkeep::salvage::trail::Trail;
-use crate::engine::{EPOCH_JUMP, next_epoch};
+use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit, finish};
 use crate::journal::census::Census;
 use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::{Entry, WireRecord, WireRemoval, decode_entry, entries};
 use crate::journal::format::frame::{HEADER_BYTES, open_any};
-use crate::journal::format::manifest::{Manifest, NamespaceEntry};
-use crate::journal::format::manifest_file;
+use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
-use crate::journal::log::directory::directory::read_manifest_of;
 use crate::journal::log::raw_store::RawStore;
-use crate::journal::salvage::{Found, Inventory, Piece, take_inventory};
+use crate::journal::salvage::{Found, Piece, take_inventory};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::runtime::clock::Clock;
@@ -30,135 +27,13 @@ use crate::value::digest::Hasher128;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
-use crate::value::namespace_id::NamespaceId;
 use crate::value::progress::Meter;
 use crate::value::record::{Head, Record, RecordKind};
 use crate::value::salvage_report::{SalvageOptions, SalvageReport};
 use crate::value::time::NEVER;
 
-/// Bytes of records after which what was appended is written.
-const WRITE_BYTES: usize = 4 << 20;
-
 /// What stands in a doubt that comes from an outcome without its bytes.
 const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
-
-/// Saves what is left of a store into an empty log.
-pub(crate) fn salvage(
-    remains: &RawStore,
-    target: &Arc<dyn Log>,
-    options: &SalvageOptions,
-    meter: &mut Meter<'_>,
-) -> Result<SalvageReport> {
-    let mut inventory = take_inventory(remains, meter)?;
-    let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
-    let (found, places) = inventory.arrange(&manifest.store_id);
-    let mut saving = Saving {
-        remains,
-        report: SalvageReport {
-            frames: crate::engine::to_u64(found.pieces.len()),
-            void_frames: found.void_frames,
-            foreign_frames: found.foreign_frames,
-            lost: found.lost.clone(),
-            end_is_known: found.end_is_known,
-            is_whole: found.is_whole && !seed_is_lost,
-            seed_is_lost,
-            places,
-            ..SalvageReport::default()
-        },
-        now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
-        hasher: Hasher128::new(random()?),
-        newest: HashMap::new(),
-        removed: HashSet::new(),
-        epoch: found.epoch,
-        found,
-    };
-    let pieces = saving.found.pieces.iter();
-    let bytes: u64 = pieces.map(|piece| u64::from(piece.bytes)).sum();
-    meter.expect(meter.done() + 2 * bytes);
-    saving.find_newest(&manifest, meter)?;
-    let journal = saving.start(target)?;
-    saving.write(&journal, &manifest, meter)?;
-    let manifest = Manifest {
-        store_id: *journal.store_id(),
-        backup: false,
-        salvaged: !saving.report.is_whole || manifest.salvaged,
-        ..manifest
-    };
-    finish(&journal, &manifest)?;
-    Ok(saving.report)
-}
-
-/// The manifest of the store, or one in its place; and whether its seed is lost.
-fn find_manifest(
-    remains: &RawStore,
-    inventory: &mut Inventory,
-    options: &SalvageOptions,
-) -> Result<(Manifest, bool)> {
-    let read = remains.directory.read_manifest();
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    let own = read
-        .and_then(|bytes| bytes.ok_or_else(missing))
-        .map_err(|error| Error::io("the manifest", error))
-        .and_then(|bytes| manifest_file::decode(&bytes))
-        .and_then(|manifest| check_store(manifest, inventory));
-    let error = match own {
-        Ok(manifest) => return Ok((manifest, false)),
-        Err(error) => error,
-    };
-    inventory.places.add(format!("MANIFEST: {error}"));
-    if let Some(directory) = &options.manifest_of {
-        let doing = "reading the manifest to take instead";
-        let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
-        let manifest = check_store(manifest_file::decode(&bytes)?, inventory)?;
-        return Ok((with_namespaces(manifest, options)?, false));
-    }
-    if options.namespaces.is_empty() {
-        let text = format!(
-            "the manifest cannot be used ({error}): take the one of a backup with SalvageOptions::manifest_of, or name each namespace with SalvageOptions::namespace"
-        );
-        return Err(Error::new(ErrorKind::Damaged, text).with_source(error));
-    }
-    let manifest = Manifest {
-        store_id: inventory.likely_store().unwrap_or_default(),
-        seed: random()?,
-        created_secs: 0,
-        backup: false,
-        salvaged: true,
-        namespaces: Vec::new(),
-    };
-    Ok((with_namespaces(manifest, options)?, true))
-}
-
-/// Refuses a manifest that describes another store than all that is left.
-fn check_store(manifest: Manifest, inventory: &Inventory) -> Result<Manifest> {
-    if inventory.knows(&manifest.store_id) {
-        return Ok(manifest);
-    }
-    Err(Error::new(
-        ErrorKind::Damaged,
-        "the manifest is of another store than everything else that is left",
-    ))
-}
-
-fn with_namespaces(mut manifest: Manifest, options: &SalvageOptions) -> Result<Manifest> {
-    for (number, name, policy) in &options.namespaces {
-        check_name(name)?;
-        policy.check(policy.durability.unwrap_or(Durability::Sync))?;
-        let taken = |there: &NamespaceEntry| there.id.0 == *number || there.name == *name;
-        if *number == 0 || manifest.namespaces.iter().any(taken) {
-            let text = format!(
-                "namespace {number}, {name:?}, is there already or has no number: name each namespace once, from 1 on"
-            );
-            return Err(Error::invalid(text));
-        }
-        manifest.namespaces.push(NamespaceEntry {
-            id: NamespaceId(*number),
-            name: name.clone(),
-            policy: policy.clone(),
-        });
-    }
-    Ok(manifest)
-}
 
 /// A salvage under way.
 struct Saving<'a> {
@@ -411,6 +286,52 @@ impl Saving<'_> {
     }
 }
 
+/// Saves what is left of a store into an empty log.
+pub(crate) fn salvage(
+    remains: &RawStore,
+    target: &Arc<dyn Log>,
+    options: &SalvageOptions,
+    meter: &mut Meter<'_>,
+) -> Result<SalvageReport> {
+    let mut inventory = take_inventory(remains, meter)?;
+    let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
+    let (found, places) = inventory.arrange(&manifest.store_id);
+    let mut saving = Saving {
+        remains,
+        report: SalvageReport {
+            frames: crate::engine::sizes::to_u64(found.pieces.len()),
+            void_frames: found.void_frames,
+            foreign_frames: found.foreign_frames,
+            lost: found.lost.clone(),
+            end_is_known: found.end_is_known,
+            is_whole: found.is_whole && !seed_is_lost,
+            seed_is_lost,
+            places,
+            ..SalvageReport::default()
+        },
+        now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
+        hasher: Hasher128::new(random()?),
+        newest: HashMap::new(),
+        removed: HashSet::new(),
+        epoch: found.epoch,
+        found,
+    };
+    let pieces = saving.found.pieces.iter();
+    let bytes: u64 = pieces.map(|piece| u64::from(piece.bytes)).sum();
+    meter.expect(meter.done() + 2 * bytes);
+    saving.find_newest(&manifest, meter)?;
+    let journal = saving.start(target)?;
+    saving.write(&journal, &manifest, meter)?;
+    let manifest = Manifest {
+        store_id: *journal.store_id(),
+        backup: false,
+        salvaged: !saving.report.is_whole || manifest.salvaged,
+        ..manifest
+    };
+    finish(&journal, &manifest)?;
+    Ok(saving.report)
+}
+
 /// The doubt that takes the place of an outcome without its bytes: not absent, which would run
 /// the key again, and no other answer than the one that was given.
 fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
@@ -427,27 +348,4 @@ fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
         reason: LOST_BODY.into(),
         body: Blob::EMPTY,
     }
-}
-
-/// Writes what was appended, and closes the segments that are full.
-fn commit(journal: &Journal, sync: bool) -> Result<()> {
-    journal.commit(0, sync);
-    journal.check()?;
-    for segment in journal.take_full() {
-        let sealed = journal.log().seal(segment.number);
-        sealed.map_err(|error| Error::io("closing a segment", error))?;
-        journal.with_tail(|tail| tail.close_below(segment.end_frame, 0));
-    }
-    Ok(())
-}
-
-/// Marks first, the manifest last: only with it is there a store.
-fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
-    // Both slots say where the log ends.
-    journal.raise_epoch(journal.marks().epoch)?;
-    let written = journal
-        .log()
-        .write_manifest(&manifest_file::encode(&manifest));
-    written.map_err(|error| Error::io("making the store", error))?;
-    journal.close(0)
 }

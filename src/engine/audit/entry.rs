@@ -1,23 +1,12 @@
-//! The audit log: an entry for each transition, in the frame of its record, and archives of what
-//! the log lets go of.
+//! Entries: one for each transition that the policy wants to have written down.
 
-mod archives;
-mod policies;
-mod reading;
-
-use std::collections::HashMap;
-
-pub(crate) use crate::engine::audit::archives::CopiedArchives;
-pub(super) use crate::engine::audit::archives::{ArchiveSizes, Moved, copy_archives, resume};
-pub(crate) use crate::engine::audit::reading::AuditCursor;
-
-use crate::engine::Engine;
-use crate::engine::call::claim::replaced;
+use crate::engine::audit::by::By;
+use crate::engine::change::{Prepared, replaced};
+use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
-use crate::value::attribution::Attribution;
-use crate::value::attribution::ENGINE;
+use crate::value::attribution::{Attribution, ENGINE};
 use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
@@ -27,35 +16,6 @@ use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::{AUDIT_RETENTION, Policy};
 use crate::value::record::{RecordKind, RecordRef};
 use crate::value::time::{Now, expiry};
-
-/// Who brings a transition about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum By<'a> {
-    /// Whoever claimed the key, under the name that the claim gave, if any.
-    Caller(&'a [u8]),
-    Engine,
-    Operator(&'a Attribution),
-}
-
-impl<'a> By<'a> {
-    /// An operator, or a caller who gave no name.
-    pub(crate) fn or_caller(by: Option<&'a Attribution>) -> Self {
-        by.map_or(By::Caller(&[]), By::Operator)
-    }
-
-    fn writes(self, policy: &Policy) -> bool {
-        policy.audit != AuditLevel::Off || matches!(self, By::Operator(_))
-    }
-}
-
-/// What an outcome comes to before the lock of its shard is taken.
-#[derive(Debug, Default)]
-pub(crate) struct Prepared {
-    /// The parts of a body that is larger than a frame.
-    pub(crate) parts: Vec<Vec<u8>>,
-    /// The digest of the body, where it goes into an audit entry.
-    pub(crate) outcome: Option<u128>,
-}
 
 /// A transition of a key.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +33,7 @@ struct Deed<'a> {
 impl Engine {
     /// Appends the record that a transition leads to and, where there is to be one, its audit entry.
     #[inline]
-    pub(super) fn append_transition(
+    pub(in crate::engine) fn append_transition(
         &self,
         record: &RecordRef<'_>,
         (transition, by): (Transition, By<'_>),
@@ -185,7 +145,7 @@ impl Engine {
     fn print_digest(&self, print: &Fingerprint) -> u128 {
         let mut bytes = print.scheme.to_le_bytes().to_vec();
         for part in &print.parts {
-            bytes.extend_from_slice(&crate::engine::to_u64(part.label.len()).to_le_bytes());
+            bytes.extend_from_slice(&crate::engine::sizes::to_u64(part.label.len()).to_le_bytes());
             bytes.extend_from_slice(part.label.as_bytes());
             bytes.extend_from_slice(&part.digest.to_le_bytes());
         }
@@ -214,37 +174,6 @@ impl Engine {
         ));
         self.journal.append_audit(&draft, now.mono_ms)
     }
-
-    /// Writes down which keys the last process has left in progress.
-    pub(crate) fn audit_orphans(&self, orphans: Orphans) {
-        if self.check_change().is_err() {
-            return;
-        }
-        let now = self.now();
-        let mut orphans: Vec<_> = orphans.open.into_iter().collect();
-        orphans.sort_unstable_by_key(|(_, orphan)| orphan.number);
-        for ((namespace, key_digest), orphan) in orphans {
-            let Ok(core) = self.namespace_by_id(namespace) else {
-                continue;
-            };
-            let draft = Draft::new(&Facts {
-                transition: Transition::Orphaned,
-                origin: Origin::Engine,
-                at: now.store_secs,
-                expires_at: expiry(now, core.policy.audit_retention),
-                namespace,
-                token: orphan.token,
-                attempt: orphan.attempt,
-                key_digest,
-                fingerprint: orphan.fingerprint,
-                outcome: None,
-                key: orphan.key.as_deref(),
-                actor: ENGINE,
-                reason: "",
-            });
-            self.journal.append_audit(&draft, now.mono_ms);
-        }
-    }
 }
 
 /// What an entry about the whole store says.
@@ -268,43 +197,5 @@ pub(crate) fn store_facts<'a>(
         key: None,
         actor,
         reason,
-    }
-}
-
-/// Keys that the audit log has a claim of, and no end.
-#[derive(Debug, Default)]
-pub(crate) struct Orphans {
-    open: HashMap<(NamespaceId, KeyDigest), Orphan>,
-}
-
-#[derive(Debug)]
-struct Orphan {
-    number: u64,
-    token: Option<FencingToken>,
-    attempt: u32,
-    fingerprint: Option<u128>,
-    key: Option<Box<[u8]>>,
-}
-
-impl Orphans {
-    /// Takes an entry into account.
-    pub(super) fn meet(&mut self, number: u64, facts: &Facts<'_>) {
-        let key = (facts.namespace, facts.key_digest);
-        match facts.transition {
-            Transition::Claimed | Transition::Reclaimed | Transition::Attached => {
-                let orphan = Orphan {
-                    number,
-                    token: facts.token,
-                    attempt: facts.attempt,
-                    fingerprint: facts.fingerprint,
-                    key: facts.key.map(Into::into),
-                };
-                self.open.insert(key, orphan);
-            }
-            Transition::Checkpointed | Transition::Detached => {}
-            _ => {
-                self.open.remove(&key);
-            }
-        }
     }
 }

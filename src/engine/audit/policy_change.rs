@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::journal::format::codec::encode_policy;
 use crate::journal::format::manifest::NamespaceEntry;
