@@ -1,7 +1,7 @@
 //! What traces say of the answers to calls.
 
 use crate::claim::claim::{BatchClaim, Claim};
-use crate::observe::stats::ClaimOutcome;
+use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::trace::Decision;
 use crate::value::attribution::Attribution;
 use crate::value::error::Result;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
-use crate::engine::Engine;
-use crate::engine::call::claim::Granted;
-use crate::engine::intervene::doubt::Settlement;
+use crate::engine::call::granted::Granted;
+use crate::engine::engine::Engine;
+use crate::engine::intervene::resolve::Settlement;
 use crate::observe::trace::{Decision, decided};
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;

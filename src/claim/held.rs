@@ -6,8 +6,9 @@ use std::task::Poll;
 
 use crossbeam_utils::CachePadded;
 
-use crate::engine::Engine;
-use crate::engine::call::claim::{Granted, Named};
+use crate::engine::call::granted::Granted;
+use crate::engine::engine::Engine;
+use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::trace::{Decision, Subject, decided};
 use crate::runtime::sync::block_on;

@@ -3,18 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use crate::engine::Engine;
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
-use crate::journal::format::manifest_file;
-use crate::observe::stats::{COLUMNS_MAX, Column};
-use crate::runtime::sync::{MutexGuard, Ordering, block_on};
-use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::guarantee::Guarantee;
+use crate::observe::tallies::{COLUMNS_MAX, Column};
+use crate::value::error::{Error, Result};
 use crate::value::namespace_id::{NAME_BYTES_MAX, NamespaceId};
 use crate::value::policy::Policy;
-
-/// Namespaces that an error names.
-const NAMED_MAX: usize = 16;
 
 /// A namespace that is in use.
 #[derive(Debug)]
@@ -30,7 +23,7 @@ pub(crate) struct NamespaceCore {
 #[derive(Debug)]
 pub(crate) struct Namespaces {
     pub(crate) manifest: Manifest,
-    live: HashMap<NamespaceId, Weak<NamespaceCore>>,
+    pub(in crate::engine) live: HashMap<NamespaceId, Weak<NamespaceCore>>,
     /// By column: the namespaces that have one of their own, and their names.
     columns: Vec<(NamespaceId, Arc<str>)>,
 }
@@ -44,7 +37,7 @@ impl Namespaces {
         }
     }
 
-    fn core(&mut self, entry: &NamespaceEntry) -> Arc<NamespaceCore> {
+    pub(in crate::engine) fn core(&mut self, entry: &NamespaceEntry) -> Arc<NamespaceCore> {
         if let Some(core) = self.live.get(&entry.id).and_then(Weak::upgrade) {
             return core;
         }
@@ -77,7 +70,7 @@ impl Namespaces {
             .collect()
     }
 
-    fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
+    pub(in crate::engine) fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
         let entry = self
             .manifest
             .namespaces
@@ -103,245 +96,4 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn check_guarantee(entry: &NamespaceEntry, policy: &Policy) -> Result<()> {
-    if entry.policy.guarantee == policy.guarantee {
-        return Ok(());
-    }
-    let text = format!(
-        "namespace {:?} was made with another guarantee: change it with change_guarantee()",
-        entry.name
-    );
-    Err(Error::new(ErrorKind::PolicyConflict, text))
-}
-
-/// Refuses to change the policy of a namespace that has a live handle.
-fn check_unused(namespaces: &Namespaces, entry: &NamespaceEntry) -> Result<()> {
-    let live = namespaces.live.get(&entry.id);
-    if live.is_none_or(|core| core.strong_count() == 0) {
-        return Ok(());
-    }
-    let text = format!(
-        "namespace {:?} is in use with another policy: use the same one, or drop its handles and leases first",
-        entry.name
-    );
-    Err(Error::new(ErrorKind::PolicyConflict, text))
-}
-
-impl Engine {
-    /// The namespace of this name, made if it is new.
-    pub(crate) fn namespace(&self, name: &str, policy: Policy) -> Result<Arc<NamespaceCore>> {
-        self.check_alive()?;
-        check_name(name)?;
-        policy.check(self.options.durability)?;
-        self.check_ephemeral(&policy)?;
-        let mut told = None;
-        loop {
-            let mut namespaces = self.namespaces.lock();
-            let Some(entry) = namespaces.manifest.find(name).cloned() else {
-                return self.make_namespace(&mut namespaces, name, policy);
-            };
-            if entry.policy == policy {
-                return Ok(namespaces.core(&entry));
-            }
-            check_guarantee(&entry, &policy)?;
-            if let Some(core) = self.replace_policy(namespaces, &entry, &policy, &mut told)? {
-                return Ok(core);
-            }
-        }
-    }
-
-    fn make_namespace(
-        &self,
-        namespaces: &mut Namespaces,
-        name: &str,
-        policy: Policy,
-    ) -> Result<Arc<NamespaceCore>> {
-        let entry = NamespaceEntry {
-            id: namespaces.manifest.next_id()?,
-            name: name.to_owned(),
-            policy,
-        };
-        let mut manifest = namespaces.manifest.clone();
-        manifest.namespaces.push(entry.clone());
-        self.write_manifest(namespaces, manifest)?;
-        Ok(namespaces.core(&entry))
-    }
-
-    /// Gives a namespace another guarantee, while none of its keys is running or in doubt.
-    pub(crate) fn change_guarantee(
-        &self,
-        name: &str,
-        policy: Policy,
-    ) -> Result<Arc<NamespaceCore>> {
-        self.check_change()?;
-        policy.check(self.options.durability)?;
-        self.check_ephemeral(&policy)?;
-        let mut told = None;
-        loop {
-            let namespaces = self.namespaces.lock();
-            let Some(entry) = namespaces.manifest.find(name).cloned() else {
-                return Err(Error::new(
-                    ErrorKind::NotHeld,
-                    format!("there is no namespace {name:?}: make it with namespace()"),
-                ));
-            };
-            if self.has_unsettled(entry.id)? {
-                let text = format!(
-                    "namespace {name:?} has keys in progress or in doubt: settle them, then change its guarantee"
-                );
-                return Err(Error::new(ErrorKind::InUse, text));
-            }
-            if let Some(core) = self.replace_policy(namespaces, &entry, &policy, &mut told)? {
-                return Ok(core);
-            }
-        }
-    }
-
-    /// Refuses a policy that [`namespace`](Self::namespace) would refuse, and changes nothing.
-    pub(crate) fn check_policy(&self, name: &str, policy: &Policy) -> Result<()> {
-        self.check_alive()?;
-        policy.check(self.options.durability)?;
-        self.check_ephemeral(policy)?;
-        let namespaces = self.namespaces.lock();
-        match namespaces.manifest.find(name) {
-            Some(entry) if entry.policy == *policy => Ok(()),
-            Some(entry) => {
-                check_guarantee(entry, policy)?;
-                check_unused(&namespaces, entry)?;
-                self.check_writable()
-            }
-            None => self.check_writable(),
-        }
-    }
-
-    /// Replaces the policy of a namespace, once its change is `told` in the audit log. `None` after
-    /// it was: nothing is waited for under the lock, so everything has to be looked at again.
-    fn replace_policy(
-        &self,
-        mut namespaces: MutexGuard<'_, Namespaces>,
-        entry: &NamespaceEntry,
-        policy: &Policy,
-        told: &mut Option<NamespaceEntry>,
-    ) -> Result<Option<Arc<NamespaceCore>>> {
-        check_unused(&namespaces, entry)?;
-        self.check_open()?;
-        let changed = NamespaceEntry {
-            policy: policy.clone(),
-            ..entry.clone()
-        };
-        let is_told = told.as_ref() == Some(entry) || entry.policy == *policy;
-        let frame = (!is_told).then(|| self.audit_policy(entry, &changed));
-        if let Some(frame) = frame.flatten() {
-            drop(namespaces);
-            block_on(self.rest(Some(frame)))?;
-            *told = Some(entry.clone());
-            return Ok(None);
-        }
-        let mut manifest = namespaces.manifest.clone();
-        for there in manifest
-            .namespaces
-            .iter_mut()
-            .filter(|there| there.id == entry.id)
-        {
-            *there = changed.clone();
-        }
-        self.write_manifest(&mut namespaces, manifest)?;
-        Ok(Some(namespaces.core(&changed)))
-    }
-
-    fn write_manifest(&self, namespaces: &mut Namespaces, manifest: Manifest) -> Result<()> {
-        self.check_writable()?;
-        self.journal.check()?;
-        let written = self
-            .journal
-            .log()
-            .write_manifest(&manifest_file::encode(&manifest));
-        written.map_err(|error| Error::io("writing the manifest", error))?;
-        namespaces.manifest = manifest;
-        Ok(())
-    }
-
-    /// Whether it was salvaged with losses that nobody has accepted.
-    pub(crate) fn is_salvaged(&self) -> bool {
-        // Acquire pairs with the release below: who sees the acceptance sees it durable.
-        self.salvaged.load(Ordering::Acquire)
-    }
-
-    /// Refuses what may have run already, by a record that a salvage could not save.
-    pub(crate) fn check_salvaged(&self, policy: &Policy) -> Result<()> {
-        if policy.guarantee == Guarantee::AtMostOnce && self.is_salvaged() {
-            let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Store::accept_salvage()";
-            return Err(Error::new(ErrorKind::Salvaged, text));
-        }
-        Ok(())
-    }
-
-    /// Lets a salvaged store grant again, for good.
-    pub(crate) fn accept_salvage(&self) -> Result<()> {
-        self.check_change()?;
-        let mut namespaces = self.namespaces.lock();
-        if namespaces.manifest.salvaged {
-            let manifest = Manifest {
-                salvaged: false,
-                ..namespaces.manifest.clone()
-            };
-            self.write_manifest(&mut namespaces, manifest)?;
-        }
-        self.salvaged.store(false, Ordering::Release);
-        Ok(())
-    }
-
-    fn check_ephemeral(&self, policy: &Policy) -> Result<()> {
-        let promises = policy.guarantee == Guarantee::AtMostOnce;
-        if promises && self.options.ephemeral && !self.options.ephemeral_at_most_once {
-            return Err(Error::invalid(
-                "an in-memory store forgets everything with its process, so it cannot promise at-most-once: \
-                 open a directory, or say allow_at_most_once() where a test needs it",
-            ));
-        }
-        Ok(())
-    }
-
-    /// The namespace of a record.
-    pub(crate) fn namespace_by_id(&self, id: NamespaceId) -> Result<Arc<NamespaceCore>> {
-        let found = self.namespaces.lock().by_id(id);
-        found.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Damaged,
-                format!("the manifest lacks namespace {}: restore a backup", id.0),
-            )
-        })
-    }
-
-    /// The namespace of this name, under the policy that is stored.
-    pub(crate) fn existing(&self, name: &str) -> Result<Arc<NamespaceCore>> {
-        self.check_alive()?;
-        if let Some(core) = self.namespace_by_name(name) {
-            return Ok(core);
-        }
-        let namespaces = self.namespaces.lock();
-        let names = namespaces.manifest.namespaces.iter();
-        let names: Vec<_> = names.map(|entry| format!("{:?}", entry.name)).collect();
-        let there = match names.len() {
-            0 => "the store has none".to_owned(),
-            count if count > NAMED_MAX => {
-                format!(
-                    "there are {count}, {} among them",
-                    names[..NAMED_MAX].join(", ")
-                )
-            }
-            _ => format!("there are {}", names.join(", ")),
-        };
-        let text = format!("there is no namespace {name:?}: {there}");
-        Err(Error::new(ErrorKind::NoNamespace, text))
-    }
-
-    /// The namespace of this name, if it was made before.
-    pub(crate) fn namespace_by_name(&self, name: &str) -> Option<Arc<NamespaceCore>> {
-        let mut namespaces = self.namespaces.lock();
-        let entry = namespaces.manifest.find(name)?.clone();
-        Some(namespaces.core(&entry))
-    }
 }

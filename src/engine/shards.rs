@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::engine::call::waiting::Waiter;
+use crate::engine::call::waiter::Waiter;
 use crate::runtime::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 use crate::state::shard::Shard;
 use crate::value::digest::Digest;
@@ -205,16 +205,6 @@ impl Shards {
     }
 }
 
-/// Lowers a flag. Two threads may both see it raised: then both are timed.
-#[inline]
-fn take(flag: &AtomicBool) -> bool {
-    let raised = flag.load(Ordering::Relaxed);
-    if raised {
-        flag.store(false, Ordering::Relaxed);
-    }
-    raised
-}
-
 impl Deref for Locked<'_> {
     type Target = EngineShard;
 
@@ -239,4 +229,14 @@ impl Drop for Locked<'_> {
             self.part.running.set(running, &self.of.running);
         }
     }
+}
+
+/// Lowers a flag. Two threads may both see it raised: then both are timed.
+#[inline]
+fn take(flag: &AtomicBool) -> bool {
+    let raised = flag.load(Ordering::Relaxed);
+    if raised {
+        flag.store(false, Ordering::Relaxed);
+    }
+    raised
 }

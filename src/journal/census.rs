@@ -1,93 +1,24 @@
-//! [`Census`]: how many records of each segment live, exactly, without a timer per key.
+//! [`Census`]: how many records of each segment live, exactly and without a timer for each key.
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::journal::segment_stats::SegmentStats;
 use crate::value::record::{Head, RecordKind};
 use crate::value::time::NEVER;
 use crate::wheel::Wheel;
 
-/// What is known of one segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SegmentStats {
-    pub(crate) number: u64,
-    pub(crate) first_frame: u64,
-    /// Bytes of the payloads of its frames.
-    pub(crate) bytes: u64,
-    pub(crate) frames: u32,
-    /// Records written, dead ones and removals included.
-    pub(crate) records: u64,
-    /// Removals among them that hold no key, only the place of what they remove.
-    pub(crate) removals: u64,
-    /// Completions and final failures among them, and the bytes that they take.
-    pub(crate) outcomes: u64,
-    pub(crate) outcome_bytes: u64,
-    /// Records that are the current one of their key and have not expired.
-    pub(crate) live: u64,
-    /// The latest expiry of a record in it.
-    pub(crate) greatest_expiry: u32,
-    /// Holds, or held, a record without expiry.
-    pub(crate) immortal: bool,
-    /// Audit entries in it, and the bytes that they take.
-    pub(crate) audited: u64,
-    pub(crate) audit_bytes: u64,
-    /// The latest expiry of an audit entry in it.
-    pub(crate) audit_expiry: u32,
-}
-
-impl SegmentStats {
-    pub(crate) fn new(number: u64, first_frame: u64) -> Self {
-        Self {
-            number,
-            first_frame,
-            bytes: 0,
-            frames: 0,
-            records: 0,
-            removals: 0,
-            outcomes: 0,
-            outcome_bytes: 0,
-            live: 0,
-            greatest_expiry: 0,
-            immortal: false,
-            audited: 0,
-            audit_bytes: 0,
-            audit_expiry: 0,
-        }
-    }
-
-    /// Whether it holds a key, or an answer, that its store has forgotten or that has expired.
-    pub(crate) fn holds_dead(&self) -> bool {
-        self.live < self.records - self.removals
-    }
-
-    /// Bytes without its audit entries, which are kept apart when it goes.
-    pub(crate) fn record_bytes(&self) -> u64 {
-        self.bytes.saturating_sub(self.audit_bytes)
-    }
-
-    /// An estimate: outcomes of a segment are taken to be of one size, and so are its other records,
-    /// which are small; what lives is taken to be outcomes first.
-    pub(crate) fn live_bytes(&self) -> u64 {
-        let outcomes = self.live.min(self.outcomes);
-        let outcome_bytes = self.outcome_bytes.checked_div(self.outcomes).unwrap_or(0);
-        let others = self.records - self.outcomes;
-        let other_bytes = self.record_bytes().saturating_sub(self.outcome_bytes);
-        let other_bytes = other_bytes.checked_div(others).unwrap_or(0);
-        outcome_bytes * outcomes + other_bytes * (self.live - outcomes)
-    }
-}
-
 /// Live counts of all segments.
 ///
-/// Per segment and second of expiry it knows how many records die then; a timing wheel turns those
-/// seconds. A record whose second has passed is not counted again when its key is replaced later.
+/// For each segment and second of expiry it counts the records that die then, and a timing wheel calls
+/// those seconds. A record whose second has passed is not counted again when its key is replaced.
 #[derive(Debug)]
 pub(crate) struct Census {
     /// Invariant: ascending in `number` and in `first_frame`, without gaps in `number`.
     segments: VecDeque<SegmentStats>,
     /// Invariant: the sum over the seconds of a segment, and its records without expiry, is `live`.
     dying: HashMap<(u64, u32), u64>,
-    /// The second that records were counted under last, and how many `dying` does not know of yet:
-    /// most records of a moment die at the same one.
+    /// The second that was counted last, and how many records `dying` does not include yet: records
+    /// that are written together mostly die together.
     latest: ((u64, u32), u64),
     wheel: Wheel<(u64, u32)>,
     /// Live records whose second has come.
@@ -126,8 +57,7 @@ impl Census {
         last.bytes += u64::try_from(bytes).expect("a frame is under 64 KiB");
     }
 
-    /// Counts a record that was written, without saying that it lives.
-    /// `bytes` is what it takes, its parts included, or close to it.
+    /// Counts a record that was written, but not as live. `bytes` is about its size with its parts.
     pub(crate) fn written(&mut self, segment: u64, head: &Head, bytes: u64) {
         let expires_at = head.expires_at;
         if let Some(stats) = self.by_number_mut(segment) {
@@ -185,7 +115,7 @@ impl Census {
         self.latest.1 += 1;
     }
 
-    /// Tells `dying` of what was counted last.
+    /// Moves what was counted last to `dying`.
     fn settle_latest(&mut self) {
         let (second, counted) = std::mem::take(&mut self.latest);
         if let Some(count) = self.dying.get_mut(&second) {
@@ -193,7 +123,7 @@ impl Census {
         }
     }
 
-    /// The record in this frame is not the current one of its key any more.
+    /// The record in this frame is no longer the current one of its key.
     pub(crate) fn died(&mut self, frame: u64, expires_at: u32) {
         if u64::from(expires_at) <= self.wheel.now() {
             return;
@@ -210,14 +140,14 @@ impl Census {
             self.settle_latest();
         }
         if let Some(count) = self.dying.get_mut(&(number, expires_at)) {
-            // A second that is down to nothing stays until its turn: the wheel holds it anyway.
+            // A second that is down to 0 stays until its turn, because the wheel holds it anyway.
             *count = count
                 .checked_sub(1)
                 .expect("a record that dies was counted under its second");
         }
     }
 
-    /// Lets the records die whose second has come.
+    /// Counts the records out whose second has come.
     pub(crate) fn advance(&mut self, now_secs: u32) {
         self.settle_latest();
         let (dying, segments) = (&mut self.dying, &mut self.segments);
@@ -248,7 +178,7 @@ impl Census {
         }
     }
 
-    /// Forgets the newest segment, in which there is nothing.
+    /// Forgets the newest segment, which is empty.
     pub(crate) fn discard_newest(&mut self) {
         self.segments.pop_back();
     }
@@ -266,7 +196,7 @@ impl Census {
         self.segments.front()
     }
 
-    /// The segment that a frame lies in; `None` below the low mark.
+    /// The segment of a frame; `None` below the low mark.
     pub(crate) fn by_frame(&self, frame: u64) -> Option<&SegmentStats> {
         let after = self
             .segments
@@ -287,10 +217,9 @@ impl Census {
         find(&mut self.segments, number)
     }
 
-    /// Recounts from scratch against the live records that the caller knows: (frame, expiry).
+    /// Recounts everything from the live records that the caller knows: (frame, expiry).
     pub(crate) fn validate(&self, live: impl Iterator<Item = (u64, u32)>) {
-        let mut counts: HashMap<u64, u64> = HashMap::new();
-        let mut dying: HashMap<(u64, u32), u64> = HashMap::new();
+        let (mut counts, mut dying) = (HashMap::new(), HashMap::new());
         for (frame, expires_at) in
             live.filter(|(_, expires_at)| u64::from(*expires_at) > self.wheel.now())
         {
@@ -311,11 +240,8 @@ impl Census {
             );
         }
         for (second, count) in &self.dying {
-            let latest = if self.latest.0 == *second {
-                self.latest.1
-            } else {
-                0
-            };
+            let is_latest = self.latest.0 == *second;
+            let latest = if is_latest { self.latest.1 } else { 0 };
             let counted = dying.get(second).copied().unwrap_or(0);
             assert_eq!(
                 *count + latest,
@@ -335,7 +261,7 @@ fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut Segme
 
 #[cfg(test)]
 mod tests {
-    use super::{Census, SegmentStats};
+    use super::Census;
     use crate::value::fencing_token::FencingToken;
     use crate::value::namespace_id::NamespaceId;
     use crate::value::record::{Head, RecordKind};
@@ -354,17 +280,6 @@ mod tests {
             body_omitted: false,
             attached: false,
         }
-    }
-
-    /// A claim under at-most-once is a record too, and a dead one once its key is completed. It
-    /// used to weigh as much as the response, so a log in which every response lived looked half
-    /// dead, and was carried round and round.
-    #[test]
-    fn a_small_dead_record_does_not_weigh_as_much_as_a_large_live_one() {
-        let mut stats = SegmentStats::new(1, 1);
-        (stats.records, stats.bytes, stats.live) = (20, 10 * 60_000 + 10 * 60, 10);
-        (stats.outcomes, stats.outcome_bytes) = (10, 10 * 60_000);
-        assert_eq!(stats.live_bytes(), 600_000);
     }
 
     /// Two segments: one record that dies at 50 and one that never does, then one that dies at 60.
@@ -403,7 +318,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "live records of segment 1")]
-    fn a_live_record_without_expiry_that_nobody_counts() {
+    fn a_live_record_without_expiry_that_is_not_counted() {
         whole().validate([(1, 50), (4, NEVER), (4, NEVER), (5, 60)].into_iter());
     }
 

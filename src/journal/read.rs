@@ -1,56 +1,21 @@
-//! Reading records back: from the open frame, from memory, or from the log.
+//! Reads records back: from the open frame, from memory, or from the log.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use crate::journal::Journal;
-use crate::journal::format::codec;
-use crate::journal::format::codec::{Entry, WireRecord};
+use crate::journal::damage::{lost, malformed};
+use crate::journal::format::codec::{self, Entry, WireRecord};
 use crate::journal::format::frame::{HEADER_BYTES, open_frame};
+use crate::journal::journal::Journal;
 use crate::runtime::sync::assert_outside_shards;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::error::{Error, Result};
 use crate::value::locator::Locator;
 use crate::value::record::{Head, Record};
 
-/// Frames of closed segments that were read lately.
-const COLD_FRAMES_MAX: usize = 64;
-
-/// A small cache of frames that were read from the log.
-#[derive(Debug, Default)]
-pub(super) struct ColdFrames {
-    /// The latest at the back.
-    frames: VecDeque<(u64, Arc<Vec<u8>>)>,
-    /// Records that were read to answer a call, from these and from the medium.
-    from_these: u64,
-    from_medium: u64,
-}
-
-impl ColdFrames {
-    fn get(&self, frame: u64) -> Option<Arc<Vec<u8>>> {
-        self.frames
-            .iter()
-            .find(|(number, _)| *number == frame)
-            .map(|(_, bytes)| Arc::clone(bytes))
-    }
-
-    /// Records that were read to answer a call: from these frames, and from the medium.
-    pub(super) fn reads(&self) -> (u64, u64) {
-        (self.from_these, self.from_medium)
-    }
-
-    fn put(&mut self, frame: u64, payload: Arc<Vec<u8>>) {
-        if self.frames.len() == COLD_FRAMES_MAX {
-            self.frames.pop_front();
-        }
-        self.frames.push_back((frame, payload));
-    }
-}
-
 impl Journal {
-    /// Reads a record; `None` when its segment is gone, so that the caller has to look again.
+    /// Reads a record; `None` if its segment is gone, so that the caller must look its place up again.
     ///
-    /// May read from disk, so never under a lock.
+    /// May read from disk, so never call it under a lock.
     pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
         assert_outside_shards("reading");
         if let Some(record) = self.read_in_memory(locator)? {
@@ -60,21 +25,11 @@ impl Journal {
         let Some(payload) = self.payload(locator.frame)? else {
             return Ok(None);
         };
-        {
-            let mut cold = self.cold.lock();
-            if known {
-                cold.from_these += 1;
-            } else {
-                cold.from_medium += 1;
-            }
-        }
-        let bytes = payload
-            .get(usize::from(locator.offset)..)
-            .ok_or_else(|| malformed(locator))?;
-        self.decode(bytes, locator)
+        self.cold.lock().note_read(known);
+        self.decode_in(&payload, locator)
     }
 
-    /// As [`read`](Self::read), where that takes no disk; `None` where it would.
+    /// As [`read`](Self::read), without reading from disk; `None` if the record is only there.
     pub(crate) fn read_in_memory(&self, locator: Locator) -> Result<Option<Record>> {
         let (open, sealed) = {
             let mut tail = self.tail.lock();
@@ -89,15 +44,12 @@ impl Journal {
         };
         match (&open, &sealed) {
             (Some(bytes), _) => self.decode(bytes, locator),
-            (None, Some(payload)) => {
-                let bytes = payload.get(usize::from(locator.offset)..);
-                self.decode(bytes.ok_or_else(|| malformed(locator))?, locator)
-            }
+            (None, Some(payload)) => self.decode_in(payload, locator),
             (None, None) => Ok(None),
         }
     }
 
-    /// As [`read_in_memory`](Self::read_in_memory), many at once: their bytes are waited for together.
+    /// As [`read_in_memory`](Self::read_in_memory), for many records at once.
     pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
         let payloads: Vec<_> = {
             let mut tail = self.tail.lock();
@@ -106,22 +58,19 @@ impl Journal {
             tail.note_reads(payloads.iter().flatten().count());
             payloads
         };
-        let placed = locators.iter().zip(&payloads);
-        let first_byte = |(locator, payload): (&Locator, &Option<Arc<Vec<u8>>>)| {
-            let payload = payload.as_ref()?;
-            payload.get(usize::from(locator.offset)).copied()
-        };
-        let read = placed.fold(0, |read, one| read ^ first_byte(one).unwrap_or(0));
-        std::hint::black_box(read);
-        let record = |(locator, payload): (&Locator, Option<Arc<Vec<u8>>>)| {
-            // The open frame, or one that is on disk only.
-            let Some(payload) = payload else {
-                return self.read_in_memory(*locator);
-            };
-            let bytes = payload.get(usize::from(locator.offset)..);
-            self.decode(bytes.ok_or_else(|| malformed(*locator))?, *locator)
+        touch(locators, &payloads);
+        let record = |(locator, payload): (&Locator, Option<Arc<Vec<u8>>>)| match payload {
+            Some(payload) => self.decode_in(&payload, *locator),
+            // In the open frame, or only on disk.
+            None => self.read_in_memory(*locator),
         };
         locators.iter().zip(payloads).map(record).collect()
+    }
+
+    /// Decodes the record at a place in the payload of its frame.
+    fn decode_in(&self, payload: &[u8], locator: Locator) -> Result<Option<Record>> {
+        let bytes = payload.get(usize::from(locator.offset)..);
+        self.decode(bytes.ok_or_else(|| malformed(locator))?, locator)
     }
 
     fn decode(&self, bytes: &[u8], locator: Locator) -> Result<Option<Record>> {
@@ -131,18 +80,25 @@ impl Journal {
         }
     }
 
-    /// Fetches the body of a record from its parts, where it has any.
+    /// The whole record, with its body from other frames if it has parts; `None` if one of them is gone.
     pub(crate) fn complete(
         &self,
         record: &WireRecord<'_>,
         locator: Locator,
     ) -> Result<Option<Record>> {
-        if record.body_frames == 0 {
-            return record
-                .to_record(None)
-                .map(Some)
-                .map_err(|_| malformed(locator));
-        }
+        let body = match record.body_frames {
+            0 => None,
+            _ => match self.body_of(record, locator)? {
+                Some(body) => Some(body),
+                None => return Ok(None),
+            },
+        };
+        let complete = record.to_record(body).map(Some);
+        complete.map_err(|_| malformed(locator))
+    }
+
+    /// The body of a record from its parts, in the frames directly before; `None` if one is gone.
+    fn body_of(&self, record: &WireRecord<'_>, locator: Locator) -> Result<Option<Vec<u8>>> {
         let mut body = Vec::new();
         let first = locator
             .frame
@@ -159,13 +115,10 @@ impl Journal {
                 _ => return Err(malformed(locator)),
             }
         }
-        record
-            .to_record(Some(body))
-            .map(Some)
-            .map_err(|_| malformed(locator))
+        Ok(Some(body))
     }
 
-    /// The bytes of a frame's records, the open frame's included; `None` when it is not there.
+    /// The payload of a frame, also of the open one; `None` if the frame does not exist.
     pub(crate) fn frame_bytes(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
         let open = self.tail.lock().open_frame(frame).map(<[u8]>::to_vec);
         match open {
@@ -174,7 +127,7 @@ impl Journal {
         }
     }
 
-    /// Whether reading a record takes no disk.
+    /// Whether a record can be read without the disk.
     pub(crate) fn is_at_hand(&self, locator: Locator) -> bool {
         let (open, in_memory) = {
             let tail = self.tail.lock();
@@ -184,8 +137,8 @@ impl Journal {
         open || in_memory || self.was_read_lately(locator)
     }
 
-    /// Whether the frame of a record was read lately, and its body lies there too: the parts of a
-    /// long one have frames of their own, which may be on disk only.
+    /// Whether the frame of a record was read lately and holds its body too: the parts of a long body
+    /// have frames of their own, which may be only on disk.
     fn was_read_lately(&self, locator: Locator) -> bool {
         let payload = self.cold.lock().get(locator.frame);
         let Some(bytes) = payload
@@ -197,7 +150,7 @@ impl Journal {
         matches!(codec::decode_entry(bytes), Ok((Entry::Record(record), _)) if record.body_frames == 0)
     }
 
-    /// The payload of a complete frame; `None` when its segment is gone.
+    /// The payload of a complete frame; `None` if its segment is gone.
     pub(crate) fn payload(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
         let (in_memory, segment) = {
             let tail = self.tail.lock();
@@ -217,35 +170,45 @@ impl Journal {
             return Ok(Some(payload));
         }
         let index = u32::try_from(frame - first_frame).map_err(|_| lost(frame))?;
-        let began_ns = self.clock.mono_ns();
-        let read = self.log.read(segment, index);
-        let took_ns = self.clock.mono_ns().saturating_sub(began_ns);
-        self.read_times.observe(0, took_ns);
-        let bytes = match read {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return self.unless_gone(frame),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.unless_gone(frame);
-            }
-            Err(error) => return Err(Error::io(&format!("reading frame {frame}"), error)),
-        };
-        let view = open_frame(&bytes, &self.store_id).map_err(|_| lost(frame))?;
+        let read = || self.log.read(segment, index);
+        match self.meters.time_read(read) {
+            Ok(Some(bytes)) => self.check_frame(frame, &bytes).map(Some),
+            Ok(None) => self.unless_gone(frame),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.unless_gone(frame),
+            Err(error) => Err(Error::io(&format!("reading frame {frame}"), error)),
+        }
+    }
+
+    /// The payload of a frame that was read from the log, which is kept for later reads.
+    fn check_frame(&self, frame: u64, bytes: &[u8]) -> Result<Arc<Vec<u8>>> {
+        let view = open_frame(bytes, &self.store_id).map_err(|_| lost(frame))?;
         if view.header.number != frame {
             return Err(lost(frame));
         }
         let payload = Arc::new(bytes[HEADER_BYTES..].to_vec());
         self.cold.lock().put(frame, Arc::clone(&payload));
-        Ok(Some(payload))
+        Ok(payload)
     }
 
-    /// `None` when the segment was dropped meanwhile, else the loss.
+    /// `None` if the segment was dropped meanwhile, else an error.
     fn unless_gone(&self, frame: u64) -> Result<Option<Arc<Vec<u8>>>> {
         let there = self.tail.lock().census.by_frame(frame).is_some();
         if there { Err(lost(frame)) } else { Ok(None) }
     }
 }
 
-/// The records of a frame's payload in order, parts of bodies left out.
+/// Reads a byte of each record, so that the processor waits for their memory only once.
+fn touch(locators: &[Locator], payloads: &[Option<Arc<Vec<u8>>>]) {
+    let first_byte = |(locator, payload): (&Locator, &Option<Arc<Vec<u8>>>)| {
+        let payload = payload.as_ref()?;
+        payload.get(usize::from(locator.offset)).copied()
+    };
+    let placed = locators.iter().zip(payloads);
+    let read = placed.fold(0, |read, one| read ^ first_byte(one).unwrap_or(0));
+    std::hint::black_box(read);
+}
+
+/// The records in the payload of a frame, in order.
 pub(crate) fn records(
     frame: u64,
     payload: &[u8],
@@ -260,23 +223,4 @@ pub(crate) fn records(
         };
         Some(record.ok_or_else(|| lost(frame)))
     })
-}
-
-pub(crate) fn lost(frame: u64) -> Error {
-    Error::new(
-        ErrorKind::Damaged,
-        format!(
-            "frame {frame} is missing or damaged: restore a backup, or close the store and save what is left with Store::salvage"
-        ),
-    )
-}
-
-fn malformed(locator: Locator) -> Error {
-    Error::new(
-        ErrorKind::Damaged,
-        format!(
-            "frame {} holds no readable record at {}: restore a backup, or close the store and save what is left with Store::salvage",
-            locator.frame, locator.offset
-        ),
-    )
 }

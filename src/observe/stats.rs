@@ -3,7 +3,8 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use crate::value::key_state::KeyState;
+use crate::observe::claim_outcome::ClaimOutcome;
+use crate::observe::holds::Holds;
 use crate::value::record::RecordKind;
 
 macro_rules! counters {
@@ -103,58 +104,6 @@ counters! {
     forgotten,
 }
 
-/// How a claim ends: each in exactly one of these ways.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ClaimOutcome {
-    Granted,
-    InProgress,
-    Completed,
-    Failed,
-    InDoubt,
-    Mismatch,
-    Repeat,
-    Error,
-    Abandoned,
-}
-
-impl ClaimOutcome {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Granted,
-        Self::InProgress,
-        Self::Completed,
-        Self::Failed,
-        Self::InDoubt,
-        Self::Mismatch,
-        Self::Repeat,
-        Self::Error,
-        Self::Abandoned,
-    ];
-
-    /// Of an answer that is stored.
-    pub(crate) fn of_settled(state: KeyState) -> Self {
-        match state {
-            KeyState::Failed => Self::Failed,
-            KeyState::InDoubt => Self::InDoubt,
-            _ => Self::Completed,
-        }
-    }
-
-    /// Its name in metrics and traces.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::InProgress => "in_progress",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::InDoubt => "in_doubt",
-            Self::Mismatch => "mismatch",
-            Self::Repeat => "repeat",
-            Self::Error => "error",
-            Self::Abandoned => "abandoned",
-        }
-    }
-}
-
 impl Counters {
     /// The counter of claims that ended in this way.
     pub(crate) fn claims(&mut self, outcome: ClaimOutcome) -> &mut u64 {
@@ -183,110 +132,6 @@ impl Counters {
             }
             RecordKind::InProgress | RecordKind::Forgotten => {}
         }
-    }
-}
-
-/// How long keys were held: powers of two of a millisecond, so that a bucket is found in no time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Holds {
-    /// By bucket: up to 1 ms, 2 ms, 4 ms and so on, and what is over the last bound.
-    pub(crate) counts: [u64; HOLD_BOUNDS + 1],
-    pub(crate) sum_ms: u64,
-}
-
-/// Bounds of the buckets of [`Holds`]: the last is 2^22 ms, which is 70 minutes.
-pub(crate) const HOLD_BOUNDS: usize = 23;
-
-impl Holds {
-    pub(crate) fn observe(&mut self, ms: u64) {
-        // The number of the first power of two that is no less.
-        let power = u64::BITS - ms.saturating_sub(1).leading_zeros();
-        let bucket = usize::try_from(power).map_or(HOLD_BOUNDS, |power| power.min(HOLD_BOUNDS));
-        self.counts[bucket] += 1;
-        self.sum_ms = self.sum_ms.wrapping_add(ms);
-    }
-}
-
-impl AddAssign for Holds {
-    fn add_assign(&mut self, other: Self) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
-        }
-        self.sum_ms = self.sum_ms.wrapping_add(other.sum_ms);
-    }
-}
-
-/// The column of the counters that a namespace has in every shard. The first namespaces to be made
-/// or opened have one of their own, so that counters are bounded whatever the number of namespaces.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Column(u8);
-
-/// Namespaces that have a column of their own; the others share one more.
-pub(crate) const COLUMNS_MAX: usize = 64;
-
-impl Column {
-    /// The one that namespaces without one of their own share.
-    pub(crate) const OTHERS: Self = Self(64);
-
-    /// The column of the `number`-th namespace.
-    pub(crate) fn of(number: usize) -> Self {
-        let own = u8::try_from(number).ok().filter(|_| number < COLUMNS_MAX);
-        own.map_or(Self::OTHERS, Self)
-    }
-
-    pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// The counters of one shard, by namespace.
-#[derive(Debug, Default)]
-pub(crate) struct Tallies {
-    /// Nothing is counted: to see what counting costs.
-    off: bool,
-    /// The first column is at hand; most stores have no other.
-    first: Counters,
-    /// The others, made when there is something to count.
-    more: Vec<Option<Box<Counters>>>,
-}
-
-impl Tallies {
-    pub(crate) fn turn_off(&mut self) {
-        self.off = true;
-    }
-
-    /// Counts something of a namespace.
-    #[inline]
-    pub(crate) fn count(&mut self, column: Column, add: impl FnOnce(&mut Counters)) {
-        if self.off {
-            return;
-        }
-        match column.index().checked_sub(1) {
-            None => add(&mut self.first),
-            Some(index) => add(self.one_of_more(index)),
-        }
-    }
-
-    fn one_of_more(&mut self, index: usize) -> &mut Counters {
-        if self.more.len() <= index {
-            self.more.resize_with(index + 1, || None);
-        }
-        self.more[index].get_or_insert_default()
-    }
-
-    /// The columns that something was counted in.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &Counters)> {
-        let more = self.more.iter().enumerate();
-        let more = more.filter_map(|(index, counters)| Some((index + 1, &**counters.as_ref()?)));
-        std::iter::once((0, &self.first)).chain(more)
-    }
-
-    pub(crate) fn sum(&self) -> Counters {
-        self.columns()
-            .fold(Counters::default(), |mut sum, (_, counters)| {
-                sum += *counters;
-                sum
-            })
     }
 }
 
@@ -369,42 +214,4 @@ gauges! {
     torn_frames: u64,
     /// How long recovery took.
     recovery: Duration,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{COLUMNS_MAX, Column, HOLD_BOUNDS, Holds, Tallies};
-
-    #[test]
-    fn a_hold_falls_under_the_first_power_of_two_that_it_does_not_pass() {
-        let mut holds = Holds::default();
-        for (ms, bucket) in [
-            (0, 0),
-            (1, 0),
-            (2, 1),
-            (3, 2),
-            (4, 2),
-            (5, 3),
-            (1 << 22, 22),
-        ] {
-            let before = holds.counts[bucket];
-            holds.observe(ms);
-            assert_eq!(holds.counts[bucket], before + 1, "{ms} ms");
-        }
-        holds.observe((1 << 22) + 1);
-        holds.observe(u64::MAX);
-        assert_eq!(holds.counts[HOLD_BOUNDS], 2);
-    }
-
-    #[test]
-    fn namespaces_beyond_the_cap_share_a_column() {
-        let mut tallies = Tallies::default();
-        for number in 0..COLUMNS_MAX + 10 {
-            tallies.count(Column::of(number), |counters| counters.granted += 1);
-        }
-        let columns: Vec<_> = tallies.columns().map(|(_, seen)| seen.granted).collect();
-        assert_eq!(columns.len(), COLUMNS_MAX + 1);
-        assert_eq!((columns[0], columns[COLUMNS_MAX]), (1, 10));
-        assert_eq!(tallies.sum().granted, 74);
-    }
 }

@@ -2,10 +2,10 @@
 //! What comes in: a key, an attribution, an outcome that was found out elsewhere.
 //! It knows no holder's lease.
 
-pub(crate) mod operator;
+pub(crate) mod interventions;
 pub(crate) mod reconcile;
 
-pub use self::operator::Operator;
+pub use self::interventions::Operator;
 pub use self::reconcile::{Reconciled, Reconciler};
 pub use crate::value::attribution::Attribution;
 pub use crate::value::insertion::Insertion;

@@ -27,7 +27,8 @@ use std::time::Duration;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::engine::Engine;
+use crate::engine::options::EngineOptions;
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;

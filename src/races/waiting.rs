@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::call::claim::Answer;
+use crate::engine::call::answer::Answer;
 use crate::races::{
     Bench, LONG, SECOND, at_least_once, at_most_once, explore, granted, join, patient, poll_once,
     response, spawn,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::audit::AuditCursor;
+use crate::engine::audit::reading::AuditCursor;
 use crate::journal::format::audit::entry::Facts;
 use crate::runtime::sync::block_on;
 use crate::store::handle::StoreInner;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::doubt::Doubt;
-use crate::engine::call::by_age::{Kind, Ranking};
+use crate::engine::list::ranking::{Kind, Ranking};
 use crate::store::handle::{Homes, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::call::by_age::{Kind, Ranking};
+use crate::engine::list::ranking::{Kind, Ranking};
 use crate::store::handle::StoreInner;
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;

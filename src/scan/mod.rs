@@ -5,9 +5,9 @@
 pub(crate) mod audit;
 pub(crate) mod doubts;
 pub(crate) mod in_progress;
-pub(crate) mod scan;
+pub(crate) mod keys;
 
 pub use self::doubts::DoubtScan;
 pub use self::in_progress::InProgressScan;
-pub use self::scan::{KeyFilter, Scan};
+pub use self::keys::{KeyFilter, Scan};
 pub use crate::value::scan_position::ScanPosition;

@@ -11,9 +11,12 @@ use fastrand::Rng;
 use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::simulated::Simulating;
 use crate::sim::actor::{Actor, Shared, Task};
+use crate::sim::ended::Ended;
 use crate::sim::faults::Fault;
 use crate::sim::log::{End, FaultyLog};
-use crate::sim::{Ended, OnPanic, Report, Simulation};
+use crate::sim::report::Report;
+use crate::sim::seeds::OnPanic;
+use crate::sim::settings::Settings;
 use crate::store::builder::Builder;
 use crate::store::location::Location;
 use crate::store::store::Store;
@@ -28,7 +31,7 @@ const TIMER_LAG_MS: u64 = 100;
 const DAY_SECS: i64 = 24 * 60 * 60;
 
 pub(super) struct World<H> {
-    simulation: Simulation,
+    settings: Settings,
     handler: H,
     random: Rng,
     shared: Rc<Shared>,
@@ -52,14 +55,14 @@ where
     H: Fn(Actor) -> F,
     F: Future<Output = Result<()>> + 'static,
 {
-    pub(super) fn new(simulation: Simulation, handler: H) -> Self {
-        let mut random = Rng::with_seed(simulation.seed);
+    pub(super) fn new(settings: Settings, handler: H) -> Self {
+        let mut random = Rng::with_seed(settings.seed);
         let clock = ManualClock::new();
-        let faults = simulation.faults.clone();
-        let log = FaultyLog::new(random.u64(..), faults, &clock, simulation.cut_at);
+        let faults = settings.faults.clone();
+        let log = FaultyLog::new(random.u64(..), faults, &clock, settings.cut_at);
         Self {
             shared: Rc::new(Shared::new(clock, random.u64(..))),
-            simulation,
+            settings,
             handler,
             random,
             log,
@@ -70,11 +73,11 @@ where
 
     pub(super) fn run(mut self) -> Report {
         let _simulating = Simulating::enter();
-        let printer = OnPanic(self.simulation.seed);
+        let printer = OnPanic(self.settings.seed);
         let mut ended = Ended::Never;
-        while self.report.steps < self.simulation.steps {
+        while self.report.steps < self.settings.steps {
             if let Some(store) = self.open() {
-                (self.simulation.at_open)(&store, ended);
+                (self.settings.at_open)(&store, ended);
                 ended = self.live(store);
                 self.stay_down();
             } else {
@@ -100,7 +103,7 @@ where
         self.log.heal();
         for _ in 0..2 {
             let store = self.open().expect("nothing goes wrong any more");
-            (self.simulation.at_open)(&store, ended);
+            (self.settings.at_open)(&store, ended);
             store.validate();
             store
                 .verify()
@@ -162,21 +165,21 @@ where
     fn builder(&mut self) -> Builder {
         let place = Location::Simulated(Arc::new(self.log.session()), self.random.u64(..));
         let builder = Builder::new(place).clock(&self.shared.clock);
-        (self.simulation.builder)(builder.shards(4).segment_frames(16))
+        (self.settings.builder)(builder.shards(4).segment_frames(16))
     }
 
     /// One life of the process.
     fn live(&mut self, store: Store) -> Ended {
         let mut life = Life {
             store,
-            tasks: (0..self.simulation.actors).map(|_| None).collect(),
+            tasks: (0..self.settings.actors).map(|_| None).collect(),
             timers_ms: self.shared.mono_ms(),
             steps_after_poison: None,
             low_disk: false,
         };
         let ended = loop {
             self.report.steps += 1;
-            if self.report.steps >= self.simulation.steps {
+            if self.report.steps >= self.settings.steps {
                 break self.end(life, End::PowerCut);
             }
             if let Some(end) = self.log.end() {
@@ -193,7 +196,7 @@ where
                 };
                 break self.end(life, end);
             }
-            if self.simulation_strikes(Fault::Restart) {
+            if self.strikes(Fault::Restart) {
                 break self.restart(life);
             }
             self.step(&mut life);
@@ -205,8 +208,8 @@ where
         ended
     }
 
-    fn simulation_strikes(&mut self, fault: Fault) -> bool {
-        self.simulation.faults.strikes(fault, &mut self.random)
+    fn strikes(&mut self, fault: Fault) -> bool {
+        self.settings.faults.strikes(fault, &mut self.random)
     }
 
     /// A poisoned store goes on for a while, to see that it acknowledges nothing.
@@ -233,11 +236,11 @@ where
     fn strike(&mut self, life: &mut Life) -> Option<End> {
         // Rarer than within a call of the log: most steps make none.
         for (fault, end) in [(Fault::PowerCut, End::PowerCut), (Fault::Kill, End::Kill)] {
-            if self.random.u8(0..4) == 0 && self.simulation_strikes(fault) {
+            if self.random.u8(0..4) == 0 && self.strikes(fault) {
                 return Some(end);
             }
         }
-        if self.simulation_strikes(Fault::ClockStep) {
+        if self.strikes(Fault::ClockStep) {
             let reach = if self.random.bool() {
                 3600
             } else {
@@ -250,13 +253,13 @@ where
         let turns = if life.low_disk {
             self.random.u8(0..50) == 0
         } else {
-            self.simulation_strikes(Fault::LowDisk)
+            self.strikes(Fault::LowDisk)
         };
         if turns {
             life.low_disk = !life.low_disk;
             self.log.set_low_disk(life.low_disk);
         }
-        if self.simulation_strikes(Fault::Cancel) {
+        if self.strikes(Fault::Cancel) {
             let at = self.random.usize(0..life.tasks.len().max(1));
             if let Some(task) = life.tasks.get_mut(at).and_then(Option::take) {
                 self.trace(|| format!("actor {at} gives up"));
@@ -383,7 +386,7 @@ where
         let reach = 1_u64 << self.random.u32(0..26);
         let by_ms = self.random.u64(0..reach);
         self.shared.clock.advance(Duration::from_millis(by_ms));
-        if self.simulation.faults.has(Fault::ClockStep) && self.random.u8(0..6) == 0 {
+        if self.settings.faults.has(Fault::ClockStep) && self.random.u8(0..6) == 0 {
             let days = self.random.i64(-400..=400);
             self.trace(|| format!("the wall clock is stepped by {days} days"));
             self.shared.clock.step_wall(days * DAY_SECS);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 use crate::state::holder::Awaits;
 use crate::state::request::Request;
 use crate::state::shard::{Found, Grant, Shard};

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 use crate::value::blob::Blob;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;

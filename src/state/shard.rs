@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::observe::stats::{Column, Tallies};
+use crate::observe::tallies::{Column, Tallies};
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 use crate::state::holder::{Awaits, Guard};
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;

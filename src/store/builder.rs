@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::engine::Engine;
+use crate::engine::options::EngineOptions;
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::log::memory_log::memory_log::MemoryLog;
 use crate::journal::log::open_log::OpenLog;

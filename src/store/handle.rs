@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::engine::Engine;
+use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::value::digest::Digest;
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::upkeep::backup;
 use crate::engine::upkeep::backup::BackedUp;
-use crate::engine::upkeep::{moving, salvage};
+use crate::engine::upkeep::salvage::saving;
+use crate::engine::upkeep::{moving, restore};
 use crate::journal::log::contract::Log;
 use crate::store::location::{make_log, open_log, open_remains};
 use crate::store::store::Store;
@@ -39,10 +39,10 @@ impl Store {
     ) -> Result<BackupReport> {
         let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
         // Before there is a directory: a store that was taken for a backup leaves none behind.
-        backup::manifest_of(&*from.log)?;
+        restore::manifest_of(&*from.log)?;
         let to = empty_log(into.as_ref(), from.kind, "a restore")?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        let copied = backup::restore(&*from.log, &*to, &mut meter)?;
+        let copied = restore::restore(&*from.log, &*to, &mut meter)?;
         close_log(&*from.log)?;
         close_log(&*to)?;
         meter.finish();
@@ -160,7 +160,7 @@ impl Store {
         check_outside(from.as_ref(), into.as_ref())?;
         let to = empty_log(into.as_ref(), remains.kind(), "a salvage")?;
         let mut meter = Meter::new(ProgressUnit::Bytes, &mut progress);
-        let salvage = salvage::salvage(&remains, &to, &options, &mut meter)?;
+        let salvage = saving::salvage(&remains, &to, &options, &mut meter)?;
         meter.finish();
         Ok(salvage)
     }

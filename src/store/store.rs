@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::pending::Pending;
-use crate::engine::Engine;
+use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;

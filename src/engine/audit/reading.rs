@@ -3,15 +3,42 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::engine::audit::archives::read_archive;
-use crate::journal::format::audit::chain::genesis;
+use crate::engine::audit::archive::{damaged, read_archive};
+use crate::engine::engine::Engine;
+use crate::journal::damage::lost;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::audits;
-use crate::journal::format::marks::Archived;
-use crate::journal::read::lost;
-use crate::value::audit::{AuditHead, AuditReport};
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::audit::AuditHead;
+use crate::value::error::Result;
+
+/// A place in the audit log.
+#[derive(Debug)]
+pub(crate) struct AuditCursor {
+    archives: VecDeque<u64>,
+    next_frame: u64,
+    pub(crate) end_frame: u64,
+}
+
+/// A run of entries.
+#[derive(Debug)]
+pub(crate) struct AuditChunk {
+    pub(in crate::engine) place: String,
+    /// Of an archive: the chain before and after it.
+    pub(in crate::engine) ends: Option<(AuditHead, AuditHead)>,
+    pub(in crate::engine) bytes: Arc<Vec<u8>>,
+}
+
+impl AuditChunk {
+    /// Shows every entry, with its number.
+    pub(crate) fn each(&self, mut visit: impl FnMut(u64, Facts<'_>)) -> Result<()> {
+        for wire in audits(&self.bytes) {
+            let facts = wire.and_then(|wire| Ok((wire.head.number, wire.facts()?)));
+            let (number, facts) = facts.map_err(|_| damaged(&self.place, "malformed"))?;
+            visit(number, facts);
+        }
+        Ok(())
+    }
+}
 
 impl Engine {
     /// The last audit entry.
@@ -59,190 +86,4 @@ impl Engine {
             bytes: bytes.ok_or_else(|| lost(frame))?,
         }))
     }
-
-    /// Reads the whole audit log and checks its chain; `noted` is an entry of which the link was
-    /// written down elsewhere. A pin is held meanwhile.
-    pub(crate) fn verify_audit(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
-        // What is appended from here on may or may not be met.
-        let expected = self.audit_head();
-        let mut cursor = self.audit_start()?;
-        let mut check = ChainCheck {
-            head: None,
-            genesis: genesis(self.journal.store_id()),
-            noted,
-            archived: self.journal.marks().archived,
-            last_archive: None,
-            report: AuditReport {
-                entries: 0,
-                archives: 0,
-                archived: 0,
-                first: 0,
-                head: expected,
-            },
-            // Its last entries may be lost already.
-            is_whole: !self.journal.is_poisoned(),
-        };
-        while let Some(chunk) = self.audit_chunk(&mut cursor)? {
-            check.chunk(&chunk)?;
-        }
-        check.finish(expected)
-    }
-}
-
-/// A place in the audit log.
-#[derive(Debug)]
-pub(crate) struct AuditCursor {
-    archives: VecDeque<u64>,
-    next_frame: u64,
-    pub(crate) end_frame: u64,
-}
-
-/// A run of entries.
-#[derive(Debug)]
-pub(crate) struct AuditChunk {
-    place: String,
-    /// Of an archive: the chain before and after it.
-    ends: Option<(AuditHead, AuditHead)>,
-    bytes: Arc<Vec<u8>>,
-}
-
-impl AuditChunk {
-    /// Shows every entry, with its number.
-    pub(crate) fn each(&self, mut visit: impl FnMut(u64, Facts<'_>)) -> Result<()> {
-        for wire in audits(&self.bytes) {
-            let facts = wire.and_then(|wire| Ok((wire.head.number, wire.facts()?)));
-            let (number, facts) = facts.map_err(|_| damaged(&self.place, "malformed"))?;
-            visit(number, facts);
-        }
-        Ok(())
-    }
-}
-
-struct ChainCheck {
-    head: Option<AuditHead>,
-    genesis: AuditHead,
-    noted: Option<AuditHead>,
-    /// What the marks say of the last entry in an archive, until that was compared.
-    archived: Archived,
-    last_archive: Option<AuditHead>,
-    report: AuditReport,
-    is_whole: bool,
-}
-
-impl ChainCheck {
-    fn chunk(&mut self, chunk: &AuditChunk) -> Result<()> {
-        if let Some((before, _)) = chunk.ends {
-            if self.head.is_some_and(|head| head != before) {
-                return Err(breaks(&chunk.place, before.number + 1));
-            }
-            self.begin(before)?;
-            self.report.archives += 1;
-        } else {
-            self.end_of_archives()?;
-        }
-        for wire in audits(&chunk.bytes) {
-            let wire = wire.map_err(|_| damaged(&chunk.place, "malformed"))?;
-            let head = *self.head.get_or_insert(self.genesis);
-            if self.report.first == 0 {
-                self.report.first = head.number + 1;
-            }
-            if !wire.follows(&head) || wire.facts().is_err() {
-                return Err(breaks(&chunk.place, head.number + 1));
-            }
-            self.head = Some(wire.head);
-            self.report.entries += 1;
-            self.report.archived += u64::from(chunk.ends.is_some());
-            self.note(wire.head)?;
-        }
-        match chunk.ends {
-            Some((_, after)) if self.head != Some(after) => {
-                return Err(breaks(&chunk.place, after.number));
-            }
-            Some((_, after)) => self.last_archive = Some(after),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// The archives go as far as the marks say. Whoever takes the newest away leaves no gap where
-    /// nothing came after them.
-    fn end_of_archives(&mut self) -> Result<()> {
-        let archived = std::mem::take(&mut self.archived);
-        let Some(number) = archived.number() else {
-            return Ok(());
-        };
-        let ends = self.last_archive.map_or(0, |last| last.number);
-        if ends < number {
-            let what = format!(
-                "they end with entry {ends}, but entries up to {number} went into some: the newest are missing"
-            );
-            return Err(damaged("the audit archives", &what));
-        }
-        if self.last_archive.as_ref().map(Archived::at) != Some(archived) {
-            return Err(breaks("the end of the audit archives", ends));
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, before: AuditHead) -> Result<()> {
-        if self.report.first == 0 {
-            self.report.first = before.number + 1;
-            // Its entry has gone, and everything that is left rests on its link.
-            self.note(before)?;
-        }
-        self.head = Some(before);
-        Ok(())
-    }
-
-    fn note(&mut self, head: AuditHead) -> Result<()> {
-        match self.noted {
-            Some(noted) if noted.number == head.number => {
-                self.noted = None;
-                if noted != head {
-                    return Err(damaged(
-                        &format!("audit entry {}", head.number),
-                        "another one than was noted, so it or one before it was changed",
-                    ));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, expected: AuditHead) -> Result<AuditReport> {
-        self.end_of_archives()?;
-        let head = self.head.unwrap_or(self.genesis);
-        if self.report.first == 0 {
-            self.report.first = head.number + 1;
-        }
-        if self.is_whole && head.number < expected.number {
-            return Err(breaks("the end of the audit log", head.number + 1));
-        }
-        self.report.head = head;
-        match self.noted {
-            // Before the oldest entry that is left: it has expired.
-            Some(noted) if noted.number >= self.report.first => Err(damaged(
-                &format!("audit entry {}", noted.number),
-                "missing, but it was noted",
-            )),
-            _ => Ok(self.report),
-        }
-    }
-}
-
-fn breaks(place: &str, number: u64) -> Error {
-    let what = format!(
-        "where entry {number} does not follow the one before it: an entry was changed, moved or taken out"
-    );
-    damaged(place, &what)
-}
-
-pub(super) fn damaged(place: &str, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Damaged,
-        format!(
-            "{place}: {what}; the audit log cannot be relied on from there: compare it with a backup or an export"
-        ),
-    )
 }

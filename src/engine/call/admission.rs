@@ -1,9 +1,10 @@
 //! Admission: what a call has to pass before it grants a key or makes one, whichever call it is.
 
-use crate::engine::Engine;
+use crate::engine::engine::Engine;
+use crate::engine::refusals::at_capacity;
 use crate::engine::shards::EngineShard;
 use crate::value::digest::Digest;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::error::Result;
 use crate::value::policy::Policy;
 
 /// What a call is about to do with a key.
@@ -85,8 +86,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-pub(in crate::engine) fn at_capacity(text: String) -> Error {
-    Error::new(ErrorKind::AtCapacity, text)
 }

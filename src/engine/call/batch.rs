@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::engine::call::claim::{Answer, Named, Read, Tried};
+use crate::engine::call::answer::{Answer, Read, Tried};
+use crate::engine::engine::Engine;
+use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::state::request::Request;
 use crate::value::comparison::{Comparison, compare};
@@ -96,6 +97,56 @@ impl Undelivered<'_> {
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
         let _ = self.take_back();
+    }
+}
+
+/// Items that are decided under one lock, or read together, at most.
+const RUN_MAX: usize = 64;
+
+/// A batch on its way.
+struct Batch<'a> {
+    namespace: &'a Arc<NamespaceCore>,
+    items: &'a [BatchItem],
+    /// By item; none where it has not been decided yet.
+    answers: Vec<Option<ItemAnswer>>,
+    /// Items whose answers rest on the log, and the frames.
+    resting: Vec<(usize, u64)>,
+    /// The first item of the key that is dealt with; its repeats stand right behind it.
+    first: Option<usize>,
+    undelivered: Undelivered<'a>,
+}
+
+impl<'a> Batch<'a> {
+    fn named(&self, index: usize) -> Named<'a> {
+        let item = &self.items[index];
+        Named {
+            namespace: self.namespace,
+            digest: item.digest,
+            key: &item.key,
+        }
+    }
+
+    /// Takes down how an item was decided; what keeps it out keeps no other out.
+    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
+        let answer = match claimed {
+            Ok((answer, frame)) => {
+                self.resting.extend(frame.map(|frame| (index, frame)));
+                self.undelivered.note(index, &answer);
+                ItemAnswer::Answer(answer)
+            }
+            Err(error) => ItemAnswer::Refused(error),
+        };
+        self.answers[index] = Some(answer);
+    }
+
+    fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
+        let print = |at: usize| self.items[at].request.fingerprint.as_ref();
+        let policy = self.namespace.policy.fingerprints;
+        let comparison = compare(print(first), print(index), policy);
+        ItemAnswer::RepeatOf {
+            index: first,
+            mismatch: matches!(comparison, Comparison::Differs(_)),
+        }
     }
 }
 
@@ -217,24 +268,6 @@ impl Engine {
         }
     }
 
-    /// Waits for what each item of a batch rests on: the first wait covers all that share its commit.
-    /// After a failed write, each one that was written hears that its effect is unknown.
-    pub(crate) async fn acknowledge_each<T>(
-        &self,
-        sync: bool,
-        begun: Vec<Result<(T, Option<u64>)>>,
-    ) -> Vec<Result<T>> {
-        let mut results = Vec::with_capacity(begun.len());
-        for item in begun {
-            results.push(match item {
-                Ok((value, frame)) if self.is_acknowledged(sync, frame) => Ok(value),
-                Ok((value, frame)) => self.acknowledge(sync, frame).await.map(|()| value),
-                Err(error) => Err(self.refuse(error).await),
-            });
-        }
-        results
-    }
-
     /// The indexes of items, shard by shard; those of one key stand together, the first one first.
     fn in_batch_order(&self, items: &[BatchItem]) -> Vec<usize> {
         let digests = items.iter().map(|item| item.digest);
@@ -323,56 +356,6 @@ impl Engine {
                     read = self.fetch(locator).await?.map(|record| (locator, record));
                 }
             }
-        }
-    }
-}
-
-/// Items that are decided under one lock, or read together, at most.
-const RUN_MAX: usize = 64;
-
-/// A batch on its way.
-struct Batch<'a> {
-    namespace: &'a Arc<NamespaceCore>,
-    items: &'a [BatchItem],
-    /// By item; none where it has not been decided yet.
-    answers: Vec<Option<ItemAnswer>>,
-    /// Items whose answers rest on the log, and the frames.
-    resting: Vec<(usize, u64)>,
-    /// The first item of the key that is dealt with; its repeats stand right behind it.
-    first: Option<usize>,
-    undelivered: Undelivered<'a>,
-}
-
-impl<'a> Batch<'a> {
-    fn named(&self, index: usize) -> Named<'a> {
-        let item = &self.items[index];
-        Named {
-            namespace: self.namespace,
-            digest: item.digest,
-            key: &item.key,
-        }
-    }
-
-    /// Takes down how an item was decided; what keeps it out keeps no other out.
-    fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
-        let answer = match claimed {
-            Ok((answer, frame)) => {
-                self.resting.extend(frame.map(|frame| (index, frame)));
-                self.undelivered.note(index, &answer);
-                ItemAnswer::Answer(answer)
-            }
-            Err(error) => ItemAnswer::Refused(error),
-        };
-        self.answers[index] = Some(answer);
-    }
-
-    fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
-        let print = |at: usize| self.items[at].request.fingerprint.as_ref();
-        let policy = self.namespace.policy.fingerprints;
-        let comparison = compare(print(first), print(index), policy);
-        ItemAnswer::RepeatOf {
-            index: first,
-            mismatch: matches!(comparison, Comparison::Differs(_)),
         }
     }
 }

@@ -1,28 +1,35 @@
 //! What a holder does to its key, under its token.
 
 use std::sync::Arc;
-use std::task::Waker;
 
-use crate::engine::audit::{By, Prepared};
-use crate::engine::call::claim::{Named, Read, check_same_key, held};
-use crate::engine::call::waiting::told_of;
+use crate::engine::aftermath::Aftermath;
+use crate::engine::audit::by::By;
+use crate::engine::call::answer::Read;
+use crate::engine::change::Prepared;
+use crate::engine::engine::Engine;
+use crate::engine::named::{Named, check_same_key};
+use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
-use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
-use crate::state::holder::Guard;
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
 use crate::value::audit::Transition;
-use crate::value::digest::Digest;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
-use crate::value::key_info::KeyInfo;
 use crate::value::policy::Oversize;
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
+
+/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
+pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
+
+const _: () = assert!(
+    CHECKPOINT_BYTES_MAX <= crate::journal::format::codec::INLINE_BODY_MAX,
+    "a checkpoint never needs parts, so claims and releases never do"
+);
 
 impl Engine {
     /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
@@ -123,7 +130,7 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "all of it belongs to one transition under one lock"
     )]
-    fn act_on_running(
+    pub(in crate::engine) fn act_on_running(
         &self,
         mut shard: Locked<'_>,
         at: SlabRef,
@@ -213,7 +220,7 @@ impl Engine {
         let kind = match act_settled(record, token, command, policy) {
             Err(refusal) => {
                 count_refusal(&mut shard, named, refusal, command);
-                let state = crate::engine::call::claim::state_of(record, policy.guarantee);
+                let state = crate::engine::told::state_of(record, policy.guarantee);
                 let info = self.info(named.namespace, state, Arc::clone(record));
                 let rests_on = self.rests_on(named.namespace, at);
                 return Err(refused(refusal, Some(info)).resting_on(rests_on));
@@ -255,158 +262,7 @@ impl Engine {
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.renewed += 1);
     }
-
-    /// Whether the lease of this token has lapsed, or the token is not current any more.
-    pub(crate) fn is_lost(&self, digest: Digest, token: FencingToken) -> bool {
-        if self.check_alive().is_err() {
-            return true;
-        }
-        let (shard, now) = self.lock(digest);
-        let Some(at) = held(&shard, digest, token, now.store_secs) else {
-            return true;
-        };
-        shard.get(at).is_none_or(|running| running.is_lapsed(now))
-    }
-
-    /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
-    pub(crate) fn watch_lost(&self, digest: Digest, token: FencingToken, waker: &Waker) -> bool {
-        if self.is_forked() {
-            return true;
-        }
-        // Cloning a waker runs foreign code, so it comes before the lock.
-        let waker = waker.clone();
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        let running = at
-            .and_then(|at| shard.get_mut(at))
-            .filter(|running| !running.is_lapsed(now));
-        // Under the lock: a store that is closed later finds the waker here.
-        let Some(running) = running.filter(|_| !self.is_closed()) else {
-            return true;
-        };
-        let known = running
-            .rest
-            .watchers
-            .iter()
-            .any(|other| other.will_wake(&waker));
-        let spare = if known {
-            Some(waker)
-        } else {
-            running.rest.to_mut().watchers.push(waker);
-            None
-        };
-        drop(shard);
-        drop(spare);
-        false
-    }
-
-    /// How much of the lease is left, in milliseconds.
-    pub(crate) fn lease_left_ms(&self, digest: Digest, token: FencingToken) -> u64 {
-        if self.is_forked() {
-            return 0;
-        }
-        let (shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        at.and_then(|at| shard.get(at)).map_or(0, |running| {
-            running.lease_end_ms().saturating_sub(now.mono_ms)
-        })
-    }
-
-    /// A ticket takes the place of the guard of this token.
-    pub(crate) fn disarm(&self, digest: Digest, token: FencingToken) {
-        if self.is_forked() {
-            return;
-        }
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
-            (running.holder.guard, running.holder.attached) = (Guard::Ticket, false);
-        }
-    }
-
-    /// The guard of this token went away after a refusal, so nobody settles the key any more: its
-    /// lease runs out, renewed one last time where the store renewed it.
-    pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
-        // A thread that only the parent has may hold the lock.
-        if self.is_forked() {
-            return;
-        }
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.holder.guard = Guard::Nobody;
-            let one_lease_ms = now.mono_ms.saturating_add(running.holder.lease_ms);
-            let renewed_ms = running.rest.holder.keep_alive_until_ms.min(one_lease_ms);
-            running.holder.deadline_ms = running.holder.deadline_ms.max(renewed_ms);
-            if let Some(rest) = running.rest.get_mut() {
-                rest.holder.keep_alive_until_ms = 0;
-            }
-            shard.arm(at);
-        }
-        drop(shard);
-        self.outlived.end(token);
-    }
-
-    /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
-    /// beyond memory.
-    pub(crate) fn abandon(&self, named: Named<'_>, token: FencingToken) {
-        if self.check_alive().is_err() || self.journal.is_poisoned() {
-            return;
-        }
-        let (shard, now) = self.lock(named.digest);
-        if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
-            // Superseded meanwhile, it has nothing to give up.
-            let _ = self.act_on_running(
-                shard,
-                at,
-                named,
-                token,
-                Command::Abandon,
-                Prepared::default(),
-                now,
-            );
-        } else {
-            drop(shard);
-            self.outlived.end(token);
-        }
-    }
-
-    /// A key that stays the same for each label, across attempts and restarts.
-    pub(crate) fn derived_key(
-        &self,
-        namespace: crate::value::namespace_id::NamespaceId,
-        key: &[u8],
-        label: &str,
-    ) -> String {
-        let key_len = crate::engine::to_u64(key.len()).to_le_bytes();
-        let derived = self.seeded.hash(&[
-            b"derived key",
-            &namespace.0.to_le_bytes(),
-            &key_len,
-            key,
-            label.as_bytes(),
-        ]);
-        format!("{derived:032x}")
-    }
-
-    pub(crate) fn running_info<W: 'static>(
-        &self,
-        named: Named<'_>,
-        running: &Running<W>,
-        now: Now,
-    ) -> KeyInfo {
-        let (state, record) = told_of(running, now);
-        self.info(named.namespace, state, Arc::new(record))
-    }
 }
-
-/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
-pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
-
-const _: () = assert!(
-    CHECKPOINT_BYTES_MAX <= crate::journal::format::codec::INLINE_BODY_MAX,
-    "a checkpoint never needs parts, so claims and releases never do"
-);
 
 fn said<'a, W: 'static>(command: Command<'a>, running: &'a Running<W>) -> &'a [u8] {
     match command {
@@ -479,46 +335,4 @@ fn count_refusal(shard: &mut Locked<'_>, named: Named<'_>, refusal: Refusal, com
         Refusal::NotHeld => counters.not_held += 1,
         Refusal::AlreadySettled | Refusal::InDoubt => {}
     });
-}
-
-pub(crate) fn not_held() -> Error {
-    Error::new(
-        ErrorKind::NotHeld,
-        "the key of this token is not there any more: stop the work",
-    )
-}
-
-pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
-    let state = current
-        .as_ref()
-        .map(|info| {
-            format!(
-                " (the key is {} under token {})",
-                info.state(),
-                info.token()
-            )
-        })
-        .unwrap_or_default();
-    let (kind, text) = match refusal {
-        Refusal::Superseded => (
-            ErrorKind::Superseded,
-            format!("this token is not current any more: stop the work{state}"),
-        ),
-        Refusal::NotHeld => return not_held(),
-        Refusal::AlreadySettled => (
-            ErrorKind::AlreadySettled,
-            format!("the key was settled differently under this token{state}"),
-        ),
-        Refusal::InDoubt => {
-            let text = format!(
-                "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it{state}"
-            );
-            (ErrorKind::InUse, text)
-        }
-    };
-    let error = Error::new(kind, text);
-    match current {
-        Some(current) => error.with_current(current),
-        None => error,
-    }
 }

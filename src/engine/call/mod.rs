@@ -3,13 +3,20 @@
 //! It knows no public type such as `Claim` or `Lease`, and does no I/O under a lock.
 
 pub(crate) mod admission;
+pub(crate) mod answer;
 pub(crate) mod batch;
-pub(crate) mod by_age;
 pub(crate) mod claim;
+pub(crate) mod decide;
+pub(crate) mod delivery;
 pub(crate) mod grant;
+pub(crate) mod granted;
+pub(crate) mod guard;
+pub(crate) mod handover;
 pub(crate) mod holder;
-pub(crate) mod inspect;
-pub(crate) mod queued;
+pub(crate) mod insert;
+pub(crate) mod lapse;
+pub(crate) mod look;
 pub(crate) mod ticket;
+pub(crate) mod waiter;
 pub(crate) mod waiting;
 pub(crate) mod withdrawal;

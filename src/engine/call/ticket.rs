@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::engine::audit::{By, Prepared};
+use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::call::claim::{Granted, Named, Read, check_same_key, state_of};
-use crate::engine::call::holder::{not_held, refused};
+use crate::engine::call::answer::Read;
+use crate::engine::call::granted::Granted;
+use crate::engine::change::Prepared;
+use crate::engine::engine::Engine;
+use crate::engine::named::{Named, check_same_key};
+use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
+use crate::engine::told::state_of;
 use crate::state::holder::Guard;
 use crate::state::request::Request;
 use crate::state::running::Running;

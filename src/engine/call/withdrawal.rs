@@ -1,10 +1,12 @@
 //! Grants that are taken back: the key is what it was before the grant.
 
-use crate::engine::audit::By;
-use crate::engine::call::claim::{held, replaced};
-use crate::engine::call::waiting::{Outcome, deliver};
+use crate::engine::aftermath::{Aftermath, deliver};
+use crate::engine::audit::by::By;
+use crate::engine::call::claim::held;
+use crate::engine::call::waiter::Outcome;
+use crate::engine::change::replaced;
+use crate::engine::engine::Engine;
 use crate::engine::shards::EngineShard;
-use crate::engine::{Aftermath, Engine};
 use crate::journal::Journal;
 use crate::journal::format::audit::entry::Draft;
 use crate::state::running::Running;

@@ -1,10 +1,11 @@
 //! What operators bring in: keys that are absent, with what is known of them.
 
-use crate::engine::Engine;
-use crate::engine::audit::{By, Prepared};
+use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::call::claim::Named;
 use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
+use crate::engine::change::Prepared;
+use crate::engine::engine::Engine;
+use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
 use crate::journal::Journal;

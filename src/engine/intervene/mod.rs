@@ -4,5 +4,7 @@
 
 pub(crate) mod doubt;
 pub(crate) mod doubted_guards;
+pub(crate) mod forget;
 pub(crate) mod insertion;
 pub(crate) mod operate;
+pub(crate) mod resolve;

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::{By, Prepared};
-use crate::engine::call::claim::{Named, Read, check_same_key, state_of};
-use crate::engine::call::holder::{not_held, refused};
-use crate::engine::intervene::doubt::Settlement;
+use crate::engine::aftermath::Aftermath;
+use crate::engine::audit::by::By;
+use crate::engine::call::answer::Read;
+use crate::engine::change::Prepared;
+use crate::engine::engine::Engine;
+use crate::engine::intervene::resolve::Settlement;
+use crate::engine::named::{Named, check_same_key};
+use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
-use crate::engine::{Aftermath, Engine};
+use crate::engine::told::state_of;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};

@@ -15,8 +15,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
+use crate::engine::engine::Engine;
+use crate::engine::options::EngineOptions;
 use crate::engine::tests::hooked_log::{Hook, HookedLog};
-use crate::engine::{Engine, EngineOptions};
 use crate::observe::health::Trouble;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::engine::call::claim::Named;
-use crate::engine::intervene::doubt::Settlement;
+use crate::engine::engine::Engine;
 use crate::engine::intervene::operate::Operation;
+use crate::engine::intervene::resolve::Settlement;
+use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::operator::Attribution;
 use crate::runtime::sync::block_on;

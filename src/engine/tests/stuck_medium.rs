@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::engine::engine::Engine;
+use crate::engine::options::EngineOptions;
 use crate::engine::tests::hooked_log::{Hook, HookedLog};
-use crate::engine::{Engine, EngineOptions};
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::patience::LOOK_MS_MAX;

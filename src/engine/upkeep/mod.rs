@@ -3,11 +3,18 @@
 //! It decides nothing about a key: it carries, copies or drops records as they are.
 
 pub(crate) mod backup;
-pub(crate) mod compact_now;
+pub(crate) mod closing;
 pub(crate) mod compaction;
+pub(crate) mod disk;
 pub(crate) mod moving;
 pub(crate) mod numbering;
+pub(crate) mod pin;
+pub(crate) mod read_request;
 pub(crate) mod recovery;
+pub(crate) mod restore;
 pub(crate) mod room;
 pub(crate) mod salvage;
+pub(crate) mod threads;
+pub(crate) mod timers;
+pub(crate) mod verify;
 pub(crate) mod workers;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::engine::to_u64;
+use crate::engine::sizes::to_u64;
 use crate::engine::upkeep::backup::Unseen;
 use crate::engine::upkeep::recovery::identity::{load_marks, read_manifest};
 use crate::journal::format::log_kind_note::LogKindNote;

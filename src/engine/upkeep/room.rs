@@ -3,54 +3,30 @@
 //! A claim is refused while there is not. So a holder, that has perhaps charged a card by then, finds
 //! the room for the outcome that was there when the claim was granted.
 
-use crate::engine::call::admission::at_capacity;
-use crate::engine::upkeep::compaction::reserve_for;
-use crate::engine::{Engine, to_u64};
-use crate::journal::chore::Chore;
-use crate::journal::log::contract::FRAME_BYTES_MAX;
-use crate::journal::tail::Tail;
-use crate::runtime::sync::{AtomicBool, AtomicU64, Drive, Ordering};
-use crate::state::transition::Command;
-use crate::value::error::{Error, Result};
+use crate::runtime::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Free bytes below which nothing is granted, whatever the floor is: the log begins segments, writes
 /// manifests and archives in them.
-const LEAST_BYTES: u64 = 8 << 20;
-
-/// Bytes that each running key will need for its outcome; larger ones are asked for when they come.
-const OUTCOME_BYTES: u64 = 1024;
-
-/// Outcomes of up to so many bytes are never refused.
-const SMALL_BYTES: usize = 4096;
-
-/// Free bytes below which the reserve goes to the holders who are left.
-const RESERVE_GOES_BYTES: u64 = 4 << 20;
-
-/// Free bytes and files under which the first segment of a run is prepared before it is begun.
-const SHORT_BYTES: u64 = 256 << 20;
-const SHORT_FILES: u64 = 1000;
-
-/// Frames that nobody who claims may count on: checkpoints, lapses and operators take some too.
-const SPARE_FRAMES: u64 = 16;
+pub(in crate::engine) const LEAST_BYTES: u64 = 8 << 20;
 
 /// What is known of the room on the medium. Positions are those of
 /// [`given_bytes`](crate::journal::Journal::given_bytes).
 #[derive(Debug)]
 pub(in crate::engine) struct Room {
     /// Where the floor of `free_disk_bytes` is met, as far as the last look can tell.
-    floor: AtomicU64,
+    pub(in crate::engine) floor: AtomicU64,
     /// Where what running keys need is not there any more.
-    needed: AtomicU64,
+    pub(in crate::engine) needed: AtomicU64,
     /// Where the medium ends.
-    end: AtomicU64,
+    pub(in crate::engine) end: AtomicU64,
     /// Where to look again, however lately that was done.
-    look: AtomicU64,
+    pub(in crate::engine) look: AtomicU64,
     /// The last segment that was prepared.
-    prepared: AtomicU64,
+    pub(in crate::engine) prepared: AtomicU64,
     /// Bytes that were taken as the space for recovery on a full disk.
-    reserve_bytes: AtomicU64,
+    pub(in crate::engine) reserve_bytes: AtomicU64,
     /// So little is free that a segment may not be to be had.
-    is_short: AtomicBool,
+    pub(in crate::engine) is_short: AtomicBool,
 }
 
 impl Default for Room {
@@ -69,7 +45,7 @@ impl Default for Room {
 
 impl Room {
     /// Takes a look into account at which so many bytes were free.
-    fn note(&self, given: u64, free: u64, floor: u64) {
+    pub(in crate::engine) fn note(&self, given: u64, free: u64, floor: u64) {
         let at = |least: u64| given.saturating_add(free.saturating_sub(least));
         self.floor.store(at(floor), Ordering::Relaxed);
         self.needed.store(at(LEAST_BYTES), Ordering::Relaxed);
@@ -80,197 +56,30 @@ impl Room {
     }
 }
 
-impl Engine {
-    /// Refuses what makes a new key, or runs one, where there is no room for what it will write. The
-    /// caller holds the lock of shard `index`, in which `here` keys are running.
-    #[inline]
-    pub(in crate::engine) fn check_disk(&self, index: usize, here: usize) -> Result<()> {
-        let given = self.journal.given_bytes();
-        if given >= self.room.look.load(Ordering::Relaxed) {
-            self.journal.janitor.raise();
-        }
-        let has_running = |limit| self.shards.has_running(limit, index, here);
-        if self.is_low(given, has_running) {
-            return Err(self.disk_is_low());
-        }
-        if self.journal.retries.is_failing(Chore::Prepare) {
-            return self.check_segment_room(0);
-        }
-        Ok(())
-    }
+/// Bytes held in reserve for recovery on a full disk: a quarter of the log, within these.
+const RESERVE_BYTES_MIN: u64 = 2 * 1024 * 1024;
 
-    /// Whether less is free than has to be, so that new claims are refused.
-    pub(in crate::engine) fn disk_is_at_floor(&self) -> bool {
-        let has_running = |limit| self.shards.has_running_about(limit);
-        self.is_low(self.journal.given_bytes(), has_running)
-    }
+const RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-    #[inline]
-    fn is_low(&self, given: u64, has_running: impl FnOnce(usize) -> bool) -> bool {
-        let floor = self.room.floor.load(Ordering::Relaxed);
-        let left = self
-            .room
-            .needed
-            .load(Ordering::Relaxed)
-            .saturating_sub(given);
-        given >= floor || has_running(usize::try_from(left / OUTCOME_BYTES).unwrap_or(usize::MAX))
-    }
+/// Bytes to hold in reserve where the log has so many: a power of two, so that it is taken again
+/// only when the log has doubled.
+pub(in crate::engine) fn reserve_for(log_bytes: u64) -> u64 {
+    (log_bytes / 4)
+        .clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)
+        .next_power_of_two()
+}
 
-    #[cold]
-    fn disk_is_low(&self) -> Error {
-        let floor = self.least_free_bytes();
-        at_capacity(format!(
-            "less than {floor} bytes of disk are free: make room; holders can still complete"
-        ))
-    }
+#[cfg(test)]
+mod tests {
+    use crate::engine::upkeep::room::reserve_for;
 
-    /// Free bytes below which claims are refused, what running keys need left out.
-    pub(in crate::engine) fn least_free_bytes(&self) -> u64 {
-        self.options.limits.free_disk_bytes.max(LEAST_BYTES)
-    }
-
-    /// Refuses what needs so many frames, while no further segment can be prepared and what is left
-    /// of this one belongs to those who run.
-    pub(in crate::engine) fn check_segment_room(&self, frames: u64) -> Result<()> {
-        let retries = &self.journal.retries;
-        if !retries.is_failing(Chore::Prepare) {
-            return Ok(());
-        }
-        let (segment, left, bytes) = self
-            .journal
-            .with_tail(|tail| (tail.newest_segment(), tail.frames_left(), tail.bytes_left()));
-        let prepared = self.room.prepared.load(Ordering::Relaxed);
-        let is_there = segment <= prepared.max(self.journal.activated());
-        // In the worst case each record goes into a frame of its own.
-        let whole = bytes / to_u64(FRAME_BYTES_MAX);
-        let left = if is_there { left.min(whole) } else { 0 };
-        let free = left.saturating_sub(frames).saturating_sub(SPARE_FRAMES);
-        let running = usize::try_from(free).unwrap_or(usize::MAX);
-        if self.shards.has_running_about(running) {
-            return Err(at_capacity(
-                "no further segment can be prepared, and the rest of this one is kept for those who run: \
-                 look at health() for the cause; holders can still complete"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Refuses what a holder does where there is no room for it. What is small always has some, which
-    /// was there when the claim was granted.
-    pub(in crate::engine) fn check_command_room(&self, command: Command<'_>) -> Result<()> {
-        match command {
-            Command::Complete(body) | Command::Fail(body) if body.len() > SMALL_BYTES => {
-                self.check_outcome_room(body.len())
-            }
-            // Nothing is lost without it, and it must not take the room of an outcome.
-            Command::Checkpoint(bytes) => {
-                self.check_segment_room(0)?;
-                self.check_outcome_room(bytes.len())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses an outcome for which there is no room, before a write fails for it.
-    fn check_outcome_room(&self, bytes: usize) -> Result<()> {
-        let end = self.room.end.load(Ordering::Relaxed);
-        let after = self.journal.given_bytes().saturating_add(to_u64(bytes));
-        let has_room = !self.disk_is_at_floor() || after < end;
-        let frames = to_u64(bytes / FRAME_BYTES_MAX + 2);
-        // What has failed a moment ago may succeed now, and the holder has only this one outcome.
-        let has_frames = bytes <= FRAME_BYTES_MAX
-            || self.check_segment_room(frames).is_ok()
-            || self.prepare_again().is_ok();
-        if has_room && has_frames {
-            return Ok(());
-        }
-        Err(at_capacity(format!(
-            "the disk has no room for an outcome of {bytes} bytes: make room, or complete with a shorter one or a reference"
-        )))
-    }
-
-    /// Makes the segment that could not be made, if it can be made now.
-    fn prepare_again(&self) -> Result<()> {
-        let coming = |tail: &mut Tail| tail.coming_segments().collect::<Vec<_>>();
-        for (segment, frames) in self.journal.with_tail(coming) {
-            let now_ms = self.clock.mono_ms();
-            self.journal
-                .retries
-                .attempt_now(Chore::Prepare, now_ms, || {
-                    let prepared = self.journal.log().prepare(segment, frames);
-                    prepared.map_err(|error| Error::io(Chore::Prepare.doing(), error))
-                })?;
-            self.room.prepared.fetch_max(segment, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Makes a segment before it is needed, and not before it is clear that it will be: what is
-    /// prepared takes memory, disk and, with sled, threads. Where the medium is short the first one
-    /// is made at once: a claim has to know that it is to be had.
-    pub(in crate::engine) fn prepare_coming(&self) -> Result<()> {
-        if self.options.drive == Drive::Clock {
-            return Ok(());
-        }
-        let is_short = self.room.is_short.load(Ordering::Relaxed);
-        let coming = |tail: &mut Tail| {
-            let first = is_short.then(|| tail.first_segment()).flatten();
-            tail.coming_segments().chain(first).collect::<Vec<_>>()
-        };
-        for (segment, frames) in self.journal.with_tail(coming) {
-            if segment > self.room.prepared.load(Ordering::Relaxed) {
-                self.attempt_io(Chore::Prepare, |log| log.prepare(segment, frames))?;
-                self.room.prepared.fetch_max(segment, Ordering::Relaxed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds out how much is free; gives the reserve to those who run where that is little, and
-    /// takes it again when there is room.
-    pub(in crate::engine) fn look_at_disk(&self) -> Result<()> {
-        // Before the look: what is written meanwhile counts twice, rather than not at all.
-        let given = self.journal.given_bytes();
-        let (free, files) = self.attempt_io(Chore::Look, |log| {
-            Ok((log.free_bytes()?, log.free_files()?))
-        })?;
-        let is_short = free.is_some_and(|free| free < SHORT_BYTES)
-            || files.is_some_and(|files| files < SHORT_FILES);
-        self.room.is_short.store(is_short, Ordering::Relaxed);
-        let Some(free) = free else {
-            return self.hold_reserve(self.reserve_bytes());
-        };
-        self.room
-            .note(given, free, self.options.limits.free_disk_bytes);
-        if free < RESERVE_GOES_BYTES {
-            return self.hold_reserve(0);
-        }
-        if self.disk_is_at_floor() {
-            return Ok(());
-        }
-        self.hold_reserve(self.reserve_bytes())
-    }
-
-    /// What is to be held for recovery on a full disk: more where there is more to recover, and never
-    /// less than before.
-    fn reserve_bytes(&self) -> u64 {
-        let log_bytes = self.journal.with_tail(|tail| {
-            let segments = tail.census.segments();
-            segments.map(|segment| segment.bytes).sum()
-        });
-        reserve_for(log_bytes).max(self.room.reserve_bytes.load(Ordering::Relaxed))
-    }
-
-    fn hold_reserve(&self, bytes: u64) -> Result<()> {
-        if self.journal.reserve_is_gone() {
-            self.room.reserve_bytes.store(0, Ordering::Relaxed);
-        }
-        if self.room.reserve_bytes.load(Ordering::Relaxed) == bytes {
-            return Ok(());
-        }
-        self.attempt_io(Chore::Reserve, |log| log.hold_reserve(bytes))?;
-        self.room.reserve_bytes.store(bytes, Ordering::Relaxed);
-        Ok(())
+    #[test]
+    fn the_reserve_grows_with_the_log() {
+        let mib = |count: u64| count << 20;
+        assert_eq!(reserve_for(0), mib(2));
+        assert_eq!(reserve_for(mib(8)), mib(2));
+        assert_eq!(reserve_for(mib(9)), mib(4));
+        assert_eq!(reserve_for(mib(64)), mib(16));
+        assert_eq!(reserve_for(u64::MAX), mib(16));
     }
 }

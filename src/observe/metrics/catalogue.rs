@@ -1,7 +1,7 @@
 //! The names of all metrics, and what each means. `docs/metrics.md` says more; a test holds the two
 //! together.
 
-use crate::observe::metrics::{Family, MetricKind};
+use crate::observe::metrics::family::{Family, MetricKind};
 
 use MetricKind::{Counter, Gauge, Histogram};
 

@@ -2,7 +2,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::observe::metrics::Distribution;
+use crate::observe::metrics::distribution::{Distribution, seconds};
 use crate::runtime::sync::{AtomicU64, Ordering};
 
 const US: u64 = 1_000;
@@ -86,7 +86,7 @@ impl Histogram {
         Distribution {
             bounds: &BOUNDS_SECONDS,
             counts,
-            sum_seconds: crate::observe::metrics::seconds(sum_ns, 1_000_000_000),
+            sum_seconds: seconds(sum_ns, 1_000_000_000),
         }
     }
 }
@@ -94,6 +94,7 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::{BOUNDS_NS, BOUNDS_SECONDS, Histogram, S};
+    use crate::observe::metrics::distribution;
 
     #[test]
     fn a_duration_falls_under_the_first_bound_that_it_does_not_pass() {
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn the_bounds_that_are_shown_are_those_that_count() {
         for (ns, seconds) in BOUNDS_NS.into_iter().zip(BOUNDS_SECONDS) {
-            assert!((super::super::seconds(ns, S) - seconds).abs() < seconds * 1e-12);
+            assert!((distribution::seconds(ns, S) - seconds).abs() < seconds * 1e-12);
         }
     }
 }

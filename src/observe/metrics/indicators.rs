@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::observe::metrics::{Distribution, Family, Metrics, Value, as_f64};
+use crate::observe::metrics::distribution::{Distribution, as_f64};
+use crate::observe::metrics::family::{Family, Value};
+use crate::observe::metrics::snapshot::Metrics;
 
 /// The five numbers that say whether deduplication does its work, over a span of time.
 ///

@@ -2,7 +2,9 @@
 
 use ::metrics::{Key, Label, Level, Metadata, Recorder};
 
-use crate::observe::metrics::{Distribution, Family, MetricKind, Metrics, Series, Value};
+use crate::observe::metrics::distribution::Distribution;
+use crate::observe::metrics::family::{Family, MetricKind, Series, Value};
+use crate::observe::metrics::snapshot::Metrics;
 
 /// Hands snapshots of a store to a recorder of the [`metrics`](https://docs.rs/metrics) crate
 /// (feature `metrics`): give it one every few seconds.

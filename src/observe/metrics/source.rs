@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::observe::metrics::{Family, MetricKind, Metrics, Series, Value};
+use crate::observe::metrics::family::{Family, MetricKind, Series, Value};
+use crate::observe::metrics::snapshot::Metrics;
 
 /// Counters of what stands around a store, such as a layer for HTTP, to be shown among the metrics of the
 /// store: hand it to [`Namespace::add_metrics`](crate::Namespace::add_metrics).

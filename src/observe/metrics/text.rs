@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::observe::metrics::{Family, MetricKind, Metrics, Series, Value};
+use crate::observe::metrics::family::{Family, MetricKind, Series, Value};
+use crate::observe::metrics::snapshot::Metrics;
 
 impl Metrics {
     /// All metrics in the text format of Prometheus, version 0.0.4: what `/metrics` answers, under

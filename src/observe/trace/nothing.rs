@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::observe::trace::{Decision, Lapse, Subject};
+use crate::observe::trace::decision::{Decision, Lapse};
+use crate::observe::trace::subject::Subject;
 
 /// A span of one operation, which nobody sees.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,8 @@ use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, warn};
 
-use crate::observe::trace::{Decision, Lapse, Subject};
+use crate::observe::trace::decision::{Decision, Lapse};
+use crate::observe::trace::subject::Subject;
 use crate::value::key_state::KeyState;
 
 const TARGET: &str = "hapax";

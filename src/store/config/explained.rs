@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::store::config::form::Raw;
-use crate::store::config::{LimitsConfig, PolicyConfig, StoreConfig};
+use crate::store::config::sections::{LimitsConfig, PolicyConfig, StoreConfig, Told};
 use crate::value::limits::Limits;
 use crate::value::policy::Policy;
 
@@ -44,7 +43,7 @@ pub struct ExplainedOption {
 }
 
 impl ExplainedOption {
-    /// The part of a [`Config`](crate::store::config::Config) that it stands in, as in `limits` or
+    /// The part of a [`Config`](crate::config::Config) that it stands in, as in `limits` or
     /// `namespaces.mail`.
     #[must_use]
     pub fn section(&self) -> &str {
@@ -57,7 +56,7 @@ impl ExplainedOption {
         self.name
     }
 
-    /// Its value, as a [`Config`](crate::store::config::Config) writes it, without quotes; `None` for one that is
+    /// Its value, as a [`Config`](crate::config::Config) writes it, without quotes; `None` for one that is
     /// absent, which its meaning explains.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
@@ -96,15 +95,6 @@ impl ExplainedOption {
 #[serde(transparent)]
 pub struct Explained {
     options: Vec<ExplainedOption>,
-}
-
-/// An option of a section.
-pub(super) struct Told {
-    pub(super) name: &'static str,
-    pub(super) meaning: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) value: Option<Raw>,
-    pub(super) by_default: Option<Raw>,
 }
 
 impl Explained {

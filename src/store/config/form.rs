@@ -2,33 +2,15 @@
 //!
 //! Each form reads what it writes, and nothing else: no signs, no fractions, no other spelling.
 
-use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::store::config::raw::Raw;
 use crate::value::audit::AuditLevel;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::Durability;
 use crate::value::guarantee::Guarantee;
 use crate::value::log_kind::LogKind;
 use crate::value::policy::{OnChange, Oversize};
-
-/// What stands in a configuration, as its file knows it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Raw {
-    Text(String),
-    Number(u64),
-    Switch(bool),
-}
-
-impl Display for Raw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => number.fmt(f),
-            Self::Switch(switch) => switch.fmt(f),
-        }
-    }
-}
 
 /// A way to write a value.
 pub(super) trait Form {
@@ -43,6 +25,20 @@ pub(super) trait Form {
     fn read(raw: &Raw) -> Option<Self::Value>;
 
     fn write(value: &Self::Value) -> Raw;
+}
+
+/// Reads an option of this name, or says what may stand there.
+pub(super) fn understand<F: Form, E: serde::de::Error>(
+    name: &str,
+    raw: &Raw,
+) -> Result<F::Value, E> {
+    F::read(raw).ok_or_else(|| {
+        let found = match raw {
+            Raw::Text(text) => format!("{text:?}"),
+            plain => plain.to_string(),
+        };
+        E::custom(format!("{name}: {found} is not {}", F::FORMS))
+    })
 }
 
 /// A duration: a whole number and its unit.

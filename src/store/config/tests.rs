@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
-use crate::store::config::form::{DiskSize, Form, Raw, Span, Window};
+use crate::store::config::form::{DiskSize, Form, Span, Window};
+use crate::store::config::raw::Raw;
 use crate::store::config::{Config, LimitsConfig, PolicyConfig, StoreConfig};
 use crate::value::durability::Durability;
 use crate::value::policy::Policy;

@@ -115,7 +115,9 @@ fn a_salvage_tells_what_it_lost_of_the_audit_log() {
     let salvaged = place.run("salvage dedup saved --format json");
     let report = &salvaged.json()[0];
     assert_eq!(report["is_whole"], true, "{report}");
-    assert_eq!(report["lost_audit_entries"], 5, "{report}");
+    // The janitor may have archived the segment of the removal too before the store was closed.
+    let lost = report["lost_audit_entries"].as_u64().unwrap();
+    assert!((4..=5).contains(&lost), "{report}");
     assert_eq!(salvaged.code, 1, "{report}");
     assert!(salvaged.err.contains("audit log"), "{}", salvaged.err);
 }

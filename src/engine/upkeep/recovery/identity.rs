@@ -9,17 +9,17 @@ use crate::journal::log::contract::Log;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// Where the secrets of a store come from.
-pub(super) struct Secrets {
+pub(in crate::engine) struct Secrets {
     /// The next one of a simulation, which has to come out the same each time.
     seeded: Option<u64>,
 }
 
 impl Secrets {
-    pub(super) fn new(seeded: Option<u64>) -> Self {
+    pub(in crate::engine) fn new(seeded: Option<u64>) -> Self {
         Self { seeded }
     }
 
-    pub(super) fn draw(&mut self) -> Result<[u8; 16]> {
+    pub(in crate::engine) fn draw(&mut self) -> Result<[u8; 16]> {
         match &mut self.seeded {
             None => random(),
             Some(seed) => {
@@ -42,7 +42,7 @@ pub(crate) fn random() -> Result<[u8; 16]> {
 }
 
 /// The manifest of a store; makes one where there is none.
-pub(super) fn load_manifest(
+pub(in crate::engine) fn load_manifest(
     log: &dyn Log,
     now_secs: u64,
     secrets: &mut Secrets,

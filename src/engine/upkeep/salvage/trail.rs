@@ -1,8 +1,8 @@
 //! The audit log of a store that is salvaged: what is left of it goes into the new store's, entry by
 //! entry, under a chain of its own.
 
-use crate::engine::audit::store_facts;
-use crate::engine::upkeep::salvage::{WRITE_BYTES, commit};
+use crate::engine::audit::entry::store_facts;
+use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit};
 use crate::journal::Journal;
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::audit::chain::genesis;
@@ -18,17 +18,17 @@ use crate::value::time::Now;
 
 /// Audit entries on their way into a new store.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(in crate::engine) struct Trail {
     store_id: [u8; 16],
     now_secs: u32,
     /// The old chain after the last entry that was met.
     head: Option<AuditHead>,
     /// Bytes that were appended since they were counted last.
-    pub(super) unwritten: usize,
+    pub(in crate::engine) unwritten: usize,
 }
 
 impl Trail {
-    pub(super) fn new(store_id: [u8; 16], now_secs: u32) -> Self {
+    pub(in crate::engine) fn new(store_id: [u8; 16], now_secs: u32) -> Self {
         Self {
             store_id,
             now_secs,
@@ -38,7 +38,7 @@ impl Trail {
     }
 
     /// Takes the entries of every archive that is whole.
-    pub(super) fn archives(
+    pub(in crate::engine) fn archives(
         &mut self,
         remains: &RawStore,
         journal: &Journal,
@@ -82,7 +82,7 @@ impl Trail {
     }
 
     /// Takes an entry, unless it was met before or has expired.
-    pub(super) fn meet(
+    pub(in crate::engine) fn meet(
         &mut self,
         wire: &WireAudit<'_>,
         journal: &Journal,
@@ -128,7 +128,7 @@ impl Trail {
 
     /// Looks whether it went as far as entries had gone into archives: the newest of those may be
     /// missing, with nothing after them that would show it.
-    pub(super) fn end(&self, archived: Option<u64>, report: &mut SalvageReport) {
+    pub(in crate::engine) fn end(&self, archived: Option<u64>, report: &mut SalvageReport) {
         let met = self.head.map_or(0, |head| head.number);
         if let Some(last) = archived.filter(|last| *last > met) {
             report.lost_audit_entries += last - met;

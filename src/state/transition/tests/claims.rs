@@ -99,13 +99,11 @@ fn unsure(compared: bool) -> RunningVerdict {
     RunningVerdict::InDoubt { compared }
 }
 
+/// The other answer of a row of settled keys.
+type Stored = fn(KeyState, bool) -> SettledVerdict;
+
 /// What a cell means in a row of settled keys whose other answer is `stored`.
-fn of_settled(
-    cell: Cell,
-    sent: Sent,
-    stored: fn(KeyState, bool) -> SettledVerdict,
-    state: KeyState,
-) -> SettledVerdict {
+fn of_settled(cell: Cell, sent: Sent, stored: Stored, state: KeyState) -> SettledVerdict {
     match cell {
         Fresh => SettledVerdict::Grant(basis(1, false, false)),
         Next => SettledVerdict::Grant(basis(3, true, true)),
@@ -126,6 +124,16 @@ fn outcome(state: KeyState, compared: bool) -> SettledVerdict {
 
 fn doubt(_: KeyState, compared: bool) -> SettledVerdict {
     SettledVerdict::InDoubt { compared }
+}
+
+/// What a verdict says the key of a record is.
+fn state_of(kind: RecordKind) -> KeyState {
+    match kind {
+        Completed => KeyState::Completed,
+        Failed => KeyState::Failed,
+        Released => KeyState::Released,
+        InDoubt | InProgress | Forgotten => KeyState::InDoubt,
+    }
 }
 
 /// How fingerprints count, for the three groups of columns.
@@ -227,7 +235,7 @@ fn every_claim_of_a_settled_key() {
         Guarantee,
         OnChange,
         Option<u32>,
-        fn(KeyState, bool) -> SettledVerdict,
+        Stored,
         Columns,
     );
     #[rustfmt::skip]
@@ -263,12 +271,6 @@ fn every_claim_of_a_settled_key() {
         (Forgotten,  AtMostOnce,  Rerun,  Some(1), outcome, GONE),
     ];
     for (kind, guarantee, on_change, max_attempts, stored, columns) in table {
-        let state = match kind {
-            Completed => KeyState::Completed,
-            Failed => KeyState::Failed,
-            Released => KeyState::Released,
-            InDoubt | InProgress | Forgotten => KeyState::InDoubt,
-        };
         for (fingerprints, cells) in COUNTS.into_iter().zip(columns) {
             for (sent, cell) in Sent::ALL.into_iter().zip(cells) {
                 let mut policy = policy(guarantee).fingerprints(fingerprints);
@@ -278,7 +280,7 @@ fn every_claim_of_a_settled_key() {
                 let at = format!(
                     "{kind:?} {guarantee:?} {on_change:?} {max_attempts:?} {fingerprints:?} {sent:?}"
                 );
-                assert_eq!(got, of_settled(cell, sent, stored, state), "{at}");
+                assert_eq!(got, of_settled(cell, sent, stored, state_of(kind)), "{at}");
             }
         }
     }

@@ -7,7 +7,7 @@ mod tickets;
 
 use std::sync::Arc;
 
-use crate::observe::stats::Column;
+use crate::observe::tallies::Column;
 use crate::state::holder::{Holder, HolderRest};
 use crate::state::running::{Rare, Running};
 use crate::value::blob::Blob;

@@ -1,0 +1,142 @@
+//! When an answer may be given: once what it rests on is on the medium, as far as it has to be.
+
+use std::future::Future;
+
+use crate::engine::engine::Engine;
+use crate::engine::namespaces::NamespaceCore;
+use crate::runtime::begun::Begun;
+use crate::value::durability::Durability;
+use crate::value::error::{Error, Result};
+use crate::value::locator::Locator;
+use crate::value::policy::Policy;
+
+impl Engine {
+    /// Whether changes of a namespace are acknowledged only once they are on the medium.
+    pub(crate) fn is_sync(&self, namespace: &NamespaceCore) -> bool {
+        self.is_sync_under(&namespace.policy)
+    }
+
+    pub(in crate::engine) fn is_sync_under(&self, policy: &Policy) -> bool {
+        let durability = policy.durability.unwrap_or(self.options.durability);
+        durability == Durability::Sync && !self.options.ephemeral
+    }
+
+    /// The frame that an answer which rests on a record has to wait for.
+    pub(crate) fn rests_on(&self, namespace: &NamespaceCore, locator: Locator) -> Option<u64> {
+        self.rests_on_under(&namespace.policy, locator)
+    }
+
+    /// As [`rests_on`](Self::rests_on), where the policy is at hand and the namespace is not: its
+    /// lock is not to be taken under that of a shard.
+    pub(in crate::engine) fn rests_on_under(
+        &self,
+        policy: &Policy,
+        locator: Locator,
+    ) -> Option<u64> {
+        let durable = locator.frame <= self.journal.durable();
+        // A poisoned store may only answer what is durable, whatever the level: the wait fails.
+        let waits = !durable && (self.is_sync_under(policy) || self.journal.is_poisoned());
+        (waits && !self.copies.lock().contains(&locator)).then_some(locator.frame)
+    }
+
+    /// Waits for the frame that an answer rests on.
+    pub(crate) async fn rest(&self, frame: Option<u64>) -> Result<()> {
+        match frame {
+            Some(frame) => self.wait(frame).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a frame is on the medium.
+    pub(in crate::engine) async fn wait(&self, frame: u64) -> Result<()> {
+        if self.journal.durable() < frame {
+            self.check_can_wait()?;
+        }
+        self.journal.wait(frame).await
+    }
+
+    /// Waits for what a refusal rests on: a power cut must not undo what a holder was told.
+    pub(crate) async fn refuse(&self, error: Error) -> Error {
+        match self.rest(error.rests_on()).await {
+            Ok(()) => error,
+            Err(failed) => failed,
+        }
+    }
+
+    /// Whether a change counts as acknowledged without any wait.
+    pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
+        match frame {
+            Some(frame) if sync => self.journal.durable() >= frame,
+            // The change itself has told the journal what time it is.
+            Some(frame) => {
+                self.check_written(frame).is_ok()
+                    && !self.journal.is_congested(self.journal.latest_ms())
+            }
+            None => true,
+        }
+    }
+
+    /// Waits until a change counts as acknowledged.
+    pub(crate) async fn acknowledge(&self, sync: bool, frame: Option<u64>) -> Result<()> {
+        let Some(frame) = frame else { return Ok(()) };
+        if sync {
+            return self.wait(frame).await;
+        }
+        self.check_written(frame)?;
+        self.make_room().finish().await
+    }
+
+    /// Waits for the acknowledgement of a change that was carried out, or for what its refusal rests on.
+    pub(crate) async fn acknowledged<T>(
+        &self,
+        namespace: &NamespaceCore,
+        carried_out: Result<(T, Option<u64>)>,
+    ) -> Result<T> {
+        match carried_out {
+            Ok((value, frame)) => {
+                self.acknowledge(self.is_sync(namespace), frame).await?;
+                Ok(value)
+            }
+            Err(error) => Err(self.refuse(error).await),
+        }
+    }
+
+    /// After a failed write nothing is acknowledged that is not on the medium, at any durability.
+    fn check_written(&self, frame: u64) -> Result<()> {
+        if self.journal.is_poisoned() && self.journal.durable() < frame {
+            return self.journal.check();
+        }
+        Ok(())
+    }
+
+    /// Waits while more is unwritten, or unsynced for longer, than is allowed.
+    pub(crate) fn make_room(&self) -> Begun<Result<()>, impl Future<Output = Result<()>>> {
+        match self.congestion() {
+            Some(frame) => Begun::Waits(self.wait(frame)),
+            None => Begun::Ready(Ok(())),
+        }
+    }
+
+    /// The frame that a change waits for before it may be made.
+    pub(in crate::engine) fn congestion(&self) -> Option<u64> {
+        self.journal.congestion(self.now().mono_ms)
+    }
+
+    /// Waits for what each item of a batch rests on: the first wait covers all that share its commit.
+    /// After a failed write, each one that was written hears that its effect is unknown.
+    pub(crate) async fn acknowledge_each<T>(
+        &self,
+        sync: bool,
+        begun: Vec<Result<(T, Option<u64>)>>,
+    ) -> Vec<Result<T>> {
+        let mut results = Vec::with_capacity(begun.len());
+        for item in begun {
+            results.push(match item {
+                Ok((value, frame)) if self.is_acknowledged(sync, frame) => Ok(value),
+                Ok((value, frame)) => self.acknowledge(sync, frame).await.map(|()| value),
+                Err(error) => Err(self.refuse(error).await),
+            });
+        }
+        results
+    }
+}

@@ -1,0 +1,119 @@
+//! Audit archives are written before their segment goes, and kept until everything in them has expired.
+
+use std::io;
+
+use crate::engine::audit::archive::{list, newest_before, read_archive, unknown_before};
+use crate::engine::engine::Engine;
+use crate::engine::sizes::to_u64;
+use crate::journal::damage::lost;
+use crate::journal::format::audit::archive::Archive;
+use crate::journal::format::audit::chain::genesis;
+use crate::journal::format::codec::{audits, extract_audits};
+use crate::journal::segment_stats::SegmentStats;
+use crate::value::audit::AuditHead;
+use crate::value::error::{Error, ErrorKind, Result};
+
+/// What became of the audit entries of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Moved {
+    /// It has none.
+    Nothing,
+    /// They are in an archive, up to this one.
+    UpTo(AuditHead),
+}
+
+impl Engine {
+    /// Copies the audit entries of a segment that is about to go into an archive.
+    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Moved> {
+        if segment.audited == 0 {
+            return Ok(Moved::Nothing);
+        }
+        let mut entries = Vec::new();
+        for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
+            let payload = self.journal.frame_bytes(frame)?;
+            let payload = payload.ok_or_else(|| lost(frame))?;
+            extract_audits(&payload, &mut entries).map_err(|_| lost(frame))?;
+        }
+        let last = audits(&entries).last().and_then(std::result::Result::ok);
+        let Some(last) = last.map(|last| last.head) else {
+            return Ok(Moved::Nothing);
+        };
+        let log = self.journal.log();
+        let before = match newest_before(log, segment.number)? {
+            None => genesis(self.journal.store_id()),
+            Some(newest) => match read_archive(log, newest) {
+                // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
+                Err(error) if error.kind() == ErrorKind::Damaged => unknown_before(&entries),
+                archive => archive?.after,
+            },
+        };
+        let archive = Archive {
+            store_id: *self.journal.store_id(),
+            segment: segment.number,
+            before,
+            after: last,
+            greatest_expiry: segment.audit_expiry,
+            entries,
+        }
+        .encode();
+        // A crash may have come after it was written, and before its segment went.
+        if log
+            .read_archive(segment.number)
+            .is_ok_and(|there| there == archive)
+        {
+            return Ok(Moved::UpTo(last));
+        }
+        let written = self.write_archive(segment.number, &archive);
+        written.map_err(|error| Error::io("writing an audit archive", error))?;
+        Ok(Moved::UpTo(last))
+    }
+
+    /// Removes the oldest archive once everything in it has expired. The newest one only loses its
+    /// entries: it says where the chain goes on. Gives when to look again.
+    ///
+    /// Of a damaged one nobody knows when it expires. It stays until an operator takes it away, and
+    /// holds up none of the others: `verify_audit` tells of it. Past one that only could not be read
+    /// nothing goes, or the chain would have a gap once it can be read again.
+    pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {
+        let log = self.journal.log();
+        let archives = self.buried_archives()?;
+        let mut opened = archives.iter().map(|&segment| read_archive(log, segment));
+        let is_damaged = |error: &Error| error.kind() == ErrorKind::Damaged;
+        let whole = opened.find(|archive| !archive.as_ref().is_err_and(is_damaged));
+        let Some(Ok(archive)) = whole else {
+            return Ok(u32::MAX);
+        };
+        if archive.greatest_expiry > expired_secs {
+            return Ok(archive.greatest_expiry);
+        }
+        if archives.last() != Some(&archive.segment) {
+            let removed = log.remove_archive(archive.segment);
+            removed.map_err(|error| Error::io("removing an audit archive", error))?;
+            self.archive_sizes.remove(archive.segment);
+            return Ok(0);
+        }
+        if !archive.entries.is_empty() {
+            let emptied = self.write_archive(archive.segment, &archive.emptied().encode());
+            emptied.map_err(|error| Error::io("emptying an audit archive", error))?;
+        }
+        Ok(u32::MAX)
+    }
+
+    fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        self.journal.log().write_archive(segment, bytes)?;
+        self.archive_sizes.note(segment, to_u64(bytes.len()));
+        Ok(())
+    }
+
+    /// The archives of segments that are gone, oldest first.
+    pub(in crate::engine) fn buried_archives(&self) -> Result<Vec<u64>> {
+        let low = self.journal.with_tail(|tail| {
+            let oldest = tail.census.oldest();
+            oldest.map_or(u64::MAX, |stats| stats.number)
+        });
+        let mut archives = list(self.journal.log())?;
+        // One of a segment that is still there comes from a burial that a crash cut short.
+        archives.retain(|segment| *segment < low);
+        Ok(archives)
+    }
+}

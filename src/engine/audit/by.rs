@@ -1,0 +1,25 @@
+//! [`By`]: who brings a transition about.
+
+use crate::value::attribution::Attribution;
+use crate::value::audit::AuditLevel;
+use crate::value::policy::Policy;
+
+/// Who brings a transition about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// Whoever claimed the key, under the name that the claim gave, if any.
+    Caller(&'a [u8]),
+    Engine,
+    Operator(&'a Attribution),
+}
+
+impl<'a> By<'a> {
+    /// An operator, or a caller who gave no name.
+    pub(crate) fn or_caller(by: Option<&'a Attribution>) -> Self {
+        by.map_or(By::Caller(&[]), By::Operator)
+    }
+
+    pub(in crate::engine) fn writes(self, policy: &Policy) -> bool {
+        policy.audit != AuditLevel::Off || matches!(self, By::Operator(_))
+    }
+}

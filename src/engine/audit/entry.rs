@@ -1,0 +1,201 @@
+//! Entries: one for each transition that the policy wants to have written down.
+
+use crate::engine::audit::by::By;
+use crate::engine::change::{Prepared, replaced};
+use crate::engine::engine::Engine;
+use crate::journal::format::audit::entry::{Draft, Facts};
+use crate::state::last_record::LastRecord;
+use crate::state::running::Running;
+use crate::value::attribution::{Attribution, ENGINE};
+use crate::value::audit::{AuditLevel, Origin, Transition};
+use crate::value::fencing_token::FencingToken;
+use crate::value::fingerprint::Fingerprint;
+use crate::value::key_digest::KeyDigest;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::policy::{AUDIT_RETENTION, Policy};
+use crate::value::record::{RecordKind, RecordRef};
+use crate::value::time::{Now, expiry};
+
+/// A transition of a key.
+#[derive(Clone, Copy, Debug)]
+struct Deed<'a> {
+    transition: Transition,
+    by: By<'a>,
+    namespace: NamespaceId,
+    key: &'a [u8],
+    token: FencingToken,
+    attempt: u32,
+    fingerprint: Option<&'a Fingerprint>,
+    outcome: Option<u128>,
+}
+
+impl Engine {
+    /// Appends the record that a transition leads to and, where there is to be one, its audit entry.
+    #[inline]
+    pub(in crate::engine) fn append_transition(
+        &self,
+        record: &RecordRef<'_>,
+        (transition, by): (Transition, By<'_>),
+        policy: &Policy,
+        prepared: Prepared,
+        last: Option<LastRecord>,
+        now: Now,
+    ) -> Locator {
+        let entry = self.audit_record(transition, by, policy, record, prepared.outcome, now);
+        self.journal.append_audited(
+            record,
+            prepared.parts,
+            replaced(last),
+            entry.as_ref(),
+            now.mono_ms,
+        )
+    }
+
+    /// The audit entry of a transition that a record tells of; `None` where the policy has none.
+    #[inline]
+    fn audit_record(
+        &self,
+        transition: Transition,
+        by: By<'_>,
+        policy: &Policy,
+        record: &RecordRef<'_>,
+        outcome: Option<u128>,
+        now: Now,
+    ) -> Option<Draft> {
+        by.writes(policy).then(|| {
+            // A release at the limit of attempts, for one, has become an error only here.
+            let failed = outcome.is_none() && record.head.kind == RecordKind::Failed;
+            let outcome = if failed {
+                Some(self.outcome_digest(record.body))
+            } else {
+                outcome
+            };
+            let deed = Deed {
+                transition,
+                by,
+                namespace: record.head.namespace,
+                key: record.key,
+                token: record.head.token,
+                attempt: record.head.attempt,
+                fingerprint: record.fingerprint,
+                outcome,
+            };
+            self.draft(deed, policy, now)
+        })
+    }
+
+    /// The audit entry of what happens to a running key.
+    #[inline]
+    pub(crate) fn audit_running<W: 'static>(
+        &self,
+        transition: Transition,
+        by: By<'_>,
+        running: &Running<W>,
+        now: Now,
+    ) -> Option<Draft> {
+        by.writes(&running.policy).then(|| {
+            let deed = Deed {
+                transition,
+                by,
+                namespace: running.namespace,
+                key: &running.key,
+                token: running.holder.token,
+                attempt: running.holder.attempt,
+                fingerprint: running.rest.holder.fingerprint.as_ref(),
+                outcome: None,
+            };
+            self.draft(deed, &running.policy, now)
+        })
+    }
+
+    /// Appends the entry of a transition that has no record. Gives its frame.
+    pub(crate) fn append_audit(&self, draft: Option<Draft>, now: Now) -> Option<u64> {
+        draft.map(|draft| self.journal.append_audit(&draft, now.mono_ms))
+    }
+
+    #[cold]
+    fn draft(&self, deed: Deed<'_>, policy: &Policy, now: Now) -> Draft {
+        let (origin, actor, reason) = match deed.by {
+            By::Caller(actor) => (
+                Origin::Caller,
+                std::str::from_utf8(actor).unwrap_or_default(),
+                "",
+            ),
+            By::Engine => (Origin::Engine, ENGINE, ""),
+            By::Operator(action) => (Origin::Operator, action.actor(), action.reason()),
+        };
+        Draft::new(&Facts {
+            transition: deed.transition,
+            origin,
+            at: now.store_secs,
+            expires_at: expiry(now, policy.audit_retention),
+            namespace: deed.namespace,
+            token: Some(deed.token),
+            attempt: deed.attempt,
+            key_digest: self.seeded.key_digest(deed.namespace, deed.key),
+            fingerprint: deed.fingerprint.map(|print| self.print_digest(print)),
+            outcome: deed.outcome,
+            key: (policy.audit == AuditLevel::Keys).then_some(deed.key),
+            actor,
+            reason,
+        })
+    }
+
+    fn print_digest(&self, print: &Fingerprint) -> u128 {
+        let mut bytes = print.scheme.to_le_bytes().to_vec();
+        for part in &print.parts {
+            bytes.extend_from_slice(&crate::engine::sizes::to_u64(part.label.len()).to_le_bytes());
+            bytes.extend_from_slice(part.label.as_bytes());
+            bytes.extend_from_slice(&part.digest.to_le_bytes());
+        }
+        self.seeded.hash(&[b"audit fingerprint", &bytes])
+    }
+
+    /// What stands for a response or an error in audit entries.
+    pub(crate) fn outcome_digest(&self, outcome: &[u8]) -> u128 {
+        self.seeded.hash(&[b"audit outcome", outcome])
+    }
+
+    /// As [`outcome_digest`](Self::outcome_digest), where an entry will be written. It goes through
+    /// all of the body, so it comes before the lock.
+    pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
+        by.writes(policy).then(|| self.outcome_digest(outcome))
+    }
+
+    /// Writes down what an operator did to the whole store. Gives its frame.
+    pub(crate) fn audit_store(&self, transition: Transition, by: &Attribution) -> u64 {
+        let now = self.now();
+        let draft = Draft::new(&store_facts(
+            transition,
+            Origin::Operator,
+            (by.actor(), by.reason()),
+            now,
+        ));
+        self.journal.append_audit(&draft, now.mono_ms)
+    }
+}
+
+/// What an entry about the whole store says.
+pub(crate) fn store_facts<'a>(
+    transition: Transition,
+    origin: Origin,
+    (actor, reason): (&'a str, &'a str),
+    now: Now,
+) -> Facts<'a> {
+    Facts {
+        transition,
+        origin,
+        at: now.store_secs,
+        expires_at: expiry(now, AUDIT_RETENTION),
+        namespace: NamespaceId(0),
+        token: None,
+        attempt: 0,
+        key_digest: KeyDigest::from_bytes([0; 16]),
+        fingerprint: None,
+        outcome: None,
+        key: None,
+        actor,
+        reason,
+    }
+}

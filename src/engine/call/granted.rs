@@ -1,0 +1,21 @@
+//! [`Granted`]: a grant that is on its way to its holder.
+
+use std::sync::Arc;
+
+use crate::value::blob::Blob;
+use crate::value::fencing_token::FencingToken;
+
+/// A grant that is on its way to its holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    pub(crate) key: Arc<[u8]>,
+    pub(crate) token: FencingToken,
+    pub(crate) attempt: u32,
+    pub(crate) checkpoint: Blob,
+    pub(crate) reason: Blob,
+    pub(crate) first_claimed_at: u32,
+    /// The frame to wait for before it may be handed out.
+    pub(crate) rests_on: Option<u64>,
+    /// It is on its way: [`Engine::start_lease`] hands it out.
+    pub(crate) undelivered: bool,
+}

@@ -1,0 +1,39 @@
+//! [`Waiter`]: a caller that waits for a key, and how its wait ends.
+
+use std::sync::Arc;
+
+use crate::engine::call::granted::Granted;
+use crate::runtime::sync::Mailbox;
+use crate::state::request::Request;
+use crate::value::key_state::KeyState;
+use crate::value::locator::Locator;
+use crate::value::record::Record;
+
+/// A caller that waits for a key.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    /// Later ones have higher places. It keeps its place when the key is handed on.
+    pub(crate) place: u64,
+    pub(crate) request: Request,
+    /// Shut only under the lock of the shard, so whoever holds that lock knows who still waits.
+    pub(crate) mailbox: Mailbox<Outcome>,
+}
+
+/// How a wait ends.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Granted(Granted),
+    /// The stored outcome, and the record's place.
+    Settled(KeyState, Arc<Record>, Locator),
+    InDoubt {
+        record: Arc<Record>,
+        /// Where the record lies; none where a lapse alone makes the doubt.
+        locator: Option<Locator>,
+        /// The holder's guard is there, and may still settle the key.
+        holder_alive: bool,
+    },
+    /// The deadline has come.
+    TimedOut,
+    /// The key is another one now: decide again.
+    Again,
+}

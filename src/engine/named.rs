@@ -1,0 +1,62 @@
+//! [`Named`]: a key, as a call names it.
+
+use std::sync::Arc;
+
+use crate::engine::engine::Engine;
+use crate::engine::namespaces::NamespaceCore;
+use crate::value::digest::Digest;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::namespace_id::NamespaceId;
+
+/// A key, as a call names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) namespace: &'a Arc<NamespaceCore>,
+    pub(crate) digest: Digest,
+    pub(crate) key: &'a [u8],
+}
+
+impl Engine {
+    pub(crate) fn digest(&self, namespace: &NamespaceCore, key: &[u8]) -> Digest {
+        self.hasher.digest(namespace.id, key)
+    }
+
+    /// A key that stays the same for each label, across attempts and restarts.
+    pub(crate) fn derived_key(&self, namespace: NamespaceId, key: &[u8], label: &str) -> String {
+        let key_len = crate::engine::sizes::to_u64(key.len()).to_le_bytes();
+        let derived = self.seeded.hash(&[
+            b"derived key",
+            &namespace.0.to_le_bytes(),
+            &key_len,
+            key,
+            label.as_bytes(),
+        ]);
+        format!("{derived:032x}")
+    }
+
+    /// The name by which calls of this engine mean a key.
+    pub(crate) fn named<'a>(&self, namespace: &'a Arc<NamespaceCore>, key: &'a [u8]) -> Named<'a> {
+        let digest: Digest = self.digest(namespace, key);
+        Named {
+            namespace,
+            digest,
+            key,
+        }
+    }
+
+    pub(crate) fn digest_of(&self, namespace: NamespaceId, key: &[u8]) -> Digest {
+        self.hasher.digest(namespace, key)
+    }
+}
+
+/// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
+/// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
+pub(crate) fn check_same_key(stored: &[u8], asked: &[u8]) -> Result<()> {
+    if stored == asked {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InUse,
+        "another key has the same digest in this process: reopen the store, which draws a new secret",
+    ))
+}

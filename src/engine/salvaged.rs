@@ -1,0 +1,40 @@
+//! A store that was salvaged with losses grants nothing that may have run, until somebody accepts them.
+
+use crate::engine::engine::Engine;
+use crate::journal::format::manifest::Manifest;
+use crate::runtime::sync::Ordering;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::guarantee::Guarantee;
+use crate::value::policy::Policy;
+
+impl Engine {
+    /// Whether it was salvaged with losses that nobody has accepted.
+    pub(crate) fn is_salvaged(&self) -> bool {
+        // Acquire pairs with the release below: who sees the acceptance sees it durable.
+        self.salvaged.load(Ordering::Acquire)
+    }
+
+    /// Refuses what may have run already, by a record that a salvage could not save.
+    pub(crate) fn check_salvaged(&self, policy: &Policy) -> Result<()> {
+        if policy.guarantee == Guarantee::AtMostOnce && self.is_salvaged() {
+            let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Store::accept_salvage()";
+            return Err(Error::new(ErrorKind::Salvaged, text));
+        }
+        Ok(())
+    }
+
+    /// Lets a salvaged store grant again, for good.
+    pub(crate) fn accept_salvage(&self) -> Result<()> {
+        self.check_change()?;
+        let mut namespaces = self.namespaces.lock();
+        if namespaces.manifest.salvaged {
+            let manifest = Manifest {
+                salvaged: false,
+                ..namespaces.manifest.clone()
+            };
+            self.write_manifest(&mut namespaces, manifest)?;
+        }
+        self.salvaged.store(false, Ordering::Release);
+        Ok(())
+    }
+}

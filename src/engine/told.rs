@@ -1,0 +1,72 @@
+//! What is told of a key: its state, and its newest record or one that stands for it.
+
+use std::sync::Arc;
+
+use crate::engine::engine::Engine;
+use crate::engine::named::Named;
+use crate::engine::namespaces::NamespaceCore;
+use crate::state::running::Running;
+use crate::state::transition::Subject;
+use crate::value::guarantee::Guarantee;
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::KeyState;
+use crate::value::record::{Record, RecordKind, RecordRef};
+use crate::value::time::Now;
+
+impl Engine {
+    pub(crate) fn info(
+        &self,
+        namespace: &NamespaceCore,
+        state: KeyState,
+        record: Arc<Record>,
+    ) -> KeyInfo {
+        let record = match state {
+            KeyState::InDoubt => record.into_doubt(),
+            _ => record,
+        };
+        KeyInfo {
+            namespace: Arc::clone(&namespace.name),
+            digest: self.seeded.key_digest(namespace.id, &record.key),
+            state,
+            record,
+        }
+    }
+
+    pub(crate) fn running_info<W: 'static>(
+        &self,
+        named: Named<'_>,
+        running: &Running<W>,
+        now: Now,
+    ) -> KeyInfo {
+        let (state, record) = told_of(running, now);
+        self.info(named.namespace, state, Arc::new(record))
+    }
+}
+
+/// What a lapsed at-most-once key looks like to those who ask.
+pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record {
+    let reason = b"the lease lapsed without an outcome";
+    let record = Subject::of_running(running).record(RecordKind::InDoubt, reason, now);
+    since_claim(running, record)
+}
+
+/// What is told of a key that someone runs, or ran until the lease lapsed.
+pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
+    if running.is_in_doubt(now) {
+        return (KeyState::InDoubt, doubt_record(running, now));
+    }
+    let checkpoint = &running.rest.holder.checkpoint;
+    let record = Subject::of_running(running).record(RecordKind::InProgress, checkpoint, now);
+    (KeyState::InProgress, since_claim(running, record))
+}
+
+/// As a record that is told: its last transition is the claim.
+fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
+    record.head.recorded_at = running.holder.claimed_at;
+    record.to_record()
+}
+
+pub(crate) fn state_of(record: &Record, guarantee: Guarantee) -> KeyState {
+    crate::state::transition::settled_state(record.head.kind, guarantee)
+        .unwrap_or(KeyState::Released)
+}

@@ -1,0 +1,25 @@
+//! What traces show: keys, and leases that have lapsed.
+
+use crate::engine::aftermath::Aftermath;
+use crate::engine::engine::Engine;
+use crate::engine::namespaces::NamespaceCore;
+use crate::observe::trace::Subject;
+use crate::runtime::sync::contain;
+
+impl Engine {
+    /// How a key is shown in traces.
+    pub(crate) fn subject(&self, namespace: &NamespaceCore, key: &[u8]) -> Subject {
+        let digest = self.seeded.key_digest(namespace.id, key);
+        let shown = self.options.trace_keys.then_some(key);
+        Subject::new(&namespace.name, digest, shown)
+    }
+
+    /// Tells of leases that have lapsed.
+    pub(in crate::engine) fn tell_lapses(&self, aftermath: &mut Aftermath) {
+        for (id, key, lapse) in std::mem::take(&mut aftermath.lapses) {
+            if let Ok(namespace) = self.namespace_by_id(id) {
+                contain(|| crate::observe::trace::lapsed(|| self.subject(&namespace, &key), lapse));
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The end of a store: leases are closed, everything is made durable, the threads are joined.
+
+use std::sync::Arc;
+
+use crate::engine::aftermath::{Aftermath, deliver};
+use crate::engine::call::waiter::Outcome;
+use crate::engine::engine::Engine;
+use crate::engine::upkeep::timers::TICK_MS;
+use crate::runtime::patience::Patience;
+use crate::runtime::sync::{Drive, Ordering, is_this_thread};
+use crate::value::error::{Error, ErrorKind, Result};
+
+impl Engine {
+    /// Ends the store: leases are closed, everything is made durable, the threads are joined.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        if self.is_forked() {
+            // The parent goes on; a fork has nothing to close, and none of the threads.
+            return self.check_alive();
+        }
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
+        }
+        self.end_leases();
+        let closed = self.stop_threads().and_then(|own| {
+            self.serve_reads();
+            self.close_journal(own)
+        });
+        closed.unwrap_or_else(|stuck| {
+            self.journal.poison("closing the store", &stuck);
+            Err(Error::io("closing the store", stuck))
+        })
+    }
+
+    /// Closes the journal on a thread of its own, since nobody watches over its writes any more:
+    /// it too is given up when it is stuck.
+    fn close_journal(self: &Arc<Self>, own: usize) -> std::io::Result<Result<()>> {
+        let engine = Arc::clone(self);
+        let on_thread = self.options.drive == Drive::Threads
+            && self
+                .spawn("hapax-close", move || engine.run_close())
+                .is_ok();
+        if on_thread {
+            self.wait_for_threads(own)?;
+        } else {
+            self.run_close();
+        }
+        let closed = self.workers.lock().closed.take();
+        // Without a result it has panicked, and the store is poisoned.
+        Ok(closed.unwrap_or_else(|| self.journal.check()))
+    }
+
+    fn run_close(&self) {
+        let closed = self.journal.close(self.clock.mono_ms());
+        self.workers.lock().closed = Some(closed);
+    }
+
+    /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Grants on
+    /// their way are taken back, before the last commit: a caller that waits for one is refused, so it must
+    /// not count. Takes the lock of every shard: who held it before is committed, who comes later is
+    /// refused.
+    fn end_leases(&self) {
+        for index in 0..self.shards.len() {
+            let mut aftermath = Aftermath::default();
+            let mut shard = self.shards.lock_at(index);
+            let now = self.now();
+            for at in shard.running_refs() {
+                let Some(running) = shard.get_mut(at) else {
+                    continue;
+                };
+                aftermath.wakes.extend(running.rest.take_watchers());
+                for waiter in running.rest.take_waiters() {
+                    deliver(&waiter, Outcome::Again, &mut aftermath);
+                }
+                if running.holder.undelivered {
+                    self.take_back(&mut shard, at, now, &mut aftermath);
+                }
+            }
+            drop(shard);
+            aftermath.carry_out();
+        }
+    }
+
+    /// Ends the threads; gives how many cannot end before this call does.
+    fn stop_threads(&self) -> std::io::Result<usize> {
+        self.wake_threads();
+        let handles = std::mem::take(&mut self.workers.lock().handles);
+        // The last handle may go away on a thread of the store itself, inside a waker: that one
+        // cannot be waited for.
+        let own = usize::from(handles.iter().any(is_this_thread));
+        self.wait_for_threads(own)?;
+        Ok(own)
+    }
+
+    /// Waits for the threads, but for `own` of them; one that is stuck in a write is given up after
+    /// the write deadline.
+    fn wait_for_threads(&self, own: usize) -> std::io::Result<()> {
+        let limit_ms = crate::value::time::millis(self.options.write_deadline);
+        let mut patience = Patience::new(self.clock.mono_ms());
+        while self.running_workers.load(Ordering::Acquire) > own {
+            let now_ms = self.clock.mono_ms();
+            let left_ms = limit_ms.saturating_sub(patience.look(now_ms));
+            if left_ms == 0 {
+                let text = format!(
+                    "a thread of the store gave no answer for {:?}",
+                    self.options.write_deadline
+                );
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text));
+            }
+            let next_ms = now_ms.saturating_add(left_ms.min(TICK_MS));
+            self.ended.wait(self.clock.park_until(next_ms));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Short segments of many runs, carried together before a store is used.
+
+use crate::engine::engine::Engine;
+use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, View, shortness};
+use crate::journal::log::contract::SEGMENT_BYTES_MAX;
+use crate::journal::segment_stats::SegmentStats;
+use crate::runtime::sync::{Ordering, block_on};
+
+/// Bytes that an open carries at most to bring short segments together, and segments that it drops.
+const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
+
+const GATHER_SEGMENTS_MAX: u64 = 16;
+
+impl Engine {
+    /// Carries short segments together before the store is used, where there are many more of them
+    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few,
+    /// so that an open never takes long; the janitor goes on, or the next open.
+    pub(crate) fn gather_segments(&self) {
+        let has_time = || {
+            let carried = self.journal.with_tail(|tail| tail.appended_bytes());
+            let dropped = self.segments_dropped.load(Ordering::Relaxed);
+            carried < GATHER_BYTES_MAX && dropped < GATHER_SEGMENTS_MAX
+        };
+        if self.check_change().is_err() {
+            // It is only read.
+            return;
+        }
+        let mut idle = 0;
+        // The janitor meets the same trouble, and tells of it.
+        while idle < 2 && has_time() && self.is_scattered() {
+            let Ok(more) = self.compaction_step(0) else {
+                return;
+            };
+            idle = if more { 0 } else { idle + 1 };
+            if !more && block_on(self.journal.wait(self.journal.last_used())).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there are twice as many short segments as the janitor leaves.
+    fn is_scattered(&self) -> bool {
+        let open_segment = self.journal.oldest_unclosed();
+        self.journal.with_tail(|tail| {
+            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
+            let view = View {
+                segments: &segments,
+                open_segment,
+                disk_bytes: 0,
+                short_frames: self.short_frames(),
+                expired_secs: 0,
+                asked: 0,
+            };
+            shortness(&view) > 2 * SHORT_SEGMENTS_MAX
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Rounds of the janitor: full segments are closed, dead ones removed, and the oldest is dropped or carried.
+
+use crate::engine::engine::Engine;
+use crate::engine::upkeep::compaction::janitor::{Carrying, Dying, Janitor};
+use crate::engine::upkeep::compaction::plan::{Plan, View, choose};
+use crate::journal::chore::Chore;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_FIRST};
+use crate::journal::segment_stats::SegmentStats;
+use crate::runtime::sync::{Ordering, contain};
+use crate::value::error::{Error, ErrorKind, Result};
+
+/// Bytes of frames of closed segments that stay in memory.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+
+impl Engine {
+    /// One step of the janitor. True when there is more to do at once.
+    pub(crate) fn step_janitor(&self) -> bool {
+        self.serve_reads();
+        if self.journal.is_poisoned() || self.check_change().is_err() {
+            return false;
+        }
+        self.compaction_step(0).unwrap_or(false)
+    }
+
+    /// One step of compaction, on behalf of whoever asked for segments up to one to go.
+    pub(in crate::engine) fn compaction_step(&self, asked: u64) -> Result<bool> {
+        let mut janitor = self.janitor.lock();
+        let round = self.janitor_round(&mut janitor, asked);
+        let buried = janitor.buried.take();
+        let broken = janitor.broken.take();
+        drop(janitor);
+        if let Some(segment) = buried {
+            let carried = self.records_carried.load(Ordering::Relaxed);
+            contain(|| crate::observe::trace::compacted(segment, carried));
+        }
+        self.journal.retries.tell();
+        if let Some(error) = broken {
+            // What was acknowledged may not be there any more.
+            let failed = std::io::Error::other(error.to_string());
+            self.journal.poison("compaction", &failed);
+            return Err(error);
+        }
+        round
+    }
+
+    /// Tries a chore of the janitor. One that fails is tried again later; it ends nothing.
+    pub(in crate::engine) fn attempt<T>(
+        &self,
+        chore: Chore,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.journal
+            .retries
+            .attempt(chore, self.clock.mono_ms(), act)
+    }
+
+    /// As [`attempt`](Self::attempt), of a call on the log.
+    pub(in crate::engine) fn attempt_io<T>(
+        &self,
+        chore: Chore,
+        act: impl FnOnce(&dyn Log) -> std::io::Result<T>,
+    ) -> Result<T> {
+        self.attempt(chore, || {
+            act(self.journal.log()).map_err(|error| Error::io(chore.doing(), error))
+        })
+    }
+
+    fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
+        let durable = self.journal.durable();
+        self.copies.lock().retain(|copy| copy.frame > durable);
+        // None of these waits for another: what fails is told by the chores.
+        let _ = self.prepare_coming();
+        let sealed = self.close_full(janitor).unwrap_or(false);
+        let _ = self.look_at_disk();
+        let _ = self.remove_dead(janitor);
+        if self.pins.load(Ordering::Acquire) > 0 {
+            return Ok(sealed);
+        }
+        Ok(self.compaction_round(janitor, asked)? || sealed)
+    }
+
+    fn compaction_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
+        let began_ns = self.clock_ns();
+        if let Some(dying) = janitor.dying {
+            if !self.journal.is_durable_for_janitor(dying.after_frame) {
+                return Ok(false);
+            }
+            self.bury(dying)?;
+            janitor.dying = None;
+            janitor.archive_due_secs = 0;
+            janitor.buried = Some(dying.segment);
+            janitor.dead.push_back(dying.segment);
+            self.segments_dropped.fetch_add(1, Ordering::Relaxed);
+            self.end_compaction(began_ns);
+            // Where it cannot be removed now, it will be.
+            let _ = self.remove_dead(janitor);
+            return Ok(true);
+        }
+        if let Some(carrying) = janitor.carrying {
+            let more = self.attempt(Chore::Carry, || self.carry_some(janitor, carrying))?;
+            if more {
+                self.end_compaction(began_ns);
+            }
+            return Ok(more);
+        }
+        match self.plan(janitor, asked) {
+            Plan::Nothing => {
+                let expired = self.attempt(Chore::Expire, || self.expire_archives(janitor));
+                Ok(expired.unwrap_or(false))
+            }
+            Plan::Drop(segment) => {
+                janitor.dying = Some(Dying {
+                    segment,
+                    after_frame: self.journal.last_used(),
+                });
+                Ok(true)
+            }
+            Plan::Carry(segment) => {
+                janitor.carrying = self.journal.with_tail(|tail| {
+                    tail.census
+                        .oldest()
+                        .filter(|head| head.number == segment)
+                        .map(|head| Carrying {
+                            segment,
+                            next_frame: head.first_frame,
+                            end_frame: head.first_frame + u64::from(head.frames),
+                        })
+                });
+                Ok(true)
+            }
+        }
+    }
+
+    /// Closes segments that take no further frame. Their frames are durable; until they are closed
+    /// they stay in memory.
+    fn close_full(&self, janitor: &mut Janitor) -> Result<bool> {
+        janitor.full.extend(self.journal.take_full());
+        let mut closed = false;
+        while let Some(full) = janitor.full.front().copied() {
+            let sealed = self.attempt_io(Chore::Close, |log| log.seal(full.number));
+            if let Err(error) = sealed {
+                if error.kind() == ErrorKind::Damaged {
+                    janitor.broken = Some(error);
+                    return Ok(closed);
+                }
+                return Err(error);
+            }
+            self.journal
+                .with_tail(|tail| tail.close_below(full.end_frame, WINDOW_BYTES));
+            janitor.full.pop_front();
+            closed = true;
+        }
+        Ok(closed)
+    }
+
+    /// Removes segments below the low mark.
+    fn remove_dead(&self, janitor: &mut Janitor) -> Result<()> {
+        while let Some(&segment) = janitor.dead.front() {
+            self.attempt_io(Chore::Remove, |log| match log.remove(segment) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            })?;
+            janitor.dead.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Lets go of audit archives in which everything has expired, one at a time.
+    fn expire_archives(&self, janitor: &mut Janitor) -> Result<bool> {
+        let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
+        if expired_secs < janitor.archive_due_secs {
+            return Ok(false);
+        }
+        janitor.archive_due_secs = self.expire_archive(expired_secs)?;
+        Ok(janitor.archive_due_secs == 0)
+    }
+
+    fn plan(&self, janitor: &mut Janitor, asked: u64) -> Plan {
+        // Where it cannot be measured, it is what it was.
+        if let Ok(bytes) = self.attempt_io(Chore::Measure, Log::disk_bytes) {
+            janitor.disk_bytes = bytes;
+        }
+        let disk_bytes = janitor.disk_bytes;
+        let unclosed = self.journal.oldest_unclosed();
+        let full = janitor.full.front().map(|full| full.number);
+        let open_segment = full.unwrap_or(unclosed).min(unclosed);
+        self.journal.with_tail(|tail| {
+            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
+            let expired_secs = tail.census.now_secs();
+            choose(View {
+                segments: &segments,
+                open_segment,
+                disk_bytes,
+                short_frames: self.short_frames(),
+                expired_secs,
+                asked,
+            })
+        })
+    }
+
+    /// Frames below which a segment is short: half of what the first one of a run has room for.
+    pub(in crate::engine) fn short_frames(&self) -> u32 {
+        self.options.segment_frames.min(SEGMENT_FRAMES_FIRST) / 2
+    }
+}

@@ -1,0 +1,208 @@
+//! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::engine::audit::archive::resume;
+use crate::engine::audit::archive_sizes::ArchiveSizes;
+use crate::engine::engine::Engine;
+use crate::engine::epochs::next_epoch;
+use crate::engine::intervene::doubted_guards::Outlived;
+use crate::engine::metrics::meters::Meters;
+use crate::engine::namespaces::Namespaces;
+use crate::engine::options::{EngineOptions, Opened};
+use crate::engine::shards::Shards;
+use crate::engine::upkeep::compaction::janitor::Janitor;
+use crate::engine::upkeep::numbering::Numbers;
+use crate::engine::upkeep::recovery::identity::{Secrets, load_manifest, load_marks};
+use crate::engine::upkeep::recovery::rebuild::rebuild;
+use crate::engine::upkeep::room::Room;
+use crate::engine::upkeep::workers::Workers;
+use crate::journal::census::Census;
+use crate::journal::format::marks::Marks;
+use crate::journal::log::contract::Log;
+use crate::journal::recovery::Found;
+use crate::journal::tail::Tail;
+use crate::journal::{Journal, JournalStart, WriterStart};
+use crate::runtime::clock::Clock;
+use crate::runtime::process::Process;
+use crate::runtime::store_time::StoreTime;
+use crate::runtime::sync::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, contain,
+};
+use crate::value::digest::Hasher128;
+use crate::value::error::{Error, Result};
+use crate::value::fencing_token::FencingToken;
+
+/// Free bytes under which the reserve is given up for the sake of recovery.
+const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Engine {
+    /// Opens the store that lies in a log, or makes one in an empty log.
+    pub(crate) fn open(
+        log: Arc<dyn Log>,
+        clock: Clock,
+        options: EngineOptions,
+    ) -> Result<Arc<Self>> {
+        let began_ms = clock.mono_ms();
+        let mut secrets = Secrets::new(options.secrets);
+        free_reserve_on_full_disk(&*log)?;
+        let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
+        let (marks, slot) = load_marks(&*log, &manifest)?;
+        let hasher = Hasher128::new(secrets.draw()?);
+        let shards = Shards::new(options.shards, began_ms, options.counts);
+        let rebuilt = rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
+        let (found, mut census, mono_ms) = (rebuilt.found, rebuilt.census, clock.mono_ms());
+        let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
+        let time = start_time(mark_ms, &clock, mono_ms, &options, &mut census)?;
+        let last_segment = trim(&*log, &found, &marks, &mut census)?;
+        let audit = resume(&*log, &marks, found.audit)?;
+        let numbers = Numbers::reached(&found, last_segment, &audit);
+        let spent = numbers.spent().filter(|_| !log.is_read_only());
+        let read_only = log.is_read_only() || spent.is_some();
+        let options = driven(options, read_only);
+        let archive_sizes = ArchiveSizes::measure(&*log)?;
+        let frames = options.segment_frames;
+        let tail = Tail::new(found.last, last_segment, frames, audit, census);
+        let start = (marks, slot, time.store_ms());
+        let journal = journal(log, start, &found, tail, &options, &clock);
+        let epoch = take_first_epoch(&journal, &found, read_only)?;
+        let opened = Opened {
+            recovered_records: rebuilt.records,
+            torn_frames: found.torn_frames,
+            audited: audit.number,
+            ..Opened::between(began_ms, mono_ms)
+        };
+        let next_token = FencingToken::new(epoch, options.first_counter);
+        let engine = Self {
+            journal,
+            seeded: Hasher128::new(manifest.seed),
+            namespaces: Mutex::new(Namespaces::new(manifest.clone())),
+            next_token: CachePadded::new(AtomicU64::new(next_token.as_u64())),
+            durable_epoch: AtomicU32::new(epoch),
+            options,
+            read_only,
+            spent,
+            shards,
+            clock,
+            hasher,
+            store_secs: AtomicU32::new(time.store_secs()),
+            store_time: Mutex::new(time),
+            opened,
+            meters: Meters::new(),
+            archive_sizes,
+            outlived: Outlived::default(),
+            waiters: AtomicUsize::new(0),
+            places: AtomicU64::new(0),
+            next_timer_ms: AtomicU64::new(0),
+            timer: Signal::default(),
+            janitor: Mutex::new(Janitor::default()),
+            copies: Mutex::new(HashSet::new()),
+            segments_dropped: AtomicU64::new(0),
+            records_carried: AtomicU64::new(0),
+            reads: Mutex::new(Vec::new()),
+            pins: AtomicUsize::new(0),
+            room: Room::default(),
+            salvaged: AtomicBool::new(manifest.salvaged),
+            process: Process::this(),
+            closed: AtomicBool::new(false),
+            workers: Mutex::new(Workers::default()),
+            running_workers: AtomicUsize::new(0),
+            ended: Signal::default(),
+        };
+        engine.audit_orphans(rebuilt.orphans);
+        contain(|| engine.opened.tell(epoch));
+        Ok(Arc::new(engine))
+    }
+}
+
+/// Starts store time, and counts as dead what has expired for sure: an earlier run wrote that time
+/// down, and the clock on the wall says so too. It goes at once, in a run of a few seconds too; what
+/// only the clock on the wall says has to wait, as that may be wrong at open.
+fn start_time(
+    mark_ms: u64,
+    clock: &Clock,
+    mono_ms: u64,
+    options: &EngineOptions,
+    census: &mut Census,
+) -> Result<StoreTime> {
+    let wall_ms = clock.wall_ms();
+    let time = StoreTime::start(mark_ms, wall_ms, mono_ms, options.max_offline)?;
+    let passed_secs = mark_ms.min(wall_ms) / 1000;
+    census.advance(u32::try_from(passed_secs).unwrap_or(u32::MAX));
+    Ok(time)
+}
+
+fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
+    // Without a writer of its own, whoever waits for the log does its work: there is none.
+    let drive = if read_only {
+        Drive::Clock
+    } else {
+        options.drive
+    };
+    EngineOptions { drive, ..options }
+}
+
+fn journal(
+    log: Arc<dyn Log>,
+    (marks, marks_slot, store_ms): (Marks, usize, u64),
+    found: &Found,
+    tail: Tail,
+    options: &EngineOptions,
+    clock: &Clock,
+) -> Journal {
+    Journal::new(JournalStart {
+        log,
+        writer: WriterStart {
+            marks,
+            marks_slot,
+            last: found.last,
+            checksum: found.checksum,
+        },
+        tail,
+        durability: options.durability,
+        unwritten_limit: options.limits.unwritten_bytes,
+        write_deadline: options.write_deadline,
+        drive: options.drive,
+        clock: clock.clone(),
+        store_ms,
+    })
+}
+
+/// The epoch of this run, durable on return: above every one before it. A run that only reads
+/// grants nothing, and takes none.
+fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result<u32> {
+    if read_only {
+        return Ok(found.epoch);
+    }
+    let epoch = next_epoch(found.epoch, 1)?;
+    journal.raise_epoch(epoch)?;
+    Ok(epoch)
+}
+
+fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
+    let free = log
+        .free_bytes()
+        .map_err(|error| Error::io("looking at the free disk space", error))?;
+    if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) && !log.is_read_only() {
+        log.hold_reserve(0)
+            .map_err(|error| Error::io("giving up the disk reserve", error))?;
+    }
+    Ok(())
+}
+
+/// Discards an empty newest segment; gives the number of the newest one that stays.
+fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Result<u64> {
+    let Some(newest) = found.segments.last() else {
+        return Ok(marks.low.segment - 1);
+    };
+    if newest.first_frame <= found.last {
+        return Ok(newest.number);
+    }
+    log.remove(newest.number)
+        .map_err(|error| Error::io("discarding an empty segment", error))?;
+    census.discard_newest();
+    Ok(newest.number - 1)
+}

@@ -1,0 +1,298 @@
+//! The log read into the shards, record by record.
+
+use std::collections::HashMap;
+
+use crate::engine::audit::orphans::Orphans;
+use crate::engine::shards::Shards;
+use crate::journal::census::Census;
+use crate::journal::format::audit::entry::Facts;
+use crate::journal::format::codec::{RECORD_OVERHEAD_MAX, WireRecord};
+use crate::journal::format::manifest::Manifest;
+use crate::journal::format::marks::Marks;
+use crate::journal::log::contract::Log;
+use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::runtime::sync::{Drive, pipe};
+use crate::state::last_record::LastRecord;
+use crate::state::shard::Removal;
+use crate::value::digest::{Digest, Hasher128};
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::guarantee::Guarantee;
+use crate::value::locator::Locator;
+use crate::value::namespace_id::NamespaceId;
+use crate::value::record::{Head, RecordKind};
+
+/// What reading the log came to.
+pub(in crate::engine) struct Rebuilt {
+    /// Where it ends.
+    pub(in crate::engine) found: Found,
+    pub(in crate::engine) census: Census,
+    pub(in crate::engine) records: u64,
+    pub(in crate::engine) orphans: Orphans,
+}
+
+/// What was read of the log and is not in the tables yet.
+struct Batch {
+    /// Segments and frames, which count before the records do.
+    places: Vec<Met>,
+    records: Vec<Pending>,
+    removals: Vec<PendingRemoval>,
+}
+
+enum Met {
+    Segment(FoundSegment),
+    /// A frame of the newest segment, with the bytes of its records.
+    Frame(usize),
+    /// Audit entries of a segment.
+    Audits {
+        segment: u64,
+        entries: u64,
+        bytes: u64,
+        expires_at: u32,
+    },
+}
+
+/// A record on its way into the tables.
+struct Pending {
+    segment: u64,
+    head: Head,
+    digest: Digest,
+    guarantee: Guarantee,
+    locator: Locator,
+    bytes: u64,
+}
+
+/// A removal on its way into the tables.
+struct PendingRemoval {
+    segment: u64,
+    head: Head,
+    removed: Option<Locator>,
+    at: Locator,
+    bytes: u64,
+}
+
+/// Records that go into the tables at once: a few for each shard, so that they wait for memory
+/// together.
+const BATCH_RECORDS: usize = 4096;
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            places: Vec::new(),
+            records: Vec::with_capacity(BATCH_RECORDS),
+            removals: Vec::new(),
+        }
+    }
+}
+
+/// Reads the records of the log, and hands them on in batches.
+struct Reader<'a> {
+    hasher: &'a Hasher128,
+    guarantees: HashMap<NamespaceId, Guarantee>,
+    batch: Batch,
+    orphans: Orphans,
+    send: &'a mut dyn FnMut(Batch),
+}
+
+impl Reader<'_> {
+    fn flush(&mut self) {
+        (self.send)(std::mem::replace(&mut self.batch, Batch::new()));
+    }
+}
+
+impl Visitor for Reader<'_> {
+    fn segment(&mut self, segment: FoundSegment) {
+        self.batch.places.push(Met::Segment(segment));
+    }
+
+    fn frame(&mut self, payload_bytes: usize) {
+        self.batch.places.push(Met::Frame(payload_bytes));
+    }
+
+    fn record(
+        &mut self,
+        segment: u64,
+        head: Head,
+        record: &WireRecord<'_>,
+        locator: Locator,
+    ) -> Result<()> {
+        let Some(guarantee) = self.guarantees.get(&head.namespace) else {
+            let text = format!(
+                "frame {} names namespace {}, which the manifest lacks: restore a backup, or save what is left with Store::salvage_with",
+                locator.frame, head.namespace.0
+            );
+            return Err(Error::new(ErrorKind::Damaged, text));
+        };
+        let key_bytes = crate::engine::sizes::to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
+        self.batch.records.push(Pending {
+            segment,
+            head,
+            digest: self.hasher.digest(head.namespace, record.key),
+            guarantee: *guarantee,
+            locator,
+            bytes: key_bytes.saturating_add(record.body_len),
+        });
+        if self.batch.records.len() == BATCH_RECORDS {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn removal(
+        &mut self,
+        segment: u64,
+        head: Head,
+        removed: Option<Locator>,
+        at: Locator,
+        bytes: usize,
+    ) {
+        self.batch.removals.push(PendingRemoval {
+            segment,
+            head,
+            removed,
+            at,
+            bytes: crate::engine::sizes::to_u64(bytes),
+        });
+        if self.batch.removals.len() == BATCH_RECORDS {
+            self.flush();
+        }
+    }
+
+    fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
+        self.orphans.meet(number, facts);
+        self.batch.places.push(Met::Audits {
+            segment,
+            entries: 1,
+            bytes: crate::engine::sizes::to_u64(bytes),
+            expires_at: facts.expires_at,
+        });
+        if self.batch.places.len() >= BATCH_RECORDS {
+            self.flush();
+        }
+    }
+}
+
+/// Builds the tables and the live counts.
+struct Builder<'a> {
+    shards: &'a Shards,
+    census: Census,
+    records: u64,
+    /// Those that name a record. They are applied last: what they name may have been replaced.
+    removals: Vec<Removal>,
+}
+
+impl Builder<'_> {
+    /// Applies what was read, shard by shard; within a shard, and so for each key, in log order.
+    fn apply(&mut self, batch: Batch) {
+        for place in batch.places {
+            match place {
+                Met::Segment(segment) => self
+                    .census
+                    .open_segment(segment.number, segment.first_frame),
+                Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
+                Met::Audits {
+                    segment,
+                    entries,
+                    bytes,
+                    expires_at,
+                } => self.census.audited(segment, entries, bytes, expires_at),
+            }
+        }
+        let records = &batch.records;
+        let order = self.shards.in_order(records.iter().map(|item| item.digest));
+        let mut replaced = vec![None; records.len()];
+        let shard_of = |number: &usize| self.shards.index(records[*number].digest);
+        for run in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            let mut shard = self.shards.lock_at(shard_of(&run[0]));
+            shard.touch(run.iter().map(|number| records[*number].digest));
+            for &number in run {
+                let item = &records[number];
+                replaced[number] = shard.last_record(item.digest);
+                // Every record counts, expired ones too: an expired completion covers the claim
+                // before it.
+                shard.apply(item.digest, &item.head, item.guarantee, item.locator);
+            }
+        }
+        for (item, replaced) in records.iter().zip(replaced) {
+            self.count(item, replaced);
+        }
+        for removal in batch.removals {
+            self.census
+                .removal(removal.segment, &removal.head, removal.bytes);
+            self.records += 1;
+            self.removals.extend(removal.removed.map(|removed| Removal {
+                removed,
+                head: removal.head,
+                at: removal.at,
+            }));
+        }
+    }
+
+    /// Applies the removals, when every record has been.
+    fn remove(&mut self) {
+        if self.removals.is_empty() {
+            return;
+        }
+        self.removals.sort_by_key(|removal| removal.removed);
+        for mut shard in self.shards.all() {
+            for last in shard.remove_at(&self.removals) {
+                self.census.died(last.locator.frame, last.expires_at);
+            }
+        }
+    }
+
+    fn count(&mut self, item: &Pending, replaced: Option<LastRecord>) {
+        self.census.written(item.segment, &item.head, item.bytes);
+        if let Some(last) = replaced {
+            self.census.died(last.locator.frame, last.expires_at);
+        }
+        if item.head.kind != RecordKind::Forgotten {
+            self.census.born(item.segment, item.head.expires_at);
+        }
+        self.records += 1;
+    }
+}
+
+/// Reads the log into the shards.
+pub(in crate::engine) fn rebuild(
+    log: &dyn Log,
+    manifest: &Manifest,
+    marks: &Marks,
+    shards: &Shards,
+    hasher: &Hasher128,
+    drive: Drive,
+) -> Result<Rebuilt> {
+    let mut builder = Builder {
+        shards,
+        // From zero: what counts as expired is known only when the log has been read.
+        census: Census::new(0),
+        records: 0,
+        removals: Vec::new(),
+    };
+    let guarantees = manifest.namespaces.iter();
+    let guarantees = guarantees
+        .map(|entry| (entry.id, entry.policy.guarantee))
+        .collect();
+    let consume = |batch| builder.apply(batch);
+    let (found, orphans) = pipe(drive, consume, |send| {
+        let mut reader = Reader {
+            hasher,
+            guarantees,
+            batch: Batch::new(),
+            orphans: Orphans::default(),
+            send,
+        };
+        let found = recover(log, marks, &mut reader)?;
+        reader.flush();
+        Ok::<_, Error>((found, reader.orphans))
+    })?;
+    builder.remove();
+    for mut shard in shards.all() {
+        shard.sweep(found.last);
+    }
+    Ok(Rebuilt {
+        found,
+        census: builder.census,
+        records: builder.records,
+        orphans,
+    })
+}

@@ -1,0 +1,351 @@
+//! Salvage: the newest record of each key that is left, in a new chain of its own.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::engine::epochs::{EPOCH_JUMP, next_epoch};
+use crate::engine::upkeep::recovery::identity::{first_marks, random};
+use crate::engine::upkeep::salvage::manifest::find_manifest;
+use crate::engine::upkeep::salvage::trail::Trail;
+use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit, finish};
+use crate::journal::census::Census;
+use crate::journal::format::audit::chain::genesis;
+use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::{Entry, WireRecord, WireRemoval, decode_entry, entries};
+use crate::journal::format::frame::{HEADER_BYTES, open_any};
+use crate::journal::format::manifest::Manifest;
+use crate::journal::format::marks::Marks;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
+use crate::journal::log::raw_store::RawStore;
+use crate::journal::salvage::{Found, Piece, take_inventory};
+use crate::journal::tail::Tail;
+use crate::journal::{Journal, JournalStart, WriterStart};
+use crate::runtime::clock::Clock;
+use crate::runtime::sync::Drive;
+use crate::value::blob::Blob;
+use crate::value::digest::Hasher128;
+use crate::value::durability::Durability;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::locator::Locator;
+use crate::value::progress::Meter;
+use crate::value::record::{Head, Record, RecordKind};
+use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+use crate::value::time::NEVER;
+
+/// What stands in a doubt that comes from an outcome without its bytes.
+const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
+
+/// A salvage under way.
+struct Saving<'a> {
+    remains: &'a RawStore,
+    report: SalvageReport,
+    found: Found,
+    now_secs: u32,
+    hasher: Hasher128,
+    /// By the digest of namespace and key: the place of the newest record.
+    newest: HashMap<u128, (usize, usize)>,
+    /// Records that were removed by their place.
+    removed: HashSet<Locator>,
+    epoch: u32,
+}
+
+impl Saving<'_> {
+    /// Finds the newest record of each key.
+    fn find_newest(&mut self, manifest: &Manifest, meter: &mut Meter<'_>) -> Result<()> {
+        let known: BTreeSet<u32> = manifest.namespaces.iter().map(|entry| entry.id.0).collect();
+        let mut unknown = BTreeSet::new();
+        for at in 0..self.found.pieces.len() {
+            let payload = self.payload(at)?;
+            meter.add(u64::from(self.found.pieces[at].bytes));
+            for entry in entries(&payload) {
+                if let Ok((_, Entry::Removal(removal))) = &entry {
+                    self.removal(removal);
+                    continue;
+                }
+                let Some((offset, head, wire)) = self.record(at, entry)? else {
+                    continue;
+                };
+                if !known.contains(&head.namespace.0) {
+                    unknown.insert(head.namespace.0);
+                }
+                self.epoch = self.epoch.max(head.token.epoch());
+                self.newest
+                    .insert(self.digest(&head, wire.key), (at, offset));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "records name namespaces that the manifest lacks, numbers {unknown:?}: name each with SalvageOptions::namespace"
+        );
+        Err(Error::new(ErrorKind::Damaged, text))
+    }
+
+    /// A record and its offset; nothing for a part, and for what does not decode.
+    fn record<'b>(
+        &mut self,
+        at: usize,
+        entry: Result<(usize, Entry<'b>), BadRecord>,
+    ) -> Result<Option<(usize, Head, WireRecord<'b>)>> {
+        let bad = match entry {
+            Ok((_, Entry::Part(_) | Entry::Audit(_) | Entry::Removal(_))) => return Ok(None),
+            Ok((offset, Entry::Record(wire))) => match wire.head() {
+                Ok(head) => return Ok(Some((offset, head, wire))),
+                Err(bad) => bad,
+            },
+            Err(bad) => bad,
+        };
+        let number = self.found.pieces[at].number;
+        if let BadRecord::UnknownKind(kind) = bad {
+            let text = format!(
+                "frame {number} holds a record of the unknown kind {kind}: salvage with the newer version of hapax that wrote it"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+        self.spoil(format!("frame {number} holds a malformed record"));
+        Ok(None)
+    }
+
+    /// What it removes is not saved, if that is the newest record of its key.
+    fn removal(&mut self, removal: &WireRemoval) {
+        let Ok(head) = removal.head() else { return };
+        self.epoch = self.epoch.max(head.token.epoch());
+        self.removed.extend(removal.removed());
+    }
+
+    fn spoil(&mut self, place: String) {
+        self.report.is_whole = false;
+        self.report.places.add(place);
+    }
+
+    fn digest(&self, head: &Head, key: &[u8]) -> u128 {
+        self.hasher.hash(&[&head.namespace.0.to_le_bytes(), key])
+    }
+
+    /// The records of a frame, which was whole before.
+    fn payload(&self, at: usize) -> Result<Vec<u8>> {
+        let piece = self.found.pieces[at];
+        let bytes = self
+            .remains
+            .read(piece.place, piece.offset, piece.bytes)
+            .map_err(|error| Error::io("reading what is left", error))?;
+        let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
+        if !is_same {
+            let what = format!("frame {} changed while it was read", piece.number);
+            return Err(Error::new(ErrorKind::Damaged, what));
+        }
+        Ok(bytes[HEADER_BYTES..].to_vec())
+    }
+
+    /// A journal in the empty log, under an epoch far ahead.
+    fn start(&self, target: &Arc<dyn Log>) -> Result<Journal> {
+        let marks = Marks {
+            store_ms: self.found.store_ms,
+            ..first_marks(random()?)
+        };
+        let journal = Journal::new(JournalStart {
+            log: Arc::clone(target),
+            writer: WriterStart {
+                marks,
+                marks_slot: 0,
+                last: 0,
+                checksum: 0,
+            },
+            tail: Tail::new(
+                0,
+                0,
+                SEGMENT_FRAMES_MAX,
+                genesis(&marks.store_id),
+                Census::new(0),
+            ),
+            // Synced where a segment ends, and at the end: nobody waits for a part of it.
+            durability: Durability::Interval(std::time::Duration::MAX),
+            unwritten_limit: usize::MAX,
+            write_deadline: std::time::Duration::MAX,
+            drive: Drive::Clock,
+            clock: Clock::system(),
+            store_ms: self.found.store_ms,
+        });
+        journal.raise_epoch(next_epoch(self.epoch, EPOCH_JUMP)?)?;
+        Ok(journal)
+    }
+
+    /// Writes the newest record of each key, oldest first, and what is left of the audit log.
+    fn write(
+        &mut self,
+        journal: &Journal,
+        manifest: &Manifest,
+        meter: &mut Meter<'_>,
+    ) -> Result<()> {
+        let mut unwritten = 0;
+        let mut trail = Trail::new(manifest.store_id, self.now_secs);
+        trail.archives(self.remains, journal, &mut self.report)?;
+        for at in 0..self.found.pieces.len() {
+            let payload = self.payload(at)?;
+            meter.add(u64::from(self.found.pieces[at].bytes));
+            // A malformed record was told of on the first way through.
+            for (offset, entry) in entries(&payload).flatten() {
+                unwritten += std::mem::take(&mut trail.unwritten);
+                if unwritten > WRITE_BYTES {
+                    unwritten = 0;
+                    commit(journal, false)?;
+                }
+                let wire = match entry {
+                    Entry::Record(wire) => wire,
+                    Entry::Part(_) | Entry::Removal(_) => continue,
+                    Entry::Audit(wire) => {
+                        trail.meet(&wire, journal, &mut self.report);
+                        continue;
+                    }
+                };
+                let Ok(head) = wire.head() else { continue };
+                let digest = self.digest(&head, wire.key);
+                let frame = self.found.pieces[at].number;
+                if self.newest.get(&digest) != Some(&(at, offset)) || self.is_removed(frame, offset)
+                {
+                    continue;
+                }
+                if let Some(record) = self.saved(at, &head, wire)? {
+                    unwritten += record.key.len() + record.body.len() + record.metadata.len();
+                    let parts = Journal::split(&record.body);
+                    journal.append(&record.as_ref(), parts, None, 0);
+                }
+            }
+        }
+        trail.end(self.found.archived, &mut self.report);
+        commit(journal, true)
+    }
+
+    fn is_removed(&self, frame: u64, offset: usize) -> bool {
+        let offset = u16::try_from(offset);
+        offset.is_ok_and(|offset| self.removed.contains(&Locator { frame, offset }))
+    }
+
+    /// What is saved of a record: nothing if its key is absent.
+    fn saved(&mut self, at: usize, head: &Head, wire: WireRecord<'_>) -> Result<Option<Record>> {
+        if head.kind == RecordKind::Forgotten {
+            return Ok(None);
+        }
+        if head.expires_at <= self.now_secs {
+            self.report.expired_keys += 1;
+            return Ok(None);
+        }
+        let number = self.found.pieces[at].number;
+        let whole = match wire.body_frames {
+            0 => wire.to_record(None),
+            frames => match self.body(at, frames)? {
+                Some(body) => wire.to_record(Some(body)),
+                None => Err(BadRecord::Malformed),
+            },
+        };
+        let mut record = match whole {
+            Ok(record) => record,
+            Err(_) => {
+                self.report.lost_bodies += 1;
+                self.spoil(format!(
+                    "frame {number}: the body of a record is missing or damaged; its key is in doubt"
+                ));
+                in_doubt(*head, wire)
+            }
+        };
+        if self.report.seed_is_lost {
+            record.fingerprint = None;
+        }
+        let report = &mut self.report;
+        *match record.head.kind {
+            RecordKind::Completed => &mut report.completed_keys,
+            RecordKind::Failed => &mut report.failed_keys,
+            RecordKind::InDoubt => &mut report.keys_in_doubt,
+            _ => &mut report.unfinished_keys,
+        } += 1;
+        Ok(Some(record))
+    }
+
+    /// The body that lies in the frames directly before one.
+    fn body(&self, at: usize, frames: u32) -> Result<Option<Vec<u8>>> {
+        let first = usize::try_from(frames)
+            .ok()
+            .and_then(|frames| at.checked_sub(frames));
+        let Some(first) = first else { return Ok(None) };
+        let follow = |pair: &[Piece]| pair[0].precedes(&pair[1]);
+        if !self.found.pieces[first..=at].windows(2).all(follow) {
+            return Ok(None);
+        }
+        let mut body = Vec::new();
+        for (index, at) in (0..).zip(first..at) {
+            let payload = self.payload(at)?;
+            match decode_entry(&payload) {
+                Ok((Entry::Part(part), _)) if part.index == index => {
+                    body.extend_from_slice(part.bytes);
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(body))
+    }
+}
+
+/// Saves what is left of a store into an empty log.
+pub(crate) fn salvage(
+    remains: &RawStore,
+    target: &Arc<dyn Log>,
+    options: &SalvageOptions,
+    meter: &mut Meter<'_>,
+) -> Result<SalvageReport> {
+    let mut inventory = take_inventory(remains, meter)?;
+    let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
+    let (found, places) = inventory.arrange(&manifest.store_id);
+    let mut saving = Saving {
+        remains,
+        report: SalvageReport {
+            frames: crate::engine::sizes::to_u64(found.pieces.len()),
+            void_frames: found.void_frames,
+            foreign_frames: found.foreign_frames,
+            lost: found.lost.clone(),
+            end_is_known: found.end_is_known,
+            is_whole: found.is_whole && !seed_is_lost,
+            seed_is_lost,
+            places,
+            ..SalvageReport::default()
+        },
+        now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
+        hasher: Hasher128::new(random()?),
+        newest: HashMap::new(),
+        removed: HashSet::new(),
+        epoch: found.epoch,
+        found,
+    };
+    let pieces = saving.found.pieces.iter();
+    let bytes: u64 = pieces.map(|piece| u64::from(piece.bytes)).sum();
+    meter.expect(meter.done() + 2 * bytes);
+    saving.find_newest(&manifest, meter)?;
+    let journal = saving.start(target)?;
+    saving.write(&journal, &manifest, meter)?;
+    let manifest = Manifest {
+        store_id: *journal.store_id(),
+        backup: false,
+        salvaged: !saving.report.is_whole || manifest.salvaged,
+        ..manifest
+    };
+    finish(&journal, &manifest)?;
+    Ok(saving.report)
+}
+
+/// The doubt that takes the place of an outcome without its bytes: not absent, which would run
+/// the key again, and no other answer than the one that was given.
+fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
+    Record {
+        head: Head {
+            kind: RecordKind::InDoubt,
+            expires_at: NEVER,
+            body_omitted: false,
+            ..head
+        },
+        key: wire.key.into(),
+        fingerprint: wire.fingerprint().unwrap_or_default(),
+        metadata: wire.metadata().into(),
+        reason: LOST_BODY.into(),
+        body: Blob::EMPTY,
+    }
+}

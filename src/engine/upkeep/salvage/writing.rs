@@ -1,0 +1,32 @@
+//! What is saved reaches the medium: in pieces, and the manifest last.
+
+use crate::journal::Journal;
+use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest_file;
+use crate::value::error::{Error, Result};
+
+/// Bytes of records after which what was appended is written.
+pub(in crate::engine) const WRITE_BYTES: usize = 4 << 20;
+
+/// Writes what was appended, and closes the segments that are full.
+pub(in crate::engine) fn commit(journal: &Journal, sync: bool) -> Result<()> {
+    journal.commit(0, sync);
+    journal.check()?;
+    for segment in journal.take_full() {
+        let sealed = journal.log().seal(segment.number);
+        sealed.map_err(|error| Error::io("closing a segment", error))?;
+        journal.with_tail(|tail| tail.close_below(segment.end_frame, 0));
+    }
+    Ok(())
+}
+
+/// Marks first, the manifest last: only with it is there a store.
+pub(in crate::engine) fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
+    // Both slots say where the log ends.
+    journal.raise_epoch(journal.marks().epoch)?;
+    let written = journal
+        .log()
+        .write_manifest(&manifest_file::encode(&manifest));
+    written.map_err(|error| Error::io("making the store", error))?;
+    journal.close(0)
+}

@@ -1,0 +1,98 @@
+//! A step of the timers: store time, lapses, waits, and a part of the sweep.
+
+use crate::engine::aftermath::{Aftermath, deliver};
+use crate::engine::call::waiter::Outcome;
+use crate::engine::engine::Engine;
+use crate::runtime::sync::Ordering;
+use crate::state::shard::Timer;
+
+/// What expired while the store was closed is not dropped in the first minutes after open, when the
+/// clock is least sure.
+pub(crate) const GRACE_MS: u64 = 2 * 60 * 1000;
+
+/// Store time is brought forward at least this often.
+pub(in crate::engine) const TICK_MS: u64 = 100;
+
+/// An idle store writes the time into its marks this often.
+const IDLE_MARKS_MS: u64 = 60 * 1000;
+
+impl Engine {
+    /// Lets the counts of dying records follow store time, once the store has run for a while.
+    pub(crate) fn expire_counts(&self, store_secs: u32, mono_ms: u64) {
+        if mono_ms.saturating_sub(self.opened.at_ms) >= GRACE_MS {
+            self.journal
+                .with_tail(|tail| tail.census.advance(store_secs));
+        }
+    }
+
+    /// One step of the timers: store time, lapses, waits, and a part of the sweep. Gives the
+    /// moment of the next deadline.
+    pub(crate) fn step_timer(&self) -> u64 {
+        let mono_ms = self.clock.mono_ms();
+        self.journal.watch(mono_ms);
+        let store_secs = {
+            let mut time = self.store_time.lock();
+            time.follow(mono_ms, self.clock.wall_ms());
+            self.journal.set_store_ms(time.store_ms());
+            time.store_secs()
+        };
+        self.store_secs.fetch_max(store_secs, Ordering::Relaxed);
+        self.expire_counts(store_secs, mono_ms);
+        let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
+        let next = self.fire_timers(expired_secs);
+        self.sweep_one(mono_ms);
+        next
+    }
+
+    fn fire_timers(&self, expired_secs: u32) -> u64 {
+        let mut next = u64::MAX;
+        let mut due = Vec::new();
+        let samples = self.takes_sample();
+        for index in 0..self.shards.len() {
+            let mut aftermath = Aftermath::default();
+            let mut shard = self.shards.lock_at(index);
+            let now = self.now();
+            shard.let_expire(expired_secs);
+            shard.due(now, &mut due);
+            for timer in due.drain(..) {
+                match timer {
+                    Timer::Lease(at) => self.lapse(&mut shard, at, now, &mut aftermath),
+                    Timer::Wait(waiter) => {
+                        deliver(&waiter, Outcome::TimedOut, &mut aftermath);
+                    }
+                }
+            }
+            next = next.min(shard.next_due_ms().unwrap_or(u64::MAX));
+            drop(shard);
+            if samples {
+                self.shards.time_next(index);
+            }
+            self.tell_lapses(&mut aftermath);
+            aftermath.carry_out();
+        }
+        next
+    }
+
+    /// Lets one shard let go of its expired keys, so that a sweep never stops the store.
+    fn sweep_one(&self, mono_ms: u64) {
+        let mut workers = self.workers.lock();
+        let marks_are_due = mono_ms.saturating_sub(workers.marks_touched_ms) >= IDLE_MARKS_MS;
+        if marks_are_due && !self.read_only {
+            workers.marks_touched_ms = mono_ms;
+            self.journal.touch_marks(mono_ms);
+        }
+        if mono_ms < workers.swept_ms.saturating_add(TICK_MS) {
+            return;
+        }
+        workers.swept_ms = mono_ms;
+        let index = workers.sweep_next % self.shards.len();
+        workers.sweep_next = index + 1;
+        drop(workers);
+        self.sweep(index);
+    }
+
+    pub(in crate::engine) fn sweep(&self, index: usize) {
+        let durable = self.journal.durable();
+        self.shards.lock_at(index).sweep(durable);
+    }
+}

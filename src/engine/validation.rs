@@ -1,0 +1,104 @@
+//! Every invariant that the engine keeps, recounted.
+
+use crate::engine::engine::Engine;
+use crate::engine::upkeep::pin::Pin;
+use crate::state::ranked::Ranked;
+use crate::state::shard::Found;
+use crate::state::slot::{Place, Settled};
+use crate::value::error::ErrorKind;
+use crate::value::locator::Locator;
+
+impl Engine {
+    /// Recounts every invariant that the engine keeps; panics where one does not hold.
+    ///
+    /// Meant for tests and fuzzers, at a moment when nothing else uses the store.
+    pub(crate) fn validate(&self) {
+        // Compaction is nobody's call: it would move records between one count and the next.
+        let _pin = Pin::hold(self);
+        let mut live = Vec::new();
+        let last_used = self.journal.last_used();
+        for shard in self.shards.all() {
+            shard.validate(last_used);
+            live.extend(
+                shard
+                    .live_records()
+                    .map(|last| (last.locator.frame, last.expires_at)),
+            );
+        }
+        self.journal
+            .with_tail(|tail| tail.census.validate(live.into_iter()));
+        self.validate_lists();
+    }
+
+    /// Every key is in the one list that agrees with what a claim of it is answered; panics where one
+    /// is not, or where a list has it under another token than its newest record.
+    pub(in crate::engine) fn validate_lists(&self) {
+        let mut recorded = Vec::new();
+        let mut doubts = 0;
+        for shard in self.shards.all() {
+            let now = self.now();
+            let listed: Vec<_> = shard.in_doubt(now).collect();
+            for ranked in &listed {
+                match shard.find(ranked.digest, now.store_secs) {
+                    Found::Running(at) => assert!(
+                        shard
+                            .get(at)
+                            .is_some_and(|running| running.is_in_doubt(now)),
+                        "a key that is listed as a doubt is claimed as one"
+                    ),
+                    Found::Settled(_, Settled::InDoubt, locator) => {
+                        recorded.push((*ranked, locator));
+                    }
+                    other => panic!("a doubt is listed that a claim does not meet: {other:?}"),
+                }
+            }
+            let lapsed = shard.running().filter(|running| running.is_in_doubt(now));
+            let lapsed = lapsed.count();
+            let settled = shard.slots().filter(|slot| {
+                let in_doubt = matches!(slot.place(), Place::Settled(Settled::InDoubt, _));
+                in_doubt && !slot.is_expired(now.store_secs)
+            });
+            let met = lapsed + settled.count();
+            assert_eq!(
+                listed.len(),
+                met,
+                "every doubt that a claim meets is listed, once"
+            );
+            let held = shard.in_progress(now).count();
+            assert_eq!(
+                held + lapsed,
+                shard.running_keys(),
+                "every running key is in one list"
+            );
+            doubts += met;
+        }
+        self.validate_doubts(&recorded, doubts);
+    }
+
+    fn validate_doubts(&self, recorded: &[(Ranked, Locator)], doubts: usize) {
+        assert!(
+            self.count_in_doubt() >= doubts,
+            "the gauge counts every doubt"
+        );
+        if self
+            .check_alive()
+            .and_then(|()| self.journal.check())
+            .is_err()
+        {
+            return;
+        }
+        for (ranked, locator) in recorded {
+            let record = match self.read(*locator) {
+                // What the medium refuses to read says nothing about the lists.
+                Err(error) if error.kind() == ErrorKind::Io => continue,
+                read => read.expect("what the log has is not damaged"),
+            };
+            let head = record.expect("a live record is there").head;
+            assert_eq!(
+                (ranked.rank.token(), ranked.namespace),
+                (head.token, head.namespace),
+                "a doubt is listed under the token of its newest record"
+            );
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! [`Distribution`]: durations in buckets.
+
+/// Durations in buckets.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// In seconds, ascending.
+    pub(crate) bounds: &'static [f64],
+    /// By bucket; one more than there are bounds.
+    pub(crate) counts: Vec<u64>,
+    pub(crate) sum_seconds: f64,
+}
+
+impl Distribution {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// All of them together, in seconds.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum_seconds
+    }
+
+    /// Upper bounds in seconds, and how many were no longer than that; the last bound is infinite.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
+        let mut below = 0;
+        bounds.zip(&self.counts).map(move |(bound, count)| {
+            below += count;
+            (bound, below)
+        })
+    }
+
+    /// The upper bound, in seconds, of the bucket that the `share`-th of them lies in: the 0.95th
+    /// took no longer than that. `None` where there are none.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let wanted = as_f64(self.count()) * share.clamp(0.0, 1.0);
+        let mut reached = self
+            .buckets()
+            .filter(|(_, below)| *below > 0 && as_f64(*below) >= wanted);
+        reached.next().map(|(bound, _)| bound)
+    }
+
+    /// These, without those of an earlier snapshot.
+    pub(crate) fn since(mut self, earlier: &Self) -> Self {
+        for (count, before) in self.counts.iter_mut().zip(&earlier.counts) {
+            *count = count.saturating_sub(*before);
+        }
+        self.sum_seconds = (self.sum_seconds - earlier.sum_seconds).max(0.0);
+        self
+    }
+
+    /// These and others in the same buckets.
+    pub(crate) fn with(mut self, other: &Self) -> Self {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.sum_seconds += other.sum_seconds;
+        self
+    }
+}
+
+/// A count as a number with a fraction; above 2^53 the last digits are lost.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what is shown has 53 bits, as in Prometheus"
+)]
+pub(crate) fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+/// Seconds, of so many parts of a second.
+pub(crate) fn seconds(parts: u64, parts_per_second: u64) -> f64 {
+    as_f64(parts) / as_f64(parts_per_second)
+}

@@ -1,0 +1,99 @@
+//! [`Family`]: a metric, and its numbers by their labels.
+
+use std::borrow::Cow;
+
+use crate::observe::metrics::distribution::Distribution;
+
+/// What kind of number a metric is.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MetricKind {
+    /// It only rises, from zero at open.
+    Counter,
+    /// It is what it is now.
+    Gauge,
+    /// Durations, counted into buckets.
+    Histogram,
+}
+
+/// A metric: its name, and its numbers by their labels.
+#[derive(Clone, Debug)]
+pub struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: MetricKind,
+    pub(super) series: Vec<Series>,
+}
+
+/// One number of a metric, or one distribution.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub(super) labels: Vec<(&'static str, Cow<'static, str>)>,
+    pub(super) value: Value,
+}
+
+/// What a metric says.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Of a counter.
+    Counter(u64),
+    /// Of a gauge.
+    Gauge(f64),
+    /// Of a histogram.
+    Histogram(Distribution),
+}
+
+impl Family {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        self.help
+    }
+
+    /// What kind of number it is.
+    #[must_use]
+    pub fn kind(&self) -> MetricKind {
+        self.kind
+    }
+
+    /// Its numbers.
+    #[must_use]
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+}
+
+impl Series {
+    /// Its labels, in the order in which they are written.
+    pub fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.labels.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    pub(super) fn has(&self, wanted: &[(&str, &str)]) -> bool {
+        let mut wanted = wanted.iter();
+        wanted.all(|wanted| self.labels().any(|label| label == *wanted))
+    }
+}
+
+impl Value {
+    pub(super) fn kind(&self) -> MetricKind {
+        match self {
+            Self::Counter(_) => MetricKind::Counter,
+            Self::Gauge(_) => MetricKind::Gauge,
+            Self::Histogram(_) => MetricKind::Histogram,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! [`Scan`]: going through keys, and the [`KeyFilter`] that chooses them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::list::scan::ScanCursor;
+use crate::store::handle::StoreInner;
+use crate::store::namespace::Namespace;
+use crate::store::store::Store;
+use crate::value::error::Result;
+use crate::value::key_info::KeyInfo;
+use crate::value::key_state::KeyState;
+use crate::value::namespace_id::NamespaceId;
+
+/// Which keys a scan gives.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFilter {
+    states: Vec<KeyState>,
+    prefix: Vec<u8>,
+    recorded_before: Option<u64>,
+    recorded_from: Option<u64>,
+}
+
+impl KeyFilter {
+    /// All keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keys in this state; called again, in one of these states.
+    #[must_use]
+    pub fn state(mut self, state: KeyState) -> Self {
+        self.states.push(state);
+        self
+    }
+
+    /// Keys that begin with these bytes.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Keys whose last transition was before this store time, in seconds since 1970.
+    #[must_use]
+    pub fn recorded_before(mut self, store_secs: u64) -> Self {
+        self.recorded_before = Some(store_secs);
+        self
+    }
+
+    /// Keys whose last transition was at or after this store time, in seconds since 1970.
+    #[must_use]
+    pub fn recorded_from(mut self, store_secs: u64) -> Self {
+        self.recorded_from = Some(store_secs);
+        self
+    }
+
+    /// Whether only keys pass that somebody runs; the log need not be read for those.
+    fn is_of_running_keys(&self) -> bool {
+        !self.states.is_empty()
+            && self
+                .states
+                .iter()
+                .all(|state| *state == KeyState::InProgress)
+    }
+
+    fn passes(&self, info: &KeyInfo) -> bool {
+        (self.states.is_empty() || self.states.contains(&info.state()))
+            && info.key().starts_with(&self.prefix)
+            && self
+                .recorded_before
+                .is_none_or(|before| info.recorded_at() < before)
+            && self
+                .recorded_from
+                .is_none_or(|from| info.recorded_at() >= from)
+    }
+}
+
+/// An iterator over keys. Compaction waits while it is alive.
+pub struct Scan {
+    store: Arc<StoreInner>,
+    only: Option<NamespaceId>,
+    filter: KeyFilter,
+    cursor: ScanCursor,
+    found: VecDeque<KeyInfo>,
+    /// The log has been gone through once; what was appended meanwhile comes next.
+    passes: u8,
+    /// The shard whose running keys come next, one at a time: all of them at once may be many.
+    next_shard: usize,
+    ended: bool,
+}
+
+impl Scan {
+    pub(crate) fn new(
+        store: Arc<StoreInner>,
+        only: Option<NamespaceId>,
+        filter: KeyFilter,
+    ) -> Result<Self> {
+        store.engine.check_alive()?;
+        store.engine.hold_pin();
+        let mut cursor = store.engine.scan_start();
+        if filter.is_of_running_keys() {
+            cursor.next_frame = u64::MAX;
+        }
+        Ok(Self {
+            store,
+            only,
+            filter,
+            cursor,
+            found: VecDeque::new(),
+            passes: 0,
+            next_shard: 0,
+            ended: false,
+        })
+    }
+
+    fn more(&mut self) -> Result<bool> {
+        if let Some(infos) = self.store.engine.scan_frame(&mut self.cursor, self.only)? {
+            let filter = &self.filter;
+            self.found
+                .extend(infos.into_iter().filter(|info| filter.passes(info)));
+            return Ok(true);
+        }
+        self.passes = self.passes.saturating_add(1);
+        if self.passes == 1 {
+            self.cursor.end_frame = self.store.engine.scan_start().end_frame;
+            return Ok(true);
+        }
+        let engine = &self.store.engine;
+        let Some(running) = engine.running_keys(self.next_shard, self.only)? else {
+            return Ok(false);
+        };
+        self.next_shard += 1;
+        let filter = &self.filter;
+        self.found
+            .extend(running.into_iter().filter(|info| filter.passes(info)));
+        Ok(true)
+    }
+}
+
+impl Store {
+    /// Goes through the keys of all namespaces that pass a filter.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
+        Scan::new(Arc::clone(self.inner()), None, filter)
+    }
+}
+
+impl Namespace {
+    /// Goes through the keys of the namespace that pass a filter, oldest record first, then the
+    /// ones in progress.
+    ///
+    /// A key that does not change meanwhile is met exactly once; one that does may be met in
+    /// either state. Compaction waits while the scan is alive.
+    ///
+    /// # Errors
+    /// When the store is closed. Each item has its own result.
+    pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
+        Scan::new(
+            Arc::clone(self.homes().store()),
+            Some(self.homes().core().id),
+            filter,
+        )
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<KeyInfo>;
+
+    fn next(&mut self) -> Option<Result<KeyInfo>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            let current = self.store.engine.check_current();
+            if let (Ok(()), Some(info)) = (&current, self.found.pop_front()) {
+                return Some(Ok(info));
+            }
+            match current.and_then(|()| self.more()) {
+                Ok(true) => {}
+                Ok(false) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.store.engine.release_pin();
+    }
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan")
+            .field("filter", &self.filter)
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! [`Simulation`]: a run that one seed decides.
+
+use std::fmt;
+use std::future::Future;
+
+use crate::sim::actor::Actor;
+use crate::sim::ended::Ended;
+use crate::sim::faults::Faults;
+use crate::sim::report::Report;
+use crate::sim::settings::Settings;
+use crate::sim::world::World;
+use crate::store::builder::Builder;
+use crate::store::store::Store;
+use crate::value::error::Result;
+
+/// A run of a few hundred or thousand steps, all of it decided by one seed.
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`actors`](Self::actors) | 4 |
+/// | [`steps`](Self::steps) | 2000 |
+/// | [`faults`](Self::faults) | [`Faults::default`] |
+/// | [`builder`](Self::builder) | 4 shards, segments of 16 frames |
+#[must_use = "a simulation does nothing until it is run"]
+pub struct Simulation {
+    settings: Settings,
+}
+
+impl Simulation {
+    /// A simulation that this seed decides.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            settings: Settings::new(seed),
+        }
+    }
+
+    /// How many handlers are under way at the same time.
+    pub fn actors(mut self, actors: usize) -> Self {
+        self.settings.actors = actors;
+        self
+    }
+
+    /// How many steps it takes; after the last one the power is cut, and the store is opened twice
+    /// more without a fault.
+    pub fn steps(mut self, steps: u64) -> Self {
+        self.settings.steps = steps;
+        self
+    }
+
+    /// What goes wrong, and how often.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.settings.faults = faults;
+        self
+    }
+
+    /// Cuts the power at the `change`-th call that changes the medium, counted from 1, whatever the
+    /// faults are. With [`Report::changes`] this visits every place at which a process can die.
+    pub fn cut_power_at(mut self, change: u64) -> Self {
+        self.settings.cut_at = Some(change);
+        self
+    }
+
+    /// Sets options of the store, such as its durability. The log and the clock are the
+    /// simulation's.
+    pub fn builder(mut self, set: impl Fn(Builder) -> Builder + 'static) -> Self {
+        self.settings.builder = Box::new(set);
+        self
+    }
+
+    /// Looks at the store each time it has been opened, before any actor does. Blocking calls are
+    /// at home here.
+    pub fn at_open(mut self, look: impl FnMut(&Store, Ended) + 'static) -> Self {
+        self.settings.at_open = Box::new(look);
+        self
+    }
+
+    /// Runs it: `handler` is called over and over again, for each actor, in each life.
+    ///
+    /// An error that a handler answers is counted; it is for the handler to say, by a panic, what
+    /// must not happen.
+    ///
+    /// # Panics
+    /// When a handler or `at_open` does, when the store refuses to open after it was only crashed,
+    /// and when an invariant of the store does not hold. The seed is printed.
+    pub fn run<H, F>(self, handler: H) -> Report
+    where
+        H: Fn(Actor) -> F,
+        F: Future<Output = Result<()>> + 'static,
+    {
+        World::new(self.settings, handler).run()
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("seed", &self.settings.seed)
+            .field("actors", &self.settings.actors)
+            .field("steps", &self.settings.steps)
+            .field("faults", &self.settings.faults)
+            .finish_non_exhaustive()
+    }
+}
