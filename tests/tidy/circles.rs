@@ -161,7 +161,7 @@ fn between_rooms(imports: &Imports, folder: &str) -> Imports {
     found
 }
 
-/// The core has an order of its own: see `layers.rs`.
+/// The core has its own order: see `layers.rs`.
 #[test]
 fn no_rooms_of_a_crate_import_each_other_in_a_circle() {
     let mut faults = Vec::new();
@@ -300,7 +300,7 @@ fn paths_within_code_macros_and_attributes_are_followed() {
 }
 
 #[test]
-fn what_only_looks_like_an_import_is_none() {
+fn what_only_looks_like_an_import_does_not_count() {
     let other = "src/b.rs";
     let sources = |own: &str| {
         ties(&[
