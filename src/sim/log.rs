@@ -278,7 +278,7 @@ impl Medium {
 }
 
 fn gone() -> io::Error {
-    io::Error::other("this process has come to its end")
+    io::Error::other("this process has ended")
 }
 
 fn injected() -> io::Error {
