@@ -1,8 +1,8 @@
 //! What a claim, a completion, a replay and a renewal cost, on a real directory under `Interval`,
-//! beside so many keys that are remembered.
+//! beside a given number of remembered keys.
 //!
 //! `cargo bench`, or `cargo bench -- --test` to see only that it runs. The keys of a run are never
-//! used twice, so the tables grow as they do in service; one that has doubled is made anew.
+//! used twice, so the tables grow as they do in service; a table that has doubled is replaced.
 
 mod rig;
 
@@ -111,8 +111,8 @@ fn replay(c: &mut Criterion) {
     }
 }
 
-/// What counting and timing cost: the same calls on two stores, one of which does neither. And what
-/// a snapshot costs.
+/// What counting and timing cost: the same calls on two stores, one without both. Also what a
+/// snapshot costs.
 fn metrics(c: &mut Criterion) {
     for (name, counts) in [("with", true), ("without", false)] {
         let mut sized = Sized::counting(usual_size(), counts);

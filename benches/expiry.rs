@@ -48,7 +48,7 @@ fn at_once(c: &mut Criterion) {
     }
 }
 
-/// Keys that have expired, in tables that have not let go of them.
+/// Keys that have expired, in tables that have not freed them.
 struct Expired {
     clock: ManualClock,
     rig: Rig,
@@ -71,8 +71,8 @@ impl Expired {
         }
     }
 
-    /// A batch of them; from the first again when all were claimed and have expired once more.
-    /// None when the time has come at which they are let go of.
+    /// A batch of expired keys; starts at the first again when all were claimed and have expired
+    /// once more. `None` when it is time for the store to free them.
     fn batch(&mut self, keys: u64) -> Option<Vec<[u8; 16]>> {
         if self.at + BATCH.min(keys) > keys {
             self.clock.advance(RETENTION * 2);
@@ -85,7 +85,7 @@ impl Expired {
     }
 }
 
-/// The claim of a key that has expired finds it absent, whether the table has let go of it or not.
+/// The claim of a key that has expired finds it absent, whether the table has freed it or not.
 fn expired_keys(c: &mut Criterion) {
     for keys in sizes() {
         let mut expired: Option<Expired> = None;

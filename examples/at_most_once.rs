@@ -1,5 +1,6 @@
-//! At-most-once payments: the provider times out after taking the money, or before. Nobody is
-//! charged twice: what is not known is left in doubt, and a reconciler asks the provider.
+//! At-most-once payments: the provider times out after taking the money, or before. No customer is
+//! charged twice: a payment with an unknown outcome stays in doubt, and a reconciler asks the
+//! provider.
 //!
 //! `cargo run --example at_most_once`
 

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends a mail unless it was sent before, and says what it came to.
+/// Sends a mail unless it was sent before, and says how that ended.
 fn welcome(store: &Store, user: &str, mails_sent: &mut u32) -> Result<String, Box<dyn Error>> {
     let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
     Ok(match mail.claim(user)? {

@@ -43,7 +43,7 @@ impl Broker {
         batch
     }
 
-    /// Partitions move: whatever is not acknowledged is delivered again from the start.
+    /// Partitions move: every unacknowledged delivery comes again from the start.
     fn rebalance(&mut self) {
         for (partition, queue) in self.queues.iter_mut().enumerate() {
             let left = self.unacknowledged.iter().copied();

@@ -45,7 +45,7 @@ fn main() -> Result<()> {
 fn lease(space: &Namespace, key: &str) -> Result<Lease> {
     match space.claim(key)? {
         Claim::Granted(lease) => Ok(lease),
-        other => unreachable!("nobody else is here: {other:?}"),
+        other => unreachable!("no other caller exists: {other:?}"),
     }
 }
 
@@ -78,7 +78,7 @@ fn lose(mail: &Namespace, clock: &ManualClock) -> Result<()> {
     Ok(())
 }
 
-/// Effects that nobody knows about.
+/// Effects whose outcome is unknown.
 fn doubt(pay: &Namespace, clock: &ManualClock) -> Result<()> {
     lease(pay, "order-1")?.doubt("the provider timed out")?;
     for doubt in pay.in_doubt()? {
@@ -120,7 +120,7 @@ fn meet(mail: &Namespace, clock: &ManualClock) -> Result<()> {
     let print = |body: &str| mail.fingerprint_of(body);
     let first = ClaimOptions::new().fingerprint(print("10 EUR")?);
     let Claim::Granted(run) = mail.claim_with("user-31", first)? else {
-        unreachable!("nobody else is here")
+        unreachable!("no other caller exists")
     };
     run.complete("sent")?;
     let other = ClaimOptions::new().fingerprint(print("99 EUR")?);

@@ -1,5 +1,5 @@
-//! A guard for auto-remediation: whoever sees the alert fires, and the remediation runs once per
-//! window of ten minutes.
+//! A guard for auto-remediation: every process that sees the alert fires, and the remediation runs once
+//! per window of ten minutes.
 //!
 //! `cargo run --example remediation_guard`
 

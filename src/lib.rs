@@ -108,10 +108,10 @@ pub mod config {
 /// The longest key, name, answer and lease, and the other bounds that are fixed.
 pub mod limits {
     pub use crate::claim::run::RUN_CEILING;
-    pub use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
     pub use crate::value::attribution::ACTOR_BYTES_MAX;
     pub use crate::value::fingerprint::{FINGERPRINT_PARTS_MAX, LABEL_BYTES_MAX};
     pub use crate::value::key::KEY_BYTES_MAX;
+    pub use crate::value::limits::CHECKPOINT_BYTES_MAX;
     pub use crate::value::namespace_id::NAME_BYTES_MAX;
     pub use crate::value::policy::{LEASE_MIN, RESPONSE_BYTES_MAX, RETENTION_MAX};
 }

@@ -24,7 +24,7 @@ const ROUNDS: u64 = 30;
 /// A full check takes a moment, so that only some of the kills are followed by one.
 const CHECK_EVERY: u64 = 5;
 
-/// The child. As a test by itself it does nothing.
+/// The child. Run as a plain test, it does nothing.
 #[test]
 fn child() {
     let Some(orders) = Orders::read() else {
@@ -56,7 +56,7 @@ fn round(directory: &Path, log: LogKind, known: &mut Known, draw: &mut Draw) {
     let status = child.wait().unwrap();
     assert!(
         status.code().is_none(),
-        "the child ended by itself: {status}"
+        "the child ended on its own: {status}"
     );
     known.next_round();
 }
@@ -91,8 +91,5 @@ fn rounds(log: LogKind) {
         known.acknowledged,
         known.completed.len()
     );
-    assert!(
-        known.completed.len() > 100,
-        "the children came to something"
-    );
+    assert!(known.completed.len() > 100, "the children completed keys");
 }

@@ -2,14 +2,14 @@
 //!
 //! A child works on a store in a directory: it makes it, or recovers it from an earlier crash, fills
 //! a segment, lets compaction remove it, and closes. It is killed before its n-th call that changes
-//! the medium, whichever thread makes it, for n = 1, 2, ...; or that call fails once. What it has
-//! acknowledged, and nothing else, decides what the store must hold when it is opened again.
+//! the medium, on any thread, for n = 1, 2, ...; or that call fails once. What it has acknowledged,
+//! and nothing else, decides what the store must hold when it is opened again.
 //!
-//! The calls are found by tracing the child (`tests/rig/tracer.rs` says why not by `strace`); where
-//! a process may not trace its child, these tests say loudly that they were skipped. A sample of
-//! points, spread over the run, is taken by default, `n` of them in each test and for each kind of
-//! log with `HAPAX_CRASH_POINTS=n`, and every one with `HAPAX_CRASH_POINTS=all`. Moves from one log
-//! to the other are stopped in the same way.
+//! The calls are found by tracing the child (`tests/rig/tracer.rs` says why not with `strace`).
+//! Where a process may not trace its child, these tests say loudly that they were skipped. A sample
+//! of points, spread over the run, is taken by default, `n` of them in each test and for each kind
+//! of log with `HAPAX_CRASH_POINTS=n`, and every one with `HAPAX_CRASH_POINTS=all`. Moves from one
+//! log to the other are stopped in the same way.
 
 #![allow(
     clippy::unwrap_used,
@@ -60,7 +60,7 @@ fn copy(orders: &Orders) {
     }
 }
 
-/// The child. As a test by itself it does nothing.
+/// The child. Run as a plain test, it does nothing.
 #[test]
 fn child() {
     let Some(orders) = Orders::read() else {
@@ -81,7 +81,7 @@ fn child() {
     let open = || orders.store().open();
     let store = open().unwrap_or_else(|error| {
         tell("open", &error);
-        // It was one call that failed: another try is as if it had not been.
+        // Only one call fails, so another try succeeds.
         open().unwrap()
     });
     let script = Script {
@@ -103,7 +103,7 @@ fn child() {
     say("ended");
 }
 
-/// A store in a directory of its own, and what is known of it.
+/// A store in its own directory, and what is known of it.
 struct Bench {
     _directory: tempfile::TempDir,
     path: PathBuf,
@@ -172,7 +172,8 @@ struct Points {
 }
 
 impl Points {
-    /// Of about `calls`, at most `sample`; all of them if that is wanted, until none is met.
+    /// Picks at most `sample` of about `calls` points. If all are wanted, goes on until no call is
+    /// met.
     fn of(calls: usize, sample: u64, draw: &mut Draw) -> Self {
         let calls = u64::try_from(calls).unwrap();
         let wanted = std::env::var(POINTS).unwrap_or_default();
@@ -304,13 +305,13 @@ fn kill_recovering(log: LogKind, draw: &mut Draw) {
     assert!(met > 5, "the child is killed");
 }
 
-/// What one failed call has come to.
+/// The result of one failed call.
 fn outcome(run: &Run) -> &'static str {
     let errors = run
         .said
         .iter()
         .filter_map(|line| line.strip_prefix("error "));
-    let mut told = "nobody was told";
+    let mut told = "no error was reported";
     for error in errors {
         let mut words = error.split(' ');
         match (words.next().unwrap(), words.next().unwrap()) {
@@ -327,8 +328,8 @@ fn outcome(run: &Run) -> &'static str {
     told
 }
 
-/// Whether a worker tries a call again: whatever the janitor does, and what the journal does beside
-/// its frames. The header of a file is one write by position, which frames are not.
+/// Whether a worker tries a call again: every call of the janitor, and every call of the journal
+/// that does not write frames. The header of a file is one write by position; frames are not.
 fn is_tried_again(run: &Run, call: &Call) -> bool {
     let file = call.path.rsplit('/').next().unwrap_or_default();
     let is_of_frames = file == "db" || file.ends_with(".seg");
@@ -341,9 +342,9 @@ fn is_tried_again(run: &Run, call: &Call) -> bool {
     }
 }
 
-/// Whether a call may fail and nobody is told: it is tried again, it deletes what is no segment, its
-/// file is deleted in the same run (what was made ahead of need), or the disk is full and it works
-/// ahead.
+/// Whether a call may fail without a report: the store tries it again, it deletes something that is
+/// not a segment, its file is deleted in the same run (it was made ahead of need), or the disk is
+/// full and it works ahead.
 fn may_be_silent(run: &Run, call: &Call, error: Errno) -> bool {
     let deletes = |call: &Call| call.name.starts_with("unlink");
     let is_ahead = call.thread == "hapax-janitor" || call.thread.starts_with("sled-io");
@@ -386,7 +387,7 @@ fn failing(template: &Bench, task: &str, calls: usize, sample: u64, error: Errno
             assert_eq!(
                 run.code,
                 Some(0),
-                "the child ends by itself, without a panic"
+                "the child ends on its own, without a panic"
             );
             nothing_after_poison(&run);
             bench.check();
@@ -397,8 +398,8 @@ fn failing(template: &Bench, task: &str, calls: usize, sample: u64, error: Errno
         let told = outcome(&run);
         let what = format!("{} {file} by {thread}: {told}", call.name);
         assert!(
-            told != "nobody was told" || may_be_silent(&run, call, error),
-            "{call:?} failed with {error} at {at}, and nobody was told: {:#?}",
+            told != "no error was reported" || may_be_silent(&run, call, error),
+            "{call:?} failed with {error} at {at}, and no error was reported: {:#?}",
             run.said
         );
         *outcomes.entry(what).or_default() += 1;
@@ -450,8 +451,7 @@ fn to_be_moved(from: LogKind, to: LogKind, draw: &mut Draw) -> Option<Bench> {
     Some(bench)
 }
 
-/// The store is whole, whichever log it lies in, and the same call again takes it to where it was
-/// to go.
+/// The store is whole in either log, and the same call again completes the move.
 fn check_moved(bench: &mut Bench) {
     if bench.runs % 2 == 0 {
         bench.check();
@@ -491,7 +491,7 @@ fn a_move_survives_a_kill_and_one_failed_call_at_every_call() {
                 at_point(at, &run, || {
                     if let (Fault::Error(error), Some(call)) = (fault, &run.met) {
                         assert_eq!(run.code, Some(0), "the child ends without a panic");
-                        let told = outcome(&run) != "nobody was told";
+                        let told = outcome(&run) != "no error was reported";
                         assert!(told || may_be_silent(&run, call, error), "{call:?}");
                     }
                     check_moved(&mut bench);
@@ -504,9 +504,9 @@ fn a_move_survives_a_kill_and_one_failed_call_at_every_call() {
     });
 }
 
-/// The last calls of a store are made while it is dropped, with nobody to be told.
+/// A store makes its last calls while it is dropped, when it has no caller to report to.
 #[test]
-fn a_call_that_fails_while_the_store_is_dropped_is_no_panic() {
+fn a_call_that_fails_while_the_store_is_dropped_does_not_panic() {
     each(|log, _| fail_dropping(log));
 }
 
@@ -534,7 +534,7 @@ fn fail_dropping(log: LogKind) {
             assert_eq!(
                 run.code,
                 Some(0),
-                "the child ends by itself, without a panic"
+                "the child ends on its own, without a panic"
             );
             assert_eq!(run.said.last().map(String::as_str), Some("ended"));
             bench.check();
@@ -583,7 +583,7 @@ fn beside(template: &Bench) -> Bench {
     bench
 }
 
-/// Nobody takes what was cut short for a store, and the same call again makes it whole.
+/// A copy that was cut short does not pass for a store, and the same call again completes it.
 fn check_copied(bench: &mut Bench, task: &str, said: bool) {
     let path = bench.path.clone();
     assert!(!said || !path.join("UNFINISHED").exists());
@@ -616,10 +616,10 @@ fn check_copied(bench: &mut Bench, task: &str, said: bool) {
     assert_eq!(store.stats().keys(), 10);
 }
 
-/// A restore that was cut short before its first segment left a directory that was taken for a new
-/// store: every key ran again. Each copy says so now, wherever it is cut.
+/// A restore that was cut short before its first segment left a directory that passed for a new
+/// store: every key ran again. Each copy that was cut short says so now, at any cut.
 #[test]
-fn a_copy_that_is_cut_short_at_any_call_is_no_store() {
+fn a_copy_that_is_cut_short_at_any_call_is_not_a_store() {
     each(|log, draw| {
         for task in [RESTORE, SALVAGE, BACKUP] {
             let template = copied_from(task, log);

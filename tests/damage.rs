@@ -3,7 +3,7 @@
 //! `Store::salvage` saves every key whose frames are left, admits what it lost, and changes nothing.
 //!
 //! A sample by default; `HAPAX_DAMAGE=all` takes 256 offsets of every file, `HAPAX_DAMAGE=<bytes>`
-//! every so many bytes. `HAPAX_SEED=<number>` repeats a sample.
+//! takes one offset every that many bytes. `HAPAX_SEED=<number>` repeats a sample.
 
 #![allow(
     clippy::unwrap_used,
@@ -171,7 +171,7 @@ fn a_store_that_was_moved_to_the_other_log() {
 }
 
 #[test]
-fn an_image_that_nobody_harms_is_complete() {
+fn an_undamaged_image_is_complete() {
     let sorts = [
         stores::small,
         stores::reopened,

@@ -1,7 +1,7 @@
 //! A process without a free descriptor: its store goes on, says what troubles it, and heals.
 //!
-//! A server with a low limit and many idle connections comes to this, and any client that connects to it can
-//! bring it about. Once a second without a descriptor poisoned the store, though nobody called it.
+//! A server with a low limit and many idle connections runs out, and any client that connects to it can
+//! cause this. One second without a descriptor used to poison the store, even without a call.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ const LOG: &str = "HAPAX_DESCRIPTORS_LOG";
 /// Rounds of 10 ms before a state that does not come is a failure.
 const ROUNDS: u32 = 6000;
 
-/// The child, whose limit is lowered. As a test by itself it does nothing.
+/// The child, whose limit is lowered. Run as a plain test, it does nothing.
 #[test]
 fn child() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else {

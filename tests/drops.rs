@@ -1,6 +1,6 @@
 //! The last handle goes at a bad moment: no panic, no deadlock, and what was acknowledged is there.
 //!
-//! All of it on a directory, with each kind of log in turn; whoever waits for longer than [`PATIENCE`] has found a deadlock.
+//! Every test runs on a directory, with each kind of log in turn. A wait longer than [`PATIENCE`] counts as a deadlock.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use hapax::{Claim, ErrorKind, KeyState, Lease, LogKind, Namespace, Policy, Store
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs something that must come to its end, on a thread of its own.
+/// Runs something that must end, on its own thread.
 fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
     let run = move || {
@@ -199,7 +199,7 @@ fn while_a_panic_unwinds() {
     }
 }
 
-/// A waker that has the last handle, and lets go of it when it is woken.
+/// A waker that has the last handle, and drops it when it is woken.
 struct LastHandle {
     store: Mutex<Option<(Store, [Namespace; 2])>>,
     woken: Mutex<Sender<String>>,
@@ -242,7 +242,7 @@ fn on_a_thread_of_the_store_inside_a_waker() {
     }
 }
 
-/// Others are still at it: each gets an outcome or an error, and none waits for ever.
+/// Other callers are still working: each gets an outcome or an error, and no call waits forever.
 #[test]
 fn while_other_threads_use_the_store() {
     for round in 0..4 {

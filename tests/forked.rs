@@ -130,7 +130,7 @@ fn complete(which: usize, key: &str, lease: Lease) {
     say(&format!("completed {which} {key} {token}"));
 }
 
-/// The process that forks. As a test by itself it does nothing.
+/// The process that forks. Run as a plain test, it does nothing.
 #[test]
 fn child() {
     let Some(orders) = Orders::read() else {
@@ -320,7 +320,7 @@ fn a_child_that_keeps_the_lock_is_named() {
     }
 }
 
-/// What lies behind the numbers of this process that are no standard streams.
+/// The open descriptors of this process beside the standard streams, with the files behind them.
 fn open_files() -> Vec<(i32, std::path::PathBuf)> {
     let numbers = std::fs::read_dir("/proc/self/fd").unwrap();
     let numbers = numbers.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -348,7 +348,7 @@ fn fork_again(orders: &Orders) {
             let before = open_files();
             let again = |before| i32::from(open_files() != before);
             let ended = fork_with(before, again, PATIENCE).1;
-            // Closing them is not this test's, nor are the numbers the store's any more.
+            // This test must not close the files, and the store no longer owns the numbers.
             std::process::exit(match ended {
                 Ended::Code(code) => code + i32::from(files.len() != 50),
                 Ended::Hung => 98,

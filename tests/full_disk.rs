@@ -1,6 +1,6 @@
 //! A disk that fills up: nothing acknowledged is lost, and the store opens again on the full disk.
 //!
-//! Needs root for a small file system of its own; elsewhere it says loudly that it was skipped.
+//! Needs root for its own small file system; elsewhere it says loudly that it was skipped.
 
 #[path = "rig/skipped.rs"]
 mod skipped;
@@ -102,8 +102,8 @@ fn fill_disk(log: LogKind) {
     let store = open().expect("there is room at first");
     let (acknowledged, refusals) = fill(&store, 100_000);
     assert!(acknowledged > 100, "{acknowledged} keys fit the disk");
-    // Before the effect: a fast writer once met the end of the disk between two looks at it, and the
-    // completion poisoned the store.
+    // Before the effect: a fast writer once hit the end of the disk between two checks of it, and
+    // the completion poisoned the store.
     assert_eq!(refusals, [ErrorKind::AtCapacity], "a claim is refused");
     assert!(store.health().is_alive(), "{}", store.health());
     check(&store, acknowledged);
@@ -166,7 +166,7 @@ fn come_to_the_floor(log: LogKind) {
         })
         .collect();
     wait_for(&jobs, "before", true);
-    // Somebody else fills the disk, down to two thirds of the floor.
+    // Another program fills the disk, down to two thirds of the floor.
     let ballast = disk.0.join("ballast");
     let free = rustix::fs::statvfs(&disk.0).expect("the disk is there");
     let taken = free.f_bavail * free.f_frsize - (40 << 20);

@@ -91,7 +91,7 @@ fn arguments_are_checked() {
 /// The keys of 512 callers once outlived those of the event in number, so that nothing was carried and
 /// the run ended without its row.
 #[test]
-fn the_dead_of_an_event_outnumber_whatever_lives() {
+fn the_dead_of_an_event_outnumber_the_living() {
     for rate in [1, 1000, 20_000, 25_000] {
         for secs in [1, 4, 10, 60, 3600] {
             let quiet = Duration::from_secs(secs);

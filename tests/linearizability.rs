@@ -37,7 +37,7 @@ use session::Plan;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Drawn anew each time, unless it is given.
+/// Drawn for each run, unless it is given.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     let given = std::env::var("HAPAX_SEED").ok();

@@ -1,5 +1,5 @@
-//! Memory under hostile input, counted: a refusal costs next to nothing whatever it refuses, and a
-//! flood that expires leaves the store as large as it was.
+//! Memory under hostile input, counted: every refusal costs next to nothing, and a flood that
+//! expires leaves the store as large as it was.
 //!
 //! One test at a time has the counters.
 

@@ -39,10 +39,10 @@ const INTERVAL: &str = "interval";
 /// The task of a child that moves its store to and fro between the logs.
 const MOVE: &str = "move";
 
-/// A store that remembers all its keys is given up after so many cuts, before it fills the disk.
+/// A store that remembers all its keys is replaced after this many cuts, before it fills the disk.
 const CUTS_OF_ONE: u64 = 12;
 
-/// The child. As a test by itself it does nothing.
+/// The child. Run as a plain test, it does nothing.
 #[test]
 fn child() {
     let Some(orders) = Orders::read() else {
@@ -77,7 +77,7 @@ fn disks(test: &str) -> Vec<Disk> {
     ["ext4", "xfs"].into_iter().filter_map(make).collect()
 }
 
-/// Each of them with each kind of log, on a medium of its own.
+/// Each disk with each kind of log, on its own medium.
 fn with_each_log(disks: Vec<Disk>) -> impl Iterator<Item = (Disk, LogKind)> {
     disks.into_iter().flat_map(|disk| {
         let other = Disk::make(disk.kind()).unwrap();
@@ -85,11 +85,11 @@ fn with_each_log(disks: Vec<Disk>) -> impl Iterator<Item = (Disk, LogKind)> {
     })
 }
 
-/// Stops a child where it is, as the power would: what it is told after the cut is told to nobody.
+/// Stops a child where it is, as a power cut would: what it learns after the cut reaches no caller.
 ///
-/// It used to go on until it was killed. A `fdatasync` that was under way could then return success
-/// although the file system had been shut down before it had noted that the data is there, and the
-/// child acknowledged what was lost. A thread that is within such a call stops on its way out of it.
+/// It used to go on until it was killed. An `fdatasync` in progress could then return success
+/// although the file system had been shut down before it had noted the data, and the child
+/// acknowledged what was lost. A thread that is within such a call stops on its way out of it.
 fn freeze(child: &Child) {
     let pid = i32::try_from(child.id()).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
@@ -132,7 +132,7 @@ fn cut_at(
     child.wait().unwrap();
     assert!(
         said.len() as u64 >= lines,
-        "the child ended by itself: {:?}",
+        "the child ended on its own: {:?}",
         said.last()
     );
     disk.restart();
@@ -176,7 +176,7 @@ fn nothing_acknowledged_under_sync_is_lost_by_a_power_cut() {
             known.acknowledged,
             known.completed.len()
         );
-        assert!(known.completed.len() > 50, "the children came to something");
+        assert!(known.completed.len() > 50, "the children completed keys");
     }
 }
 
@@ -298,7 +298,7 @@ fn an_interval_store_loses_at_most_its_window() {
             "{}, {log:?}: acknowledged and lost, by cut: {losses:?}",
             disk.kind()
         );
-        assert!(durable.len() > 50, "the children came to something");
+        assert!(durable.len() > 50, "the children completed keys");
     }
 }
 

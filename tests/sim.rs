@@ -42,7 +42,7 @@ fn simulate(simulation: Simulation, window: Option<Duration>) -> (Report, Met) {
     simulate_as(simulation, durability, window)
 }
 
-/// As [`simulate`]; what the store does and what the model expects of it are two things.
+/// As [`simulate`]; the rules of the store and those of the model are given separately.
 fn simulate_as(
     simulation: Simulation,
     durability: Durability,

@@ -1,8 +1,8 @@
 //! What a store tells a subscriber of `tracing`: every decision, under a digest that stays the same,
 //! and never the key.
 //!
-//! In a program of its own: a place in the code that some other thread reaches first, while nobody listens, may
-//! stay silent for good. It did, once, beside the other tests.
+//! This test has its own program: a place in the code that another thread reaches first, without a subscriber,
+//! may stay silent for good. That happened once, beside the other tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -241,7 +241,7 @@ fn no_key_and_no_control_character_is_told_unless_asked() {
     }
 }
 
-/// Of what operators did, only a resolution was told, and by whom was told of nothing.
+/// Of all that operators did, the trace told only resolutions, and never by whom.
 #[test]
 fn what_an_operator_does_is_told_with_the_name() {
     let listener = Listener::default();
@@ -309,7 +309,7 @@ fn what_an_operator_does_is_told_with_the_name() {
     assert_eq!(events.iter().filter(by_caller).count(), 1);
 }
 
-/// A batch told of each of its keys, and of itself nothing.
+/// A batch told of each of its keys, but not of itself.
 #[test]
 fn a_batch_has_one_span_with_the_number_of_each_decision() {
     let listener = Listener::default();

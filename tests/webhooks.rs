@@ -1,9 +1,6 @@
 //! The main job: the example `webhooks`, run to the end, killed again and again, and made to fail.
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops at whatever it does not expect"
-)]
+#![allow(clippy::unwrap_used, reason = "a test stops at anything unexpected")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -188,7 +185,7 @@ impl KillLoop {
             seed,
             inherited_doubts: 0,
         };
-        // On a busy machine a process may come to its end before the kill arrives.
+        // On a busy machine a process may end before the kill arrives.
         let mut killed = 0;
         for round in 0..ROUNDS_MAX {
             killed += u64::from(this.round(round));
@@ -199,7 +196,8 @@ impl KillLoop {
         panic!("only {killed} of {ROUNDS_MAX} rounds were killed");
     }
 
-    /// Starts the example, and kills it when it has printed so many lines; whether it was killed.
+    /// Starts the example, and kills it when it has printed this many lines; returns whether it was
+    /// killed.
     ///
     /// No line is the beginning: then the kill hits recovery and the reconciler.
     fn round(&mut self, round: u64) -> bool {
@@ -229,8 +227,8 @@ impl KillLoop {
         killed
     }
 
-    /// Every round has an order and troubles of its own, and every other one lets the store
-    /// acknowledge before it has synced.
+    /// Every round has its own order and troubles, and every other round lets the store acknowledge
+    /// before it has synced.
     fn command(&self, round: u64) -> Command {
         let mut command = example();
         let durability = if round % 2 == 0 {

@@ -1,6 +1,6 @@
 //! What the benches share: stores of a given size, and the clock.
 //!
-//! `cargo bench -- --test`, and whatever else only shows that they run, cuts every size.
+//! `cargo bench -- --test`, and every other run that only shows that they work, cuts every size.
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
@@ -57,7 +57,7 @@ fn own_size() -> Option<u64> {
     Some(keys.parse().expect("HAPAX_BENCH_KEYS is a number of keys"))
 }
 
-/// A group whose benches take a few seconds each, for rounds of so many calls.
+/// A group whose benches take a few seconds each, for rounds of this many calls.
 pub(crate) fn group<'a>(
     c: &'a mut Criterion,
     name: &str,
@@ -104,7 +104,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// A store with so many keys, under `Interval`, on the machine's clock.
+    /// A store with this many keys, under `Interval`, on the machine's clock.
     pub(crate) fn of(keys: u64) -> Self {
         Self::under(keys, true, Policy::at_least_once())
     }
@@ -130,7 +130,7 @@ impl Rig {
         }
     }
 
-    /// Completes so many new keys, and waits until they are on the medium.
+    /// Completes this many new keys, and waits until they are on the medium.
     pub(crate) fn fill(&mut self, keys: u64) {
         let end = self.next + keys;
         while self.next < end {
@@ -203,8 +203,8 @@ pub(crate) fn complete(jobs: &Namespace, leases: Vec<Lease>) {
     }
 }
 
-/// A store of a size: made when it is first used, since most are filtered out, and made anew when
-/// what was measured has made it too large to go by that name.
+/// A store of a size. It is made on first use, since most are filtered out, and made again when
+/// measuring has made it too large for its name.
 #[derive(Debug)]
 pub(crate) struct Sized {
     keys: u64,
@@ -280,7 +280,7 @@ pub(crate) fn timed<R>(work: impl FnOnce() -> R) -> Duration {
     taken
 }
 
-/// Runs `work` on so many threads at the same time, each with its number.
+/// Runs `work` on this many threads at the same time, each with its number.
 pub(crate) fn together(threads: u64, work: impl Fn(u64) + Sync) -> Duration {
     let parties = usize::try_from(threads + 1).expect("a few threads");
     let (start_line, work) = (&Barrier::new(parties), &work);

@@ -5,7 +5,7 @@ use crate::Failure;
 
 macro_rules! figures {
     ($($name:ident: $digits:literal,)*) => {
-        /// What so many keys take.
+        /// What this many keys take.
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         pub(crate) struct Figures {
             $(pub(crate) $name: f64,)*

@@ -25,7 +25,7 @@ use figures::Figures;
 use indicatif::{ProgressBar, ProgressStyle};
 use scratch::Scratch;
 
-/// Whatever ends the example early, with a text for its user.
+/// An error that ends the example early, with a text for its user.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ fn print(figures: &Figures) -> Result<(), Failure> {
     Ok(io::stdout().write_all(figures.lines().as_bytes())?)
 }
 
-/// A line on stderr, in one write; a closed stderr is no reason to stop.
+/// A line on stderr, in one write; a closed stderr does not stop the example.
 fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

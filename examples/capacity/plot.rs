@@ -33,7 +33,7 @@ const PANELS: [Panel; 3] = [
     },
 ];
 
-/// The least of 1, 2 and 5 times a power of ten that is no less: where an axis ends.
+/// Rounds up to 1, 2 or 5 times a power of ten: where an axis ends.
 pub(crate) fn round_up(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;

@@ -105,7 +105,7 @@ fn key(serial: u64) -> [u8; 16] {
 fn fill_up(fill: &Fill, store: &Store, jobs: &Namespace, tell: Tell<'_>) -> Result<(), Failure> {
     let mut done = 0;
     while done < fill.keys {
-        // One by one, it is told as rarely.
+        // Keys claimed one by one are reported as rarely as batches.
         let end = (done + fill.batch.max(CHUNK)).min(fill.keys);
         while done < end {
             if fill.batch == 1 {

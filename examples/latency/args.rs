@@ -117,7 +117,7 @@ pub(crate) struct Args {
 const SYNC_RATE_OF_A_CALLER: u64 = 1000;
 
 impl Args {
-    /// Pairs a second that so many callers offer.
+    /// Pairs a second that this many callers offer.
     pub(crate) fn rate_of(&self, callers: u64) -> u64 {
         match self.durability {
             Durability::Sync => self.rate.min(callers * SYNC_RATE_OF_A_CALLER),

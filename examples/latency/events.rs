@@ -27,8 +27,8 @@ const SMALL_FILL: u64 = 256;
 const GROWTH: u64 = 4;
 const GROWTH_RATE: u64 = 400_000;
 
-/// One in so many outlives the others in the compaction scenario, so that every segment has some
-/// to carry, and most of it is dead.
+/// One key in this many outlives the others in the compaction scenario, so that every segment has
+/// some to carry, and most of it is dead.
 const LONG_LIVED_ONE_IN: u64 = 4;
 
 /// Keys a second that a slow machine fills in.
@@ -118,7 +118,7 @@ pub(crate) fn steady_then_growth(
     Ok(lasted)
 }
 
-/// Brings so many keys at their rate, or as fast as it goes.
+/// Brings this many keys at their rate, or as fast as it goes.
 fn grow(keys: u64, on: &Namespace, phases: &Phases) -> Result<(), Failure> {
     let from = instant();
     let mut done = 0;
@@ -206,7 +206,7 @@ impl Expiring {
         })
     }
 
-    /// Waits until the tables have let go of them.
+    /// Waits until the tables have freed the expired keys.
     fn swept(self, store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
         let before = store.stats();
         let swept = || {
@@ -222,7 +222,7 @@ impl Expiring {
     }
 }
 
-/// Waits until records were carried, and none are any more.
+/// Waits until compaction has carried records, and carries no more.
 fn carried(store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
     let (mut carried, mut since) = (0, instant());
     while phases.now() != Phase::Over && (carried == 0 || instant() - since < CALM) {

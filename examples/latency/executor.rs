@@ -1,5 +1,5 @@
-//! An executor of a page: many futures on one thread, and a timer. A ready future is polled in the
-//! order in which it was woken; the thread parks when none is.
+//! A small executor: many futures on one thread, and a timer. It polls ready futures in the
+//! order in which they were woken, and parks when no future is ready.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;

@@ -1,4 +1,4 @@
-//! The callers: each claims and completes ever new keys, on a schedule of its own.
+//! The callers: each claims and completes ever new keys, on its own schedule.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// The phase that everybody is in.
+/// The phase that all threads are in.
 #[derive(Debug, Default)]
 pub(crate) struct Phases(AtomicU8);
 
@@ -170,7 +170,7 @@ impl Load<'_> {
         Schedule::new(from, self.rate, self.callers, number)
     }
 
-    /// One caller, on a thread of its own.
+    /// One caller, on its own thread.
     fn block(&self, from: Instant, number: u64) -> Result<Measured, Failure> {
         let mut measured = Measured::default();
         let mut schedule = self.schedule(from, number);

@@ -26,14 +26,14 @@ use row::Row;
 use scratch::Scratch;
 use serde_json::Value;
 
-/// Whatever ends the example early, with a text for its user.
+/// An error that ends the example early, with a text for its user.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // No channel is left when even this cannot be written.
             let _ = writeln!(io::stderr(), "latency: {error}");
             ExitCode::from(2)
         }
@@ -53,7 +53,8 @@ fn run() -> Result<(), Failure> {
     })
 }
 
-/// Prints the rows of a run, and writes the file anew: a run that is stopped leaves what it has.
+/// Prints the rows of a run, and rewrites the file, so that a run that is stopped leaves what it
+/// has.
 fn tell(args: &Args, told: &mut Vec<Value>, rows: &[Row]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for row in rows {

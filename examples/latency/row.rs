@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::histogram::Histogram;
 use crate::load::Tally;
 
-/// What one phase of one run came to.
+/// The result of one phase of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) scenario: &'static str,

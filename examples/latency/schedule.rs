@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A fixed distance between the claims of one caller, whatever they take.
+/// A fixed distance between the claims of one caller, however long they take.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     due: Instant,
@@ -17,7 +17,7 @@ pub(crate) struct Idle {
 }
 
 impl Schedule {
-    /// The schedule of one of so many callers, who share a rate and take turns.
+    /// The schedule of one of this many callers, who share a rate and take turns.
     pub(crate) fn new(from: Instant, rate: u64, callers: u64, number: u64) -> Self {
         let nanos = 1_000_000_000 / rate.max(1);
         Self {
@@ -31,9 +31,9 @@ impl Schedule {
     }
 
     /// Takes the next claim off the schedule; gives the moment from which its latency counts: when
-    /// it was due, or when its thread woke, if that slept then. Only claims that fell due in such a
-    /// sleep are left out, so nothing that the store does takes one off the schedule; and the ones
-    /// after it stay where they were, so that callers who wake together do not stay together.
+    /// it was due, or when its thread woke, if the thread slept then. Only claims that fell due in
+    /// such a sleep are left out, so nothing that the store does takes a claim off the schedule.
+    /// Later claims stay where they were, so that callers who wake together do not stay together.
     pub(crate) fn take(&mut self, idle: Option<Idle>) -> Instant {
         let due = self.due;
         self.due += self.distance;

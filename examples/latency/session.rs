@@ -1,4 +1,4 @@
-//! One run after the other: each on a store of its own.
+//! One run after the other, each on its own store.
 
 use std::fs;
 use std::path::Path;

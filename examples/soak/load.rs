@@ -39,13 +39,14 @@ pub(crate) struct Load<'a> {
     pub(crate) over: &'a AtomicBool,
 }
 
-/// One in so many completes with a body of many frames, and one in so many is asked for again.
+/// One key in this many completes with a body of many frames, and one in this many is asked for
+/// again.
 const LARGE_ONE_IN: u64 = 2000;
 const LARGE_BYTES: usize = 200_000;
 const REPLAY_ONE_IN: u64 = 20;
 /// Keys that were completed just now.
 const RECENT: usize = 1000;
-/// The store counts seconds, which a thread of its own brings forward; a busy machine keeps it waiting.
+/// The store counts seconds on a thread of its own, which a busy machine keeps waiting.
 const STORE_TIME_LAG: Duration = Duration::from_millis(500);
 /// How far ahead of its pace a thread may be.
 const SLICE: Duration = Duration::from_millis(5);

@@ -27,14 +27,14 @@ use sample::Sample;
 use scratch::Scratch;
 use verdict::Verdict;
 
-/// Whatever ends the example early, with a text for its user.
+/// An error that ends the example early, with a text for its user.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     match run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // No channel is left when even this cannot be written.
             let _ = writeln!(io::stderr(), "soak: {error}");
             ExitCode::from(2)
         }

@@ -20,8 +20,8 @@ pub(crate) struct Sample {
     pub(crate) live_keys: u64,
     pub(crate) segments_dropped: u64,
     pub(crate) records_carried: u64,
-    /// Bytes written to the disk for each hundred bytes of records; none where the system does not
-    /// say, as on a file system in memory.
+    /// Bytes written to the disk for each hundred bytes of records; `None` where the system does
+    /// not say, as on a file system in memory.
     pub(crate) amplification_percent: Option<u64>,
     pub(crate) claim: [Duration; 4],
     pub(crate) complete: [Duration; 4],

@@ -14,7 +14,7 @@ use crate::histogram::instant;
 use crate::load::{Load, Tally};
 use crate::sample::{Sample, Totals};
 
-/// What came of the load.
+/// The result of the load.
 #[derive(Debug)]
 pub(crate) struct Soaked {
     pub(crate) samples: Vec<Sample>,

@@ -62,7 +62,7 @@ const RULES: [Rule; 5] = [
 /// Fewer lines are not judged.
 const LEAST: usize = 6;
 
-/// What came of a soak.
+/// The result of a soak.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Flat(Vec<String>),

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Run(Args),
 }
 
-/// How to run, and what to do with what comes of it.
+/// How to run, and what to do with the result.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) plan: Plan,

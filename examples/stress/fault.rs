@@ -9,7 +9,7 @@ use crate::Failure;
 /// What goes wrong, now and then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
-    /// A key that somebody runs is granted to another.
+    /// A running key is granted to another caller.
     TwoGrants,
     /// A completion that was acknowledged is gone.
     LostCompletion,
@@ -52,7 +52,7 @@ impl Fault {
         match (self, claim) {
             (Self::TwoGrants, Claim::InProgress(_)) => {
                 if let Some(info) = on.get(key)? {
-                    // Settled meanwhile, it is no fault.
+                    // If the key was settled meanwhile, this is not a fault.
                     let _ = on.forget_forced(key, info.token());
                 }
                 on.claim(key)
@@ -100,7 +100,7 @@ impl Fault {
     /// What happens to a key that was just completed.
     pub(crate) fn completed(self, on: &Namespace, key: &str) {
         if self == Self::LostCompletion {
-            // Whatever became of it meanwhile, a completion is to be lost.
+            // The completion must be lost, even if the key changed meanwhile.
             let _ = on.forget(key);
         }
     }

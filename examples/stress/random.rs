@@ -27,7 +27,7 @@ impl Random {
         usize::try_from(self.below(end)).unwrap_or_default()
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this many of a hundred cases.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

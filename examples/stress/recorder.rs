@@ -21,7 +21,7 @@ pub(crate) struct Recorder {
 #[derive(Debug)]
 struct Kept {
     file: Option<BufWriter<File>>,
-    /// None where nobody will judge it here.
+    /// `None` where the history is not judged here.
     history: Option<History>,
     error: Option<io::Error>,
 }

@@ -13,8 +13,8 @@ pub(crate) enum Scratch {
 }
 
 impl Scratch {
-    /// Makes a directory, unless one is given. Directories of runs that are no more go first: a run
-    /// that was killed cannot remove its own.
+    /// Makes a directory, unless one is given. First removes the directories of runs that are gone:
+    /// a run that was killed cannot remove its own.
     pub(crate) fn new(program: &str, given: Option<PathBuf>) -> io::Result<Self> {
         if let Some(path) = given {
             std::fs::create_dir_all(&path)?;

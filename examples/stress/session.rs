@@ -64,7 +64,7 @@ pub(crate) struct Session<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) recorder: &'a Recorder,
     dir: &'a Path,
-    /// Held for reading during each call, for writing while there is no store.
+    /// Held for reading during each call, for writing while no store is open.
     pub(crate) open: RwLock<Arc<Open>>,
     generation: Mutex<u64>,
     reopened: Condvar,
@@ -72,7 +72,7 @@ pub(crate) struct Session<'a> {
     reopens: AtomicU64,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) history: Option<History>,

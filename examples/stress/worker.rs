@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
     fn record(&self, open: &Open, at: &At, start: u64, op: Op, result: Answer) {
         let end = self.session.recorder.stamp();
         let closing = open.closing.load(Ordering::Acquire);
-        // Nobody was told that these were carried out.
+        // No caller was told that these were carried out.
         let silent =
             matches!(op, Op::Drop { .. } | Op::LetGo { .. }) || result == Answer::Cancelled;
         let result = if closing && silent {

@@ -26,8 +26,8 @@ pub(crate) struct Verdict {
     pub(crate) completed: u64,
     pub(crate) failed: u64,
     pub(crate) in_doubt: u64,
-    /// Events that have neither an answer nor a final failure, or whose answer is not the one that
-    /// follows from the ledger.
+    /// Events that have neither an answer nor a final failure, or whose answer does not follow from
+    /// the ledger.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ fn count_repeats(verdict: &mut Verdict, delivery: &str, lines: &[&Entry]) {
 }
 
 /// A completed event has an effect, and its stored answer is that of one of its lines. A failed
-/// one has none, unless an earlier attempt had it and was repeated.
+/// event has no effect, unless an earlier attempt had it and was repeated.
 fn check_event(
     verdict: &mut Verdict,
     namespace: &Namespace,

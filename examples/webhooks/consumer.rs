@@ -116,7 +116,7 @@ impl Consumers<'_> {
         Ok(again)
     }
 
-    /// One consumer: takes the next delivery until there is none.
+    /// One consumer: takes deliveries until none is left.
     fn consume(
         &self,
         deliveries: &[Delivery],
@@ -163,7 +163,8 @@ impl Consumers<'_> {
         let (counter, heard) = match claim {
             Claim::Granted(lease) => return self.run(lease, event, body, tally),
             Claim::Completed(_) | Claim::Failed(_) => (&mut tally.duplicates, Heard::Acknowledged),
-            // The sender uses an id twice: it is told so, and sending that again does not help.
+            // The sender uses an id twice: it is told so, and sending the event again does not
+            // help.
             Claim::Mismatch(_) => (&mut tally.mismatches, Heard::Acknowledged),
             Claim::InProgress(_) => (&mut tally.busy, Heard::Unsettled),
             Claim::InDoubt(_) => (&mut tally.in_doubt, Heard::Unsettled),

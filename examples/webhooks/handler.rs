@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
     Final(String),
     /// Nothing has happened, and a later attempt may succeed.
     Retry(String),
-    /// The ledger failed: nobody knows whether the line is there.
+    /// The ledger failed: it is unknown whether the line is there.
     Unknown(io::Error),
 }
 
@@ -61,7 +61,7 @@ impl Handler<'_> {
         event: &Event,
         body: &str,
     ) -> Result<Vec<u8>, Refusal> {
-        // What was resolved to have never happened is no attempt, and leaves a reason.
+        // What was resolved as never happened is not an attempt, and leaves a reason.
         let is_first = lease.attempt() == 1 && lease.last_reason().is_empty();
         let trouble = self.trouble(event, lease.attempt(), is_first);
         spend_time_on(body);

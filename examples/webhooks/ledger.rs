@@ -73,9 +73,10 @@ struct Writer {
 impl Ledger {
     /// Opens the ledger, and cuts off a last line that a kill has torn.
     ///
-    /// A torn line is no effect: its holder never got past the write, so nobody was told of it and
-    /// its key cannot be completed. It has to go before anything is appended to it, and before the
-    /// reconciler looks. Call it with the store open: the store's lock keeps other processes out.
+    /// A torn line is not an effect: its holder never got past the write, so no caller was told of
+    /// it and its key cannot be completed. It must go before anything is appended to it, and before
+    /// the reconciler looks. Call it with the store open: the store's lock keeps other processes
+    /// out.
     pub(crate) fn open(path: PathBuf) -> Result<Self, Failure> {
         let file = OpenOptions::new()
             .read(true)
@@ -102,8 +103,8 @@ impl Ledger {
 
     /// The effect: one line, newline included, in one write at the end of the file.
     ///
-    /// It survives `kill -9` as it is; to survive a power cut, an outside world has to be durable
-    /// by itself before it answers.
+    /// It survives `kill -9` as it is; to survive a power cut, the outside world must make it
+    /// durable before it answers.
     pub(crate) fn append(&self, entry: &Entry) -> io::Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kind) = writer.failed {

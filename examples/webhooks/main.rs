@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release --example webhooks` plays a sender that delivers every event several times,
 //! out of order and at the same time, to handlers that fail, retry and crash. The effect of a
-//! handler is a line in a ledger file that hapax knows nothing about. At the end the ledger is
-//! read back: no delivery may stand there twice, whatever happened in between, `kill -9` and a
-//! restart with the same `--dir` included. `--help` lists the rest.
+//! handler is a line in a ledger file that hapax knows nothing about. At the end the ledger is read
+//! back: no delivery may stand there twice, even after `kill -9` and a restart with the same
+//! `--dir`. `--help` lists the rest.
 //!
 //! Where to look first: `consumer.rs` has the claim and all of its answers, `reconciler.rs` settles
 //! what a crash left in doubt, `ledger.rs` is the outside world.
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use args::Command;
 
-/// Whatever ends the example early, with a text for its user.
+/// An error that ends the example early, with a text for its user.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // No channel is left when even this cannot be written.
             let _ = writeln!(io::stderr(), "webhooks: {error}");
             ExitCode::from(2)
         }

@@ -27,7 +27,7 @@ impl Progress {
         }
     }
 
-    /// So many more are to come, because they are delivered again.
+    /// Expects this many more deliveries, because they come again.
     pub(crate) fn expect_more(&self, more: u64) {
         self.total.fetch_add(more, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
@@ -60,7 +60,7 @@ fn bar(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style.progress_chars("=> "))
 }
 
-/// A line on stderr, in one write; a closed stderr is no reason to stop.
+/// A line on stderr, in one write; a closed stderr does not stop the example.
 pub(crate) fn say(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

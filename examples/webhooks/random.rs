@@ -27,7 +27,7 @@ impl Random {
         self.next() % end
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this many of a hundred cases.
     pub(crate) fn percent(&mut self, percent: u32) -> bool {
         self.below(100) < u64::from(percent)
     }

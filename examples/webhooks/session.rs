@@ -81,7 +81,7 @@ impl Place {
         }
     }
 
-    /// Leaves everything where it is, for whoever wants to know what went wrong.
+    /// Leaves everything where it is, so that one can see what went wrong.
     fn keep(self) {
         if let Self::Temporary(dir) = self {
             say(&format!("kept: {}", dir.keep().display()));

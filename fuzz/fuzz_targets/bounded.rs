@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most bytes of one allocation. Decoding a manifest may take 16 MiB, whatever its size.
+/// Most bytes of one allocation. Decoding a manifest of any size may take 16 MiB.
 const ONE_MAX: usize = 24 << 20;
 
 /// Most bytes that may be alive at once.

@@ -206,7 +206,8 @@ fn assert_no_room(error: &serde_json::Error) {
     assert!(known.iter().any(|known| text.contains(known)), "{text}");
 }
 
-/// The strict form of a body is that of its exact form, and means the same but for its numbers.
+/// The strict form of a body equals the strict form of its exact form, and means the same except
+/// for its numbers.
 fn check_strict(body: &[u8], exact: &[u8]) {
     let strict = match strict_json(body) {
         Ok(strict) => strict,

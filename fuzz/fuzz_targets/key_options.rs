@@ -297,7 +297,7 @@ fn store(any: &AnyStore) {
     }
     let lease = match namespace.claim_with(&any.key, options) {
         Ok(Claim::Granted(lease)) => lease,
-        Ok(other) => panic!("nobody else was there: {other:?}"),
+        Ok(other) => panic!("no other caller exists: {other:?}"),
         Err(error) => return typed(&error, REFUSED),
     };
     if let Some((ceiling, _)) = any.then.first() {

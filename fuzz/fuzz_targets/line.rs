@@ -1,4 +1,4 @@
-//! Those who wait: claims that are polled by hand.
+//! Waiters: claims that are polled by hand.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -58,7 +58,7 @@ impl Line {
                 *place == waiter.place && token(answer).is_some()
             };
             let is_held = model.holder(waiter.place).is_some() || answered.iter().any(granted);
-            assert!(is_held, "it waits for a key that nobody holds");
+            assert!(is_held, "it waits for a key without a holder");
         }
         self.0 = waiting;
         answered

@@ -92,7 +92,7 @@ impl Machine {
         }
     }
 
-    /// Carries out an operation, and hears what those who wait have been answered.
+    /// Carries out an operation, and hears the answers of the waiters.
     pub fn step(&mut self, operation: &Operation) {
         self.act(operation);
         self.hear();

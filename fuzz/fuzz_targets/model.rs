@@ -1,4 +1,4 @@
-//! A few sentences of the contract that every answer has to agree with, whatever came before.
+//! A few sentences of the contract that every answer must agree with, after any history.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -40,7 +40,8 @@ impl StoreTime {
         }
     }
 
-    /// Whether the wall clock may be moved by so much without leaving the time that records know.
+    /// Whether the wall clock may move by this much and stay within the times that records can
+    /// hold.
     pub fn may_step(&self, seconds: i64) -> bool {
         let wall = self.wall.saturating_add_signed(seconds * 1000);
         wall < END_MS && self.most < END_MS
@@ -97,7 +98,8 @@ pub struct Model {
 #[derive(Default)]
 struct Known {
     settled: Option<Settled>,
-    /// Nobody knows what came of an effect, so that none may start; and whether the medium has it.
+    /// The outcome of an effect is unknown, so no other may start. The flag says whether the medium
+    /// has it.
     open: Option<bool>,
     /// The last holder, and the end of its lease.
     holder: Option<(FencingToken, Duration)>,
@@ -151,7 +153,7 @@ impl Model {
             }
             Claim::Completed(answer) => {
                 let body = (place, answer.response().to_vec());
-                assert!(self.bodies.contains(&body), "a response of nobody");
+                assert!(self.bodies.contains(&body), "a response that no caller gave");
                 assert!(!known.has_to_be_gone(time), "answered after its time");
             }
             Claim::Failed(_) => assert!(!known.has_to_be_gone(time), "answered after its time"),
@@ -211,7 +213,7 @@ impl Model {
         }
     }
 
-    /// Nobody knows what came of giving the key this response.
+    /// It is unknown whether the key got this response.
     pub fn unknown(&mut self, place: Place, body: Vec<u8>) {
         self.bodies.insert((place, body));
         self.keys.remove(&place);

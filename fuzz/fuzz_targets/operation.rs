@@ -59,7 +59,7 @@ pub enum Operation {
         key: AnyKey,
         seconds: u8,
     },
-    /// Drops so many of those who wait, before they can learn what this step has brought them.
+    /// Drops this many waiters, before they can learn what this step has brought them.
     Cancel {
         waiters: u8,
         then: Box<Operation>,

@@ -1,4 +1,4 @@
-//! JSON values of which a part counts, against a model that takes the rest away first.
+//! JSON values with only a part that counts, against a model that removes the rest first.
 
 use hapax::CanonicalJson;
 
@@ -7,7 +7,8 @@ use crate::json::{Choices, Json};
 /// A reference token; `None` is `*`.
 type Token = Option<String>;
 
-/// Holds the form of a value under pointers that the fuzzer chooses against that of what they leave.
+/// Compares the form of a value under pointers that the fuzzer chooses with the form of what the
+/// pointers leave.
 pub fn check(value: &Json, choices: &[u8]) {
     let value = plain(value);
     let mut chosen = Choices(choices.iter());

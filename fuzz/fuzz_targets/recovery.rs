@@ -135,7 +135,7 @@ fn use_it(store: &Store) -> bool {
         }
     };
     let Claim::Granted(lease) = fresh.claim("fresh").expect("a claim of a new key") else {
-        panic!("nobody had the key");
+        panic!("the key had no holder");
     };
     lease.complete("done").expect("the log does not fail");
     whole

@@ -130,14 +130,14 @@ fuzz_target!(|input: Input| {
     let folder = folder();
     fs::write(folder.join("db"), &db).expect("room in the folder for temporary files");
     if let Ok(frames) = read_segment(folder) {
-        assert!(frames.len() <= 8192, "a segment has so many frames at most");
+        assert!(frames.len() <= 8192, "a segment has at most this many frames");
         assert!(frames.is_sorted_by(|a, b| a.0 < b.0), "each once, in order");
         let bytes: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
         assert!(bytes <= db.len(), "nothing is read twice");
     }
 });
 
-/// A folder of this process, in memory where there is such a place.
+/// A folder of this process, in memory if the machine has such a place.
 fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

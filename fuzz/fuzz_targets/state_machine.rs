@@ -1,5 +1,5 @@
-//! Does whatever comes to a store on a log in memory: claims alone, in line and in batches, wrong
-//! clocks, failing media, crashes. Every answer is held against the model.
+//! Puts a store on a log in memory through anything: claims alone, in line and in batches, wrong
+//! clocks, failing media, crashes. Every answer is compared with the model.
 //!
 //! `ci/fuzz 60 state_machine`
 

@@ -20,7 +20,7 @@ use crate::store::handle::Homes;
 use crate::value::attribution::Attribution;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
-use crate::value::key::{check_key, within_limit};
+use crate::value::key::within_limit;
 use crate::value::key_info::KeyInfo;
 
 /// The calls on the keys of one namespace. Cheap to clone.
@@ -288,7 +288,7 @@ impl Calls {
     }
 
     fn check_key(&self, key: &[u8]) -> Result<()> {
-        check_key(key, self.homes.engine().options.limits.key_bytes)
+        self.homes.engine().options.limits.check_key(key)
     }
 
     /// A key for a future to own.
@@ -308,7 +308,7 @@ impl Calls {
     fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
         self.check_key(key)?;
         let limits = &self.homes.engine().options.limits;
-        options.into_request(&self.homes.core().policy, limits.metadata_bytes)
+        options.into_request(&self.homes.core().policy, limits)
     }
 
     fn prepare_many<I: Into<ClaimItem>>(

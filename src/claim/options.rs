@@ -7,6 +7,7 @@ use crate::value::attribution::check_actor;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::fingerprint::Fingerprint;
+use crate::value::limits::Limits;
 use crate::value::policy::{Policy, check_lease, check_retention};
 use crate::value::time::millis;
 
@@ -98,8 +99,8 @@ impl ClaimOptions {
     }
 
     /// What the engine is asked for, under this policy.
-    pub(crate) fn into_request(self, policy: &Policy, metadata_limit: usize) -> Result<Request> {
-        self.check(policy, metadata_limit)?;
+    pub(crate) fn into_request(self, policy: &Policy, limits: &Limits) -> Result<Request> {
+        self.check(policy, limits)?;
         Ok(Request {
             fingerprint: self.fingerprint,
             metadata: self.metadata.into(),
@@ -110,15 +111,8 @@ impl ClaimOptions {
         })
     }
 
-    fn check(&self, policy: &Policy, metadata_limit: usize) -> Result<()> {
-        if self.metadata.len() > metadata_limit {
-            return Err(Error::too_large(
-                "the metadata",
-                self.metadata.len(),
-                metadata_limit,
-                "send an id and keep the rest elsewhere",
-            ));
-        }
+    fn check(&self, policy: &Policy, limits: &Limits) -> Result<()> {
+        limits.check_metadata(&self.metadata, "send an id and keep the rest elsewhere")?;
         check_actor(&self.actor)?;
         if let Some(retention) = self.retention {
             check_retention(retention)?;

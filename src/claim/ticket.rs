@@ -10,7 +10,6 @@ use crate::store::handle::Homes;
 use crate::store::store::Store;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
-use crate::value::key::check_key;
 
 /// A lease that was detached: what it takes to settle its key elsewhere or later.
 ///
@@ -122,7 +121,7 @@ impl Store {
     pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
         let engine = self.engine();
         engine.check_alive()?;
-        check_key(ticket.key(), engine.options.limits.key_bytes)?;
+        engine.options.limits.check_key(ticket.key())?;
         let core = engine
             .namespace_by_name(ticket.namespace())
             .ok_or_else(|| {

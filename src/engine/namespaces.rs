@@ -8,6 +8,7 @@ use crate::observe::tallies::{COLUMNS_MAX, Column};
 use crate::value::error::{Error, Result};
 use crate::value::namespace_id::{NAME_BYTES_MAX, NamespaceId};
 use crate::value::policy::Policy;
+use crate::value::size::check_size;
 
 /// A namespace that is in use.
 #[derive(Debug)]
@@ -87,13 +88,11 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
             "the name of the namespace is empty: name what its keys stand for",
         ));
     }
-    if name.len() > NAME_BYTES_MAX {
-        return Err(Error::too_large(
-            "the name of the namespace",
-            name.len(),
-            NAME_BYTES_MAX,
-            "shorten it",
-        ));
-    }
+    check_size(
+        "the name of the namespace",
+        name.len(),
+        NAME_BYTES_MAX,
+        "shorten it",
+    )?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::value::audit::Transition;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
-use crate::value::key::{check_key, within_limit};
+use crate::value::key::within_limit;
 
 /// What people and tools do to a store, each action under a name and a reason.
 ///
@@ -146,7 +146,7 @@ impl Operator {
     ) -> Result<()> {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
-        check_key(key, engine.options.limits.key_bytes)?;
+        engine.options.limits.check_key(key)?;
         let ended = engine.operate(engine.named(&core, key), token, operation, &self.by);
         let decision = || Decision {
             token: Some(token),

@@ -1,4 +1,4 @@
-//! The end of a store against everything that is still under way.
+//! The end of a store against everything that is still in progress.
 
 use crate::races::{
     Bench, LONG, SECOND, at_least_once, explore, granted, join, patient, poll_once, response,
@@ -80,7 +80,7 @@ fn of_two_that_close_one_is_told_that_it_was_the_second() {
 }
 
 #[test]
-fn the_last_handle_closes_the_store_wherever_it_goes() {
+fn the_last_handle_closes_the_store_on_any_thread() {
     explore(|| {
         let bench = Bench::new();
         let store = bench.open_threads();
@@ -101,8 +101,8 @@ fn the_last_handle_closes_the_store_wherever_it_goes() {
     });
 }
 
-/// The bug: whoever began to watch a lease looked at the clock before it had the lock of the shard.
-/// A lapse came between, had all watchers woken, and this one watched on for ever.
+/// The bug: a caller that began to watch a lease looked at the clock before it had the lock of the
+/// shard. A lapse came between and woke all watchers, and this one watched on forever.
 #[test]
 fn a_lease_that_is_kept_alive_is_lost_at_its_ceiling() {
     explore(|| {
@@ -130,7 +130,7 @@ fn a_lease_that_is_kept_alive_is_lost_at_its_ceiling() {
 }
 
 #[test]
-fn whoever_watches_a_lease_hears_of_the_end_of_the_store() {
+fn a_watcher_of_a_lease_hears_of_the_end_of_the_store() {
     explore(|| {
         let bench = Bench::new();
         let store = bench.open_threads();
@@ -192,9 +192,9 @@ impl Wake for GivesUp {
     }
 }
 
-/// The bug: the journal thread woke those who waited for a commit under the lock of the writer. One
-/// of them dropped the last handle, so the store was closed on that thread, and the last commit
-/// waited for the lock that its own thread held.
+/// The bug: the journal thread woke the waiters for a commit under the lock of the writer. One of
+/// them dropped the last handle, so the store was closed on that thread, and the last commit waited
+/// for the lock that its own thread held.
 #[test]
 fn the_last_handle_may_go_away_inside_a_waker() {
     explore(|| {
@@ -224,9 +224,9 @@ fn the_last_handle_may_go_away_inside_a_waker() {
     });
 }
 
-/// The bug: once a minute the timers wrote the time into the marks, and for that waited for the
-/// writer. They are what notices a writer that is stuck: for good, in a sync that never ended, so
-/// nobody was told.
+/// The bug: once a minute the timers wrote the time into the marks, and waited for the writer to do
+/// so. The timers are what notices a stuck writer, so with a sync that never ended no caller was
+/// told.
 #[test]
 fn a_stuck_sync_is_noticed_by_timers_that_never_wait_for_it() {
     explore(|| {
@@ -253,7 +253,7 @@ fn a_stuck_sync_is_noticed_by_timers_that_never_wait_for_it() {
 /// `Closed`; its grant was taken back after the last commit, so that after reopening the attempt had
 /// been used, or the key was in doubt, though nothing had run.
 #[test]
-fn a_grant_that_ends_in_closed_counts_no_attempt_and_is_no_doubt() {
+fn a_grant_that_ends_in_closed_is_neither_an_attempt_nor_a_doubt() {
     for policy in [
         Policy::at_least_once().max_attempts(2),
         Policy::at_most_once(),

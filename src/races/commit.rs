@@ -40,7 +40,7 @@ fn check_after_crash(bench: &Bench, acknowledged: &[(&'static str, bool)]) {
 }
 
 #[test]
-fn nobody_is_acknowledged_before_the_medium_has_it() {
+fn no_change_is_acknowledged_before_the_medium_has_it() {
     explore(|| {
         let bench = Bench::new();
         let store = bench.open_threads();
@@ -59,7 +59,7 @@ fn nobody_is_acknowledged_before_the_medium_has_it() {
 }
 
 #[test]
-fn without_threads_whoever_waits_commits_for_all() {
+fn without_threads_a_waiter_commits_for_all() {
     explore(|| {
         let bench = Bench::new();
         let store = bench.open();
@@ -153,7 +153,7 @@ fn a_claim_under_at_most_once_is_on_the_medium_before_it_is_granted() {
                 if let Ok(claim) = space.claim(key) {
                     let lease = granted(claim);
                     told.lock().push(key);
-                    // What a process does that is gone: nothing settles the key.
+                    // Acts like a process that is gone: nothing settles the key.
                     drop(lease.detach());
                 }
             })

@@ -1,4 +1,4 @@
-//! Compaction against those who change and read the very keys that it carries.
+//! Compaction against callers that change and read the very keys that it carries.
 
 use crate::races::{
     Bench, JoinHandle, LONG, at_least_once, explore, granted, join, response, spawn, yield_now,
@@ -17,7 +17,7 @@ fn open_with_dead_head(bench: &Bench, fill: impl FnOnce(&Store)) -> Store {
     }
     store.close().unwrap();
     drop((space, store));
-    // Each run writes to a segment of its own.
+    // Each run writes to its own segment.
     let store = bench.open();
     let space = at_least_once(&store);
     for key in FORGOTTEN {

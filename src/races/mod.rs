@@ -1,5 +1,5 @@
 //! Races, as small models on shuttle: a few threads, and thousands of the orders in which they can
-//! run. Whoever is never woken is a deadlock, which ends a model.
+//! run. A thread that is never woken is a deadlock, which ends a model.
 //!
 //! ```text
 //! ci/races shuttle                       all models
@@ -8,9 +8,9 @@
 //! HAPAX_SCHEDULE=<text> ci/races ...     the one schedule that a failure has printed
 //! ```
 //!
-//! Every lock and atomic of the library is a point at which another thread may go on. The log is a
-//! [`MemoryLog`] and time stands on a [`ManualClock`], for both stores here: one has the threads
-//! of a real store, in the other the steps are taken by whoever moves the clock.
+//! Every lock and atomic of the library is a point at which another thread may go on. Both stores
+//! here have a [`MemoryLog`] and a [`ManualClock`]. One has the threads of a real store; in the
+//! other the caller that moves the clock takes the steps.
 
 mod claims;
 mod closing;
@@ -74,7 +74,7 @@ fn number(variable: &str) -> Option<u64> {
     Some(
         given
             .parse()
-            .unwrap_or_else(|_| panic!("{variable}={given} is no number")),
+            .unwrap_or_else(|_| panic!("{variable}={given} is not a number")),
     )
 }
 
@@ -82,8 +82,7 @@ fn config() -> Config {
     let mut config = Config::new();
     // Without optimisation a claim takes more than the 60 KiB that are usual here.
     config.stack_size = 512 * 1024;
-    // Every order of memory is taken for the strongest; the weaker ones are the business of Miri
-    // and ThreadSanitizer.
+    // Every memory order counts as the strongest; Miri and ThreadSanitizer check the weaker ones.
     config.silence_warnings = true;
     config
 }
@@ -103,7 +102,7 @@ impl Bench {
         }
     }
 
-    /// A store without threads: whoever waits for a commit carries it out.
+    /// A store without threads: the caller that waits for a commit carries it out.
     fn open(&self) -> Store {
         self.open_as(Durability::Sync, Drive::Clock)
     }
@@ -137,7 +136,7 @@ impl Bench {
         Store::of(inner)
     }
 
-    /// A store, once whoever has the log open has closed it on some other thread.
+    /// A store, once another thread has closed the log.
     fn open_when_free(&self) -> Store {
         while self.log.is_open() {
             yield_now();

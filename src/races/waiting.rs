@@ -1,4 +1,4 @@
-//! Those who wait for a key: each is woken, and none is granted what another one has.
+//! Waiters for a key: each is woken, and none is granted a key that another holds.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::value::blob::Blob;
 use crate::{Claim, ClaimOptions};
 
 #[test]
-fn those_who_wait_run_one_after_the_other() {
+fn waiters_run_one_after_the_other() {
     explore(|| {
         let bench = Bench::new();
         let store = bench.open();
@@ -64,8 +64,8 @@ fn a_completion_answers_all_who_wait() {
 }
 
 /// The bug: a claim looked at the clock before it had the lock of the shard. A lapse came between,
-/// and the claim got in line behind a lease that it took for alive, when all who waited had been
-/// told of its end: nobody ever woke it.
+/// and the claim joined the line behind a lease that it took for alive, after all waiters had been
+/// told of its end: nothing ever woke it.
 #[test]
 fn a_lapse_under_at_most_once_answers_all_who_wait() {
     explore(|| {
@@ -100,7 +100,7 @@ fn who_gives_up_hands_the_grant_on() {
             let space = space.clone();
             spawn(move || {
                 let answer = poll_once(space.claim_async("key", patient()));
-                // Whoever came after the release has run.
+                // A caller that came after the release has run.
                 answer.is_some_and(|claim| granted(claim.unwrap()).release("gone").is_ok())
             })
         };
@@ -134,7 +134,7 @@ fn who_gives_up_under_at_most_once_leaves_no_doubt() {
         let claims = (0..2).map(|_| {
             let space = space.clone();
             spawn(move || {
-                // Pending for the medium: nobody has been told that it is granted.
+                // Pending for the medium: no caller has been told that it is granted.
                 let options = ClaimOptions::new().lease(LONG);
                 poll_once(space.claim_async("key", options)).map(|claim| claim.unwrap())
             })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::runtime::sync::Mutex;
 use crate::value::time::millis;
 
-/// A clock that moves only when it is told to, for deterministic tests.
+/// A clock that moves only when a test moves it.
 ///
 /// A store opened on it starts no threads: durable writes are carried out by the caller that waits
 /// for them, and [`advance`](Self::advance) runs what is due (lapses, waits, expiry, compaction)

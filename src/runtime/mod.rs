@@ -1,5 +1,5 @@
 //! What the process gives: time, threads, locks and the question whether this is still the same process.
-//! What comes in: wakers, closures of threads, durations. Only here is a clock read and a lock made.
+//! What comes in: wakers, closures of threads, durations. Only this room reads a clock and makes a lock.
 //! It knows nothing of keys, records or stores.
 
 pub(crate) mod begun;

@@ -1,9 +1,9 @@
 //! [`Patience`]: how long another thread has kept a watcher waiting.
 
-/// How long another thread has kept a watcher waiting that looks now and then.
+/// How long another thread has kept waiting a watcher that looks now and then.
 ///
-/// Counts only time in which the one who looks was seen to run: a process that was stopped, or a
-/// machine that was suspended, says nothing about who could not answer meanwhile.
+/// Counts only time in which the watcher itself ran: a process that was stopped, or a machine that
+/// was suspended, says nothing about the other thread, which could not answer either.
 #[derive(Debug)]
 pub(crate) struct Patience {
     last_ms: u64,
@@ -22,7 +22,7 @@ impl Patience {
         }
     }
 
-    /// Looks again, and gives for how long has been waited.
+    /// Looks again, and returns how long the wait has taken.
     pub(crate) fn look(&mut self, now_ms: u64) -> u64 {
         let passed_ms = now_ms.saturating_sub(self.last_ms).min(LOOK_MS_MAX);
         self.last_ms = self.last_ms.max(now_ms);

@@ -16,7 +16,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The one that this runs in.
+    /// The process that this runs in.
     pub(crate) fn this() -> Self {
         let counted = forks::watch();
         Self {
@@ -37,13 +37,13 @@ impl Process {
             || (!self.counted && self.has_forked_exactly())
     }
 
-    /// As [`has_forked`](Self::has_forked), by asking the system: for whoever is about to wait, which
-    /// costs far more.
+    /// As [`has_forked`](Self::has_forked), by asking the system, which costs far more: for callers
+    /// that are about to wait.
     pub(crate) fn has_forked_exactly(&self) -> bool {
         std::process::id() != self.id() || forks::count() != self.forks.load(Ordering::Relaxed)
     }
 
-    /// Makes this look like a forked child, or like itself again.
+    /// Makes this process look like a forked child, or like itself again.
     #[cfg(test)]
     pub(crate) fn pretend_forked(&self, forked: bool) {
         let forks = forks::count().wrapping_sub(u32::from(forked));

@@ -1,7 +1,7 @@
 //! All parking and waking: the one place where a thread or a task goes to sleep.
 //!
-//! Whatever waits is a future that knows nothing of a runtime; a blocking call drives the same
-//! future on its own thread. Wakers run foreign code, so none is ever woken under a lock.
+//! Every wait is a future that knows nothing of a runtime; a blocking call drives the same future
+//! on its own thread. Wakers run foreign code, so no waker is woken under a lock.
 //!
 //! Every lock, atomic and thread of the library is named here: with `--cfg hapax_shuttle` the unit
 //! tests get those of shuttle, which tries out the orders in which threads can run.
@@ -42,7 +42,7 @@ threads::thread_local! {
 }
 
 threads::thread_local! {
-    /// What this thread has to do for a store, where it is one of its own.
+    /// The duty of this thread, if it is a store's own thread.
     static DUTY: RefCell<Option<Arc<dyn Duty>>> = const { RefCell::new(None) };
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn serve(duty: Arc<dyn Duty>, goes_on: impl Fn() -> bool) {
     }
 }
 
-/// Runs foreign code, whose panic is its own affair: nobody else is to miss a wake for it.
+/// Runs foreign code and contains its panic, so that no other waiter misses a wake because of it.
 pub(crate) fn contain(act: impl FnOnce()) {
     // A model has to see the panics of its threads.
     #[cfg(all(test, hapax_shuttle))]
@@ -145,9 +145,9 @@ pub(crate) fn assert_outside_shards(doing: &str) {
 pub(crate) enum Drive {
     /// Threads of its own.
     Threads,
-    /// A manual clock that moves, and whoever waits for a commit.
+    /// A manual clock that moves, and the callers that wait for a commit.
     Clock,
-    /// A simulation, step by step. Only a blocking call commits by itself: nobody else could.
+    /// A simulation, step by step. Only a blocking call commits by itself: nothing else could.
     #[cfg(feature = "sim")]
     Steps,
 }
@@ -167,8 +167,8 @@ impl Drive {
 /// Items that a [`pipe`] holds at most.
 const PIPE_MAX: usize = 4;
 
-/// Hands what `produce` makes to `consume`, in order: on a thread of its own, where the store has
-/// threads and the system gives one. Everything is consumed on return.
+/// Hands what `produce` makes to `consume`, in order: on its own thread, if the store has threads
+/// and the system gives one. Everything is consumed on return.
 pub(crate) fn pipe<T: Send, R>(
     drive: Drive,
     mut consume: impl FnMut(T) + Send,
@@ -184,11 +184,11 @@ pub(crate) fn pipe<T: Send, R>(
     }
     #[cfg(all(test, hapax_shuttle))]
     let _ = drive;
-    let produce = produce.take().expect("it has not run: there was no thread");
+    let produce = produce.take().expect("it has not run: no thread started");
     produce(&mut consume)
 }
 
-/// As [`pipe`], on a thread of its own; `None`, and nothing has run, where the system refuses one.
+/// As [`pipe`], on its own thread; `None`, and nothing has run, if the system refuses one.
 #[cfg(not(all(test, hapax_shuttle)))]
 fn pipe_aside<T: Send, R>(
     consume: &mut (impl FnMut(T) + Send),
@@ -210,7 +210,7 @@ fn pipe_aside<T: Send, R>(
     })
 }
 
-/// Starts a thread, unless a test wants none to be had.
+/// Starts a thread, unless a test refuses it.
 #[cfg(not(all(test, hapax_shuttle)))]
 fn spawn_scoped<'scope>(
     builder: Builder,
@@ -324,8 +324,8 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Puts the value in. The waker is to be woken after every lock has been released; the value
-    /// comes back when nobody waits for it any more.
+    /// Puts the value in. Wake the waker after releasing every lock. The value comes back when its
+    /// waiter is gone.
     pub(crate) fn deliver(&self, value: T) -> Result<Option<Waker>, T> {
         let mut slot = self.slot.lock();
         match &mut *slot {

@@ -50,7 +50,7 @@ impl Shared {
         Clock::Manual(self.clock.clone()).mono_ms()
     }
 
-    /// Wakes whoever has slept long enough.
+    /// Wakes the actors that have slept long enough.
     pub(super) fn wake_sleepers(&self) {
         let now_ms = self.mono_ms();
         let mut sleepers = self.sleepers.borrow_mut();
@@ -89,7 +89,7 @@ impl Actor {
         self.shared.random.borrow_mut().u64(0..end.max(1))
     }
 
-    /// True in so many of a hundred cases, drawn from the seed.
+    /// True in this many of a hundred cases, drawn from the seed.
     #[must_use]
     pub fn chance(&self, percent: u64) -> bool {
         self.below(100) < percent
@@ -106,7 +106,7 @@ impl Actor {
         Pause { paused: false }
     }
 
-    /// Waits for so much virtual time to pass, at least.
+    /// Waits for at least this much virtual time.
     pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + use<> {
         Sleep {
             until_ms: self.shared.mono_ms().saturating_add(millis(time)),
@@ -159,7 +159,7 @@ impl Future for Sleep {
     }
 }
 
-/// A handler that is under way.
+/// A handler that has started and not ended.
 pub(super) struct Task {
     future: Pin<Box<dyn Future<Output = Result<()>>>>,
     woken: Arc<Woken>,

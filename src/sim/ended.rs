@@ -1,14 +1,14 @@
 //! [`Ended`]: how the life of a process has ended.
 
-/// How the life before has ended.
+/// How the previous life ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// There was none: the medium was empty.
+    /// Nothing was opened before: the medium was empty.
     Never,
     /// The store was closed, and said that everything is durable.
     Closed,
-    /// The process was killed, or its store went without a good word.
+    /// The process was killed, or its store ended without a clean close.
     Killed,
     /// The power was cut.
     PowerCut,

@@ -26,8 +26,8 @@ pub enum Fault {
     Cancel,
     /// The medium says that it has no space left, for a while.
     LowDisk,
-    /// A sync says that it has happened, and has not. No store can keep a promise on such a disk, so
-    /// this one is never among the defaults: it shows that a check would notice a loss.
+    /// A sync reports success without having happened. No store can keep a promise on such a disk,
+    /// so this one is never among the defaults: it shows that a check would notice a loss.
     LyingSync,
 }
 

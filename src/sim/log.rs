@@ -13,7 +13,7 @@ use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::Mutex;
 use crate::sim::faults::{Fault, Faults};
 
-/// How a process came to its end.
+/// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum End {
     PowerCut,
@@ -41,11 +41,11 @@ struct Medium {
     /// The only session that may still do anything.
     session: Option<u64>,
     sessions: u64,
-    /// The process met its end inside of a call.
+    /// The process ended inside a call.
     end: Option<End>,
     /// Calls that change the medium.
     changes: u64,
-    /// The change at which the power goes, whatever the faults are.
+    /// The change at which the power goes, with any faults.
     cut_at: Option<u64>,
     injected: u64,
     low_disk: bool,
@@ -161,7 +161,7 @@ impl FaultyLog {
         self.medium.lock().changes
     }
 
-    /// A digest of all calls and what became of them.
+    /// A digest of all calls and their results.
     pub(super) fn digest(&self) -> u64 {
         self.medium.lock().digest
     }
@@ -278,7 +278,7 @@ impl Medium {
 }
 
 fn gone() -> io::Error {
-    io::Error::other("this process has come to its end")
+    io::Error::other("this process has ended")
 }
 
 fn injected() -> io::Error {
@@ -286,7 +286,7 @@ fn injected() -> io::Error {
 }
 
 impl Session {
-    /// Looks at the medium, unless this process has come to its end.
+    /// Looks at the medium, unless this process has ended.
     fn look<T>(
         &self,
         what: &str,

@@ -43,10 +43,10 @@
 //! });
 //! ```
 //!
-//! There is one thread, so a handler uses the async form of a call that waits for *somebody else*
-//! (a claim with a wait, [`lost`](crate::Lease::lost)); a blocking form that would park says so. Blocking
-//! forms that wait for the log only are fine: they commit by themselves, which leaves fewer
-//! orders of events to find.
+//! There is one thread, so a handler uses the async form of a call that waits for *another caller* (a
+//! claim with a wait, [`lost`](crate::Lease::lost)); a blocking form that would park says so. Blocking
+//! forms that wait for the log only are fine: they commit by themselves, which leaves fewer orders of
+//! events to find.
 
 mod actor;
 mod ended;

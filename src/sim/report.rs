@@ -2,7 +2,7 @@
 
 macro_rules! report {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a simulation has met.
+        /// What happened in a simulation.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub struct Report {
             $(pub(super) $name: u64,)*
@@ -15,7 +15,7 @@ macro_rules! report {
                 self.$name
             })*
 
-            /// Adds what another simulation has met; digests are combined.
+            /// Adds what happened in another simulation; digests are combined.
             pub fn add(&mut self, other: &Self) {
                 let digest = self.digest.rotate_left(1) ^ other.digest;
                 $(self.$name = self.$name.wrapping_add(other.$name);)*

@@ -11,7 +11,7 @@ use crate::runtime::sync::panicking;
 /// not given; `HAPAX_SIM_SEED` is the only one, to repeat a failure.
 ///
 /// # Panics
-/// When `one` does, or a variable is no number. The seed is printed to standard error.
+/// When `one` does, or a variable is not a number. The seed is printed to standard error.
 pub fn each_seed(count: u64, mut one: impl FnMut(u64)) {
     for seed in seeds(count) {
         let printer = OnPanic(seed);
@@ -24,7 +24,7 @@ fn seeds(count: u64) -> Range<u64> {
     let number = |name: &str| {
         std::env::var(name).ok().map(|text| {
             text.parse::<u64>()
-                .unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+                .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
         })
     };
     if let Some(seed) = number("HAPAX_SIM_SEED") {

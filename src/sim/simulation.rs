@@ -13,7 +13,7 @@ use crate::store::builder::Builder;
 use crate::store::store::Store;
 use crate::value::error::Result;
 
-/// A run of a few hundred or thousand steps, all of it decided by one seed.
+/// A run of a few hundred or thousand steps that one seed decides.
 ///
 /// | setting | default |
 /// | --- | --- |
@@ -27,14 +27,14 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A simulation that this seed decides.
+    /// Makes a simulation that this seed decides.
     pub fn new(seed: u64) -> Self {
         Self {
             settings: Settings::new(seed),
         }
     }
 
-    /// How many handlers are under way at the same time.
+    /// How many handlers run at the same time.
     pub fn actors(mut self, actors: usize) -> Self {
         self.settings.actors = actors;
         self
@@ -53,8 +53,8 @@ impl Simulation {
         self
     }
 
-    /// Cuts the power at the `change`-th call that changes the medium, counted from 1, whatever the
-    /// faults are. With [`Report::changes`] this visits every place at which a process can die.
+    /// Cuts the power at the `change`-th call that changes the medium, counted from 1, with any
+    /// faults. With [`Report::changes`] this visits every place at which a process can die.
     pub fn cut_power_at(mut self, change: u64) -> Self {
         self.settings.cut_at = Some(change);
         self
@@ -68,7 +68,7 @@ impl Simulation {
     }
 
     /// Looks at the store each time it has been opened, before any actor does. Blocking calls are
-    /// at home here.
+    /// fine here.
     pub fn at_open(mut self, look: impl FnMut(&Store, Ended) + 'static) -> Self {
         self.settings.at_open = Box::new(look);
         self
@@ -76,8 +76,7 @@ impl Simulation {
 
     /// Runs it: `handler` is called over and over again, for each actor, in each life.
     ///
-    /// An error that a handler answers is counted; it is for the handler to say, by a panic, what
-    /// must not happen.
+    /// An error that a handler returns is counted; the handler must panic at what must not happen.
     ///
     /// # Panics
     /// When a handler or `at_open` does, when the store refuses to open after it was only crashed,

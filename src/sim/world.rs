@@ -1,4 +1,4 @@
-//! [`World`]: one simulation under way.
+//! [`World`]: one running simulation.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ pub(super) struct World<H> {
     traced: bool,
 }
 
-/// A store that is open, and those who use it.
+/// An open store, and the actors that use it.
 struct Life {
     store: Store,
     tasks: Vec<Option<Task>>,
@@ -154,7 +154,7 @@ where
                 assert_ne!(
                     error.kind(),
                     ErrorKind::Damaged,
-                    "a crash is no damage: {error}"
+                    "a crash is not damage: {error}"
                 );
                 self.report.failed_opens += 1;
                 None
@@ -234,7 +234,7 @@ where
 
     /// What goes wrong between two steps.
     fn strike(&mut self, life: &mut Life) -> Option<End> {
-        // Rarer than within a call of the log: most steps make none.
+        // Rarer than within a call of the log: most steps do not call it.
         for (fault, end) in [(Fault::PowerCut, End::PowerCut), (Fault::Kill, End::Kill)] {
             if self.random.u8(0..4) == 0 && self.strikes(fault) {
                 return Some(end);
@@ -270,7 +270,7 @@ where
         None
     }
 
-    /// One thing that happens by itself.
+    /// One step of a handler, of the workers of the store, or of time.
     fn step(&mut self, life: &mut Life) {
         let engine = life.store.engine();
         match self.random.u8(0..100) {
@@ -301,7 +301,7 @@ where
         }
     }
 
-    /// Lets one of those who can go on do so; begins anew where a handler has finished.
+    /// Lets one ready actor go on; starts a new handler where one has finished.
     fn poll_one(&mut self, life: &mut Life) {
         // A slow write may have moved the clock.
         self.shared.wake_sleepers();
@@ -334,7 +334,7 @@ where
     fn end(&mut self, life: Life, end: End) -> Ended {
         self.count_compaction(&life.store);
         self.settle(end);
-        // Whatever these do now reaches nothing.
+        // From here on their calls reach nothing.
         drop(life);
         match end {
             End::PowerCut => {

@@ -1,6 +1,7 @@
 //! [`Attribution`]: who intervenes in a store, and why.
 
 use crate::value::error::{Error, Result};
+use crate::value::size::check_size;
 
 /// Most bytes of the actor and of the reason of an [`Attribution`], and of an actor of a claim.
 pub const ACTOR_BYTES_MAX: usize = 256;
@@ -74,10 +75,8 @@ pub(crate) fn check_actor(actor: &str) -> Result<()> {
 
 /// Refuses a text that would not fit one line of a log.
 fn check_text(what: &str, text: &str) -> Result<()> {
-    if text.len() > ACTOR_BYTES_MAX {
-        let remedy = "shorten it, and refer to a ticket";
-        return Err(Error::too_large(what, text.len(), ACTOR_BYTES_MAX, remedy));
-    }
+    let remedy = "shorten it, and refer to a ticket";
+    check_size(what, text.len(), ACTOR_BYTES_MAX, remedy)?;
     if text.chars().any(breaks_the_line) {
         return Err(Error::invalid(format!(
             "{what} holds control characters: keep it to one line of text"

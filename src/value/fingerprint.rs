@@ -6,6 +6,7 @@ use std::fmt;
 use crate::value::canonical_json::CanonicalJson;
 use crate::value::digest::Hasher128;
 use crate::value::error::{Error, Result};
+use crate::value::size::check_size;
 
 /// Most labelled parts of a fingerprint.
 pub const FINGERPRINT_PARTS_MAX: usize = 16;
@@ -175,28 +176,25 @@ impl FingerprintBuilder {
     }
 
     fn check(&self, label: &str) -> Result<()> {
-        if self.parts.len() == FINGERPRINT_PARTS_MAX {
-            let remedy = "join some of them into one part";
-            return Err(Error::too_large(
-                "the fingerprint (parts)",
-                self.parts.len() + 1,
-                FINGERPRINT_PARTS_MAX,
-                remedy,
-            ));
-        }
+        let (parts, remedy) = (self.parts.len() + 1, "join some of them into one part");
+        check_size(
+            "the fingerprint (parts)",
+            parts,
+            FINGERPRINT_PARTS_MAX,
+            remedy,
+        )?;
         if label.is_empty() {
             return Err(Error::invalid(
                 "a label of the fingerprint is empty: name the part",
             ));
         }
-        if label.len() > LABEL_BYTES_MAX {
-            return Err(Error::too_large(
-                "a label of the fingerprint",
-                label.len(),
-                LABEL_BYTES_MAX,
-                "shorten it",
-            ));
-        }
+        let bytes = label.len();
+        check_size(
+            "a label of the fingerprint",
+            bytes,
+            LABEL_BYTES_MAX,
+            "shorten it",
+        )?;
         if self.parts.iter().any(|part| part.label == label) {
             return Err(Error::invalid(format!(
                 "the fingerprint has the label {label:?} twice: name each part once"

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::value::error::{Error, Result};
-
 /// Most bytes of a key.
 pub const KEY_BYTES_MAX: usize = 1024;
 
@@ -101,21 +99,4 @@ impl fmt::Debug for Key {
 /// As much of a key as any key may have: one that is longer is refused, and costs no more.
 pub(crate) fn within_limit(key: &[u8]) -> &[u8] {
     key.get(..KEY_BYTES_MAX).unwrap_or(key)
-}
-
-pub(crate) fn check_key(key: &[u8], limit: usize) -> Result<()> {
-    if key.is_empty() {
-        return Err(Error::invalid(
-            "the key is empty: send 1 to 1024 bytes that name the unit of work",
-        ));
-    }
-    if key.len() > limit {
-        return Err(Error::too_large(
-            "the key",
-            key.len(),
-            limit,
-            "send a shorter key or a digest of it",
-        ));
-    }
-    Ok(())
 }

@@ -31,4 +31,5 @@ pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod salvage_report;
 pub(crate) mod scan_position;
+pub(crate) mod size;
 pub(crate) mod time;

@@ -9,6 +9,7 @@ use crate::value::comparison::FingerprintPolicy;
 use crate::value::durability::{Durability, check_durability};
 use crate::value::error::{Error, Result};
 use crate::value::guarantee::Guarantee;
+use crate::value::size::check_size;
 
 /// What a settled key answers to a request with another fingerprint.
 #[non_exhaustive]
@@ -244,6 +245,25 @@ impl Policy {
         self.max_response_bytes
     }
 
+    /// Whether an outcome is stored with its bytes.
+    pub(crate) fn keeps(&self, outcome: &[u8]) -> bool {
+        outcome.len() <= self.max_response_bytes
+    }
+
+    /// Whether an outcome is stored without its bytes.
+    pub(crate) fn omits(&self, outcome: &[u8]) -> bool {
+        !self.keeps(outcome) && self.oversize == Oversize::OutcomeOnly
+    }
+
+    /// Refuses an outcome that is stored neither with its bytes nor without them.
+    pub(crate) fn check_outcome(&self, outcome: &[u8], remedy: &str) -> Result<()> {
+        if self.omits(outcome) {
+            return Ok(());
+        }
+        let (bytes, most) = (outcome.len(), self.max_response_bytes);
+        check_size("the response or error", bytes, most, remedy)
+    }
+
     pub(crate) fn failed_retention_or_default(&self) -> Duration {
         self.failed_retention.unwrap_or(self.retention)
     }
@@ -264,15 +284,9 @@ impl Policy {
                 "max_attempts is 0, so nothing could ever run: allow at least 1",
             ));
         }
-        if self.max_response_bytes > RESPONSE_BYTES_MAX {
-            let remedy = "keep large answers elsewhere and store a reference";
-            return Err(Error::too_large(
-                "max_response",
-                self.max_response_bytes,
-                RESPONSE_BYTES_MAX,
-                remedy,
-            ));
-        }
+        let remedy = "keep large answers elsewhere and store a reference";
+        let bytes = self.max_response_bytes;
+        check_size("max_response", bytes, RESPONSE_BYTES_MAX, remedy)?;
         check_durability(self.durability.unwrap_or(store))?;
         if matches!(self.durability, Some(Durability::Interval(_)))
             && self.durability != Some(store)

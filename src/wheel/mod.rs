@@ -16,14 +16,14 @@
 //! |   ... |              |                   |                   |                  |
 //! |    10 |  2^60  ticks |        2^64 ticks |   584 million y   |   584 billion y  |
 //!
-//! Eleven levels span every `u64` (the last uses 16 of its slots), so there is no overflow list,
-//! and a deadline of 0, of `u64::MAX`, or a first look after years needs no special case.
+//! Eleven levels span every `u64` (the last uses 16 of its slots), so the wheel needs no overflow
+//! list, and no special case for a deadline of 0 or `u64::MAX`, or for a first look after years.
 //!
-//! Turning from one tick to another is a single pass. Take the highest digit in which the two
-//! ticks differ: every level below it has expired whole, on its own level the slots before the new
-//! digit have, the slot of the new digit is sorted into the levels below (a cascade), and nothing
-//! above moves. So a turn costs the slots that expire and at most one cascade, whatever the
-//! distance, and a timer cascades at most once per level in its life.
+//! Turning from one tick to another is a single pass. Take the highest digit in which the two ticks
+//! differ: every level below it has expired whole, on its own level the slots before the new digit
+//! have, the slot of the new digit is sorted into the levels below (a cascade), and nothing above
+//! moves. So a turn costs the slots that expire and at most one cascade, at any distance, and a
+//! timer cascades at most once per level in its life.
 //!
 //! Time is a parameter: the wheel reads no clock and gives ticks no unit.
 
@@ -34,7 +34,8 @@ use crate::wheel::level::{LEVELS, Level, NIL, Place, SLOTS};
 /// A slab of at most this many entries keeps its memory when the last timer leaves.
 const SLAB_KEEP: usize = 32;
 
-/// Vacant entries that one removal or turn gives back at most, so that none pays for a long run.
+/// The most vacant entries that one removal or turn gives back, so that no call pays for a long
+/// run.
 const TRIM_MAX: usize = 32;
 
 /// Timers that each hold an item until their deadline.
@@ -168,7 +169,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Makes `now` the current tick and collects in `due` whatever expires on the way.
+    /// Makes `now` the current tick and collects in `due` the timers that expire on the way.
     fn turn_to(&mut self, now: u64) {
         if now <= self.now {
             return;
@@ -211,7 +212,7 @@ impl<T> Wheel<T> {
             .and_then(|l| l.take_first_before(end))
         {
             self.due = self.slab.join(self.due, head);
-            // Whatever waits on a level has its deadline after the old tick.
+            // Every timer on a level has its deadline after the old tick.
             self.due_from = self.due_from.min(self.now.saturating_add(1));
             self.visit();
         }
@@ -325,7 +326,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Fills an entry, which is then a list of its own.
+    /// Fills an entry, which becomes its own list.
     #[inline]
     fn insert(&mut self, deadline: u64, item: T) -> TimerKey {
         let generation = self.generation;
@@ -406,7 +407,7 @@ impl<T> Slab<T> {
         first
     }
 
-    /// Takes an entry out of the list of `head`, makes it a list of its own, returns the new head.
+    /// Takes an entry out of the list of `head`, makes it its own list, returns the new head.
     fn unlink(&mut self, head: u32, index: u32) -> u32 {
         let entry = self.entry_mut(index);
         let (prev, next) = (entry.prev, entry.next);

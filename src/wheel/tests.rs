@@ -43,7 +43,7 @@ fn a_timer_fires_on_its_tick_and_not_before() {
 }
 
 #[test]
-fn a_past_deadline_fires_at_the_next_advance_whatever_its_tick() {
+fn a_past_deadline_fires_at_the_next_advance_at_any_tick() {
     let mut wheel = Wheel::new(100);
     wheel.insert(0, 'a');
     wheel.insert(100, 'b');
@@ -233,7 +233,7 @@ enum Op {
     Insert(Tick),
     /// Cancels the key of the n-th insert, modulo their number, stale or not.
     Cancel(usize),
-    /// Cancels whichever timers are left, up to so many.
+    /// Cancels remaining timers, up to this many.
     CancelMany(usize),
     Advance(Tick),
     /// Advances with a `fire` that panics at the n-th timer.
@@ -398,7 +398,7 @@ impl Pair {
     }
 }
 
-/// The wheel is counted again after each, which an interpreter takes its time for.
+/// The wheel is counted again after each operation, which takes an interpreter long.
 const OPS_MAX: usize = if cfg!(miri) { 10 } else { 200 };
 
 proptest! {

@@ -35,7 +35,7 @@ pub(crate) enum Harm {
     Foreign(PathBuf, Hidden),
 }
 
-/// Bytes that nobody wants to see.
+/// Bytes whose `Debug` shows only how many they are.
 #[derive(Clone)]
 pub(crate) struct Hidden(Arc<Vec<u8>>);
 

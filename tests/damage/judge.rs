@@ -12,7 +12,7 @@ use crate::stores::{
     Base, Name, Truth, extents, files, holds_frames, mail, number_of, pay, spaces,
 };
 
-/// What came of an image.
+/// The result of an image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verdict {
     opened: Opened,
@@ -87,7 +87,7 @@ pub(crate) fn judge(base: &Base, harm: &Harm) -> Verdict {
     Verdict { opened, saved }
 }
 
-/// The frames that count of which every byte is left somewhere.
+/// The frames that count and are left somewhere with every byte intact.
 fn intact(base: &Base, image: &Path) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     let files = files(image);
@@ -125,7 +125,7 @@ fn truth(store: &Store, name: &Name) -> Result<Option<Truth>, Error> {
     Ok(info.map(|info| (info.state(), info.body().to_vec())))
 }
 
-/// Everything that an open comes to: its refusal, or what each key is, or how that was refused.
+/// The result of an open: its refusal, or for each key its state or its refusal.
 type Told = Result<Vec<Result<Option<Truth>, ErrorKind>>, ErrorKind>;
 
 fn told(base: &Base, opened: &Result<Store, Error>) -> Told {
@@ -136,7 +136,7 @@ fn told(base: &Base, opened: &Result<Store, Error>) -> Told {
         .collect())
 }
 
-/// What an open to read comes to, which changes nothing.
+/// The result of an open to read, which changes nothing.
 fn read(base: &Base, image: &Path) -> Told {
     let before = files(image);
     let opened = base.open_to_read(image);

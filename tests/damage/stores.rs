@@ -106,7 +106,7 @@ impl Building {
         self.keys.insert(name, truth);
     }
 
-    /// A key of a fixed length, so that none is a part of another.
+    /// A key of a fixed length, so that no key is a part of another.
     fn new_key(&mut self) -> String {
         self.next += 1;
         format!("key<{:06}>", self.next)
@@ -145,7 +145,7 @@ impl Building {
                 };
                 self.is_now(space, &key, (KeyState::InDoubt, Vec::new()));
                 if round % 2 == 0 {
-                    lease.doubt("nobody knows").unwrap();
+                    lease.doubt("the outcome is unknown").unwrap();
                 } else {
                     lease.fail("no").unwrap();
                     self.is_now(space, &key, (KeyState::Failed, b"no".to_vec()));

@@ -11,7 +11,7 @@ use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, claim, completed, granted, in_progress, poll, ready,
 };
 
-/// The ways to a new key, and what each comes to: the kind of its error, or none.
+/// The ways to a new key, each with the kind of its error, if it fails.
 const WAYS: [(&str, Way); 9] = [
     ("claim", |at, key| kind(at.space.claim(key))),
     ("claim_async", |at, key| {
@@ -142,8 +142,8 @@ fn leak(claim: Claim) {
     std::mem::forget(granted(claim));
 }
 
-/// At the limit of keys a claim let go of those that were forgotten or had expired, and `insert`
-/// and `insert_many` did not.
+/// At the limit of keys a claim freed the keys that were forgotten or had expired; `insert` and
+/// `insert_many` did not.
 #[test]
 fn at_the_limit_of_keys_each_way_makes_room_by_what_has_gone() {
     for (way, try_it) in WAYS {
@@ -172,7 +172,7 @@ fn at_the_limit_of_running_keys_only_what_runs_is_refused() {
         let expected = (!STARTS_NOTHING.contains(&way)).then_some(ErrorKind::AtCapacity);
         assert_eq!(try_it(&at, &format!("new: {way}")), expected, "{way}");
     }
-    // Who waits takes the place of the holder.
+    // A waiter takes the place of the holder.
     let mut waiter = at.space.claim_async("held", ClaimOptions::new().wait(HOUR));
     assert!(poll(&mut waiter).is_pending());
     held.release("again").unwrap();

@@ -1,5 +1,5 @@
 //! `max_attempts` against work that kills its process: each claim is on the medium before it is
-//! granted, so none of its attempts goes uncounted.
+//! granted, so every attempt counts.
 
 use hapax::{
     BatchClaim, Claim, ClaimOptions, Durability, Failure, KeyState, Lease, Namespace, Policy, Ran,
@@ -39,8 +39,8 @@ const WAYS: [(&str, Ask); 4] = [
     }),
 ];
 
-/// The first attempt left no record, and the second one none that anybody waited for: work that
-/// killed its process at once was granted again after each restart, for ever.
+/// The first attempt left no record, and no call waited for the record of the second. Work that
+/// killed its process at once was granted again after each restart, forever.
 #[test]
 fn a_job_that_kills_its_process_fails_for_good_after_its_last_attempt() {
     for (way, ask) in WAYS {
@@ -138,7 +138,7 @@ fn a_counted_attempt_settles_as_any_other() {
     world.store.validate();
 }
 
-/// A claim that nobody got leaves the key as it was: absent, if it was.
+/// A claim that no caller received leaves the key as it was, absent keys included.
 #[test]
 fn a_first_attempt_that_is_taken_back_leaves_nothing() {
     // With threads a claim has to wait for its commit at the first poll.

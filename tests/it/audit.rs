@@ -160,7 +160,7 @@ fn an_entry_says_who_did_what_when_and_under_which_token() {
 }
 
 #[test]
-fn operators_are_written_down_whatever_the_policy_says() {
+fn operators_are_written_down_under_any_policy() {
     use Transition::{Doubted, Failed, Forgotten, Released, ResolvedHappened};
     let mut world = world();
     let once = world.namespace(Policy::at_most_once());
@@ -201,7 +201,7 @@ fn operators_are_written_down_whatever_the_policy_says() {
 }
 
 #[test]
-fn nobody_takes_the_name_of_the_store() {
+fn no_caller_takes_the_name_of_the_store() {
     let world = world();
     let work = world.namespace(Policy::at_least_once());
     assert_eq!(
@@ -301,7 +301,7 @@ fn a_dead_process_leaves_orphans_and_they_are_written_down_once() {
         let work = world.namespace(audited(policy));
         if let Claim::Granted(lease) = work.claim("held").unwrap() {
             lease.complete("x").unwrap();
-            // Without a record of its own, the claim is gone with its process.
+            // The claim has no record, so it is gone with its process.
             let last = *transitions(&world.store, "held").last().unwrap();
             assert_eq!(last, Completed);
             assert!(!transitions(&world.store, "held").contains(&Reclaimed));
@@ -312,7 +312,7 @@ fn a_dead_process_leaves_orphans_and_they_are_written_down_once() {
 }
 
 #[test]
-fn a_grant_that_nobody_took_is_withdrawn() {
+fn an_untaken_grant_is_withdrawn() {
     use Transition::{Claimed, Completed, Reclaimed, Released, Withdrawn};
     let world = world();
     let work = world.namespace(audited(Policy::at_least_once()));
@@ -346,7 +346,7 @@ fn move_on(world: &World, work: &hapax::Namespace) {
     assert!(world.store.stats().segments_dropped() > dropped);
 }
 
-/// how long an answer is replayed and how long it is told of are two things.
+/// how long an answer is replayed and how long it is reported are independent.
 #[test]
 fn the_answer_has_gone_and_the_audit_is_still_there() {
     let mut world = world();
@@ -549,7 +549,7 @@ fn a_salvage_tells_of_entries_that_were_changed() {
     let mut bytes = std::fs::read(&archive).unwrap();
     let found = bytes.windows(7).position(|seen| seen == b"order-2");
     bytes[found.unwrap() + 6] = b'7';
-    // Whoever changes an entry makes the checksum fit too.
+    // An attacker who changes an entry makes the checksum fit too.
     let covered = [&bytes[..128], &bytes[136..]].concat();
     let checksum = xxhash_rust::xxh3::xxh3_64(&covered).to_le_bytes();
     bytes[128..136].copy_from_slice(&checksum);

@@ -55,7 +55,7 @@ fn place_of_damage(store: &Store) -> String {
     error.to_string()
 }
 
-/// Where the archives end comes along with the store, wherever it goes.
+/// The end of the archives moves along with the store.
 #[test]
 fn the_newest_archive_is_missed_in_every_copy() {
     for kind in KINDS {

@@ -11,8 +11,8 @@ fn changes(world: &World) -> Vec<AuditEntry> {
     found.map(Result::unwrap).collect()
 }
 
-/// Whoever turned auditing off, did something, and turned it on again, left nothing but a gap in
-/// time.
+/// An operator who turned auditing off, changed something, and turned it on again left only a gap
+/// in time.
 #[test]
 fn auditing_that_was_off_for_a_while_shows() {
     let mut world = World::new();
@@ -46,7 +46,8 @@ fn auditing_that_was_off_for_a_while_shows() {
     let all = world.store.audit(AuditFilter::new().key("seen")).unwrap();
     assert_eq!(all.count(), 2, "those of a key are as ever");
     world.store.verify_audit().unwrap();
-    // The same policy again is no change, and what was changed back has the digest of before.
+    // The same policy again is not a change, and a policy that was changed back has its earlier
+    // digest.
     drop(world.namespace(audited));
     assert_eq!(changes(&world).len(), 2);
     drop(world.namespace(quiet));
@@ -55,7 +56,7 @@ fn auditing_that_was_off_for_a_while_shows() {
 }
 
 #[test]
-fn each_change_is_told_and_none_that_is_refused_or_without_auditing() {
+fn each_change_is_told_unless_it_is_refused_or_not_audited() {
     let world = World::with(hapax::Builder::allow_at_most_once);
     drop(world.namespace(Policy::at_least_once()));
     drop(world.namespace(Policy::at_least_once().retention(DAY)));
@@ -79,7 +80,7 @@ fn each_change_is_told_and_none_that_is_refused_or_without_auditing() {
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(said[1].starts_with("lease 60s to 514."), "{said:?}");
     assert!(said[2].contains("guarantee AtLeastOnce to AtMostOnce"));
-    // All of it at once is more than there is room for.
+    // All of it at once does not fit.
     let other = Policy::at_most_once()
         .audit(AuditLevel::Digests)
         .audit_retention(DAY)

@@ -99,7 +99,7 @@ fn what_was_backed_up_comes_back_and_no_token_twice() {
 }
 
 #[test]
-fn a_backup_is_no_store_a_store_no_backup_and_neither_is_written_over() {
+fn a_backup_is_not_a_store_nor_a_store_a_backup_and_neither_is_overwritten() {
     for log in KINDS {
         let root = tempfile::tempdir().unwrap();
         let (store, _, _) = backed_up(root.path(), log);

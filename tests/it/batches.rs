@@ -1,5 +1,5 @@
-//! Batches: each item has a result of its own, and an error of the whole call means that nothing
-//! was done.
+//! Batches: each item has its own result, and an error of the whole call means that the call
+//! changed nothing.
 
 use hapax::operator::{Attribution, Insertion};
 use hapax::testing::ManualClock;
@@ -37,8 +37,8 @@ fn claimed(space: &Namespace, keys: &[&str]) -> (Vec<Lease>, usize) {
 }
 
 /// A consumer that marks events and handles what is new got an error for a batch of ten whose first
-/// five had been marked. The batch was delivered again, those five were "not new", and nobody ever
-/// handled them.
+/// five had been marked. The batch was delivered again, those five were "not new", and they were
+/// never handled.
 #[test]
 fn a_redelivered_batch_handles_what_the_limit_left_out_and_nothing_twice() {
     let world = World::with(|builder| builder.limits(Limits::new().live_keys(5)).shards(1));
@@ -149,7 +149,7 @@ fn under_the_floor_of_the_disk_each_item_is_told_for_itself() {
     store.validate();
 }
 
-/// Holders settle, whatever limit keeps others out; each hears what came of its own key.
+/// Holders settle at any limit that keeps others out; each hears the outcome of its own key.
 fn settle_at_a_limit(space: &Namespace, mut leases: Vec<Lease>) {
     let keys: Vec<Vec<u8>> = leases.iter().map(|lease| lease.key().to_vec()).collect();
     let (last, third) = (leases.pop().unwrap(), leases.pop().unwrap());

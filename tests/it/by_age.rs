@@ -1,5 +1,5 @@
-//! Keys in doubt and keys in progress, by age: in pages, however many there are and whatever happens
-//! between two pages, held against a model that knows when each key came to be what it is.
+//! Keys in doubt and keys in progress, by age: in pages, for any number of keys and with any change
+//! between two pages, compared with a model that knows when each key entered its state.
 
 #![allow(
     clippy::unwrap_used,
@@ -131,7 +131,7 @@ impl World {
         space.unwrap()
     }
 
-    /// Somebody claims a new key.
+    /// Claims a new key.
     fn claim(&mut self) -> ScanPosition {
         let at = self.below(3);
         self.keys += 1;
@@ -188,7 +188,8 @@ impl World {
         }
     }
 
-    /// The process dies: what somebody ran is in doubt, or as if it had never been claimed.
+    /// The process dies: a key that was running is in doubt, or looks as if it had never been
+    /// claimed.
     fn crash(&mut self) {
         self.log.crash();
         self.leases.clear();
@@ -355,8 +356,8 @@ fn pages_of_running_keys_have_each_once_while_others_come_and_go() {
     world.check();
 }
 
-/// The list of doubts read the record of every doubt, whatever the caller wanted: with enough of
-/// them it took longer than anybody waits, just when it was needed.
+/// The list of doubts read the record of every doubt, even for a caller that wanted a few. With
+/// many doubts it took too long, just when it was needed.
 #[test]
 fn a_page_reads_as_many_records_as_it_has() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());
@@ -379,7 +380,7 @@ fn a_page_reads_as_many_records_as_it_has() {
     let after = scan.reached().unwrap();
     let mut rest = mail.doubts().unwrap().after(after);
     assert_eq!(of_doubt(rest.next().unwrap()).1.1, "11");
-    assert_eq!(reads(&store) - before, 1, "none of another namespace");
+    assert_eq!(reads(&store) - before, 1, "no read of another namespace");
     assert_eq!(store.doubts().unwrap().after(after).count(), 4990);
     assert_eq!(store.in_doubt().unwrap().len(), 5000, "several batches");
     // Also in the middle of a scan; and nothing is met again.
@@ -410,7 +411,7 @@ fn a_doubt_that_is_settled_before_its_turn_is_left_out() {
 }
 
 #[test]
-fn whoever_puts_back_in_doubt_what_it_resolves_comes_to_an_end() {
+fn resolving_a_doubt_into_a_doubt_comes_to_an_end() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());
     let store = open(&log, &clock);
     let [pay, ..] = spaces(&store);
@@ -445,7 +446,7 @@ fn compaction_goes_on_while_doubts_are_gone_through() {
     assert!(stats.segments_dropped() > 0 && stats.records_carried() >= 300);
     let keys: Vec<_> = scan.map(|found| of_doubt(found).1.1).collect();
     let expected: Vec<_> = (1..300).map(|number: u32| number.to_string()).collect();
-    assert_eq!(keys, expected, "by age, wherever the records lie");
+    assert_eq!(keys, expected, "by age, in any place of the log");
     store.validate();
 }
 
@@ -473,10 +474,10 @@ fn a_ticket_that_is_attached_takes_its_key_out_of_doubt() {
     assert!(pay.in_doubt().unwrap().is_empty());
 }
 
-/// A claim of a time when its namespace promised less, long expired: with the new promise its record
-/// reads as a doubt, but nobody can resolve what is absent, so no list may have it.
+/// A claim that expired long ago, made when its namespace promised less. Under the new promise its
+/// record reads as a doubt, but an absent key cannot be resolved, so no list may contain it.
 #[test]
-fn an_expired_claim_is_no_doubt_under_another_guarantee() {
+fn an_expired_claim_is_not_a_doubt_under_another_guarantee() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());
     let store = open(&log, &clock);
     let minute = Duration::from_secs(60);

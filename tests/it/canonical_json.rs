@@ -114,7 +114,7 @@ fn elements_keep_their_index() {
         body,
         "[11,12,13,14]",
     );
-    // A picked null is no gap.
+    // A picked null is not a gap.
     check(&only(&["/0"]), "[null,1]", "[null]");
     check(&only(&["/0"]), "[]", "[]");
     // A number names a member as well.
@@ -162,7 +162,7 @@ fn names_are_those_that_escapes_mean() {
 }
 
 #[test]
-fn what_is_no_pointer_is_refused_where_it_is_given() {
+fn an_invalid_pointer_is_refused_where_it_is_given() {
     for pointer in ["a", "a/b", "#/a", " /a", "/~", "/a~2b", "/a/~", "/~~0"] {
         for refused in [
             CanonicalJson::new().only(["/a", pointer]),

@@ -1,9 +1,9 @@
-//! Calls that are under way while the store is closed.
+//! Calls that are in progress while the store closes.
 //!
-//! Found by `cargo run --example stress -- --durability interval`: a call that had been let in just
-//! before `close` wrote its record after the last commit of `close`, and was acknowledged, where
-//! nobody waits for the medium. The record was lost although `close` had said that all was well.
-//! Whoever changes a key now looks, under its lock, whether the store has been closed.
+//! Found by `cargo run --example stress -- --durability interval`: a call that was admitted just
+//! before `close` wrote its record after the last commit of `close`, and was acknowledged, as calls
+//! do not wait for the medium there. The record was lost although `close` had succeeded. Every
+//! change of a key now checks, under its lock, whether the store has been closed.
 
 #![allow(
     clippy::unwrap_used,

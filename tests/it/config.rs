@@ -89,8 +89,8 @@ fn a_guarantee_is_never_changed_by_a_configuration() {
     let error = store.configure(&other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PolicyConflict);
     assert!(error.to_string().contains("change_guarantee()"), "{error}");
-    assert_eq!(store.namespaces(), ["jobs"], "nothing of it was done");
-    // A policy in use stays as it is; the same one is no change.
+    assert_eq!(store.namespaces(), ["jobs"], "no part of it was done");
+    // A policy in use stays as it is; the same one is not a change.
     let space = store.open_namespace("jobs").unwrap();
     let error = store.configure(&jobs("at-least-once", "2h")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PolicyConflict);

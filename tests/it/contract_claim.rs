@@ -63,7 +63,7 @@ fn absent_is_granted_with_and_without_a_fingerprint() {
 }
 
 #[test]
-fn expired_completed_and_failed_are_granted_anew_with_any_fingerprint() {
+fn expired_completed_and_failed_are_granted_again_with_any_fingerprint() {
     for (kind, body) in [
         (KeyState::Completed, "a"),
         (KeyState::Completed, "b"),
@@ -91,7 +91,7 @@ fn expired_completed_and_failed_are_granted_anew_with_any_fingerprint() {
 }
 
 #[test]
-fn expired_released_is_granted_anew_without_attempts_or_checkpoint() {
+fn expired_released_is_granted_again_without_attempts_or_checkpoint() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().attempt_retention(HOUR));
     settle(&work, "key", KeyState::Released);
@@ -162,7 +162,7 @@ fn in_progress_live_with_another_fingerprint_is_a_mismatch_that_names_the_labels
 }
 
 #[test]
-fn in_progress_live_is_not_compared_when_optional_and_one_side_has_none() {
+fn in_progress_live_is_not_compared_when_optional_and_one_side_has_no_fingerprint() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
     let _printed = first_claim(&work, "printed");
@@ -238,8 +238,8 @@ fn lapsed_at_least_once_with_another_fingerprint_is_a_mismatch() {
     first.complete("late").unwrap();
 }
 
-/// A take-over that was not compared used to put its own absent fingerprint in the place of the
-/// stored one, so a third request with another body passed as the same.
+/// A take-over that was not compared used to replace the stored fingerprint with its own absent
+/// one, so a third request with another body passed as the same.
 #[test]
 fn lapsed_at_least_once_keeps_the_stored_fingerprint_when_not_compared() {
     let world = World::new();

@@ -79,7 +79,7 @@ fn completed_and_failed_with_another_fingerprint_are_mismatches() {
 }
 
 #[test]
-fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_none() {
+fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_no_fingerprint() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
     settle(&work, "done", KeyState::Completed);
@@ -239,7 +239,11 @@ fn a_repeat_in_a_batch_names_the_first_and_flags_another_fingerprint() {
     };
     assert_eq!(repeat(2), (0, false));
     assert_eq!(repeat(3), (0, true));
-    assert_eq!(repeat(4), (0, false), "one side has none: not compared");
+    assert_eq!(
+        repeat(4),
+        (0, false),
+        "one side has no fingerprint: not compared"
+    );
     assert_eq!(repeat(5), (1, true));
     assert_eq!(repeat(6), (0, false), "never waited on");
 }

@@ -1,4 +1,4 @@
-//! Waits that end without a grant, and grants that nobody took.
+//! Waits that end without a grant, and grants that no caller took.
 
 use std::sync::Barrier;
 use std::task::Poll;
@@ -96,7 +96,7 @@ fn a_grant_to_a_waiter_that_has_gone_passes_to_the_next() {
 }
 
 #[test]
-fn a_grant_after_a_lapse_that_nobody_took_counts_no_attempt() {
+fn an_untaken_grant_after_a_lapse_counts_no_attempt() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
     let first = claim(&work, "key");
@@ -255,7 +255,7 @@ fn forgetting_a_running_key_lets_a_waiter_run() {
 }
 
 #[test]
-fn inserting_a_lapsed_key_answers_those_who_wait() {
+fn inserting_a_lapsed_key_answers_its_waiters() {
     let world = World::new();
     let work = world.namespace(Policy::at_most_once());
     let lease = claim(&work, "key");
@@ -283,8 +283,8 @@ fn close_wakes_waiters_with_closed() {
     }
 }
 
-/// A caller that looked before the store closed and joined the line after it used to wait for
-/// ever: nobody was left to wake it.
+/// A caller that looked before the store closed and joined the line afterwards used to wait
+/// forever: nothing was left to wake it.
 #[test]
 fn close_never_leaves_a_thread_waiting() {
     for _ in 0..50 {
@@ -306,7 +306,7 @@ fn close_never_leaves_a_thread_waiting() {
     }
 }
 
-/// A lapse in a store whose log had failed used to grant the key to whoever waited.
+/// A lapse in a store whose log had failed used to grant the key to a waiter.
 #[test]
 fn a_poisoned_store_grants_nothing_to_waiters() {
     for durability in [Durability::Sync, Durability::Interval(SECOND)] {

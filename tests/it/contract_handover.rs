@@ -57,8 +57,8 @@ fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_do
     }
 }
 
-/// The guard that went away with its error used to count as alive for ever, so the doubt that it
-/// left could only be resolved by force.
+/// A guard dropped with its error used to count as alive forever, so the doubt that it left could
+/// only be resolved by force.
 #[test]
 fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_dropped() {
     let world = World::new();
@@ -252,7 +252,7 @@ fn a_ticket_outlives_a_crash_of_its_process() {
     }
 }
 
-/// Detaching took the record of a counted attempt for durable, although nobody had waited for it.
+/// Detaching took the record of a counted attempt for durable, although no call had waited for it.
 #[test]
 fn a_ticket_of_a_later_attempt_under_max_attempts_outlives_a_crash_too() {
     let mut world = World::new();
@@ -390,7 +390,7 @@ fn dropping_the_future_of_a_call_never_undoes_it() {
             assert_eq!(
                 state(&work, "key"),
                 Some(outcome),
-                "the look at it waited for the medium"
+                "looking at it waited for the medium"
             );
             ready(start(match work.claim("other").unwrap() {
                 Claim::Granted(lease) => lease,

@@ -144,7 +144,7 @@ fn renew_makes_the_lease_last_for_its_whole_time_again() {
 }
 
 #[test]
-fn renew_after_a_lapse_is_accepted_where_nobody_took_over_under_at_least_once() {
+fn renew_after_a_lapse_is_accepted_without_a_take_over_under_at_least_once() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
@@ -185,7 +185,7 @@ fn keep_alive_renews_until_the_ceiling_and_no_longer() {
         let busy = in_progress(work.claim("key").unwrap());
         assert!(
             busy.lease_left() <= MINUTE,
-            "nobody is told to come back in an hour"
+            "no caller is told to come back in an hour"
         );
         world.clock.advance(SECOND);
         assert!(lease.is_lost());
@@ -204,8 +204,8 @@ fn keep_alive_ends_with_the_lease() {
     assert!(second.is_lost(), "the next lease is an ordinary one");
 }
 
-/// A refused call whose error was dropped left the store to renew a lease that nobody held, for
-/// as long as the ceiling said: an hour with `run_once`.
+/// When the error of a refused call was dropped, the store went on renewing a lease without a
+/// holder, up to the ceiling: an hour with `run_once`.
 #[test]
 fn keep_alive_ends_when_the_lease_is_dropped_inside_its_error() {
     let world = World::new();
@@ -409,8 +409,8 @@ fn a_resolution_supersedes_the_holder() {
     );
 }
 
-/// Under `Sync` nobody is told of an outcome that a power cut could still undo, and that a
-/// refusal tells it makes no difference.
+/// Under `Sync` no caller is told of an outcome that a power cut could still undo, not even by a
+/// refusal.
 #[test]
 fn superseded_waits_until_the_outcome_that_won_is_on_the_medium() {
     let mut world = World::new();
@@ -472,7 +472,7 @@ fn a_token_whose_outcome_has_expired_is_not_held() {
 }
 
 #[test]
-fn a_lapsed_lease_that_nobody_took_over_is_still_current() {
+fn a_lapsed_lease_without_a_take_over_is_still_current() {
     for (settle, outcome) in SETTLES {
         for policy in both() {
             let world = World::new();

@@ -1,4 +1,5 @@
-//! Waiting for a key: who is woken, who is granted, and what a grant that nobody took leaves.
+//! Waiting for a key: who is woken, who is granted, and what a grant leaves when no caller takes
+//! it.
 
 use std::sync::Barrier;
 use std::task::Poll;
@@ -128,7 +129,7 @@ fn waiters_get_a_final_failure_and_a_doubt_as_well() {
     }
 }
 
-/// The answers of waiters used to be compared by equality alone, whatever the policy said.
+/// The answers of waiters used to be compared by equality alone, under every policy.
 #[test]
 fn a_waiter_is_told_whether_its_fingerprint_was_compared() {
     for (fingerprints, compared) in [
@@ -150,8 +151,8 @@ fn a_waiter_is_told_whether_its_fingerprint_was_compared() {
     }
 }
 
-/// Under `Sync` nobody is told of an outcome that a power cut could still undo; a waiter that was
-/// told of a doubt used to be.
+/// Under `Sync` no caller is told of an outcome that a power cut could still undo; a waiter for a
+/// key that went into doubt used to be.
 #[test]
 fn what_a_waiter_is_told_is_on_the_medium() {
     type Start = fn(hapax::Lease) -> Pending<Result<(), hapax::LeaseError>>;
@@ -323,7 +324,7 @@ fn a_lapse_under_at_most_once_puts_all_in_doubt() {
         let lease = claim(&work, "key");
         let token = lease.token();
         let waiters = queue(&work, 5);
-        // A detached lease has no guard: nobody in this process will settle it by itself.
+        // A detached lease has no guard: nothing in this process settles it on its own.
         let kept = if alive {
             Some(lease)
         } else {

@@ -99,10 +99,10 @@ fn the_next_attempt_after_a_crash_hears_of_the_last_release() {
     assert_eq!((next.attempt(), next.last_reason()), (3, &b"busy"[..]));
 }
 
-/// A doubt that was resolved to never have happened counted as an attempt, so that under a limit of
-/// one the key failed for good although nothing had ever run.
+/// A doubt resolved as never happened counted as an attempt, so under a limit of one the key failed
+/// for good although nothing had ever run.
 #[test]
-fn what_never_happened_is_no_attempt() {
+fn what_never_happened_is_not_an_attempt() {
     for policy in both() {
         for restarts in [false, true] {
             let mut world = World::new();

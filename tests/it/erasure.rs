@@ -6,7 +6,7 @@ use std::time::Duration;
 use hapax::{Claim, ClaimOptions, LogKind, Policy, Store};
 
 const KEY: &str = "patient-4711-at-the-clinic";
-const ANSWER: &str = "a diagnosis that nobody else may read";
+const ANSWER: &str = "a diagnosis that no other person may read";
 const METADATA: &str = "trace of the nurse on duty";
 
 fn open(path: &Path, log: LogKind) -> Store {

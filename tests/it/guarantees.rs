@@ -36,7 +36,7 @@ fn at_least_once_a_crash_leaves_what_the_last_record_says() {
     assert_eq!(
         world.store.stats().last_frame(),
         frames,
-        "a claim needs no record of its own"
+        "a claim needs no record"
     );
 
     let work = crashed(&mut world, work, &policy);
@@ -99,7 +99,7 @@ fn at_least_once_work_that_kills_its_process_is_stopped_by_max_attempts() {
 }
 
 #[test]
-fn at_least_once_a_lapsed_key_that_nobody_wants_expires_after_attempt_retention() {
+fn at_least_once_an_unclaimed_lapsed_key_expires_after_attempt_retention() {
     for checkpoint in [false, true] {
         let world = World::new();
         let policy = Policy::at_least_once()

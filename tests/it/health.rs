@@ -73,7 +73,7 @@ fn a_full_disk_stops_grants_and_not_the_store() {
         .unwrap();
     let space = store.namespace("work", Policy::at_least_once()).unwrap();
     let Claim::Granted(lease) = space.claim("key").unwrap() else {
-        panic!("nobody else is here");
+        panic!("no other caller exists");
     };
     clock.advance(SECOND);
     assert_eq!(troubles(&store), ["disk_low"]);

@@ -156,7 +156,7 @@ fn a_batch_that_never_ends_is_refused() {
         ErrorKind::TooLarge,
         &["17", "16", "split"],
     );
-    assert_eq!(number, 17, "nobody asks for more than it takes to know");
+    assert_eq!(number, 17, "the call reads no more than it needs to decide");
     assert_eq!(world.store.stats().keys(), 0);
 }
 

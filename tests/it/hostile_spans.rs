@@ -1,5 +1,5 @@
-//! Times at the edges of their integers: each saturates or is refused with a kind, and none
-//! overflows, in a build that would panic.
+//! Times at the edges of their integers: each saturates or is refused with a kind. None overflows:
+//! the build would panic.
 
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn run(spans: &Spans) {
     }
     let lease = match work.claim_with("key", options.clone()) {
         Ok(Claim::Granted(lease)) => lease,
-        Ok(other) => panic!("nobody else was there: {other:?}"),
+        Ok(other) => panic!("no other caller exists: {other:?}"),
         Err(error) => return is_refusal(&error),
     };
     lease.keep_alive(spans.ceiling).unwrap();

@@ -1,4 +1,4 @@
-//! Leases that nobody gives back.
+//! Leases that their holders never give back.
 
 #![allow(
     clippy::unwrap_used,
@@ -49,7 +49,7 @@ fn a_lease_that_was_forgotten_lapses() {
     let Claim::InDoubt(doubt) = most.claim("key").unwrap() else {
         panic!("in doubt")
     };
-    // For all that the store knows, the holder is still at it.
+    // As far as the store knows, the holder is still working.
     assert!(doubt.holder_alive());
     assert_eq!(
         doubt.resolve(Resolution::NeverHappened).unwrap_err().kind(),

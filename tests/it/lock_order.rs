@@ -60,6 +60,6 @@ fn handing_a_key_on_and_changing_a_guarantee_do_not_block_each_other() {
     };
     thread::Builder::new().spawn(work).unwrap();
     for _ in 0..3 {
-        ended.recv_timeout(PATIENCE).expect("nobody is stuck");
+        ended.recv_timeout(PATIENCE).expect("no call is stuck");
     }
 }

@@ -48,7 +48,7 @@ fn is_all_of(path: &Path, kind: LogKind) -> bool {
         .all(|name| is_file(name) == (kind == LogKind::Files))
 }
 
-/// What was done to a store, to be found again wherever it lies.
+/// What was done to a store, to be found again in any place.
 struct Made {
     clock: ManualClock,
     highest: i64,
@@ -260,7 +260,7 @@ fn a_store_in_memory_has_no_kind_of_log() {
     );
 }
 
-/// A move that was cut short leaves segments of both kinds; what becomes of them is in the note.
+/// A move that was cut short leaves segments of both kinds; the note says what to do with them.
 #[test]
 fn what_a_move_has_left_goes_with_the_next_open() {
     for first in KINDS {
@@ -271,7 +271,7 @@ fn what_a_move_has_left_goes_with_the_next_open() {
         let copy = root.path().join("copy");
         copy_all(&path, &copy);
         Store::move_log(&path, to).unwrap();
-        // As if it had been killed while it removed the old log.
+        // As if the move had been killed while it removed the old log.
         copy_all(&copy.join("segments"), &path.join("segments"));
         let error = Store::open(&path).unwrap_err();
         assert_eq!(

@@ -97,7 +97,7 @@ struct Caller<'a> {
     model: Model,
     leases: Vec<Lease>,
     pending: Vec<(Namespace, Pending<Result<Claim>>)>,
-    /// The longest wait; one that nobody ends would hang a store without threads.
+    /// The longest wait: without a limit, a wait would hang a store without threads.
     wait: Duration,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Caller<'a> {
         self.spaces[at].clone()
     }
 
-    /// Mostly a key; sometimes none, or one that is too long.
+    /// Mostly a valid key; sometimes an empty one, or one that is too long.
     fn key(&mut self) -> Vec<u8> {
         match self.draw.below(40) {
             0 => Vec::new(),
@@ -299,7 +299,7 @@ impl<'a> Caller<'a> {
         let Some(lease) = self.leases.pop() else {
             return;
         };
-        // What comes of it is not what is counted here.
+        // The outcome does not count here.
         let _ = match self.draw.below(5) {
             0 => lease.fail("broken"),
             1 => lease.release("later"),
@@ -378,7 +378,7 @@ fn alone(seed: u64, options: impl Fn(Builder) -> Builder) -> Model {
         _ => {}
     }
     for _ in 0..100 {
-        // Whoever looks first cannot, so these say nothing of what they met.
+        // Only calls that need no look at the key first: that look fails now.
         match caller.draw.below(4) {
             0 => caller.claim(),
             1 => caller.begin(),
@@ -411,7 +411,8 @@ fn the_sum_of_outcomes_equals_the_calls() {
     }
 }
 
-/// As above on the threads of a real store; inserts are left out, as nobody knows what they met.
+/// As above on the threads of a real store; without inserts, because the caller cannot know what
+/// they met.
 #[test]
 fn the_sum_of_outcomes_equals_the_calls_of_many_threads() {
     let first = seed();
@@ -458,7 +459,7 @@ fn the_sum_of_outcomes_equals_the_calls_of_many_threads() {
 }
 
 /// A namespace that is called "other" had the same labels as those beyond the cap: two lines of one
-/// series, of which a scraper takes either.
+/// series, and a scraper takes either.
 #[test]
 fn a_namespace_called_other_shares_its_series_with_those_beyond_the_cap() {
     let store = Store::in_memory().open().unwrap();

@@ -211,7 +211,8 @@ mod registry {
         assert_eq!(scrape(&registry), "# EOF\n");
     }
 
-    /// A line with its numbers and the order of its labels in one spelling: the two differ in that.
+    /// A line with its numbers and the order of its labels in one spelling: the two formats spell
+    /// them differently.
     fn as_number(line: &str) -> String {
         let (name, value) = line.rsplit_once(' ').unwrap();
         let value: f64 = value.parse().unwrap();

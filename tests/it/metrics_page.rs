@@ -1,5 +1,5 @@
-//! The page on metrics and the text for Prometheus say the same, and the text is well formed
-//! whatever namespaces are called.
+//! The page on metrics and the text for Prometheus say the same, and the text is well formed for
+//! any names of namespaces.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

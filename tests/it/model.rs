@@ -1,8 +1,7 @@
 //! The store as a single map: plain state, no slots, no wheel, no journal, no threads.
 //!
-//! Written from the contract, and kept as naive as it can be: a key has the newest record that was
-//! written for it, and, while somebody runs it, a holder. What a crash leaves is a prefix of the
-//! list of records.
+//! It is written from the contract and kept as naive as possible: a key has the newest record that
+//! was written for it and, while it runs, a holder. A crash leaves a prefix of the list of records.
 
 mod holder;
 
@@ -68,7 +67,7 @@ pub(crate) struct Asked {
     pub(crate) retention_secs: Option<u64>,
 }
 
-/// Who will give a key its outcome.
+/// What will give a key its outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Guard {
     Lease,
@@ -76,7 +75,7 @@ pub(crate) enum Guard {
     Nobody,
 }
 
-/// Somebody runs the key, or ran it until the lease lapsed.
+/// The run of a key, which may have lapsed.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) token: i64,
@@ -177,7 +176,7 @@ pub(crate) struct Model {
     base: BTreeMap<Id, Option<Rec>>,
     /// Every record since then; `None` for a removal.
     written: Vec<(Id, Option<Rec>)>,
-    /// So many of them were acknowledged.
+    /// How many of them were acknowledged.
     acked: usize,
 }
 
@@ -226,7 +225,7 @@ impl Model {
         self.rules[id.0].at_most_once && self.lapsed(run)
     }
 
-    /// The newest record of a key that nobody runs, unless it has expired.
+    /// The newest record of a key that is not running, unless it has expired.
     pub(crate) fn settled(&self, id: Id) -> Option<&Rec> {
         let last = self.keys[&id].last.as_ref()?;
         last.expires
@@ -316,7 +315,7 @@ impl Model {
         self.acked = self.written.len();
     }
 
-    /// Somebody was told of the newest record of this key.
+    /// A caller was told of the newest record of this key.
     pub(crate) fn told(&mut self, id: Id) {
         self.acked = self.acked.max(self.keys[&id].written);
     }
@@ -531,7 +530,7 @@ impl Model {
         }
     }
 
-    /// A grant is taken back before anybody heard of it: the key is what it was.
+    /// A grant is taken back before its caller learns of it: the key is as it was before.
     pub(crate) fn withdraw(&mut self, id: Id, before: Entry) {
         if !self.run(id).expect("the key was granted").journaled {
             *self.entry(id) = before;
@@ -549,7 +548,7 @@ impl Model {
         self.write(id, record);
     }
 
-    /// The clock has moved: leases lapse, and lapsed keys that nobody wanted are forgotten.
+    /// The clock has moved: leases lapse, and lapsed keys that no caller wanted are forgotten.
     pub(crate) fn moved(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         let rules = self.rules.clone();
@@ -598,8 +597,7 @@ impl Model {
     }
 }
 
-/// A record as those who ask are told of it: of a doubt, its own reason and not that of an attempt
-/// before.
+/// A record as a caller sees it: a doubt shows its own reason, not that of an earlier attempt.
 fn told(state: hapax::KeyState, record: Rec) -> Rec {
     if state == hapax::KeyState::InDoubt && record.kind == Kind::InProgress {
         return Rec {

@@ -100,8 +100,8 @@ fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded() {
     assert_eq!(next.last_reason(), b"alice: INC-42: it hangs");
 }
 
-/// A key that an operator took from a living holder runs a second time beside it, and was no part
-/// of the bound on duplicate effects.
+/// A key that an operator took from a living holder runs a second time beside it. The bound on
+/// duplicate effects did not count that.
 #[test]
 fn what_an_operator_releases_counts_as_a_possible_duplicate() {
     let world = World::new();
@@ -134,7 +134,7 @@ fn the_last_attempt_that_is_released_is_a_failure() {
 }
 
 #[test]
-fn whoever_waits_hears_of_what_an_operator_did() {
+fn a_waiter_hears_what_an_operator_did() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
@@ -260,8 +260,8 @@ fn operators_forget_keys() {
     by.accept_salvage().unwrap();
 }
 
-/// What an import brought in stood in the audit log under nobody's name, or not at all: keys could
-/// only be brought in as a caller would.
+/// Imported keys stood in the audit log without a name, or not at all: an import had to act as an
+/// ordinary caller.
 #[test]
 fn what_an_operator_inserts_is_there_after_a_crash_and_in_the_audit_log() {
     for policy in both() {
@@ -312,7 +312,7 @@ fn what_an_operator_inserts_is_there_after_a_crash_and_in_the_audit_log() {
         doubt.resolve(Resolution::NeverHappened).unwrap();
         assert_eq!(claim(&work, "unknown").last_checkpoint(), b"sent");
         world.clock.advance(MINUTE + SECOND);
-        claim(&work, "paid").complete("anew").unwrap();
+        claim(&work, "paid").complete("again").unwrap();
         world.store.validate();
     }
 }

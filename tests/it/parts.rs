@@ -17,7 +17,7 @@ fn used(path: &Path, log: LogKind) {
     store.close().unwrap();
 }
 
-/// Everybody who is asked for the store says that it is damaged, and changes nothing of what is there.
+/// Every way into the store reports that it is damaged, and changes nothing.
 fn check_damaged(path: &Path, what: &str) {
     let before = reading::fingerprint(path);
     let damaged = |error: Error, call: &str| {
@@ -120,7 +120,7 @@ fn a_backup_without_its_manifest_or_with_a_damaged_one_is_damaged() {
 
 /// What was never a store is left alone, to the last byte.
 #[test]
-fn a_manifest_of_something_else_is_no_store() {
+fn a_manifest_of_something_else_is_not_a_store() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("other");
     fs::create_dir_all(path.join("segments")).unwrap();
@@ -147,8 +147,7 @@ fn frames(path: &Path, log: LogKind) -> PathBuf {
     }
 }
 
-/// `Stats::torn_frames` was 0 on sled, whatever a crash had left: the reader of sled's file hid what
-/// was torn.
+/// `Stats::torn_frames` was 0 on sled after any crash: the reader of sled's file hid what was torn.
 #[test]
 fn a_torn_frame_is_counted_in_either_log() {
     for log in KINDS {

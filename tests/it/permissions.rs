@@ -39,7 +39,7 @@ fn worked(path: &Path, log: LogKind) -> Store {
     store
 }
 
-/// Answers, and the seeds of fingerprints, lay in files that everybody on the machine could read.
+/// Answers and the seeds of fingerprints lay in files that every user of the machine could read.
 #[test]
 fn what_is_made_is_for_its_owner_alone() {
     for log in KINDS {

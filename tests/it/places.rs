@@ -1,4 +1,4 @@
-//! A store stays in the directory that it was opened in, wherever its path leads by now.
+//! A store stays in the directory that it was opened in, even when its path leads elsewhere now.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -133,7 +133,7 @@ fn a_volume_mounted_over_the_parent_changes_nothing() {
     }
 }
 
-/// The process that changes its working directory. As a test by itself it does nothing.
+/// The process that changes its working directory. Run as a plain test, it does nothing.
 #[test]
 fn changes_its_directory() {
     let Ok(log) = std::env::var(CHILD) else {

@@ -19,7 +19,7 @@ const DIRECTORY: &str = "HAPAX_HOLDER_DIRECTORY";
 const LOG: &str = "HAPAX_HOLDER_FILES";
 
 /// The other process: opens the store, leaves a key in progress, and holds on until it is killed.
-/// As a test by itself it does nothing.
+/// Run as a plain test, it does nothing.
 #[test]
 fn holder() {
     let Ok(directory) = std::env::var(DIRECTORY) else {
@@ -100,7 +100,7 @@ fn a_second_process_is_told_which_one_has_the_store() {
         let Claim::InDoubt(doubt) = space.claim("order").unwrap() else {
             panic!("the effect of a process that was killed is unknown")
         };
-        assert!(!doubt.holder_alive(), "nobody is left to cause it");
+        assert!(!doubt.holder_alive(), "its holder is gone");
     }
 }
 

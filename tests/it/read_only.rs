@@ -114,10 +114,10 @@ fn it_answers_what_an_open_would_and_changes_no_byte() {
 }
 
 /// `hapax scan big | less` kept its lock for as long as the operator looked at the first page, and the
-/// service could not be started again that night. Who reads keeps nobody from writing now, and is told
-/// once a process has begun to.
+/// service could not be started again that night. A reader no longer blocks a writer, and is told once
+/// a process has begun to write.
 #[test]
-fn who_reads_keeps_nobody_from_writing_and_is_told() {
+fn a_reader_does_not_block_a_writer_and_is_told() {
     for log in KINDS {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("store");
@@ -151,7 +151,7 @@ fn who_reads_keeps_nobody_from_writing_and_is_told() {
         assert!(error.to_string().contains(&pid), "{error}");
         writer.close().unwrap();
 
-        // What it has read may not be true any more, though nobody has it open now.
+        // What it has read may be stale, although no process has the store open now.
         assert_eq!(kind(second.in_doubt()), ErrorKind::Locked);
         second.close().unwrap();
         assert_eq!(reader().open().unwrap().in_doubt().unwrap().len(), 3);
@@ -204,7 +204,7 @@ fn a_directory_that_cannot_be_written_to_can_be_read() {
 }
 
 #[test]
-fn what_is_no_store_or_is_damaged_is_refused() {
+fn what_is_not_a_store_or_is_damaged_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let read = |path: &Path| kind(Store::builder(path).read_only().open());
     let absent = place.path().join("absent");
@@ -261,7 +261,7 @@ fn a_backup_is_taken_from_it_and_can_be_read_itself() {
     }
 }
 
-/// Time goes on for who reads: an answer is not given after its retention.
+/// Time also passes for a reader: an answer is not given after its retention.
 #[test]
 fn an_answer_expires_while_it_is_read() {
     let place = tempfile::tempdir().unwrap();

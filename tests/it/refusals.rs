@@ -50,7 +50,7 @@ fn at_capacity_of_running_keys_new_claims_are_refused_and_holders_complete() {
     let words = ["2 keys are running", "raise running_keys"];
     refused(work.claim("three"), ErrorKind::AtCapacity, &words);
     in_progress(work.claim("one").unwrap());
-    assert!(work.insert("marked").unwrap(), "nobody runs it");
+    assert!(work.insert("marked").unwrap(), "it is not running");
     one.complete("done").unwrap();
     let three = claim(&work, "three");
     world.clock.advance(MINUTE);

@@ -98,7 +98,7 @@ fn a_lease_that_is_taken_back_is_armed_again() {
     store.validate();
 }
 
-/// What is listed of a key, and what its claims are told, after its holder was refused and let go of
+/// What lists show of a key, and what its claims are told, after its holder was refused and dropped
 /// the error once the lease had lapsed.
 fn let_go_after_the_lapse(policy: Policy, history: impl Fn(&Namespace)) {
     let once = policy == Policy::at_most_once().max_attempts(2);
@@ -139,9 +139,9 @@ fn granted_after(jobs: &Namespace, act: impl FnOnce(Lease)) -> u32 {
     attempt
 }
 
-/// A lapsed holder was refused and let go of its error. Its timer was set again for the lapse that had
-/// been seen, and fired as if the key had been kept for long enough: the key was gone with its
-/// attempts, and a doubt was in no list any more.
+/// A lapsed holder was refused and dropped its error. Its timer was set again for the lapse that had
+/// been seen, and fired as if the retention of the key had passed: the key was gone with its attempts,
+/// and a doubt vanished from every list.
 #[test]
 fn a_lapsed_holder_that_drops_its_refusal_leaves_the_key_as_it_is() {
     let counted = |policy: Policy| policy.max_attempts(2);
@@ -182,7 +182,7 @@ fn holders_that_are_refused_and_go_use_up_the_attempts() {
 /// A lease that ends again in the moment in which the store is told to keep it alive is not taken for
 /// one that has been forgotten.
 #[test]
-fn a_lease_that_is_kept_alive_after_its_lapse_lapses_anew() {
+fn a_lease_that_is_kept_alive_after_its_lapse_lapses_again() {
     let (clock, store, jobs) = open(Policy::at_least_once());
     let lease = granted(&jobs, "a");
     clock.advance(LEASE);

@@ -96,7 +96,7 @@ fn every_failure_leaves_the_key_as_it_says() {
 }
 
 #[test]
-fn work_runs_once_and_whoever_comes_later_is_told() {
+fn work_runs_once_and_later_callers_are_told() {
     for form in Form::ALL {
         for policy in both() {
             let world = World::new();
@@ -142,7 +142,7 @@ fn work_goes_on_from_the_checkpoint_of_the_attempt_before() {
     }
 }
 
-/// The work has run, so its caller gets what came of it; the key is somebody else's.
+/// The work has run, so its caller gets the result; the key belongs to another caller.
 #[test]
 fn work_that_lost_its_key_keeps_its_value() {
     for form in Form::ALL {

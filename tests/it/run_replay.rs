@@ -3,8 +3,8 @@
 use hapax::{ErrorKind, Failure, Oversize, Policy, Ran, RunError, Store};
 
 /// A result over `max_response` is recorded without its bytes under `Oversize::OutcomeOnly`. The
-/// replay used to decode the bytes that were left out, so a caller got an empty text as if it were
-/// what the first run had returned.
+/// replay used to decode the missing bytes, so a caller got an empty text as if the first run had
+/// returned it.
 #[test]
 fn a_result_that_was_left_out_is_not_replayed_as_an_empty_one() {
     let store = Store::in_memory().open().unwrap();

@@ -369,7 +369,7 @@ fn a_manifest_that_is_lost_is_asked_for() {
         assert!(salvage.seed_is_lost() && !salvage.is_whole());
         check_all(&store);
         assert_eq!(kind(spaces(&store).1.claim("new")), ErrorKind::Salvaged);
-        // A namespace of which no record is left may have had some.
+        // A namespace without a record left may have had some.
         let gone = store.namespace("gone", Policy::at_most_once()).unwrap();
         assert_eq!(kind(gone.claim("new")), ErrorKind::Salvaged);
         store.close().unwrap();
@@ -407,7 +407,7 @@ fn a_store_in_use_and_a_target_in_the_way_are_refused() {
 /// Opening took the directory for an empty one, made another store in it, and granted the tokens of
 /// the first one again.
 #[test]
-fn a_store_without_frames_that_lost_its_manifest_is_no_new_store() {
+fn a_store_without_frames_that_lost_its_manifest_is_not_a_new_store() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("store");
     let store = Store::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Scans: each key once, whatever its state, and only those that pass the filter.
+//! Scans: each key once, in any state, and only keys that pass the filter.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -32,7 +32,7 @@ fn work(root: &Path, log: LogKind) -> i32 {
     let mut step = 0;
     let mut look = |store: &Store| {
         step += 1;
-        // What anybody prints now must not go into a file.
+        // What the process prints now must not go into a file.
         println!("on standard output");
         eprintln!("on standard error");
         drop(store.sync());
@@ -69,7 +69,7 @@ fn work(root: &Path, log: LogKind) -> i32 {
     found.or_else(|| look(&store)).unwrap_or(0)
 }
 
-/// The process that closes its streams. As a test by itself it does nothing.
+/// The process that closes its streams. Run as a plain test, it does nothing.
 #[test]
 fn closes_its_streams() {
     let Some(root) = std::env::var_os(DIRECTORY) else {
@@ -82,8 +82,8 @@ fn closes_its_streams() {
     std::process::exit(worked.unwrap_or(101));
 }
 
-/// A process that had closed its standard streams opened a store, whose files got their numbers: the
-/// next line that anybody printed lay in a segment, and after a restart the store was damaged.
+/// A process that had closed its standard streams opened a store, whose files got their numbers. The
+/// next printed line went into a segment, and after a restart the store was damaged.
 #[test]
 fn what_is_printed_never_goes_into_a_store() {
     for log in KINDS {

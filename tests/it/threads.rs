@@ -147,7 +147,7 @@ fn storm(store: &Store, space: &Namespace, mut draw: Draw, seen: &Seen) {
                 held.push(lease);
             }
             Claim::InDoubt(doubt) => {
-                // Somebody else may be first, and the holder may be alive.
+                // Another caller may be first, and the holder may be alive.
                 let _ = doubt.resolve_forced(Resolution::NeverHappened);
             }
             _ => {}
@@ -209,7 +209,7 @@ fn a_storm_of_claims_releases_and_lapses_leaves_the_state_whole() {
         store.validate();
         store.verify().unwrap();
         let stats = store.stats();
-        assert_eq!(stats.waiters(), 0, "nobody waits any more");
+        assert_eq!(stats.waiters(), 0, "no caller waits any more");
         assert!(
             stats.granted() >= seen.grants.load(Ordering::Relaxed),
             "{stats:?}"

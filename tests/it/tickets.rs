@@ -112,7 +112,7 @@ fn a_power_cut_right_after_an_attach_does_not_bring_the_ticket_back() {
 
 /// A holder that turns its lease into a ticket again hands the right on.
 #[test]
-fn a_ticket_that_was_made_anew_is_good_again() {
+fn a_ticket_that_was_made_again_is_valid_again() {
     for policy in both() {
         for restarts in [false, true] {
             let mut world = World::new();
@@ -214,7 +214,7 @@ fn a_ticket_is_over_when_its_lease_is() {
     }
 }
 
-/// A holder was refused, let go of its error, and left a lease that ran out: a second delivery of the
+/// A holder was refused, dropped its error, and left a lease that ran out: a second delivery of the
 /// ticket took the key up again within that lease.
 #[test]
 fn a_ticket_whose_holder_was_refused_and_has_gone_is_used() {
@@ -234,10 +234,10 @@ fn a_ticket_whose_holder_was_refused_and_has_gone_is_used() {
     assert!(!in_doubt(work.claim("key").unwrap()).holder_alive());
 }
 
-/// The first delivery may come after the lease has lapsed: nobody has begun anything, and a late
-/// outcome counts.
+/// The first delivery may come after the lease has lapsed: no work has begun, and a late outcome
+/// counts.
 #[test]
-fn a_ticket_that_comes_late_can_settle_what_nobody_took_over() {
+fn a_late_ticket_can_settle_a_key_that_was_not_taken_over() {
     for policy in both() {
         let world = World::new();
         let work = world.namespace(policy);
@@ -250,7 +250,7 @@ fn a_ticket_that_comes_late_can_settle_what_nobody_took_over() {
     }
 }
 
-/// Whatever gave the key its outcome, the bearer of the ticket is told of it.
+/// The bearer of the ticket is told the outcome of the key, however the key got it.
 #[test]
 fn a_ticket_of_a_key_that_was_settled_otherwise_gets_that_outcome() {
     type Settle = fn(&World, &Namespace, &Ticket);
@@ -352,7 +352,7 @@ fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts() {
 
 /// On disk as in memory, in either kind of log, over a move and a restored backup.
 #[test]
-fn a_used_ticket_stays_used_wherever_the_store_goes() {
+fn a_used_ticket_stays_used_when_the_store_moves() {
     let root = tempfile::tempdir().unwrap();
     let path = |name: &str| root.path().join(name);
     let clock = ManualClock::new();

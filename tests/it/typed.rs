@@ -224,7 +224,7 @@ fn a_lease_fails_with_a_text_or_a_value_releases_and_doubts() {
     assert_eq!(answer.error(), b"declined");
     let error = answer.decode::<Receipt>().unwrap_err();
     assert_eq!(error.payload(), Some(&b"declined"[..]));
-    assert_eq!(pay.get("text").unwrap(), None, "an error is no response");
+    assert_eq!(pay.get("text").unwrap(), None, "an error is not a response");
 
     granted(pay.claim("value").unwrap())
         .fail_with(&("declined", 51))
@@ -301,7 +301,7 @@ fn json_bodies_that_mean_the_same_have_the_same_fingerprint_and_others_do_not() 
 }
 
 #[test]
-fn a_typed_namespace_can_be_shared_whatever_its_values_are() {
+fn a_typed_namespace_can_be_shared_with_any_type_of_values() {
     fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     let (_store, raw) = namespace(Policy::at_least_once());
     // A `Cell` cannot be shared; a namespace whose values are cells can.

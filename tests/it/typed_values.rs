@@ -437,13 +437,13 @@ fn an_f32_is_not_rounded_twice() {
         more: Vec::new(),
     };
     assert_eq!(replayed(&tagged), tagged);
-    // As it was stored before numbers were written for such a reader.
+    // As stored before numbers were written for such a reader.
     let (read, _) = both::<Narrow>(b"7.038531e-26");
     assert_eq!(read.unwrap(), number);
 }
 
 #[test]
-fn what_serde_json_reads_with_features_of_its_own_is_read_too() {
+fn what_serde_json_reads_with_its_own_features_is_read_too() {
     // A feature of another crate in the build may make numbers of a `Value` text; they stay exact.
     for number in [
         "1",
@@ -580,7 +580,7 @@ fn work_whose_result_cannot_be_stored_is_not_run_again() {
         panic!("a second run")
     });
     let Err(RunError::Store(error)) = ran else {
-        panic!("there is no value")
+        panic!("the result has no value")
     };
     assert_eq!((error.kind(), error.payload()), (ErrorKind::Decode, None));
     assert!(typed.namespace().contains(&key).unwrap());
@@ -627,7 +627,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_stored_is_read_as_serde_json_reads_it(text in text()) {
+    fn stored_text_is_read_as_serde_json_reads_it(text in text()) {
         read_alike_as_all(text.as_bytes());
     }
 

@@ -119,11 +119,11 @@ fn close_takes_back_what_is_on_its_way() {
     }
 }
 
-/// A grant to a task that was not looked at for longer than its lease lapsed like any other: the
-/// next claim was one attempt further, and under at-most-once the key was in doubt, though nobody had
-/// ever been told to run.
+/// A grant lapsed like any other when its task was not polled within the lease: the next claim was
+/// one attempt further, and under at-most-once the key was in doubt, although no caller had ever been
+/// told to run.
 #[test]
-fn a_grant_that_nobody_fetches_before_its_lease_ends_is_no_attempt_and_no_doubt() {
+fn a_grant_not_fetched_before_its_lease_ends_is_neither_an_attempt_nor_a_doubt() {
     for durability in [Durability::Sync, Durability::Interval(SECOND)] {
         for policy in [
             Policy::at_least_once(),
@@ -149,7 +149,7 @@ fn a_grant_that_nobody_fetches_before_its_lease_ends_is_no_attempt_and_no_doubt(
 
 /// As before, with another claim in line: the one that sleeps passes its grant on.
 #[test]
-fn a_grant_that_nobody_fetches_passes_to_the_next_in_line() {
+fn an_unfetched_grant_passes_to_the_next_in_line() {
     let world = World::new();
     let space = world.namespace(Policy::at_most_once());
     let holder = claim(&space, "key");
@@ -177,7 +177,7 @@ fn a_lease_is_kept_alive_from_its_grant_on() {
         lease.release("again").unwrap();
         let handed = granted(ready(waiter).unwrap());
         let hapax::BatchClaim::Claim(of_batch) = batch.remove(0) else {
-            panic!("nobody else claims it")
+            panic!("no other caller claims it")
         };
         let of_batch = granted(of_batch);
         world.clock.advance(50 * MINUTE);

@@ -86,7 +86,7 @@ fn a_survey_is_taken_beside_a_writer_and_without_a_lock() {
     }
 }
 
-/// Nobody who surveys may get in the way of a writer, nor be told nonsense by one.
+/// A survey must not block a writer, nor read nonsense from one.
 #[test]
 fn a_survey_disturbs_no_writer() {
     for log in KINDS {
@@ -128,7 +128,7 @@ fn mostly_dead(store: &Store, live: usize) -> Namespace {
         if key % 4 == 0 {
             jobs.forget(&dead).unwrap();
         }
-        // A frame, whatever the durability.
+        // A frame, under any durability.
         store.sync().unwrap();
     }
     jobs
@@ -166,7 +166,7 @@ fn compaction_on_demand_leaves_nothing_dead_that_can_go() {
         store.validate();
         store.verify().unwrap();
         assert_eq!(answer(&jobs, "live-7"), b"7");
-        // All of it lives: there is nothing to do again, though somebody asks.
+        // Every record lives, so a second compaction has nothing to do.
         let before = store.stats();
         let again = store.compact().unwrap();
         assert!(again.segments_dropped() <= 1, "{again:?}");
@@ -178,9 +178,9 @@ fn compaction_on_demand_leaves_nothing_dead_that_can_go() {
     }
 }
 
-/// Who compacts from a command line has just opened the store.
+/// A compaction from the command line has just opened the store.
 #[test]
-fn what_has_expired_goes_at_once_when_somebody_asks() {
+fn what_has_expired_goes_at_once_on_request() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());
     let builder = || {
         let builder = Store::in_memory().log(&log).clock(&clock);
@@ -193,7 +193,7 @@ fn what_has_expired_goes_at_once_when_somebody_asks() {
     let store = builder().open().unwrap();
     let segments = store.stats().segments();
     let compacted = store.compact().unwrap();
-    assert_eq!(compacted.records_carried(), 0, "none of it lives");
+    assert_eq!(compacted.records_carried(), 0, "no record lives");
     assert_eq!(compacted.segments_dropped(), segments);
     assert!(compacted.is_complete());
     store.validate();
@@ -232,7 +232,7 @@ fn compaction_on_demand_goes_on_beside_claims() {
 }
 
 #[test]
-fn compaction_waits_for_nobody_who_reads_the_log() {
+fn compaction_does_not_wait_for_readers_of_the_log() {
     let store = Store::in_memory().segment_frames(8).open().unwrap();
     mostly_dead(&store, 20);
     let scan = store.scan(KeyFilter::new()).unwrap();

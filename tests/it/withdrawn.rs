@@ -50,7 +50,7 @@ fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn() {
     }
 }
 
-/// Nobody comes back: the key is claimed as it would have been without the waiter.
+/// No caller comes back: the key is claimed as if the waiter had never been there.
 #[test]
 fn a_withdrawn_grant_after_a_lapse_counts_no_attempt() {
     for restarts in [false, true] {
@@ -86,7 +86,7 @@ fn a_withdrawn_grant_after_a_lapse_counts_no_attempt() {
 /// Of several who wait, the next one is granted when the first gives up, and it takes over from the
 /// lapsed holder as the first one had.
 #[test]
-fn those_who_wait_behind_a_withdrawn_grant_decide_again() {
+fn waiters_behind_a_withdrawn_grant_decide_again() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once());
     let holder = claim(&work, "key");
@@ -134,10 +134,11 @@ fn a_withdrawn_grant_restores_what_it_was_made_from() {
     }
 }
 
-/// A waiter that was never polled lost its grant to a lapse, and the next waiter to another: neither
-/// ever ran, so once both have given up the key is back at the holder who did, in whatever order.
+/// A waiter that was never polled lost its grant to a lapse, and the next waiter lost it to another
+/// lapse. Neither ever ran, so once both have given up, in either order, the key is back with the
+/// last holder that ran.
 #[test]
-fn two_grants_in_a_row_that_nobody_fetched_lead_back_to_the_holder_before_them() {
+fn two_unfetched_grants_in_a_row_lead_back_to_the_holder_before_them() {
     for first_goes_first in [false, true] {
         let world = World::new();
         let work = world.namespace(Policy::at_least_once());

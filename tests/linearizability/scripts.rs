@@ -228,7 +228,8 @@ fn a_lost_completion_at_the_end_of_a_history() {
         lost().granted(2, 1).fails();
         lost().passes(life_ms).granted(2, 1).holds();
     }
-    // What never happened is no attempt, so a grant may be the first one of a key that was claimed before.
+    // What never happened is not an attempt, so a key that was claimed before may be granted as its first
+    // attempt.
     let never = Op::Resolve {
         token: 1,
         how: How::NeverHappened,
@@ -274,8 +275,8 @@ fn an_outcome_of_another_key_tells_the_time() {
     told(12).call(Op::Get, Answer::Absent).holds();
 }
 
-// The time that is left of a lease was held against what it may be at the most only: a caller who
-// was told too little came back too early, and nobody noticed.
+// The checker compared the time left of a lease with its upper bound only: a caller who was told
+// too little came back too early, and the checker accepted that.
 #[test]
 fn the_time_that_is_left_of_a_lease() {
     let told = |left_ms| {
@@ -296,7 +297,7 @@ fn the_time_that_is_left_of_a_lease() {
     renewed(6).fails();
 }
 
-/// Claims, completions and deletions of a key, all under way at once.
+/// Claims, completions and deletions of a key, all at once.
 fn crowd(size: i64) -> Script {
     let mut script = script(AGAIN);
     for token in 1..=size {
@@ -311,8 +312,8 @@ fn crowd(size: i64) -> Script {
     script
 }
 
-// With many calls of a key under way at once, the checker kept so many orders apart that it gave up.
-// The tokens tell in which order most of them came.
+// With many concurrent calls of a key, the checker kept so many orders apart that it gave up. The
+// tokens tell in which order most of them came.
 #[test]
 fn a_crowd_at_one_key_is_decided() {
     let one = crowd(20);
@@ -442,7 +443,7 @@ fn calls_that_overlap_may_be_put_in_either_order() {
     overlapped(granted(2, 2, WALL_SECS)).fails();
 }
 
-/// A call that never returned had an effect or had none, but not both.
+/// A call that never returned either had an effect or did not, but not both.
 #[test]
 fn a_call_that_never_returned_may_have_had_an_effect() {
     let lost = || {
@@ -462,7 +463,7 @@ fn a_call_that_never_returned_may_have_had_an_effect() {
     lost().told(1, "a", 0).granted(2, 1).fails();
 }
 
-/// A grant that nobody received is taken back before its future is gone.
+/// A grant that no caller received is taken back before its future is gone.
 #[test]
 fn a_claim_that_was_cancelled_leaves_nothing() {
     let cancelled = || script(AGAIN).call(claim(), Answer::Cancelled);

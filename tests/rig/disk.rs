@@ -1,4 +1,4 @@
-//! A file system of its own on a loop device, whose power can be cut.
+//! A separate file system on a loop device, whose power can be cut.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -56,8 +56,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Cuts the power: nothing more reaches the medium, and what had not reached it is lost, that
-    /// of the file system's own log included. Whoever works there gets errors from now on.
+    /// Cuts the power: nothing more reaches the medium, and what had not reached it is lost,
+    /// including the file system's own log. Every call there fails from now on.
     ///
     /// This is the shutdown call of ext4 and xfs without a flush of their logs. `xfs_io` makes it
     /// on both, so that this needs neither `unsafe` nor another language.

@@ -14,7 +14,7 @@ type Key = (usize, String);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Open {
     Granted,
-    /// About to be released: it may have come to that, or not.
+    /// About to be released: the release may have happened or not.
     Releasing,
     Released,
 }
@@ -120,7 +120,7 @@ impl Known {
         self.highest = self.highest.max(token);
     }
 
-    /// The child is gone: whatever comes next has higher tokens.
+    /// The child is gone: everything after this has higher tokens.
     pub(crate) fn next_round(&mut self) {
         self.before = self.highest;
     }
@@ -161,8 +161,7 @@ impl Known {
         }
     }
 
-    /// What was acknowledged where there is an audit log stands in it, whatever has become of the
-    /// segment that it was written to.
+    /// With an audit log, every acknowledged change stands in it, even when its segment is gone.
     fn look_at_audit(&self, store: &Store) {
         store.verify_audit().unwrap();
         let entries = store.audit(AuditFilter::new()).unwrap();

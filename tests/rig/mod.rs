@@ -1,5 +1,5 @@
-//! What the tests of crashes share: a child process that works on a store and says what returned
-//! to it, the oracle that holds the store to it, and the means to stop the child.
+//! What the tests of crashes share: a child process that works on a store and says what returned to
+//! it, the oracle that holds the store to that, and the means to stop the child.
 //!
 //! The child is the test program itself, run again for one of its tests, which does nothing unless
 //! it is told a directory.

@@ -29,7 +29,7 @@ impl Script<'_> {
         }
     }
 
-    /// After an error it goes on, so that whatever is acknowledged after that is heard.
+    /// After an error it goes on, so that later acknowledgements are heard too.
     pub(crate) fn work(self, store: &Store) {
         let spaces = match spaces(store) {
             Ok(spaces) => spaces,
@@ -78,7 +78,7 @@ impl Script<'_> {
                 Err(error) => tell("claim", &error),
             }
         }
-        // The janitor looks at least once a second; a store that is poisoned has none.
+        // The janitor looks at least once a second; a poisoned store has no janitor.
         for _ in 0..500 {
             if store.stats().segments_dropped() > 0 || store.sync().is_err() {
                 break;

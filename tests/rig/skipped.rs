@@ -1,4 +1,4 @@
-//! A test that cannot run here says so, whatever the test harness captures.
+//! A test that cannot run here says so, even past the capture of the test harness.
 
 use std::io::Write;
 

@@ -1,9 +1,9 @@
 //! The means to stop a child at its n-th call that changes the medium, or to make that call fail.
 //!
-//! `strace -e inject=...:when=N` counts the calls of each thread by itself, so that what a thread
-//! does late is out of its reach: another one has made as many calls before. This tracer sees the
-//! calls of all threads in one order, counts only those on files of the store, and stands before
-//! each of them: what is killed there has made the calls before it and not the call itself.
+//! `strace -e inject=...:when=N` counts the calls of each thread separately, so it cannot reach
+//! what a thread does late: another thread has made as many calls before. This tracer sees the
+//! calls of all threads in one order, counts only those on files of the store, and stops before
+//! each of them: a child killed there has made the earlier calls, but not this one.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -23,7 +23,7 @@ use nix::unistd::Pid;
 
 use super::child::heard;
 
-/// A child that has not ended after so long hangs.
+/// A child that has not ended after this time hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What happens at the call that is chosen.
@@ -44,7 +44,7 @@ pub(crate) struct Call {
     pub(crate) thread: String,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The calls on the store, in order.
@@ -54,7 +54,7 @@ pub(crate) struct Run {
     /// What the child said, and how much of it before the fault.
     pub(crate) said: Vec<String>,
     pub(crate) said_before: usize,
-    /// How the child ended by itself.
+    /// The exit code, if the child ended on its own.
     pub(crate) code: Option<i32>,
     pub(crate) hung: bool,
 }
@@ -95,9 +95,10 @@ const CALLS: &[(c_long, &str, Names)] = &[
 ];
 
 /// Runs a child that waits for `go` under this tracer, with `fault` at its call number `at`,
-/// counted from 1 (0 for none). `None`, said loudly, where this process may not trace another.
+/// counted from 1 (0 for no fault). Returns `None`, with a loud message, where this process may not
+/// trace another.
 ///
-/// What the child says goes through a file: it is whole whenever the child is killed.
+/// The child's output goes through a file, so it is whole whenever the child is killed.
 pub(crate) fn run(command: &mut Command, store: &Path, at: u64, fault: Fault) -> Option<Run> {
     let output = tempfile::NamedTempFile::new().unwrap();
     let mut child = command
@@ -150,7 +151,7 @@ fn said(output: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Takes every thread of a process, and of those that come each by itself.
+/// Takes every thread of a process, and each new thread as it starts.
 fn seize_all(pid: Pid) -> nix::Result<()> {
     let options = ptrace::Options::PTRACE_O_TRACESYSGOOD
         | ptrace::Options::PTRACE_O_TRACECLONE
@@ -241,7 +242,7 @@ impl Tracer {
                 None
             }
             Fault::Error(error) => {
-                // No call has this number, so that none is made.
+                // No call has this number, so the system makes no call.
                 registers.orig_rax = u64::MAX;
                 ptrace::setregs(thread, registers).unwrap();
                 Some(error)

@@ -1,4 +1,4 @@
-//! Work without end: threads that claim and settle keys at random, until somebody stops them.
+//! Work without end: threads claim and settle keys at random, until they are stopped.
 
 use hapax::{Claim, Lease, Namespace, Store};
 
@@ -104,7 +104,7 @@ pub(crate) fn settle(which: usize, key: &str, lease: Lease, how: u64) -> Result<
 
 fn ticket(space: &Namespace, key: &str) -> Result<(), hapax::Error> {
     let Claim::Granted(lease) = space.claim(key)? else {
-        panic!("nobody else knows {key}")
+        panic!("no other thread knows {key}")
     };
     let ticket = lease.detach()?;
     say(&format!(

@@ -1,5 +1,5 @@
-//! Attempts under `max_attempts`, across crashes: each that was handed out counts, and one that
-//! nobody was given counts only where a process died with it.
+//! Attempts under `max_attempts`, across crashes: each attempt that was handed out counts. An
+//! attempt that no caller received counts only where a process died with it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ const LEASE: Duration = Duration::from_secs(10);
 struct Counts {
     /// By key: the last attempt that was handed out, and how many processes had died by then.
     given: BTreeMap<u8, (u32, u32)>,
-    /// Processes that died, or went without a good word: one grant of each key may have been on its
-    /// way.
+    /// Processes that died, or ended without a clean close: one grant of each key may have been on
+    /// its way.
     deaths: u32,
     closed: u32,
     most: u32,
@@ -110,8 +110,8 @@ fn simulate(seed: u64) -> (Report, Shared) {
     (report, counts)
 }
 
-/// A store that closed while a waiter was granted had used up an attempt that nobody got, and a process
-/// that died at once had used none.
+/// A store that closed while a waiter was granted used up an attempt that no caller got, and a process
+/// that died at once used no attempt.
 #[test]
 fn each_attempt_that_was_given_counts_and_no_other_does() {
     let (mut closed, mut deaths, mut most) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! The audit log beside the keys: whatever the store says of a key, its last entries say too.
+//! The audit log beside the keys: what the store says of a key, its last entries say too.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const KEYS: u8 = 3;
 
 const AUDIT_RETENTION_SECS: u64 = 400 * 24 * 60 * 60;
 
-/// What a key came to by an entry; `None` for one that changes no record.
+/// The state of a key after an entry; `None` for an entry that changes no record.
 fn state_of(transition: Transition) -> Option<KeyState> {
     Some(match transition {
         Transition::Completed | Transition::Inserted | Transition::ResolvedHappened => {
@@ -77,7 +77,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
         };
         assert!(
             same.any(of_state),
-            "no entry tells of it at {store_secs}: {}",
+            "no entry reports it at {store_secs}: {}",
             tell()
         );
     }

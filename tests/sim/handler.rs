@@ -63,7 +63,7 @@ pub(crate) struct Round {
     namespace: Namespace,
 }
 
-/// A lease, as the model knows it. Whatever drops it ends it.
+/// A lease, as the model knows it. Dropping it ends it.
 struct Holding {
     shared: Shared,
     place: Place,
@@ -149,7 +149,7 @@ impl Round {
         let items = keys.iter().map(|key| ClaimItem::new([*key]));
         let began = self.begin();
         let claims = self.namespace.claim_many_async(items).await?;
-        // All of them are known to the model before the first of them waits.
+        // The model knows all of them before the first one waits.
         let mut leases = Vec::new();
         for (claim, key) in claims.into_iter().zip(keys) {
             let place = (self.place.0, key);
@@ -232,12 +232,12 @@ impl Round {
                 model.unsettled(place, began, store_secs);
             }
             Claim::InProgress(_) => model.unsettled(place, began, store_secs),
-            Claim::Mismatch(_) => unreachable!("nobody sends a fingerprint"),
+            Claim::Mismatch(_) => unreachable!("no caller sends a fingerprint"),
         }
         None
     }
 
-    /// Works for a while, and says what came of it.
+    /// Works for a while, and reports the outcome.
     async fn hold(&self, lease: Lease, holding: Holding) -> Result<()> {
         let (place, token) = (holding.place, holding.token);
         for _ in 0..self.actor.below(4) {
@@ -435,7 +435,7 @@ impl Round {
         Ok(())
     }
 
-    /// Takes up a ticket, in whatever life it was made, and perhaps not for the first time.
+    /// Takes up a ticket from any life of the store, perhaps not for the first time.
     async fn attach(self) -> Result<()> {
         let ticket = {
             let mut world = self.shared.borrow_mut();

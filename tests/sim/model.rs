@@ -46,7 +46,7 @@ struct Acknowledged {
     durable: bool,
 }
 
-/// Whether an effect may have begun of which nobody knows the end.
+/// Whether an effect may have begun whose end is unknown.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Open {
     No,
@@ -173,7 +173,7 @@ impl Model {
         let mut reruns = 0;
         let known = self.known(place);
         if known.newest > Some(token) {
-            // It was decided before, and told late: somebody else has the key by now.
+            // It was decided earlier and told late: another caller has the key by now.
             assert!(
                 lost,
                 "{place:?}: {token:?} is alive beside {:?}",
@@ -264,7 +264,7 @@ impl Model {
         known.holder.take_if(|(holder, _)| *holder == token);
     }
 
-    /// An outcome is handed to the store; what becomes of it is not known yet.
+    /// An outcome is handed to the store; whether it is kept is not known yet.
     pub(crate) fn hand(
         &mut self,
         place: Place,
@@ -275,7 +275,7 @@ impl Model {
         let handed = (place, began.store_secs);
         self.bodies.insert((state, body.to_vec()), handed);
         let known = self.known(place);
-        // Whichever of several is kept in the end: the earliest that may expire.
+        // Of several outcomes, any may be kept, so this takes the earliest that may expire.
         let until_secs = began.store_secs + RETENTION_SECS;
         known.open = match known.open {
             Open::No => Open::No,
@@ -310,7 +310,7 @@ impl Model {
         let known_body = self.bodies.get(&(state, info.body.to_vec())).copied();
         let Some((of, handed_secs)) = known_body else {
             panic!(
-                "{place:?}: an answer that nobody gave: {state:?} {:?}",
+                "{place:?}: an answer that was never given: {state:?} {:?}",
                 info.body
             );
         };
@@ -409,7 +409,7 @@ impl Model {
         known.open = Open::No;
     }
 
-    /// Somebody is about to forget the key, which is refused while its effect is open.
+    /// A caller is about to forget the key, which is refused while its effect is open.
     pub(crate) fn forgets(&mut self, place: Place) {
         let event = self.event();
         let known = self.known(place);

@@ -9,7 +9,7 @@ use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 /// Whether a condition such as `test` or `feature = "json"` holds; `None`: here it does, there it does not.
 pub(crate) type Answers = fn(&str, Option<&str>) -> Option<bool>;
 
-/// All code but that of tests.
+/// All code except tests.
 pub(crate) fn without_tests(name: &str, _: Option<&str>) -> Option<bool> {
     (name == "test").then_some(false)
 }
@@ -225,7 +225,7 @@ fn of_stmt(stmt: &Stmt) -> Vec<Attribute> {
     }
 }
 
-/// The attributes that an expression begins with: each of its forty kinds has them in a field of its own.
+/// The attributes that an expression begins with: each of its forty kinds has them in its own field.
 fn leading(it: &syn::Expr) -> Vec<Attribute> {
     let tokens = it.to_token_stream();
     let parser = |input: syn::parse::ParseStream<'_>| {

@@ -2,7 +2,7 @@
 
 use crate::{check, files, read, root};
 
-/// Folders whose paths, wherever a document names one, must exist.
+/// Folders whose paths must exist when a document names one.
 const FOLDERS: &[&str] = &[
     ".ci/",
     "benches/",

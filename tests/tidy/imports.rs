@@ -41,7 +41,7 @@ impl Walk<'_> {
         let found = self.package.resolve(self.module, &import.path);
         for found in found {
             match found {
-                // An item that is only handed on from below is no import of this file.
+                // An item that is only re-exported from below is not an import of this file.
                 Found::Item(module, _)
                     if import.is_export && self.package.is_within(module, self.module) => {}
                 Found::Module(module) if import.name == "*" => {
@@ -67,7 +67,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Naming a module is no import: what is taken out of it is.
+    /// Naming a module is not an import; taking an item out of it is.
     fn tie(&mut self, found: &Found) {
         let Found::Item(module, name) = found else {
             return;
@@ -120,7 +120,7 @@ impl Walk<'_> {
 }
 
 impl<'ast> Visit<'ast> for Walk<'_> {
-    /// A module within a file is a module of its own in the package.
+    /// A module within a file is a separate module of the package.
     fn visit_item_mod(&mut self, _: &'ast syn::ItemMod) {}
 
     /// `pub(in crate::a)` takes nothing out of `a`.
@@ -194,7 +194,7 @@ fn names(path: &syn::Path) -> Path {
     names.map(|segment| segment.ident.to_string()).collect()
 }
 
-/// By the convention: a variable with the name of an imported function is none of it.
+/// By convention: a variable with the name of an imported function does not count.
 fn is_type(name: &str) -> bool {
     name.starts_with(char::is_uppercase)
 }

@@ -6,8 +6,9 @@ use crate::check;
 use crate::circles::{core_imports, is_held, ranks};
 use crate::source::{library, words};
 
-/// The rooms of the core, the lowest layer first. A room may know those of lower layers, and no other of its own.
-/// A file that is named here stands lower than its folder, as others rest on it, or higher, as it adds to another room.
+/// The rooms of the core, the lowest layer first. A room may know rooms of lower layers, but no other room of its own
+/// layer. A file that is named here stands lower than its folder, as others rest on it, or higher, as it adds to
+/// another room.
 const LAYERS: &[&[&str]] = &[
     &["value", "wheel"],
     &["runtime", "observe"],
@@ -21,7 +22,8 @@ const LAYERS: &[&[&str]] = &[
     &["sim", "fuzzing", "compile_fail"],
 ];
 
-/// The room in which a file lies, with its layer. `lib.rs` shows what all of them have, and lies in none.
+/// The room in which a file lies, with its layer. `lib.rs` shows what all rooms have, and lies in no
+/// room.
 fn room_of(path: &str) -> Option<(usize, &'static str)> {
     let within = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let layers = LAYERS.iter().enumerate();
@@ -87,7 +89,7 @@ fn every_file_has_a_rank() {
         println!("{}: {ranks:?}", room.map_or("lib", |(_, name)| name));
     }
     let mut faults: Vec<_> = imports.keys().cloned().collect();
-    // Above a circle there are no ranks.
+    // Above a circle, files have no rank.
     let is_whole = imports.keys().all(|file| is_held(file));
     faults.retain(|file| !ranks.contains_key(file.as_str()) && is_whole);
     check(&faults);

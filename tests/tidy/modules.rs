@@ -16,7 +16,7 @@ pub(crate) struct Package {
     pub(crate) library: Option<(String, usize)>,
 }
 
-/// A module, in a file of its own or within that of another.
+/// A module, in its own file or within the file of another.
 pub(crate) struct Module {
     pub(crate) file: String,
     pub(crate) items: Vec<Item>,
@@ -209,7 +209,7 @@ fn collect(tree: &UseTree, above: &[String], tell: &mut dyn FnMut(String, Path))
     }
 }
 
-/// The name that an item has among the others; modules and imports are no items here.
+/// The name that an item has among the others; modules and imports do not count as items here.
 pub(crate) fn name_of(item: &Item) -> Option<String> {
     let name = match item {
         Item::Const(it) => &it.ident,

@@ -169,7 +169,7 @@ fn quoted(text: &str) -> usize {
     text.len()
 }
 
-/// How many bytes at the front are a character; a lifetime is none.
+/// How many bytes at the front are a character literal; 0 for a lifetime.
 fn character(text: &str) -> usize {
     let Some(inside) = text.strip_prefix('\'') else {
         return 0;

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // No channel is left when even this cannot be written.
             let _ = writeln!(io::stderr(), "hapax-check: {error}");
             ExitCode::from(2)
         }

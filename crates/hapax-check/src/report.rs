@@ -1,9 +1,9 @@
-//! What a check came to.
+//! The result of a check.
 
 /// What is wrong with a history.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Namespace and key; none where it is about all of them.
+    /// Namespace and key; `None` where it is about all keys.
     pub key: Option<(String, String)>,
     pub what: String,
     /// The calls that show it, for people.
@@ -25,7 +25,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub calls: usize,
@@ -41,7 +41,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every key was judged, and none is wrong.
+    /// Every key was judged, and no key is wrong.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()

@@ -152,7 +152,7 @@ fn compare(args: &[OsString]) -> Outcome<Command> {
 /// What an option does to the scale, once it is known which.
 type Change = Box<dyn FnOnce(&mut Scale)>;
 
-/// An option that changes the scale, whatever the order of the options.
+/// An option that changes the scale, in any order of the options.
 fn change(name: &str, parser: &mut Parser) -> Outcome<Change> {
     if name == "seconds" {
         let seconds: f64 = parser.value()?.parse()?;

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when even this cannot be written.
+            // No channel is left when even this cannot be written.
             let _ = writeln!(io::stderr(), "hapax-compare: {error}");
             ExitCode::from(2)
         }
@@ -61,7 +61,7 @@ fn show(args: &Args) -> Outcome<ExitCode> {
         )?;
     }
     let cells = compare(args, &mut |line| {
-        // Progress that nobody reads is no reason to stop.
+        // Unread progress is not a reason to stop.
         let _ = writeln!(io::stderr(), "{line}");
     })?;
     let report = Report::new(args, machine, &cells);

@@ -1,4 +1,4 @@
-//! What a measurement comes to, or a part of it.
+//! The result of a measurement, or of a part of it.
 
 use std::error::Error;
 

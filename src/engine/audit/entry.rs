@@ -3,6 +3,7 @@
 use crate::engine::audit::by::By;
 use crate::engine::change::{Prepared, replaced};
 use crate::engine::engine::Engine;
+use crate::journal::Journal;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
@@ -161,6 +162,15 @@ impl Engine {
     /// all of the body, so it comes before the lock.
     pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
         by.writes(policy).then(|| self.outcome_digest(outcome))
+    }
+
+    /// What goes through all of an outcome, before the lock.
+    pub(crate) fn prepare_outcome(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Prepared {
+        let is_kept = policy.keeps(outcome);
+        Prepared {
+            parts: is_kept.then(|| Journal::split(outcome)).unwrap_or_default(),
+            outcome: self.outcome_for(by, policy, outcome),
+        }
     }
 
     /// Writes down what an operator did to the whole store. Gives its frame.

@@ -158,18 +158,7 @@ impl Engine {
         items: impl IntoIterator<Item = I>,
         mut prepare: impl FnMut(usize, I) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let limit = self.options.limits.batch_items;
-        let check = |items: usize| {
-            if items > limit {
-                return Err(Error::too_large(
-                    "the batch (items)",
-                    items,
-                    limit,
-                    "split it",
-                ));
-            }
-            Ok(())
-        };
+        let check = |items| self.options.limits.check_batch(items);
         let items = items.into_iter();
         let at_least = items.size_hint().0;
         check(at_least)?;

@@ -10,21 +10,17 @@ use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
 use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
-use crate::journal::Journal;
 use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
 use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
 use crate::value::audit::Transition;
-use crate::value::error::{Error, Result};
+use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
-use crate::value::policy::Oversize;
+use crate::value::limits::{CHECKPOINT_BYTES_MAX, check_checkpoint};
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
-
-/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
-pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
 
 const _: () = assert!(
     CHECKPOINT_BYTES_MAX <= crate::journal::format::codec::INLINE_BODY_MAX,
@@ -74,52 +70,24 @@ impl Engine {
     fn prepare(&self, named: Named<'_>, command: Command<'_>) -> Prepared {
         let policy = &named.namespace.policy;
         match command {
-            Command::Complete(body) | Command::Fail(body) => Prepared {
-                parts: if body.len() <= policy.max_response_bytes {
-                    Journal::split(body)
-                } else {
-                    Vec::new()
-                },
-                outcome: self.outcome_for(By::Caller(&[]), policy, body),
-            },
+            Command::Complete(body) | Command::Fail(body) => {
+                self.prepare_outcome(By::Caller(&[]), policy, body)
+            }
             _ => Prepared::default(),
         }
     }
 
     fn check_command(&self, named: Named<'_>, command: Command<'_>) -> Result<()> {
-        let policy = &named.namespace.policy;
         let limits = &self.options.limits;
         match command {
-            Command::Complete(body) | Command::Fail(body)
-                if body.len() > policy.max_response_bytes
-                    && policy.oversize == Oversize::Refuse =>
-            {
+            Command::Complete(body) | Command::Fail(body) => {
                 let remedy = "complete with a shorter one or a reference, raise max_response, or choose Oversize::OutcomeOnly";
-                return Err(Error::too_large(
-                    "the response or error",
-                    body.len(),
-                    policy.max_response_bytes,
-                    remedy,
-                ));
+                named.namespace.policy.check_outcome(body, remedy)?;
             }
-            Command::Release(reason) | Command::Doubt(reason)
-                if reason.len() > limits.reason_bytes =>
-            {
-                return Err(Error::too_large(
-                    "the reason",
-                    reason.len(),
-                    limits.reason_bytes,
-                    "shorten it",
-                ));
-            }
-            Command::Checkpoint(bytes) if bytes.len() > CHECKPOINT_BYTES_MAX => {
+            Command::Release(reason) | Command::Doubt(reason) => limits.check_reason(reason)?,
+            Command::Checkpoint(bytes) => {
                 let remedy = "keep large intermediate results elsewhere and store a reference";
-                return Err(Error::too_large(
-                    "the checkpoint",
-                    bytes.len(),
-                    CHECKPOINT_BYTES_MAX,
-                    remedy,
-                ));
+                check_checkpoint(bytes, remedy)?;
             }
             _ => {}
         }

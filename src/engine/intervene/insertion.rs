@@ -2,13 +2,11 @@
 
 use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::call::holder::CHECKPOINT_BYTES_MAX;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::shards::Locked;
-use crate::journal::Journal;
 use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::transition::Subject;
@@ -17,8 +15,8 @@ use crate::value::audit::Transition;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::insertion::Insertion;
-use crate::value::key::check_key;
-use crate::value::policy::{Oversize, check_retention};
+use crate::value::limits::check_checkpoint;
+use crate::value::policy::check_retention;
 use crate::value::time::Now;
 
 impl Engine {
@@ -29,44 +27,18 @@ impl Engine {
         insertion: &Insertion,
     ) -> Result<()> {
         let (limits, policy) = (&self.options.limits, &namespace.policy);
-        check_key(&insertion.key, limits.key_bytes)?;
-        let outcome = insertion.outcome();
-        let reason_bytes = outcome.map_or(insertion.said.len(), |_| 0);
-        let outcome_bytes = outcome.map_or(0, <[u8]>::len);
-        let outcome_bytes_max = match policy.oversize {
-            Oversize::OutcomeOnly => usize::MAX,
-            _ => policy.max_response_bytes,
-        };
-        for (what, bytes, limit, remedy) in [
-            (
-                "the response or error",
-                outcome_bytes,
-                outcome_bytes_max,
+        limits.check_key(&insertion.key)?;
+        match insertion.outcome() {
+            Some(outcome) => policy.check_outcome(
+                outcome,
                 "insert a shorter one or a reference, or raise max_response",
-            ),
-            (
-                "the reason",
-                reason_bytes,
-                limits.reason_bytes,
-                "shorten it",
-            ),
-            (
-                "the metadata",
-                insertion.metadata.len(),
-                limits.metadata_bytes,
-                "insert an id and keep the rest elsewhere",
-            ),
-            (
-                "the checkpoint",
-                insertion.checkpoint.len(),
-                CHECKPOINT_BYTES_MAX,
-                "keep it elsewhere and insert a reference",
-            ),
-        ] {
-            if bytes > limit {
-                return Err(Error::too_large(what, bytes, limit, remedy));
-            }
+            )?,
+            None => limits.check_reason(&insertion.said)?,
         }
+        let remedy = "insert an id and keep the rest elsewhere";
+        limits.check_metadata(&insertion.metadata, remedy)?;
+        let remedy = "keep it elsewhere and insert a reference";
+        check_checkpoint(&insertion.checkpoint, remedy)?;
         if policy.fingerprints == FingerprintPolicy::Required {
             return Err(Error::invalid(
                 "the namespace requires a fingerprint with every claim, and a key that is inserted has none",
@@ -114,15 +86,7 @@ impl Engine {
         let Some(outcome) = insertion.outcome() else {
             return Prepared::default();
         };
-        let policy = &namespace.policy;
-        Prepared {
-            parts: if outcome.len() <= policy.max_response_bytes {
-                Journal::split(outcome)
-            } else {
-                Vec::new()
-            },
-            outcome: self.outcome_for(by, policy, outcome),
-        }
+        self.prepare_outcome(by, &namespace.policy, outcome)
     }
 
     #[expect(

@@ -11,7 +11,6 @@ use crate::engine::named::{Named, check_same_key};
 use crate::engine::refusals::refused;
 use crate::engine::shards::Locked;
 use crate::engine::told::doubt_record;
-use crate::journal::Journal;
 use crate::state::last_record::LastRecord;
 use crate::state::shard::Found;
 use crate::state::slot::Settled;
@@ -21,7 +20,6 @@ use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
-use crate::value::policy::Oversize;
 use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
 
@@ -110,24 +108,9 @@ impl Engine {
         let policy = &named.namespace.policy;
         match settlement {
             Settlement::Happened(body) | Settlement::Failed(body) => {
-                let fits = body.len() <= policy.max_response_bytes;
-                if fits || policy.oversize == Oversize::OutcomeOnly {
-                    return Ok(Prepared {
-                        parts: if fits {
-                            Journal::split(body)
-                        } else {
-                            Vec::new()
-                        },
-                        outcome: self.outcome_for(by, policy, body),
-                    });
-                }
                 let remedy = "resolve with a shorter one or a reference, or raise max_response";
-                Err(Error::too_large(
-                    "the response or error",
-                    body.len(),
-                    policy.max_response_bytes,
-                    remedy,
-                ))
+                policy.check_outcome(body, remedy)?;
+                Ok(self.prepare_outcome(by, policy, body))
             }
             Settlement::NeverHappened => Ok(Prepared::default()),
         }

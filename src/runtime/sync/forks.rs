@@ -1,6 +1,6 @@
 //! What happens in a child that is forked: it counts itself, and loses its copies of locks. The only
-//! unsafe code of this crate. All of it is of the machine also where locks are those of a model, since
-//! nothing of a model forks.
+//! unsafe code of this crate. It uses the machine's own types even where locks are those of a model,
+//! since a model never forks.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -14,8 +14,8 @@ pub(crate) fn count() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Lets every child of this process count itself, and give up what it must not keep. False where that
-/// is not to be had.
+/// Lets every child of this process count itself, and give up what it must not keep. Returns false if
+/// the system does not offer this.
 pub(crate) fn watch() -> bool {
     static WATCHED: OnceLock<bool> = OnceLock::new();
     *WATCHED.get_or_init(watch_once)
@@ -92,9 +92,9 @@ impl Drop for Kept {
 /// A slot without a file.
 const FREE: u64 = u64::MAX;
 
-/// The two descriptors of a [`Kept`] file in one word, so that a child sees both or none.
+/// The two descriptors of a [`Kept`] file in one word, so that a child sees both or neither.
 fn pair(file: RawFd, stand_in: RawFd) -> u64 {
-    // A descriptor that is open is no negative number.
+    // An open descriptor is never negative.
     let half = |number: RawFd| u64::try_from(number).unwrap_or(u64::from(u32::MAX));
     (half(file) << 32) | half(stand_in)
 }

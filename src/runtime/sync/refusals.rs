@@ -1,4 +1,4 @@
-//! What the system refuses a store, as far as a test can say so.
+//! What the system refuses a store, as far as a test can control it.
 
 /// Whether a thread may be started.
 #[cfg(not(test))]
@@ -18,7 +18,7 @@ pub(super) fn check() -> std::io::Result<()> {
         None => Ok(()),
         Some(0) => Err(std::io::Error::new(
             std::io::ErrorKind::WouldBlock,
-            "no thread is to be had",
+            "no thread is available",
         )),
         Some(left) => {
             LEFT.set(Some(left - 1));
@@ -27,7 +27,7 @@ pub(super) fn check() -> std::io::Result<()> {
     }
 }
 
-/// Lets calls on this thread start so many threads; `None` for as many as they like.
+/// Lets calls on this thread start this many threads; `None` sets no limit.
 #[cfg(test)]
 pub(crate) fn allow_threads(left: Option<usize>) {
     LEFT.set(left);

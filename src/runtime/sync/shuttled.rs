@@ -1,6 +1,6 @@
-//! The same names as in `native.rs`, of shuttle: each use of one is a point at which the schedule
-//! may go on with another thread. A lock is the one of shuttle, which is that of the standard
-//! library, in the manners of `parking_lot`.
+//! The same names as in `native.rs`, from shuttle: each use is a point at which the schedule may go
+//! on with another thread. A lock is shuttle's, which imitates that of the standard library, with
+//! the interface of `parking_lot`.
 
 use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
@@ -82,7 +82,7 @@ impl Condvar {
         guard.0 = Some(held);
     }
 
-    /// A schedule has no time, so whoever is never woken hangs, which the schedule then shows.
+    /// A schedule has no time, so a thread that is never woken hangs, and the schedule shows it.
     pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _until: Instant) -> Waited {
         self.wait(guard);
         Waited

@@ -7,7 +7,7 @@ thread_local! {
     static BLOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A simulation runs on this thread: nobody else will wake it.
+/// A simulation runs on this thread: no other thread wakes it.
 #[derive(Debug)]
 pub(crate) struct Simulating {
     before: bool,
@@ -53,6 +53,6 @@ pub(super) fn is_blocking() -> bool {
 pub(super) fn assert_can_park() {
     assert!(
         !SIMULATES.get(),
-        "a blocking call waits for somebody else in a simulation, which has one thread: use the async form of the call"
+        "a blocking call waits for another caller in a simulation, which has one thread: use the async form of the call"
     );
 }

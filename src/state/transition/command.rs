@@ -123,7 +123,7 @@ pub(crate) fn act_settled(
     }
     // Of an outcome without its bytes only this is known: they were too many, as these would be.
     let same = |bytes: &[u8]| match record.head.body_omitted {
-        true => bytes.len() > policy.max_response_bytes,
+        true => !policy.keeps(bytes),
         false => *record.body == *bytes,
     };
     match (state, command) {

@@ -7,7 +7,7 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::guarantee::Guarantee;
 use crate::value::namespace_id::NamespaceId;
-use crate::value::policy::{Oversize, Policy};
+use crate::value::policy::Policy;
 use crate::value::record::{Head, Record, RecordKind, RecordRef};
 use crate::value::time::{NEVER, Now, expiry};
 
@@ -91,9 +91,7 @@ impl<'a> Subject<'a> {
             RecordKind::Forgotten => (&[][..], &[][..]),
         };
         let outcome = matches!(kind, RecordKind::Completed | RecordKind::Failed);
-        let omitted = outcome
-            && body.len() > self.policy.max_response_bytes
-            && self.policy.oversize == Oversize::OutcomeOnly;
+        let omitted = outcome && self.policy.omits(body);
         RecordRef {
             head: Head {
                 kind,

@@ -28,8 +28,8 @@ pub fn fork_with<T>(value: T, act: impl FnOnce(T) -> i32, patience: Duration) ->
     // SAFETY: a child of a process with several threads may call only what is safe in a signal
     // handler, because a thread that the child lacks may have held any lock. What that costs is a
     // deadlock, not memory: every lock is a word that stays taken, and glibc gives its allocator's
-    // back after a fork. Whether the child comes to a deadlock is what is asked here, and the parent
-    // ends it if so. The child returns to nobody: it exits below, also after a panic.
+    // back after a fork. The test asks whether the child deadlocks, and the parent ends it if so.
+    // The child never returns to a caller: it exits below, also after a panic.
     #[allow(unsafe_code, reason = "the proof stands above")]
     let forked = unsafe { fork() };
     match forked.expect("the system can fork") {
@@ -53,17 +53,17 @@ pub fn fork_with<T>(value: T, act: impl FnOnce(T) -> i32, patience: Duration) ->
     }
 }
 
-/// How a child is made that is left to itself.
+/// How to make a child that the caller leaves behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Past {
     /// By the C library, whose handlers of forks run.
     Nothing,
-    /// By the bare system call: nobody in the child is told.
+    /// By the bare system call: no handler runs in the child.
     TheLibrary,
 }
 
 /// Forks a child that runs `act` and exits with what that answers, and does not wait for it. The
-/// parent gets its number; who kills it then is up to the caller.
+/// parent gets its number; killing it is up to the caller.
 ///
 /// # Panics
 /// When the system cannot fork.

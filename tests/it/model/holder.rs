@@ -202,7 +202,7 @@ impl Model {
             Settle::Happened(said) => self.record_of_record(id, &doubt, Kind::Completed, said),
             Settle::Failed(said) => self.record_of_record(id, &doubt, Kind::Failed, said),
             Settle::Never => Rec {
-                // What never happened is no attempt.
+                // Work that never happened does not count as an attempt.
                 attempt: doubt.attempt.saturating_sub(1),
                 ..self.record_of_record(id, &doubt, Kind::Released, NEVER_HAPPENED)
             },

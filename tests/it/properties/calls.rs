@@ -237,7 +237,7 @@ impl World {
         };
         let settle = settle.settle();
         if stale {
-            // Somebody settles it first: the doubt is of no use any more.
+            // Another caller settles the key first, so this doubt is stale.
             let first = self
                 .model
                 .resolve(id, doubt.token().as_i64(), &Settle::Never, true);

@@ -174,7 +174,7 @@ impl World {
 /// A state that a crash may have left.
 type Survivor = BTreeMap<Id, Option<Rec>>;
 
-/// The keys of which two states say the same to a claim, and not to a ticket.
+/// The keys that look the same to a claim in both states, but not to a ticket.
 fn unlike(one: &Survivor, other: &Survivor) -> Vec<Id> {
     let attached = |state: &Survivor, id: &Id| {
         let record = state.get(id).and_then(Option::as_ref);

@@ -77,10 +77,10 @@ fn a_key_is_forgotten_once() {
     );
 }
 
-/// A table that grew in the first minutes after open let go of expired slots, which `validate`
-/// took for a wrong count: counts stand still in those minutes.
+/// A table that grew in the first minutes after open freed expired slots, which `validate` took for
+/// a wrong count: counts do not change in those minutes.
 #[test]
-fn a_table_that_grows_after_open_may_let_go_of_expired_keys() {
+fn a_table_that_grows_after_open_may_free_expired_keys() {
     let fill = (0..4).flat_map(|space| (0..4).map(move |key| claim(space, key)));
     let mut history: Vec<Step> = (0..4).map(|key| Step::Insert { id: (3, key) }).collect();
     history.extend([Step::Advance { ms: 600_000 }, Step::Crash { keeping: 9 }]);

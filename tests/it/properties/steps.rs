@@ -9,7 +9,7 @@ use crate::model::{Act, Asked, Id, Rules, Settle};
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) shards: usize,
-    /// `Sync` where there is none.
+    /// Without one, the store is under `Sync`.
     pub(crate) interval_ms: Option<u64>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) enum Step {
         id: Id,
         asked: Asking,
     },
-    /// A holder that is refused takes its lease back, or lets go of it.
+    /// A refused holder takes its lease back, or drops it.
     Act {
         lease: Held,
         act: Doing,

@@ -35,7 +35,7 @@ impl World {
         }
         self.happen(id, meanwhile);
         if self.is_held(id) {
-            // Nothing has come of it: the claim gives up, and leaves no trace.
+            // The wait ends without a grant: the claim gives up, and leaves no trace.
             assert!(poll(&mut pending).is_pending(), "{id:?} is held");
             return;
         }
@@ -91,7 +91,7 @@ impl World {
         self.model.granted(id, 0);
         self.model.withdraw(id, before);
         self.met.withdrawn += 1;
-        // What a power cut in between would leave has a token that nobody ever saw.
+        // A power cut before this would leave a record whose token no caller ever saw.
         self.store.sync().unwrap();
         self.model.acknowledge();
     }

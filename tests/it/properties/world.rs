@@ -25,10 +25,10 @@ pub(crate) struct Met {
     pub(crate) crashes: u64,
     pub(crate) lost: u64,
     pub(crate) jumps: u64,
-    /// Waits that came to a grant, and grants of waiters that had given up.
+    /// Waits that ended with a grant, and grants of waiters that had given up.
     pub(crate) handed_on: u64,
     pub(crate) withdrawn: u64,
-    /// Holders that were refused and went away, and tickets by what came of them.
+    /// Holders that were refused and dropped their leases, and tickets by their outcome.
     pub(crate) let_go: u64,
     pub(crate) attached: u64,
     pub(crate) refused_tickets: u64,
@@ -47,7 +47,7 @@ pub(crate) struct World {
     pub(super) watch: Namespace,
     pub(super) model: Model,
     pub(super) leases: Vec<(Id, Lease)>,
-    /// Leases that nobody will ever settle.
+    /// Leases that are never settled.
     pub(super) forgotten: Vec<Lease>,
     pub(super) tickets: Vec<(Id, Ticket)>,
     /// Keys whose tickets a crash may have made good again, which only a ticket shows.
@@ -332,7 +332,7 @@ impl World {
         self.survive();
     }
 
-    /// Fills segments with bodies of a key of its own, so that there is something to compact.
+    /// Fills segments with bodies of a separate key, so that there is something to compact.
     pub(super) fn churn(&mut self, mib: usize) {
         for _ in 0..mib {
             self.churned += 1;

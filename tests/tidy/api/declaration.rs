@@ -1,4 +1,4 @@
-//! The line of an item: what it declares, and nothing of how it does it.
+//! The line of an item: what it declares, not how it works.
 
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};

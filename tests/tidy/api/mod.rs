@@ -16,7 +16,7 @@ const FILE: &str = "docs/api.txt";
 
 const ABOUT: &str = "\
 # What users of these libraries can name, read from the source: the path, then the declaration. What stands in
-# brackets at the end is a feature. `HAPAX_BLESS=1 cargo test --test tidy public_api` writes this file anew.
+# brackets at the end is a feature. `HAPAX_BLESS=1 cargo test --test tidy public_api` rewrites this file.
 ";
 
 /// The lines of a library.
@@ -68,7 +68,7 @@ fn the_public_api_is_the_one_in_its_file() {
     let before = std::fs::read_to_string(root().join(FILE)).unwrap_or_default();
     assert!(
         before == now,
-        "the public API is not the one in {FILE}; HAPAX_BLESS=1 writes the file anew:\n{}",
+        "the public API is not the one in {FILE}; HAPAX_BLESS=1 rewrites the file:\n{}",
         difference(&before, &now).join("\n")
     );
 }

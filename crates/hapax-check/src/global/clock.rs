@@ -76,7 +76,7 @@ impl StoreClock {
         Ok(clock)
     }
 
-    /// By when it had come to which second, by the end of the call that tells so.
+    /// By when the clock had reached which second, sorted by the end of the call that shows it.
     fn reached(&self, history: &History) -> Vec<(u64, u64)> {
         let told = history.calls.iter().filter_map(|call| {
             let secs = match &call.result {
@@ -85,7 +85,7 @@ impl StoreClock {
                 _ => return None,
             };
             let end = call.end?;
-            // A second that has not come yet is judged with the key that it is told of.
+            // A second still to come is judged with its key.
             (secs <= self.by_wall(call.start, end).1).then_some((end, secs))
         });
         let mut told: Vec<_> = told.collect();

@@ -57,7 +57,7 @@ pub struct Call {
     pub key: String,
     pub thread: u32,
     pub start: u64,
-    /// None for a call that never returned.
+    /// `None` for a call that never returned.
     pub end: Option<u64>,
     pub op: Op,
     pub result: Answer,
@@ -255,7 +255,7 @@ impl History {
     ///
     /// # Errors
     ///
-    /// A line that is none of the format's, named by its number; no meta line; another format.
+    /// A line outside the format, named by its number; no meta line; another format.
     pub fn read(from: impl BufRead) -> io::Result<Self> {
         let mut history = Self::default();
         let mut found_meta = false;
@@ -284,7 +284,7 @@ impl History {
         }
         let lost = |call: &Call| call.ns >= history.meta.namespaces.len();
         if !found_meta || history.calls.iter().any(lost) {
-            let text = "there is no meta line, or it lacks a namespace that a call names";
+            let text = "the meta line is missing, or it lacks a namespace that a call names";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         Ok(history)

@@ -37,9 +37,9 @@ pub enum Verdict<'a> {
 /// Where no order is left.
 #[derive(Clone, Debug)]
 pub struct Fault<'a> {
-    /// The call that no order explains, counted by start; none for a reopening.
+    /// The call that no order explains, counted by start; `None` for a reopening.
     pub call: Option<usize>,
-    /// The last call before which nothing was under way.
+    /// The last call before which no call was open.
     pub from: usize,
     /// What the key may have been then.
     pub keys: Vec<Key<'a>>,
@@ -53,7 +53,7 @@ const ORDERS_MAX: usize = 200_000;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Order<'a> {
     key: Key<'a>,
-    /// One bit for each step that is in it and is still under way.
+    /// One bit for each step that is in it and still open.
     done: u64,
 }
 
@@ -228,7 +228,7 @@ impl<'a> Search<'a, '_> {
             Step::Withdraw(at) if key.is_haunted_by(at) => {
                 vec![key.withdrawn(at, &self.moments[at])]
             }
-            // Taken over or settled meanwhile: there is nothing to take back.
+            // Taken over or settled meanwhile: nothing is left to take back.
             Step::Withdraw(_) => vec![*key],
             Step::Reopen(_) => vec![key.reopened()],
         }
@@ -252,7 +252,7 @@ impl Open {
     }
 }
 
-/// The last moment at which nothing was under way, and what the key may have been then.
+/// The last moment at which no call was open, and what the key may have been then.
 #[derive(Default)]
 struct Quiet<'a> {
     stage: usize,
@@ -261,7 +261,7 @@ struct Quiet<'a> {
 }
 
 impl<'a> Quiet<'a> {
-    /// An order has come to this stage.
+    /// An order has reached this stage.
     fn arrive(&mut self, stages: &[Stage], at: usize, key: Key<'a>) {
         let Some(from) = stages.get(at).and_then(|stage| stage.quiet) else {
             return;
@@ -285,7 +285,7 @@ impl<'a> Quiet<'a> {
     }
 }
 
-/// The call leaves its key as it is, wherever it is put.
+/// Whether the call leaves its key as it is, at any place in the order.
 fn only_looks(call: &Call, rules: &Rules) -> bool {
     match (&call.op, &call.result) {
         (_, Answer::Unknown | Answer::Cancelled) => false,

@@ -29,9 +29,9 @@ pub(super) struct Open {
 /// One call, or one reopening, returns.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
-    /// The call that returns; none for a reopening.
+    /// The call that returns; `None` for a reopening.
     pub(super) call: Option<usize>,
-    /// What is under way, in the order in which it is tried: what returns now comes last.
+    /// The open steps, in the order in which they are tried: what returns now comes last.
     pub(super) open: Vec<Open>,
     /// The bits that have to be set afterwards.
     pub(super) needed: u64,
@@ -39,8 +39,8 @@ pub(super) struct Stage {
     pub(super) optional: Option<u64>,
     /// The bits of what is over afterwards.
     pub(super) closed: u64,
-    /// The first call that started after nothing had been under way, if there was such a moment since
-    /// the stage before.
+    /// The first call that started after a moment without open calls, if such a moment came since the
+    /// stage before.
     pub(super) quiet: Option<usize>,
 }
 
@@ -52,7 +52,7 @@ enum Event {
     End(usize),
 }
 
-/// The claim may have been granted what nobody received.
+/// Whether the claim may have been granted without its caller receiving the grant.
 fn is_ghost(call: &Call) -> bool {
     matches!(call.op, Op::Claim(_)) && matches!(call.result, Answer::Cancelled | Answer::Unknown)
 }
@@ -76,8 +76,8 @@ fn events(calls: &[&Call], reopens: &[Reopen]) -> Vec<Event> {
     events.into_iter().map(|(_, event)| event).collect()
 }
 
-/// The stages of a key's history, whose calls are sorted by their start; none where too many calls
-/// overlap.
+/// The stages of a key's history, whose calls are sorted by their start; `None` where too many
+/// calls overlap.
 pub(super) fn stages(rules: &Rules, calls: &[&Call], reopens: &[Reopen]) -> Option<Cut> {
     let mut cutter = Cutter {
         calls,
@@ -93,7 +93,7 @@ pub(super) fn stages(rules: &Rules, calls: &[&Call], reopens: &[Reopen]) -> Opti
     Some(cutter.cut)
 }
 
-/// What [`stages`] comes to.
+/// The result of [`stages`].
 #[derive(Debug, Default)]
 pub(super) struct Cut {
     pub(super) stages: Vec<Stage>,
@@ -110,7 +110,7 @@ struct Cutter<'a, 'h> {
 }
 
 impl Cutter<'_, '_> {
-    /// None when too many calls overlap.
+    /// `None` when too many calls overlap.
     fn take(&mut self, event: Event) -> Option<()> {
         match event {
             Event::Start(at) => {
@@ -155,7 +155,7 @@ impl Cutter<'_, '_> {
         Some(())
     }
 
-    /// No bit for what is not under way.
+    /// No bit for a step that is not open.
     fn bit(&self, step: Step) -> u64 {
         let slot = self.slots.iter().position(|open| *open == Some(step));
         slot.map_or(0, |slot| 1 << slot)

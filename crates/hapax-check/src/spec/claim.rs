@@ -66,14 +66,14 @@ impl<'a> Key<'a> {
         released.then_some(self.written(failed))
     }
 
-    /// The key once nobody has wanted it for long enough after the lease lapsed, if that may be.
+    /// The key once its retention after the lapse has passed without a claim, if that is possible.
     pub(super) fn lapse_forgotten(&self, rules: &Rules, at: &Moment) -> Option<Self> {
         let run = self.run.filter(|_| !rules.at_most_once)?;
         let gone = run.ends.0.saturating_add(rules.attempt_secs * SECOND_NS);
         (at.end > gone).then_some(Self { run: None, ..*self })
     }
 
-    /// The key with a newer record, and nobody running it.
+    /// The key with a newer record, and no run.
     pub(super) fn written(&self, rec: Rec<'a>) -> Self {
         Self {
             rec: Some(rec),
@@ -154,7 +154,7 @@ impl<'a> Key<'a> {
         self.running(rules, run, at)
     }
 
-    /// The key with somebody running it; the claim is written where it has to be.
+    /// The key with this run; the claim is written where it has to be.
     fn running(&self, rules: &Rules, mut run: Run<'a>, at: &Moment) -> Self {
         let mut key = *self;
         if rules.at_most_once || rules.max_attempts.is_some() {

@@ -212,7 +212,7 @@ impl<'a> Key<'a> {
         let rec = match how {
             How::Happened(body) => doubt.turned(Kind::Completed, body, at),
             How::Failed(body) => doubt.turned(Kind::Failed, body, at),
-            // What never happened is no attempt.
+            // What never happened is not an attempt.
             How::NeverHappened => Rec {
                 attempt: doubt.attempt.saturating_sub(1),
                 ..doubt.turned(Kind::Released, NEVER_HAPPENED, at)

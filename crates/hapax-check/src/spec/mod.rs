@@ -27,7 +27,7 @@ pub struct Moment {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tok {
     Known(i64),
-    /// Nobody was told yet; it is higher than this.
+    /// Not told to a caller yet; it is higher than this.
     Above(i64),
 }
 
@@ -56,7 +56,7 @@ pub struct Rec<'a> {
     pub at: Span,
 }
 
-/// Somebody runs the key, or ran it until the lease lapsed.
+/// The run of a key, which may have lapsed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Run<'a> {
     pub tok: Tok,
@@ -103,7 +103,7 @@ pub struct Lapsed<'a> {
 pub struct Key<'a> {
     pub rec: Option<Rec<'a>>,
     pub run: Option<Run<'a>>,
-    /// The highest token that anybody was told.
+    /// The highest token that a caller was told.
     pub floor: i64,
 }
 
@@ -121,7 +121,8 @@ const MILLI_NS: u64 = 1_000_000;
 pub struct Spans([Span; 7]);
 
 impl Spans {
-    /// Whether each of the others lies within its own: whatever is possible then is possible here.
+    /// Whether each span of the other lies within its own: everything that is possible then is
+    /// possible here.
     #[must_use]
     pub fn cover(&self, other: &Self) -> bool {
         let mut pairs = self.0.iter().zip(&other.0);
@@ -221,7 +222,7 @@ impl<'a> Key<'a> {
         self
     }
 
-    /// The store was closed and opened: nobody runs anything any more.
+    /// The store was closed and opened: no key runs any more.
     #[must_use]
     pub fn reopened(mut self) -> Self {
         self.run = None;
@@ -249,7 +250,7 @@ impl<'a> Key<'a> {
         self.run.is_some_and(|run| run.ghost == Some(id))
     }
 
-    /// The newest record of a key that nobody runs: there, expired, or perhaps both.
+    /// The newest record of a key that is not running: there, expired, or perhaps either.
     fn settled(&self, rules: &Rules, at: &Moment) -> Vec<Self> {
         let mut ways = Vec::new();
         let Some(rec) = self.rec else {
@@ -279,7 +280,7 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// The key after somebody was given this answer, if it fits.
+    /// The key after a caller was given this answer, if it fits.
     fn told(self, rules: &Rules, reply: &Reply<'a>, answer: &Answer, at: &Moment) -> Option<Self> {
         match (reply, answer) {
             (Reply::Granted, Answer::Granted(granted)) => {
@@ -475,7 +476,7 @@ impl<'a> Run<'a> {
         at.end > self.ends.0
     }
 
-    /// Somebody saw that it had lapsed.
+    /// A caller saw that it had lapsed.
     fn seen_lapsed(mut self, at: &Moment) -> Self {
         self.ends.1 = self.ends.1.min(at.end);
         self
@@ -502,7 +503,7 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Rec<'a> {
-    /// The reason that is told: that of a doubt is never one of an attempt before.
+    /// The reason that callers are told: a doubt never shows the reason of an earlier attempt.
     fn told(&self, state: Status) -> &'a str {
         match (state, self.kind) {
             (Status::InDoubt, Kind::InProgress) => DIED,
@@ -524,7 +525,7 @@ impl<'a> Rec<'a> {
 }
 
 impl Rules {
-    /// For how many seconds a record of this kind counts; none for ever.
+    /// For how many seconds a record of this kind counts; `None` for ever.
     fn life(&self, kind: Kind) -> Option<u64> {
         match kind {
             Kind::Completed => Some(self.retention_secs),

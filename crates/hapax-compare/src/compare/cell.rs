@@ -9,7 +9,7 @@ use crate::rows::row::Measured;
 pub struct Cell {
     /// A measurement of each round.
     pub runs: Vec<Measured>,
-    /// Why there is none.
+    /// Why the cell has no figure.
     pub absent: Option<String>,
     /// Why one failed.
     pub failure: Option<String>,

@@ -10,19 +10,19 @@ use crate::rows::row::{Measured, Scale, Task};
 /// Takes the measurement and prints it as JSON.
 ///
 /// # Errors
-/// Whatever the engine reports.
+/// Every error of the engine.
 pub fn measure(part: &Part) -> Outcome<()> {
     let row = rows::find(&part.row).ok_or("there is no such row")?;
     let measured = (row.run)(&task(part, row.durability)?)?;
     println!("{}", serde_json::to_string(&measured)?);
-    // Closing a large store takes its time, and nobody waits for it.
+    // Closing a large store takes long, and the measurement does not wait for it.
     std::process::exit(0)
 }
 
 /// Fills a store for the row on recovery, and dies.
 ///
 /// # Errors
-/// Whatever the engine reports.
+/// Every error of the engine.
 pub fn fill(part: &Part) -> Outcome<()> {
     let row = rows::find(&part.row).ok_or("there is no such row")?;
     rows::recovery::fill(&task(part, row.durability)?).map(drop)

@@ -1,4 +1,4 @@
-//! The comparison: row by row, round by round, engine by engine, each in a process of its own.
+//! The comparison: row by row, round by round, engine by engine, each in its own process.
 
 pub mod cell;
 pub mod child;
@@ -138,7 +138,7 @@ fn output(mut command: Command, log: &PathBuf, patience: Duration) -> Outcome<St
         scope.spawn(move || {
             let mut text = String::new();
             let read = stdout.read_to_string(&mut text);
-            // Nobody listens any more when it took too long.
+            // The receiver is gone when it took too long.
             let _ = send.send(read.map(|_| text));
         });
         let text = receive.recv_timeout(patience);

@@ -1,4 +1,4 @@
-//! What every engine has to be able to do, so that one row measures them all alike.
+//! What every engine must be able to do, so that one row measures all of them in the same way.
 
 pub mod keys;
 
@@ -20,7 +20,7 @@ pub enum Durability {
 /// Where an engine keeps its data.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// A directory of its own; empty, unless a store is to be opened again.
+    /// The engine's own directory; empty, unless a store is opened again.
     pub dir: PathBuf,
     /// The socket and the process of its server, if it has one.
     pub server: Option<(PathBuf, u32)>,
@@ -33,16 +33,16 @@ pub trait Engine: Send + Sync {
     /// What one thread works with.
     ///
     /// # Errors
-    /// When there is no further connection.
+    /// When no further connection is free.
     fn session(&self) -> Outcome<Box<dyn Session + '_>>;
 
     /// Returns when everything that was done is on the medium.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn sync(&self) -> Outcome<()>;
 
-    /// Bytes of its own records, where it counts them; else they are what it was handed.
+    /// Bytes of its own records, if it counts them; otherwise the bytes that it was handed.
     fn record_bytes(&self) -> Option<u64> {
         None
     }
@@ -55,86 +55,86 @@ pub trait Engine: Send + Sync {
 
 /// What one thread works with. Each call returns how many keys were granted or answered.
 pub trait Session {
-    /// Claims each key by a call of its own. Grants stay with the session.
+    /// Claims each key with a separate call. Grants stay with the session.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn claim(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Gives every grant that the session holds its outcome, as cheaply as it can.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn settle(&mut self) -> Outcome<()>;
 
-    /// Marks each key as seen, by a call of its own.
+    /// Marks each key as seen, with a separate call.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn insert(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Claims each key and completes it at once.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn pairs(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Claims all keys in one commit. Grants stay with the session.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn claim_batch(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Marks all keys as seen, in one commit.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn insert_batch(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Claims all keys in one commit, then completes them in one.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn pair_batch(&mut self, keys: &[Key]) -> Outcome<usize>;
 
-    /// Claims settled keys by a call of its own each, and reads the stored responses.
+    /// Claims settled keys with a separate call each, and reads the stored responses.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn replay(&mut self, keys: &[Key]) -> Outcome<usize>;
 }
 
-/// A peer that knows keys and values, and no claims: a claim inserts a record if there is none, a
-/// completion replaces it.
+/// A peer that knows keys and values, but not claims: a claim inserts a record if the key has no
+/// record, a completion replaces it.
 pub trait KeyValue {
     /// Inserts the record if the key is not there.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn insert_new(&mut self, key: &Key, record: &[u8]) -> Outcome<bool>;
 
     /// Replaces the record.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn replace(&mut self, key: &Key, record: &[u8]) -> Outcome<()>;
 
-    /// Hands the record to `read`; false when there is none.
+    /// Hands the record to `read`; returns false when the key has no record.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn read(&mut self, key: &Key, read: &mut dyn FnMut(&[u8])) -> Outcome<bool>;
 
     /// Inserts a claim record for each key that is not there, in one commit.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn insert_all(&mut self, keys: &[Key]) -> Outcome<usize>;
 
     /// Replaces the record of each key by its response, in one commit.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     fn replace_all(&mut self, keys: &[Key]) -> Outcome<()>;
 }
 
@@ -211,7 +211,7 @@ pub enum Kind {
     Embedded,
     /// In this process, and nothing survives.
     Memory,
-    /// In a process of its own, behind a socket.
+    /// In its own process, behind a socket.
     Server,
 }
 
@@ -236,7 +236,7 @@ pub struct Entry {
     pub sync: &'static str,
     /// The only rows that it takes part in, if not all.
     pub only: &'static [&'static str],
-    /// Callers that it takes to show its best, where nobody waits for the medium.
+    /// Callers that it takes to show its best, where no caller waits for the medium.
     pub callers: usize,
     /// Why it cannot take part, on this machine or in this build.
     pub missing: fn() -> Option<String>,

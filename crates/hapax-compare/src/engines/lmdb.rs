@@ -49,7 +49,8 @@ fn open_env(dir: &std::path::Path, durability: Durability) -> Outcome<Env> {
     let mut options = EnvOpenOptions::new();
     options.map_size(MAP_BYTES).max_readers(256);
     if durability == Durability::Interval {
-        // SAFETY: without syncs a power cut can damage the file, which nobody opens after one.
+        // SAFETY: without syncs a power cut can damage the file, but the file is never opened after
+        // one.
         unsafe { options.flags(EnvFlags::NO_SYNC) };
     }
     // SAFETY: the directory belongs to this run alone.

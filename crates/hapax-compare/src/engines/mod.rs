@@ -1,4 +1,4 @@
-//! The engines, each in a file of its own. A further one is a file, and a line in `ENTRIES`.
+//! The engines, each in its own file. To add one, add a file and a line in `ENTRIES`.
 
 use crate::engine::Entry;
 

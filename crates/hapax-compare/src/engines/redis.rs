@@ -1,7 +1,7 @@
 //! Redis (or Valkey), over a Unix socket: `SET NX` for a claim, `SET` for a completion.
 //!
-//! Where nobody waits for the medium it is given what makes it fast: 50 connections, and 16 commands
-//! sent together on each. Where a caller waits, each of its commands is sent alone.
+//! Where no caller waits for the medium, it gets what makes it fast: 50 connections, and 16 commands
+//! sent together on each. Where a caller waits, it sends each of its commands alone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
     serve: Some(serve),
 };
 
-/// Commands that a connection sends together when nobody waits for the medium.
+/// Commands that a connection sends together when no caller waits for the medium.
 const PIPELINE: usize = 16;
 
 fn program() -> Option<PathBuf> {

@@ -52,7 +52,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(path).map_or_else(|_| UNKNOWN.to_owned(), |text| text.trim().to_owned())
 }
 
-/// What a program prints; "unknown" when there is no such program, or it fails.
+/// What a program prints; "unknown" when the program is missing or fails.
 fn output(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     match output {

@@ -1,4 +1,4 @@
-//! Servers that a run starts for itself, in a directory of its own, and ends when it is over.
+//! Servers that a run starts for itself, each in its own directory, and stops when it is over.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -111,7 +111,7 @@ pub fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     })
 }
 
-/// Who a server runs as that refuses to run as root: its own user where there is one.
+/// The user for a server that refuses to run as root: its own user, if that exists.
 #[derive(Clone, Copy, Debug)]
 pub struct User {
     uid: u32,
@@ -119,7 +119,8 @@ pub struct User {
 }
 
 impl User {
-    /// The first of these users that exists, when this process is root; else `None` is needed.
+    /// The first of these users that exists, when this process is root; otherwise `None`, as no
+    /// other user is needed.
     ///
     /// # Errors
     /// When this process is root and none of them exists.
@@ -132,7 +133,9 @@ impl User {
         let find = |name: &&str| users.lines().find_map(|line| Self::of(line, name));
         match names.iter().find_map(find) {
             Some(user) => Ok(Some(user)),
-            None => Err(format!("it does not run as root, and there is none of {names:?}").into()),
+            None => Err(
+                format!("it does not run as root, and none of the users {names:?} exists").into(),
+            ),
         }
     }
 

@@ -16,7 +16,7 @@ impl Report {
     /// A list of `{row, engine, value, unit, ratio_to_hapax}`.
     ///
     /// # Errors
-    /// None that depends on what was found.
+    /// Never for what was found.
     pub fn json(&self) -> Outcome<String> {
         json::render(self)
     }

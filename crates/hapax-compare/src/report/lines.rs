@@ -26,7 +26,7 @@ pub struct Line {
     pub figure: &'static Figure,
     /// What was found, in the order of the table.
     pub values: Vec<Value>,
-    /// The goals, and what came of them.
+    /// The goals, and whether they are met.
     pub verdicts: Vec<Verdict>,
 }
 
@@ -35,17 +35,17 @@ pub struct Line {
 pub struct Value {
     /// The engine.
     pub entry: &'static Entry,
-    /// The measurements; `None` when there are none.
+    /// The measurements, if there are any.
     pub spread: Option<Spread>,
-    /// Its median over that of hapax.
+    /// Its median divided by that of hapax.
     pub ratio: Option<f64>,
     /// Keys that it rests on: the least of the rounds.
     pub keys: u64,
-    /// Why there is nothing, or what else there is to say.
+    /// Why the line is empty, or another remark.
     pub remark: Option<String>,
 }
 
-/// What came of a goal.
+/// Whether a goal is met.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// As in the table.

@@ -50,7 +50,7 @@ fn block(text: &mut String, line: &Line) {
     text.push('\n');
 }
 
-/// What there is to say of an engine; `None` when it is no row of it.
+/// The line of an engine; `None` when the engine does not have this row.
 fn row(value: &Value, own_keys: u64) -> Option<String> {
     let name = format!("{:<32}", value.entry.label);
     let Some(spread) = value.spread else {

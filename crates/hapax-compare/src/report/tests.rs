@@ -1,4 +1,4 @@
-//! Tests of the report, on figures that nobody measured.
+//! Tests of the report, on made-up figures.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The first call for a key, and the one call of those who only mark it as seen.
+//! The first call for a key, and the one call of users who only mark a key as seen.
 
 use crate::engine::Durability;
 use crate::outcome::Outcome;
@@ -33,7 +33,7 @@ pub(super) const INSERT: Row = Row {
     run: insert,
 };
 
-/// Keys of which the grants are held at a time; they are settled off the clock.
+/// Grants that are held at a time; they are settled off the clock.
 const HELD: u64 = 8192;
 
 /// Where several callers share the keys.

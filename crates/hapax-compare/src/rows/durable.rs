@@ -68,7 +68,7 @@ pub(super) const SIXTY_FOUR: Row = row!(
 /// Pairs that a batch has in one commit.
 const COMMIT: u64 = 512;
 
-/// The load of so many callers, each of which waits for each of its records.
+/// The load of this many callers, where each waits for each of its records.
 pub(super) fn load(task: &Task, callers: usize) -> Load {
     task.load(callers, if callers == 1 { 32 } else { 4 })
 }

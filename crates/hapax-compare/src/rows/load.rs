@@ -13,7 +13,7 @@ use crate::rows::number::as_f64;
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Threads, each with a session of its own.
+    /// Threads, each with its own session.
     pub callers: usize,
     /// The number of the first key.
     pub first: u64,
@@ -49,7 +49,7 @@ impl Load {
     /// clock runs from their common start until the last is done, `after` included.
     ///
     /// # Errors
-    /// Whatever the engine reports, and a count of grants that is not the count of keys.
+    /// Every error of the engine, and a count of grants that is not the count of keys.
     pub fn run(
         &self,
         engine: &dyn Engine,

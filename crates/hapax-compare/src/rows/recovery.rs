@@ -52,13 +52,13 @@ pub(super) const SMALL: Row = Row {
     },
 };
 
-/// The small commits are so much slower that there are fewer of them.
+/// The small commits are much slower, so the row makes fewer of them.
 const SMALL_PART: u64 = 10;
 
-/// Runs in a process of its own: fills the store, makes it durable, and dies without closing it.
+/// Runs in its own process: fills the store, makes it durable, and dies without closing it.
 ///
 /// # Errors
-/// Whatever the engine reports.
+/// Every error of the engine.
 pub(crate) fn fill(task: &Task) -> Outcome<u64> {
     let engine = task.open()?;
     let filled = match task.place.durability {

@@ -73,18 +73,18 @@ pub enum Against {
     BestEmbedded,
     /// One engine, by its name.
     Engine(&'static str),
-    /// A number of its own.
+    /// A number with no relation to others.
     Nothing,
 }
 
-/// A number to reach: a rate of at least so many times another, or a cost of at most.
+/// A number to reach: a rate of at least this many times another, or a cost of at most this.
 #[derive(Clone, Copy, Debug)]
 pub struct Goal {
     /// What hapax is held against.
     pub against: Against,
     /// How many times.
     pub factor: f64,
-    /// It is judged only if hapax had at least so many keys.
+    /// It is judged only if hapax had at least this many keys.
     pub from_keys: u64,
 }
 
@@ -118,13 +118,13 @@ pub struct Figure {
 pub struct Row {
     /// As on the command line.
     pub name: &'static str,
-    /// What comes of it.
+    /// The figures that it gives.
     pub figures: &'static [Figure],
     /// What it asks of a write.
     pub durability: Durability,
     /// Why an engine does not take part; `None` when it does.
     pub unfit: fn(&Entry) -> Option<&'static str>,
-    /// Takes it, in a process and a directory of its own.
+    /// Takes it, in its own process and directory.
     pub run: fn(&Task) -> Outcome<Measured>,
 }
 
@@ -137,7 +137,7 @@ impl Row {
         }
         let nothing_durable = self.durability == Durability::Sync && entry.kind == Kind::Memory;
         if nothing_durable {
-            return Some("nothing of it is durable".to_owned());
+            return Some("no part of it is durable".to_owned());
         }
         (entry.missing)().or_else(|| (self.unfit)(entry).map(str::to_owned))
     }
@@ -210,7 +210,7 @@ impl Task {
     /// Opens the engine.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     pub fn open(&self) -> Outcome<Box<dyn Engine>> {
         (self.entry.open)(&self.place)
     }
@@ -226,7 +226,7 @@ impl Task {
         Duration::from_secs_f64(self.scale.seconds * patience)
     }
 
-    /// New keys for so many callers.
+    /// New keys for this many callers.
     #[must_use]
     pub fn load(&self, callers: usize, chunk: u64) -> Load {
         Load {
@@ -238,10 +238,10 @@ impl Task {
         }
     }
 
-    /// Settles keys `0..`, as many as asked for or as the time allows; how many.
+    /// Settles keys `0..`, as many as asked for or as the time allows; returns how many.
     ///
     /// # Errors
-    /// Whatever the engine reports.
+    /// Every error of the engine.
     pub fn fill(&self, engine: &dyn Engine, keys: u64, patience: u32) -> Outcome<u64> {
         let load = Load {
             keys,
@@ -253,7 +253,7 @@ impl Task {
     }
 }
 
-/// Nothing is left to do after a piece of work.
+/// Does nothing after a piece of work.
 ///
 /// # Errors
 /// None.
@@ -261,7 +261,7 @@ pub fn nothing(_: &mut dyn crate::engine::Session) -> Outcome<()> {
     Ok(())
 }
 
-/// What came of one measurement.
+/// The result of one measurement.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
     /// In the order of the row's figures.

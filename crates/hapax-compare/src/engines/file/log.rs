@@ -99,7 +99,7 @@ pub(super) struct Log {
     current: Mutex<Current>,
     /// The last chunks that are full; chunk n lies at n modulo the length.
     window: Box<[RwLock<Full>]>,
-    /// Held by whoever writes, so that what a sync covers has no gap.
+    /// Held by the writer, so that what a sync covers has no gap.
     writing: Mutex<()>,
     commit: GroupCommit,
 }

@@ -31,7 +31,7 @@ pub(super) const TWO_RECORDS: Entry = Entry {
     serve: None,
 };
 
-/// With the records that hapax writes at least once: none for a claim.
+/// Writes the records that hapax writes at least once: no record for a claim.
 pub(super) const ONE_RECORD: Entry = Entry {
     name: "file-1",
     label: "table + file, one record a pair",
@@ -55,7 +55,7 @@ pub(super) const ONE_RECORD: Entry = Entry {
 struct FileTable {
     table: Table,
     log: Log,
-    /// A claim has a record of its own.
+    /// Whether a claim has its own record.
     logs_claims: bool,
     waits: bool,
 }

@@ -1,4 +1,4 @@
-//! The table: 256 parts, each a `hashbrown::HashTable` of 24-byte slots behind a lock of its own.
+//! The table: 256 parts, each a `hashbrown::HashTable` of 24-byte slots behind its own lock.
 
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
