@@ -59,7 +59,7 @@ fn node(jobs: &Namespace, effects: &Effects, executed: &AtomicU64) -> Result<(),
                     Ok(Ran::Replayed(_)) => break,
                     // The next tick of this cron, or of another one, tries again.
                     Err(RunError::Work(_)) => {}
-                    Err(RunError::Store(error)) => return Err(error.to_string()),
+                    Err(error) => return Err(format!("{name}: {error}")),
                     Ok(other) => return Err(format!("{name}: {other:?}")),
                 }
             }

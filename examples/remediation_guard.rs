@@ -48,7 +48,7 @@ fn fire(
             Ok(false)
         }
         Ok(other) => Err(format!("{other:?}").into()),
-        Err(RunError::Store(error)) => Err(error.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

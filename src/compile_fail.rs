@@ -19,6 +19,38 @@
 /// ```
 mod claim_has_to_be_looked_at {}
 
+/// Work may not have run, whatever the store could answer.
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+///
+/// use hapax::{Policy, RunError, Store};
+///
+/// fn main() -> Result<(), RunError<String>> {
+///     let store = Store::in_memory().open()?;
+///     let jobs = store.namespace("jobs", Policy::at_least_once())?;
+///     jobs.run_once("job", |_| Ok::<_, String>("done".to_owned()))?;
+///     Ok(())
+/// }
+/// ```
+mod run_has_to_be_looked_at {}
+
+/// A value of any type is stored by a typed namespace; the compiler says so.
+///
+/// ```compile_fail,E0277
+/// use hapax::{Policy, Store};
+///
+/// struct Receipt;
+///
+/// fn main() -> Result<(), hapax::Error> {
+///     let store = Store::in_memory().open()?;
+///     let jobs = store.namespace("jobs", Policy::at_least_once())?;
+///     let _ran = jobs.run_once("job", |_| Ok::<_, std::io::Error>(Receipt));
+///     Ok(())
+/// }
+/// ```
+mod run_with_a_value_of_any_type {}
+
 /// There is one holder.
 ///
 /// ```compile_fail,E0599

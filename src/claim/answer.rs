@@ -54,7 +54,7 @@ impl fmt::Debug for InProgress {
 }
 
 macro_rules! stored_answer {
-    ($name:ident, $doc:literal, $body:ident, $body_doc:literal, $omitted:ident) => {
+    ($name:ident, $doc:literal, $body:ident, $body_doc:literal, $omitted:ident, $shown:ident) => {
         #[doc = $doc]
         #[derive(Clone)]
         pub struct $name {
@@ -126,8 +126,9 @@ macro_rules! stored_answer {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name))
-                    .field("bytes", &self.record.body.len())
+                let mut shown = f.debug_struct(stringify!($name));
+                $shown(&mut shown, &self.record.body);
+                shown
                     .field("attempts", &self.attempts())
                     .field("token", &self.token())
                     .finish_non_exhaustive()
@@ -148,15 +149,60 @@ stored_answer!(
     "The stored response of a key that ran.",
     response,
     "The stored response.",
-    response_omitted
+    response_omitted,
+    show_length
 );
 stored_answer!(
     Failed,
     "The stored error of a key that failed for good.",
     error,
     "The stored error.",
-    error_omitted
+    error_omitted,
+    show_error
 );
+
+/// The text of the error.
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the work failed for good before")?;
+        match shown_text(self.error()) {
+            Some("") => Ok(()),
+            Some(text) => write!(f, ": {text}"),
+            None => write!(f, ", with an error of {} bytes", self.error().len()),
+        }
+    }
+}
+
+/// What was stored is nobody's business in a log.
+fn show_length(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
+    shown.field("bytes", &body.len());
+}
+
+/// Unlike a response, an error is there to be read.
+fn show_error(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
+    match shown_text(body) {
+        Some(text) => shown.field("error", &text),
+        None => shown.field("bytes", &body.len()),
+    };
+}
+
+/// Bytes of an error that are shown.
+const SHOWN_BYTES: usize = 1024;
+
+/// The text that an error begins with; `None` for one that is no text.
+fn shown_text(error: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(error).ok()?;
+    Some(beginning(text, SHOWN_BYTES))
+}
+
+/// As much of a text as these bytes hold.
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
 
 /// The key was used for another request.
 #[derive(Clone, Debug)]

@@ -159,6 +159,25 @@ impl Calls {
         })
     }
 
+    /// As [`insert`](Self::insert); the key is marked when the future is first polled.
+    pub(crate) fn insert_async(&self, key: &[u8]) -> Pending<Result<bool>> {
+        let operation = Operation::begin("insert", || self.subject(key));
+        let checked = self.check_key(key);
+        let key = Box::<[u8]>::from(within_limit(key));
+        let unanswered = Unanswered::new(self, 1);
+        Pending::new(operation.follow(async move {
+            let calls = unanswered.calls();
+            let inserted = match checked {
+                Ok(()) => {
+                    let insert = calls.homes.engine().start_insert(calls.named(&key));
+                    insert.finish().await
+                }
+                Err(refused) => Err(refused),
+            };
+            unanswered.end(|calls| calls.inserted(&key, inserted))
+        }))
+    }
+
     /// Tells and counts what an insert came to; what is no error the engine has counted.
     fn inserted(&self, key: &[u8], inserted: Result<ClaimOutcome>) -> Result<bool> {
         let decision = || outcome(of_insertion(&inserted));

@@ -7,6 +7,7 @@ pub(crate) mod calls;
 pub(crate) mod claim;
 pub(crate) mod decision;
 pub(crate) mod doubt;
+pub(crate) mod failure;
 pub(crate) mod held;
 pub(crate) mod lease;
 pub(crate) mod options;

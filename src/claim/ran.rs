@@ -1,19 +1,35 @@
-//! [`Ran`]: what `run_once` came to, and how work [fails](Failure).
+//! [`Ran`]: what `run_once` came to, and [why it has no outcome](RunError).
 
 use std::fmt;
 
-use crate::claim::answer::{Completed, Failed, InProgress, Mismatch};
-use crate::claim::claim::Claim;
+use crate::claim::answer::{Failed, InProgress, Mismatch};
 use crate::claim::doubt::Doubt;
-use crate::claim::lease::Lease;
-use crate::value::error::{Error, Result};
+use crate::value::error::Error;
 
 /// What `run_once` came to. Exhaustive on purpose: every outcome is handled.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Ran, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// match mail.run_once("user-7", |_| Ok::<_, std::io::Error>("sent".to_owned()))? {
+///     Ran::Executed(text) | Ran::Replayed(text) => println!("{text}"),
+///     Ran::Superseded(text) => println!("{text}, but somebody else had taken over"),
+///     Ran::InProgress(busy) => println!("come back in {:?}", busy.lease_left()),
+///     Ran::InDoubt(doubt) => println!("somebody has to look up {doubt:?}"),
+///     Ran::Mismatch(other) => println!("another request had this key: {other:?}"),
+/// }
+/// # Ok::<(), hapax::RunError<std::io::Error>>(())
+/// ```
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new outcome has to break the code that does not handle it"
 )]
 #[derive(Debug)]
+#[must_use = "the work may not have run"]
 pub enum Ran<T> {
     /// The work ran, and its result is stored.
     Executed(T),
@@ -21,8 +37,6 @@ pub enum Ran<T> {
     Replayed(T),
     /// Someone runs it.
     InProgress(InProgress),
-    /// It failed for good before.
-    Failed(Failed),
     /// Nobody knows whether it ran.
     InDoubt(Doubt),
     /// The key was used for another request.
@@ -31,52 +45,33 @@ pub enum Ran<T> {
     Superseded(T),
 }
 
-impl<T> Ran<T> {
-    /// What a claim says of earlier runs; the lease where this one may run.
-    pub(crate) fn before(
-        claim: Claim,
-        decode: fn(&Completed) -> Result<T>,
-    ) -> Result<Result<Lease, Self>> {
-        Ok(Err(match claim {
-            Claim::Granted(lease) => return Ok(Ok(lease)),
-            Claim::InProgress(busy) => Self::InProgress(busy),
-            Claim::Completed(answer) => Self::Replayed(decode(&answer)?),
-            Claim::Failed(answer) => Self::Failed(answer),
-            Claim::InDoubt(doubt) => Self::InDoubt(doubt),
-            Claim::Mismatch(other) => Self::Mismatch(other),
-        }))
-    }
-}
-
-/// How work failed.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure<E> {
-    /// For good: later calls are answered with this error.
-    Final(E),
-    /// It may be tried again.
-    Retry(E),
-    /// Nobody knows whether its effect happened.
-    Unknown(E),
-    /// The guarantee decides: tried again under at-least-once, unknown under at-most-once. This is
-    /// what `?` makes of an error.
-    ByGuarantee(E),
-}
-
-impl<E> From<E> for Failure<E> {
-    fn from(error: E) -> Self {
-        Self::ByGuarantee(error)
-    }
-}
-
-/// Why `run_once` has no outcome.
-#[expect(clippy::exhaustive_enums, reason = "it is one or the other")]
-#[derive(Debug)]
+/// Why `run_once` has no outcome. Its `Debug` is its text, so that `main` can return it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Failure, Policy, RunError, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let declined = || pay.run_once("order-42", |_| Err::<(), _>(Failure::Final("card declined")));
+/// assert!(matches!(declined(), Err(RunError::Work("card declined"))));
+/// match declined() {
+///     Err(RunError::Failed(answer)) => assert_eq!(answer.error(), b"card declined"),
+///     Err(RunError::Work(_)) => panic!("it failed for good, and does not run again"),
+///     Err(RunError::Store(error)) => return Err(error),
+///     Ok(ran) => panic!("{ran:?}"),
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[expect(clippy::exhaustive_enums, reason = "it is one of these")]
 pub enum RunError<E> {
     /// The store could not answer, or could not store the outcome.
     Store(Error),
     /// The work failed; the store knows how.
     Work(E),
+    /// The work failed for good before, and did not run again: this is the stored error.
+    Failed(Failed),
 }
 
 impl<E: fmt::Display> fmt::Display for RunError<E> {
@@ -84,6 +79,17 @@ impl<E: fmt::Display> fmt::Display for RunError<E> {
         match self {
             Self::Store(error) => fmt::Display::fmt(error, f),
             Self::Work(error) => fmt::Display::fmt(error, f),
+            Self::Failed(answer) => fmt::Display::fmt(answer, f),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for RunError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => fmt::Debug::fmt(error, f),
+            Self::Work(error) => fmt::Debug::fmt(error, f),
+            Self::Failed(answer) => fmt::Display::fmt(answer, f),
         }
     }
 }
@@ -92,7 +98,7 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for RunError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Work(_) => None,
+            Self::Work(_) | Self::Failed(_) => None,
         }
     }
 }

@@ -4,11 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use crate::claim::answer::{Completed, Failed, beginning};
 use crate::claim::calls::Calls;
+use crate::claim::claim::Claim;
+use crate::claim::failure::{Failure, IntoFailure};
 use crate::claim::held::Held;
 use crate::claim::lease::{Lease, LeaseError};
 use crate::claim::options::ClaimOptions;
-use crate::claim::ran::{Failure, Ran, RunError};
+use crate::claim::ran::{Ran, RunError};
 use crate::claim::stored_value::Codec;
 use crate::runtime::begun::Begun;
 use crate::state::transition::Command;
@@ -86,49 +89,72 @@ impl fmt::Debug for Run {
 }
 
 /// Runs `work` unless it ran before, and settles the key by its outcome.
-pub(crate) fn run<T, E, W>(
+pub(crate) fn run<T, F, W>(
     calls: &Calls,
     key: &[u8],
     options: ClaimOptions,
     codec: Codec<T>,
     work: W,
-) -> Result<Ran<T>, RunError<E>>
+) -> Result<Ran<T>, RunError<F::Error>>
 where
-    E: fmt::Display,
-    W: FnOnce(Run) -> Result<T, Failure<E>>,
+    F: IntoFailure,
+    W: FnOnce(Run) -> Result<T, F>,
 {
     let claim = calls.claim(key, kept_alive(options))?;
-    match Ran::before(claim, codec.decode)? {
-        Ok(lease) => {
+    match Before::of(claim, codec.decode)? {
+        Before::Nothing(lease) => {
             let outcome = work(Run::of(&lease));
             settle(lease, outcome, codec.encode).wait()
         }
-        Err(ran) => Ok(ran),
+        Before::Ran(ran) => Ok(ran),
+        Before::Failed(answer) => Err(RunError::Failed(answer)),
     }
 }
 
 /// As [`run`], without blocking.
-pub(crate) fn run_async<T, E, W, F>(
+pub(crate) fn run_async<T, F, W, U>(
     calls: &Calls,
     key: &[u8],
     options: ClaimOptions,
     codec: Codec<T>,
     work: W,
-) -> impl Future<Output = Result<Ran<T>, RunError<E>>> + use<T, E, W, F>
+) -> impl Future<Output = Result<Ran<T>, RunError<F::Error>>> + use<T, F, W, U>
 where
-    E: fmt::Display,
-    W: FnOnce(Run) -> F,
-    F: Future<Output = Result<T, Failure<E>>>,
+    F: IntoFailure,
+    W: FnOnce(Run) -> U,
+    U: Future<Output = Result<T, F>>,
 {
     let claim = calls.claim_async(key, kept_alive(options));
     async move {
-        match Ran::before(claim.await?, codec.decode)? {
-            Ok(lease) => {
+        match Before::of(claim.await?, codec.decode)? {
+            Before::Nothing(lease) => {
                 let outcome = work(Run::of(&lease)).await;
                 settle(lease, outcome, codec.encode).finish().await
             }
-            Err(ran) => Ok(ran),
+            Before::Ran(ran) => Ok(ran),
+            Before::Failed(answer) => Err(RunError::Failed(answer)),
         }
+    }
+}
+
+/// What a claim says of earlier runs.
+enum Before<T> {
+    /// This one may run.
+    Nothing(Lease),
+    Ran(Ran<T>),
+    Failed(Failed),
+}
+
+impl<T> Before<T> {
+    fn of(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Self> {
+        Ok(match claim {
+            Claim::Granted(lease) => Self::Nothing(lease),
+            Claim::InProgress(busy) => Self::Ran(Ran::InProgress(busy)),
+            Claim::Completed(answer) => Self::Ran(Ran::Replayed(decode(&answer)?)),
+            Claim::Failed(answer) => Self::Failed(answer),
+            Claim::InDoubt(doubt) => Self::Ran(Ran::InDoubt(doubt)),
+            Claim::Mismatch(other) => Self::Ran(Ran::Mismatch(other)),
+        })
     }
 }
 
@@ -165,12 +191,14 @@ impl<T, E> End<T, E> {
 }
 
 /// Settles the key by the outcome of its work.
-fn settle<T, E: fmt::Display>(
+fn settle<T, F: IntoFailure>(
     lease: Lease,
-    outcome: Result<T, Failure<E>>,
+    outcome: Result<T, F>,
     encode: fn(&T) -> Result<Vec<u8>>,
-) -> Begun<Result<Ran<T>, RunError<E>>, impl Future<Output = Result<Ran<T>, RunError<E>>> + use<T, E>>
-{
+) -> Begun<
+    Result<Ran<T>, RunError<F::Error>>,
+    impl Future<Output = Result<Ran<T>, RunError<F::Error>>> + use<T, F>,
+> {
     let (settled, end) = match outcome {
         Ok(value) => match encode(&value) {
             Ok(bytes) => (lease.settle(Command::Complete(&bytes)), End::Stored(value)),
@@ -180,12 +208,12 @@ fn settle<T, E: fmt::Display>(
             ),
         },
         Err(failure) => {
-            let (how, error) = classify(failure, lease.guarantee());
+            let (how, error) = classify(failure.into_failure(), lease.guarantee());
             let text = error.to_string();
             let command = match how {
                 How::Fail => Command::Fail(text.as_bytes()),
-                How::Release => Command::Release(bounded(&text).as_bytes()),
-                How::Doubt => Command::Doubt(bounded(&text).as_bytes()),
+                How::Release => Command::Release(beginning(&text, REASON_BYTES).as_bytes()),
+                How::Doubt => Command::Doubt(beginning(&text, REASON_BYTES).as_bytes()),
             };
             (lease.settle(command), End::Failed(error))
         }
@@ -201,14 +229,6 @@ fn settle<T, E: fmt::Display>(
 
 /// Bytes of an error's text that are kept as a reason.
 const REASON_BYTES: usize = 1024;
-
-fn bounded(text: &str) -> &str {
-    let mut end = text.len().min(REASON_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
 
 enum How {
     Fail,

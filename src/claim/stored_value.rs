@@ -4,6 +4,41 @@ use crate::claim::answer::Completed;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// A result that can be stored and given back.
+///
+/// `Vec<u8>`, `String` and `()` are. A value that serialises is stored as JSON by
+/// [`Namespace::typed`](crate::Namespace) (feature `json`); implement this for any other form.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Ran, Store, StoredValue};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Cents(u64);
+///
+/// impl StoredValue for Cents {
+///     fn to_bytes(&self) -> Vec<u8> {
+///         self.0.to_be_bytes().to_vec()
+///     }
+///
+///     fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+///         Ok(Self(u64::from_be_bytes(bytes.try_into()?)))
+///     }
+/// }
+///
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let charge = || pay.run_once("order-42", |_| Ok::<_, std::io::Error>(Cents(1299)));
+/// assert!(matches!(charge(), Ok(Ran::Executed(Cents(1299)))));
+/// assert!(matches!(charge(), Ok(Ran::Replayed(Cents(1299)))));
+/// # Ok::<(), hapax::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`run_once` cannot store a `{Self}`",
+    label = "the work gives a `{Self}`",
+    note = "a value that serialises is stored as JSON by `namespace.typed::<{Self}>().run_once(..)` (feature `json`)",
+    note = "bytes, text and `()` are stored as they are: give a `Vec<u8>` or a `String`, or implement `hapax::StoredValue`"
+)]
 pub trait StoredValue: Sized {
     /// The bytes to store.
     fn to_bytes(&self) -> Vec<u8>;

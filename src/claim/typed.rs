@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 use crate::claim::answer::{Completed, Failed, InProgress, Mismatch};
 use crate::claim::claim::Claim;
 use crate::claim::doubt::Doubt;
+use crate::claim::failure::IntoFailure;
 use crate::claim::lease::{Lease, LeaseError};
 use crate::claim::options::ClaimOptions;
 use crate::claim::pending::Pending;
-use crate::claim::ran::{Failure, Ran, RunError};
+use crate::claim::ran::{Ran, RunError};
 use crate::claim::run::{Run, run, run_async};
 use crate::claim::stored_value::Codec;
 use crate::store::namespace::Namespace;
@@ -173,10 +174,14 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     /// assert_eq!(replayed, [1, 4, 9]);
     /// # Ok::<(), hapax::Error>(())
     /// ```
-    pub fn run_once<E, W>(&self, key: impl AsRef<[u8]>, work: W) -> Result<Ran<T>, RunError<E>>
+    pub fn run_once<F, W>(
+        &self,
+        key: impl AsRef<[u8]>,
+        work: W,
+    ) -> Result<Ran<T>, RunError<F::Error>>
     where
-        E: fmt::Display,
-        W: FnOnce(Run) -> Result<T, Failure<E>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> Result<T, F>,
     {
         self.run_once_with(key, ClaimOptions::new(), work)
     }
@@ -185,15 +190,15 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
-    pub fn run_once_with<E, W>(
+    pub fn run_once_with<F, W>(
         &self,
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
         work: W,
-    ) -> Result<Ran<T>, RunError<E>>
+    ) -> Result<Ran<T>, RunError<F::Error>>
     where
-        E: fmt::Display,
-        W: FnOnce(Run) -> Result<T, Failure<E>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> Result<T, F>,
     {
         run(self.namespace.calls(), key.as_ref(), options, codec(), work)
     }
@@ -203,16 +208,16 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
-    pub fn run_once_async<E, W, F>(
+    pub fn run_once_async<F, W, U>(
         &self,
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
         work: W,
-    ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
+    ) -> impl Future<Output = Result<Ran<T>, RunError<F::Error>>>
     where
-        E: fmt::Display,
-        W: FnOnce(Run) -> F,
-        F: Future<Output = Result<T, Failure<E>>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> U,
+        U: Future<Output = Result<T, F>>,
     {
         run_async(self.namespace.calls(), key.as_ref(), options, codec(), work)
     }

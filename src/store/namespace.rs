@@ -7,10 +7,11 @@ use std::sync::{Arc, Weak};
 use crate::claim::calls::Calls;
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::claim::doubt::Doubt;
+use crate::claim::failure::IntoFailure;
 use crate::claim::lease::{Lease, LeaseError};
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
-use crate::claim::ran::{Failure, Ran, RunError};
+use crate::claim::ran::{Ran, RunError};
 use crate::claim::run::{Run, run, run_async};
 use crate::claim::settling::Settling;
 use crate::claim::stored_value::{Codec, StoredValue};
@@ -186,6 +187,24 @@ impl Namespace {
         Settling::Complete.settle_async(self.name(), items)
     }
 
+    /// As [`fail_many`](Self::fail_many); it takes effect at once, and the future only waits for the
+    /// acknowledgements.
+    pub fn fail_many_async<R: AsRef<[u8]>>(
+        &self,
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Pending<Vec<Result<(), LeaseError>>> {
+        Settling::Fail.settle_async(self.name(), items)
+    }
+
+    /// As [`release_many`](Self::release_many); it takes effect at once, and the future only waits for the
+    /// acknowledgements.
+    pub fn release_many_async<R: AsRef<[u8]>>(
+        &self,
+        items: impl IntoIterator<Item = (Lease, R)>,
+    ) -> Pending<Vec<Result<(), LeaseError>>> {
+        Settling::Release.settle_async(self.name(), items)
+    }
+
     /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
     /// runs, for at most [`RUN_CEILING`].
     ///
@@ -193,11 +212,13 @@ impl Namespace {
     /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
     /// run, and must not run again for its size.
     ///
-    /// A panic in `work` releases the key under at-least-once and leaves it in doubt under
-    /// at-most-once.
+    /// Work may end in any error that can be displayed: the key is then released under at-least-once, and
+    /// in doubt under at-most-once. A [`Failure`](crate::Failure) says otherwise. A panic in `work`
+    /// releases the key or leaves it in doubt as well.
     ///
     /// # Errors
-    /// [`RunError::Work`] when the work failed, once the store knows how;
+    /// [`RunError::Work`] when the work failed, once the store knows how; [`RunError::Failed`] when it
+    /// failed for good before;
     /// [`RunError::Store`] as for [`claim`](Self::claim) and [`Lease::complete`], and of kind
     /// [`Decode`](ErrorKind::Decode) for a stored result that is none of type `T`, or was left out
     /// because it was over the limit of the policy: the work is not run again for that.
@@ -205,22 +226,26 @@ impl Namespace {
     /// # Examples
     ///
     /// ```
-    /// use hapax::{Failure, Policy, Ran, Store};
+    /// use hapax::{Policy, Ran, Store};
     ///
     /// let store = Store::in_memory().open()?;
     /// let mail = store.namespace("mail", Policy::at_least_once())?;
     /// let send = || mail.run_once("user-7", |run| {
-    ///     Ok::<_, Failure<String>>(format!("sent under {}", run.token()))
+    ///     Ok::<_, std::io::Error>(format!("sent under {}", run.token()))
     /// });
     /// assert!(matches!(send(), Ok(Ran::Executed(_))));
     /// assert!(matches!(send(), Ok(Ran::Replayed(_))));
     /// # Ok::<(), hapax::Error>(())
     /// ```
-    pub fn run_once<T, E, W>(&self, key: impl AsRef<[u8]>, work: W) -> Result<Ran<T>, RunError<E>>
+    pub fn run_once<T, F, W>(
+        &self,
+        key: impl AsRef<[u8]>,
+        work: W,
+    ) -> Result<Ran<T>, RunError<F::Error>>
     where
         T: StoredValue,
-        E: fmt::Display,
-        W: FnOnce(Run) -> Result<T, Failure<E>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> Result<T, F>,
     {
         self.run_once_with(key, ClaimOptions::new(), work)
     }
@@ -229,16 +254,16 @@ impl Namespace {
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
-    pub fn run_once_with<T, E, W>(
+    pub fn run_once_with<T, F, W>(
         &self,
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
         work: W,
-    ) -> Result<Ran<T>, RunError<E>>
+    ) -> Result<Ran<T>, RunError<F::Error>>
     where
         T: StoredValue,
-        E: fmt::Display,
-        W: FnOnce(Run) -> Result<T, Failure<E>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> Result<T, F>,
     {
         run(
             &self.calls,
@@ -254,17 +279,17 @@ impl Namespace {
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
-    pub fn run_once_async<T, E, W, F>(
+    pub fn run_once_async<T, F, W, U>(
         &self,
         key: impl AsRef<[u8]>,
         options: ClaimOptions,
         work: W,
-    ) -> impl Future<Output = Result<Ran<T>, RunError<E>>>
+    ) -> impl Future<Output = Result<Ran<T>, RunError<F::Error>>>
     where
         T: StoredValue,
-        E: fmt::Display,
-        W: FnOnce(Run) -> F,
-        F: Future<Output = Result<T, Failure<E>>>,
+        F: IntoFailure,
+        W: FnOnce(Run) -> U,
+        U: Future<Output = Result<T, F>>,
     {
         run_async(
             &self.calls,
@@ -283,6 +308,23 @@ impl Namespace {
     /// As for [`claim`](Self::claim).
     pub fn insert(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         self.calls.insert(key.as_ref())
+    }
+
+    /// As [`insert`](Self::insert), without blocking: the key is marked when the future is first polled,
+    /// and stays marked when the future is dropped after that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::Namespace;
+    ///
+    /// /// True for the first delivery of an event.
+    /// async fn is_new(seen: &Namespace, event: &str) -> hapax::Result<bool> {
+    ///     seen.insert_async(event).await
+    /// }
+    /// ```
+    pub fn insert_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
+        self.calls.insert_async(key.as_ref())
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit; results come in the order of the keys,

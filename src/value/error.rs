@@ -25,6 +25,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), ErrorKind::Invalid);
 /// # Ok::<(), hapax::Error>(())
 /// ```
+///
+/// Its `Debug` is its text, so that `main` can return it:
+///
+/// ```no_run
+/// fn main() -> hapax::Result<()> {
+///     hapax::Store::open("/var/lib/mailer/dedup")?;
+///     Ok(())
+/// }
+/// ```
 pub struct Error {
     inner: Box<Inner>,
 }
@@ -233,13 +242,29 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text, and what caused it where the text does not say so: an error that `main` returns is read by a
+/// person. `{:#?}` shows the kind too.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.inner.kind)
-            .field("text", &self.inner.text)
-            .field("source", &self.inner.source)
-            .finish_non_exhaustive()
+        if f.alternate() {
+            return f
+                .debug_struct("Error")
+                .field("kind", &self.inner.kind)
+                .field("text", &self.inner.text)
+                .field("source", &self.inner.source)
+                .finish_non_exhaustive();
+        }
+        let mut above = self.inner.text.clone();
+        f.write_str(&above)?;
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !above.contains(&text) {
+                write!(f, "\ncaused by: {text}")?;
+            }
+            (above, source) = (text, cause.source());
+        }
+        Ok(())
     }
 }
 
@@ -249,5 +274,36 @@ impl StdError for Error {
             Some(source) => Some(&**source),
             None => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use crate::value::error::{Error, StdError};
+
+    #[derive(Debug)]
+    struct Cause(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Cause {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Cause {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_causes_that_the_text_does_not() {
+        let disk = Cause("the cable is out", None);
+        let write = Cause("the write failed", Some(Box::new(disk)));
+        let error = Error::invalid("sealing a frame: the write failed").with_source(write);
+        let shown = "sealing a frame: the write failed\ncaused by: the cable is out";
+        assert_eq!(format!("{error:?}"), shown);
     }
 }

@@ -2,8 +2,8 @@
 //! granted, so every attempt counts.
 
 use hapax::{
-    BatchClaim, Claim, ClaimOptions, Durability, Failure, KeyState, Lease, Namespace, Policy, Ran,
-    Store,
+    BatchClaim, Claim, ClaimOptions, Durability, Failure, KeyState, Lease, Namespace, Policy,
+    RunError, Store,
 };
 
 use crate::contract_support::{
@@ -82,7 +82,7 @@ fn run_once_counts_work_that_took_its_process_with_it() {
     }
     let space = world.namespace(policy);
     let ran = space.run_once("key", |_| Ok::<_, Failure<String>>("done".to_owned()));
-    assert!(matches!(ran, Ok(Ran::Failed(answer)) if answer.attempts() == 2));
+    assert!(matches!(ran, Err(RunError::Failed(answer)) if answer.attempts() == 2));
 }
 
 #[test]

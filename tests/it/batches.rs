@@ -5,7 +5,7 @@ use hapax::operator::{Attribution, Insertion};
 use hapax::testing::ManualClock;
 use hapax::{BatchClaim, Claim, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
-use crate::contract_support::{SECOND, World, claim, completed, granted};
+use crate::contract_support::{SECOND, World, claim, completed, granted, ready};
 
 const KEYS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
@@ -192,4 +192,42 @@ fn an_error_of_the_whole_batch_means_that_nothing_was_done() {
     assert_eq!(space.insert_many(["a"]).map_err(kind).unwrap_err(), closed);
     let by = operator.insert_many("work", items().take(1));
     assert_eq!(by.map_err(kind).unwrap_err(), closed);
+}
+
+#[test]
+fn the_async_forms_settle_at_once_and_mark_when_they_are_polled() {
+    let world = World::new();
+    let space = world.namespace(Policy::at_least_once());
+    let (leases, _) = claimed(&space, &KEYS[..4]);
+    let mut leases = leases.into_iter();
+    let items = [
+        (leases.next().unwrap(), "no"),
+        (leases.next().unwrap(), "never"),
+    ];
+    drop(space.fail_many_async(items));
+    for (key, error) in KEYS.iter().zip(["no", "never"]) {
+        let Claim::Failed(answer) = space.claim(key).unwrap() else {
+            panic!("{key}: nobody has polled")
+        };
+        assert_eq!(answer.error(), error.as_bytes());
+    }
+    let (gone, last) = (leases.next().unwrap(), leases.next().unwrap());
+    space.forget_forced(gone.key(), gone.token()).unwrap();
+    let items = [(gone, "later"), (last, "later")];
+    let results = kinds(ready(space.release_many_async(items)));
+    assert_eq!(results, [Err(ErrorKind::NotHeld), Ok(())]);
+    assert_eq!(claim(&space, KEYS[3]).last_reason(), b"later");
+
+    drop(space.insert_async("marked"));
+    assert_eq!(
+        space.contains("marked").unwrap(),
+        false,
+        "nobody has polled"
+    );
+    assert!(ready(space.insert_async("marked")).unwrap());
+    assert!(!ready(space.insert_async("marked")).unwrap());
+    assert!(space.contains("marked").unwrap());
+    let error = ready(space.insert_async("")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    world.store.validate();
 }

@@ -66,7 +66,7 @@ fn an_empty_or_oversized_key_is_refused_by_every_call() {
             work.run_once(key, |_| Ok::<_, hapax::Failure<String>>(()))
                 .map_err(|error| match error {
                     hapax::RunError::Store(error) => error,
-                    hapax::RunError::Work(text) => panic!("{text}"),
+                    other => panic!("{other}"),
                 }),
             kind,
             &[word],

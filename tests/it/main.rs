@@ -32,6 +32,7 @@ mod contract_support;
 mod contract_waiting;
 mod doubts;
 mod erasure;
+mod errors;
 mod guarantees;
 mod health;
 mod hostile;

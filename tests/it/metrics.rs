@@ -20,6 +20,7 @@ use hapax::{
     Namespace, Pending, Policy, Ran, Result, RunError, Store,
 };
 
+use crate::contract_support::ready;
 use crate::threads::{Draw, seed};
 
 const SPACES: [&str; 3] = ["mail", "jobs", "pay"];
@@ -236,8 +237,16 @@ impl<'a> Caller<'a> {
 
     fn insert(&mut self) {
         let (space, key) = (self.space(), self.key());
+        if self.draw.below(5) == 0 {
+            drop(space.insert_async(key));
+            return self.model.note(&space, "abandoned", 1);
+        }
         let before = space.get(&key);
-        match space.insert(&key) {
+        let inserted = match self.draw.below(2) {
+            0 => space.insert(&key),
+            _ => ready(space.insert_async(&key)),
+        };
+        match inserted {
             Ok(true) => self.model.note(&space, "granted", 1),
             Err(_) => self.model.note(&space, "error", 1),
             Ok(false) => self.model.note(&space, met(before), 1),
@@ -285,7 +294,7 @@ impl<'a> Caller<'a> {
             _ if ran => "granted",
             Ok(Ran::Replayed(_)) => "completed",
             Ok(Ran::InProgress(_)) => "in_progress",
-            Ok(Ran::Failed(_)) => "failed",
+            Err(RunError::Failed(_)) => "failed",
             Ok(Ran::InDoubt(_)) => "in_doubt",
             Ok(Ran::Mismatch(_)) => "mismatch",
             Err(RunError::Store(error)) if error.kind() == hapax::ErrorKind::Decode => "completed",

@@ -85,10 +85,12 @@ fn every_failure_leaves_the_key_as_it_says() {
                 assert_eq!((run.attempt(), run.last_reason()), (2, &b"why"[..]), "{at}");
                 Ok(b"done".to_vec())
             });
-            match (expected, again.unwrap()) {
-                (KeyState::Failed, Ran::Failed(answer)) => assert_eq!(answer.error(), b"why"),
-                (KeyState::Released, Ran::Executed(value)) => assert_eq!(value, b"done"),
-                (KeyState::InDoubt, Ran::InDoubt(doubt)) => assert_eq!(doubt.reason(), b"why"),
+            match (expected, again) {
+                (KeyState::Failed, Err(RunError::Failed(answer))) => {
+                    assert_eq!(answer.error(), b"why");
+                }
+                (KeyState::Released, Ok(Ran::Executed(value))) => assert_eq!(value, b"done"),
+                (KeyState::InDoubt, Ok(Ran::InDoubt(doubt))) => assert_eq!(doubt.reason(), b"why"),
                 (_, other) => panic!("{at}: {other:?}"),
             }
         }

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["store/handle"],
     &["claim"],
     &["store"],
-    &["claim/run", "claim/ticket", "scan"],
+    &["claim/ticket", "scan"],
     &["claim/typed", "operator"],
     &["sim", "fuzzing", "compile_fail"],
 ];
