@@ -17,8 +17,8 @@ const LAYERS: &[&[&str]] = &[
     &["store/handle"],
     &["claim"],
     &["store"],
-    &["claim/run", "claim/ticket", "scan"],
-    &["claim/typed", "operator"],
+    &["claim/ticket", "claim/typed", "scan"],
+    &["operator"],
     &["sim", "fuzzing", "compile_fail"],
 ];
 
