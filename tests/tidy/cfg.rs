@@ -1,4 +1,4 @@
-//! `#[cfg(..)]`: what is left of some code where its conditions have these answers.
+//! `#[cfg(..)]`: what remains of some code when its conditions have these answers.
 
 use quote::ToTokens;
 use syn::parse::Parser;

@@ -64,7 +64,7 @@ fn a_room_knows_only_those_below_it() {
             continue;
         };
         for (to, names) in ties {
-            // What stands in `lib.rs` itself is above every room.
+            // Items in `lib.rs` itself are above every room.
             if room_of(to).is_none_or(|other| !may_know(room, other)) {
                 faults.push(format!(
                     "{from}: `{}` may not know {names:?} of {to}",
@@ -158,7 +158,7 @@ fn what_may_be_replaced_is_named_in_one_place() {
     check(&faults);
 }
 
-/// What code without locks, clocks, threads and I/O has no use for.
+/// Paths that code without locks, clocks, threads and I/O must not use.
 const IMPURE: &[&str] = &[
     "Condvar",
     "Instant",
