@@ -7,7 +7,7 @@ use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::raw_store::{Finding, RawSegment, RawStore};
 use crate::journal::salvage::piece::Piece;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 use crate::value::salvage_report::Places;
 
 /// Everything that is left, of any store.

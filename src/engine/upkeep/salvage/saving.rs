@@ -27,9 +27,10 @@ use crate::value::digest::Hasher128;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 use crate::value::record::{Head, Record, RecordKind};
-use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+use crate::value::salvage_options::SalvageOptions;
+use crate::value::salvage_report::SalvageReport;
 use crate::value::time::NEVER;
 
 /// What stands in a doubt that comes from an outcome without its bytes.
