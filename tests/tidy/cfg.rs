@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 
-/// Whether a condition such as `test` or `feature = "json"` holds; `None`: here it does, there it does not.
+/// Whether a condition such as `test` or `feature = "json"` holds; `None` if that depends on the build.
 pub(crate) type Answers = fn(&str, Option<&str>) -> Option<bool>;
 
 /// All code except tests.

@@ -39,7 +39,7 @@ fn imports_of(name: &str, folder: &str) -> Imports {
     imports(&package)
 }
 
-/// Who imports what in the core: several tests ask.
+/// The imports of the core, computed once for all tests.
 pub(crate) fn core_imports() -> &'static Imports {
     static CORE: OnceLock<Imports> = OnceLock::new();
     CORE.get_or_init(|| imports_of("hapax", "src"))

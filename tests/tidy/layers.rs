@@ -7,8 +7,8 @@ use crate::circles::{core_imports, ranks};
 use crate::source::{library, words};
 
 /// The rooms of the core, the lowest layer first. A room may know rooms of lower layers, but no other room of its own
-/// layer. A file that is named here stands lower than its folder, as others rest on it, or higher, as it adds to
-/// another room.
+/// layer. A file with a place of its own is lower than its folder if the folder rests on it, and higher if it adds
+/// to a room above.
 const LAYERS: &[&[&str]] = &[
     &["value", "wheel"],
     &["runtime", "observe"],
