@@ -1,7 +1,7 @@
-//! What the fuzz targets need of the inside. It is there under `cfg(fuzzing)` only, and promises
-//! nothing.
+//! What fuzz targets need from the inside. It exists only under `cfg(fuzzing)`, and promises nothing.
 //!
-//! Bytes go in, and a verdict comes out; what has to hold between the two is asserted by the targets.
+//! Each function takes bytes or values and returns what the code makes of them; the targets assert what
+//! must hold between the two.
 
 use std::io;
 use std::path::Path;
@@ -24,13 +24,13 @@ use crate::value::record::{Head, RecordKind, RecordRef};
 
 pub use crate::journal::log::memory_log::image::{Image, SegmentImage};
 
-/// The log that holds an image and nothing else.
+/// A log that holds exactly this image.
 #[must_use]
 pub fn log_of(image: Image) -> MemoryLog {
     MemoryLog::of_image(image)
 }
 
-/// What lies in a log.
+/// Everything in a log.
 #[must_use]
 pub fn image_of(log: &MemoryLog) -> Image {
     log.image()
@@ -46,13 +46,13 @@ pub fn fail_next_sync(log: &MemoryLog) {
     log.fail_next_sync(io::ErrorKind::Other);
 }
 
-/// Opens a frame; gives what sealing its header and payload again makes, if they were believed.
+/// Opens a frame; returns the frame that its header and payload seal to, if it is valid.
 #[must_use]
 pub fn reseal_frame(bytes: &[u8], store_id: &[u8; 16]) -> Option<Vec<u8>> {
     let view = open_frame(bytes, store_id).ok()?;
     let mut again = Vec::new();
     let checksum = view.header.seal(view.payload, &mut again);
-    // Spare bits that are set are covered by the checksum, and lost.
+    // The checksum covers spare bits, and sealing clears them.
     assert!(checksum == view.checksum || again[..72] != bytes[..72]);
     Some(again)
 }
@@ -115,7 +115,7 @@ pub fn recode_entries(payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A record of free choice.
+/// An arbitrary record.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "as in the record")]
 pub struct AnyRecord {
@@ -195,7 +195,7 @@ fn head_of(any: &AnyRecord, kind: RecordKind) -> Head {
     }
 }
 
-/// A removal of the record that lies at a place, with the fixed fields of a record of free choice.
+/// A removal of the record at a place, with the fixed fields of an arbitrary record.
 #[must_use]
 pub fn encode_removal(any: &AnyRecord, frame: u64, offset: u16) -> Vec<u8> {
     let head = head_of(any, RecordKind::Forgotten);
@@ -220,7 +220,7 @@ pub fn encode_part(index: u32, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The kind byte that no decoder of this version knows, if that is what is wrong with an entry.
+/// The kind byte of an entry, if this version does not know that kind.
 #[must_use]
 pub fn unknown_kind(entry: &[u8]) -> Option<u8> {
     match codec::decode_entry(entry) {
@@ -249,7 +249,7 @@ pub fn recode_manifest(bytes: &[u8]) -> Option<Vec<u8>> {
         .map(|manifest| manifest_file::encode(&manifest))
 }
 
-/// A manifest of nothing but its store's id, with these namespaces at their defaults.
+/// A manifest of a store with these namespaces, all else at its default.
 #[must_use]
 pub fn manifest_of(store_id: [u8; 16], namespaces: &[(u32, &str)]) -> Vec<u8> {
     let entry = |(id, name): &(u32, &str)| NamespaceEntry {
@@ -268,40 +268,40 @@ pub fn manifest_of(store_id: [u8; 16], namespaces: &[(u32, &str)]) -> Vec<u8> {
     manifest_file::encode(&manifest)
 }
 
-/// The frames that the direct reader finds in the file of a closed segment, read twice: in one go
-/// and one by one. Nothing of sled runs.
+/// The frames that the direct reader finds in the file of a closed segment, which it reads twice: in
+/// one go and one by one. sled does not run.
 ///
 /// # Errors
-/// Whatever the reader answers with.
+/// Those of the reader.
 pub fn read_segment(folder: &Path) -> io::Result<Vec<(u32, Vec<u8>)>> {
     sled_log::fuzzing::read_segment(folder)
 }
 
-/// A block of sled's file with these messages: kind, page, body, and whether its checksum holds.
+/// A block of sled's file with these messages: kind, page, body, and whether the checksum holds.
 #[must_use]
 pub fn sled_block(number: u64, messages: &[(u8, u64, Vec<u8>, bool)]) -> Vec<u8> {
     sled_log::fuzzing::block(number, messages)
 }
 
-/// What the folder of a segment holds beside sled's file.
+/// The configuration of sled in the folder of a segment.
 pub const CONF: &[u8] = sled_log::fuzzing::CONF;
 
-/// The frames that are found in the file of a segment, read in one go, again, and one by one. `None`
-/// for a file that is no segment.
+/// The frames in the file of a segment, which is read in one go, again, and one by one. `None` if the
+/// file is no segment.
 ///
 /// # Errors
-/// Whatever the reader answers with.
+/// Those of the reader.
 pub fn read_file_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u32, Vec<u8>)>>> {
     file_log::fuzzing::read_segment(path, number)
 }
 
-/// The block at the front of a segment's file; of no bytes for a link that is too long.
+/// The block at the front of a segment's file; empty if the link is too long.
 #[must_use]
 pub fn file_header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
     file_log::fuzzing::header(number, salt, link)
 }
 
-/// What stands before a frame of so many bytes in a segment's file.
+/// What precedes a frame of this size in a segment's file.
 #[must_use]
 pub fn file_lead(number: u64, salt: u64, index: u32, bytes: u32) -> Vec<u8> {
     file_log::fuzzing::lead(number, salt, index, bytes)

@@ -122,7 +122,8 @@ pub mod maintenance {
     pub use crate::store::maintenance::{BackupReport, CompactReport, MoveReport, VerifyReport};
     pub use crate::store::survey::{Survey, SurveyedNamespace, SurveyedSegment};
     pub use crate::value::progress::{Progress, ProgressUnit};
-    pub use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+    pub use crate::value::salvage_options::SalvageOptions;
+    pub use crate::value::salvage_report::SalvageReport;
 }
 
 /// The numbers of a store: a snapshot, its text for Prometheus, adapters for other recorders.

@@ -114,7 +114,7 @@ fn a_store_that_is_there_is_left_alone() {
     assert!(dir.path().join("store").exists());
 }
 
-/// Of a store whose costs double with each step.
+/// Figures of a store whose costs double with each step.
 fn figures(step: i32) -> Figures {
     Figures {
         keys: 10_f64.powi(4 + step),
@@ -171,7 +171,7 @@ fn the_plot_has_a_point_for_each_store_in_each_panel() {
             "{number} is outside:\n{svg}"
         );
     }
-    // Twice the cost is twice the height, on the linear axis; and the keys are evenly apart.
+    // Twice the cost is twice the height, on the linear axis; and the keys are evenly spaced.
     let first = svg.split("points=\"").nth(1).unwrap();
     let points: Vec<f64> = first
         .split('"')

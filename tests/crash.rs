@@ -1,8 +1,8 @@
 //! `kill -9`, round after round, on one directory.
 //!
-//! A child runs this same program, claims and settles keys under `Sync`, and acknowledges over its
-//! standard output what returned to it. The parent kills it at a random moment and holds the store
-//! to every acknowledgement that it has read.
+//! A child runs this same program, claims and settles keys under `Sync`, and reports each call that
+//! returned on its standard output. The parent kills it at a random moment and holds the store to
+//! every acknowledgement that it has read.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,9 +19,9 @@ use rig::Draw;
 use rig::child::{self, Orders, say};
 use rig::known::Known;
 
-/// Of each kind of log.
+/// Kills for each kind of log.
 const ROUNDS: u64 = 30;
-/// A full check takes a moment, so that only some of the kills are followed by one.
+/// A full check takes a moment, so only some of the kills are followed by one.
 const CHECK_EVERY: u64 = 5;
 
 /// The child. Run as a plain test, it does nothing.

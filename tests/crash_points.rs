@@ -37,7 +37,7 @@ const POINTS: &str = "HAPAX_CRASH_POINTS";
 /// The task of a child that drops its store, unclosed, while a panic unwinds.
 const DROP: &str = "drop";
 
-/// The task of a child that moves its store into the log that it is told.
+/// The task of a child that moves its store into the log that its orders name.
 const MOVE: &str = "move";
 
 /// The tasks of a child that makes its store out of another one, which lies beside it.
@@ -45,7 +45,7 @@ const RESTORE: &str = "restore";
 const SALVAGE: &str = "salvage";
 const BACKUP: &str = "backup";
 
-/// Makes the store of the orders: what is there, or is not, decides whether it may be opened.
+/// Makes the store of the orders. What is already there decides whether it may be opened.
 fn copy(orders: &Orders) {
     let from = orders.directory.with_file_name("from");
     let into = &orders.directory;
@@ -126,7 +126,7 @@ impl Bench {
         }
     }
 
-    /// As another one is, on a copy of its files.
+    /// Makes a bench like another one, on a copy of its files.
     fn like(template: &Self) -> Self {
         let copy = Self {
             known: template.known.clone(),
@@ -144,7 +144,8 @@ impl Bench {
         copy
     }
 
-    /// One run of the child, with a fault at its call number `at`. `None` where that cannot be.
+    /// One run of the child, with a fault at its call number `at`. `None` where that is not
+    /// possible.
     fn run(&mut self, task: &str, at: u64, fault: Fault) -> Option<Run> {
         self.runs += 1;
         let mut command = child::command(&self.path, task, self.log, self.runs);
@@ -164,7 +165,7 @@ impl Bench {
     }
 }
 
-/// Which calls of a run to stop at: some of them, beginning anywhere, or every one.
+/// Which calls of a run to stop at: a sample from a random start, or every one.
 struct Points {
     next: u64,
     step: u64,
@@ -192,7 +193,7 @@ impl Points {
         }
     }
 
-    /// Runs `at` for each of them until it meets no call any more; gives how many it has met.
+    /// Runs `at` for each point until it meets no more calls; returns how many it has met.
     fn each(self, mut at: impl FnMut(u64) -> bool) -> u64 {
         let mut met = 0;
         let mut next = self.next;
@@ -216,7 +217,7 @@ fn at_point<T>(at: u64, run: &Run, check: impl FnOnce() -> T) -> T {
     })
 }
 
-/// A run of the child without a fault; gives its calls.
+/// Runs the child without a fault; returns its calls.
 fn calls(bench: &mut Bench, task: &str) -> Option<usize> {
     let run = bench.run(task, 0, Fault::Kill)?;
     assert_eq!(run.code, Some(0), "{:?}", run.said);
@@ -285,7 +286,7 @@ fn kill_recovering(log: LogKind, draw: &mut Draw) {
         return;
     };
     let templates = templates(log, first, draw).unwrap();
-    // How many there are depends on where the template was killed.
+    // The number of calls depends on where the template was killed.
     let calls = templates.iter().map(|template| {
         let calls = calls(&mut Bench::like(template), "mix");
         calls.unwrap()
@@ -377,7 +378,8 @@ fn nothing_after_poison(run: &Run) {
     }
 }
 
-/// Makes calls fail, one in each run, and holds the child and the store to what was promised.
+/// Makes calls fail, one in each run, and checks that the child and the store keep what was
+/// promised.
 fn failing(template: &Bench, task: &str, calls: usize, sample: u64, error: Errno, draw: &mut Draw) {
     let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
     let met = Points::of(calls, sample, draw).each(|at| {
@@ -523,7 +525,7 @@ fn fail_dropping(log: LogKind) {
         calls = calls.max(u64::try_from(run.calls.len()).unwrap());
     }
     let (mut dropping, mut early) = (0, 0);
-    // The last call of all comes first; the work before it is not this test's.
+    // Starts with the very last call; the work before it belongs to other tests.
     for at in (1..=calls).rev() {
         let mut bench = Bench::new(log);
         let run = bench.run(DROP, at, Fault::Error(Errno::EIO)).unwrap();
@@ -546,7 +548,7 @@ fn fail_dropping(log: LogKind) {
         }
     }
     println!("{dropping} failed calls of a store that is dropped");
-    // Plain files are closed with five.
+    // With plain files the close takes five calls.
     assert!(dropping > 1, "its last calls fail");
 }
 
@@ -571,7 +573,7 @@ fn copied_from(task: &str, log: LogKind) -> Bench {
     bench
 }
 
-/// As another one is, before anything was copied.
+/// Makes a bench like another one, before anything was copied.
 fn beside(template: &Bench) -> Bench {
     let bench = Bench::new(template.log);
     let from = |bench: &Bench| bench.path.with_file_name("from");
@@ -635,7 +637,7 @@ fn a_copy_that_is_cut_short_at_any_call_is_not_a_store() {
                 let mut first = true;
                 let points = Points::of(run.calls.len(), sample, draw);
                 let met = points.each(|at| {
-                    // The first calls of all are what the bug was about.
+                    // The bug was in the very first calls.
                     let at = if std::mem::take(&mut first) { 1 } else { at };
                     let mut bench = beside(&template);
                     let run = bench.run(task, at, fault).unwrap();

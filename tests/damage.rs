@@ -26,10 +26,10 @@ use harm::{Harm, Spot};
 use judge::{Counts, judge};
 use stores::Base;
 
-/// A case that takes longer hangs.
+/// A case that takes longer counts as a hang.
 const CASE_MAX: Duration = Duration::from_secs(60);
 
-/// Most memory that all of it may ever take at once.
+/// The most memory that the whole run may take at once.
 const MEMORY_MAX_KIB: u64 = 1 << 20;
 
 /// A small generator, so that a run can be repeated from its seed.
@@ -122,7 +122,7 @@ fn run(base: &Base, other: &Base, per_file: u64) {
 
 const LOGS: [LogKind; 2] = [LogKind::Sled, LogKind::Files];
 
-/// Of each kind of log, a store of this sort; foreign files come from one of another sort.
+/// For each kind of log, a store of this sort; foreign files come from a store of another sort.
 fn run_each(sort: fn(LogKind) -> Base, other: fn(LogKind) -> Base, per_file: u64) {
     for log in LOGS {
         println!("{log:?}");

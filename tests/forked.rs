@@ -1,8 +1,8 @@
 //! A real fork: the child's copy of a store answers nothing, writes nothing, and hangs nowhere.
 //!
-//! A child process opens a store, works on it with several threads, and forks again and again
-//! meanwhile, so that a fork takes place while locks are held. Each fork tries everything that a
-//! handle can do, and drops its copy of it.
+//! A child process opens a store, works on it with several threads, and keeps forking meanwhile, so
+//! that some forks happen while locks are held. Each fork tries everything that a handle can do,
+//! and drops its copy of it.
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +45,7 @@ const AGAIN: &str = "again";
 const FORKS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a fork gets a copy of.
+/// The handles that a forked child gets a copy of.
 struct Handles {
     store: Store,
     spaces: [Namespace; 2],
@@ -55,7 +55,7 @@ struct Handles {
     waiting: Pending<Result<Claim, hapax::Error>>,
 }
 
-/// What a fork was told, call by call.
+/// What the forked child was told, call by call.
 #[derive(Default)]
 struct Told(Vec<Option<ErrorKind>>);
 
@@ -64,13 +64,13 @@ impl Told {
         self.0.push(result.err().map(|error| error.kind()));
     }
 
-    /// Of a call on a lease: the error holds the lease, and drops it.
+    /// For a call on a lease: the error holds the lease, and drops it.
     fn add_lease<T>(&mut self, result: Result<T, LeaseError>) {
         self.add(result.map_err(LeaseError::into_error));
     }
 }
 
-/// Everything that can be done with them; the code says which call was not refused.
+/// Tries every call on the handles; the code says which call was not refused.
 fn in_fork(handles: Handles) -> i32 {
     let Handles {
         store,
@@ -286,7 +286,7 @@ fn a_forked_child_does_not_keep_the_lock_of_its_parent() {
     }
 }
 
-/// A child that was made past the C library keeps it; then it is the one to be named.
+/// A child that was made past the C library keeps the lock; then the error must name that child.
 #[test]
 fn a_child_that_keeps_the_lock_is_named() {
     if Orders::read().is_some() {

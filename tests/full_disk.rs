@@ -12,7 +12,7 @@ use hapax::{Claim, ErrorKind, Limits, LogKind, Namespace, Policy, Store};
 
 use crate::skipped::skipped;
 
-/// A file system in memory that holds little.
+/// A small file system in memory.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -38,7 +38,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Claims and completes keys until the store has no room; gives how many were acknowledged.
+/// Claims and completes keys until the store has no room; returns how many were acknowledged.
 fn fill(store: &Store, most: u32) -> (u32, Vec<ErrorKind>) {
     let jobs = store
         .namespace("jobs", Policy::at_most_once())
@@ -237,7 +237,8 @@ fn take_all_inodes(log: LogKind) {
     check(&store, acknowledged);
 }
 
-/// A disk that holds a store once, not twice: it stays where it was, and moves once there is room.
+/// A disk with room for one copy of a store: the store stays where it was, and moves once the disk
+/// has room.
 #[test]
 fn a_move_that_finds_no_room_leaves_the_store_where_it_was() {
     for (from, to) in [(LOGS[0], LOGS[1]), (LOGS[1], LOGS[0])] {

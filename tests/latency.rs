@@ -148,7 +148,7 @@ fn a_steady_load_is_measured_in_both_forms() {
     );
     for row in &rows {
         assert_eq!((row.scenario, row.during), ("steady", "quiet"));
-        // What the warm-up left over may come too.
+        // Leftovers of the warm-up may come too.
         let offered = 2000.0 * (row.lasted.as_secs_f64() + 1.0);
         #[expect(clippy::cast_precision_loss, reason = "there are few")]
         let pairs = row.pairs as f64;

@@ -150,7 +150,7 @@ fn a_history_is_read_as_it_was_written() {
     assert!(check(&read).holds());
 }
 
-/// The store is as it should be; what stands between it and the recorder is not.
+/// The store is correct; the layer between it and the recorder is not.
 #[test]
 fn each_planted_fault_is_found() {
     let seed = seed();

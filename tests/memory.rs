@@ -61,7 +61,7 @@ fn cheap<T: Debug, E: Debug + Into<hapax::Error>>(act: impl FnOnce() -> Result<T
     assert!(bytes <= REFUSAL_BYTES, "{bytes} bytes to say: {error}");
 }
 
-/// What a call that does not block is refused with at once.
+/// The immediate refusal of a call that does not block.
 fn refusal<T: Debug>(mut pending: Pending<hapax::Result<T>>) -> hapax::Error {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(&mut pending).poll(&mut context) {
@@ -109,7 +109,7 @@ fn a_huge_key_name_or_label_is_refused_before_it_is_copied() {
     let metadata = vec![1; HUGE];
     let options = ClaimOptions::new().metadata(metadata);
     cheap(|| work.claim(&huge));
-    // It was copied once by the form that does not block, to be shown in traces.
+    // The async form once copied it, to show it in traces.
     cheap(|| Err::<(), _>(refusal(work.claim_async(&huge, ClaimOptions::new()))));
     cheap(|| work.insert(&huge));
     cheap(|| work.insert_many([&huge]));
@@ -230,7 +230,7 @@ fn a_flood_that_expires_does_not_grow_the_store() {
         clock.advance(Duration::from_secs(60));
         used.push(in_use());
     }
-    // The first minutes after open let nothing go; from then on it is the same each round.
+    // The first minutes after open free nothing; after that each round is the same.
     let early = *used[6..9].iter().max().unwrap();
     let late = *used[11..].iter().max().unwrap();
     assert!(late <= early + early / 8, "{used:?}");
@@ -262,7 +262,7 @@ fn a_store_in_which_nothing_happens_takes_next_to_nothing() {
         .map(|at| Store::open(path(at)).unwrap())
         .collect();
     for at in 0..STORES {
-        // The janitor takes it when it has looked whether there is something to prepare.
+        // The janitor takes it after it has checked whether to prepare a segment.
         let reserve = path(at).join("RESERVE");
         while std::fs::metadata(&reserve).map_or(0, |file| file.len()) < 2 << 20 {
             std::thread::yield_now();

@@ -36,7 +36,7 @@ const WINDOW: Duration = Duration::from_millis(40);
 
 const INTERVAL: &str = "interval";
 
-/// The task of a child that moves its store to and fro between the logs.
+/// The task of a child that moves its store back and forth between the logs.
 const MOVE: &str = "move";
 
 /// A store that remembers all its keys is replaced after this many cuts, before it fills the disk.
@@ -110,7 +110,7 @@ fn freeze(child: &Child) {
     }
 }
 
-/// Lets a child work, cuts the power once it has said `lines`, and gives all that it said.
+/// Lets a child work, cuts the power once it has said `lines`, and returns all that it said.
 fn cut_at(
     disk: &mut Disk,
     directory: &Path,
@@ -222,7 +222,7 @@ fn changes(said: &[String]) -> Vec<(String, u64, u64)> {
     said.iter().filter_map(change).collect()
 }
 
-/// What is lost is an end of what was acknowledged, and no longer than the window.
+/// Only the last acknowledged changes are lost, and no more than the window allows.
 fn hold_to_window(space: &Namespace, changes: &[(String, u64, u64)]) -> usize {
     let is_there = |key: &str| {
         let info = space.get(key).unwrap();

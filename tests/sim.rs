@@ -36,7 +36,7 @@ fn window(seed: u64) -> Option<Duration> {
     (seed % 2 == 0).then_some(WINDOW)
 }
 
-/// A history that is held against the model.
+/// A history that is compared with the model.
 fn simulate(simulation: Simulation, window: Option<Duration>) -> (Report, Met) {
     let durability = window.map_or(Durability::Sync, Durability::Interval);
     simulate_as(simulation, durability, window)
@@ -115,7 +115,7 @@ fn a_seed_repeats_itself_exactly() {
     }
 }
 
-/// A check that nothing can fail proves nothing.
+/// A check that cannot fail proves nothing.
 fn is_found_out(run: impl Fn(u64)) -> bool {
     (0..40).any(|seed| catch_unwind(AssertUnwindSafe(|| run(seed))).is_err())
 }

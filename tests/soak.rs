@@ -1,4 +1,4 @@
-//! The example `soak`: what grows is found, and what does not is not.
+//! The example `soak`: it finds what grows, and only that.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -87,8 +87,8 @@ fn growth_is_found_and_told() {
     judges_each_figure(&samples[samples.len() - 1]);
 }
 
-/// A row of like samples is flat, noise and one bad interval included; each figure that doubles and
-/// more is found.
+/// A row of similar samples is flat, even with noise and one bad interval; a figure that doubles or
+/// grows more is found.
 fn judges_each_figure(like: &Sample) {
     let flat = |bad: usize| -> Vec<Sample> {
         let sample = |at: usize| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::runtime::sync::{Mailbox, block_on, wake};
-use crate::state::shard::Found;
+use crate::state::found::Found;
 use crate::value::error::Result;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;

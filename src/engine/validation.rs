@@ -2,8 +2,8 @@
 
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::pin::Pin;
+use crate::state::found::Found;
 use crate::state::ranked::Ranked;
-use crate::state::shard::Found;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::ErrorKind;
 use crate::value::locator::Locator;

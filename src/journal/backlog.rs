@@ -2,10 +2,10 @@
 
 use crate::runtime::sync::{AtomicU64, AtomicUsize, Ordering};
 
-/// The journal thread is woken for each of so many bytes, even if no commit is due.
+/// The journal thread is woken whenever this many bytes were appended, even if no commit is due.
 const WAKE_BYTES: usize = 1024 * 1024;
 
-/// Stands for no moment.
+/// No moment.
 const NONE: u64 = u64::MAX;
 
 /// How much was appended and not written, and since when changes wait to be synced. Every change

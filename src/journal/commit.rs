@@ -59,7 +59,7 @@ impl Journal {
     /// The moment at which the journal thread has something to do next, on the monotonic clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         let commit = match self.retries.again_ms(Chore::Begin) {
-            // What could not be written is due at the next try, whatever else has come since.
+            // Frames that could not be written are due at the next try, and later changes with them.
             Some(again) => Some(again),
             None => {
                 let since_ms = self.backlog.unsynced_since_ms();

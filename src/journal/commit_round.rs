@@ -92,8 +92,8 @@ impl CommitRound<'_> {
         begun
     }
 
-    /// Gives the reserve back if another program has taken the disk space since the last look: the
-    /// waiting frames were admitted, and a write that fails poisons the store.
+    /// Gives the reserve back if another program has taken the disk space meanwhile: the waiting frames
+    /// were admitted, and a write that fails poisons the store.
     fn make_disk_room(&mut self) {
         let is_early = self.now_ms < self.writer.looked_ms.saturating_add(LOOK_EVERY_MS);
         if self.writer.waiting.is_empty() || is_early {

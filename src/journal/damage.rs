@@ -23,3 +23,13 @@ pub(super) fn malformed(locator: Locator) -> Error {
         ),
     )
 }
+
+/// What is wrong with a store at open, and where.
+pub(super) fn damaged(place: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        format!(
+            "{place}: {what}; nothing was changed: restore a backup, or save what is left with Store::salvage"
+        ),
+    )
+}

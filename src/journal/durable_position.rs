@@ -62,8 +62,8 @@ impl DurablePosition {
         self.wanted.load(Ordering::Acquire) > self.get()
     }
 
-    /// Has a waker called once the frame is durable; `ticket` is that of the same waiter before.
-    /// Returns the waker that it replaces, to be dropped outside of every lock.
+    /// Has a waker called once the frame is durable. `ticket` identifies the waiter from its first call
+    /// on. Returns the waker that it replaces, to be dropped outside of every lock.
     pub(super) fn register(
         &self,
         frame: u64,

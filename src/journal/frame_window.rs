@@ -73,8 +73,8 @@ impl FrameWindow {
         }
     }
 
-    /// Memory for the next frame, after one of so many bytes: frames under one load have one size, and
-    /// the memory of full ones is used again.
+    /// Memory for the next frame after one of this size: frames under one load have one size, and the
+    /// memory of full ones is used again.
     pub(super) fn memory_like(&mut self, bytes: usize) -> Vec<u8> {
         let spare = (bytes > PAYLOAD_BYTES_MAX / 2).then(|| self.spare.pop());
         spare.flatten().unwrap_or_else(|| Vec::with_capacity(bytes))

@@ -1,7 +1,5 @@
 //! [`JanitorCall`]: what the journal tells the janitor, and the signal that wakes it.
 
-use std::time::Instant;
-
 use crate::runtime::sync::{AtomicBool, AtomicU64, Ordering, Signal};
 
 /// News for the janitor.
@@ -31,11 +29,6 @@ impl JanitorCall {
     /// Wakes the janitor.
     pub(crate) fn raise(&self) {
         self.signal.raise();
-    }
-
-    /// Waits until the janitor is called or the moment has come.
-    pub(crate) fn wait(&self, until: Option<Instant>) {
-        self.signal.wait(until);
     }
 
     /// Notes that the janitor waits for a frame, before the janitor looks at the position once more.

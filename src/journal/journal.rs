@@ -316,7 +316,7 @@ impl Journal {
     }
 }
 
-/// Encodes a record, or the removal that stands for a record of a forgotten key.
+/// Encodes a record; that of a forgotten key becomes a removal.
 #[inline]
 fn encode(record: &RecordRef<'_>, parts: usize, replaced: Option<Replaced>) -> Encoded {
     if record.head.kind == RecordKind::Forgotten {

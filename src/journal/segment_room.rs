@@ -50,7 +50,7 @@ impl SegmentRoom {
         self.is_ended = true;
     }
 
-    /// Whether so many more frames of so many bytes fit in.
+    /// Whether this number of further frames, with this number of bytes in all, fits in.
     #[inline]
     pub(super) fn fits(&self, frames: u32, bytes: u64) -> bool {
         !self.is_ended
@@ -58,7 +58,7 @@ impl SegmentRoom {
             && self.bytes + bytes <= SEGMENT_BYTES_MAX
     }
 
-    /// Moves on to a new segment, with room for at least so many frames.
+    /// Moves on to a new segment, with room for at least `frames` frames.
     pub(super) fn roll(&mut self, frames: u32) {
         // A body with more parts than a segment of a test has frames is written all the same.
         self.room = self.fix_next_room().max(frames);

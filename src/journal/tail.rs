@@ -124,7 +124,7 @@ impl Tail {
         locator
     }
 
-    /// Seals the open frame if so many bytes do not fit in, and makes sure that it has a segment.
+    /// Seals the open frame if the bytes do not fit in, and makes sure that the open frame has a segment.
     #[inline]
     fn make_room(&mut self, bytes: usize) {
         if self.payload.len() + bytes > PAYLOAD_BYTES_MAX {
@@ -135,7 +135,7 @@ impl Tail {
         }
     }
 
-    /// Counts a record that was appended, of so many bytes with its body.
+    /// Counts a record that was appended; `bytes` is its size with its body.
     #[inline]
     fn count(&mut self, record: &RecordRef<'_>, bytes: usize, replaced: Option<Replaced>) {
         let bytes = u64::try_from(bytes).expect("a record is at most 16 MiB");
@@ -190,7 +190,8 @@ impl Tail {
         self.segment.end();
     }
 
-    /// Rolls to a new segment, unless so many frames of so many bytes fit into the current one.
+    /// Rolls to a new segment, unless this number of frames with this number of bytes in all fits into
+    /// the current one.
     fn begin(&mut self, frames: u32, bytes: usize) {
         let bytes = u64::try_from(bytes).expect("a body is at most 16 MiB");
         if !self.segment.fits(frames, bytes) {
@@ -351,7 +352,7 @@ mod tests {
         Tail::new(0, 0, frames_max, genesis(&[0; 16]), Census::new(0))
     }
 
-    /// Writes a frame of so many bytes; returns its segment and how many frames that has room for.
+    /// Writes a frame of this size; returns its segment and how many frames that has room for.
     fn write(tail: &mut Tail, bytes: usize) -> (u64, u32) {
         tail.begin(1, bytes);
         tail.push(vec![0; bytes], 1);

@@ -7,7 +7,7 @@ use crate::runtime::patience::{LOOK_MS_MAX, Patience};
 use crate::runtime::sync::{AtomicU64, Mutex, Ordering};
 use crate::value::time::millis;
 
-/// Stands for a writer that does nothing.
+/// The begin of no work.
 const IDLE: u64 = u64::MAX;
 
 /// For how long the writer has been at its current work.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::tallies::Column;
+use crate::state::found::Found;
+use crate::state::grant::Grant;
 use crate::state::holder::Awaits;
 use crate::state::request::Request;
-use crate::state::shard::{Found, Grant, Shard};
+use crate::state::shard::Shard;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
 use crate::value::blob::Blob;

@@ -19,11 +19,14 @@
 
 #[cfg(test)]
 mod flood_tests;
+pub(crate) mod found;
+pub(crate) mod grant;
 pub(crate) mod holder;
 #[cfg(test)]
 mod invariant_tests;
 pub(crate) mod last_record;
 pub(crate) mod ranked;
+pub(crate) mod removal;
 pub(crate) mod request;
 pub(crate) mod running;
 pub(crate) mod shard;

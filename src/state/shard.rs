@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::observe::tallies::{Column, Tallies};
+use crate::observe::tallies::Tallies;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
-use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
-use crate::value::record::{Head, Record, RecordKind};
+use crate::value::record::{Head, RecordKind};
 use crate::value::time::{NEVER, Now};
 use crate::wheel::{TimerKey, Wheel};
 
+use crate::state::found::Found;
+use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Holder};
 use crate::state::last_record::LastRecord;
 use crate::state::ranked::{Doubts, Known, Ranked};
+use crate::state::removal::Removal;
 use crate::state::request::Request;
 use crate::state::running::{Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
@@ -31,40 +33,6 @@ pub(crate) enum Timer<W> {
     Lease(SlabRef),
     /// Someone has waited for long enough.
     Wait(W),
-}
-
-/// What a key is, as far as its slot tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    Absent,
-    Running(SlabRef),
-    Settled(Slot, Settled, Locator),
-    /// Removed; the removal lies here.
-    Forgotten(Locator),
-}
-
-/// A removal that names the record that it removes by its place.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Removal {
-    pub(crate) removed: Locator,
-    /// What the key is from then on: forgotten.
-    pub(crate) head: Head,
-    /// Where the removal lies.
-    pub(crate) at: Locator,
-}
-
-/// A grant to put in place.
-#[derive(Debug)]
-pub(crate) struct Grant<'a> {
-    pub(crate) namespace: NamespaceId,
-    pub(crate) column: Column,
-    pub(crate) policy: &'a Arc<Policy>,
-    pub(crate) key: Arc<[u8]>,
-    pub(crate) token: FencingToken,
-    pub(crate) request: Request,
-    pub(crate) basis: Basis,
-    /// The record that the basis comes from.
-    pub(crate) record: Option<Arc<Record>>,
 }
 
 /// Slots, running keys and their timers.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::tallies::Column;
+use crate::state::found::Found;
+use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Guard};
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
 use crate::state::running::Running;
-use crate::state::shard::{Found, Grant, Shard, Timer};
+use crate::state::shard::{Shard, Timer};
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;

@@ -12,8 +12,10 @@ use crate::store::location::{make_log, open_log, open_remains};
 use crate::store::store::Store;
 use crate::value::error::{Error, Result};
 use crate::value::log_kind::LogKind;
-use crate::value::progress::{Meter, Progress, ProgressUnit};
-use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+use crate::value::meter::Meter;
+use crate::value::progress::{Progress, ProgressUnit};
+use crate::value::salvage_options::SalvageOptions;
+use crate::value::salvage_report::SalvageReport;
 
 impl Store {
     /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far

@@ -1,4 +1,6 @@
 //! A hierarchical timing wheel: timers that are cheap to set, to cancel and to leave alone.
+//! What comes in: deadlines as ticks, each with an item, and the tick that time has come to.
+//! It knows nothing of what an item is: time is a parameter, and a tick has no unit.
 //!
 //! After G. Varghese and T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987 (their
 //! scheme 7), with a bitmap per level so that empty slots cost nothing. A timer waits on the level
@@ -24,8 +26,6 @@
 //! have, the slot of the new digit is sorted into the levels below (a cascade), and nothing above
 //! moves. So a turn costs the slots that expire and at most one cascade, at any distance, and a
 //! timer cascades at most once per level in its life.
-//!
-//! Time is a parameter: the wheel reads no clock and gives ticks no unit.
 
 mod level;
 

@@ -1,4 +1,4 @@
-//! What is done to an image.
+//! The damage to an image.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -66,7 +66,7 @@ pub(crate) fn change(root: &Path, file: &Path, spot: Spot) {
 }
 
 impl Harm {
-    /// Does it to the store in this directory.
+    /// Does the damage to the store in this directory.
     pub(crate) fn strike(&self, root: &Path) {
         match self {
             Self::None => {}
@@ -102,7 +102,7 @@ impl Harm {
     }
 }
 
-/// What is not a matter of offsets.
+/// Damage that does not depend on offsets.
 fn whole_files(base: &Base, other: &Base) -> Vec<Harm> {
     let mut harms = vec![Harm::DeleteFolder("segments".into())];
     for name in base.files.keys() {
@@ -138,7 +138,8 @@ fn whole_files(base: &Base, other: &Base) -> Vec<Harm> {
     harms
 }
 
-/// Every `stride`-th offset of every file, in every way; without one, 256 offsets of each.
+/// Every `stride`-th offset of every file, in every way; without a stride, 256 offsets of each
+/// file.
 pub(crate) fn all(base: &Base, other: &Base, stride: Option<usize>) -> Vec<Harm> {
     let mut harms = vec![Harm::None];
     harms.extend(whole_files(base, other));

@@ -1,4 +1,4 @@
-//! What `open` and `salvage` may make of an image.
+//! Judges what `open` and `salvage` make of an image.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,11 +35,11 @@ enum Saved {
     Part,
     /// The manifest was lost, so that the namespaces had to be named.
     Named,
-    /// There was nothing left to know the store by.
+    /// Nothing was left to identify the store.
     Nothing,
 }
 
-/// How many images had which end.
+/// How many images ended in which way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) images: u32,
@@ -71,7 +71,7 @@ impl Counts {
     }
 }
 
-/// Makes an image, harms it, and holds salvage and open to what they promise.
+/// Makes an image, damages it, and checks that salvage and open keep their promises.
 pub(crate) fn judge(base: &Base, harm: &Harm) -> Verdict {
     let image = base.image();
     harm.strike(image.path());
@@ -80,7 +80,7 @@ pub(crate) fn judge(base: &Base, harm: &Harm) -> Verdict {
     let read = read(base, image.path());
     let opened = judge_open(base, image.path(), &read);
     if matches!(opened, Opened::Refused) {
-        // What open has refused is as salvageable as before.
+        // An image that open refused is as salvageable as before.
         let left = self::intact(base, image.path());
         assert!(left == intact, "open has destroyed frames");
     }
@@ -201,7 +201,7 @@ fn judge_open(base: &Base, image: &Path, read: &Told) -> Opened {
     }
 }
 
-/// Only the end of the log may be missing, and only what nothing vouches for.
+/// Only the end of the log may be missing, and only the part that nothing vouches for.
 fn check_missing(base: &Base, missing: &[Name]) {
     let place = |name: &Name| base.needed(name).end - 1;
     let Some(first) = missing.iter().map(place).min() else {
@@ -254,7 +254,7 @@ fn check_saved(base: &Base, store: &Store, salvage: &SalvageReport, intact: &BTr
         let found = truth(store, name).unwrap();
         saved += u64::from(found.is_some());
         let Some(expected) = base.keys.get(name) else {
-            // It was removed; where that is lost, it may be back as it was.
+            // It was removed; if the removal is lost, the key may be back as it was.
             let is_back = found.is_some();
             assert!(
                 !is_back || !salvage.is_whole(),

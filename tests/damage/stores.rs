@@ -1,4 +1,4 @@
-//! The stores that are harmed, and what is true of them.
+//! The stores to damage, and the truth about their keys.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -19,10 +19,10 @@ const PART_KIND: u8 = 7;
 /// Namespace and key.
 pub(crate) type Name = (&'static str, String);
 
-/// What a key is: its state and its body.
+/// The state of a key and its body.
 pub(crate) type Truth = (KeyState, Vec<u8>);
 
-/// A store to be harmed.
+/// A store to damage.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) name: &'static str,
@@ -125,7 +125,7 @@ impl Building {
             panic!("{key} is new")
         };
         if space.policy().guarantee() == hapax::Guarantee::AtMostOnce {
-            // Should its completion be lost, this is left.
+            // If its completion is lost, this remains.
             self.is_now(space, &key, (KeyState::InDoubt, Vec::new()));
         }
         lease.complete(&body[..]).unwrap();
@@ -133,7 +133,7 @@ impl Building {
         key
     }
 
-    /// Some of everything that a key can be.
+    /// Some keys in every state.
     fn mixed(&mut self, store: &Store, rounds: usize, large: usize) {
         let [mail, pay] = spaces(store);
         for round in 0..rounds {
@@ -284,7 +284,7 @@ pub(crate) fn compacting(log: LogKind) -> Base {
     building.done("compacting", true, &path)
 }
 
-/// More than a segment takes in one run.
+/// More than one segment holds, in one run.
 pub(crate) fn rolled(log: LogKind) -> Base {
     let mut building = Building::new(log);
     let store = building.open();
@@ -386,7 +386,7 @@ impl Base {
         builder.read_only().open()
     }
 
-    /// A copy to be harmed.
+    /// A copy to damage.
     pub(crate) fn image(&self) -> TempDir {
         let image = TempDir::new_in(self.root.path()).unwrap();
         for (name, bytes) in &*self.files {

@@ -1,4 +1,4 @@
-//! One admission: every way to a grant or to a new key stands before the same limits.
+//! One admission: every way to a grant or to a new key passes the same limits.
 
 use hapax::operator::{Attribution, Insertion, Operator};
 use hapax::testing::ManualClock;
@@ -43,7 +43,7 @@ const WAYS: [(&str, Way); 9] = [
 
 type Way = fn(&At, &str) -> Option<ErrorKind>;
 
-/// The ways that start nothing, so that a limit of running keys is not theirs.
+/// The ways that start no work, so a limit of running keys does not apply to them.
 const STARTS_NOTHING: [&str; 4] = [
     "insert",
     "insert_many",
@@ -85,7 +85,7 @@ fn of_batch(batch: hapax::Result<Vec<BatchClaim>>) -> Option<ErrorKind> {
     }
 }
 
-/// `insert` and `insert_many` passed under the floor of free disk space, filled the disk, and the
+/// `insert` and `insert_many` ignored the floor of free disk space and filled the disk, and the
 /// next write poisoned the store. Each had its own copy of the admission.
 #[test]
 fn under_the_floor_of_the_disk_nothing_new_comes_in_and_holders_settle() {
@@ -110,7 +110,7 @@ fn under_the_floor_of_the_disk_nothing_new_comes_in_and_holders_settle() {
     for (way, try_it) in WAYS {
         for key in ["new", "released", "lapsed"] {
             let refused = try_it(&at, key);
-            // An operator brings in what is absent, and nothing else.
+            // An operator imports absent keys, and nothing else.
             let there = way.starts_with("Operator") && key != "new";
             let expected = (!there).then_some(ErrorKind::AtCapacity);
             assert_eq!(refused, expected, "{way} of a key that is {key}");
@@ -136,7 +136,7 @@ fn under_the_floor_of_the_disk_nothing_new_comes_in_and_holders_settle() {
     store.validate();
 }
 
-/// A holder that says nothing any more.
+/// A holder that never settles.
 #[expect(clippy::mem_forget, reason = "the lease is to lapse")]
 fn leak(claim: Claim) {
     std::mem::forget(granted(claim));

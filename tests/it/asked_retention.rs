@@ -1,8 +1,8 @@
 //! A claim's own retention outlives the process that asked for it.
 //!
-//! The bug: the retention that `claim_with` asked for lay in memory only, so a key that was resolved
-//! or attached after a crash was remembered for as long as the policy says, and could run again
-//! before the time that was asked for.
+//! The bug: the retention that `claim_with` asked for was only in memory. After a crash a resolved
+//! or attached key was remembered for the retention of the policy, and could run again before the
+//! requested time.
 
 use std::time::Duration;
 

@@ -70,7 +70,7 @@ fn run_once_counts_work_that_took_its_process_with_it() {
     for attempt in 1..=2 {
         let space = world.namespace(policy.clone());
         let log = world.log.clone();
-        // The power goes while the work runs, and nothing that comes after it is written.
+        // The power goes while the work runs, and nothing after it is written.
         let ran = space.run_once("key", |run| {
             assert_eq!(run.attempt(), attempt);
             log.crash();

@@ -178,7 +178,7 @@ fn operators_are_written_down_under_any_policy() {
     operator
         .resolve(&doubt, Resolution::Happened(b"yes".to_vec()))
         .unwrap();
-    // There is nothing to accept, nothing to forget, and nothing to release: nothing happened.
+    // Nothing to accept, forget or release: nothing happened.
     operator.accept_salvage().unwrap();
     operator.forget("least", "none").unwrap();
     operator
@@ -277,7 +277,7 @@ fn a_dead_process_leaves_orphans_and_they_are_written_down_once() {
         let token = lease.token();
         drop(work);
         world.log.crash();
-        // It goes with a store that can write nothing more.
+        // The lease is dropped with a store that can no longer write.
         drop(lease);
         reopen(&mut world);
         assert_eq!(transitions(&world.store, "held"), [Claimed, Orphaned]);
@@ -386,7 +386,7 @@ fn the_answer_has_gone_and_the_audit_is_still_there() {
     assert!(report.first() > noted.number(), "{report:?}");
     check_whole(&world.store);
     drop(work);
-    // Of all that has expired the place in the chain is left.
+    // All entries have expired; only the place in the chain is left.
     world.clock.advance(DAY * 11);
     world.store.close().unwrap();
     reopen(&mut world);
@@ -419,7 +419,7 @@ fn a_head_that_was_noted_shows_what_was_changed() {
     }
 }
 
-/// What is left of a damaged audit log goes on in the new store, and what is lost is said.
+/// The rest of a damaged audit log continues in the new store, which reports what is lost.
 #[test]
 fn a_salvaged_store_has_what_is_left_of_the_audit_log() {
     for kind in KINDS {
@@ -524,8 +524,8 @@ fn the_audit_log_comes_along() {
     }
 }
 
-/// A salvage makes a new chain of what it finds. It did not look at the old one, so an entry that
-/// was changed came out as good as any other.
+/// A salvage makes a new chain of what it finds. It did not check the old chain, so a changed entry
+/// came out as good as any other.
 #[test]
 fn a_salvage_tells_of_entries_that_were_changed() {
     let place = tempfile::tempdir().unwrap();

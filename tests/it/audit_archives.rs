@@ -92,8 +92,8 @@ fn the_newest_archive_is_missed_in_every_copy() {
     }
 }
 
-/// One damaged archive made every backup fail, and every restore of one that was damaged later: of
-/// all keys, because of the history of some.
+/// One damaged archive made every backup fail, and every restore of a backup that was damaged
+/// later: for all keys, because of the history of some.
 #[test]
 fn a_damaged_archive_is_copied_as_it_is() {
     for kind in KINDS {
@@ -130,7 +130,7 @@ fn a_damaged_archive_is_copied_as_it_is() {
     }
 }
 
-/// What archives take on the disk was in no metric.
+/// No metric had what archives take on the disk.
 #[test]
 fn entries_and_bytes_of_archives_are_measured() {
     let on_disk = |path: &Path| -> u64 {
@@ -160,7 +160,7 @@ fn entries_and_bytes_of_archives_are_measured() {
         let store = builder(&path, kind, &clock).open().unwrap();
         let since_open = store.metrics().total("hapax_audit_entries_total", &[]);
         assert_eq!((gauge(&store), since_open), (bytes as f64, 0));
-        // All but the place in the chain expires.
+        // Everything expires except the place in the chain.
         clock.advance(HOUR * 24 * 401);
         for _ in 0..4 {
             clock.advance(GRACE);

@@ -52,7 +52,7 @@ fn a_redelivered_batch_handles_what_the_limit_left_out_and_nothing_twice() {
                 Err(kind) => assert_eq!(kind, ErrorKind::AtCapacity),
             }
         }
-        // Room for some more: events that were handled long ago are forgotten.
+        // Room for some more: the store forgets events that were handled long ago.
         for event in handled.iter().take(handled.len().saturating_sub(2)) {
             events.forget(event).unwrap();
         }

@@ -76,7 +76,7 @@ fn of_running(info: Result<KeyInfo>) -> (ScanPosition, Named) {
     (rank, named(info.namespace(), info.key()))
 }
 
-/// A store, and what its keys must be.
+/// A store, and the expected states of its keys.
 struct World {
     clock: ManualClock,
     log: MemoryLog,
@@ -87,7 +87,7 @@ struct World {
     in_doubt: BTreeMap<ScanPosition, Named>,
     running: BTreeMap<ScanPosition, Named>,
     leases: BTreeMap<ScanPosition, Lease>,
-    /// When those lapse that come into doubt by that, in seconds of the clock.
+    /// When each key lapses into doubt, in seconds of the clock.
     lapses: BTreeMap<ScanPosition, u64>,
 }
 
@@ -118,7 +118,7 @@ impl World {
         usize::try_from(self.draw.below(bound as u64)).unwrap()
     }
 
-    /// One of these, drawn.
+    /// One of these, picked at random.
     fn one_of(&mut self, ranks: &BTreeMap<ScanPosition, Named>) -> Option<(ScanPosition, Named)> {
         let count = ranks.len().max(1);
         let at = self.below(count);
@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    /// What the store lists is what the model has, in the order of their ages.
+    /// The store lists the keys of the model, in the order of their ages.
     fn check(&self) {
         let expected: Vec<_> = self.in_doubt.clone().into_iter().collect();
         let doubts: Vec<_> = self.store.doubts().unwrap().map(of_doubt).collect();
@@ -258,7 +258,7 @@ impl World {
 /// The rows of a page, and where it stopped.
 type Paged = (Vec<(ScanPosition, Named)>, Option<ScanPosition>);
 
-/// Goes through pages, with something happening after each, and holds them against the model.
+/// Goes through pages, changes something after each, and compares them with the model.
 fn page_through(
     world: &mut World,
     model: fn(&World) -> &BTreeMap<ScanPosition, Named>,
@@ -318,7 +318,7 @@ fn pages_of_doubts_have_each_once_while_others_come_and_go() {
                 world.pass(0);
                 assert!(world.store.stats().records_carried() > carried);
             }
-            // A rank means the same to the next process.
+            // A position means the same to the next process.
             5 => world.crash(),
             _ => {}
         }
@@ -383,7 +383,7 @@ fn a_page_reads_as_many_records_as_it_has() {
     assert_eq!(reads(&store) - before, 1, "no read of another namespace");
     assert_eq!(store.doubts().unwrap().after(after).count(), 4990);
     assert_eq!(store.in_doubt().unwrap().len(), 5000, "several batches");
-    // Also in the middle of a scan; and nothing is met again.
+    // Also in the middle of a scan, which meets no key twice.
     let later = of_doubt(store.doubts().unwrap().nth(2999).unwrap()).0;
     let scan = scan.after(later).after(after);
     assert_eq!(scan.reached(), Some(later));
@@ -428,7 +428,8 @@ fn resolving_a_doubt_into_a_doubt_comes_to_an_end() {
     assert_eq!((met, store.in_doubt().unwrap().len()), (1500, 1500));
 }
 
-/// A scan of all keys keeps compaction waiting; one of doubts looks a record up again that has moved.
+/// A scan of all keys keeps compaction waiting; a scan of doubts looks up again a record that has
+/// moved.
 #[test]
 fn compaction_goes_on_while_doubts_are_gone_through() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());

@@ -50,7 +50,7 @@ fn only_keeps_what_it_points_at_and_the_objects_around_it() {
     );
     let again = only(&["/sent_at"]).only(["/to/zip"]).unwrap();
     check(&again, ORDER, r#"{"sent_at":12,"to":{"zip":"1"}}"#);
-    // Something that is picked already can be pointed into.
+    // A pointer can lead into a picked value.
     check(
         &only(&["/to", "/to/name"]),
         r#"{"to":{"a":1}}"#,
@@ -145,7 +145,7 @@ fn a_star_is_every_member_and_every_element() {
     check(&only(&["/*/name"]), ORDER, r#"{"to":{"name":"al"}}"#);
     let form = only(&["/*/*/count"]).without(["/*/0"]).unwrap();
     check(&form, ORDER, r#"{"items":[null,{"count":1}]}"#);
-    // It is a whole token, or it is a name.
+    // A `*` is a whole token, or it is part of a name.
     check(&only(&["/a*"]), r#"{"a*":1,"ab":2}"#, r#"{"a*":1}"#);
     check(&only(&["/*"]), r#"{"*":1,"b":2}"#, r#"{"*":1,"b":2}"#);
 }
@@ -211,7 +211,7 @@ fn what_does_not_count_is_checked_all_the_same() {
             assert_eq!(form.canonicalize(body.as_bytes()).unwrap_err().offset(), 21);
         }
     }
-    // Twice the same name, where only one of the two is read for what it holds.
+    // The same name twice, where only one of the two values is parsed.
     let body = br#"{"other":1,"kept":2,"other":3}"#;
     for form in &forms {
         assert_eq!(form.canonicalize(body).unwrap_err().offset(), 20);

@@ -1,4 +1,4 @@
-//! Expiry and compaction: space comes back, and nothing that lives goes with it.
+//! Expiry and compaction: space comes back, and no live record is lost.
 
 use std::time::Duration;
 
@@ -115,8 +115,8 @@ fn a_doubt_and_a_running_claim_outlive_their_segments() {
     assert_eq!(doubt.checkpoint(), b"step 3");
 }
 
-/// A dead head may only go once what made it dead is on the medium: else a crash would lose the
-/// completion together with the record that it replaced.
+/// A dead head may go only once the record that replaced it is on the medium: otherwise a crash
+/// would lose the completion together with the record that it replaced.
 #[test]
 fn a_crash_never_loses_a_record_together_with_the_one_that_replaced_it() {
     let interval = Durability::Interval(Duration::from_secs(60));
@@ -158,7 +158,7 @@ fn nothing_is_dropped_by_expiry_in_the_first_minutes_after_open() {
         complete(&jobs, &format!("{key}"), &[1; 60_000]);
     }
     store.close().unwrap();
-    // The wall clock is wrong by a day at open, within what is believed without a word.
+    // The wall clock is wrong by a day at open, which the store still believes.
     clock.step_wall(24 * 3600);
     let builder = Store::in_memory().log(&log).clock(&clock);
     let store = builder.open().unwrap();

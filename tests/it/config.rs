@@ -1,4 +1,4 @@
-//! A store that is opened and kept under a configuration: what it changes, and what it never moves.
+//! A store under a configuration: what the configuration changes, and what it never moves.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ fn another_policy_moves_the_expiry_of_no_record() {
             assert_eq!(expiries(&space, "old"), old, "{retention}");
             fill(&space, retention);
             assert_ne!(expiries(&space, retention)[0], old[0], "the new ones move");
-            // Compaction carries them as they are.
+            // Compaction carries the keys as they are.
             store.compact().unwrap();
             assert_eq!(expiries(&space, "old"), old);
             store.close().unwrap();
@@ -150,7 +150,7 @@ fn what_is_in_force_is_explained() {
     let json = serde_json::to_value(&explained).unwrap();
     assert_eq!(json[0]["name"], "durability");
     assert_eq!(json[0]["unit"], "durability");
-    // Each option of a section is there, but those that count only at open.
+    // Each option of a section is there, except those that count only at open.
     let namespaced = explained
         .options()
         .iter()
@@ -188,7 +188,7 @@ fn a_configuration_can_open_a_store_to_be_read() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
-/// `check` looked at the limits and namespaces alone, and `open` refused what it had let through.
+/// `check` looked only at limits and namespaces, so `open` refused what it had accepted.
 #[test]
 fn what_open_would_refuse_is_refused_by_check() {
     for bad in [
@@ -206,8 +206,8 @@ fn what_open_would_refuse_is_refused_by_check() {
     }
 }
 
-/// A namespace was held against the default of a store whose durability another than the file had
-/// named, and a policy that the store takes was refused.
+/// A namespace was checked against the default durability although the builder had named another,
+/// so a policy that the store takes was refused.
 #[test]
 fn a_namespace_is_held_against_the_durability_that_is_in_force() {
     let window = hapax::Durability::Interval(Duration::from_secs(10));
@@ -216,7 +216,7 @@ fn a_namespace_is_held_against_the_durability_that_is_in_force() {
     store.configure(&file).unwrap();
 }
 
-/// The switch was read and left out: the wall clock went on to be believed.
+/// The switch was read but not applied: the store went on believing the wall clock.
 #[test]
 fn a_configuration_can_take_back_that_a_jump_of_the_clock_is_accepted() {
     let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How a lease goes from hand to hand: errors, drops, tickets, and futures.
+//! How a lease changes hands: errors, drops, tickets, and futures.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

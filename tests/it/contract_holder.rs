@@ -19,7 +19,7 @@ const SETTLES: [(Settle, KeyState); 4] = [
     (|lease| lease.doubt("d"), KeyState::InDoubt),
 ];
 
-/// Every call on a lease that does not use it up.
+/// Every call on a lease that does not consume it.
 const KEEPS: [fn(&Lease) -> hapax::Result<()>; 3] = [
     Lease::renew,
     |lease| lease.keep_alive(HOUR),
@@ -272,7 +272,7 @@ fn a_derived_key_is_stable_across_attempts_and_restarts_and_differs_elsewhere() 
     world.crash();
     let work = world.namespace(Policy::at_least_once());
     assert_eq!(claim(&work, "key").derived_key("psp"), derived);
-    // Label and key are framed: what is cut elsewhere is another derived key.
+    // Label and key are framed: another split of the same bytes gives another derived key.
     assert_ne!(
         claim(&work, "ab").derived_key("c"),
         claim(&work, "a").derived_key("bc")
@@ -460,7 +460,7 @@ fn a_token_whose_outcome_has_expired_is_not_held() {
         ErrorKind::NotHeld
     );
     assert_eq!(state(&work, "key"), None);
-    // A lease that lapsed so long ago that its key was forgotten.
+    // A lease whose lapse is so old that its key was forgotten.
     let lease = claim(&work, "lapsed");
     world.clock.advance(MINUTE);
     world.clock.advance(25 * HOUR);
@@ -527,8 +527,8 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
 
 // Again.
 
-// That the same outcome again is a no-op is held where a token can be used twice without a lease:
-// `src/engine/tests/holders.rs`.
+// `src/engine/tests/holders.rs` checks that the same outcome again is a no-op: there a token can be
+// used twice without a lease.
 
 #[test]
 fn a_ticket_of_a_key_with_its_outcome_writes_nothing_and_tells_it() {

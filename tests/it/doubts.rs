@@ -41,8 +41,8 @@ fn reason(store: &Store, work: &Namespace, key: &str) -> String {
 const LAPSED: &str = "the lease lapsed without an outcome";
 const DIED: &str = "the process ended without an outcome";
 
-/// A doubt was shown with the reason of an attempt before: that the last one had never happened. And
-/// of a lapsed key a claim said why it was in doubt, where `get` said nothing.
+/// A doubt was shown with the reason of an earlier attempt: that it had never happened. And for a
+/// lapsed key a claim said why it was in doubt, while `get` gave no reason.
 #[test]
 fn a_doubt_has_one_reason_and_it_is_its_own() {
     let mut world = World::new();
@@ -131,7 +131,7 @@ fn what_never_happened_is_not_an_attempt() {
     }
 }
 
-/// Only the attempt in doubt is taken back; the ones before it were made.
+/// Only the attempt in doubt is taken back; the earlier attempts still count.
 #[test]
 fn attempts_before_the_one_that_never_happened_count() {
     let world = World::new();

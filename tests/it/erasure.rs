@@ -1,4 +1,4 @@
-//! What is forgotten leaves no byte behind, once it was compacted.
+//! What is forgotten leaves no byte behind after a compaction.
 
 use std::path::Path;
 use std::time::Duration;
@@ -48,8 +48,8 @@ fn nothing_is_left(path: &Path) {
     }
 }
 
-/// `forget` wrote the key down once more, and `compact` left the segment alone that was written to:
-/// the bytes of a forgotten key stayed until another key came along.
+/// `forget` wrote the key once more, and `compact` skipped the segment in use: the bytes of a
+/// forgotten key stayed until another key came along.
 #[test]
 fn a_forgotten_key_is_gone_when_compact_says_so() {
     for log in [LogKind::Sled, LogKind::Files] {
@@ -86,7 +86,7 @@ fn a_forgotten_key_is_gone_when_compact_says_so() {
     }
 }
 
-/// The newest segment of an earlier life counted as one that is written to.
+/// The newest segment of an earlier life counted as the segment in use.
 #[test]
 fn what_an_earlier_life_has_forgotten_goes_too() {
     for log in [LogKind::Sled, LogKind::Files] {
@@ -116,7 +116,7 @@ fn what_an_earlier_life_has_forgotten_goes_too() {
     }
 }
 
-/// What has expired is as forgotten as what was forgotten.
+/// What has expired is erased like what was forgotten.
 #[test]
 fn what_has_expired_goes_too() {
     let clock = hapax::testing::ManualClock::new();

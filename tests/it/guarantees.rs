@@ -110,7 +110,8 @@ fn at_least_once_an_unclaimed_lapsed_key_expires_after_attempt_retention() {
         if checkpoint {
             lease.checkpoint("half").unwrap();
         }
-        // The store's clock leans back while the wall clock is behind, that of leases does not.
+        // The store's clock leans back while the wall clock is behind; the clock of leases does
+        // not.
         world.clock.step_wall(-86_400);
         world.clock.advance(SECOND);
         world.clock.advance(HOUR);
@@ -363,7 +364,8 @@ fn forget_of_a_running_or_doubtful_key_is_refused_unless_forced_with_its_token()
     }
 }
 
-/// A key whose removal was not on the medium yet was removed once more, and said to be there.
+/// A key whose removal was not on the medium yet was removed once more, and the answer said that it
+/// had been there.
 #[test]
 fn forget_of_a_forgotten_key_says_that_it_was_not_there() {
     for durability in [Durability::Sync, Durability::Interval(MINUTE)] {

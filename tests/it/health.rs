@@ -1,4 +1,4 @@
-//! What a store says of its health, and that it says so without waiting.
+//! What a store reports about its health, and that it does so without waiting.
 
 use hapax::{Claim, Durability, Policy, Store, Trouble};
 
@@ -84,8 +84,7 @@ fn a_full_disk_stops_grants_and_not_the_store() {
     store.close().unwrap();
 }
 
-/// A store that is open for reading only counted as ready, and its callers were sent to a store
-/// that refuses every claim.
+/// A read-only store counted as ready, so callers were sent to a store that refuses every claim.
 #[test]
 fn a_store_that_is_only_read_is_alive_and_not_ready() {
     let place = tempfile::tempdir().unwrap();

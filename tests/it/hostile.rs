@@ -1,5 +1,5 @@
 //! Hostile callers and hostile clocks: floods of keys, waiters and namespaces, and wall clocks that
-//! step by years. What is refused is refused with a kind, and everything else goes on as before.
+//! step by years. Every refusal has a kind, and everything else goes on as before.
 
 use hapax::{Claim, ClaimOptions, ErrorKind, KeyState, Limits, Namespace, Policy};
 
@@ -37,7 +37,8 @@ fn keys_of_one_public_hash_are_keys_like_any_other() {
         assert!(inserted.iter().all(is_new), "no two are taken for one");
     }
     assert_eq!(world.store.stats().keys(), KEYS);
-    // The slots of 256 tables, each at most twice as large as it has to be, and no longer chains.
+    // The slots of 256 tables, each at most twice as large as it has to be, and chains that are not
+    // longer.
     assert!(world.store.stats().table_bytes() < KEYS * 24 * 3);
     world.store.validate();
     assert!(
@@ -113,7 +114,7 @@ fn a_flood_of_waiters_is_answered_at_once_beyond_its_limits() {
 }
 
 /// The manifest is read as a whole, and refused over 16 MiB. Nothing kept a store from making a
-/// namespace per tenant until it could not be opened any more.
+/// namespace per tenant until the store could no longer be opened.
 #[test]
 fn a_flood_of_namespaces_ends_before_the_manifest_cannot_be_read() {
     let mut world = World::new();

@@ -12,7 +12,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use crate::contract_support::{SECOND, World, claim, granted};
 use crate::properties::runner;
 
-/// A span, mostly one at an edge.
+/// A span, mostly at an edge.
 fn span() -> impl Strategy<Value = Duration> {
     let edges = [
         Duration::ZERO,
@@ -89,7 +89,7 @@ fn spans() -> impl Strategy<Value = Spans> {
     )
 }
 
-/// Claims with these spans, and lets time make leaps; the outcome is a refusal or a store that works.
+/// Claims with these spans, and lets time leap; the result is a refusal or a store that works.
 fn run(spans: &Spans) {
     let clock = ManualClock::new();
     let builder = Store::in_memory()
@@ -181,7 +181,7 @@ fn options_of_a_store_at_the_edges_are_refused_or_work() {
         let builder = Store::in_memory().clock(&ManualClock::new());
         let builder = builder.write_deadline(deadline).max_offline(offline);
         let builder = builder.durability(Durability::Interval(window));
-        // Each shard takes memory: a number that is allowed is made a small one.
+        // Each shard takes memory, so a valid number is reduced to a small one.
         let few = if shards <= 1 << 16 {
             shards % 64
         } else {

@@ -60,9 +60,8 @@ fn a_lease_that_was_forgotten_lapses() {
     store.validate();
 }
 
-/// An error that gives a lease back was dropped, and the lease with it; the store went on to think
-/// that its holder was alive, so that no reconciler could settle the key for as long as the process
-/// ran.
+/// An error that gives a lease back was dropped, and the lease with it. The store still took its
+/// holder for alive, so no reconciler could settle the key while the process ran.
 #[test]
 fn a_lease_that_went_away_inside_an_error_has_no_holder() {
     let clock = ManualClock::new();
@@ -101,7 +100,7 @@ fn a_lease_that_went_away_inside_an_error_has_no_holder() {
     store.validate();
 }
 
-/// A lease goes to another thread, is shared, and outlives every handle; so does what waits.
+/// A lease moves to another thread, is shared, and outlives every handle; so do waiting futures.
 #[test]
 fn what_users_hold_goes_anywhere() {
     fn goes_anywhere<T: Send + Sync + 'static>() {}

@@ -1,4 +1,4 @@
-//! Stores that are opened and closed all day: what each life leaves behind comes together again.
+//! Stores that are opened and closed all day: what each life leaves behind is merged again.
 
 use std::fs;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn lives_with_one_key_each_do_not_add_up() {
             store.close().unwrap();
             assert!(segments(&path) <= SEGMENTS_MAX, "{kind:?}, life {life}");
         }
-        // Who only reads brings nothing together.
+        // A reader merges nothing.
         let before = segments(&path);
         let store = Store::builder(&path).read_only().open().unwrap();
         assert_eq!(store.stats().live_records(), lives);
@@ -78,8 +78,8 @@ fn memory(log: &MemoryLog, clock: &ManualClock) -> Builder {
     Store::in_memory().log(log).clock(clock)
 }
 
-/// What expired was never dropped in a life of less than two minutes, so a store that is opened once
-/// a minute kept every key that it had ever seen.
+/// A life of less than two minutes never dropped expired keys, so a store that is opened once a
+/// minute kept every key that it had ever seen.
 #[test]
 fn what_expired_in_short_lives_goes() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());
@@ -90,7 +90,7 @@ fn what_expired_in_short_lives_goes() {
         check(&store, (first..=life).map(|life| life.to_string()));
         let stats = store.stats();
         assert!(stats.segments() <= SEGMENTS_MAX, "life {life}: {stats:?}");
-        // Sixty that live, and those that went at one of the last steps.
+        // Sixty live keys, and those that expired in one of the last steps.
         assert!(stats.keys() <= 70, "life {life}: {stats:?}");
         if life % 2 == 0 {
             store.close().unwrap();
@@ -100,8 +100,8 @@ fn what_expired_in_short_lives_goes() {
     }
 }
 
-/// A clock that is ahead at open makes everything look expired. For two minutes nothing is dropped
-/// for that, and another life does not shorten them, unless its clock says the same.
+/// A clock that is ahead at open makes everything look expired. For two minutes the store drops
+/// nothing for that reason, and another life does not shorten them, unless its clock says the same.
 #[test]
 fn what_only_a_wrong_clock_says_has_expired_stays() {
     let (clock, log) = (ManualClock::new(), MemoryLog::new());

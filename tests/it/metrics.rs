@@ -91,7 +91,7 @@ fn outcome(claimed: &Result<Claim>) -> &'static str {
     }
 }
 
-/// Someone who makes calls of every form, and keeps some of the leases and futures for later.
+/// A caller that makes calls of every form, and keeps some of the leases and futures for later.
 struct Caller<'a> {
     draw: Draw,
     spaces: &'a [Namespace],
@@ -224,7 +224,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// As how many claims a batch counts that is not answered: as one where an item is at fault.
+    /// How many claims an unanswered batch counts as: one, if an item is invalid.
     fn batch_claims(&self, space: &Namespace, items: &[ClaimItem]) -> u64 {
         let probe = Store::in_memory().open().unwrap();
         let same = probe.namespace("probe", space.policy().clone());
@@ -321,7 +321,7 @@ impl<'a> Caller<'a> {
         };
     }
 
-    /// Gives everything up that is under way.
+    /// Gives up everything in progress.
     fn finish(mut self) -> Model {
         for (space, pending) in self.pending.drain(..) {
             drop(pending);
@@ -331,7 +331,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// What an insert met that changed nothing.
+/// What an insert met when it changed nothing.
 fn met(before: Result<Option<hapax::KeyInfo>>) -> &'static str {
     match before.unwrap().map(|info| info.state()) {
         Some(hapax::KeyState::InProgress) => "in_progress",

@@ -1,4 +1,4 @@
-//! What other libraries are handed is what the snapshot says.
+//! Other libraries get what the snapshot says.
 
 use hapax::testing::ManualClock;
 use hapax::{Policy, Store};
@@ -138,8 +138,8 @@ mod facade {
         }
     }
 
-    /// A store that was opened again and had been open for longer than the one before when the
-    /// publisher came was taken for that one: as much as that had counted was left out.
+    /// A reopened store had been open for longer than the previous one when the publisher came. The
+    /// publisher took it for the previous one, and left out as much as that had counted.
     #[test]
     fn a_store_that_was_opened_again_some_time_ago_counts_from_zero() {
         let (seen, mut publisher) = (Seen::default(), Publisher::new());
@@ -166,7 +166,7 @@ mod facade {
             publisher.publish(&metrics, &seen);
             check(&seen, &metrics, None);
         }
-        // A store that is opened again counts from zero; who follows it goes on.
+        // A reopened store counts from zero; a publisher that follows it goes on.
         let before = store.metrics();
         let (_, again) = world();
         use_it(&again, 3);

@@ -125,7 +125,7 @@ fn text() -> String {
 #[test]
 fn the_page_and_the_text_say_the_same() {
     let (mut page, families) = (page(), families(&text()));
-    // The layer for HTTP brings these; its own tests hold them against the page.
+    // The HTTP layer brings these; its own tests compare them with the page.
     page.retain(|name, _| !name.starts_with("hapax_http_"));
     assert_eq!(
         page.keys().collect::<Vec<_>>(),
@@ -191,7 +191,7 @@ fn labels_are_escaped_and_capped() {
     assert_eq!(granted["other"], 42.0);
 }
 
-/// What each of the five indicators makes of traffic that is known.
+/// The value of each of the five indicators for known traffic.
 #[test]
 fn indicators_are_what_they_say() {
     let world = World::new();

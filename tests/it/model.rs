@@ -54,7 +54,7 @@ pub(crate) struct Rec {
     pub(crate) body: Vec<u8>,
     /// What the claim asked for.
     pub(crate) retention_secs: Option<u64>,
-    /// Its ticket has become a lease, and the lease no ticket again.
+    /// Its ticket has become a lease, and the lease has not become a ticket again.
     pub(crate) attached: bool,
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct Entry {
     pub(crate) written: usize,
 }
 
-/// What a claim has to be answered.
+/// The expected answer to a claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Expected {
     Granted {
@@ -320,7 +320,7 @@ impl Model {
         self.acked = self.acked.max(self.keys[&id].written);
     }
 
-    /// What `get` has to answer.
+    /// The expected answer to `get`.
     pub(crate) fn get(&self, id: Id) -> Option<(hapax::KeyState, Rec)> {
         let Some(run) = self.run(id) else {
             let record = self.settled(id)?.clone();
@@ -391,7 +391,7 @@ impl Model {
         expected
     }
 
-    /// Puts the token of a grant in, and writes the claim where it is journaled. Says whether the
+    /// Stores the token of a grant, and writes the claim where it is journaled. Returns whether the
     /// grant rests on that record.
     pub(crate) fn granted(&mut self, id: Id, token: i64) -> bool {
         let rules = self.rules[id.0].clone();

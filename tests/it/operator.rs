@@ -126,7 +126,7 @@ fn the_last_attempt_that_is_released_is_a_failure() {
         .unwrap();
     assert_eq!(refused(lease), ErrorKind::Superseded);
     let failed = failed(work.claim("key").unwrap());
-    // Callers were given the actor and the reason as their answer, which are for operators alone.
+    // Callers got the actor and the reason as their answer, which are for operators only.
     assert_eq!(
         failed.error(),
         b"an operator ended the last attempt that the policy allows"

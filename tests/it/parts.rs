@@ -1,4 +1,4 @@
-//! One part of a store damaged or lost, while the others are there: that is damage, and is called so.
+//! One part of a store is damaged or lost while the others are there: the store reports damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ fn check_damaged(path: &Path, what: &str) {
     }
 }
 
-/// The first byte of MANIFEST flipped made a store with all its segments "not a store", and a missing
-/// MANIFEST did where no store was to be made.
+/// A flipped first byte of MANIFEST made a store with all its segments "not a store", and so did a
+/// missing MANIFEST when no store was to be created.
 #[test]
 fn a_part_whose_first_byte_is_damaged_or_that_is_lost_is_damage() {
     for log in KINDS {

@@ -1,4 +1,4 @@
-//! Who may look into what a store has made: its owner alone.
+//! Only the owner may look into the files of a store.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use hapax::{LogKind, Policy, Store};
 
 use crate::logs::KINDS;
 
-/// Every file and folder below a place, and the place itself, is for its owner alone.
+/// Every file and folder below a place, and the place itself, is only for its owner.
 fn check(path: &Path) {
     let about = fs::symlink_metadata(path).unwrap();
     let wanted = if about.is_dir() { 0o700 } else { 0o600 };
@@ -63,7 +63,7 @@ fn what_is_made_is_for_its_owner_alone() {
     }
 }
 
-/// What its owner has opened to others stays open to them; what is made in it is not.
+/// What the owner has opened to others stays open to them; new files in it do not.
 #[test]
 fn what_was_opened_to_others_stays_as_it_is() {
     for log in KINDS {

@@ -36,7 +36,7 @@ fn work(store: &Store, space: &Namespace, name: &str) {
     store.namespace(&format!("of {name}"), more).unwrap();
 }
 
-/// The store at `path` is whole, and holds what [`work`] did under this name alone.
+/// The store at `path` is whole, and holds only what [`work`] did under this name.
 fn check(path: &Path, log: LogKind, name: &str) {
     let (store, space) = open(path, log);
     store.verify().unwrap();

@@ -21,8 +21,8 @@ fn policy() -> Policy {
     Policy::at_most_once().lease(Duration::from_secs(30))
 }
 
-/// Every kind of key, in three segments; what two holders had is left as a process leaves it that
-/// is killed: copied while the store is open.
+/// Every kind of key, in three segments. The keys of two holders stay as a killed process leaves
+/// them: the copy is made while the store is open.
 fn killed(path: &Path, log: LogKind) -> Ticket {
     let place = tempfile::tempdir().unwrap();
     let alive = place.path().join("alive");
@@ -158,7 +158,7 @@ fn a_reader_does_not_block_a_writer_and_is_told() {
     }
 }
 
-/// Also when all that a reader has still to look at was carried elsewhere and removed meanwhile.
+/// Also when compaction has carried and removed everything that the reader has yet to look at.
 #[test]
 fn a_reader_whose_segments_are_gone_is_told_so() {
     for log in KINDS {

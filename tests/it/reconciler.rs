@@ -1,4 +1,4 @@
-//! Doubts that stay unknown are asked about again, less and less often.
+//! Asks about doubts that stay unknown again, less and less often.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What becomes of a key whose holder was refused and went away.
+//! The state of a key after its holder was refused and dropped its lease.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! An answer that was read lately is given at once, to callers that do not block too.
+//! An answer that was read recently is given at once, also to async callers.
 //!
-//! Each replay through a future went to the janitor's thread and back, although the frame lay in the
-//! cache of frames that were read lately: over HTTP a replay took many times as long as a first
-//! request.
+//! Each replay through a future went to the janitor's thread and back, although the frame was in the
+//! cache of recently read frames: over HTTP a replay took many times as long as a first request.
 
 use std::future::Future;
 use std::pin::Pin;

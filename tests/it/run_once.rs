@@ -152,7 +152,7 @@ fn work_that_lost_its_key_keeps_its_value() {
             let world = World::new();
             let jobs = world.namespace(Policy::at_least_once());
             let ran = form.plain(&jobs, |run| {
-                // The store keeps the lease alive for so long, and no longer.
+                // The store keeps the lease alive for a limited time, which ends here.
                 world.clock.advance(DAY * 30);
                 claim(&jobs, "key").complete("theirs").unwrap();
                 assert!(run.is_lost());

@@ -1,5 +1,5 @@
-//! Salvage: what is left of a damaged store comes back in a new one, the rest is admitted, and the
-//! original stays as it is.
+//! Salvage: what is left of a damaged store comes back in a new one, the report admits the rest,
+//! and the original stays as it is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -113,7 +113,7 @@ impl Broken {
         }
     }
 
-    /// Damages what says of a segment that it is one.
+    /// Damages what marks a segment as a segment.
     fn spoil_link(&self, number: u64, is_lost: bool) {
         let path = match self.log {
             LogKind::Files => self.segment(number),
@@ -130,7 +130,7 @@ impl Broken {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Salvages, and holds the original to be as it was.
+    /// Salvages, and checks that the original stays as it was.
     fn salvage(&self, options: SalvageOptions) -> Result<(Store, SalvageReport), Error> {
         let before = files(&self.path());
         let into = self.root.path().join("rescued");
@@ -215,7 +215,7 @@ fn an_at_most_once_namespace_grants_nothing_until_the_loss_is_accepted() {
         assert!(!salvage.is_whole() && salvage.end_is_known());
         assert_eq!(*salvage.lost_frames()[0].start(), 1);
         let (mail, pay) = spaces(&store);
-        // What is known is answered; what a lost record may have said is not guessed.
+        // The store answers what it knows, and does not guess what a lost record said.
         assert!(matches!(pay.claim("doubted").unwrap(), Claim::InDoubt(_)));
         for key in ["paid", "new", "released"] {
             assert_eq!(kind(pay.claim(key)), ErrorKind::Salvaged, "{key}");

@@ -48,7 +48,7 @@ fn work(root: &Path, log: LogKind) -> i32 {
     let space = store.namespace("mail", policy).unwrap();
     let mut found = look(&store);
     for key in 0..40_u8 {
-        // As a daemon does that closes them once it runs.
+        // As a daemon does that closes them after its start.
         if key == 10 {
             close_streams();
         }

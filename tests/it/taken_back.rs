@@ -1,4 +1,4 @@
-//! `Lease::withdraw`: a holder says that nothing was begun, and the key is what it was.
+//! `Lease::withdraw`: a holder says that no work has begun, and the key is as before.
 
 use hapax::audit::{AuditLevel, Transition};
 use hapax::{ClaimOptions, KeyState, Policy, Store};

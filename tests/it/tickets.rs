@@ -1,5 +1,5 @@
-//! Tickets that come more than once: a queue delivers them at least once, and an effect may not
-//! follow from each delivery.
+//! Tickets that come more than once: a queue delivers them at least once, but not every delivery
+//! may cause an effect.
 
 use hapax::operator::Attribution;
 use hapax::testing::ManualClock;
@@ -63,7 +63,7 @@ fn a_ticket_that_comes_again_gets_the_outcome_and_no_lease() {
 }
 
 /// The consumer that had attached the ticket died after the effect and before the outcome; the next
-/// delivery was granted the key once more, which at-most-once rules out.
+/// delivery was granted the key again, which at-most-once rules out.
 #[test]
 fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
     let mut world = World::new();
@@ -90,7 +90,7 @@ fn a_ticket_whose_holder_died_leaves_a_doubt_under_at_most_once() {
     );
 }
 
-/// That a ticket is used has to be on the medium before its holder can begin.
+/// The use of a ticket must be on the medium before its holder can begin.
 #[test]
 fn a_power_cut_right_after_an_attach_does_not_bring_the_ticket_back() {
     let counted = Policy::at_least_once().max_attempts(3);
@@ -110,7 +110,7 @@ fn a_power_cut_right_after_an_attach_does_not_bring_the_ticket_back() {
     }
 }
 
-/// A holder that turns its lease into a ticket again hands the right on.
+/// A holder that turns its lease into a ticket again passes the right on.
 #[test]
 fn a_ticket_that_was_made_again_is_valid_again() {
     for policy in both() {
@@ -320,8 +320,8 @@ fn a_ticket_of_an_earlier_run_is_superseded() {
     assert_eq!(state(&work, "key"), Some(KeyState::Completed));
 }
 
-/// Work that kills its process each time a ticket is delivered was never counted: each attempt is one
-/// now, and the last one that is allowed is the last.
+/// Work that kills its process at each delivery of a ticket was never counted. Each delivery now
+/// counts as an attempt, and the last allowed attempt is the last.
 #[test]
 fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! What comes back of a typed value: the value, to the last bit.
+//! A typed value comes back exactly, to the last bit.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// A number that is equal to no other one, minus zero included.
+/// A number that equals only the same bits, so minus zero differs from zero.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Wide(f64);
 
@@ -219,7 +219,7 @@ fn everything() -> impl Strategy<Value = Everything> {
     })
 }
 
-/// One for all, as thousands of values go through it.
+/// One store for all, as thousands of values go through it.
 fn namespace() -> &'static Namespace {
     static OPEN: LazyLock<(Store, Namespace)> = LazyLock::new(|| {
         let store = Store::in_memory().open().expect("it opens");
@@ -261,7 +261,8 @@ fn both<T: DeserializeOwned + Serialize>(
     (read, serde_json::from_slice(bytes))
 }
 
-/// The same kind of answer, and the same words; a value that is equal but for its floating point.
+/// The same kind of answer, and the same words; or a value that is equal except for its floating
+/// point.
 #[track_caller]
 fn read_alike<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
     let shown = String::from_utf8_lossy(bytes);
@@ -621,7 +622,7 @@ proptest! {
             panic!("completed")
         };
         let expected = serde_json::to_vec(&value).unwrap();
-        // But for the few f32s that a reader would round twice.
+        // Except for the few f32s that a reader would round twice.
         let same = answer.answer().response() == expected;
         prop_assert!(same || String::from_utf8_lossy(&expected).contains("7.038531e-26"));
     }

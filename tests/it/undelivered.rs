@@ -1,4 +1,5 @@
-//! Grants that are decided and never handed out: they count no attempt, and are never in doubt.
+//! Grants that are decided and never handed out: they do not count as attempts, and are never in
+//! doubt.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -147,7 +148,7 @@ fn a_grant_not_fetched_before_its_lease_ends_is_neither_an_attempt_nor_a_doubt()
     }
 }
 
-/// As before, with another claim in line: the one that sleeps passes its grant on.
+/// As before, with another claim in line: the sleeping claim passes its grant on.
 #[test]
 fn an_unfetched_grant_passes_to_the_next_in_line() {
     let world = World::new();

@@ -1,5 +1,5 @@
 //! What keeps a store in order while it works: a survey from outside, compaction on demand, and
-//! long calls that tell how far they have come.
+//! long calls that report their progress.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn answer(namespace: &Namespace, key: &str) -> Vec<u8> {
     }
 }
 
-/// Keeps what a call tells, and holds it to what [`Progress`] promises.
+/// Keeps what a call reports, and checks that it fits what [`Progress`] promises.
 #[derive(Default)]
 struct Told(Vec<Progress>);
 

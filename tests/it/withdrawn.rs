@@ -1,4 +1,4 @@
-//! Grants that are taken back because the claim that waited has given up: the key is what it was.
+//! Grants that are taken back because the waiting claim has given up: the key is as before.
 
 use std::time::Duration;
 
@@ -106,8 +106,8 @@ fn waiters_behind_a_withdrawn_grant_decide_again() {
     world.store.validate();
 }
 
-/// A key was released to a claim that had given up: what it was released with is what the next one
-/// meets, under each guarantee.
+/// A key was released to a claim that had given up: the next claim meets what it was released with,
+/// under each guarantee.
 #[test]
 fn a_withdrawn_grant_restores_what_it_was_made_from() {
     for policy in [

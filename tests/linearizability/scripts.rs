@@ -202,8 +202,8 @@ fn a_lost_completion() {
     done().reopens().granted(2, 2).fails();
 }
 
-// At the end of a history nothing tells the time any more, so the retention of a lost completion was taken to
-// have passed, by as much as the store's clock may be ahead. The grant that follows tells the
+// At the end of a history nothing shows the time any more, so the checker assumed that the retention of a
+// lost completion had passed, by as much as the store's clock may be ahead. The grant that follows tells the
 // second itself.
 #[test]
 fn a_lost_completion_at_the_end_of_a_history() {
@@ -251,7 +251,7 @@ fn a_lost_completion_at_the_end_of_a_history() {
     done().call(Op::Contains, Answer::Flag(false)).holds();
 }
 
-/// An outcome tells that the second had come in which it was stored, on any key.
+/// An outcome shows that the second in which it was stored had come, on any key.
 #[test]
 fn an_outcome_of_another_key_tells_the_time() {
     let told = |at_secs| {

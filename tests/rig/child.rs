@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use hapax::audit::AuditLevel;
 use hapax::{Builder, LogKind, Namespace, Policy, Store};
 
-/// Where the child works; it does nothing without.
+/// Where the child works; without it, the child does nothing.
 const DIRECTORY: &str = "HAPAX_CHILD_DIRECTORY";
-/// What the child does, in words of the test that starts it.
+/// What the child does, in the words of the test that starts it.
 const TASK: &str = "HAPAX_CHILD_TASK";
 /// Which kind of log the child's store has, or is to have.
 const LOG: &str = "HAPAX_CHILD_LOG";
@@ -47,8 +47,8 @@ pub(crate) fn say(line: &str) {
     out.flush().unwrap();
 }
 
-/// The words of a line that was said. What the test harness prints is not for us, and a line that
-/// was cut off was not said.
+/// The words of a line that was said. What the test harness prints does not count, nor does a line
+/// that was cut off.
 pub(crate) fn heard(line: &str) -> Option<&str> {
     line.strip_prefix('@')?.strip_suffix('\n')
 }

@@ -185,8 +185,8 @@ impl Known {
         }
     }
 
-    /// A key that was granted and not heard of is in doubt where an effect must not run twice,
-    /// unless its outcome became durable without being acknowledged.
+    /// A key that was granted and not heard of again is in doubt where an effect must not run
+    /// twice, unless its outcome became durable without being acknowledged.
     fn settle_open(&mut self, store: &Store, spaces: &[Namespace; 2]) {
         for ((which, key), open) in std::mem::take(&mut self.open) {
             let info = spaces[which].get(&key).unwrap();

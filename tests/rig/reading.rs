@@ -86,8 +86,8 @@ pub(crate) fn answers(store: &Store) -> Vec<String> {
     said
 }
 
-/// Opens a store to read it, and holds it to what an open of a copy gives, and to leave every byte
-/// as it was.
+/// Opens a store to read it, and checks that it answers like an open of a copy and leaves every
+/// byte as it was.
 pub(crate) fn check(path: &Path) {
     let before = fingerprint(path);
     // On a clock that stands still nothing is compacted while it is compared.

@@ -61,7 +61,8 @@ impl Script<'_> {
         }
     }
 
-    /// Fills a segment with what is forgotten at once: its few survivors are carried, and it goes.
+    /// Fills a segment with keys that are forgotten at once: compaction carries its few survivors
+    /// and removes it.
     fn fill(self, store: &Store, space: &Namespace) {
         for step in 0..FILL {
             let key = format!("fill-{}-{step}", self.name);

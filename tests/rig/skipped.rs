@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Says on the standard error of the process what was not tested, and what it would take.
+/// Says on the standard error of the process what was not tested, and what the test needs.
 pub(crate) fn skipped(what: &str) {
     let _ = writeln!(std::io::stderr(), "\n**** SKIPPED: {what}");
 }

@@ -64,7 +64,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
         format!("{info:?}\n{}", lines.join("\n"))
     };
     check_order(history, &tell);
-    // A clock that jumps by years lets the entries expire of what never does.
+    // A clock that jumps by years expires the entries of keys that never expire.
     let kept = |info: &&KeyInfo| store_secs < info.recorded_at() + AUDIT_RETENTION_SECS;
     if let Some(info) = info.filter(kept) {
         let mut same = history
@@ -81,7 +81,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
             tell()
         );
     }
-    // The other way round: the last outcome is what the key is, for as long as it is kept.
+    // The other way round: the key has its last outcome, for as long as that is kept.
     let Some(last) = history.last() else { return };
     match state_of(last.transition()) {
         Some(KeyState::Completed | KeyState::Failed)

@@ -1,4 +1,4 @@
-//! What the actors do: anything that the contract allows, and each answer held against the model.
+//! What the actors do: anything that the contract allows. Each answer is compared with the model.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -189,7 +189,7 @@ impl Round {
         }
     }
 
-    /// Holds the answer to a claim against the model.
+    /// Compares the answer to a claim with the model.
     fn note(&self, claim: Claim, place: Place, began: Began) -> Option<(Lease, Holding)> {
         trace(&self.actor, || format!("{place:?} {claim:?}"));
         let store_secs = self.store_secs();

@@ -1,6 +1,6 @@
-//! What is known of each key, across crashes: less than the store knows, but nothing that is wrong.
+//! What is known of each key, across crashes: less than the store knows, but never wrong.
 //!
-//! A call has a beginning and an end, and others run in between. So an answer is held only against
+//! A call has a beginning and an end, and others run in between. So an answer is compared only with
 //! what had been acknowledged before its call began.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -83,7 +83,7 @@ pub(crate) struct Model {
     pub(crate) met: Met,
 }
 
-/// What the histories have met: a test of nothing finds nothing.
+/// What happened in the histories: a test without events finds no faults.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Met {
     pub(crate) granted: u64,
@@ -434,7 +434,7 @@ impl Model {
         }
     }
 
-    /// Holds every outcome that is owed against what the store has.
+    /// Compares every outcome that is owed with what the store has.
     pub(crate) fn check(
         &mut self,
         store_secs: u64,

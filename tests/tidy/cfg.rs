@@ -1,4 +1,4 @@
-//! `#[cfg(..)]`: what is left of some code where its conditions have these answers.
+//! `#[cfg(..)]`: what remains of some code when its conditions have these answers.
 
 use quote::ToTokens;
 use syn::parse::Parser;
@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 
-/// Whether a condition such as `test` or `feature = "json"` holds; `None`: here it does, there it does not.
+/// Whether a condition such as `test` or `feature = "json"` holds; `None` if that depends on the build.
 pub(crate) type Answers = fn(&str, Option<&str>) -> Option<bool>;
 
 /// All code except tests.

@@ -1,8 +1,8 @@
 //! What hapax turns on in the crates that it shares with the rest of a build.
 //!
-//! Cargo unifies features: one that hapax asks for is on in every crate of a user's build. So each has to be one
-//! that only adds to an API. Once `arbitrary_precision` of `serde_json` was on, and handlers that knew
-//! nothing of hapax stopped decoding; `ci/beside` runs such a program.
+//! Cargo unifies features: one that hapax asks for is on in every crate of a user's build. So each must only add
+//! to an API. `arbitrary_precision` of `serde_json` was once on, and handlers that knew nothing of hapax stopped
+//! decoding; `ci/beside` runs such a program.
 
 use std::process::Command;
 

@@ -194,7 +194,7 @@ fn names(path: &syn::Path) -> Path {
     names.map(|segment| segment.ident.to_string()).collect()
 }
 
-/// By convention: a variable with the name of an imported function does not count.
+/// Types begin with a capital; a single name in lower case may be a variable.
 fn is_type(name: &str) -> bool {
     name.starts_with(char::is_uppercase)
 }

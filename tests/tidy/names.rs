@@ -1,4 +1,4 @@
-//! What a path stands for in a module: re-exports are followed to the item itself.
+//! What a path stands for in a module. Re-exports lead to the item itself.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Package {
     }
 }
 
-/// Longer paths come of imports that name each other in a circle.
+/// Imports that name each other would make ever longer paths.
 const PATH_MAX: usize = 32;
 
 struct Search<'a> {

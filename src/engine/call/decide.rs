@@ -9,9 +9,9 @@ use crate::engine::named::{Named, check_same_key};
 use crate::engine::shards::Locked;
 use crate::engine::told::doubt_record;
 use crate::runtime::sync::{Mailbox, Ordering};
+use crate::state::found::Found;
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
-use crate::state::shard::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
     Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled,

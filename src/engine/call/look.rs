@@ -4,7 +4,7 @@ use crate::engine::call::answer::Read;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
 use crate::engine::told::state_of;
-use crate::state::shard::Found;
+use crate::state::found::Found;
 use crate::state::slot::Settled;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;

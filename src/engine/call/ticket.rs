@@ -12,10 +12,11 @@ use crate::engine::named::{Named, check_same_key};
 use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
+use crate::state::found::Found;
+use crate::state::grant::Grant;
 use crate::state::holder::Guard;
 use crate::state::request::Request;
 use crate::state::running::Running;
-use crate::state::shard::{Found, Grant};
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
     AttachRefusal, Basis, Refusal, Subject, asked_retention, attach_running, attach_settled,

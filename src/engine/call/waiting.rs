@@ -9,7 +9,7 @@ use crate::engine::call::waiter::{Outcome, Waiter};
 use crate::engine::engine::Engine;
 use crate::observe::tallies::Column;
 use crate::runtime::sync::Ordering;
-use crate::state::shard::Found;
+use crate::state::found::Found;
 use crate::value::digest::Digest;
 use crate::wheel::TimerKey;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
 use crate::engine::told::doubt_record;
-use crate::state::shard::Found;
+use crate::state::found::Found;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::Result;
 use crate::value::key_state::KeyState;

@@ -12,7 +12,7 @@ use crate::engine::named::{Named, check_same_key};
 use crate::engine::refusals::{not_held, refused};
 use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
-use crate::state::shard::Found;
+use crate::state::found::Found;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Attribution;

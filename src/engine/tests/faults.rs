@@ -446,10 +446,7 @@ fn segments_that_are_missing_are_damage() {
         store.close().unwrap();
     }
     bench.medium(|log| log.remove(2));
-    damaged(
-        &bench.refused(),
-        "segment 0000000000000002 should stand here",
-    );
+    damaged(&bench.refused(), "segment 0000000000000002 should be here");
 }
 
 #[test]

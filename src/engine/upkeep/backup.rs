@@ -16,7 +16,7 @@ use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::block_on;
 use crate::value::error::{Error, Result};
 use crate::value::locator::Locator;
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 use crate::value::record::Head;
 
 /// What a backup, or a restore, copied.

@@ -14,7 +14,7 @@ use crate::journal::log::contract::Log;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 use crate::value::record::Head;
 
 const READING: &str = "reading the backup";

@@ -178,7 +178,7 @@ impl Engine {
         let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
         let again = self.journal.retries.next_ms().unwrap_or(at);
         let next = self.clock.park_until(at.min(again));
-        self.journal.janitor.wait(next);
+        self.journal.janitor.signal.wait(next);
     }
 
     /// Everything that is due, on this thread: what a manual clock does when it has moved.

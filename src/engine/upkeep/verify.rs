@@ -5,7 +5,7 @@ use crate::journal::damage::lost;
 use crate::journal::format::frame::open_frame;
 use crate::journal::read::records;
 use crate::value::error::{Error, Result};
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 
 /// What `verify` looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -92,6 +92,42 @@ fn checksum(header: &[u8], payload: &[u8]) -> u64 {
     hasher.digest()
 }
 
+/// The fields of a header before its checksum is verified.
+struct RawHeader {
+    magic: [u8; 8],
+    version: u16,
+    flags: u16,
+    length: u32,
+    header: FrameHeader,
+}
+
+impl RawHeader {
+    /// Takes the fields from a header without its checksum.
+    fn parse(covered: &[u8]) -> Self {
+        let mut fields = Fields(covered);
+        let magic = fields.take();
+        let version = u16::from_le_bytes(fields.take());
+        let flags = u16::from_le_bytes(fields.take());
+        // In the order of the bytes.
+        let header = FrameHeader {
+            records: u32::from_le_bytes(fields.take()),
+            store_id: fields.take(),
+            number: u64::from_le_bytes(fields.take()),
+            epoch: u32::from_le_bytes(fields.take()),
+            store_secs: u32::from_le_bytes(fields.take()),
+            durable: u64::from_le_bytes(fields.take()),
+            previous: u64::from_le_bytes(fields.take()),
+        };
+        Self {
+            magic,
+            version,
+            flags,
+            length: u32::from_le_bytes(fields.take()),
+            header,
+        }
+    }
+}
+
 /// Verifies a frame. Trusts nothing before the checksum holds.
 pub(crate) fn open_frame<'a>(
     bytes: &'a [u8],
@@ -102,43 +138,22 @@ pub(crate) fn open_frame<'a>(
         .filter(|(_, payload)| payload.len() <= PAYLOAD_BYTES_MAX)
         .ok_or(BadFrame::Corrupt)?;
     let (covered, stored) = header.split_at(HEADER_BYTES - 8);
-    let mut fields = Fields(covered);
-    let magic: [u8; 8] = fields.take();
-    let version = u16::from_le_bytes(fields.take());
-    let flags = u16::from_le_bytes(fields.take());
-    let records = u32::from_le_bytes(fields.take());
-    let id: [u8; 16] = fields.take();
-    let number = u64::from_le_bytes(fields.take());
-    let mut epoch = u32::from_le_bytes(fields.take());
-    let store_secs = u32::from_le_bytes(fields.take());
-    let durable = u64::from_le_bytes(fields.take());
-    let previous = u64::from_le_bytes(fields.take());
-    let length = u32::from_le_bytes(fields.take());
+    let raw = RawHeader::parse(covered);
     let checksum = checksum(covered, payload);
-    if magic != MAGIC
-        || stored != checksum.to_le_bytes()
-        || usize::try_from(length) != Ok(payload.len())
-    {
+    let is_whole = stored == checksum.to_le_bytes();
+    if raw.magic != MAGIC || !is_whole || usize::try_from(raw.length) != Ok(payload.len()) {
         return Err(BadFrame::Corrupt);
     }
-    if version > FORMAT_VERSION || flags != 0 {
+    if raw.version > FORMAT_VERSION || raw.flags != 0 {
         return Err(BadFrame::NewerFormat);
     }
-    if id != *store_id {
+    if raw.header.store_id != *store_id {
         return Err(BadFrame::ForeignStore);
     }
-    if version < FORMAT_VERSION {
-        epoch = widened_epoch(epoch);
+    let mut header = raw.header;
+    if raw.version < FORMAT_VERSION {
+        header.epoch = widened_epoch(header.epoch);
     }
-    let header = FrameHeader {
-        records,
-        store_id: id,
-        number,
-        epoch,
-        store_secs,
-        durable,
-        previous,
-    };
     Ok(FrameView {
         header,
         checksum,

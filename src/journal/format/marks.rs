@@ -31,7 +31,7 @@ pub(crate) struct LowMark {
 /// the marks have room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Archived {
-    /// 0 if there is none, or if an earlier version did not write it.
+    /// 0 if no entry was archived, or if an earlier version did not note it.
     number: u64,
     /// The first bytes of its link.
     link: [u8; 8],

@@ -1,6 +1,6 @@
 //! Which kind of log a store has, by its file `LOGKIND` and its segments.
 //!
-//! A store without the file lies in sled. While a store moves to the other kind, and until the rest
+//! A store without the file is in sled. While a store moves to the other kind, and until the rest
 //! of its old log has been removed, it has segments of both kinds: the file then says that those of
 //! the other kind are void. It is replaced as a whole, so that a store always has exactly one log.
 

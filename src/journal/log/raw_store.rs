@@ -1,7 +1,8 @@
 //! [`RawStore`]: a store whose segments are read as raw bytes, without changing any.
 //!
-//! In both kinds of log a frame lies verbatim and in one piece in the file of its segment. So frames
-//! are found by their magic and believed by their checksum, however damaged the bytes around them are.
+//! In both kinds of log a frame is stored verbatim and in one piece in the file of its segment. So
+//! frames are found by their magic and trusted by their checksum, however damaged the bytes around them
+//! are.
 
 use std::fmt::{self, Display};
 use std::fs::File;

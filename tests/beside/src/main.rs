@@ -1,6 +1,6 @@
 //! A program that knows nothing of hapax, and prints what it gets from crates that hapax uses too.
 //!
-//! `ci/beside` runs it alone and with all of hapax linked, and compares. Once they differed: hapax had
+//! `ci/beside` runs it alone and with all of hapax linked, and compares. They differed once: hapax had
 //! turned on a feature of `serde_json`, and an internally tagged enum with an f64 stopped decoding in
 //! programs that linked it.
 

@@ -19,8 +19,8 @@ pub enum Ended {
 /// How long one round of waiting for the child takes.
 const ROUND: Duration = Duration::from_millis(5);
 
-/// Forks. The child runs `act` on its copy of `value` and exits with what that answers; the parent
-/// keeps its own, waits for the child, and kills it after `patience`.
+/// Forks. The child runs `act` on its copy of `value` and exits with the code that it returns; the
+/// parent keeps its own, waits for the child, and kills it after `patience`.
 ///
 /// # Panics
 /// When the system cannot fork.
@@ -62,8 +62,8 @@ pub enum Past {
     TheLibrary,
 }
 
-/// Forks a child that runs `act` and exits with what that answers, and does not wait for it. The
-/// parent gets its number; killing it is up to the caller.
+/// Forks a child that runs `act` and exits with the code that it returns, and does not wait for it.
+/// The parent gets its number; killing it is up to the caller.
 ///
 /// # Panics
 /// When the system cannot fork.

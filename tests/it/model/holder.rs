@@ -7,7 +7,7 @@ use super::{
 };
 
 impl Model {
-    /// What a holder is answered; `Ok(true)` when a record was written.
+    /// The answer to a holder; `Ok(true)` when a record was written.
     pub(crate) fn act(&mut self, id: Id, token: i64, act: &Act) -> Result<bool, ErrorKind> {
         if let Act::Complete(said) | Act::Fail(said) = act {
             if said.len() > self.rules[id.0].max_response {

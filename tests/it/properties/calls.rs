@@ -293,7 +293,7 @@ impl World {
             .unwrap();
         assert_eq!(answers.len(), keys.len());
         let mut answers: Vec<_> = keys.iter().zip(answers).enumerate().collect();
-        // The store deals with the items shard by shard: the tokens tell in which order.
+        // The store handles the items shard by shard: the tokens show the order.
         answers.sort_by_key(|(_, (_, answer))| match answer {
             BatchClaim::Claim(Claim::Granted(lease)) => lease.token().as_i64(),
             _ => 0,

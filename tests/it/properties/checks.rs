@@ -1,4 +1,4 @@
-//! What is looked at after every step.
+//! The checks after every step.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl World {
         self.model.keys.keys().copied().collect()
     }
 
-    /// Finds out what the crash has left: one of the states that it may leave.
+    /// Finds which of the possible states the crash has left.
     pub(super) fn survive(&mut self) {
         let ids = self.ids();
         let seen: Vec<_> = ids.iter().map(|id| self.look(*id)).collect();

@@ -1,4 +1,4 @@
-//! Histories that once found a fault, each with its story.
+//! Histories that once found a fault, each with its cause.
 
 use super::replay;
 use super::steps::{Asking, Body, Doing, Held, Setup, Step};
@@ -64,8 +64,8 @@ fn marks_vouch_only_for_what_was_synced() {
     replay(setup(Some(10_000)), &history);
 }
 
-/// A key that was forgotten twice said the second time as well that it had been there, as long as
-/// its removal was young.
+/// Forgetting a key twice reported both times that it had been there, as long as its removal was
+/// recent.
 #[test]
 fn a_key_is_forgotten_once() {
     let id = (0, 0);
@@ -104,8 +104,8 @@ fn a_late_checkpoint_outlives_the_lapsed_lease() {
     replay(setup(None), &history);
 }
 
-/// A lapsed key was taken over by a claim without a fingerprint, which took the stored one away, so
-/// that a changed request was answered with the response of another.
+/// A claim without a fingerprint took a lapsed key over and removed the stored fingerprint, so a
+/// changed request was answered with the response of another.
 #[test]
 fn a_claim_that_is_not_compared_leaves_the_fingerprint_there() {
     let asked = |print| Step::Claim {

@@ -63,7 +63,7 @@ impl World {
             Meanwhile::Nothing => {}
             Meanwhile::Lapse => {
                 let left_ms = run.end_ms() - self.model.now_ms;
-                // Kept alive for years, it would take the whole history along.
+                // A lease kept alive for years would move the clock past the whole history.
                 if left_ms < 1000 * SECOND {
                     self.advance(left_ms);
                 }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// The claim that waited has given up: a grant that was under way is taken back.
+    /// The claim that waited has given up: a grant on its way is taken back.
     fn given_up(&mut self, id: Id, asked: &Asked) {
         let before = self.model.keys[&id].clone();
         if !self.model.would_grant(id, asked) {

@@ -17,7 +17,7 @@ pub(super) fn is_hidden(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The declaration of an item without its members; `None`: it has no name.
+/// The declaration of an item without its members; `None` if it has no name.
 pub(super) fn of_item(item: &Item) -> Option<String> {
     let line = match item {
         Item::Const(it) => constant(&it.ident, &it.ty, &it.expr),
@@ -139,7 +139,7 @@ pub(super) fn of_impl_item(item: &ImplItem) -> Option<(String, String)> {
         ImplItem::Fn(it) if is_public(&it.vis) => {
             (&it.sig.ident, format!("pub {}", signature(&it.sig)))
         }
-        ImplItem::Macro(it) => panic!("what `{}` makes is not to be seen", spell(&it.mac.path)),
+        ImplItem::Macro(it) => panic!("cannot see what `{}!` makes", spell(&it.mac.path)),
         _ => return None,
     };
     Some((

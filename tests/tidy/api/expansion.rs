@@ -8,8 +8,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Item, Result};
 
-/// The items, with what the calls of macros among them become. Their own macros are known, and no other:
-/// what one of those wraps are items themselves.
+/// The items, with each call of a macro replaced by what it makes. Knows the macros that stand among the items;
+/// a call of another one, such as `pin_project!`, counts as the items that it wraps.
 pub(super) fn expand(items: Vec<Item>) -> Vec<Item> {
     let mut macros = BTreeMap::new();
     for item in &items {
@@ -32,7 +32,7 @@ fn expand_with(items: Vec<Item>, macros: &BTreeMap<String, Vec<Rule>>) -> Vec<It
                     None => Some(call.mac.tokens.clone()),
                 };
                 let made = made.and_then(|made| syn::parse2::<syn::File>(made).ok());
-                let made = made.unwrap_or_else(|| panic!("what `{name}!` makes is not to be seen"));
+                let made = made.unwrap_or_else(|| panic!("cannot see what `{name}!` makes"));
                 found.extend(expand_with(made.items, macros));
             }
             _ => found.push(item),

@@ -5,8 +5,8 @@ use crate::journal::tail::Tail;
 use crate::runtime::sync::{Ordering, block_on};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
+use crate::value::meter::Meter;
 use crate::value::namespace_id::NamespaceId;
-use crate::value::progress::Meter;
 use crate::value::record::RecordRef;
 
 /// What a compaction came to.

@@ -13,7 +13,7 @@ use crate::journal::log::contract::Log;
 use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
 use crate::runtime::sync::{Drive, pipe};
 use crate::state::last_record::LastRecord;
-use crate::state::shard::Removal;
+use crate::state::removal::Removal;
 use crate::value::digest::{Digest, Hasher128};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;

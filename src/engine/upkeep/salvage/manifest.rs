@@ -10,7 +10,7 @@ use crate::journal::salvage::Inventory;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::namespace_id::NamespaceId;
-use crate::value::salvage_report::SalvageOptions;
+use crate::value::salvage_options::SalvageOptions;
 
 /// The manifest of the store, or one in its place; and whether its seed is lost.
 pub(in crate::engine) fn find_manifest(

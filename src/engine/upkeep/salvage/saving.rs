@@ -17,7 +17,7 @@ use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::log::raw_store::RawStore;
-use crate::journal::salvage::{Found, Piece, take_inventory};
+use crate::journal::salvage::{Arrangement, Piece, take_inventory};
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::runtime::clock::Clock;
@@ -27,9 +27,10 @@ use crate::value::digest::Hasher128;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
-use crate::value::progress::Meter;
+use crate::value::meter::Meter;
 use crate::value::record::{Head, Record, RecordKind};
-use crate::value::salvage_report::{SalvageOptions, SalvageReport};
+use crate::value::salvage_options::SalvageOptions;
+use crate::value::salvage_report::SalvageReport;
 use crate::value::time::NEVER;
 
 /// What stands in a doubt that comes from an outcome without its bytes.
@@ -39,7 +40,7 @@ const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
 struct Saving<'a> {
     remains: &'a RawStore,
     report: SalvageReport,
-    found: Found,
+    found: Arrangement,
     now_secs: u32,
     hasher: Hasher128,
     /// By the digest of namespace and key: the place of the newest record.
@@ -128,7 +129,7 @@ impl Saving<'_> {
         let piece = self.found.pieces[at];
         let bytes = self
             .remains
-            .read(piece.place, piece.offset, piece.bytes)
+            .read(piece.segment, piece.offset, piece.bytes)
             .map_err(|error| Error::io("reading what is left", error))?;
         let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
         if !is_same {
@@ -295,7 +296,7 @@ pub(crate) fn salvage(
 ) -> Result<SalvageReport> {
     let mut inventory = take_inventory(remains, meter)?;
     let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
-    let (found, places) = inventory.arrange(&manifest.store_id);
+    let (found, places) = Arrangement::of(inventory, &manifest.store_id);
     let mut saving = Saving {
         remains,
         report: SalvageReport {

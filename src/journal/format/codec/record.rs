@@ -56,7 +56,7 @@ impl<'a> WireRecord<'a> {
         self.head.record()
     }
 
-    /// The whole record; `body` is that of its parts, or `None` if it is in the record.
+    /// The whole record; `body` comes from its parts, or is `None` if the record itself holds it.
     pub(crate) fn to_record(self, body: Option<Vec<u8>>) -> Result<Record, BadRecord> {
         let body = match body {
             Some(bytes) => bytes,

@@ -42,7 +42,7 @@ fn the_manifest_of_a_salvaged_store_is_one_byte_longer() {
     }
 }
 
-/// What earlier versions could not say makes a version that they refuse.
+/// A manifest with something that earlier versions of hapax do not know has a version that they refuse.
 #[test]
 fn the_manifest_of_namespaces_with_an_audit_log_is_longer() {
     let mut audited = manifest();

@@ -3,7 +3,7 @@
 use crate::journal::format::golden::samples::{entry, hex, link, marks};
 use crate::journal::format::marks::{Archived, Link, Marks};
 
-/// A slot that was written after the last generation there is counted as the older one.
+/// The bug: a slot that was written after the last generation counted as the older one.
 #[test]
 fn generations_of_marks_go_on_past_the_last() {
     let slot = |generation: u64, durable: u64| {

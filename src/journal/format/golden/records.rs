@@ -27,7 +27,7 @@ fn records_of_every_kind_are_these_bytes() {
     }
 }
 
-/// It names a place, and so holds no byte of the key that it removes.
+/// A removal names a place, and holds no byte of the key that it removes.
 #[test]
 fn a_removal_is_these_bytes() {
     let at = Locator {

@@ -5,8 +5,8 @@ use crate::journal::format::golden::samples::{STORE_ID, marks, payload};
 use crate::journal::format::marks::Marks;
 use crate::value::fencing_token::{EPOCH_END, FencingToken};
 
-/// Tokens had 23 bits of epoch before. An epoch of that time stands for the last one of today that
-/// holds a token of it, so that every later token is higher.
+/// In version 1 the epoch had 23 bits of a token. Such an epoch is read as the highest of today's epochs
+/// that one of its tokens can belong to, so that every later token is higher.
 #[test]
 fn frames_and_marks_of_version_1_are_read() {
     let mut bytes = bytes_of(

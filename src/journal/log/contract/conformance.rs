@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
 
-/// Opens the log, again and again: each time, the one before has been dropped or closed.
+/// Opens the log again each time it is called, after the previous one was dropped or closed.
 type Open<'a> = &'a dyn Fn() -> Arc<dyn Log>;
 
-/// Runs the whole suite; `fresh` makes a medium and answers how to open it.
+/// Runs the whole suite; `fresh` makes a medium and returns how to open it.
 pub(crate) fn run<'a>(fresh: &dyn Fn() -> Box<dyn Fn() -> Arc<dyn Log> + 'a>) {
     manifest_and_marks(&*fresh());
     segments_and_links(&*fresh());
@@ -18,7 +18,7 @@ pub(crate) fn run<'a>(fresh: &dyn Fn() -> Box<dyn Fn() -> Arc<dyn Log> + 'a>) {
     removal(&*fresh());
     reading_stops(&*fresh());
     refusals(&*fresh());
-    // Thousands of frames, each of them looked at six times: too much for an interpreter.
+    // It reads thousands of frames six times each, which is too much for an interpreter.
     if !cfg!(miri) {
         limits(&*fresh());
     }
@@ -197,7 +197,7 @@ fn refusals(open: Open<'_>) {
         log.append(segment, 0, b"good").unwrap();
         log.sync(segment).unwrap();
         assert!(wrong(&*log, segment));
-        // The first error is final, and costs nothing that was there.
+        // The first error is final, and loses nothing that was durable.
         assert!(log.append(segment, 1, b"fine by itself").is_err());
         assert!(log.flush(segment).is_err());
         assert!(log.sync(segment).is_err());
@@ -256,7 +256,7 @@ fn closing(open: Open<'_>) {
     next.write_manifest(b"still ours").unwrap();
 }
 
-/// A frame that is like no other, of 1 to about 3300 bytes; an interpreter takes its time for each.
+/// A frame that differs from all others, of 1 to about 3300 bytes, or fewer for a slow interpreter.
 pub(crate) fn frame(seed: u32) -> Vec<u8> {
     let mut state = u64::from(seed) + 1;
     let length = 1 + (seed * 67) % if cfg!(miri) { 33 } else { 3300 };
@@ -270,7 +270,8 @@ pub(crate) fn frame(seed: u32) -> Vec<u8> {
         .collect()
 }
 
-/// Checks that the segment holds these frames, twice: the second time it may know more.
+/// Checks that the segment holds these frames. Checks twice, because the second read may use what the
+/// first one has learned.
 pub(crate) fn check_frames(log: &dyn Log, segment: u64, frames: &[Vec<u8>]) {
     for _ in 0..2 {
         let mut count = 0;

@@ -4,7 +4,7 @@
 //! is mounted over a parent, a directory is renamed, the working directory changes. So a store looks
 //! its directory up once, holds it by a descriptor, and names everything from there.
 //!
-//! Everything is created for its owner alone, because answers and seeds lie in it. No descriptor is
+//! Everything is created for its owner alone, because it holds answers and seeds. No descriptor is
 //! below 3, so that a process which has closed its standard streams never prints into a store.
 
 use std::ffi::{OsStr, OsString};
@@ -30,7 +30,7 @@ const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// A folder: its owner alone may enter it.
 const FOLDER_MODE: Mode = Mode::RWXU;
 
-/// Where the system gives the descriptors of this process paths of their own.
+/// Where some systems offer a path for each descriptor of this process.
 const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// A directory that is held open.

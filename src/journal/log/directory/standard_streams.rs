@@ -1,7 +1,7 @@
 //! Keeps the files of a store off the descriptors 0 to 2.
 //!
-//! A process may have closed its standard streams. The next file that it opens then gets such a
-//! number, and whatever the process prints would be written into that file.
+//! A process may have closed its standard streams. The next file that it opens then gets one of these
+//! numbers, and everything that the process prints is written into that file.
 
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};

@@ -58,7 +58,7 @@ fn read(path: &AnchoredPath) -> io::Result<(Result<Header, BadHeader>, bool)> {
     Ok((decoded, is_unused))
 }
 
-/// The marker of a segment, which lies in its header.
+/// The marker of a segment, which is in its header.
 pub(crate) fn read_link(path: &AnchoredPath, number: u64) -> io::Result<Vec<u8>> {
     match look_at(path, number)? {
         FileKind::Segment(header) => Ok(header.link),

@@ -68,7 +68,7 @@ pub(crate) fn header(number: u64, salt: u64, link: &[u8]) -> Vec<u8> {
     header.encode().unwrap_or_default()
 }
 
-/// The lead of a frame of so many bytes.
+/// The lead of a frame of this size.
 pub(crate) fn lead(number: u64, salt: u64, index: u32, bytes: u32) -> Vec<u8> {
     Lead { index, bytes }.encode(number, salt).to_vec()
 }

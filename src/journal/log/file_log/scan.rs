@@ -11,7 +11,7 @@ use crate::journal::log::file_log::lead::{ALIGN_BYTES, LEAD_BYTES, Lead, align};
 /// Bytes of a file that are read at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// A frame as it lies in the file. Its lead is whole; its bytes are not checked.
+/// A frame as it is in the file. Its lead is whole; its bytes are not checked.
 #[derive(Debug)]
 pub(super) struct FoundFrame<'a> {
     pub(super) index: u32,

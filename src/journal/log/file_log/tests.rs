@@ -154,7 +154,7 @@ fn little_is_allocated_for_little_and_given_back_at_close() {
     );
 }
 
-/// Fills a segment, and answers how many bytes were written for each byte of a frame.
+/// Fills a segment; returns how many bytes were written for each byte of a frame.
 fn amplification(sizes: impl Iterator<Item = usize>) -> f64 {
     let root = TempDir::new().unwrap();
     let log = open(root.path());
@@ -204,15 +204,15 @@ fn frames_are_written_once() {
     amplification(std::iter::repeat(65));
 }
 
-/// A process that dies leaves what it had allocated; the next run gives it back, and keeps what was
-/// written.
+/// A process that dies leaves its allocated space behind; the next run gives that back, and keeps what
+/// was written.
 #[test]
 fn what_a_crash_left_allocated_is_given_back() {
     let root = TempDir::new().unwrap();
     drop(filled(root.path(), &frames(20)));
     let file = segment_file(root.path());
     assert_eq!(length(&file), FIRST_BYTES);
-    // And the beginning of a frame that the crash has torn.
+    // With the beginning of a frame that the crash has torn.
     let torn = File::options().write(true).open(&file).unwrap();
     torn.write_all_at(b"torn", 600_000).unwrap();
     let log = open(root.path());
@@ -257,7 +257,7 @@ fn what_was_made_and_not_used_is_made_again() {
     check_frames(&log, 1, &[b"frame".to_vec()]);
 }
 
-/// As a folder of sled without its marker.
+/// It is like a folder of sled without its marker.
 #[test]
 fn a_segment_whose_header_is_lost_is_left_alone() {
     let root = TempDir::new().unwrap();
@@ -285,7 +285,7 @@ fn a_segment_whose_header_is_lost_is_left_alone() {
         assert!(error.to_string().contains("header is damaged"), "{error}");
         assert!(fs::read(&path).unwrap() == bytes);
     }
-    // Under another name it is not that segment.
+    // The name must match the number in the header.
     fs::write(&path, &whole).unwrap();
     let other = root.path().join("segments/0000000000000002.seg");
     fs::rename(&path, &other).unwrap();
@@ -297,8 +297,8 @@ fn a_segment_whose_header_is_lost_is_left_alone() {
     check_frames(&log, 1, &frames(3));
 }
 
-/// Writes frames, damages the file, and answers which frames are read from it then: each as it
-/// lies there. Reading must not make it worse.
+/// Writes frames, damages the file, and returns which frames are read from it then, and whether each is
+/// as it was written. Reading must not change the file.
 fn read_damaged(damage: impl FnOnce(&File, u64)) -> Vec<(u32, bool)> {
     let all = damaged_frames();
     let root = TempDir::new().unwrap();
@@ -408,8 +408,8 @@ fn a_torn_tail_is_absent() {
     assert_eq!(seen[17..], [(17, false)]);
 }
 
-/// A frame whose bytes look like what stands before a frame is no frame of its own: nobody outside
-/// knows the salt. And a lead that was copied to another place has an index that was there before.
+/// Bytes within a frame that look like a lead begin no frame, because no caller knows the salt. And a
+/// lead that was copied to another place repeats an index.
 #[test]
 fn nothing_within_a_frame_is_taken_for_a_frame() {
     let root = TempDir::new().unwrap();

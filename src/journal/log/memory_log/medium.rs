@@ -1,4 +1,4 @@
-//! [`Medium`]: what lies in memory in place of a disk.
+//! [`Medium`]: stands in for a disk, in memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -27,7 +27,7 @@ impl SharedMedium {
     }
 }
 
-/// Everything that the log has written, and the failures that it is to have next.
+/// Everything that the log has written, and the failures that it will have next.
 #[derive(Debug, Default)]
 pub(super) struct Medium {
     /// The number of the open session, which is never used again.

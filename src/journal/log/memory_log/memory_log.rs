@@ -72,7 +72,7 @@ impl MemoryLog {
         self.medium.hang_syncs()
     }
 
-    /// Lets so many more syncs succeed, and no further one.
+    /// Lets this number of further syncs succeed; all later ones fail.
     pub(crate) fn fail_sync_after(&self, syncs: u64) {
         self.medium.lock().syncs_left = Some(syncs);
     }

@@ -1,4 +1,4 @@
-//! What both kinds of log on a disk must do, and how a store is known by its kind.
+//! What both kinds of log on a disk must do, and how a store keeps its kind.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -196,7 +196,7 @@ fn a_forked_child_is_refused() {
         };
         refused(open_log.note(note));
         drop(open_log);
-        // The lock went with the handle, here: there is no parent that still has it.
+        // The lock went with the handle, because here no parent still holds it.
         let log = open(root, kind).log;
         log.segments().unwrap();
         check_frames(&*log, 1, &frames(2));
@@ -273,12 +273,12 @@ fn a_store_keeps_its_kind() {
             assert_eq!(found.log.segments().unwrap(), [1]);
             check_frames(&*found.log, 1, &frames(3));
         }
-        // A store in sled is as it was before there was another kind.
+        // A store in sled has the same files as before there was another kind.
         assert_eq!(root.join("LOGKIND").exists(), kind == LogKind::Files);
     });
 }
 
-/// A crash came before the manifest: there is no store, and whoever comes next decides.
+/// A crash came before the manifest, so there is no store, and the next open decides its kind.
 #[test]
 fn what_is_no_store_yet_has_no_kind_yet() {
     let root = TempDir::new().unwrap();

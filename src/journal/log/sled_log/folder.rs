@@ -44,7 +44,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the database with all its keys, durably, for at least so many frames. Discards a folder
+    /// Makes the database with all its keys, durably, for at least `frames` frames. Discards a folder
     /// that was not ready.
     ///
     /// The keys come first because sled splits its leaves by their number of keys: once all keys
@@ -252,7 +252,7 @@ impl Drop for Folder {
     }
 }
 
-/// Takes the permissions of group and others away, which sled gives. The folder above keeps them out
+/// Removes the permissions of group and others, which sled grants. The folder above keeps them out
 /// already.
 fn make_private(folder: &AnchoredPath) -> io::Result<()> {
     [CONF, BLOBS].iter().try_for_each(|name| {
@@ -276,7 +276,7 @@ fn remove_unfinished_snapshots(path: &AnchoredPath) -> io::Result<()> {
     remove().map_err(|error| named(&error, "clear", path))
 }
 
-/// The room that a folder is made with for so many frames: one of few sizes, so that a folder which
+/// The room that a folder gets for at least `frames` frames: one of few sizes, so that a folder which
 /// has lost keys is not taken for a smaller one.
 fn room_for(frames: u32) -> u32 {
     frames

@@ -21,9 +21,9 @@ pub(super) struct FrameStream<'a> {
 }
 
 impl FrameStream<'_> {
-    /// Shows the frames in the order of the file, which is that of their indexes; returns whether it
-    /// came to the end. A torn or damaged frame is shown without its bytes, under the index that comes
-    /// next: the journal knows whether that may be.
+    /// Shows the frames in the order of the file, which is the order of their indexes; returns whether
+    /// it came to the end. Shows a torn or damaged frame without its bytes, under the next index: the
+    /// journal knows whether the log may end there.
     pub(super) fn run(self, db: &File) -> io::Result<bool> {
         let stream = RefCell::new(self);
         messages::each_and_torn(

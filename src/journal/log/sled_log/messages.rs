@@ -1,8 +1,8 @@
 //! The messages in sled's file `db`, read without sled.
 //!
-//! sled cannot read without writing: on opening it zeroes whatever follows the first message that
-//! it does not like, acknowledged or not. So frames are read from the file itself. Its format is
-//! that of 0.34.7, which is pinned:
+//! sled cannot read without writing: when it opens the file, it zeroes everything after the first
+//! message that it refuses, acknowledged or not. So frames are read from the file itself. The format is
+//! the one of sled 0.34.7, which is pinned:
 //!
 //! ```text
 //! db       segments of 512 KiB
@@ -13,7 +13,7 @@
 //!          of kind 10, one key of a leaf: 0u8, length varint, key, length varint, value
 //! ```
 //!
-//! The key of a change lacks the prefix that all keys of its page share, so pages are followed.
+//! The key of a change lacks the prefix that all keys of its page share, so the reader tracks pages.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -42,12 +42,12 @@ const KIND_LAST: u8 = 11;
 
 const KEY_BYTES: usize = 8;
 
-/// A value that was written under a key, as it lies in the file.
+/// A value that was written under a key, and its place in the file.
 #[derive(Debug)]
 pub(super) struct Found<'a> {
     pub(super) key: u64,
     pub(super) value: &'a [u8],
-    /// Where in the file the value is.
+    /// The offset of the value in the file.
     pub(super) offset: u64,
     message: Message<'a>,
 }
@@ -64,13 +64,14 @@ impl Found<'_> {
 pub(super) enum Layout {
     /// Every block was written once.
     WriteOnce,
-    /// As far as headers can be read, but the one of the block at this offset cannot.
+    /// As [`WriteOnce`](Self::WriteOnce), except that the header of the block at this offset cannot be
+    /// read.
     Torn(u64),
-    /// The block at this offset was used again: an older one may have been overwritten.
+    /// The block at this offset was used again: an older block may have been overwritten.
     Recycled(u64),
 }
 
-/// Compares the position in the log that each block claims with the one in the file.
+/// Compares the log position in the header of each block with its position in the file.
 pub(super) fn layout(db: &File) -> io::Result<Layout> {
     let length = db.metadata()?.len();
     let mut layout = Layout::WriteOnce;
@@ -87,8 +88,8 @@ pub(super) fn layout(db: &File) -> io::Result<Layout> {
     Ok(layout)
 }
 
-/// Calls `visit` with every value in the order in which they were written, until it answers
-/// `false`. What is torn is left out, up to the end of its block.
+/// Calls `visit` with the values in the order in which they were written, until it returns `false`.
+/// Skips a torn message and the rest of its block.
 pub(super) fn each(
     db: &File,
     visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
@@ -96,8 +97,8 @@ pub(super) fn each(
     each_and_torn(db, visit, &mut |_| true)
 }
 
-/// As [`each`]; calls `torn` with what is left of a block where no message is found any more, which
-/// is nothing but filler unless it was torn or damaged.
+/// As [`each`]; calls `torn` with the rest of a block after its last message, which is filler unless the
+/// block was torn or damaged.
 pub(super) fn each_and_torn(
     db: &File,
     visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
@@ -123,7 +124,7 @@ pub(super) fn each_and_torn(
     Ok(())
 }
 
-/// Gives where the messages end, unless `visit` has stopped it.
+/// Returns where the messages end, or `None` if `visit` has stopped it.
 fn each_in_block(
     block: &[u8],
     offset: u64,
@@ -169,7 +170,7 @@ fn block_lsn(block: &[u8]) -> Option<u64> {
     u64::try_from(lsn).ok()
 }
 
-/// A message whose parts fit into its block.
+/// A message that is in its block as a whole.
 #[derive(Clone, Copy, Debug)]
 struct Message<'a> {
     kind: u8,
@@ -213,12 +214,12 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The prefix of each leaf's keys: the first bytes, and how many.
+/// The prefix of the keys of each leaf: its bytes, and how many they are.
 #[derive(Default)]
 struct Pages(HashMap<u64, ([u8; KEY_BYTES], usize)>);
 
 impl Pages {
-    /// Takes notice of a page that was written anew.
+    /// Notes a page that was written as a whole.
     fn follow(&mut self, message: &Message<'_>) {
         if message.kind != KIND_PAGE {
             return;
@@ -230,12 +231,12 @@ impl Pages {
         };
         match leaf {
             Some(prefix) => self.0.insert(message.page, prefix),
-            // Better no keys of this page than wrong ones.
+            // It is better to find no keys of this page than wrong ones.
             None => self.0.remove(&message.page),
         };
     }
 
-    /// The key that a message sets to something, and the value.
+    /// The key that a message gives a value, and that value.
     fn change<'a>(&self, message: &Message<'a>) -> Option<(u64, &'a [u8])> {
         if message.kind != KIND_CHANGE {
             return None;
@@ -269,7 +270,7 @@ fn leaf_prefix(mut body: Cursor<'_>) -> Option<([u8; KEY_BYTES], usize)> {
     Some((prefix, length))
 }
 
-/// Reads sled's forms of things; `None` where the bytes end too soon.
+/// Reads sled's encoding of fields; `None` if the bytes end too soon.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {

@@ -15,7 +15,7 @@ pub(super) fn check_clock() -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a system that gives no thread: with its first write sled starts threads for all databases
+/// Checks that the system grants a thread: with its first write sled starts threads for all databases
 /// of the process, and without them it would wait for ever.
 pub(super) fn check_threads() -> io::Result<()> {
     static PROBED: OnceLock<()> = OnceLock::new();

@@ -54,7 +54,7 @@ impl Segment {
         }
     }
 
-    /// A segment of an earlier run of which not a byte may change.
+    /// A segment of an earlier run that is only read, without changing a byte of it.
     pub(super) fn untouched(path: AnchoredPath) -> Self {
         Self {
             is_untouched: true,

@@ -82,8 +82,7 @@ impl SledLog {
         Ok(dead)
     }
 
-    /// The number of the entry of this name if it is a segment; deletes a folder that is none, and a
-    /// dead one.
+    /// The number of the entry of this name if it is a segment; deletes other folders of this log.
     fn sort_out(&self, name: &str) -> io::Result<Option<u64>> {
         let path = self.directory.segments().join(name);
         let Some(number) = segment_name::number_of_folder(name) else {

@@ -59,15 +59,15 @@ fn segment_folder(path: &Path) -> PathBuf {
     path.join("segments/0000000000000001")
 }
 
-/// The bug: sled counts from 1970, and panics where the wall clock stands before. The store opened,
-/// a panic was printed, and the first segment poisoned it, though no file had anything amiss.
+/// The bug: sled counts time from 1970, and panics if the wall clock is before that. The store opened,
+/// a panic was printed, and the first segment poisoned the store, although every file was whole.
 #[test]
 fn a_wall_clock_before_1970_is_refused_and_ends_nothing() {
     let root = TempDir::new().unwrap();
     let log = filled(root.path(), &frames(3));
     let refused = |error: io::Error| assert!(error.to_string().contains("1970"), "{error}");
     pretend_before_1970(true);
-    // Of a log that is open, only what it has not begun yet has to wait.
+    // A log that is open only cannot begin a new segment.
     refused(log.prepare(2, 100).unwrap_err());
     refused(log.activate(2, b"link").unwrap_err());
     log.append(1, 3, &frame(3)).unwrap();
@@ -85,8 +85,8 @@ fn a_wall_clock_before_1970_is_refused_and_ends_nothing() {
     assert_eq!(log.read(1, 3).unwrap(), Some(frame(3)));
 }
 
-/// Opening took a folder without its marker for one that was never used, and deleted it, frames
-/// and all; only then it found out that the log ended too early.
+/// The bug: opening took a folder without its marker for an unused one, and deleted it with its frames;
+/// only then it found that the log ended too early.
 #[test]
 fn a_segment_whose_marker_is_lost_is_left_alone() {
     let root = TempDir::new().unwrap();
@@ -120,7 +120,7 @@ fn an_unfinished_snapshot_is_removed_before_sled_sees_it() {
     assert!(!snapshot.exists());
     assert_eq!(folder.get(0).unwrap().unwrap(), b"frame");
     assert_eq!(folder.get(1).unwrap(), None);
-    // Keys that were never made are missing, not empty.
+    // Keys that were never made are missing, which differs from an empty value.
     assert_eq!(
         folder.get(SEGMENT_FRAMES_MAX + 32).unwrap_err().kind(),
         ErrorKind::InvalidData
@@ -153,8 +153,8 @@ fn another_configuration_is_refused() {
     check_frames(&log, 1, &frames(3));
 }
 
-/// A folder for 8192 frames was all that there was: it took 0.1 s to fill with keys, which the first
-/// change after an open had to wait for, and 2 MiB of disk, whatever was written to it.
+/// Every folder used to have room for 8192 frames: it took 0.1 s to fill with keys, for which the first
+/// change after an open had to wait, and 2 MiB of disk, even for a single frame.
 #[test]
 fn a_folder_has_room_for_what_was_asked_and_no_more() {
     let root = TempDir::new().unwrap();
@@ -174,7 +174,7 @@ fn a_folder_has_room_for_what_was_asked_and_no_more() {
     check_frames(&log, 1, &frames(SEGMENT_FRAMES_FIRST));
 }
 
-/// The number of keys says how many frames a folder is for, in stores of every version.
+/// In stores of every version the number of keys says how many frames a folder has room for.
 #[test]
 fn a_folder_tells_its_room_and_misses_keys() {
     let root = TempDir::new().unwrap();
@@ -197,8 +197,8 @@ fn a_folder_tells_its_room_and_misses_keys() {
     assert!(error.to_string().contains("has lost keys: 543"), "{error}");
 }
 
-/// Fills a segment with room for so many frames, and answers how many bytes were written for each
-/// byte of a frame.
+/// Fills a segment that has room for `room` frames; returns how many bytes were written for each byte
+/// of a frame.
 fn amplification(room: u32, sizes: impl Iterator<Item = usize>, flush_bytes: usize) -> f64 {
     let root = TempDir::new().unwrap();
     let log = open(root.path());
@@ -221,7 +221,7 @@ fn amplification(room: u32, sizes: impl Iterator<Item = usize>, flush_bytes: usi
     }
     log.sync(1).unwrap();
     let db = segment_folder(root.path()).join(DB);
-    // Nothing was written twice, so the file is all that was written.
+    // Nothing was written twice, so the length of the file is all that was written.
     assert_eq!(
         messages::layout(&File::open(&db).unwrap()).unwrap(),
         Layout::WriteOnce
@@ -277,10 +277,10 @@ fn tiny_frames_recycle_nothing() {
     }
 }
 
-/// Writes frames, damages the file, and answers which frames are read from it then. They must be
-/// right, whatever the damage, and reading must not make it worse.
+/// Writes frames, damages the file, and returns which frames are read from it then. They must be right
+/// despite any damage, and reading must not change the file.
 fn read_damaged(damage: impl FnOnce(&File, u64)) -> Vec<u32> {
-    // Made once: what matters is the file.
+    // Made once, because only the bytes of the file matter.
     static WHOLE: OnceLock<(TempDir, Vec<u8>)> = OnceLock::new();
     let frames = damaged_frames();
     let (whole, bytes) = WHOLE.get_or_init(|| {
@@ -306,7 +306,7 @@ fn read_damaged(damage: impl FnOnce(&File, u64)) -> Vec<u32> {
     log.segments().unwrap();
     let mut seen = Vec::new();
     log.read_all(1, &mut |index, frame| {
-        // One that is torn is shown, without its bytes.
+        // A torn frame is shown without its bytes.
         if !frame.is_empty() {
             assert!(frame == frames[index as usize], "frame {index}");
             seen.push(index);

@@ -1,0 +1,44 @@
+//! [`Found`]: where the journal ends, and what it says of the store's past.
+
+use crate::value::audit::AuditHead;
+
+/// A segment as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundSegment {
+    pub(crate) number: u64,
+    pub(crate) first_frame: u64,
+}
+
+/// Where the journal ends, and what it says of the store's past.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) segments: Vec<FoundSegment>,
+    /// The last valid frame and its checksum.
+    pub(crate) last: u64,
+    pub(crate) checksum: u64,
+    pub(crate) epoch: u32,
+    pub(crate) store_secs: u32,
+    /// Frames after the last valid one, which were never acknowledged as durable.
+    pub(crate) torn_frames: u64,
+    /// The last audit entry that was met.
+    pub(crate) audit: Option<AuditHead>,
+}
+
+impl Found {
+    /// Each segment, with the last of its frames that counts. A segment has none if that is before its
+    /// first frame.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (FoundSegment, u64)> {
+        self.segments.iter().enumerate().map(|(at, segment)| {
+            let next = self.segments.get(at + 1);
+            let last = next.map_or(self.last, |next| next.first_frame - 1);
+            (*segment, last)
+        })
+    }
+}
+
+impl FoundSegment {
+    /// How many frames it has up to this one.
+    pub(crate) fn frames_to(&self, last: u64) -> u32 {
+        u32::try_from((last + 1).saturating_sub(self.first_frame)).unwrap_or(u32::MAX)
+    }
+}
