@@ -1,4 +1,4 @@
-//! [`Mailbox`]: a place for one value that somebody waits for.
+//! [`Mailbox`]: a place for one value, with one waiter.
 
 use std::task::{Context, Poll, Waker};
 

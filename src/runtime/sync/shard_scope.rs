@@ -1,4 +1,4 @@
-//! [`ShardScope`]: while a thread holds the lock of a shard, it waits for nothing and wakes nobody.
+//! [`ShardScope`]: while a thread holds the lock of a shard, it must not wait or wake.
 
 #[cfg(debug_assertions)]
 use crate::runtime::sync::thread_local;
