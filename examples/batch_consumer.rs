@@ -68,7 +68,7 @@ fn work(
 ) -> Result<Handled, Box<dyn Error>> {
     let keys = batch
         .iter()
-        .map(|(partition, offset)| Key::join([partition.to_be_bytes(), offset.to_be_bytes()]));
+        .map(|(partition, offset)| Key::join((partition, offset)));
     let mut handled = Handled::default();
     for (message, claim) in batch.iter().zip(inbox.claim_many(keys)?) {
         match claim {

@@ -28,7 +28,7 @@ fn fire(
     let window = minute / WINDOW_MINUTES;
     // The number of the window is in the key, so a window ends on time to the minute; retention
     // only has to outlast it.
-    let key = Key::join([ALERT.as_bytes(), &window.to_be_bytes()]);
+    let key = Key::join((ALERT, window));
     let ran = guard.run_once(key, |run| {
         // In the third window the first try does not even reach the service.
         if window == 2 && run.attempt() == 1 {
@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     clock.advance(MINUTE * 20);
     println!("keys remembered 20 minutes later: {}", store.stats().keys());
-    if guard.contains(Key::join([ALERT.as_bytes(), &5_u64.to_be_bytes()]))? {
+    if guard.contains(Key::join((ALERT, 5)))? {
         return Err("the last window is forgotten by now".into());
     }
     Ok(())

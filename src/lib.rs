@@ -106,6 +106,12 @@ pub mod config {
     };
 }
 
+/// What keys are joined from, and the parts that they split into: see [`Key`].
+pub mod key {
+    pub use crate::value::key::AsKeyParts;
+    pub use crate::value::key_part::{AsKeyPart, KeyPart};
+}
+
 /// The longest key, name, answer and lease, and the other bounds that are fixed.
 pub mod limits {
     pub use crate::claim::run::RUN_CEILING;

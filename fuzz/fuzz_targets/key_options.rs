@@ -140,6 +140,9 @@ fn join(a: &[Vec<u8>], b: &[Vec<u8>]) {
     let mut longer = a.to_vec();
     longer.push(Vec::new());
     assert_ne!(Key::join(a), Key::join(&longer));
+    let key = Key::join(a);
+    let parts = Key::split(key.as_ref()).expect("what was joined splits");
+    assert_eq!(Key::join(parts), key);
 }
 
 fn token(value: i64, text: &str) {

@@ -2,18 +2,46 @@
 
 use std::fmt;
 
+use crate::value::key_part::{AsKeyPart, KeyPart};
+
 /// Most bytes of a key.
 pub const KEY_BYTES_MAX: usize = 1024;
 
 /// A key made of parts that cannot be confused with one another.
 ///
 /// Calls take any `AsRef<[u8]>` of 1 to 1024 bytes as a key; this type is for keys that are put
-/// together from several values.
+/// together from several values, and for integers.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Key, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// assert!(mail.insert(Key::join(("invoice", 2026, 42)))?);
+/// assert!(mail.insert(Key::join(("invoice", 202, 642)))?);
+/// assert!(mail.contains(Key::join(("invoice", 2026, 42)))?);
+/// # Ok::<(), hapax::Error>(())
+/// ```
+///
+/// # Encoding
+///
+/// A key is its parts, one behind the other, and each tells where it ends, so no two lists of parts make the
+/// same key. This is a promise: stored keys are spelled so.
+///
+/// - Bytes and text are their length and then themselves. The length has seven bits a byte, the lowest first;
+///   each byte but the last has its highest bit set, and there are no more bytes than it takes.
+/// - An integer from zero on is `0x80 + n`, a zero, and its `n` digits to the base of 256, the highest first,
+///   without zeros before them. An integer `i` below zero is `0xa0 + n`, a zero, and the digits of `-1 - i`.
+///   No length has a spelling that begins so. The type of the integer makes no difference.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Vec<u8>);
 
 impl Key {
-    /// Joins parts, each prefixed by its length, so that no two ways to split collide.
+    /// Joins parts: those of a tuple, an array, a slice or a vector, or a single integer.
+    ///
+    /// An iterator of parts is collected into a key.
     ///
     /// # Examples
     ///
@@ -21,20 +49,14 @@ impl Key {
     /// use hapax::Key;
     ///
     /// assert_ne!(Key::join(["ab", "c"]), Key::join(["a", "bc"]));
+    /// assert_ne!(Key::join(("order", 42)), Key::join(("order", "42")));
+    /// let path: Key = "eu/acme/7".split('/').collect();
+    /// assert_eq!(path, Key::join(["eu", "acme", "7"]));
     /// ```
     #[must_use]
-    pub fn join<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> Self {
+    pub fn join(parts: impl AsKeyParts) -> Self {
         let mut bytes = Vec::new();
-        for part in parts {
-            let part = part.as_ref();
-            let mut left = part.len();
-            while left >= 0x80 {
-                bytes.push(low_seven_bits(left) | 0x80);
-                left >>= 7;
-            }
-            bytes.push(low_seven_bits(left));
-            bytes.extend_from_slice(part);
-        }
+        parts.for_each(&mut |part| part.spell(&mut bytes));
         Self(bytes)
     }
 
@@ -44,17 +66,18 @@ impl Key {
     ///
     /// ```
     /// use hapax::Key;
+    /// use hapax::key::KeyPart;
     ///
-    /// let key = Key::join(["acme", "order-42"]);
-    /// assert_eq!(Key::split(key.as_ref()), Some(vec![&b"acme"[..], b"order-42"]));
+    /// let key = Key::join(("acme", 42));
+    /// let parts = [KeyPart::Bytes(b"acme"), KeyPart::Natural(42)];
+    /// assert_eq!(Key::split(key.as_ref()), Some(parts.to_vec()));
     /// assert_eq!(Key::split(b"order-42"), None);
     /// ```
     #[must_use]
-    pub fn split(key: &[u8]) -> Option<Vec<&[u8]>> {
+    pub fn split(key: &[u8]) -> Option<Vec<KeyPart<'_>>> {
         let (mut parts, mut rest) = (Vec::new(), key);
         while !rest.is_empty() {
-            let (length, behind) = framed_length(rest)?;
-            let (part, behind) = behind.split_at_checked(length)?;
+            let (part, behind) = KeyPart::read(rest)?;
             parts.push(part);
             rest = behind;
         }
@@ -62,26 +85,90 @@ impl Key {
     }
 }
 
-/// The length that a part begins with, and what is behind it; only in the spelling that `join` gives it.
-fn framed_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut length = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let shift = u32::try_from(at * 7).ok()?;
-        let bits = usize::from(byte & 0x7f);
-        // A key has at most 1024 bytes, so a longer number is no length.
-        if shift > 14 || (at > 0 && *byte == 0) {
-            return None;
-        }
-        length |= bits << shift;
-        if byte & 0x80 == 0 {
-            return Some((length, &bytes[at + 1..]));
-        }
-    }
-    None
+/// What a [`Key`] is joined from: see [`Key::join`].
+pub trait AsKeyParts {
+    /// Gives each part, in order.
+    fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>));
 }
 
-fn low_seven_bits(value: usize) -> u8 {
-    u8::try_from(value & 0x7f).expect("seven bits fit")
+impl<P: AsKeyPart> AsKeyParts for [P] {
+    fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+        self.iter().for_each(|part| give(part.as_key_part()));
+    }
+}
+
+impl<P: AsKeyPart, const N: usize> AsKeyParts for [P; N] {
+    fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+        self.as_slice().for_each(give);
+    }
+}
+
+impl<P: AsKeyPart> AsKeyParts for Vec<P> {
+    fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+        self.as_slice().for_each(give);
+    }
+}
+
+impl<P: AsKeyParts + ?Sized> AsKeyParts for &P {
+    fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+        (**self).for_each(give);
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $at:tt),+))*) => {
+        $(
+            impl<$($name: AsKeyPart),+> AsKeyParts for ($($name,)+) {
+                fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+                    $(give(self.$at.as_key_part());)+
+                }
+            }
+        )*
+    };
+}
+
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {
+        $(
+            impl AsKeyParts for $integer {
+                fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>)) {
+                    give(self.as_key_part());
+                }
+            }
+        )*
+    };
+}
+
+integers!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
+
+impl<P: AsKeyPart> FromIterator<P> for Key {
+    fn from_iter<I: IntoIterator<Item = P>>(parts: I) -> Self {
+        let mut bytes = Vec::new();
+        for part in parts {
+            part.as_key_part().spell(&mut bytes);
+        }
+        Self(bytes)
+    }
+}
+
+/// A key within a key.
+impl AsKeyPart for Key {
+    fn as_key_part(&self) -> KeyPart<'_> {
+        KeyPart::Bytes(&self.0)
+    }
 }
 
 impl AsRef<[u8]> for Key {

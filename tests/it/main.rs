@@ -37,6 +37,7 @@ mod guarantees;
 mod health;
 mod hostile;
 mod hostile_spans;
+mod keys;
 mod lapse;
 mod limits;
 mod lives;

@@ -1,6 +1,7 @@
 //! [`KeyParts`]: the tenant, the operation and the client's key, which make up a stored key.
 
 use hapax::Key;
+use hapax::key::KeyPart;
 
 /// The most bytes of a scope.
 pub const SCOPE_BYTES_MAX: usize = 255;
@@ -46,8 +47,8 @@ impl<'k> KeyParts<'k> {
     /// from three such texts looks the same.
     #[must_use]
     pub fn of(key: &'k [u8]) -> Option<Self> {
-        let parts: [&[u8]; 3] = Key::split(key)?.try_into().ok()?;
-        let [scope, operation, client_key] = parts.map(|part| std::str::from_utf8(part).ok());
+        let parts: [KeyPart<'_>; 3] = Key::split(key)?.try_into().ok()?;
+        let [scope, operation, client_key] = parts.map(|part| part.as_str());
         let (scope, operation, client_key) = (scope?, operation?, client_key?);
         let is_sent = client_key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let fits = scope.len() <= SCOPE_BYTES_MAX
