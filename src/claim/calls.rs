@@ -11,6 +11,7 @@ use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
 use crate::engine::call::batch::BatchItem;
 use crate::engine::named::Named;
+use crate::engine::refusals::Refused;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::trace::{Batch, Operation, Subject, decided};
 use crate::runtime::begun::Begun;
@@ -275,7 +276,7 @@ impl Calls {
         key: &[u8],
         force: Option<FencingToken>,
         by: Option<&Attribution>,
-    ) -> Result<(bool, Option<u64>)> {
+    ) -> Result<(bool, Option<u64>), Refused> {
         self.check_key(key)?;
         let forgotten = self.homes.engine().forget(self.named(key), force, by);
         let decision = || of_forgotten(&forgotten, force, by);

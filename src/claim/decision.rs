@@ -1,6 +1,7 @@
 //! What traces say of the answers to calls.
 
 use crate::claim::claim::{BatchClaim, Claim};
+use crate::engine::refusals::Refused;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::trace::Decision;
 use crate::value::attribution::Attribution;
@@ -15,7 +16,7 @@ pub(crate) fn of_insertion(inserted: &Result<ClaimOutcome>) -> &'static str {
 }
 
 pub(crate) fn of_forgotten<'a>(
-    forgotten: &Result<(bool, Option<u64>)>,
+    forgotten: &Result<(bool, Option<u64>), Refused>,
     force: Option<FencingToken>,
     by: Option<&'a Attribution>,
 ) -> Decision<'a> {
@@ -25,7 +26,7 @@ pub(crate) fn of_forgotten<'a>(
         ..outcome(match forgotten {
             Ok((true, _)) => "forgotten",
             Ok((false, _)) => "absent",
-            Err(error) => error.kind().name(),
+            Err(refused) => refused.kind().name(),
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::claim::pending::Pending;
 use crate::engine::call::granted::Granted;
 use crate::engine::engine::Engine;
 use crate::engine::intervene::resolve::Settlement;
+use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, decided};
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
@@ -199,7 +200,7 @@ impl Doubt {
         resolution: &Resolution,
         force: bool,
         by: Option<&Attribution>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, Refused> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
@@ -209,7 +210,7 @@ impl Doubt {
         let resolved = engine.resolve(self.held.named(), self.token(), settlement, force, by);
         let decision = || Decision {
             outcome: match (&resolved, resolution) {
-                (Err(error), _) => error.kind().name(),
+                (Err(refused), _) => refused.kind().name(),
                 (Ok(_), Resolution::Happened(_)) => "happened",
                 (Ok(_), Resolution::Failed(_)) => "failed",
                 (Ok(_), Resolution::NeverHappened) => "never_happened",

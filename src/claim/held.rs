@@ -10,12 +10,13 @@ use crate::engine::call::granted::Granted;
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
+use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Subject, decided};
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::store::handle::{Home, Homes};
 use crate::value::digest::Digest;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::error::{ErrorKind, Result};
 
 /// A held key, without the duty to settle it.
 #[derive(Clone)]
@@ -54,9 +55,9 @@ impl Held {
         &self.granted.key
     }
 
-    pub(crate) fn act(&self, command: Command<'_>) -> Result<Option<u64>> {
+    pub(crate) fn act(&self, command: Command<'_>) -> Result<Option<u64>, Refused> {
         let acted = self.engine().act(self.named(), self.granted.token, command);
-        let failed = acted.as_ref().err().map(Error::kind);
+        let failed = acted.as_ref().err().map(Refused::kind);
         decided(
             command.name(),
             || self.subject(),
@@ -82,7 +83,7 @@ impl Held {
     }
 
     /// Waits for the acknowledgement of what was done, or for what its refusal rests on.
-    pub(crate) async fn acknowledged(&self, acted: Result<Option<u64>>) -> Result<()> {
+    pub(crate) async fn acknowledged(&self, acted: Result<Option<u64>, Refused>) -> Result<()> {
         let acted = acted.map(|frame| ((), frame));
         self.engine().acknowledged(self.namespace(), acted).await
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
+use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Operation, decided};
 use crate::runtime::begun::Begun;
 use crate::runtime::sync::block_on;
@@ -260,15 +261,19 @@ impl Lease {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| {
             let began_ns = self.held.engine().begin_settlement(self.held.named());
-            match self.start(command) {
+            let started = match self.start(command) {
                 Ok((lease, frame)) if lease.is_acknowledged(frame) => {
                     let held = &lease.held;
                     held.engine().end_settlement(held.named(), began_ns);
-                    Begun::Ready(Ok(()))
+                    return Begun::Ready(Ok(()));
                 }
-                Err(refused) if refused.error.rests_on().is_none() => Begun::Ready(Err(refused)),
-                started => Begun::Waits(operation.follow(settled(started, began_ns))),
-            }
+                Ok(started) => Ok(started),
+                Err(refused) => match refused.at_once() {
+                    Ok(error) => return Begun::Ready(Err(error)),
+                    Err(refused) => Err(refused),
+                },
+            };
+            Begun::Waits(operation.follow(settled(started, began_ns)))
         })
     }
 
@@ -287,20 +292,59 @@ impl Lease {
     }
 
     /// Carries the command out; what is left is to wait for the frame.
-    pub(crate) fn start(mut self, command: Command<'_>) -> Result<(Self, Option<u64>), LeaseError> {
+    pub(crate) fn start(
+        mut self,
+        command: Command<'_>,
+    ) -> Result<(Self, Option<u64>), RefusedLease> {
         match self.held.act(command) {
             Ok(frame) => {
                 self.armed = false;
                 Ok((self, frame))
             }
-            Err(error) => Err(LeaseError::new(error, self)),
+            Err(refused) => Err(RefusedLease {
+                refused,
+                lease: self.refuse(),
+            }),
+        }
+    }
+
+    /// Gives up the duty to settle the key, as a lease in a [`LeaseError`] has.
+    fn refuse(mut self) -> Box<Self> {
+        self.armed = false;
+        self.refused = true;
+        Box::new(self)
+    }
+}
+
+/// A call of a holder that was refused, whose error may not be told yet.
+pub(crate) struct RefusedLease {
+    refused: Refused,
+    lease: Box<Lease>,
+}
+
+impl RefusedLease {
+    /// The error, where the refusal rests on nothing.
+    fn at_once(self) -> Result<LeaseError, Self> {
+        let lease = self.lease;
+        match self.refused.at_once() {
+            Ok(error) => Ok(LeaseError { error, lease }),
+            Err(refused) => Err(Self { refused, lease }),
+        }
+    }
+
+    /// The error, once what the refusal rests on is on the medium.
+    pub(crate) async fn rested(self) -> LeaseError {
+        let error = self.lease.held.engine().refuse(self.refused).await;
+        LeaseError {
+            error,
+            lease: self.lease,
         }
     }
 }
 
 /// Waits for the acknowledgement of a command, or for what its refusal rests on.
 async fn settled(
-    started: Result<(Lease, Option<u64>), LeaseError>,
+    started: Result<(Lease, Option<u64>), RefusedLease>,
     began_ns: Option<u64>,
 ) -> Result<(), LeaseError> {
     let (lease, frame) = match started {
@@ -318,6 +362,7 @@ async fn settled(
         Err(error) => Err(LeaseError::new(error, lease)),
     }
 }
+
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.armed {
@@ -362,12 +407,10 @@ pub struct LeaseError {
 }
 
 impl LeaseError {
-    pub(crate) fn new(error: Error, mut lease: Lease) -> Self {
-        lease.armed = false;
-        lease.refused = true;
+    pub(crate) fn new(error: Error, lease: Lease) -> Self {
         Self {
             error,
-            lease: Box::new(lease),
+            lease: lease.refuse(),
         }
     }
 
@@ -395,15 +438,6 @@ impl LeaseError {
         lease.armed = true;
         lease.refused = false;
         lease
-    }
-
-    /// The same refusal, once what it rests on is on the medium.
-    pub(crate) async fn rested(mut self) -> Self {
-        let rested = self.lease.held().engine().rest(self.error.rests_on()).await;
-        if let Err(failed) = rested {
-            self.error = failed;
-        }
-        self
     }
 }
 

@@ -183,22 +183,22 @@ impl<T, E> End<T, E> {
             }
             (Self::Unstorable(error), Ok(())) => Err(RunError::Store(error)),
             (Self::Failed(work), Ok(())) => Err(RunError::Work(work)),
-            // A failure under a token that is not current any more is nobody's business.
+            // A failure under a token that is no longer current changes nothing.
             (Self::Failed(work), Err(error)) if is_lost(error.kind()) => Err(RunError::Work(work)),
             (_, Err(error)) => Err(RunError::Store(error)),
         }
     }
 }
 
+/// What a run comes to whose work fails as `F` says.
+type RunResult<T, F> = Result<Ran<T>, RunError<<F as IntoFailure>::Error>>;
+
 /// Settles the key by the outcome of its work.
 fn settle<T, F: IntoFailure>(
     lease: Lease,
     outcome: Result<T, F>,
     encode: fn(&T) -> Result<Vec<u8>>,
-) -> Begun<
-    Result<Ran<T>, RunError<F::Error>>,
-    impl Future<Output = Result<Ran<T>, RunError<F::Error>>> + use<T, F>,
-> {
+) -> Begun<RunResult<T, F>, impl Future<Output = RunResult<T, F>> + use<T, F>> {
     let (settled, end) = match outcome {
         Ok(value) => match encode(&value) {
             Ok(bytes) => (lease.settle(Command::Complete(&bytes)), End::Stored(value)),

@@ -1,6 +1,6 @@
 //! Many leases that are settled in one commit.
 
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::{Lease, LeaseError, RefusedLease};
 use crate::claim::pending::Pending;
 use crate::observe::trace::Batch;
 use crate::runtime::sync::block_on;
@@ -57,7 +57,7 @@ impl Settling {
     fn start<S: AsRef<[u8]>>(
         self,
         items: impl IntoIterator<Item = (Lease, S)>,
-    ) -> Vec<Result<(Lease, Option<u64>), LeaseError>> {
+    ) -> Vec<Result<(Lease, Option<u64>), RefusedLease>> {
         let start = |(lease, said): (Lease, S)| lease.start(self.command(said.as_ref()));
         items.into_iter().map(start).collect()
     }
@@ -66,7 +66,7 @@ impl Settling {
 /// Waits for many acknowledgements: the first wait covers all that share its commit.
 async fn acknowledged(
     batch: &Batch,
-    started: Vec<Result<(Lease, Option<u64>), LeaseError>>,
+    started: Vec<Result<(Lease, Option<u64>), RefusedLease>>,
 ) -> Vec<Result<(), LeaseError>> {
     let mut results = Vec::with_capacity(started.len());
     for started in started {

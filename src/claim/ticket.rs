@@ -134,7 +134,7 @@ impl Store {
         let named = engine.named(&core, ticket.key());
         let granted = engine
             .attach(named, ticket.token())
-            .map_err(|error| block_on(engine.refuse(error)))?;
+            .map_err(|refused| block_on(engine.refuse(refused)))?;
         let rests_on = granted.rests_on;
         let homes = Homes::new(self.inner(), &core);
         let lease = Lease::new(Held::new(&homes, named.digest, granted));

@@ -4,9 +4,10 @@ use std::future::Future;
 
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
+use crate::engine::refusals::Refused;
 use crate::runtime::begun::Begun;
 use crate::value::durability::Durability;
-use crate::value::error::{Error, Result};
+use crate::value::error::Result;
 use crate::value::locator::Locator;
 use crate::value::policy::Policy;
 
@@ -55,14 +56,6 @@ impl Engine {
         self.journal.wait(frame).await
     }
 
-    /// Waits for what a refusal rests on: a power cut must not undo what a holder was told.
-    pub(crate) async fn refuse(&self, error: Error) -> Error {
-        match self.rest(error.rests_on()).await {
-            Ok(()) => error,
-            Err(failed) => failed,
-        }
-    }
-
     /// Whether a change counts as acknowledged without any wait.
     pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
         match frame {
@@ -90,14 +83,14 @@ impl Engine {
     pub(crate) async fn acknowledged<T>(
         &self,
         namespace: &NamespaceCore,
-        carried_out: Result<(T, Option<u64>)>,
+        carried_out: Result<(T, Option<u64>), Refused>,
     ) -> Result<T> {
         match carried_out {
             Ok((value, frame)) => {
                 self.acknowledge(self.is_sync(namespace), frame).await?;
                 Ok(value)
             }
-            Err(error) => Err(self.refuse(error).await),
+            Err(refused) => Err(self.refuse(refused).await),
         }
     }
 
@@ -134,7 +127,7 @@ impl Engine {
             results.push(match item {
                 Ok((value, frame)) if self.is_acknowledged(sync, frame) => Ok(value),
                 Ok((value, frame)) => self.acknowledge(sync, frame).await.map(|()| value),
-                Err(error) => Err(self.refuse(error).await),
+                Err(error) => Err(error),
             });
         }
         results

@@ -1,8 +1,56 @@
-//! Errors that more than one call answers.
+//! [`Refused`]: a refusal that has to wait before it is told; and the errors that more than one call answers.
 
+use crate::engine::engine::Engine;
 use crate::state::transition::Refusal;
 use crate::value::error::{Error, ErrorKind};
 use crate::value::key_info::KeyInfo;
+
+/// A refusal, and the frame that has to be on the medium before anybody is told: a power cut must not
+/// undo what a caller was told. [`Engine::refuse`] alone gives the error.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    error: Error,
+    rests_on: Option<u64>,
+}
+
+impl Refused {
+    pub(in crate::engine) fn resting_on(error: Error, rests_on: Option<u64>) -> Self {
+        Self { error, rests_on }
+    }
+
+    /// The error, where it rests on nothing.
+    pub(crate) fn at_once(self) -> Result<Error, Self> {
+        match self.rests_on {
+            None => Ok(self.error),
+            Some(_) => Err(self),
+        }
+    }
+
+    /// What kind of trouble it is, which traces may tell at once.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+}
+
+/// A refusal that rests on nothing.
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            rests_on: None,
+        }
+    }
+}
+
+impl Engine {
+    /// Waits for what a refusal rests on.
+    pub(crate) async fn refuse(&self, refused: Refused) -> Error {
+        match self.rest(refused.rests_on).await {
+            Ok(()) => refused.error,
+            Err(failed) => failed,
+        }
+    }
+}
 
 pub(crate) fn not_held() -> Error {
     Error::new(

@@ -153,7 +153,7 @@ impl Operator {
             ..self.decision(
                 ended
                     .as_ref()
-                    .map_or_else(|error| error.kind().name(), |_| "ok"),
+                    .map_or_else(|refused| refused.kind().name(), |_| "ok"),
             )
         };
         let subject = || engine.subject(&core, key);

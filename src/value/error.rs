@@ -45,8 +45,6 @@ struct Inner {
     /// What the refusal rests on; its type is known where it is put in.
     detail: Option<Box<dyn Any + Send + Sync>>,
     payload: Option<Vec<u8>>,
-    /// The frame that has to be on the medium before anybody is told.
-    rests_on: Option<u64>,
 }
 
 /// Why what was read of a store counts no more: it was opened to write since.
@@ -162,7 +160,6 @@ impl Error {
                 source: None,
                 detail: None,
                 payload: None,
-                rests_on: None,
             }),
         }
     }
@@ -181,15 +178,6 @@ impl Error {
     /// The detail, if it is of this type.
     pub(crate) fn detail<T: Any>(&self) -> Option<&T> {
         self.inner.detail.as_deref()?.downcast_ref()
-    }
-
-    pub(crate) fn resting_on(mut self, frame: Option<u64>) -> Self {
-        self.inner.rests_on = frame;
-        self
-    }
-
-    pub(crate) fn rests_on(&self) -> Option<u64> {
-        self.inner.rests_on
     }
 
     pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {

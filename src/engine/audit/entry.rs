@@ -166,9 +166,13 @@ impl Engine {
 
     /// What goes through all of an outcome, before the lock.
     pub(crate) fn prepare_outcome(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Prepared {
-        let is_kept = policy.keeps(outcome);
+        let parts = if policy.keeps(outcome) {
+            Journal::split(outcome)
+        } else {
+            Vec::new()
+        };
         Prepared {
-            parts: is_kept.then(|| Journal::split(outcome)).unwrap_or_default(),
+            parts,
             outcome: self.outcome_for(by, policy, outcome),
         }
     }

@@ -8,7 +8,7 @@ use crate::engine::call::answer::Read;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
-use crate::engine::refusals::{not_held, refused};
+use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::shards::Locked;
 use crate::state::found::Found;
 use crate::state::last_record::LastRecord;
@@ -34,7 +34,7 @@ impl Engine {
         named: Named<'_>,
         token: FencingToken,
         command: Command<'_>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, Refused> {
         self.check_change()?;
         self.check_command(named, command)?;
         let prepared = self.prepare(named, command);
@@ -47,11 +47,12 @@ impl Engine {
                 }
                 Found::Absent => {
                     count_refusal(&mut shard, named, Refusal::NotHeld, command);
-                    return Err(not_held());
+                    return Err(not_held().into());
                 }
                 Found::Forgotten(locator) => {
                     count_refusal(&mut shard, named, Refusal::NotHeld, command);
-                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                    let rests_on = self.rests_on(named.namespace, locator);
+                    return Err(Refused::resting_on(not_held(), rests_on));
                 }
                 Found::Settled(_, _, locator) => locator,
             };
@@ -107,14 +108,14 @@ impl Engine {
         command: Command<'_>,
         prepared: Prepared,
         now: Now,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, Refused> {
         let running = shard.running_at(at);
         check_same_key(&running.key, named.key)?;
         let kind = match act_running(running, token, command, now) {
             Err(refusal) => {
                 let info = self.running_info(named, running, now);
                 count_refusal(&mut shard, named, refusal, command);
-                return Err(refused(refusal, Some(info)));
+                return Err(refused(refusal, Some(info)).into());
             }
             // Journaled before, and perhaps not on the medium yet.
             Ok(Accepted::Done) => {
@@ -182,7 +183,7 @@ impl Engine {
         at: crate::value::locator::Locator,
         prepared: Prepared,
         now: Now,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<u64>, Refused> {
         check_same_key(&record.key, named.key)?;
         let policy = &named.namespace.policy;
         let kind = match act_settled(record, token, command, policy) {
@@ -191,7 +192,7 @@ impl Engine {
                 let state = crate::engine::told::state_of(record, policy.guarantee);
                 let info = self.info(named.namespace, state, Arc::clone(record));
                 let rests_on = self.rests_on(named.namespace, at);
-                return Err(refused(refusal, Some(info)).resting_on(rests_on));
+                return Err(Refused::resting_on(refused(refusal, Some(info)), rests_on));
             }
             // What was done before is acknowledged again when it is durable.
             Ok(Accepted::Done) => return Ok(Some(at.frame)),

@@ -9,7 +9,7 @@ use crate::engine::call::granted::Granted;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
-use crate::engine::refusals::{not_held, refused};
+use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
 use crate::state::found::Found;
@@ -35,7 +35,7 @@ use crate::value::time::{Now, millis};
 impl Engine {
     /// Turns a ticket into the right to settle its key again. The grant may rest on a record: that
     /// the ticket was used is on the medium before an effect begins that must not run twice.
-    pub(crate) fn attach(&self, named: Named<'_>, token: FencingToken) -> Result<Granted> {
+    pub(crate) fn attach(&self, named: Named<'_>, token: FencingToken) -> Result<Granted, Refused> {
         self.check_change()?;
         self.journal.check()?;
         if attaches_once(&named.namespace.policy) {
@@ -45,10 +45,13 @@ impl Engine {
         loop {
             let (shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
-                Found::Running(at) => return self.attach_to_running(shard, at, named, token, now),
-                Found::Absent => return Err(not_held()),
+                Found::Running(at) => {
+                    return Ok(self.attach_to_running(shard, at, named, token, now)?);
+                }
+                Found::Absent => return Err(not_held().into()),
                 Found::Forgotten(locator) => {
-                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                    let rests_on = self.rests_on(named.namespace, locator);
+                    return Err(Refused::resting_on(not_held(), rests_on));
                 }
                 Found::Settled(_, _, locator) => locator,
             };
@@ -56,7 +59,7 @@ impl Engine {
                 check_same_key(&record.key, named.key)?;
                 let rests_on = self.rests_on(named.namespace, locator);
                 let attached = self.attach_to_settled(shard, named, token, record, now);
-                return attached.map_err(|error| error.resting_on(rests_on));
+                return attached.map_err(|error| Refused::resting_on(error, rests_on));
             }
             drop(shard);
             read = self

@@ -8,6 +8,7 @@ use crate::engine::call::answer::Read;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
+use crate::engine::refusals::Refused;
 use crate::engine::shards::Locked;
 use crate::state::found::Found;
 use crate::state::last_record::LastRecord;
@@ -30,7 +31,7 @@ impl Engine {
         named: Named<'_>,
         force: Option<FencingToken>,
         by: Option<&Attribution>,
-    ) -> Result<(bool, Option<u64>)> {
+    ) -> Result<(bool, Option<u64>), Refused> {
         self.check_change()?;
         let mut read: Option<Read> = None;
         loop {
@@ -42,8 +43,9 @@ impl Engine {
                     let running = shard.running_at(at);
                     check_same_key(&running.key, named.key)?;
                     if force != Some(running.holder.token) {
-                        return Err(unforced(running.holder.token, force)
-                            .with_current(self.running_info(named, running, now)));
+                        let info = self.running_info(named, running, now);
+                        let error = unforced(running.holder.token, force).with_current(info);
+                        return Err(error.into());
                     }
                     running.rest.last_record
                 }
@@ -62,9 +64,8 @@ impl Engine {
                             let info =
                                 self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
                             let rests_on = self.rests_on(named.namespace, locator);
-                            return Err(unforced(record.head.token, force)
-                                .with_current(info)
-                                .resting_on(rests_on));
+                            let error = unforced(record.head.token, force).with_current(info);
+                            return Err(Refused::resting_on(error, rests_on));
                         }
                     }
                     Some(LastRecord {

@@ -9,7 +9,7 @@ use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::intervene::resolve::Settlement;
 use crate::engine::named::{Named, check_same_key};
-use crate::engine::refusals::{not_held, refused};
+use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
 use crate::state::found::Found;
@@ -55,7 +55,7 @@ impl Engine {
         token: FencingToken,
         operation: Operation<'_>,
         by: &Attribution,
-    ) -> Result<u64> {
+    ) -> Result<u64, Refused> {
         self.check_change()?;
         let operator = By::Operator(by);
         let prepared = match operation {
@@ -69,9 +69,10 @@ impl Engine {
         loop {
             let (shard, now) = self.lock(named.digest);
             let locator = match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Err(not_held()),
+                Found::Absent => return Err(not_held().into()),
                 Found::Forgotten(locator) => {
-                    return Err(not_held().resting_on(self.rests_on(named.namespace, locator)));
+                    let rests_on = self.rests_on(named.namespace, locator);
+                    return Err(Refused::resting_on(not_held(), rests_on));
                 }
                 Found::Running(at) => {
                     let kind = self.check_operation(&shard, at, named, token, operation, now)?;
@@ -81,14 +82,17 @@ impl Engine {
                         Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
                         Operation::Release | Operation::Doubt => said.as_bytes(),
                     };
-                    return self.end_hold(shard, at, named, kind, said, prepared, operator, now);
+                    let ended =
+                        self.end_hold(shard, at, named, kind, said, prepared, operator, now);
+                    return Ok(ended?);
                 }
                 Found::Settled(_, _, locator) => locator,
             };
             if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
                 check_same_key(&record.key, named.key)?;
                 let error = self.refuse_settled(named, record, token);
-                return Err(error.resting_on(self.rests_on(named.namespace, locator)));
+                let rests_on = self.rests_on(named.namespace, locator);
+                return Err(Refused::resting_on(error, rests_on));
             }
             drop(shard);
             read = self

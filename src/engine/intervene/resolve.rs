@@ -8,7 +8,7 @@ use crate::engine::call::answer::Read;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::{Named, check_same_key};
-use crate::engine::refusals::refused;
+use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::shards::Locked;
 use crate::engine::told::doubt_record;
 use crate::state::found::Found;
@@ -43,7 +43,7 @@ impl Engine {
         settlement: Settlement<'_>,
         force: bool,
         by: Option<&Attribution>,
-    ) -> Result<u64> {
+    ) -> Result<u64, Refused> {
         self.check_change()?;
         let by = By::or_caller(by);
         let prepared = self.split_settlement(named, settlement, by)?;
@@ -51,18 +51,19 @@ impl Engine {
         loop {
             let (shard, now) = self.lock(named.digest);
             match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Err(crate::engine::refusals::not_held()),
+                Found::Absent => return Err(not_held().into()),
                 Found::Forgotten(locator) => {
                     let rests_on = self.rests_on(named.namespace, locator);
-                    return Err(crate::engine::refusals::not_held().resting_on(rests_on));
+                    return Err(Refused::resting_on(not_held(), rests_on));
                 }
                 Found::Running(at) => {
                     let running = shard.running_at(at);
                     self.check_doubt_running(named, running, token, settlement, force, now)?;
                     let record = Arc::new(doubt_record(running, now));
                     let last = running.rest.last_record;
-                    return self
-                        .settle_doubt(shard, named, &record, last, settlement, prepared, by, now);
+                    return Ok(self.settle_doubt(
+                        shard, named, &record, last, settlement, prepared, by, now,
+                    )?);
                 }
                 Found::Settled(_, settled, locator) => {
                     if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
@@ -74,9 +75,8 @@ impl Engine {
                             );
                             let info = self.info(named.namespace, state, Arc::clone(record));
                             let rests_on = self.rests_on(named.namespace, locator);
-                            return Err(
-                                refused(Refusal::Superseded, Some(info)).resting_on(rests_on)
-                            );
+                            let error = refused(Refusal::Superseded, Some(info));
+                            return Err(Refused::resting_on(error, rests_on));
                         }
                         if !force && matches!(settlement, Settlement::NeverHappened) {
                             self.check_outlived(named, record)?;
@@ -86,9 +86,9 @@ impl Engine {
                             expires_at: record.head.expires_at,
                         });
                         let record = Arc::clone(record);
-                        return self.settle_doubt(
+                        return Ok(self.settle_doubt(
                             shard, named, &record, last, settlement, prepared, by, now,
-                        );
+                        )?);
                     }
                     drop(shard);
                     read = self

@@ -169,6 +169,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         retention: None,
         keep_alive_ms: 0,
     };
+    let told = |refused| block_on(engine.refuse(refused));
     let kinds = [
         (
             "claim",
@@ -176,19 +177,29 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         ),
         (
             "complete",
-            engine.act(other, token, Command::Complete(b"x")).err(),
+            engine
+                .act(other, token, Command::Complete(b"x"))
+                .err()
+                .map(told),
         ),
-        ("renew", engine.act(other, token, Command::Renew).err()),
-        ("attach", engine.attach(other, token).err()),
+        (
+            "renew",
+            engine.act(other, token, Command::Renew).err().map(told),
+        ),
+        ("attach", engine.attach(other, token).err().map(told)),
         (
             "resolve",
             engine
                 .resolve(other, token, Settlement::NeverHappened, true, None)
-                .err(),
+                .err()
+                .map(told),
         ),
         (
             "release",
-            engine.operate(other, token, Operation::Release, &by).err(),
+            engine
+                .operate(other, token, Operation::Release, &by)
+                .err()
+                .map(told),
         ),
         ("get", block_on(engine.get(other)).err()),
         ("doubt_of", block_on(engine.doubt_of(other)).err()),
@@ -205,7 +216,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
     for force in [None, Some(token)] {
         // Of any other key, `forget` reads no record.
         if held {
-            let error = engine.forget(other, force, None).unwrap_err();
+            let error = told(engine.forget(other, force, None).unwrap_err());
             assert!(
                 error.to_string().contains("same digest"),
                 "forget of {state}: {error}"

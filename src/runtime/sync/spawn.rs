@@ -17,9 +17,6 @@ pub(crate) fn is_this_thread(handle: &JoinHandle<()>) -> bool {
     handle.thread().id() == current().id()
 }
 
-/// Items that a [`pipe`] holds at most.
-const PIPE_MAX: usize = 4;
-
 /// Hands what `produce` makes to `consume`, in order: on its own thread, if the store has threads
 /// and the system gives one. Everything is consumed on return.
 pub(crate) fn pipe<T: Send, R>(
@@ -47,8 +44,9 @@ fn pipe_aside<T: Send, R>(
     consume: &mut (impl FnMut(T) + Send),
     produce: &mut Option<impl FnOnce(&mut dyn FnMut(T)) -> R>,
 ) -> Option<R> {
+    const ITEMS_MAX: usize = 4;
     std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(PIPE_MAX);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(ITEMS_MAX);
         let builder = Builder::new().name("hapax-open".to_owned());
         let work = move || receiver.into_iter().for_each(consume);
         let consumer = spawn_scoped(builder, scope, work).ok()?;

@@ -135,7 +135,7 @@ pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks)
     let bytes = marks.encode();
     log.write_marks(0, &bytes)
         .and_then(|()| log.write_marks(1, &bytes))
-        .and_then(|()| log.write_manifest(&manifest_file::encode(&manifest)))
+        .and_then(|()| log.write_manifest(&manifest_file::encode(manifest)))
         .map_err(|error| Error::io("making the store", error))
 }
 

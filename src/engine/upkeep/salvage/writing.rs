@@ -26,7 +26,7 @@ pub(in crate::engine) fn finish(journal: &Journal, manifest: &Manifest) -> Resul
     journal.raise_epoch(journal.marks().epoch)?;
     let written = journal
         .log()
-        .write_manifest(&manifest_file::encode(&manifest));
+        .write_manifest(&manifest_file::encode(manifest));
     written.map_err(|error| Error::io("making the store", error))?;
     journal.close(0)
 }
