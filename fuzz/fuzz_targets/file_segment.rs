@@ -87,7 +87,10 @@ fuzz_target!(|input: Input| {
     let path = path();
     fs::write(path, &file).expect("room in the folder for temporary files");
     if let Ok(Some(frames)) = read_file_segment(path, NUMBER) {
-        assert!(frames.len() <= 8192, "a segment has at most this many frames");
+        assert!(
+            frames.len() <= 8192,
+            "a segment has at most this many frames"
+        );
         assert!(frames.is_sorted_by(|a, b| a.0 < b.0), "each once, in order");
         let bytes: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
         assert!(bytes <= file.len(), "nothing is read twice");

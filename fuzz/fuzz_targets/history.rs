@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hapax::fuzzing::{Image, image_of};
-use hapax::{Claim, Lease, Namespace, Policy, Store};
 use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, Lease, Namespace, Policy, Store};
 
 pub const KEYS: u8 = 6;
 pub const NAMES: [&str; 2] = ["least", "most"];

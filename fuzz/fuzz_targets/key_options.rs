@@ -12,9 +12,12 @@ mod picks;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use hapax::{Claim, ClaimOptions, Durability, Error, ErrorKind, FencingToken, FingerprintPolicy, Key, Limits, OnChange, Oversize, Policy, Store, Ticket};
 use hapax::limits::RETENTION_MAX;
 use hapax::testing::ManualClock;
+use hapax::{
+    Claim, ClaimOptions, Durability, Error, ErrorKind, FencingToken, FingerprintPolicy, Key,
+    Limits, OnChange, Oversize, Policy, Store, Ticket,
+};
 use libfuzzer_sys::fuzz_target;
 
 use json::Json;

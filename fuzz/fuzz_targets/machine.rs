@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use hapax::{BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease, LeaseError, Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing};
 use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{
+    BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease,
+    LeaseError, Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
+};
 
 use crate::line::Line;
 use crate::model::{AT_MOST_ONCE, LEASE, Model, Place, RETENTION};
@@ -335,7 +338,8 @@ impl Machine {
             match (result, how) {
                 (Err(refused), _) => self.refused(place, token, &refused),
                 (Ok(()), Settling::Completed) => {
-                    self.model.settled(place, KeyState::Completed, body, durable);
+                    self.model
+                        .settled(place, KeyState::Completed, body, durable);
                 }
                 (Ok(()), Settling::Failed) => {
                     self.model.settled(place, KeyState::Failed, body, durable)

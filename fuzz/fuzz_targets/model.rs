@@ -153,7 +153,10 @@ impl Model {
             }
             Claim::Completed(answer) => {
                 let body = (place, answer.response().to_vec());
-                assert!(self.bodies.contains(&body), "a response that no caller gave");
+                assert!(
+                    self.bodies.contains(&body),
+                    "a response that no caller gave"
+                );
                 assert!(!known.has_to_be_gone(time), "answered after its time");
             }
             Claim::Failed(_) => assert!(!known.has_to_be_gone(time), "answered after its time"),

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use hapax::fuzzing::{Image, log_of};
-use hapax::{Claim, ErrorKind, KeyState, Policy, Result, Store, Trouble};
 use hapax::scan::KeyFilter;
 use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{Claim, ErrorKind, KeyState, Policy, Result, Store, Trouble};
 use libfuzzer_sys::fuzz_target;
 
 use forge::Change;

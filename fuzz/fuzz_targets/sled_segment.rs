@@ -130,7 +130,10 @@ fuzz_target!(|input: Input| {
     let folder = folder();
     fs::write(folder.join("db"), &db).expect("room in the folder for temporary files");
     if let Ok(frames) = read_segment(folder) {
-        assert!(frames.len() <= 8192, "a segment has at most this many frames");
+        assert!(
+            frames.len() <= 8192,
+            "a segment has at most this many frames"
+        );
         assert!(frames.is_sorted_by(|a, b| a.0 < b.0), "each once, in order");
         let bytes: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
         assert!(bytes <= db.len(), "nothing is read twice");
