@@ -27,7 +27,7 @@ use hapax::sim::{Fault, Faults, Report, Simulation, each_seed};
 use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Durability, Policy};
 
 use crate::handler::{Shared, World, namespace, run};
-use crate::model::Met;
+use crate::model::{Met, secs};
 
 const WINDOW: Duration = Duration::from_millis(50);
 
@@ -55,7 +55,7 @@ fn simulate_as(
         .at_open(move |store, ended| {
             let mut world = at_open.borrow_mut();
             world.model.reopened(ended);
-            let store_secs = store.stats().store_secs();
+            let store_secs = secs(store.stats().store_time());
             world.model.check(store_secs, |(index, key)| {
                 namespace(store, index)?.get([key])
             });

@@ -1,6 +1,6 @@
 //! What happens beside the callers: keys that come, expire, or have to be carried.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Lease, Namespace, Store};
 
@@ -136,7 +136,13 @@ fn grow(keys: u64, on: &Namespace, phases: &Phases) -> Result<(), Failure> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expiring {
     keys: u64,
-    at_secs: u64,
+    expire_at: SystemTime,
+}
+
+/// How long it is until then, by store time.
+fn left_until(moment: SystemTime, store: &Store) -> Duration {
+    let left = moment.duration_since(store.stats().store_time());
+    left.unwrap_or_default()
 }
 
 impl Expiring {
@@ -149,11 +155,11 @@ impl Expiring {
         on: &Namespace,
     ) -> Result<Self, Failure> {
         let lasting = filling_seconds(keys) + quiet.as_secs() + SPARE_SECONDS;
-        let at_secs = store.stats().store_secs() + lasting;
+        let expire_at = store.stats().store_time() + Duration::from_secs(lasting);
         let mut done = 0;
         while done < keys {
             let end = (done + FILL).min(keys);
-            let left = at_secs.saturating_sub(store.stats().store_secs());
+            let left = left_until(expire_at, store).as_secs();
             if left <= quiet.as_secs() {
                 let text = "it takes too long to fill the store here: give it fewer --keys";
                 return Err(text.into());
@@ -174,7 +180,7 @@ impl Expiring {
             complete(on, on.claim_many((done..end).map(item))?)?;
             done = end;
         }
-        Ok(Self { keys, at_secs })
+        Ok(Self { keys, expire_at })
     }
 
     /// Quiet until just before they expire, then the event until it has passed.
@@ -186,9 +192,8 @@ impl Expiring {
         phases: &Phases,
     ) -> Result<Lasted, Failure> {
         let left = |store: &Store| {
-            let secs = self.at_secs.saturating_sub(store.stats().store_secs());
             // From a second before it: the watch must not be late.
-            Duration::from_secs(secs.saturating_sub(1))
+            left_until(self.expire_at, store).saturating_sub(Duration::from_secs(1))
         };
         park(left(store).saturating_sub(quiet), phases);
         let start = instant();

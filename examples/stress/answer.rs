@@ -1,5 +1,7 @@
 //! Answers of the store, as a history has them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use hapax::{Claim, Doubt, Error, ErrorKind, KeyInfo, KeyState, Lease};
 use hapax_check::history::{Answer, Doubtful, Granted, Info, Refusal, Refused, Status, Stored};
 
@@ -27,13 +29,19 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     format!("{}~{}~{digest:016x}", &plain[..24], bytes.len())
 }
 
+/// A moment as seconds since 1970.
+fn secs(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
 pub(crate) fn of_claim(claim: Claim) -> (Answer, Left) {
     let answer = match claim {
         Claim::Granted(lease) => {
             let granted = Granted {
                 token: lease.token().as_i64(),
                 attempt: lease.attempt(),
-                first: lease.first_claimed_at(),
+                first: secs(lease.first_claimed_at()),
                 checkpoint: text(lease.last_checkpoint()),
                 reason: text(lease.last_reason()),
             };
@@ -60,18 +68,18 @@ pub(crate) fn of_claim(claim: Claim) -> (Answer, Left) {
             attempts: answer.attempts(),
             body: text(answer.response()),
             meta: text(answer.metadata()),
-            first: answer.first_claimed_at(),
-            at: answer.settled_at(),
-            expires: answer.expires_at(),
+            first: secs(answer.first_claimed_at()),
+            at: secs(answer.settled_at()),
+            expires: secs(answer.expires_at()),
         }),
         Claim::Failed(answer) => Answer::Failed(Stored {
             token: answer.token().as_i64(),
             attempts: answer.attempts(),
             body: text(answer.error()),
             meta: text(answer.metadata()),
-            first: answer.first_claimed_at(),
-            at: answer.settled_at(),
-            expires: answer.expires_at(),
+            first: secs(answer.first_claimed_at()),
+            at: secs(answer.settled_at()),
+            expires: secs(answer.expires_at()),
         }),
         Claim::Mismatch(other) => Answer::Mismatch {
             state: status(other.state()),

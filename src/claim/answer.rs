@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::value::blob::Blob;
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
+use crate::value::time::system_time;
 
 /// Someone runs the key.
 #[derive(Clone)]
@@ -93,22 +94,22 @@ macro_rules! stored_answer {
                 self.record.head.token
             }
 
-            /// Store time of the first claim, in seconds since 1970.
+            /// Store time of the first claim, in whole seconds.
             #[must_use]
-            pub fn first_claimed_at(&self) -> u64 {
-                u64::from(self.record.head.first_claimed_at)
+            pub fn first_claimed_at(&self) -> SystemTime {
+                system_time(self.record.head.first_claimed_at)
             }
 
-            /// Store time at which it was settled, in seconds since 1970.
+            /// Store time at which it was settled, in whole seconds.
             #[must_use]
-            pub fn settled_at(&self) -> u64 {
-                u64::from(self.record.head.recorded_at)
+            pub fn settled_at(&self) -> SystemTime {
+                system_time(self.record.head.recorded_at)
             }
 
-            /// Store time until which it is remembered, in seconds since 1970.
+            /// Store time until which it is remembered, in whole seconds.
             #[must_use]
-            pub fn expires_at(&self) -> u64 {
-                u64::from(self.record.head.expires_at)
+            pub fn expires_at(&self) -> SystemTime {
+                system_time(self.record.head.expires_at)
             }
 
             /// The metadata of the first claim of the request.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
@@ -18,6 +19,7 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
 use crate::value::record::Record;
+use crate::value::time::system_time;
 
 /// Nobody knows whether the key's effect happened.
 #[derive(Clone)]
@@ -128,10 +130,10 @@ impl Doubt {
         self.record.fingerprint.as_ref()
     }
 
-    /// Store time of the last thing that is known of it, in seconds since 1970.
+    /// Store time of the last thing that is known of it, in whole seconds.
     #[must_use]
-    pub fn since(&self) -> u64 {
-        u64::from(self.record.head.recorded_at)
+    pub fn since(&self) -> SystemTime {
+        system_time(self.record.head.recorded_at)
     }
 
     /// Whether the holder's lease is still there in this process, so that the effect may yet come.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
@@ -14,7 +14,7 @@ use crate::state::transition::Command;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
-use crate::value::time::millis;
+use crate::value::time::{millis, system_time};
 
 /// The right, and the duty, to give a key its outcome.
 ///
@@ -91,10 +91,10 @@ impl Lease {
         self.held.granted.attempt
     }
 
-    /// Store time of the first claim of the key, in seconds since 1970.
+    /// Store time of the first claim of the key, in whole seconds.
     #[must_use]
-    pub fn first_claimed_at(&self) -> u64 {
-        u64::from(self.held.granted.first_claimed_at)
+    pub fn first_claimed_at(&self) -> SystemTime {
+        system_time(self.held.granted.first_claimed_at)
     }
 
     /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.

@@ -1,11 +1,12 @@
 //! [`Stats`]: what a store has done, and what it holds; and the counters behind it.
 
 use std::ops::AddAssign;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::holds::Holds;
 use crate::value::record::RecordKind;
+use crate::value::time::system_time;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -142,7 +143,7 @@ pub struct Stats {
     pub(crate) keys: u64,
     pub(crate) running_keys: u64,
     pub(crate) waiters: u64,
-    pub(crate) store_secs: u64,
+    pub(crate) store_secs: u32,
     pub(crate) table_bytes: u64,
     pub(crate) window_bytes: u64,
     pub(crate) segments: u64,
@@ -159,6 +160,14 @@ pub struct Stats {
     pub(crate) recovered_records: u64,
     pub(crate) torn_frames: u64,
     pub(crate) recovery: Duration,
+}
+
+impl Stats {
+    /// Store time, in whole seconds: what retention is counted in.
+    #[must_use]
+    pub fn store_time(&self) -> SystemTime {
+        system_time(self.store_secs)
+    }
 }
 
 macro_rules! gauges {
@@ -180,8 +189,6 @@ gauges! {
     running_keys: u64,
     /// Callers that wait for a key.
     waiters: u64,
-    /// Store time, in seconds since 1970: what retention is counted in.
-    store_secs: u64,
     /// Bytes of the tables of settled keys.
     table_bytes: u64,
     /// Bytes of frames that are kept in memory for retries.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::claim::doubt::{Doubt, Resolution};
 use crate::scan::doubts::DoubtScan;
 use crate::store::store::Store;
@@ -12,7 +14,7 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::time::millis;
 
 /// What [`Store::reconcile`] or a step of a [`Reconciler`] did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Reconciled {
     resolved: u64,
     unknown: u64,

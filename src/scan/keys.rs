@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::engine::list::scan::ScanCursor;
 use crate::store::handle::StoreInner;
@@ -12,6 +13,7 @@ use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
+use crate::value::time::first_second_from;
 
 /// Which keys a scan gives.
 #[derive(Clone, Debug, Default)]
@@ -43,17 +45,17 @@ impl KeyFilter {
         self
     }
 
-    /// Keys whose last transition was before this store time, in seconds since 1970.
+    /// Keys whose last transition was before this store time.
     #[must_use]
-    pub fn recorded_before(mut self, store_secs: u64) -> Self {
-        self.recorded_before = Some(store_secs);
+    pub fn recorded_before(mut self, store_time: SystemTime) -> Self {
+        self.recorded_before = Some(first_second_from(store_time));
         self
     }
 
-    /// Keys whose last transition was at or after this store time, in seconds since 1970.
+    /// Keys whose last transition was at or after this store time.
     #[must_use]
-    pub fn recorded_from(mut self, store_secs: u64) -> Self {
-        self.recorded_from = Some(store_secs);
+    pub fn recorded_from(mut self, store_time: SystemTime) -> Self {
+        self.recorded_from = Some(first_second_from(store_time));
         self
     }
 
@@ -67,14 +69,13 @@ impl KeyFilter {
     }
 
     fn passes(&self, info: &KeyInfo) -> bool {
+        let recorded_at = u64::from(info.record.head.recorded_at);
         (self.states.is_empty() || self.states.contains(&info.state()))
             && info.key().starts_with(&self.prefix)
             && self
                 .recorded_before
-                .is_none_or(|before| info.recorded_at() < before)
-            && self
-                .recorded_from
-                .is_none_or(|from| info.recorded_at() >= from)
+                .is_none_or(|before| recorded_at < before)
+            && self.recorded_from.is_none_or(|from| recorded_at >= from)
     }
 }
 

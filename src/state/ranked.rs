@@ -25,7 +25,10 @@ impl Ranked {
     /// Somebody runs it: its age is that of the claim.
     pub(crate) fn of_running<W>(running: &Running<W>) -> Self {
         Self {
-            rank: ScanPosition::new(u64::from(running.holder.claimed_at), running.holder.token),
+            rank: ScanPosition::of_second(
+                u64::from(running.holder.claimed_at),
+                running.holder.token,
+            ),
             namespace: running.namespace,
             digest: running.digest,
         }
@@ -128,7 +131,7 @@ impl Doubts {
         let entries = self.0.iter();
         let living = entries.filter(move |(_, known)| !known.is_expired(store_secs));
         living.map(|(digest, known)| Ranked {
-            rank: ScanPosition::new(u64::from(known.since), known.token),
+            rank: ScanPosition::of_second(u64::from(known.since), known.token),
             namespace: known.namespace,
             digest: *digest,
         })

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::engine::upkeep::backup::BackedUp;
 use crate::engine::upkeep::salvage::saving;
 use crate::engine::upkeep::{moving, restore};
@@ -273,7 +275,7 @@ impl Store {
 }
 
 /// What [`Store::backup`] or [`Store::restore`] copied.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct BackupReport {
     frames: u64,
     audit_archives: u64,
@@ -310,7 +312,7 @@ impl BackupReport {
 }
 
 /// What [`Store::verify`] read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct VerifyReport {
     segments: u64,
     frames: u64,
@@ -345,7 +347,7 @@ impl VerifyReport {
 }
 
 /// What [`Store::move_log`] copied; nothing where the store was there already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct MoveReport {
     segments: u64,
     frames: u64,
@@ -373,7 +375,7 @@ impl MoveReport {
 }
 
 /// What [`Store::compact`] did, with what the store did by itself meanwhile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct CompactReport {
     segments_dropped: u64,
     records_carried: u64,

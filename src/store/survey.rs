@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::hex::hex;
 use crate::value::log_kind::LogKind;
 use crate::value::policy::Policy;
+use crate::value::time::system_time;
 
 /// Looks at the marks of a store that is being written to: both slots may be caught half written.
 const LOOKS: usize = 16;
@@ -159,10 +161,10 @@ impl Survey {
         self.holder
     }
 
-    /// When it was made, by the wall clock, in seconds since 1970.
+    /// When it was made, by the wall clock, in whole seconds.
     #[must_use]
-    pub fn created_secs(&self) -> u64 {
-        self.created_secs
+    pub fn created_at(&self) -> SystemTime {
+        system_time(self.created_secs)
     }
 
     /// Whether it is a backup, which has to be restored before it can be opened to write.
@@ -196,10 +198,10 @@ impl Survey {
         self.low_segment
     }
 
-    /// The last store time that was written down, in seconds since 1970.
+    /// The last store time that was written down, in whole seconds.
     #[must_use]
-    pub fn store_secs(&self) -> u64 {
-        self.store_secs
+    pub fn store_time(&self) -> SystemTime {
+        system_time(self.store_secs)
     }
 
     /// Its namespaces, in the order in which they were made.

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use serde::Serialize;
+
 /// What [`Store::salvage`](crate::Store::salvage) saved, and what it could not save.
 ///
 /// Its text, through [`Display`](fmt::Display), is made to be read by whoever has to decide.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct SalvageReport {
     pub(crate) frames: u64,
     pub(crate) void_frames: u64,
     pub(crate) foreign_frames: u64,
+    #[serde(rename = "lost_frames")]
     pub(crate) lost: Vec<RangeInclusive<u64>>,
+    #[serde(flatten)]
     pub(crate) places: Places,
     pub(crate) end_is_known: bool,
     pub(crate) seed_is_lost: bool,
@@ -31,9 +35,11 @@ pub struct SalvageReport {
 const PLACES_MAX: usize = 1000;
 
 /// Places of damage; so many, and no more.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Places {
+    #[serde(rename = "places")]
     told: Vec<String>,
+    #[serde(rename = "more_places")]
     more: u64,
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
+use crate::value::time::{second_of, system_time};
 
 /// Where a key stands in a list that goes by age: its second of store time first, then its token.
 ///
@@ -40,17 +42,21 @@ pub struct ScanPosition {
 }
 
 impl ScanPosition {
-    /// The rank of a key whose age is counted from this store time, in seconds since 1970, and
-    /// whose token is this one.
+    /// The rank of a key whose age is counted from this second of store time, and whose token is this
+    /// one.
     #[must_use]
-    pub fn new(since: u64, token: FencingToken) -> Self {
+    pub fn new(since: SystemTime, token: FencingToken) -> Self {
+        Self::of_second(second_of(since), token)
+    }
+
+    pub(crate) fn of_second(since: u64, token: FencingToken) -> Self {
         Self { since, token }
     }
 
-    /// Store time that the age is counted from, in seconds since 1970.
+    /// Store time that the age is counted from, in whole seconds.
     #[must_use]
-    pub fn since(&self) -> u64 {
-        self.since
+    pub fn since(&self) -> SystemTime {
+        system_time(self.since)
     }
 
     /// The token, which ranks keys of the same second.
@@ -61,8 +67,8 @@ impl ScanPosition {
 
     /// The last rank of a second: what comes after it is younger than that second.
     #[must_use]
-    pub fn end_of(store_secs: u64) -> Self {
-        Self::new(store_secs, FencingToken::LAST)
+    pub fn end_of(second: SystemTime) -> Self {
+        Self::new(second, FencingToken::LAST)
     }
 }
 
@@ -83,7 +89,7 @@ impl FromStr for ScanPosition {
         let parts = text.split_once('-');
         let rank = parts.and_then(|(since, token)| {
             let token = FencingToken::from_u64(number(token)?)?;
-            Some(Self::new(number(since)?, token))
+            Some(Self::of_second(number(since)?, token))
         });
         rank.ok_or_else(|| {
             Error::invalid("a rank is two numbers with a hyphen between: seconds and a token")
@@ -95,22 +101,28 @@ impl FromStr for ScanPosition {
 mod tests {
     use super::ScanPosition;
     use crate::value::fencing_token::FencingToken;
+    use crate::value::time::system_time;
 
     fn rank(since: u64, counter: u64) -> ScanPosition {
-        ScanPosition::new(since, FencingToken::new(1, counter))
+        ScanPosition::of_second(since, FencingToken::new(1, counter))
     }
 
     #[test]
     fn older_seconds_come_first_then_lower_tokens() {
         assert!(rank(1, 9) < rank(2, 1));
         assert!(rank(2, 1) < rank(2, 2));
-        assert!(rank(2, 2) < ScanPosition::end_of(2));
-        assert!(ScanPosition::end_of(2) < rank(3, 0));
+        assert!(rank(2, 2) < ScanPosition::end_of(system_time(2_u32)));
+        assert!(ScanPosition::end_of(system_time(2_u32)) < rank(3, 0));
+        assert_eq!(rank(2, 2).since(), system_time(2_u32));
     }
 
     #[test]
     fn a_rank_is_parsed_from_what_it_shows_only() {
-        for rank in [rank(0, 0), rank(u64::MAX, 7), ScanPosition::end_of(5)] {
+        for rank in [
+            rank(0, 0),
+            rank(u64::MAX, 7),
+            ScanPosition::end_of(system_time(5_u32)),
+        ] {
             assert_eq!(rank.to_string().parse::<ScanPosition>().ok(), Some(rank));
         }
         let wrong = ["", "-", "1", "1-", "-1", "+1-1", "1-+1", "1--1", "1-2-3"];

@@ -3,7 +3,7 @@
 //! Two clocks, never one: *leases* run on the monotonic clock, in milliseconds; *retention* runs
 //! on store time, in seconds that never run backwards and survive a restart.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The moment that a decision is made at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,10 +36,46 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
+/// Seconds since 1970, as callers are told them; those that no clock here can show as the last second of
+/// store time.
+pub(crate) fn system_time(secs: impl Into<u64>) -> SystemTime {
+    let at = |secs| UNIX_EPOCH.checked_add(Duration::from_secs(secs));
+    at(secs.into())
+        .or_else(|| at(u64::from(NEVER)))
+        .unwrap_or(UNIX_EPOCH)
+}
+
+/// The second of store time in which this lies; 0 before 1970.
+pub(crate) fn second_of(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// The first second of store time that does not begin before this.
+pub(crate) fn first_second_from(at: SystemTime) -> u64 {
+    let whole = second_of(at);
+    let begins = UNIX_EPOCH.checked_add(Duration::from_secs(whole));
+    let is_later = begins.is_some_and(|begins| begins < at);
+    whole.saturating_add(u64::from(is_later))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LAST_EXPIRY, Now, expiry};
+    use super::{LAST_EXPIRY, Now, expiry, first_second_from, second_of, system_time};
     use std::time::Duration;
+
+    #[test]
+    fn a_time_within_a_second_lies_in_it_and_before_the_next() {
+        let ten = system_time(10_u32);
+        assert_eq!((second_of(ten), first_second_from(ten)), (10, 10));
+        let later = ten + Duration::from_millis(1);
+        assert_eq!((second_of(later), first_second_from(later)), (10, 11));
+        let before_1970 = system_time(0_u32) - Duration::from_secs(1);
+        assert_eq!(
+            (second_of(before_1970), first_second_from(before_1970)),
+            (0, 0)
+        );
+    }
 
     #[test]
     fn an_expiry_is_never_early_and_saturates() {

@@ -14,7 +14,9 @@ use hapax::{
     Ticket,
 };
 
-use crate::contract_support::{DAY, HOUR, MINUTE, World, both, claim, in_doubt, with_print};
+use crate::contract_support::{
+    DAY, HOUR, MINUTE, SECOND, World, both, claim, in_doubt, with_print,
+};
 use crate::logs::KINDS;
 
 const GRACE: Duration = Duration::from_secs(121);
@@ -131,8 +133,8 @@ fn an_entry_says_who_did_what_when_and_under_which_token() {
         panic!("{all:?}")
     };
     assert_eq!((claimed.number(), completed.number()), (1, 2));
-    assert_eq!(completed.at(), claimed.at() + 30);
-    assert!(completed.expires_at() > completed.at() + 30 * 24 * 3600);
+    assert_eq!(completed.at(), claimed.at() + SECOND * 30);
+    assert!(completed.expires_at() > completed.at() + DAY * 30);
     assert_eq!(completed.namespace(), Some("work"));
     assert_eq!(completed.key(), Some("kn\u{f6}".as_bytes()));
     assert_eq!(completed.key_digest(), Some(work.key_digest("kn\u{f6}")));

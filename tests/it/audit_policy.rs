@@ -40,7 +40,7 @@ fn auditing_that_was_off_for_a_while_shows() {
         assert_eq!((entry.key_digest(), entry.token()), (None, None));
         assert_eq!((entry.origin(), entry.actor()), (Origin::Caller, ""));
         // The shorter retention is not that of its own entry.
-        assert!(entry.expires_at() >= entry.at() + 400 * 24 * 3600);
+        assert!(entry.expires_at() >= entry.at() + DAY * 400);
     }
     assert_ne!(changed[0].outcome_digest(), changed[1].outcome_digest());
     let all = world.store.audit(AuditFilter::new().key("seen")).unwrap();

@@ -7,7 +7,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hapax::scan::{KeyFilter, ScanPosition};
 use hapax::testing::{ManualClock, MemoryLog};
@@ -88,7 +88,7 @@ struct World {
     running: BTreeMap<ScanPosition, Named>,
     leases: BTreeMap<ScanPosition, Lease>,
     /// When each key lapses into doubt, in seconds of the clock.
-    lapses: BTreeMap<ScanPosition, u64>,
+    lapses: BTreeMap<ScanPosition, SystemTime>,
 }
 
 impl World {
@@ -110,8 +110,8 @@ impl World {
         }
     }
 
-    fn now_secs(&self) -> u64 {
-        self.store.stats().store_secs()
+    fn now(&self) -> SystemTime {
+        self.store.stats().store_time()
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -137,11 +137,11 @@ impl World {
         self.keys += 1;
         let key = format!("key-{}", self.keys);
         let lease = claim(&self.spaces[at], &key);
-        let rank = ScanPosition::new(self.now_secs(), lease.token());
+        let rank = ScanPosition::new(self.now(), lease.token());
         let space = self.spaces[at].name();
         self.running.insert(rank, named(space, key.as_bytes()));
         if space != "mail" {
-            self.lapses.insert(rank, rank.since() + LEASE.as_secs());
+            self.lapses.insert(rank, rank.since() + LEASE);
         }
         self.leases.insert(rank, lease);
         rank
@@ -153,7 +153,7 @@ impl World {
         let lease = self.leases.remove(&rank).unwrap();
         self.lapses.remove(&rank);
         if in_doubt {
-            let doubted = ScanPosition::new(self.now_secs(), lease.token());
+            let doubted = ScanPosition::new(self.now(), lease.token());
             lease.doubt("the provider timed out").unwrap();
             self.in_doubt.insert(doubted, key);
         } else {
@@ -179,8 +179,8 @@ impl World {
 
     fn pass(&mut self, secs: u64) {
         self.clock.advance(Duration::from_secs(secs));
-        let now_secs = self.now_secs();
-        let due = self.lapses.iter().filter(|(_, at)| **at <= now_secs);
+        let now = self.now();
+        let due = self.lapses.iter().filter(|(_, at)| **at <= now);
         for rank in due.map(|(rank, _)| *rank).collect::<Vec<_>>() {
             self.lapses.remove(&rank);
             let key = self.running.remove(&rank).unwrap();

@@ -1,6 +1,6 @@
 //! A store under a configuration: what the configuration changes, and what it never moves.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hapax::config::{Config, OptionSource};
 use hapax::testing::ManualClock;
@@ -32,7 +32,7 @@ fn fill(space: &Namespace, name: &str) {
     grant("released").release("later").unwrap();
 }
 
-fn expiries(space: &Namespace, name: &str) -> Vec<Option<u64>> {
+fn expiries(space: &Namespace, name: &str) -> Vec<Option<SystemTime>> {
     let keys = ["completed", "failed", "released"];
     let expiry = |key| {
         let info = space.get(format!("{name}-{key}")).unwrap();

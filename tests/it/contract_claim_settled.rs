@@ -10,7 +10,7 @@ use hapax::{
 use crate::contract_claim::{START, again, required, settle};
 use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, both, claim, completed, failed, granted, in_doubt, in_progress,
-    mismatch, print, with_print,
+    mismatch, print, secs, with_print,
 };
 
 // Row: Completed and Failed.
@@ -35,11 +35,11 @@ fn completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(
         assert_eq!(answer.token(), token);
         assert_eq!(answer.metadata(), b"first");
         assert_eq!(
-            (answer.first_claimed_at(), answer.settled_at()),
+            (secs(answer.first_claimed_at()), secs(answer.settled_at())),
             (START, START + 7)
         );
         assert_eq!(
-            answer.expires_at(),
+            secs(answer.expires_at()),
             START + 7 + 3600 + 1,
             "rounded up to a second"
         );
@@ -59,7 +59,7 @@ fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata() {
         let answer = failed(again(&work, "key", "a"));
         assert_eq!((answer.error(), answer.attempts()), (&b"declined"[..], 2));
         assert_eq!((answer.token(), answer.metadata()), (token, &b"first"[..]));
-        assert_eq!(answer.expires_at(), START + 7200 + 1);
+        assert_eq!(secs(answer.expires_at()), START + 7200 + 1);
         assert!(answer.fingerprint_compared() && !answer.error_omitted());
     }
 }
@@ -158,7 +158,7 @@ fn released_is_granted_as_the_next_attempt_with_the_last_checkpoint() {
             (2, &b"half way"[..])
         );
         assert_eq!(
-            (second.last_reason(), second.first_claimed_at()),
+            (second.last_reason(), secs(second.first_claimed_at())),
             (&b"try again"[..], START)
         );
         assert!(second.token() > old);

@@ -10,7 +10,7 @@ use hapax::{
 
 use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, both, claim, completed, granted, in_doubt, in_progress, mismatch,
-    poll, ready, state, with_print,
+    poll, ready, secs, state, with_print,
 };
 use crate::contract_waiting::{patient, queue, queued, sweep};
 
@@ -31,7 +31,7 @@ fn a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothing() {
             (
                 info.state(),
                 info.token(),
-                info.recorded_at(),
+                secs(info.recorded_at()),
                 info.metadata().to_vec(),
             )
         };

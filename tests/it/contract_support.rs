@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
@@ -102,6 +102,11 @@ pub(crate) fn claim(namespace: &Namespace, key: &str) -> Lease {
 #[track_caller]
 pub(crate) fn state(namespace: &Namespace, key: &str) -> Option<KeyState> {
     namespace.get(key).unwrap().as_ref().map(KeyInfo::state)
+}
+
+/// A moment as seconds since 1970.
+pub(crate) fn secs(moment: SystemTime) -> u64 {
+    moment.duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// Polls once, with a waker that does nothing.

@@ -59,6 +59,7 @@ mod reconciler;
 mod refusals;
 mod refused_lease;
 mod replayed_lately;
+mod reports;
 mod run_once;
 mod run_replay;
 mod salvage;

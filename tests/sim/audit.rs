@@ -6,7 +6,7 @@ use hapax::audit::{AuditEntry, AuditFilter, Transition};
 use hapax::{Error, ErrorKind, FencingToken, KeyInfo, KeyState, Store};
 
 use crate::handler::namespace;
-use crate::model::RETENTION_SECS;
+use crate::model::{RETENTION_SECS, secs};
 
 /// Namespaces with an audit log.
 pub(crate) const AUDITED: usize = 2;
@@ -50,7 +50,7 @@ pub(crate) fn check(store: &Store) -> Result<u64, Error> {
             let info = space.get([key])?;
             let place = (space.name().to_owned(), vec![key]);
             let history = histories.remove(&place).unwrap_or_default();
-            check_key(&history, info.as_ref(), store.stats().store_secs());
+            check_key(&history, info.as_ref(), secs(store.stats().store_time()));
             checked += history.len() as u64;
         }
     }
@@ -65,7 +65,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
     };
     check_order(history, &tell);
     // A clock that jumps by years expires the entries of keys that never expire.
-    let kept = |info: &&KeyInfo| store_secs < info.recorded_at() + AUDIT_RETENTION_SECS;
+    let kept = |info: &&KeyInfo| store_secs < secs(info.recorded_at()) + AUDIT_RETENTION_SECS;
     if let Some(info) = info.filter(kept) {
         let mut same = history
             .iter()
@@ -85,7 +85,7 @@ fn check_key(history: &[AuditEntry], info: Option<&KeyInfo>, store_secs: u64) {
     let Some(last) = history.last() else { return };
     match state_of(last.transition()) {
         Some(KeyState::Completed | KeyState::Failed)
-            if store_secs >= last.at() + RETENTION_SECS => {}
+            if store_secs >= secs(last.at()) + RETENTION_SECS => {}
         Some(state @ (KeyState::Completed | KeyState::Failed)) => {
             let there = info.map(|info| (info.state(), Some(info.token())));
             assert_eq!(there, Some((state, last.token())), "{}", tell());

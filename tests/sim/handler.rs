@@ -12,7 +12,7 @@ use hapax::{
 };
 
 use crate::audit::AUDITED;
-use crate::model::{Began, LEASE, Model, NAMES, Place, RETENTION_SECS, Told};
+use crate::model::{Began, LEASE, Model, NAMES, Place, RETENTION_SECS, Told, secs};
 
 const KEYS: u64 = 3;
 
@@ -115,7 +115,7 @@ impl Round {
     }
 
     fn store_secs(&self) -> u64 {
-        self.actor.store().stats().store_secs()
+        secs(self.actor.store().stats().store_time())
     }
 
     fn body(&self) -> Vec<u8> {
@@ -213,8 +213,8 @@ impl Round {
                 let told = Told {
                     body: answer.response(),
                     token: answer.token(),
-                    settled_at: answer.settled_at(),
-                    expires_at: answer.expires_at(),
+                    settled_at: secs(answer.settled_at()),
+                    expires_at: secs(answer.expires_at()),
                 };
                 model.told(place, KeyState::Completed, &told, began);
             }
@@ -222,8 +222,8 @@ impl Round {
                 let told = Told {
                     body: answer.error(),
                     token: answer.token(),
-                    settled_at: answer.settled_at(),
-                    expires_at: answer.expires_at(),
+                    settled_at: secs(answer.settled_at()),
+                    expires_at: secs(answer.expires_at()),
                 };
                 model.told(place, KeyState::Failed, &told, began);
             }
@@ -367,8 +367,8 @@ impl Round {
                 let told = Told {
                     body: info.body(),
                     token: info.token(),
-                    settled_at: info.recorded_at(),
-                    expires_at: info.expires_at().expect("outcomes expire"),
+                    settled_at: secs(info.recorded_at()),
+                    expires_at: secs(info.expires_at().expect("outcomes expire")),
                 };
                 world.model.told(self.place, info.state(), &told, began);
             }

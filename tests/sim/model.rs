@@ -5,10 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::AddAssign;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hapax::sim::Ended;
 use hapax::{ErrorKind, FencingToken, KeyInfo, KeyState, Result, Store};
+
+/// A moment as seconds since 1970.
+pub(crate) fn secs(moment: SystemTime) -> u64 {
+    moment.duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
 
 pub(crate) const NAMES: [&str; 3] = ["at-least-once", "at-most-once", "at-most-once, synced"];
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
@@ -145,7 +150,7 @@ impl Model {
     pub(crate) fn begin(&mut self, store: &Store, now: Duration) -> Began {
         Began {
             event: self.event(),
-            store_secs: store.stats().store_secs(),
+            store_secs: secs(store.stats().store_time()),
             now,
         }
     }

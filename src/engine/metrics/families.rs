@@ -94,7 +94,7 @@ pub(in crate::engine) fn add_stats(metrics: &mut Metrics, stats: &Stats) {
         ("hapax_disk_bytes", stats.disk_bytes()),
         ("hapax_recovered_records", stats.recovered_records()),
         ("hapax_torn_frames", stats.torn_frames()),
-        ("hapax_store_time_seconds", stats.store_secs()),
+        ("hapax_store_time_seconds", u64::from(stats.store_secs)),
     ] {
         metrics.measure(name, &[], as_f64(value));
     }

@@ -26,7 +26,7 @@ impl Engine {
                 stats.live_bytes += segment.live_bytes();
             }
         });
-        stats.store_secs = u64::from(self.store_secs.load(Ordering::Relaxed));
+        stats.store_secs = self.store_secs.load(Ordering::Relaxed);
         stats.durable_frame = self.journal.durable();
         stats.syncs = self.journal.syncs();
         stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::value::audit::json_object::JsonObject;
 use crate::value::audit::origin::Origin;
@@ -9,6 +10,7 @@ use crate::value::audit::transition::Transition;
 use crate::value::fencing_token::FencingToken;
 use crate::value::hex::hex;
 use crate::value::key_digest::KeyDigest;
+use crate::value::time::system_time;
 
 /// One transition of a key, as it was written down with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,16 +40,16 @@ impl AuditEntry {
         self.number
     }
 
-    /// Store time of the transition, in seconds since 1970.
+    /// Store time of the transition, in whole seconds.
     #[must_use]
-    pub fn at(&self) -> u64 {
-        u64::from(self.at)
+    pub fn at(&self) -> SystemTime {
+        system_time(self.at)
     }
 
-    /// Store time until which the entry is kept, at the least, in seconds since 1970.
+    /// Store time until which the entry is kept, at the least, in whole seconds.
     #[must_use]
-    pub fn expires_at(&self) -> u64 {
-        u64::from(self.expires_at)
+    pub fn expires_at(&self) -> SystemTime {
+        system_time(self.expires_at)
     }
 
     /// The name of the namespace; `None` for what concerns the whole store.

@@ -1,8 +1,11 @@
 //! [`AuditFilter`]: which entries a scan gives.
 
+use std::time::SystemTime;
+
 use crate::value::audit::origin::Origin;
 use crate::value::audit::transition::Transition;
 use crate::value::key_digest::KeyDigest;
+use crate::value::time::first_second_from;
 
 /// Which entries [`Store::audit`](crate::Store::audit) gives.
 #[derive(Clone, Debug, Default)]
@@ -58,17 +61,17 @@ impl AuditFilter {
         self
     }
 
-    /// Entries from this store time on, in seconds since 1970.
+    /// Entries from this store time on.
     #[must_use]
-    pub fn from(mut self, store_secs: u64) -> Self {
-        self.from = Some(store_secs);
+    pub fn from(mut self, store_time: SystemTime) -> Self {
+        self.from = Some(first_second_from(store_time));
         self
     }
 
-    /// Entries before this store time, in seconds since 1970.
+    /// Entries before this store time.
     #[must_use]
-    pub fn before(mut self, store_secs: u64) -> Self {
-        self.before = Some(store_secs);
+    pub fn before(mut self, store_time: SystemTime) -> Self {
+        self.before = Some(first_second_from(store_time));
         self
     }
 

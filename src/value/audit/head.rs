@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use crate::value::error::{Error, Result};
 use crate::value::hex::hex;
 
@@ -39,6 +41,12 @@ impl fmt::Display for AuditHead {
 impl fmt::Debug for AuditHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AuditHead({self})")
+    }
+}
+
+impl Serialize for AuditHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

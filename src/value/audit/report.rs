@@ -1,9 +1,11 @@
 //! [`AuditReport`]: what a verification of the audit log found.
 
+use serde::Serialize;
+
 use crate::value::audit::head::AuditHead;
 
 /// What [`Store::verify_audit`](crate::Store::verify_audit) found in order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct AuditReport {
     pub(crate) entries: u64,
     pub(crate) archives: u64,

@@ -12,6 +12,7 @@ use hapax::{
 use super::checks::id_of;
 use super::steps::{Asking, Body, Doing, Held, Settling};
 use super::world::{World, bytes, name};
+use crate::contract_support::secs;
 use crate::model::{Act, Asked, Expected, Guard, Id, Rec, Settle};
 
 /// A stored response or error, compared in full.
@@ -30,9 +31,9 @@ macro_rules! check_settled {
             "{id:?}"
         );
         let times = (
-            answer.first_claimed_at(),
-            answer.settled_at(),
-            answer.expires_at(),
+            secs(answer.first_claimed_at()),
+            secs(answer.settled_at()),
+            secs(answer.expires_at()),
         );
         assert_eq!(
             times,
@@ -57,7 +58,7 @@ impl World {
                     attempt: lease.attempt(),
                     checkpoint: lease.last_checkpoint().to_vec(),
                     reason: lease.last_reason().to_vec(),
-                    first: lease.first_claimed_at(),
+                    first: secs(lease.first_claimed_at()),
                 };
                 assert_eq!(seen, expected, "the grant of {id:?}");
                 let token = self.see(lease.token());
@@ -391,7 +392,7 @@ fn check_doubt(id: Id, doubt: &Doubt, record: &Rec) {
         doubt.reason(),
         doubt.checkpoint(),
         doubt.metadata(),
-        doubt.since(),
+        secs(doubt.since()),
     );
     let wanted = (
         &record.reason[..],

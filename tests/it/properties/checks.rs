@@ -6,6 +6,7 @@ use std::time::Duration;
 use hapax::{Claim, FencingToken, KeyInfo, KeyState};
 
 use super::world::{WATCH_KEPT, World, name};
+use crate::contract_support::secs;
 use crate::model::{Id, Rec};
 
 impl World {
@@ -84,8 +85,9 @@ impl World {
         };
         let same = info.state() == *state
             && (info.token().as_i64(), info.attempt()) == (record.token, record.attempt)
-            && (info.first_claimed_at(), info.recorded_at()) == (record.first, record.at)
-            && info.expires_at() == record.expires
+            && (secs(info.first_claimed_at()), secs(info.recorded_at()))
+                == (record.first, record.at)
+            && info.expires_at().map(secs) == record.expires
             && (info.metadata(), info.reason()) == (&record.metadata[..], &record.reason[..])
             && info.body() == record.body
             && info.fingerprint().cloned() == record.print.map(print);
@@ -167,7 +169,7 @@ impl World {
         }
         let info = self.watch.get("watch").unwrap().expect("the watch runs");
         // What would be kept if the watch lapsed now ends a second after its retention: from now.
-        info.expires_at().expect("the watch would expire") - WATCH_KEPT.as_secs() - 1
+        secs(info.expires_at().expect("the watch would expire")) - WATCH_KEPT.as_secs() - 1
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::answer::bytes_view::BytesView;
 use crate::notation::percent::escaped;
+use crate::notation::seconds::secs;
 use crate::notation::state_name::state_name;
 
 /// The parts of a key of the HTTP layer.
@@ -44,9 +45,9 @@ impl StateView {
             state: state_name(info.state()),
             token: info.token().to_string(),
             attempt: info.attempt(),
-            first_claimed_at: info.first_claimed_at(),
-            recorded_at: info.recorded_at(),
-            expires_at: info.expires_at(),
+            first_claimed_at: secs(info.first_claimed_at()),
+            recorded_at: secs(info.recorded_at()),
+            expires_at: info.expires_at().map(secs),
         }
     }
 }
@@ -73,7 +74,7 @@ impl KeyView {
             key_parts: PartsView::of(info.key()),
             digest: info.digest().to_string(),
             state: StateView::of(info),
-            age_secs: store_secs.saturating_sub(info.recorded_at()),
+            age_secs: store_secs.saturating_sub(secs(info.recorded_at())),
         }
     }
 }
@@ -142,8 +143,8 @@ impl DoubtView {
             digest: doubt.digest().to_string(),
             token: doubt.token().to_string(),
             attempt: doubt.attempt(),
-            since: doubt.since(),
-            age_secs: store_secs.saturating_sub(doubt.since()),
+            since: secs(doubt.since()),
+            age_secs: store_secs.saturating_sub(secs(doubt.since())),
             holder_alive: doubt.holder_alive(),
             reason: BytesView::of(doubt.reason(), shown),
             metadata: BytesView::of(doubt.metadata(), shown),

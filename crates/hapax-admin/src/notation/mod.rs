@@ -4,4 +4,5 @@
 
 pub(crate) mod hex;
 pub(crate) mod percent;
+pub(crate) mod seconds;
 pub(crate) mod state_name;

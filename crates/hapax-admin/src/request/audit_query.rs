@@ -6,6 +6,7 @@ use hapax::audit::{AuditEntry, Origin, Transition};
 use hapax::{KeyDigest, Store};
 
 use crate::answer::problem::Problem;
+use crate::notation::seconds::secs;
 use crate::request::members::{ROWS, members, rows, seconds, text, truth};
 
 const KNOWN: &[&str] = &[
@@ -84,7 +85,10 @@ impl AuditQuery {
         key: Option<KeyDigest>,
         store_secs: u64,
     ) -> bool {
-        let (digest, age_secs) = (entry.key_digest(), store_secs.saturating_sub(entry.at()));
+        let (digest, age_secs) = (
+            entry.key_digest(),
+            store_secs.saturating_sub(secs(entry.at())),
+        );
         let of_namespace = |name: &String| entry.namespace() == Some(name.as_str());
         self.namespace.as_ref().is_none_or(of_namespace)
             && key.is_none_or(|key| digest == Some(key))

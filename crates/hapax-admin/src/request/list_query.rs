@@ -5,6 +5,7 @@ use hapax::scan::ScanPosition;
 use hapax_http_types::KeyParts;
 
 use crate::answer::problem::Problem;
+use crate::notation::seconds::{at, secs};
 use crate::notation::state_name::{STATES, state_name, state_of};
 use crate::request::members::{ROWS, members, rows, seconds, text, truth};
 
@@ -74,7 +75,7 @@ impl ListQuery {
     }
 
     pub(crate) fn passes(&self, info: &hapax::KeyInfo, store_secs: u64) -> bool {
-        let age_secs = store_secs.saturating_sub(info.recorded_at());
+        let age_secs = store_secs.saturating_sub(secs(info.recorded_at()));
         (self.states.is_empty() || self.states.contains(&info.state()))
             && self.names(info.key())
             && self.is_of_age(age_secs)
@@ -99,7 +100,7 @@ impl ListQuery {
         let oldest = self
             .newer_than_secs
             .and_then(|most| store_secs.checked_sub(most));
-        oldest.map(ScanPosition::end_of).max(self.after)
+        oldest.map(at).map(ScanPosition::end_of).max(self.after)
     }
 
     /// Whether keys of this age are too young; in a list by age, all later keys are too.
@@ -128,6 +129,7 @@ fn rank(text: &str) -> Result<ScanPosition, Problem> {
 #[cfg(test)]
 mod tests {
     use super::ListQuery;
+    use crate::notation::seconds::at;
     use hapax::KeyState;
     use hapax::scan::ScanPosition;
 
@@ -189,12 +191,12 @@ mod tests {
     #[test]
     fn a_list_by_age_starts_and_ends_where_its_keys_are_of_age() {
         let list = parse("newer_than=10&older_than=3").unwrap();
-        assert_eq!(list.start(100), Some(ScanPosition::end_of(90)));
+        assert_eq!(list.start(100), Some(ScanPosition::end_of(at(90))));
         assert_eq!(list.start(9), None, "the store is younger than that");
         assert!(list.is_past(2) && !list.is_past(3));
         let list = parse("newer_than=10&after=95-7").unwrap();
         assert_eq!(list.start(100).unwrap().to_string(), "95-7");
-        assert_eq!(list.start(110), Some(ScanPosition::end_of(100)));
+        assert_eq!(list.start(110), Some(ScanPosition::end_of(at(100))));
         assert!(!list.is_past(0));
     }
 }

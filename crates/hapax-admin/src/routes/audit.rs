@@ -14,6 +14,7 @@ use crate::answer::page::StoppedBy;
 use crate::answer::problem::{Answer, Problem};
 use crate::gate::Stop;
 use crate::notation::percent::escaped;
+use crate::notation::seconds::secs;
 use crate::request::audit_query::AuditQuery;
 
 #[derive(Serialize)]
@@ -41,7 +42,7 @@ impl EntryView {
         let digits = |digest: u128| format!("{digest:032x}");
         Self {
             number: entry.number(),
-            at: entry.at(),
+            at: secs(entry.at()),
             transition: entry.transition().name(),
             origin: match entry.origin() {
                 Origin::Caller => "caller",
@@ -58,7 +59,7 @@ impl EntryView {
             attempt: entry.attempt(),
             fingerprint_digest: entry.fingerprint_digest().map(digits),
             outcome_digest: entry.outcome_digest().map(digits),
-            expires_at: entry.expires_at(),
+            expires_at: secs(entry.expires_at()),
         }
     }
 }
@@ -83,7 +84,7 @@ pub(crate) async fn entries(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer
 
 /// Filters here and not in the scan, to check the time limit between any two entries.
 fn entries_of(store: &Store, query: &AuditQuery, stop: &Stop) -> Result<Entries, Problem> {
-    let store_secs = store.stats().store_secs();
+    let store_secs = secs(store.stats().store_time());
     let mut entries = Vec::new();
     let mut stopped_by = None;
     let key = query.key_digest(store)?;

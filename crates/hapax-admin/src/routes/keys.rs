@@ -13,6 +13,7 @@ use crate::answer::key_view::{DoubtView, KeyView, WholeKeyView};
 use crate::answer::page::{Page, StoppedBy};
 use crate::answer::problem::{Answer, Code, Problem};
 use crate::gate::Stop;
+use crate::notation::seconds::secs;
 use crate::request::key_path::KeyPath;
 use crate::request::list_query::ListQuery;
 
@@ -45,7 +46,7 @@ fn scan(store: &Store, namespace: Option<&str>, filter: KeyFilter) -> Result<Sca
 
 /// Filters here and not in the scan, to check the time limit between any two keys.
 fn page_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
-    let mut page = Page::new(store.stats().store_secs());
+    let mut page = Page::new(secs(store.stats().store_time()));
     for info in scan(store, query.namespace.as_deref(), KeyFilter::new())? {
         let info = info?;
         page.scanned += 1;
@@ -85,7 +86,7 @@ pub(crate) async fn in_progress(State(admin): State<Arc<Admin>>, uri: Uri) -> An
 }
 
 fn running_of(store: &Store, query: &ListQuery, stop: &Stop) -> Result<Page<KeyView>, Problem> {
-    let store_secs = store.stats().store_secs();
+    let store_secs = secs(store.stats().store_time());
     let mut scan = match &query.namespace {
         Some(name) => store.open_namespace(name)?.running()?,
         None => store.running()?,
@@ -126,7 +127,7 @@ fn doubts_of(
     shown: Option<usize>,
     stop: &Stop,
 ) -> Result<Page<DoubtView>, Problem> {
-    let store_secs = store.stats().store_secs();
+    let store_secs = secs(store.stats().store_time());
     let mut scan = match &query.namespace {
         Some(name) => store.open_namespace(name)?.doubts()?,
         None => store.doubts()?,
@@ -158,7 +159,7 @@ where
         let found = found?;
         page.scanned += 1;
         let rank = reached(&scan);
-        let age_secs = rank.map_or(0, |rank| store_secs.saturating_sub(rank.since()));
+        let age_secs = rank.map_or(0, |rank| store_secs.saturating_sub(secs(rank.since())));
         if query.is_past(age_secs) {
             break;
         }
@@ -190,7 +191,7 @@ pub(crate) async fn key(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
             let text = "the key is absent or expired, and can be claimed";
             return Err(Problem::new(Code::UnknownKey, text));
         };
-        let store_secs = store.stats().store_secs();
+        let store_secs = secs(store.stats().store_time());
         Ok(WholeKeyView::of(&info, store_secs, shown))
     };
     Ok(json(StatusCode::OK, &admin.reads.run(view).await?))

@@ -12,6 +12,7 @@ use crate::admin::Admin;
 use crate::answer::json::json;
 use crate::answer::problem::{Answer, Problem};
 use crate::gate::Stop;
+use crate::notation::seconds::secs;
 use crate::request::list_query::ListQuery;
 
 #[derive(Serialize)]
@@ -59,7 +60,7 @@ fn info_of(store: &Store, operations: Vec<&'static str>, forces: bool) -> Info {
         version: env!("CARGO_PKG_VERSION"),
         log_kind: store.log_kind().map(|kind| kind.to_string()),
         namespaces: store.namespaces().len(),
-        store_secs: stats.store_secs(),
+        store_secs: secs(stats.store_time()),
         keys: stats.keys(),
         running_keys: stats.running_keys(),
         waiters: stats.waiters(),

@@ -79,9 +79,9 @@ impl KeyChoice {
             filter = filter.prefix(prefix.clone());
         }
         if let Some(span) = self.older_than.filter(|span| !span.is_zero()) {
-            let before = store.stats().store_secs().saturating_sub(span.as_secs());
+            let before = time::secs(store.stats().store_time()).saturating_sub(span.as_secs());
             // A key that was recorded in this very second is old enough.
-            filter = filter.recorded_before(before.saturating_add(1));
+            filter = filter.recorded_before(time::at(before.saturating_add(1)));
         }
         let scan = match &self.namespace.namespace {
             Some(name) => store.open_namespace(name)?.scan(filter)?,
@@ -135,9 +135,11 @@ impl KeyChoice {
             Some(name) => store.open_namespace(name)?.doubts()?,
             None => store.doubts()?,
         };
-        let now_secs = store.stats().store_secs();
+        let now_secs = time::secs(store.stats().store_time());
         let is_old = move |doubt: &Doubt| {
-            let old = |span: Duration| now_secs.saturating_sub(doubt.since()) >= span.as_secs();
+            let old = |span: Duration| {
+                now_secs.saturating_sub(time::secs(doubt.since())) >= span.as_secs()
+            };
             self.older_than.is_none_or(old)
         };
         let parts = self.parts();

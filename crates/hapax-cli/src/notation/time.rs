@@ -1,6 +1,6 @@
 //! Spans and moments, as people write and read them.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Reads a span such as `90s`, `15m` or `2h 30m`.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
@@ -8,17 +8,27 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}: write it as 90s, 15m, 2h or 7days"))
 }
 
-/// Reads a moment such as `2026-11-21T22:00:00Z`, as seconds since 1970.
-pub(crate) fn parse_moment(text: &str) -> Result<u64, String> {
+/// Reads a moment such as `2026-11-21T22:00:00Z`, in whole seconds.
+pub(crate) fn parse_moment(text: &str) -> Result<SystemTime, String> {
     let moment = humantime::parse_rfc3339_weak(text)
         .map_err(|error| format!("{error}: write it as 2026-11-21T22:00:00Z, in UTC"))?;
-    let since = moment.duration_since(UNIX_EPOCH);
-    Ok(since.map_or(0, |since| since.as_secs()))
+    Ok(at(secs(moment)))
 }
 
-/// A moment in seconds since 1970, in UTC.
-pub(crate) fn moment(store_secs: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(store_secs)).to_string()
+/// A moment as seconds since 1970.
+pub(crate) fn secs(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// The moment so many seconds after the beginning of 1970.
+pub(crate) fn at(secs: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(secs)
+}
+
+/// A moment in UTC.
+pub(crate) fn moment(moment: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(moment).to_string()
 }
 
 /// A span in its two largest units: `3days 4h`.
@@ -45,7 +55,7 @@ pub(crate) fn latency(nanos: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{latency, moment, parse_moment, parse_span, rough_secs};
+    use super::{at, latency, moment, parse_moment, parse_span, rough_secs};
     use std::time::Duration;
 
     #[test]
@@ -60,6 +70,9 @@ mod tests {
             moment(parse_moment("2026-11-21T22:00:00Z").unwrap()),
             "2026-11-21T22:00:00Z"
         );
-        assert_eq!(parse_moment("2026-11-21 22:00:00").unwrap(), 1_795_298_400);
+        assert_eq!(
+            parse_moment("2026-11-21 22:00:00").unwrap(),
+            at(1_795_298_400)
+        );
     }
 }

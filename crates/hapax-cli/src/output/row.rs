@@ -1,5 +1,7 @@
 //! [`Row`]: a result of a verb, as cells for people and as JSON for machines.
 
+use std::time::SystemTime;
+
 use hapax::KeyState;
 use hapax_http_types::KeyParts;
 use serde_json::Value;
@@ -131,8 +133,8 @@ impl Row {
     }
 
     /// A moment of store time; `None` is shown as "never".
-    pub(crate) fn moment(self, name: &'static str, store_secs: Option<u64>) -> Self {
-        let text = store_secs.map(time::moment);
+    pub(crate) fn moment(self, name: &'static str, moment: Option<SystemTime>) -> Self {
+        let text = moment.map(time::moment);
         let cell = text.clone().unwrap_or_else(|| "never".to_owned());
         self.with(name, Some(cell), Some(text.into()), false)
     }

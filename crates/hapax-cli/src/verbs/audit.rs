@@ -1,5 +1,7 @@
 //! `audit`: shows who did what to which key and why, and checks the log for tampering.
 
+use std::time::SystemTime;
+
 use clap::{Args, Subcommand};
 use hapax::ErrorKind;
 use hapax::audit::{AuditEntry, AuditFilter, AuditHead, Origin};
@@ -46,11 +48,11 @@ struct ListArgs {
 
     /// Only entries from this moment on
     #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
-    since: Option<u64>,
+    since: Option<SystemTime>,
 
     /// Only entries before this moment
     #[arg(long, value_name = "MOMENT", value_parser = time::parse_moment)]
-    until: Option<u64>,
+    until: Option<SystemTime>,
 
     /// Only entries of operators
     #[arg(long)]

@@ -8,6 +8,7 @@ use crate::input::store_args::StoreArgs;
 use crate::notation::escaped;
 use crate::notation::key_text::{self, KeyBytes};
 use crate::notation::size;
+use crate::notation::time;
 use crate::outcome::Outcome;
 use crate::output::body_kind::body_kind;
 use crate::output::row::Row;
@@ -55,7 +56,12 @@ impl Verb for GetArgs {
             screen.raw(info.body())?;
             return Ok(Outcome::Done);
         }
-        screen.record(&row(&info, self, store.stats().store_secs(), screen))?;
+        screen.record(&row(
+            &info,
+            self,
+            time::secs(store.stats().store_time()),
+            screen,
+        ))?;
         Ok(Outcome::Done)
     }
 }
@@ -68,7 +74,7 @@ fn absent(namespace: &str, key: &[u8], key_hex: bool) -> Row {
 }
 
 fn row(info: &KeyInfo, args: &GetArgs, now_secs: u64, screen: &Screen) -> Row {
-    let age_secs = now_secs.saturating_sub(info.recorded_at());
+    let age_secs = now_secs.saturating_sub(time::secs(info.recorded_at()));
     let row = Row::new()
         .text("namespace", info.namespace())
         .key(info.key(), screen.key_hex())

@@ -30,7 +30,7 @@ pub(crate) struct InDoubtArgs {
 impl Verb for InDoubtArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
         let store = self.store.read()?;
-        let now_secs = store.stats().store_secs();
+        let now_secs = time::secs(store.stats().store_time());
         let key_hex = screen.key_hex();
         let doubts = self.choice.doubts(&store)?;
         let label = self.derived_key.as_deref();
@@ -52,7 +52,10 @@ fn row(doubt: &Doubt, now_secs: u64, key_hex: bool, label: Option<&str>) -> Row 
     let row = Row::new()
         .text("namespace", doubt.namespace())
         .key(doubt.key(), key_hex)
-        .span("age_secs", now_secs.saturating_sub(doubt.since()))
+        .span(
+            "age_secs",
+            now_secs.saturating_sub(time::secs(doubt.since())),
+        )
         .only_json("recorded_at", time::moment(doubt.since()))
         .number("attempt", u64::from(doubt.attempt()))
         .text("token", &doubt.token().to_string())

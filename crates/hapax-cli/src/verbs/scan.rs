@@ -35,7 +35,7 @@ pub(crate) struct ScanArgs {
 impl Verb for ScanArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
         let store = self.store.read()?;
-        let now_secs = store.stats().store_secs();
+        let now_secs = time::secs(store.stats().store_time());
         let key_hex = screen.key_hex();
         let states: Vec<KeyState> = self.state.iter().copied().map(KeyState::from).collect();
         let keys = self.choice.keys(&store, &states)?;
@@ -55,7 +55,10 @@ pub(crate) fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
         .text("namespace", info.namespace())
         .key(info.key(), key_hex)
         .state(info.state())
-        .span("age_secs", now_secs.saturating_sub(info.recorded_at()))
+        .span(
+            "age_secs",
+            now_secs.saturating_sub(time::secs(info.recorded_at())),
+        )
         .number("attempt", u64::from(info.attempt()))
         .text("token", &info.token().to_string())
         .only_json("first_claimed_at", time::moment(info.first_claimed_at()))

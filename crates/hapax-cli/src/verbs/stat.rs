@@ -80,7 +80,7 @@ fn watch(args: &StatArgs, screen: &mut Screen) -> Result<Outcome> {
 
 fn row(survey: &Survey) -> Row {
     Row::new()
-        .moment("store_time", Some(survey.store_secs()))
+        .moment("store_time", Some(survey.store_time()))
         .optional_number("held_by_pid", survey.holder().map(u64::from))
         .number("epoch", u64::from(survey.epoch()))
         .number("durable_frame", survey.durable_frame())

@@ -8,6 +8,7 @@ use crate::input::store_args::StoreArgs;
 use crate::notation::count::counted;
 use crate::notation::key_text;
 use crate::notation::shell;
+use crate::notation::time;
 use crate::outcome::Outcome;
 use crate::output::row::Row;
 use crate::output::screen::Screen;
@@ -30,7 +31,7 @@ const UNFINISHED: [KeyState; 3] = [KeyState::InDoubt, KeyState::InProgress, KeyS
 impl Verb for StuckArgs {
     fn run(&self, screen: &mut Screen) -> Result<Outcome> {
         let store = self.store.read()?;
-        let now_secs = store.stats().store_secs();
+        let now_secs = time::secs(store.stats().store_time());
         let key_hex = screen.key_hex();
         let keys = self.choice.oldest_first(&store, &UNFINISHED)?;
         let path = self.store.store.to_string_lossy();
@@ -54,7 +55,10 @@ fn row(info: &KeyInfo, now_secs: u64, key_hex: bool) -> Row {
         .text("namespace", info.namespace())
         .key(info.key(), key_hex)
         .state(info.state())
-        .span("age_secs", now_secs.saturating_sub(info.recorded_at()))
+        .span(
+            "age_secs",
+            now_secs.saturating_sub(time::secs(info.recorded_at())),
+        )
         .number("attempt", u64::from(info.attempt()))
         .text("token", &info.token().to_string())
         .bytes("reason", "reason_base64", info.reason())

@@ -11,6 +11,12 @@ pub(crate) fn expiry_after(retention: Duration) -> u64 {
     expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0)
 }
 
+/// A moment as seconds since 1970.
+pub(crate) fn secs(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
 pub(crate) fn http_date(secs: u64) -> Option<HeaderValue> {
     let date = UNIX_EPOCH.checked_add(Duration::from_secs(secs));
     let date = date.filter(|date| *date < latest())?;

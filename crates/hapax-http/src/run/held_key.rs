@@ -8,7 +8,7 @@ use hapax_http_types::StoredResponse;
 use http::StatusCode;
 
 use crate::answer::disposition::Disposition;
-use crate::answer::expiry::expiry_after;
+use crate::answer::expiry::{expiry_after, secs};
 use crate::answer::outcome::Outcome;
 use crate::config::Config;
 use crate::run::run_handle::{HeldLease, Run};
@@ -177,7 +177,7 @@ impl HeldKey {
                 Settled::Lost(winner.and_then(|winner| {
                     let body = Bytes::copy_from_slice(winner.body());
                     let response = StoredResponse::from_bytes(body).ok()?;
-                    let expires_at = winner.expires_at().unwrap_or_default();
+                    let expires_at = winner.expires_at().map_or(0, secs);
                     Some(Box::new(Winner {
                         response,
                         expires_at,

@@ -132,7 +132,7 @@ impl KeyMembers {
             key: key(self.key.as_deref(), self.key_hex.as_deref())?,
             state: state(&self.state)?,
             namespace: self.namespace,
-            expires_at: expires_at.transpose()?,
+            expires_at: expires_at.transpose()?.map(time::secs),
             reason: bytes(self.reason, self.reason_base64)?,
             metadata: bytes(self.metadata, self.metadata_base64)?,
             body: bytes(self.body, self.body_base64)?,

@@ -7,6 +7,7 @@ use hapax::{ErrorKind, KeyInfo, Namespace, Policy, Store};
 
 use crate::input::json_file::JsonFile;
 use crate::notation::escaped;
+use crate::notation::time;
 use crate::output::progress_bar::ProgressBar;
 use crate::output::screen::Screen;
 use crate::trouble::{Result, Trouble};
@@ -121,7 +122,7 @@ impl KeyImport {
         let Some(first) = batch.first() else {
             return Ok(());
         };
-        let now_secs = self.store.stats().store_secs();
+        let now_secs = time::secs(self.store.stats().store_time());
         let space = self.namespaces.get(&first.namespace).cloned().flatten();
         let mut new = Vec::with_capacity(batch.len());
         for key in batch {
