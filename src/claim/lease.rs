@@ -135,7 +135,8 @@ impl Lease {
     /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Complete(response.as_ref())).wait()
+        self.settle(Command::Complete(response.as_ref()), Asked::Now)
+            .wait()
     }
 
     /// Stores a final error. Later claims of the key are answered with it.
@@ -143,7 +144,8 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Fail(error.as_ref())).wait()
+        self.settle(Command::Fail(error.as_ref()), Asked::Now)
+            .wait()
     }
 
     /// Gives the key up so that it can be tried again; the attempts are counted, and the reason is
@@ -152,7 +154,8 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Release(reason.as_ref())).wait()
+        self.settle(Command::Release(reason.as_ref()), Asked::Now)
+            .wait()
     }
 
     /// Says that nobody knows whether the effect happened. The key stays in doubt until it is
@@ -161,7 +164,8 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Doubt(reason.as_ref())).wait()
+        self.settle(Command::Doubt(reason.as_ref()), Asked::Now)
+            .wait()
     }
 
     /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
@@ -178,22 +182,26 @@ impl Lease {
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
     pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Complete(response.as_ref())).into()
+        self.settle(Command::Complete(response.as_ref()), Asked::WhenPolled)
+            .into()
     }
 
     /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
     pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Fail(error.as_ref())).into()
+        self.settle(Command::Fail(error.as_ref()), Asked::WhenPolled)
+            .into()
     }
 
     /// As [`release`](Self::release); the future only waits for the acknowledgement.
     pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Release(reason.as_ref())).into()
+        self.settle(Command::Release(reason.as_ref()), Asked::WhenPolled)
+            .into()
     }
 
     /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
     pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Doubt(reason.as_ref())).into()
+        self.settle(Command::Doubt(reason.as_ref()), Asked::WhenPolled)
+            .into()
     }
 
     /// Makes the lease last for its whole time again, from now.
@@ -256,13 +264,14 @@ impl Lease {
     pub(crate) fn settle(
         self,
         command: Command<'_>,
+        asked: Asked,
     ) -> Begun<Result<(), LeaseError>, impl Future<Output = Result<(), LeaseError>> + Send + use<>>
     {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| {
             let began_ns = self.held.engine().begin_settlement(self.held.named());
             let started = match self.start(command) {
-                Ok((lease, frame)) if lease.is_acknowledged(frame) => {
+                Ok((lease, frame)) if asked == Asked::Now && lease.is_acknowledged(frame) => {
                     let held = &lease.held;
                     held.engine().end_settlement(held.named(), began_ns);
                     return Begun::Ready(Ok(()));
@@ -342,6 +351,14 @@ impl RefusedLease {
     }
 }
 
+/// When a settlement is asked whether it is acknowledged. A future is asked when it is polled, as a
+/// write may have failed since the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Now,
+    WhenPolled,
+}
+
 /// Waits for the acknowledgement of a command, or for what its refusal rests on.
 async fn settled(
     started: Result<(Lease, Option<u64>), RefusedLease>,
@@ -352,6 +369,10 @@ async fn settled(
         Err(refused) => return Err(refused.rested().await),
     };
     let engine = lease.held.engine();
+    if lease.is_acknowledged(frame) {
+        engine.end_settlement(lease.held.named(), began_ns);
+        return Ok(());
+    }
     // What waits for the medium is timed, whether it is one of the sample or not.
     let began_ns = began_ns.or_else(|| engine.clock_ns());
     match lease.held.acknowledged(Ok(frame)).await {

@@ -9,7 +9,7 @@ use crate::claim::calls::Calls;
 use crate::claim::claim::Claim;
 use crate::claim::failure::{Failure, IntoFailure};
 use crate::claim::held::Held;
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::{Asked, Lease, LeaseError};
 use crate::claim::options::ClaimOptions;
 use crate::claim::ran::{Ran, RunError};
 use crate::claim::stored_value::Codec;
@@ -201,9 +201,12 @@ fn settle<T, F: IntoFailure>(
 ) -> Begun<RunResult<T, F>, impl Future<Output = RunResult<T, F>> + use<T, F>> {
     let (settled, end) = match outcome {
         Ok(value) => match encode(&value) {
-            Ok(bytes) => (lease.settle(Command::Complete(&bytes)), End::Stored(value)),
+            Ok(bytes) => (
+                lease.settle(Command::Complete(&bytes), Asked::Now),
+                End::Stored(value),
+            ),
             Err(error) => (
-                lease.settle(Command::CompleteWithout),
+                lease.settle(Command::CompleteWithout, Asked::Now),
                 End::Unstorable(error),
             ),
         },
@@ -215,12 +218,14 @@ fn settle<T, F: IntoFailure>(
                 How::Release => Command::Release(beginning(&text, REASON_BYTES).as_bytes()),
                 How::Doubt => Command::Doubt(beginning(&text, REASON_BYTES).as_bytes()),
             };
-            (lease.settle(command), End::Failed(error))
+            (lease.settle(command, Asked::Now), End::Failed(error))
         }
     };
     let settled = match (settled, &end) {
         (Begun::Ready(Err(refused)), End::Stored(_)) if refused.kind() == ErrorKind::TooLarge => {
-            refused.into_lease().settle(Command::CompleteWithout)
+            refused
+                .into_lease()
+                .settle(Command::CompleteWithout, Asked::Now)
         }
         (settled, _) => settled,
     };

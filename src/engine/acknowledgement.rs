@@ -37,7 +37,7 @@ impl Engine {
         let durable = locator.frame <= self.journal.durable();
         // A poisoned store may only answer what is durable, whatever the level: the wait fails.
         let waits = !durable && (self.is_sync_under(policy) || self.journal.is_poisoned());
-        (waits && !self.copies.lock().contains(&locator)).then_some(locator.frame)
+        (waits && !self.compaction.is_copy(&locator)).then_some(locator.frame)
     }
 
     /// Waits for the frame that an answer rests on.

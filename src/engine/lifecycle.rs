@@ -1,39 +1,75 @@
-//! Whether a store may be used at all, and changed: closed, forked, only read, poisoned.
+//! [`Lifecycle`]: whether a store is open, in which process, and whether it may be changed.
 
-use crate::engine::engine::Engine;
-use crate::runtime::sync::Ordering;
+use crate::runtime::process::Process;
+use crate::runtime::sync::{AtomicBool, Ordering};
 use crate::value::error::{Error, ErrorKind, Result};
 
-impl Engine {
-    pub(crate) fn is_closed(&self) -> bool {
+/// Whether a store may be changed.
+#[derive(Debug)]
+pub(in crate::engine) enum Access {
+    Full,
+    ReadOnly,
+    /// It was opened to write, and has run out of numbers: what has come to its end.
+    Spent(String),
+}
+
+/// Whether a store is open, in which process, and whether it may be changed.
+#[derive(Debug)]
+pub(in crate::engine) struct Lifecycle {
+    /// The process that opened the store.
+    process: Process,
+    closed: AtomicBool,
+    access: Access,
+    /// As in the manifest: nothing is granted that promises at-most-once.
+    salvaged: AtomicBool,
+}
+
+impl Lifecycle {
+    pub(in crate::engine) fn new(access: Access, salvaged: bool) -> Self {
+        Self {
+            process: Process::this(),
+            closed: AtomicBool::new(false),
+            access,
+            salvaged: AtomicBool::new(salvaged),
+        }
+    }
+
+    #[inline]
+    pub(in crate::engine) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Refuses calls that the store must not answer at all any more.
-    pub(crate) fn check_alive(&self) -> Result<()> {
+    /// Closes the store; false where it was closed before.
+    pub(in crate::engine) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    pub(in crate::engine) fn check_open(&self) -> Result<()> {
         if self.is_closed() {
-            return Err(closed());
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "the store was closed: open it again",
+            ));
         }
-        self.check_fork(self.is_forked())?;
-        self.check_current()
+        Ok(())
     }
 
-    /// Refuses what was read of a store that is only read and was opened to write since.
-    pub(crate) fn check_current(&self) -> Result<()> {
-        if !self.read_only {
-            return Ok(());
-        }
-        let current = self.journal.log().check_current();
-        current.map_err(|error| Error::io("looking whether the store is as it was", error))
+    #[inline]
+    pub(in crate::engine) fn is_forked(&self) -> bool {
+        self.process.has_forked()
     }
 
-    /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that
-    /// was forked past the C library, and has none of the threads that would wake it.
-    pub(crate) fn check_can_wait(&self) -> Result<()> {
-        self.check_fork(self.process.has_forked_exactly())
+    /// Refuses calls in a forked child.
+    pub(in crate::engine) fn check_process(&self) -> Result<()> {
+        self.refuse_fork(self.is_forked())
     }
 
-    fn check_fork(&self, forked: bool) -> Result<()> {
+    /// As [`check_process`](Self::check_process), also in a child that was forked past the C library.
+    pub(in crate::engine) fn check_process_exactly(&self) -> Result<()> {
+        self.refuse_fork(self.process.has_forked_exactly())
+    }
+
+    fn refuse_fork(&self, forked: bool) -> Result<()> {
         if forked {
             let text = format!(
                 "this process is a fork of process {}, which has the store open: open stores after forking",
@@ -44,51 +80,50 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses changes of a key, under the lock of its shard. `close` takes each of these locks once
-    /// it has closed the store, and commits last: what is written here before is committed.
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(closed());
-        }
-        self.check_writable()?;
-        self.journal.check()
+    /// Nothing may be changed, for whichever reason.
+    #[inline]
+    pub(in crate::engine) fn is_read_only(&self) -> bool {
+        !matches!(self.access, Access::Full)
     }
 
-    /// Refuses a change before any work is done for it.
-    pub(crate) fn check_change(&self) -> Result<()> {
-        self.check_alive()?;
-        self.check_writable()
+    /// It was opened to be read only.
+    pub(in crate::engine) fn was_opened_read_only(&self) -> bool {
+        matches!(self.access, Access::ReadOnly)
     }
 
-    /// As [`check_change`](Self::check_change), of a store that is known to be alive.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if let Some(spent) = &self.spent {
-            return Err(Error::new(ErrorKind::Unsupported, spent.clone()));
+    #[inline]
+    pub(in crate::engine) fn check_writable(&self) -> Result<()> {
+        match &self.access {
+            Access::Full => Ok(()),
+            Access::Spent(spent) => Err(Error::new(ErrorKind::Unsupported, spent.clone())),
+            Access::ReadOnly => Err(Error::new(
+                ErrorKind::ReadOnly,
+                "the store is open read-only, and nothing of it may change: open it without read_only(), once nobody else has it open",
+            )),
         }
-        if self.read_only {
-            let text = "the store is open read-only, and nothing of it may change: open it without read_only(), once nobody else has it open";
-            return Err(Error::new(ErrorKind::ReadOnly, text));
-        }
-        Ok(())
     }
 
-    pub(crate) fn is_forked(&self) -> bool {
-        self.process.has_forked()
+    /// Whether it was salvaged with losses that nobody has accepted.
+    #[inline]
+    pub(in crate::engine) fn is_salvaged(&self) -> bool {
+        // Acquire pairs with the release below: who sees the acceptance sees it durable.
+        self.salvaged.load(Ordering::Acquire)
+    }
+
+    /// The manifest says that the losses of a salvage were accepted.
+    pub(in crate::engine) fn accept_salvage(&self) {
+        self.salvaged.store(false, Ordering::Release);
     }
 
     /// Makes this look like the copy of a store in a forked child, or like itself again.
     #[cfg(test)]
-    pub(crate) fn pretend_forked(&self, forked: bool) {
+    pub(in crate::engine) fn pretend_forked(&self, forked: bool) {
         self.process.pretend_forked(forked);
     }
 
     /// As before, of a child that was forked past the C library.
     #[cfg(test)]
-    pub(crate) fn pretend_forked_uncounted(&self) {
+    pub(in crate::engine) fn pretend_forked_uncounted(&self) {
         self.process.pretend_forked_uncounted();
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the store was closed: open it again")
 }

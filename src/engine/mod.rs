@@ -12,8 +12,9 @@ pub(crate) mod aftermath;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod change;
+pub(crate) mod checks;
+pub(crate) mod cold_reads;
 pub(crate) mod engine;
-pub(crate) mod epochs;
 pub(crate) mod intervene;
 pub(crate) mod lifecycle;
 pub(crate) mod list;
@@ -29,6 +30,7 @@ pub(crate) mod shards;
 pub(crate) mod sizes;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod told;
 pub(crate) mod traces;

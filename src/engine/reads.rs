@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::cold_reads::ReadMailbox;
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::runtime::sync::{Mailbox, block_on, wake};
@@ -67,12 +68,8 @@ impl Engine {
             .is_some_and(|last| last.locator == locator)
     }
 
-    pub(crate) fn request_read(
-        &self,
-        locator: Locator,
-        mailbox: &Arc<Mailbox<Result<Option<Record>>>>,
-    ) {
-        self.reads.lock().push((locator, Arc::clone(mailbox)));
+    pub(crate) fn request_read(&self, locator: Locator, mailbox: &Arc<ReadMailbox>) {
+        self.reads.ask(locator, Arc::clone(mailbox));
         self.journal.janitor.raise();
         // The janitor may have ended already.
         if self.is_closed() {
@@ -82,8 +79,7 @@ impl Engine {
 
     /// Reads what async callers asked for.
     pub(crate) fn serve_reads(&self) {
-        let requests = std::mem::take(&mut *self.reads.lock());
-        for (locator, mailbox) in requests {
+        for (locator, mailbox) in self.reads.take() {
             let read = self.read(locator);
             if let Ok(Some(waker)) = mailbox.deliver(read) {
                 wake(waker);

@@ -2,7 +2,6 @@
 
 use crate::engine::engine::Engine;
 use crate::journal::format::manifest::Manifest;
-use crate::runtime::sync::Ordering;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;
 use crate::value::policy::Policy;
@@ -10,8 +9,7 @@ use crate::value::policy::Policy;
 impl Engine {
     /// Whether it was salvaged with losses that nobody has accepted.
     pub(crate) fn is_salvaged(&self) -> bool {
-        // Acquire pairs with the release below: who sees the acceptance sees it durable.
-        self.salvaged.load(Ordering::Acquire)
+        self.lifecycle.is_salvaged()
     }
 
     /// Refuses what may have run already, by a record that a salvage could not save.
@@ -34,7 +32,7 @@ impl Engine {
             };
             self.write_manifest(&mut namespaces, manifest)?;
         }
-        self.salvaged.store(false, Ordering::Release);
+        self.lifecycle.accept_salvage();
         Ok(())
     }
 }

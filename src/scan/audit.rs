@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::audit::reading::AuditCursor;
+use crate::engine::upkeep::pin::Pin;
 use crate::journal::format::audit::entry::Facts;
 use crate::runtime::sync::block_on;
 use crate::store::handle::StoreInner;
@@ -16,6 +17,7 @@ use crate::value::namespace_id::NamespaceId;
 
 /// An iterator over audit entries, oldest first. Compaction waits while it is alive.
 pub struct AuditScan {
+    _pin: Pin,
     store: Arc<StoreInner>,
     filter: AuditFilter,
     wanted: Wanted,
@@ -37,10 +39,10 @@ impl AuditScan {
     pub(crate) fn new(store: Arc<StoreInner>, filter: AuditFilter) -> Result<Self> {
         let engine = &store.engine;
         let wanted = Wanted::new(&store, &filter)?;
-        engine.hold_pin();
-        let cursor = engine.audit_start().inspect_err(|_| engine.release_pin())?;
+        let pin = Pin::hold(engine);
         let this = Self {
-            cursor,
+            cursor: engine.audit_start()?,
+            _pin: pin,
             filter,
             wanted,
             found: VecDeque::new(),
@@ -192,10 +194,8 @@ impl Store {
     fn verify_chain(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
         let engine = self.engine();
         engine.check_alive()?;
-        engine.hold_pin();
-        let verified = engine.verify_audit(noted);
-        engine.release_pin();
-        verified
+        let _pin = Pin::hold(engine);
+        engine.verify_audit(noted)
     }
 }
 
@@ -219,12 +219,6 @@ impl Iterator for AuditScan {
                 }
             }
         }
-    }
-}
-
-impl Drop for AuditScan {
-    fn drop(&mut self) {
-        self.store.engine.release_pin();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::engine::list::scan::ScanCursor;
+use crate::engine::upkeep::pin::Pin;
 use crate::store::handle::StoreInner;
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
@@ -81,6 +82,7 @@ impl KeyFilter {
 
 /// An iterator over keys. Compaction waits while it is alive.
 pub struct Scan {
+    _pin: Pin,
     store: Arc<StoreInner>,
     only: Option<NamespaceId>,
     filter: KeyFilter,
@@ -100,12 +102,13 @@ impl Scan {
         filter: KeyFilter,
     ) -> Result<Self> {
         store.engine.check_alive()?;
-        store.engine.hold_pin();
+        let pin = Pin::hold(&store.engine);
         let mut cursor = store.engine.scan_start();
         if filter.is_of_running_keys() {
             cursor.next_frame = u64::MAX;
         }
         Ok(Self {
+            _pin: pin,
             store,
             only,
             filter,
@@ -190,12 +193,6 @@ impl Iterator for Scan {
                 }
             }
         }
-    }
-}
-
-impl Drop for Scan {
-    fn drop(&mut self) {
-        self.store.engine.release_pin();
     }
 }
 

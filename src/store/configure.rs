@@ -61,7 +61,7 @@ impl Store {
             accept_clock_jump: Some(options.max_offline.is_none()),
             write_deadline: Some(options.write_deadline),
             shards: Some(options.shards),
-            read_only: Some(engine.read_only && engine.spent.is_none()),
+            read_only: Some(engine.was_opened_read_only()),
             ..StoreConfig::default()
         };
         explained.add_store(&store, &by_default);

@@ -8,7 +8,7 @@ use crate::engine::engine::{Engine, Turn};
 use crate::engine::named::{Named, check_same_key};
 use crate::engine::shards::Locked;
 use crate::engine::told::doubt_record;
-use crate::runtime::sync::{Mailbox, Ordering};
+use crate::runtime::sync::Mailbox;
 use crate::state::found::Found;
 use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
@@ -110,7 +110,7 @@ impl Engine {
             },
             SettledVerdict::InDoubt { compared } => Answer::InDoubt {
                 record: Arc::clone(record),
-                holder_alive: self.outlived.is_alive(record.head.token),
+                holder_alive: self.doubted_guards.is_alive(record.head.token),
                 compared,
             },
             SettledVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
@@ -183,23 +183,20 @@ impl Engine {
         };
         let running = shard.running_at(at);
         let (in_line, column) = (running.rest.waiters.len(), running.column);
-        if in_line >= limits.waiters_per_key
-            || self.waiters.load(Ordering::Relaxed) >= limits.waiters
-        {
+        if in_line >= limits.waiters_per_key || self.line.waiters() >= limits.waiters {
             let tallies = &mut shard.tallies;
             tallies.count(column, |counters| counters.waits_refused += 1);
             return None;
         }
         let waiter = Arc::new(Waiter {
-            place: self.places.fetch_add(1, Ordering::Relaxed),
+            place: self.line.join(),
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
         let rest = shard.running_at_mut(at).rest.to_mut();
         rest.waiters.insert(waiter.place, Arc::clone(&waiter));
         let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
-        self.waiters.fetch_add(1, Ordering::Relaxed);
-        self.hint_timer(until_ms);
+        self.alarm.hint(until_ms);
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.waited += 1);
         Some(Looked::Wait(waiter, timer))

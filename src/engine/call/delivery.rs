@@ -50,7 +50,7 @@ impl Engine {
         shard.set_deadline(at, now.mono_ms.saturating_add(lease_ms));
         let end_ms = hand_out(&mut shard, at, request, now);
         drop(shard);
-        self.hint_timer(end_ms.unwrap_or(u64::MAX));
+        self.alarm.hint(end_ms.unwrap_or(u64::MAX));
         true
     }
 
@@ -101,7 +101,7 @@ impl Engine {
         let (shard, now) = (&mut turn.shard, turn.now);
         if let Some(at) = held(shard, named.digest, granted.token, now.store_secs) {
             let end_ms = hand_out(shard, at, request, now);
-            self.hint_timer(end_ms.unwrap_or(u64::MAX));
+            self.alarm.hint(end_ms.unwrap_or(u64::MAX));
         }
     }
 }

@@ -48,7 +48,7 @@ impl Engine {
             column: named.namespace.column,
             policy,
             key: named.key.into(),
-            token: self.next_token()?,
+            token: self.tokens.next(&self.journal)?,
             request: request.clone(),
             basis,
             record: record.cloned(),
@@ -110,7 +110,7 @@ impl Engine {
             deadline_ms = latest_ms.saturating_add(lease_ms);
             shard.set_deadline(at, deadline_ms);
         }
-        self.hint_timer(deadline_ms);
+        self.alarm.hint(deadline_ms);
         granted
     }
 
@@ -227,7 +227,7 @@ impl Engine {
         let (digest, policy, column) =
             (running.digest, Arc::clone(&running.policy), running.column);
         self.admit(shard, digest, &policy, Entry::TakeOver)?;
-        let token = self.next_token()?;
+        let token = self.tokens.next(&self.journal)?;
         let tallies = &mut shard.tallies;
         tallies.count(column, |counters| counters.reclaimed += 1);
         shard.regrant(at, token, request, basis, now);

@@ -100,7 +100,7 @@ impl Engine {
             shard.arm(at);
         }
         drop(shard);
-        self.outlived.end(token);
+        self.doubted_guards.end(token);
     }
 
     /// The guard of this token was dropped without an outcome. Neither waits nor reads nor writes
@@ -123,7 +123,7 @@ impl Engine {
             );
         } else {
             drop(shard);
-            self.outlived.end(token);
+            self.doubted_guards.end(token);
         }
     }
 }

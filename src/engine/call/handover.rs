@@ -59,7 +59,7 @@ impl Engine {
                 SettledVerdict::InDoubt { .. } => Outcome::InDoubt {
                     record: Arc::clone(record),
                     locator: Some(locator),
-                    holder_alive: self.outlived.is_alive(record.head.token),
+                    holder_alive: self.doubted_guards.is_alive(record.head.token),
                 },
                 _ => Outcome::Again,
             };
@@ -136,7 +136,7 @@ impl Engine {
             column,
             policy,
             key: Arc::clone(&record.key),
-            token: self.next_token()?,
+            token: self.tokens.next(&self.journal)?,
             request: waiter.request.clone(),
             basis,
             record: Some(Arc::clone(record)),

@@ -164,7 +164,7 @@ impl Engine {
     ) -> Result<Inserted> {
         let policy = &named.namespace.policy;
         self.admit(&mut shard, named.digest, policy, Entry::Record)?;
-        let token = self.next_token()?;
+        let token = self.tokens.next(&self.journal)?;
         let fresh = inserted(named, token, now);
         let record = match subject {
             Some(subject) => Subject { token, ..subject }.record(RecordKind::Completed, &[], now),

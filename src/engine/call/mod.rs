@@ -15,6 +15,7 @@ pub(crate) mod handover;
 pub(crate) mod holder;
 pub(crate) mod insert;
 pub(crate) mod lapse;
+pub(crate) mod line;
 pub(crate) mod look;
 pub(crate) mod ticket;
 pub(crate) mod waiter;

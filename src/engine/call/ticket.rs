@@ -130,7 +130,7 @@ impl Engine {
         let deadline_ms = running.holder.deadline_ms;
         let granted = self.attached(&mut shard, at, named, now);
         drop(shard);
-        self.hint_timer(deadline_ms);
+        self.alarm.hint(deadline_ms);
         Ok(granted)
     }
 

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use crate::engine::call::waiter::{Outcome, Waiter};
 use crate::engine::engine::Engine;
 use crate::observe::tallies::Column;
-use crate::runtime::sync::Ordering;
 use crate::state::found::Found;
 use crate::value::digest::Digest;
 use crate::wheel::TimerKey;
@@ -72,7 +71,7 @@ impl Waiting<'_> {
         drop(shard);
         // Foreign code: outside of the lock.
         drop(waker);
-        engine.waiters.fetch_sub(1, Ordering::Relaxed);
+        engine.line.leave();
         engine.end_wait(self.began_ns);
         outcome
     }

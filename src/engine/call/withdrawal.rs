@@ -31,7 +31,7 @@ impl Engine {
             self.take_back(&mut shard, at, now, &mut aftermath);
         }
         drop(shard);
-        self.outlived.end(token);
+        self.doubted_guards.end(token);
         aftermath.carry_out();
     }
 

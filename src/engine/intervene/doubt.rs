@@ -23,7 +23,7 @@ impl Engine {
         let settled = self.get(named).await?;
         let doubt = settled.filter(|info| info.state == KeyState::InDoubt);
         Ok(doubt.map(|info| {
-            let alive = self.outlived.is_alive(info.record.head.token);
+            let alive = self.doubted_guards.is_alive(info.record.head.token);
             (info.record, alive)
         }))
     }

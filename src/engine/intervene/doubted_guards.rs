@@ -1,4 +1,4 @@
-//! [`Outlived`]: guards that are still there after an operator has put their keys in doubt.
+//! [`DoubtedGuards`]: guards that are still there after an operator has put their keys in doubt.
 
 use crate::runtime::sync::Mutex;
 use crate::value::fencing_token::FencingToken;
@@ -6,12 +6,12 @@ use crate::value::fencing_token::FencingToken;
 /// Guards that are still there after an operator has put their keys in doubt: whoever has one may
 /// yet cause the effect, though the key itself is settled as far as its shard knows.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Outlived {
+pub(in crate::engine) struct DoubtedGuards {
     /// The token of the guard, and the one of the doubt. Few: each stands for an intervention.
     guards: Mutex<Vec<(FencingToken, FencingToken)>>,
 }
 
-impl Outlived {
+impl DoubtedGuards {
     /// The guard of `holder` outlives its hold, which has ended in this doubt. Called under the
     /// lock of the key's shard, under which it was seen that the guard is there.
     pub(in crate::engine) fn note(&self, holder: FencingToken, doubt: FencingToken) {

@@ -88,7 +88,7 @@ impl Engine {
         now: Now,
     ) -> Result<u64> {
         self.check_open()?;
-        let token = self.next_token()?;
+        let token = self.tokens.next(&self.journal)?;
         let record = RecordRef::forgotten(named.namespace.id, named.key, token, now.store_secs);
         let policy = &named.namespace.policy;
         let made = (Transition::Forgotten, by);

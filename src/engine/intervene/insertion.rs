@@ -107,7 +107,7 @@ impl Engine {
         let subject = Subject {
             namespace: named.namespace.id,
             key: named.key,
-            token: self.next_token()?,
+            token: self.tokens.next(&self.journal)?,
             attempt: 1,
             first_claimed_at: now.store_secs,
             fingerprint: None,

@@ -155,7 +155,7 @@ impl Engine {
         let guard = running.is_guarded().then_some(running.holder.token);
         // A higher token, so that the holder hears that it was superseded.
         let subject = Subject {
-            token: self.next_token()?,
+            token: self.tokens.next(&self.journal)?,
             ..Subject::of_running(running)
         };
         let written = subject.record(kind, said, now);
@@ -170,7 +170,7 @@ impl Engine {
         let made = (transition, by);
         let locator = self.append_transition(&written, made, policy, prepared, last, now);
         if let (RecordKind::InDoubt, Some(holder)) = (kind, guard) {
-            self.outlived.note(holder, head.token);
+            self.doubted_guards.note(holder, head.token);
         }
         let guarantee = policy.guarantee;
         let ended = shard.apply(named.digest, &head, guarantee, locator);

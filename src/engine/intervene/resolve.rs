@@ -148,7 +148,7 @@ impl Engine {
 
     /// Refuses to let a key run again that an operator has put in doubt under a holder who is there.
     fn check_outlived(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
-        if !self.outlived.is_alive(record.head.token) {
+        if !self.doubted_guards.is_alive(record.head.token) {
             return Ok(());
         }
         let info = self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
@@ -174,7 +174,7 @@ impl Engine {
         let policy = &named.namespace.policy;
         let of_doubt = Subject::of_record(record, policy);
         // A higher token: the holder that brought the doubt about is superseded.
-        let token = self.next_token()?;
+        let token = self.tokens.next(&self.journal)?;
         let attempt = match settlement {
             // What never happened is no attempt.
             Settlement::NeverHappened => of_doubt.attempt.saturating_sub(1),

@@ -52,7 +52,7 @@ impl Engine {
             if !self.may_be_told(&namespace, locator)? {
                 return Ok(None);
             }
-            let alive = self.outlived.is_alive(token);
+            let alive = self.doubted_guards.is_alive(token);
             return Ok(Some((namespace, Arc::new(record), alive)));
         }
     }

@@ -19,18 +19,18 @@ const SAMPLE_MS: u64 = 20;
 impl Engine {
     /// The moment, where calls are measured at all.
     pub(crate) fn clock_ns(&self) -> Option<u64> {
-        self.options.counts.then(|| self.clock.mono_ns())
+        self.options.counts.then(|| self.time.clock.mono_ns())
     }
 
     fn since_ns(&self, began_ns: u64) -> u64 {
-        self.clock.mono_ns().saturating_sub(began_ns)
+        self.time.clock.mono_ns().saturating_sub(began_ns)
     }
 
     /// The moment, where this claim is one of those that are timed.
     #[inline]
     pub(in crate::engine) fn begin_claim(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_claim(named.digest);
-        timed.then(|| self.clock.mono_ns())
+        timed.then(|| self.time.clock.mono_ns())
     }
 
     /// Takes down how long a claim took, where it was timed.
@@ -59,7 +59,7 @@ impl Engine {
     #[inline]
     pub(crate) fn begin_settlement(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_settlement(named.digest);
-        timed.then(|| self.clock.mono_ns())
+        timed.then(|| self.time.clock.mono_ns())
     }
 
     #[inline]
@@ -85,7 +85,7 @@ impl Engine {
 
     /// Whether calls are to be marked now to be timed; called by the timers.
     pub(in crate::engine) fn takes_sample(&self) -> bool {
-        let now_ms = self.clock.mono_ms();
+        let now_ms = self.time.mono_ms();
         let sampled_ms = self.meters.sampled_ms.load(Ordering::Relaxed);
         let takes = self.options.counts && now_ms >= sampled_ms.saturating_add(SAMPLE_MS);
         if takes {

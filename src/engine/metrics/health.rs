@@ -11,7 +11,7 @@ const STUCK_MS: u64 = 5000;
 impl Engine {
     /// Whether the store serves, and what troubles it. Takes no lock, reads no disk.
     pub(crate) fn health(&self) -> Health {
-        let now_ms = self.clock.mono_ms();
+        let now_ms = self.time.mono_ms();
         let journal = &self.journal;
         let unsynced = Duration::from_millis(journal.unsynced_ms(now_ms));
         let mut troubles = Vec::new();
@@ -44,7 +44,7 @@ impl Engine {
         if journal.is_congested(now_ms) {
             troubles.push(Trouble::Congested { unsynced });
         }
-        if self.read_only {
+        if self.lifecycle.is_read_only() {
             troubles.push(Trouble::ReadOnly);
         }
         if self.is_salvaged() {

@@ -22,7 +22,7 @@ impl Engine {
     pub(crate) fn metrics(&self) -> Metrics {
         // Each opening of a store draws a key of its own.
         let run = self.hasher.hash(&[b"run"]);
-        let mut metrics = Metrics::new(Duration::from_nanos(self.clock.mono_ns()), run);
+        let mut metrics = Metrics::new(Duration::from_nanos(self.time.clock.mono_ns()), run);
         let (mut columns, entries) = self.sum_shards();
         let names = self.namespaces.lock().column_names();
         let others = columns[COLUMNS_MAX];
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     fn add_journal(&self, metrics: &mut Metrics) {
-        let meters = self.journal.meters(self.clock.mono_ms());
+        let meters = self.journal.meters(self.time.mono_ms());
         for (source, reads) in [
             ("window", meters.window_reads),
             ("cache", meters.cold_reads),
@@ -171,7 +171,7 @@ impl Engine {
         add_stats(metrics, &stats);
         let expired = self.journal.with_tail(|tail| tail.census.expired());
         metrics.count("hapax_expired_total", &[], expired);
-        let open_ms = self.clock.mono_ms().saturating_sub(self.opened.at_ms);
+        let open_ms = self.time.mono_ms().saturating_sub(self.opened.at_ms);
         metrics.measure("hapax_open_seconds", &[], seconds(open_ms, 1000));
         let namespaces = self.namespaces.lock().manifest.namespaces.len();
         metrics.measure("hapax_namespaces", &[], as_f64(to_u64(namespaces)));

@@ -3,7 +3,6 @@
 use crate::engine::engine::Engine;
 use crate::engine::sizes::to_u64;
 use crate::observe::stats::Stats;
-use crate::runtime::sync::Ordering;
 
 impl Engine {
     pub(crate) fn stats(&self) -> Stats {
@@ -14,7 +13,7 @@ impl Engine {
             stats.running_keys += to_u64(shard.running_keys());
             stats.table_bytes += to_u64(shard.memory_bytes());
         }
-        stats.waiters = to_u64(self.waiters.load(Ordering::Relaxed));
+        stats.waiters = to_u64(self.line.waiters());
         self.journal.with_tail(|tail| {
             stats.window_bytes = to_u64(tail.window_bytes());
             stats.last_frame = tail.last_used();
@@ -26,12 +25,12 @@ impl Engine {
                 stats.live_bytes += segment.live_bytes();
             }
         });
-        stats.store_secs = self.store_secs.load(Ordering::Relaxed);
+        stats.store_secs = self.time.store_secs();
         stats.durable_frame = self.journal.durable();
         stats.syncs = self.journal.syncs();
         stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);
-        stats.segments_dropped = self.segments_dropped.load(Ordering::Relaxed);
-        stats.records_carried = self.records_carried.load(Ordering::Relaxed);
+        stats.segments_dropped = self.compaction.segments_dropped();
+        stats.records_carried = self.compaction.records_carried();
         stats.recovered_records = self.opened.recovered_records;
         stats.torn_frames = self.opened.torn_frames;
         stats.recovery = self.opened.recovery;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use crate::engine::epochs::{EPOCH_JUMP, next_epoch};
+use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
 use crate::journal::format::codec;
 use crate::journal::format::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
 use crate::journal::format::manifest::{Manifest, NAMESPACES_MAX};

@@ -1,5 +1,7 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
+use std::sync::Arc;
+
 use crate::engine::audit::archive::{CopiedArchives, copy_archives};
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::pin::Pin;
@@ -91,7 +93,11 @@ impl Engine {
     }
 
     /// Copies everything up to now into an empty log, as a backup.
-    pub(crate) fn backup(&self, target: &dyn Log, meter: &mut Meter<'_>) -> Result<BackedUp> {
+    pub(crate) fn backup(
+        self: &Arc<Self>,
+        target: &dyn Log,
+        meter: &mut Meter<'_>,
+    ) -> Result<BackedUp> {
         self.check_alive()?;
         let _pin = Pin::hold(self);
         let last = self.journal.last_used();

@@ -7,7 +7,7 @@ use crate::engine::call::waiter::Outcome;
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::timers::TICK_MS;
 use crate::runtime::patience::Patience;
-use crate::runtime::sync::{Drive, Ordering, is_this_thread};
+use crate::runtime::sync::{Drive, is_this_thread};
 use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
@@ -17,7 +17,7 @@ impl Engine {
             // The parent goes on; a fork has nothing to close, and none of the threads.
             return self.check_alive();
         }
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if !self.lifecycle.close() {
             return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
         }
         self.end_leases();
@@ -44,14 +44,14 @@ impl Engine {
         } else {
             self.run_close();
         }
-        let closed = self.workers.lock().closed.take();
+        let closed = self.workers.take_closed();
         // Without a result it has panicked, and the store is poisoned.
         Ok(closed.unwrap_or_else(|| self.journal.check()))
     }
 
     fn run_close(&self) {
-        let closed = self.journal.close(self.clock.mono_ms());
-        self.workers.lock().closed = Some(closed);
+        let closed = self.journal.close(self.time.mono_ms());
+        self.workers.note_closed(closed);
     }
 
     /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Grants on
@@ -83,7 +83,7 @@ impl Engine {
     /// Ends the threads; gives how many cannot end before this call does.
     fn stop_threads(&self) -> std::io::Result<usize> {
         self.wake_threads();
-        let handles = std::mem::take(&mut self.workers.lock().handles);
+        let handles = self.workers.take_handles();
         // The last handle may go away on a thread of the store itself, inside a waker: that one
         // cannot be waited for.
         let own = usize::from(handles.iter().any(is_this_thread));
@@ -95,9 +95,9 @@ impl Engine {
     /// the write deadline.
     fn wait_for_threads(&self, own: usize) -> std::io::Result<()> {
         let limit_ms = crate::value::time::millis(self.options.write_deadline);
-        let mut patience = Patience::new(self.clock.mono_ms());
-        while self.running_workers.load(Ordering::Acquire) > own {
-            let now_ms = self.clock.mono_ms();
+        let mut patience = Patience::new(self.time.mono_ms());
+        while self.workers.running() > own {
+            let now_ms = self.time.mono_ms();
             let left_ms = limit_ms.saturating_sub(patience.look(now_ms));
             if left_ms == 0 {
                 let text = format!(
@@ -107,7 +107,7 @@ impl Engine {
                 return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text));
             }
             let next_ms = now_ms.saturating_add(left_ms.min(TICK_MS));
-            self.ended.wait(self.clock.park_until(next_ms));
+            self.workers.ended.wait(self.time.clock.park_until(next_ms));
         }
         Ok(())
     }

@@ -145,7 +145,7 @@ impl Engine {
     fn prepare_again(&self) -> Result<()> {
         let coming = |tail: &mut Tail| tail.coming_segments().collect::<Vec<_>>();
         for (segment, frames) in self.journal.with_tail(coming) {
-            let now_ms = self.clock.mono_ms();
+            let now_ms = self.time.mono_ms();
             self.journal
                 .retries
                 .attempt_now(Chore::Prepare, now_ms, || {

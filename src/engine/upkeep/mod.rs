@@ -2,6 +2,7 @@
 //! What comes in: the journal's segments and the clock.
 //! It decides nothing about a key: it carries, copies or drops records as they are.
 
+pub(crate) mod alarm;
 pub(crate) mod backup;
 pub(crate) mod closing;
 pub(crate) mod compaction;
@@ -9,11 +10,11 @@ pub(crate) mod disk;
 pub(crate) mod moving;
 pub(crate) mod numbering;
 pub(crate) mod pin;
-pub(crate) mod read_request;
 pub(crate) mod recovery;
 pub(crate) mod restore;
 pub(crate) mod room;
 pub(crate) mod salvage;
+pub(crate) mod sweep;
 pub(crate) mod threads;
 pub(crate) mod timers;
 pub(crate) mod verify;

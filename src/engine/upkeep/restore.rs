@@ -1,7 +1,7 @@
 //! Restore: a store in an empty log, made out of a backup.
 
 use crate::engine::audit::archive::copy_archives;
-use crate::engine::epochs::{EPOCH_JUMP, next_epoch};
+use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
 use crate::engine::upkeep::backup::BackedUp;
 use crate::engine::upkeep::recovery::identity::{lost_manifest, write_new_store};
 use crate::journal::format::audit::entry::Facts;

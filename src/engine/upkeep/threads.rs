@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::timers::TICK_MS;
 use crate::runtime::manual_clock::Observer;
-use crate::runtime::sync::{Drive, Duty, JoinHandle, Ordering, Signal, panicking, serve, spawn};
+use crate::runtime::sync::{Drive, Duty, JoinHandle, Signal, panicking, serve, spawn};
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// The janitor looks at expiry and disk at least this often.
@@ -28,7 +28,7 @@ const JOURNAL: Rounds = Rounds {
 
 const TIMER: Rounds = Rounds {
     round: Engine::timer_round,
-    signal: |engine| &engine.timer,
+    signal: |engine| &engine.alarm.signal,
     last: |_| {},
 };
 
@@ -73,8 +73,8 @@ struct Ending<'a>(&'a Engine);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.0.running_workers.fetch_sub(1, Ordering::AcqRel);
-        self.0.ended.raise();
+        self.0.workers.leave();
+        self.0.workers.ended.raise();
         if panicking() {
             self.0.journal.poison(
                 "a worker thread",
@@ -91,11 +91,11 @@ impl Engine {
         if self.options.drive == Drive::Steps {
             return Ok(());
         }
-        if let crate::runtime::clock::Clock::Manual(clock) = &self.clock {
+        if let crate::runtime::clock::Clock::Manual(clock) = &self.time.clock {
             let engine: Arc<dyn Observer> = Arc::clone(self) as Arc<dyn Observer>;
             clock.observe(Arc::downgrade(&engine));
         }
-        if self.read_only {
+        if self.lifecycle.is_read_only() {
             return self.start_reading();
         }
         if self.options.drive != Drive::Threads {
@@ -113,7 +113,7 @@ impl Engine {
 
     /// A store that is only read has none that writes; time goes on for it.
     fn start_reading(self: &Arc<Self>) -> Result<()> {
-        if let crate::runtime::clock::Clock::System(_) = &self.clock {
+        if let crate::runtime::clock::Clock::System(_) = &self.time.clock {
             self.start_worker("hapax-timer", TIMER)?;
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Engine {
             serve(Arc::new(worker), || !engine.is_closed());
             (rounds.last)(&engine);
         })?;
-        self.workers.lock().handles.push(handle);
+        self.workers.keep(handle);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Engine {
         run: impl FnOnce() + Send + 'static,
     ) -> Result<JoinHandle<()>> {
         let engine = Arc::clone(self);
-        self.running_workers.fetch_add(1, Ordering::AcqRel);
+        self.workers.enter();
         let work = move || {
             let guard = Ending(&engine);
             run();
@@ -147,7 +147,7 @@ impl Engine {
         };
         spawn(name, work).map_err(|error| {
             // It never ran, so nobody is to wait for its end.
-            self.running_workers.fetch_sub(1, Ordering::AcqRel);
+            self.workers.leave();
             let text = format!(
                 "starting the thread {name}: {error}: the store needs three threads of its own; raise the limit of this user or container"
             );
@@ -156,44 +156,44 @@ impl Engine {
     }
 
     fn journal_round(&self) {
-        self.journal.commit(self.clock.mono_ms(), false);
+        self.journal.commit(self.time.mono_ms(), false);
         let due = self
             .journal
             .due_ms()
-            .and_then(|at| self.clock.park_until(at));
+            .and_then(|at| self.time.clock.park_until(at));
         self.journal.signal.wait(due);
     }
 
     fn timer_round(&self) {
         // While the shards are looked at, a new deadline before the next tick raises the signal.
-        let tick = self.clock.mono_ms().saturating_add(TICK_MS);
-        self.next_timer_ms.store(tick, Ordering::Relaxed);
+        let tick = self.time.mono_ms().saturating_add(TICK_MS);
+        self.alarm.set(tick);
         let next = self.step_timer().min(tick);
-        self.next_timer_ms.store(next, Ordering::Relaxed);
-        self.timer.wait(self.clock.park_until(next));
+        self.alarm.set(next);
+        self.alarm.signal.wait(self.time.clock.park_until(next));
     }
 
     fn janitor_round_and_wait(&self) {
         while self.step_janitor() && !self.is_closed() {}
-        let at = self.clock.mono_ms().saturating_add(JANITOR_MS);
+        let at = self.time.mono_ms().saturating_add(JANITOR_MS);
         let again = self.journal.retries.next_ms().unwrap_or(at);
-        let next = self.clock.park_until(at.min(again));
+        let next = self.time.clock.park_until(at.min(again));
         self.journal.janitor.signal.wait(next);
     }
 
     /// Everything that is due, on this thread: what a manual clock does when it has moved.
     pub(crate) fn step_all(&self) {
         self.step_timer();
-        self.journal.commit(self.clock.mono_ms(), false);
+        self.journal.commit(self.time.mono_ms(), false);
         while self.step_janitor() {
-            self.journal.commit(self.clock.mono_ms(), false);
+            self.journal.commit(self.time.mono_ms(), false);
         }
-        (0..self.shards.len()).for_each(|index| self.sweep(index));
+        (0..self.shards.len()).for_each(|index| self.sweep_shard(index));
     }
 
     pub(in crate::engine) fn wake_threads(&self) {
         self.journal.signal.raise();
-        self.timer.raise();
+        self.alarm.signal.raise();
         self.journal.janitor.raise();
     }
 }

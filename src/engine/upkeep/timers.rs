@@ -3,7 +3,6 @@
 use crate::engine::aftermath::{Aftermath, deliver};
 use crate::engine::call::waiter::Outcome;
 use crate::engine::engine::Engine;
-use crate::runtime::sync::Ordering;
 use crate::state::shard::Timer;
 
 /// What expired while the store was closed is not dropped in the first minutes after open, when the
@@ -12,9 +11,6 @@ pub(crate) const GRACE_MS: u64 = 2 * 60 * 1000;
 
 /// Store time is brought forward at least this often.
 pub(in crate::engine) const TICK_MS: u64 = 100;
-
-/// An idle store writes the time into its marks this often.
-const IDLE_MARKS_MS: u64 = 60 * 1000;
 
 impl Engine {
     /// Lets the counts of dying records follow store time, once the store has run for a while.
@@ -28,15 +24,10 @@ impl Engine {
     /// One step of the timers: store time, lapses, waits, and a part of the sweep. Gives the
     /// moment of the next deadline.
     pub(crate) fn step_timer(&self) -> u64 {
-        let mono_ms = self.clock.mono_ms();
+        let mono_ms = self.time.mono_ms();
         self.journal.watch(mono_ms);
-        let store_secs = {
-            let mut time = self.store_time.lock();
-            time.follow(mono_ms, self.clock.wall_ms());
-            self.journal.set_store_ms(time.store_ms());
-            time.store_secs()
-        };
-        self.store_secs.fetch_max(store_secs, Ordering::Relaxed);
+        let tell = |store_ms| self.journal.set_store_ms(store_ms);
+        let store_secs = self.time.follow(mono_ms, tell);
         self.expire_counts(store_secs, mono_ms);
         let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
         let next = self.fire_timers(expired_secs);
@@ -75,23 +66,15 @@ impl Engine {
 
     /// Lets one shard let go of its expired keys, so that a sweep never stops the store.
     fn sweep_one(&self, mono_ms: u64) {
-        let mut workers = self.workers.lock();
-        let marks_are_due = mono_ms.saturating_sub(workers.marks_touched_ms) >= IDLE_MARKS_MS;
-        if marks_are_due && !self.read_only {
-            workers.marks_touched_ms = mono_ms;
+        if !self.lifecycle.is_read_only() && self.sweep.take_marks(mono_ms) {
             self.journal.touch_marks(mono_ms);
         }
-        if mono_ms < workers.swept_ms.saturating_add(TICK_MS) {
-            return;
+        if let Some(index) = self.sweep.take_shard(mono_ms, self.shards.len()) {
+            self.sweep_shard(index);
         }
-        workers.swept_ms = mono_ms;
-        let index = workers.sweep_next % self.shards.len();
-        workers.sweep_next = index + 1;
-        drop(workers);
-        self.sweep(index);
     }
 
-    pub(in crate::engine) fn sweep(&self, index: usize) {
+    pub(in crate::engine) fn sweep_shard(&self, index: usize) {
         let durable = self.journal.durable();
         self.shards.lock_at(index).sweep(durable);
     }

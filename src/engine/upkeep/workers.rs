@@ -1,16 +1,47 @@
-//! [`Workers`]: the threads of an engine.
+//! [`Workers`]: the threads of an engine, as those see them who start and end them.
 
-use crate::runtime::sync::JoinHandle;
+use crate::runtime::sync::{AtomicUsize, JoinHandle, Mutex, Ordering, Signal};
 use crate::value::error::Result;
 
 /// The threads of an engine.
 #[derive(Debug, Default)]
-pub(crate) struct Workers {
-    pub(in crate::engine) handles: Vec<JoinHandle<()>>,
+pub(in crate::engine) struct Workers {
+    handles: Mutex<Vec<JoinHandle<()>>>,
+    running: AtomicUsize,
+    /// Raised by each that ends.
+    pub(in crate::engine) ended: Signal,
     /// What closing the journal came to.
-    pub(in crate::engine) closed: Option<Result<()>>,
-    /// The shard that is swept next.
-    pub(in crate::engine) sweep_next: usize,
-    pub(in crate::engine) swept_ms: u64,
-    pub(in crate::engine) marks_touched_ms: u64,
+    closed: Mutex<Option<Result<()>>>,
+}
+
+impl Workers {
+    pub(in crate::engine) fn keep(&self, handle: JoinHandle<()>) {
+        self.handles.lock().push(handle);
+    }
+
+    pub(in crate::engine) fn take_handles(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.handles.lock())
+    }
+
+    pub(in crate::engine) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// One more is about to run.
+    pub(in crate::engine) fn enter(&self) {
+        self.running.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One has ended, or has never run.
+    pub(in crate::engine) fn leave(&self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(in crate::engine) fn note_closed(&self, closed: Result<()>) {
+        *self.closed.lock() = Some(closed);
+    }
+
+    pub(in crate::engine) fn take_closed(&self) -> Option<Result<()>> {
+        self.closed.lock().take()
+    }
 }

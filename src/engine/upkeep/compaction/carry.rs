@@ -2,11 +2,10 @@
 
 use crate::engine::change::replaced;
 use crate::engine::engine::Engine;
-use crate::engine::upkeep::compaction::janitor::{Carrying, Dying, Janitor};
+use crate::engine::upkeep::compaction::janitor::{Carrying, Dying, Janitor, Oldest};
 use crate::journal::Journal;
 use crate::journal::damage::lost;
 use crate::journal::read::records;
-use crate::runtime::sync::Ordering;
 use crate::state::last_record::LastRecord;
 use crate::value::error::Result;
 use crate::value::locator::Locator;
@@ -32,18 +31,17 @@ impl Engine {
             .min(carrying.next_frame + FRAMES_PER_STEP);
         while carrying.next_frame < until {
             let carried = self.carry_frame(carrying.next_frame)?;
-            self.records_carried.fetch_add(carried, Ordering::Relaxed);
+            self.compaction.note_carried(carried);
             carrying.next_frame += 1;
         }
-        if carrying.next_frame < carrying.end_frame {
-            janitor.carrying = Some(carrying);
+        janitor.oldest = if carrying.next_frame < carrying.end_frame {
+            Oldest::Carrying(carrying)
         } else {
-            janitor.carrying = None;
-            janitor.dying = Some(Dying {
+            Oldest::Dying(Dying {
                 segment: carrying.segment,
                 after_frame: self.journal.last_used(),
-            });
-        }
+            })
+        };
         Ok(true)
     }
 
@@ -87,7 +85,7 @@ impl Engine {
         let to = self
             .journal
             .append(&record.as_ref(), parts, replaced(Some(last)), now.mono_ms);
-        self.copies.lock().insert(to);
+        self.compaction.note_copy(to);
         let moved = shard.relocate(digest, from, to);
         debug_assert!(moved, "the newest record was looked up under the same lock");
         moved

@@ -4,7 +4,7 @@ use crate::engine::engine::Engine;
 use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, View, shortness};
 use crate::journal::log::contract::SEGMENT_BYTES_MAX;
 use crate::journal::segment_stats::SegmentStats;
-use crate::runtime::sync::{Ordering, block_on};
+use crate::runtime::sync::block_on;
 
 /// Bytes that an open carries at most to bring short segments together, and segments that it drops.
 const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
@@ -18,7 +18,7 @@ impl Engine {
     pub(crate) fn gather_segments(&self) {
         let has_time = || {
             let carried = self.journal.with_tail(|tail| tail.appended_bytes());
-            let dropped = self.segments_dropped.load(Ordering::Relaxed);
+            let dropped = self.compaction.segments_dropped();
             carried < GATHER_BYTES_MAX && dropped < GATHER_SEGMENTS_MAX
         };
         if self.check_change().is_err() {

@@ -7,28 +7,51 @@ use crate::value::error::Error;
 
 /// The state of the compaction thread.
 #[derive(Debug, Default)]
-pub(crate) struct Janitor {
-    pub(in crate::engine) carrying: Option<Carrying>,
-    pub(in crate::engine) dying: Option<Dying>,
-    /// The segment that went in this round.
-    pub(in crate::engine) buried: Option<u64>,
+pub(in crate::engine) struct Janitor {
+    pub(in crate::engine) oldest: Oldest,
     /// Full segments that could not be closed yet, and dead ones that could not be removed yet.
     pub(in crate::engine) full: VecDeque<FullSegment>,
     pub(in crate::engine) dead: VecDeque<u64>,
-    /// A full segment is not what it was written as.
-    pub(in crate::engine) broken: Option<Error>,
     /// The space in use, when it was measured last.
     pub(in crate::engine) disk_bytes: u64,
     /// Store time at which an audit archive may be due; the first look comes at once.
     pub(in crate::engine) archive_due_secs: u32,
 }
 
+/// What is done with the oldest segment.
+#[derive(Clone, Copy, Default, Debug)]
+pub(in crate::engine) enum Oldest {
+    #[default]
+    Stays,
+    Carrying(Carrying),
+    Dying(Dying),
+}
+
+/// What a round of the janitor came to.
+#[derive(Debug)]
+pub(in crate::engine) enum Round {
+    /// There is nothing more to do at once.
+    Idle,
+    More,
+    /// This segment has gone, and there may be more to do.
+    Buried(u64),
+    /// A full segment is not what it was written as.
+    Broken(Error),
+}
+
+impl Round {
+    pub(in crate::engine) fn more_if(is_more: bool) -> Self {
+        if is_more { Self::More } else { Self::Idle }
+    }
+}
+
 impl Janitor {
     /// Frames of the oldest segment that were looked at.
     pub(in crate::engine) fn looked_at(&self, first_frame: u64) -> u64 {
-        self.carrying.map_or(0, |carrying| {
-            carrying.next_frame.saturating_sub(first_frame)
-        })
+        match self.oldest {
+            Oldest::Carrying(carrying) => carrying.next_frame.saturating_sub(first_frame),
+            Oldest::Stays | Oldest::Dying(_) => 0,
+        }
     }
 }
 

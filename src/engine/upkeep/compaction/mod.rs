@@ -9,3 +9,4 @@ pub(crate) mod janitor;
 pub(crate) mod on_demand;
 pub(crate) mod plan;
 pub(crate) mod round;
+pub(crate) mod state;

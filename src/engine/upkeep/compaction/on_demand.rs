@@ -2,7 +2,7 @@
 
 use crate::engine::engine::Engine;
 use crate::journal::tail::Tail;
-use crate::runtime::sync::{Ordering, block_on};
+use crate::runtime::sync::block_on;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::meter::Meter;
@@ -70,7 +70,7 @@ impl Engine {
     /// Counts as dead what has expired, in the first minutes after open too: a caller that asks for
     /// compaction vouches for the clock.
     fn expire_now(&self) {
-        let store_secs = self.store_secs.load(Ordering::Relaxed);
+        let store_secs = self.time.store_secs();
         self.journal.with_tail(|tail| {
             let census = &mut tail.census;
             census.advance(store_secs.max(census.now_secs()));
@@ -91,7 +91,7 @@ impl Engine {
 
     /// Frames in the segments up to one that have not been looked at.
     fn frames_up_to(&self, asked: u64) -> u64 {
-        let janitor = self.janitor.lock();
+        let janitor = self.compaction.janitor.lock();
         self.journal.with_tail(|tail| {
             let left = tail.census.segments();
             let left = left.take_while(|segment| segment.number <= asked);
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     fn check_pins(&self) -> Result<()> {
-        if self.pins.load(Ordering::Acquire) > 0 {
+        if self.compaction.is_pinned() {
             let text = "a scan or a backup is under way, which reads what compaction would drop: end it first";
             return Err(Error::new(ErrorKind::InUse, text));
         }
@@ -113,8 +113,8 @@ impl Engine {
     fn counts(&self) -> Result<Freed> {
         let bytes = self.journal.log().disk_bytes();
         Ok(Freed {
-            segments: self.segments_dropped.load(Ordering::Relaxed),
-            records: self.records_carried.load(Ordering::Relaxed),
+            segments: self.compaction.segments_dropped(),
+            records: self.compaction.records_carried(),
             bytes: bytes.map_err(|error| Error::io("looking at the disk space in use", error))?,
             is_complete: false,
         })

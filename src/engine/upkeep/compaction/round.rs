@@ -1,12 +1,13 @@
 //! Rounds of the janitor: full segments are closed, dead ones removed, and the oldest is dropped or carried.
 
 use crate::engine::engine::Engine;
-use crate::engine::upkeep::compaction::janitor::{Carrying, Dying, Janitor};
+use crate::engine::upkeep::compaction::janitor::{Carrying, Dying, Janitor, Oldest, Round};
 use crate::engine::upkeep::compaction::plan::{Plan, View, choose};
 use crate::journal::chore::Chore;
 use crate::journal::log::contract::{Log, SEGMENT_FRAMES_FIRST};
 use crate::journal::segment_stats::SegmentStats;
-use crate::runtime::sync::{Ordering, contain};
+use crate::observe::trace::compacted;
+use crate::runtime::sync::contain;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// Bytes of frames of closed segments that stay in memory.
@@ -24,23 +25,24 @@ impl Engine {
 
     /// One step of compaction, on behalf of whoever asked for segments up to one to go.
     pub(in crate::engine) fn compaction_step(&self, asked: u64) -> Result<bool> {
-        let mut janitor = self.janitor.lock();
+        let mut janitor = self.compaction.janitor.lock();
         let round = self.janitor_round(&mut janitor, asked);
-        let buried = janitor.buried.take();
-        let broken = janitor.broken.take();
         drop(janitor);
-        if let Some(segment) = buried {
-            let carried = self.records_carried.load(Ordering::Relaxed);
-            contain(|| crate::observe::trace::compacted(segment, carried));
+        if let Ok(Round::Buried(segment)) = round {
+            let carried = self.compaction.records_carried();
+            contain(|| compacted(segment, carried));
         }
         self.journal.retries.tell();
-        if let Some(error) = broken {
-            // What was acknowledged may not be there any more.
-            let failed = std::io::Error::other(error.to_string());
-            self.journal.poison("compaction", &failed);
-            return Err(error);
+        match round? {
+            Round::Idle => Ok(false),
+            Round::More | Round::Buried(_) => Ok(true),
+            Round::Broken(error) => {
+                // What was acknowledged may not be there any more.
+                let failed = std::io::Error::other(error.to_string());
+                self.journal.poison("compaction", &failed);
+                Err(error)
+            }
         }
-        round
     }
 
     /// Tries a chore of the janitor. One that fails is tried again later; it ends nothing.
@@ -51,7 +53,7 @@ impl Engine {
     ) -> Result<T> {
         self.journal
             .retries
-            .attempt(chore, self.clock.mono_ms(), act)
+            .attempt(chore, self.time.mono_ms(), act)
     }
 
     /// As [`attempt`](Self::attempt), of a call on the log.
@@ -65,70 +67,76 @@ impl Engine {
         })
     }
 
-    fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
-        let durable = self.journal.durable();
-        self.copies.lock().retain(|copy| copy.frame > durable);
+    fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {
+        self.compaction.forget_copies(self.journal.durable());
         // None of these waits for another: what fails is told by the chores.
         let _ = self.prepare_coming();
-        let sealed = self.close_full(janitor).unwrap_or(false);
+        let sealed = match self.close_full(janitor) {
+            Err(broken) if broken.kind() == ErrorKind::Damaged => return Ok(Round::Broken(broken)),
+            sealed => sealed.unwrap_or(false),
+        };
         let _ = self.look_at_disk();
         let _ = self.remove_dead(janitor);
-        if self.pins.load(Ordering::Acquire) > 0 {
-            return Ok(sealed);
+        if self.compaction.is_pinned() {
+            return Ok(Round::more_if(sealed));
         }
-        Ok(self.compaction_round(janitor, asked)? || sealed)
+        match self.compaction_round(janitor, asked)? {
+            Round::Idle => Ok(Round::more_if(sealed)),
+            round => Ok(round),
+        }
     }
 
-    fn compaction_round(&self, janitor: &mut Janitor, asked: u64) -> Result<bool> {
+    fn compaction_round(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {
         let began_ns = self.clock_ns();
-        if let Some(dying) = janitor.dying {
-            if !self.journal.is_durable_for_janitor(dying.after_frame) {
-                return Ok(false);
+        match janitor.oldest {
+            Oldest::Stays => self.begin_with_oldest(janitor, asked),
+            Oldest::Carrying(carrying) => {
+                let more = self.attempt(Chore::Carry, || self.carry_some(janitor, carrying))?;
+                if more {
+                    self.end_compaction(began_ns);
+                }
+                Ok(Round::more_if(more))
             }
-            self.bury(dying)?;
-            janitor.dying = None;
-            janitor.archive_due_secs = 0;
-            janitor.buried = Some(dying.segment);
-            janitor.dead.push_back(dying.segment);
-            self.segments_dropped.fetch_add(1, Ordering::Relaxed);
-            self.end_compaction(began_ns);
-            // Where it cannot be removed now, it will be.
-            let _ = self.remove_dead(janitor);
-            return Ok(true);
-        }
-        if let Some(carrying) = janitor.carrying {
-            let more = self.attempt(Chore::Carry, || self.carry_some(janitor, carrying))?;
-            if more {
+            Oldest::Dying(dying) => {
+                if !self.journal.is_durable_for_janitor(dying.after_frame) {
+                    return Ok(Round::Idle);
+                }
+                self.bury(dying)?;
+                janitor.oldest = Oldest::Stays;
+                janitor.archive_due_secs = 0;
+                janitor.dead.push_back(dying.segment);
+                self.compaction.note_dropped();
                 self.end_compaction(began_ns);
+                // Where it cannot be removed now, it will be.
+                let _ = self.remove_dead(janitor);
+                Ok(Round::Buried(dying.segment))
             }
-            return Ok(more);
         }
-        match self.plan(janitor, asked) {
+    }
+
+    /// Begins with the oldest segment, if it is to go; else lets go of archives.
+    fn begin_with_oldest(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {
+        janitor.oldest = match self.plan(janitor, asked) {
             Plan::Nothing => {
                 let expired = self.attempt(Chore::Expire, || self.expire_archives(janitor));
-                Ok(expired.unwrap_or(false))
+                return Ok(Round::more_if(expired.unwrap_or(false)));
             }
-            Plan::Drop(segment) => {
-                janitor.dying = Some(Dying {
-                    segment,
-                    after_frame: self.journal.last_used(),
-                });
-                Ok(true)
-            }
-            Plan::Carry(segment) => {
-                janitor.carrying = self.journal.with_tail(|tail| {
-                    tail.census
-                        .oldest()
-                        .filter(|head| head.number == segment)
-                        .map(|head| Carrying {
-                            segment,
-                            next_frame: head.first_frame,
-                            end_frame: head.first_frame + u64::from(head.frames),
-                        })
-                });
-                Ok(true)
-            }
-        }
+            Plan::Drop(segment) => Oldest::Dying(Dying {
+                segment,
+                after_frame: self.journal.last_used(),
+            }),
+            Plan::Carry(segment) => self.journal.with_tail(|tail| {
+                let oldest = tail.census.oldest().filter(|head| head.number == segment);
+                oldest.map_or(Oldest::Stays, |head| {
+                    Oldest::Carrying(Carrying {
+                        segment,
+                        next_frame: head.first_frame,
+                        end_frame: head.first_frame + u64::from(head.frames),
+                    })
+                })
+            }),
+        };
+        Ok(Round::More)
     }
 
     /// Closes segments that take no further frame. Their frames are durable; until they are closed
@@ -137,14 +145,7 @@ impl Engine {
         janitor.full.extend(self.journal.take_full());
         let mut closed = false;
         while let Some(full) = janitor.full.front().copied() {
-            let sealed = self.attempt_io(Chore::Close, |log| log.seal(full.number));
-            if let Err(error) = sealed {
-                if error.kind() == ErrorKind::Damaged {
-                    janitor.broken = Some(error);
-                    return Ok(closed);
-                }
-                return Err(error);
-            }
+            self.attempt_io(Chore::Close, |log| log.seal(full.number))?;
             self.journal
                 .with_tail(|tail| tail.close_below(full.end_frame, WINDOW_BYTES));
             janitor.full.pop_front();

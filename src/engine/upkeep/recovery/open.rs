@@ -1,24 +1,29 @@
 //! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-
-use crossbeam_utils::CachePadded;
 
 use crate::engine::audit::archive::resume;
 use crate::engine::audit::archive_sizes::ArchiveSizes;
+use crate::engine::call::line::Line;
+use crate::engine::cold_reads::ColdReads;
 use crate::engine::engine::Engine;
-use crate::engine::epochs::next_epoch;
-use crate::engine::intervene::doubted_guards::Outlived;
+use crate::engine::intervene::doubted_guards::DoubtedGuards;
+use crate::engine::lifecycle::Access;
+use crate::engine::lifecycle::Lifecycle;
 use crate::engine::metrics::meters::Meters;
 use crate::engine::namespaces::Namespaces;
 use crate::engine::options::{EngineOptions, Opened};
 use crate::engine::shards::Shards;
-use crate::engine::upkeep::compaction::janitor::Janitor;
+use crate::engine::time::Time;
+use crate::engine::tokens::Tokens;
+use crate::engine::tokens::next_epoch;
+use crate::engine::upkeep::alarm::Alarm;
+use crate::engine::upkeep::compaction::state::Compaction;
 use crate::engine::upkeep::numbering::Numbers;
 use crate::engine::upkeep::recovery::identity::{Secrets, load_manifest, load_marks};
 use crate::engine::upkeep::recovery::rebuild::rebuild;
 use crate::engine::upkeep::room::Room;
+use crate::engine::upkeep::sweep::Sweep;
 use crate::engine::upkeep::workers::Workers;
 use crate::journal::census::Census;
 use crate::journal::format::marks::Marks;
@@ -27,14 +32,10 @@ use crate::journal::recovery::Found;
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::runtime::clock::Clock;
-use crate::runtime::process::Process;
 use crate::runtime::store_time::StoreTime;
-use crate::runtime::sync::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Drive, Mutex, Signal, contain,
-};
+use crate::runtime::sync::{Drive, Mutex, contain};
 use crate::value::digest::Hasher128;
 use crate::value::error::{Error, Result};
-use crate::value::fencing_token::FencingToken;
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
@@ -60,8 +61,12 @@ impl Engine {
         let last_segment = trim(&*log, &found, &marks, &mut census)?;
         let audit = resume(&*log, &marks, found.audit)?;
         let numbers = Numbers::reached(&found, last_segment, &audit);
-        let spent = numbers.spent().filter(|_| !log.is_read_only());
-        let read_only = log.is_read_only() || spent.is_some();
+        let access = match numbers.spent() {
+            _ if log.is_read_only() => Access::ReadOnly,
+            Some(spent) => Access::Spent(spent),
+            None => Access::Full,
+        };
+        let read_only = !matches!(access, Access::Full);
         let options = driven(options, read_only);
         let archive_sizes = ArchiveSizes::measure(&*log)?;
         let frames = options.segment_frames;
@@ -75,42 +80,27 @@ impl Engine {
             audited: audit.number,
             ..Opened::between(began_ms, mono_ms)
         };
-        let next_token = FencingToken::new(epoch, options.first_counter);
         let engine = Self {
             journal,
             seeded: Hasher128::new(manifest.seed),
-            namespaces: Mutex::new(Namespaces::new(manifest.clone())),
-            next_token: CachePadded::new(AtomicU64::new(next_token.as_u64())),
-            durable_epoch: AtomicU32::new(epoch),
+            lifecycle: Lifecycle::new(access, manifest.salvaged),
+            namespaces: Mutex::new(Namespaces::new(manifest)),
+            tokens: Tokens::new(epoch, options.first_counter),
             options,
-            read_only,
-            spent,
             shards,
-            clock,
+            time: Time::new(clock, time),
             hasher,
-            store_secs: AtomicU32::new(time.store_secs()),
-            store_time: Mutex::new(time),
             opened,
             meters: Meters::new(),
             archive_sizes,
-            outlived: Outlived::default(),
-            waiters: AtomicUsize::new(0),
-            places: AtomicU64::new(0),
-            next_timer_ms: AtomicU64::new(0),
-            timer: Signal::default(),
-            janitor: Mutex::new(Janitor::default()),
-            copies: Mutex::new(HashSet::new()),
-            segments_dropped: AtomicU64::new(0),
-            records_carried: AtomicU64::new(0),
-            reads: Mutex::new(Vec::new()),
-            pins: AtomicUsize::new(0),
+            doubted_guards: DoubtedGuards::default(),
+            line: Line::default(),
+            alarm: Alarm::default(),
+            sweep: Sweep::default(),
+            compaction: Compaction::default(),
+            reads: ColdReads::default(),
             room: Room::default(),
-            salvaged: AtomicBool::new(manifest.salvaged),
-            process: Process::this(),
-            closed: AtomicBool::new(false),
-            workers: Mutex::new(Workers::default()),
-            running_workers: AtomicUsize::new(0),
-            ended: Signal::default(),
+            workers: Workers::default(),
         };
         engine.audit_orphans(rebuilt.orphans);
         contain(|| engine.opened.tell(epoch));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::epochs::{EPOCH_JUMP, next_epoch};
+use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
 use crate::engine::upkeep::recovery::identity::{first_marks, random};
 use crate::engine::upkeep::salvage::manifest::find_manifest;
 use crate::engine::upkeep::salvage::trail::Trail;

@@ -1,0 +1,72 @@
+//! What a call checks before it does anything: whether the store may be used at all, and changed.
+
+use crate::engine::engine::Engine;
+use crate::value::error::{Error, Result};
+
+impl Engine {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lifecycle.is_closed()
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.lifecycle.is_forked()
+    }
+
+    /// Whether it was opened to be read only.
+    pub(crate) fn was_opened_read_only(&self) -> bool {
+        self.lifecycle.was_opened_read_only()
+    }
+
+    /// Refuses calls that the store must not answer at all any more.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        self.lifecycle.check_open()?;
+        self.lifecycle.check_process()?;
+        self.check_current()
+    }
+
+    /// Refuses what was read of a store that is only read and was opened to write since.
+    pub(crate) fn check_current(&self) -> Result<()> {
+        if !self.lifecycle.is_read_only() {
+            return Ok(());
+        }
+        let current = self.journal.log().check_current();
+        current.map_err(|error| Error::io("looking whether the store is as it was", error))
+    }
+
+    /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that
+    /// was forked past the C library, and has none of the threads that would wake it.
+    pub(crate) fn check_can_wait(&self) -> Result<()> {
+        self.lifecycle.check_process_exactly()
+    }
+
+    /// Refuses changes of a key, under the lock of its shard. `close` takes each of these locks once
+    /// it has closed the store, and commits last: what is written here before is committed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.lifecycle.check_open()?;
+        self.lifecycle.check_writable()?;
+        self.journal.check()
+    }
+
+    /// Refuses a change before any work is done for it.
+    pub(crate) fn check_change(&self) -> Result<()> {
+        self.check_alive()?;
+        self.lifecycle.check_writable()
+    }
+
+    /// As [`check_change`](Self::check_change), of a store that is known to be alive.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.lifecycle.check_writable()
+    }
+
+    /// Makes this look like the copy of a store in a forked child, or like itself again.
+    #[cfg(test)]
+    pub(crate) fn pretend_forked(&self, forked: bool) {
+        self.lifecycle.pretend_forked(forked);
+    }
+
+    /// As before, of a child that was forked past the C library.
+    #[cfg(test)]
+    pub(crate) fn pretend_forked_uncounted(&self) {
+        self.lifecycle.pretend_forked_uncounted();
+    }
+}
