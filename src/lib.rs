@@ -1,6 +1,6 @@
 //! An embeddable deduplication engine: a key goes through once.
 //!
-//! Whoever claims a key first runs; everyone else gets the stored answer, a "still running", or a
+//! The first caller that claims a key runs; every other caller gets the stored answer, a "still running", or a
 //! refusal with a reason. It is linked into a service: there is no server and no network hop.
 //!
 //! ```

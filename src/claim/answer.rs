@@ -174,7 +174,7 @@ impl fmt::Display for Failed {
     }
 }
 
-/// What was stored is nobody's business in a log.
+/// What was stored does not belong in a log.
 fn show_length(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     shown.field("bytes", &body.len());
 }

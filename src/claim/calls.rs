@@ -1,5 +1,5 @@
 //! [`Calls`]: the calls on the keys of one namespace. Each is checked, carried out, counted once however
-//! it ends, and told to whoever traces the store.
+//! it ends, and told to the trace.
 
 use std::future::Future;
 use std::time::Duration;
@@ -145,7 +145,7 @@ impl Calls {
         self.count_failed(claims, claimed)
     }
 
-    /// The keys of a batch, where somebody wants to see what comes of them.
+    /// The keys of a batch, if a subscriber wants to see how they end.
     fn keys_to_show(&self, items: &[BatchItem]) -> Vec<Subject> {
         if !Operation::is_wanted() {
             return Vec::new();

@@ -29,7 +29,7 @@ pub enum Claim {
     Completed(Completed),
     /// It failed for good: here is the stored error.
     Failed(Failed),
-    /// Nobody knows whether it ran; it will not be started again before that is resolved.
+    /// It may or may not have run; it will not be started again before that is resolved.
     InDoubt(Doubt),
     /// The key was used for another request.
     Mismatch(Mismatch),

@@ -1,4 +1,4 @@
-//! [`Doubt`]: a key of which nobody knows whether its effect happened, and how that is settled.
+//! [`Doubt`]: a key whose effect may or may not have happened, and how that is settled.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::record::Record;
 use crate::value::time::system_time;
 
-/// Nobody knows whether the key's effect happened.
+/// The key's effect may or may not have happened.
 #[derive(Clone)]
 pub struct Doubt {
     held: Held,

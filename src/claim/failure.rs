@@ -40,7 +40,7 @@ pub enum Failure<E> {
     Final(E),
     /// It may be tried again.
     Retry(E),
-    /// Nobody knows whether its effect happened.
+    /// Its effect may or may not have happened.
     Unknown(E),
     /// The guarantee decides: tried again under at-least-once, unknown under at-most-once. This is
     /// what `?` makes of an error, and what a plain error is.

@@ -117,7 +117,7 @@ impl Held {
     }
 }
 
-/// Whether a refusal says that somebody else has the key by now, or nobody.
+/// Whether a refusal says that another holder has the key by now, or that the key is gone.
 fn is_lost(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
 }

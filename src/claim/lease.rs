@@ -25,7 +25,7 @@ use crate::value::time::{millis, system_time};
 ///
 /// A lease that is dropped without an outcome, by an early return or a panic, releases its key
 /// under at-least-once and leaves it in doubt under at-most-once. Dropping neither waits nor does
-/// I/O. A lease that has lapsed while nobody took the key over can still settle it.
+/// I/O. A lapsed lease can still settle its key as long as no other caller took the key over.
 ///
 /// # Examples
 ///
@@ -158,7 +158,7 @@ impl Lease {
             .wait()
     }
 
-    /// Says that nobody knows whether the effect happened. The key stays in doubt until it is
+    /// Says that the effect may or may not have happened. The key stays in doubt until it is
     /// resolved.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ impl ClaimOptions {
         self
     }
 
-    /// Bytes for whoever meets this key while it runs and after: a request or trace id, say.
+    /// Bytes for other callers that meet this key while it runs and after: a request or trace id, say.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.metadata = metadata.into();

@@ -13,7 +13,7 @@ use crate::value::fencing_token::FencingToken;
 
 /// A lease that was detached: what it takes to settle its key elsewhere or later.
 ///
-/// It can be stored and sent; whoever has it can settle the key.
+/// It can be stored and sent; its bearer can settle the key.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ticket {
     namespace: String,

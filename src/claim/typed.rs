@@ -124,7 +124,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     ///             Ok(3)
     ///         }
     ///         TypedClaim::Completed(answer) => Ok(answer.into_value()),
-    ///         other => panic!("nobody else sums: {other:?}"),
+    ///         other => panic!("no other caller sums: {other:?}"),
     ///     }
     /// }
     /// ```
@@ -254,7 +254,7 @@ pub enum TypedClaim<T> {
     Completed(TypedCompleted<T>),
     /// It failed for good: here is the stored error.
     Failed(Failed),
-    /// Nobody knows whether it ran; it will not be started again before that is resolved.
+    /// It may or may not have run; it will not be started again before that is resolved.
     InDoubt(Doubt),
     /// The key was used for another request.
     Mismatch(Mismatch),
@@ -406,7 +406,7 @@ impl<T> TypedCompleted<T> {
 
 impl<T> fmt::Debug for TypedCompleted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As for a `Completed`, what was stored is nobody's business in a log.
+        // As for a `Completed`, what was stored does not belong in a log.
         f.debug_tuple("TypedCompleted").field(&self.answer).finish()
     }
 }

@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// Locks the shard of a key; the moment is that of the lock. One from before it could be earlier
-    /// than that of a lapse whose waiters have been woken, and whoever got in line or watched then
+    /// than that of a lapse whose waiters have been woken, and callers that got in line or watched then
     /// would never be woken.
     pub(crate) fn lock(&self, digest: Digest) -> (Locked<'_>, Now) {
         let shard = self.shards.lock(digest);

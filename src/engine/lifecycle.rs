@@ -103,7 +103,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether it was salvaged with losses that nobody has accepted.
+    /// Whether it was salvaged with losses that are not accepted.
     #[inline]
     pub(in crate::engine) fn is_salvaged(&self) -> bool {
         // Acquire pairs with the release below: who sees the acceptance sees it durable.

@@ -52,7 +52,7 @@ impl Opened {
         }
     }
 
-    /// Tells whoever traces the store that it is open.
+    /// Tells the trace that the store is open.
     pub(in crate::engine) fn tell(&self, epoch: u32) {
         crate::observe::trace::recovered(
             self.recovered_records,

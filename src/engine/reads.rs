@@ -47,7 +47,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Whether a record is what its key is now, and nobody runs the key.
+    /// Whether a record is what its key is now, and the key is not running.
     pub(in crate::engine) fn is_current(
         &self,
         namespace: NamespaceId,
@@ -59,7 +59,7 @@ impl Engine {
         matches!(shard.find(digest, now.store_secs), Found::Settled(_, _, at) if at == locator)
     }
 
-    /// Whether a record is the newest of its key, whoever runs the key.
+    /// Whether a record is the newest of its key, running or not.
     pub(crate) fn is_newest(&self, namespace: NamespaceId, key: &[u8], locator: Locator) -> bool {
         let digest = self.digest_of(namespace, key);
         let shard = self.shards.lock(digest);

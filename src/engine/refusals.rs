@@ -5,7 +5,7 @@ use crate::state::transition::Refusal;
 use crate::value::error::{Error, ErrorKind};
 use crate::value::key_info::KeyInfo;
 
-/// A refusal, and the frame that has to be on the medium before anybody is told: a power cut must not
+/// A refusal, and the frame that has to be on the medium before the caller is told: a power cut must not
 /// undo what a caller was told. [`Engine::refuse`] alone gives the error.
 #[derive(Debug)]
 pub(crate) struct Refused {

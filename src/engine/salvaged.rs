@@ -1,4 +1,4 @@
-//! A store that was salvaged with losses grants nothing that may have run, until somebody accepts them.
+//! A store that was salvaged with losses grants nothing that may have run, until the losses are accepted.
 
 use crate::engine::engine::Engine;
 use crate::journal::format::manifest::Manifest;
@@ -7,7 +7,7 @@ use crate::value::guarantee::Guarantee;
 use crate::value::policy::Policy;
 
 impl Engine {
-    /// Whether it was salvaged with losses that nobody has accepted.
+    /// Whether it was salvaged with losses that are not accepted.
     pub(crate) fn is_salvaged(&self) -> bool {
         self.lifecycle.is_salvaged()
     }

@@ -15,7 +15,7 @@ impl Engine {
     ///
     /// Meant for tests and fuzzers, at a moment when nothing else uses the store.
     pub(crate) fn validate(self: &Arc<Self>) {
-        // Compaction is nobody's call: it would move records between one count and the next.
+        // No caller makes compaction run: it would move records between one count and the next.
         let _pin = Pin::hold(self);
         let mut live = Vec::new();
         let last_used = self.journal.last_used();

@@ -19,9 +19,9 @@ const NONE: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct Backlog {
     unwritten_bytes: AtomicUsize,
-    /// When the oldest change was made that no commit has taken; [`NONE`] if there is none.
+    /// When the oldest change was made that no commit has taken, else [`NONE`].
     unsynced_since_ms: AtomicU64,
-    /// When the oldest change was made that a commit is syncing; [`NONE`] if there is none.
+    /// When the oldest change was made that a commit is syncing, else [`NONE`].
     syncing_since_ms: AtomicU64,
     /// The latest moment that the journal has heard of, on the monotonic clock.
     latest_ms: AtomicU64,
@@ -97,7 +97,7 @@ impl Backlog {
         Some(self.unsynced_since_ms.load(Ordering::Acquire)).filter(|since| *since != NONE)
     }
 
-    /// When the oldest change was made that is not on the medium; `u64::MAX` if there is none.
+    /// When the oldest change was made that is not on the medium; `u64::MAX` if all are.
     #[inline]
     pub(super) fn oldest_ms(&self) -> u64 {
         // In this order: a commit sets the second before it clears the first.

@@ -271,7 +271,7 @@ impl Journal {
         self.backlog.latest_ms()
     }
 
-    /// The age of the oldest change that is not on the medium; 0 if there is none.
+    /// The age of the oldest change that is not on the medium; 0 if all are.
     pub(crate) fn unsynced_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.backlog.oldest_ms())
     }

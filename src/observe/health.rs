@@ -98,7 +98,7 @@ impl Health {
         &self.troubles
     }
 
-    /// The age of the oldest change that is not on the medium; zero when there is none.
+    /// The age of the oldest change that is not on the medium; zero when all are.
     #[must_use]
     pub fn unsynced(&self) -> Duration {
         self.unsynced

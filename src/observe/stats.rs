@@ -185,7 +185,7 @@ macro_rules! gauges {
 gauges! {
     /// Keys in the tables; expired ones count until a sweep meets them.
     keys: u64,
-    /// Keys that someone runs, lapsed ones that nobody took over included.
+    /// Running keys, including lapsed ones that were not taken over.
     running_keys: u64,
     /// Callers that wait for a key.
     waiters: u64,
@@ -217,7 +217,7 @@ gauges! {
     records_carried: u64,
     /// Records that recovery read.
     recovered_records: u64,
-    /// Frames that recovery found after the end of the log: nobody was told that they are durable.
+    /// Frames that recovery found after the end of the log: no caller was told that they are durable.
     torn_frames: u64,
     /// How long recovery took.
     recovery: Duration,

@@ -1,4 +1,4 @@
-//! [`Reconciler`]: settling doubts, and asking again about those that nobody knows of yet.
+//! [`Reconciler`]: settling doubts, and asking again about those without an answer yet.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +29,7 @@ impl Reconciled {
         self.resolved
     }
 
-    /// Doubts that nobody knew anything about.
+    /// Doubts without an answer.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.unknown
@@ -185,7 +185,7 @@ impl Store {
     /// stays unknown.
     ///
     /// # Errors
-    /// The first failure to resolve; doubts that were settled meanwhile are none.
+    /// The first failure to resolve; a doubt that was settled meanwhile is not a failure.
     pub fn reconcile(
         &self,
         settle: impl FnMut(&Doubt) -> Option<Resolution>,

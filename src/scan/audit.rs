@@ -49,7 +49,7 @@ impl AuditScan {
             ended: false,
             store: Arc::clone(&store),
         };
-        // Nobody is shown what a power cut could still undo.
+        // No caller is shown what a power cut could still undo.
         block_on(store.engine.rest(Some(this.cursor.end_frame)))?;
         Ok(this)
     }

@@ -1,4 +1,4 @@
-//! [`InProgressScan`]: going through the keys that somebody runs.
+//! [`InProgressScan`]: going through the running keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::value::key_info::KeyInfo;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::ScanPosition;
 
-/// An iterator over the keys that somebody runs, the longest-running first: see
+/// An iterator over the running keys, the longest-running first: see
 /// [`Store::running`](crate::Store::running).
 ///
 /// It reads no log, and copies a key when it is asked for. A key that is settled, handed on or in
@@ -48,8 +48,8 @@ impl InProgressScan {
 }
 
 impl Store {
-    /// Goes through the keys that somebody runs, the longest-running first, and copies one at a
-    /// time. Keys in doubt are none of them: those are [`doubts`](Self::doubts).
+    /// Goes through the running keys, the longest-running first, and copies one at a
+    /// time. Keys in doubt are left out: those are [`doubts`](Self::doubts).
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
@@ -59,7 +59,7 @@ impl Store {
 }
 
 impl Namespace {
-    /// Goes through the keys that somebody runs: see [`Store::running`](crate::Store::running).
+    /// Goes through the running keys: see [`Store::running`](crate::Store::running).
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.

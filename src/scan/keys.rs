@@ -60,7 +60,7 @@ impl KeyFilter {
         self
     }
 
-    /// Whether only keys pass that somebody runs; the log need not be read for those.
+    /// Whether only running keys pass; the log need not be read for those.
     fn is_of_running_keys(&self) -> bool {
         !self.states.is_empty()
             && self

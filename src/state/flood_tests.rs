@@ -1,7 +1,7 @@
 //! Key flooding: keys that were made to meet in one hash must not meet in the table.
 //!
 //! XXH3 reads a key of 32 bytes as two halves, and multiplies the two words of each half after they
-//! were xored with a secret that everybody knows. A first word that *is* the secret makes the
+//! were xored with a public constant. A first word that *is* the secret makes the
 //! product zero, whatever the second word says: 2^128 keys of one hash, without any search.
 
 use hashbrown::HashTable;

@@ -1,4 +1,4 @@
-//! [`Grant`]: what a shard needs to make somebody the holder of a key.
+//! [`Grant`]: what a shard needs to make a caller the holder of a key.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! [`Holder`]: who runs a key, and what a grant to somebody else replaces.
+//! [`Holder`]: who runs a key, and what a grant to another holder replaces.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) enum Guard {
     Lease,
     /// The caller that attaches its ticket.
     Ticket,
-    /// Nobody any more: its holder was refused and went away, and the lease runs out.
+    /// No guard any more: its holder was refused and went away, and the lease runs out.
     Nobody,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Awaits {
     Resolution,
 }
 
-/// Who runs a key, and by when: all that a grant to somebody else replaces.
+/// Who runs a key, and by when: all that a grant to another holder replaces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holder {
     pub(crate) token: FencingToken,

@@ -22,7 +22,7 @@ pub(crate) struct Ranked {
 }
 
 impl Ranked {
-    /// Somebody runs it: its age is that of the claim.
+    /// It is running: its age is that of the claim.
     pub(crate) fn of_running<W>(running: &Running<W>) -> Self {
         Self {
             rank: ScanPosition::of_second(

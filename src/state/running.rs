@@ -1,4 +1,4 @@
-//! [`Running`]: a key that someone runs, in full.
+//! [`Running`]: a running key, in full.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
@@ -23,7 +23,7 @@ use crate::state::request::Request;
 use crate::state::slot::Slot;
 use crate::state::transition::Basis;
 
-/// A key that someone runs, or ran until the lease lapsed. `W` is whoever waits for it.
+/// A key that is running, or ran until its lease lapsed. `W` is a caller that waits for it.
 ///
 /// Millions of keys can be in progress at once, and most have nothing in `rest`.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl<W: 'static> Deref for Rare<W> {
 }
 
 impl<W: 'static> Running<W> {
-    /// Makes somebody else the holder of a lapsed key, under a higher token.
+    /// Makes another caller the holder of a lapsed key, under a higher token.
     pub(super) fn take_over(
         &mut self,
         token: FencingToken,
@@ -173,7 +173,7 @@ impl<W: 'static> Running<W> {
         }));
     }
 
-    /// Makes the holder current again that the last grant took over from. False where there is none.
+    /// Makes the holder current again that the last grant took over from. False if there was no such holder.
     pub(super) fn give_back(&mut self) -> bool {
         let rest = self.rest.get_mut();
         let lapsed = rest.and_then(|rest| Some((rest.lapsed.take()?, &mut rest.holder)));
@@ -235,7 +235,7 @@ impl<W: 'static> Running<W> {
         self.policy.guarantee
     }
 
-    /// A lapsed key that nobody took over: in doubt, where an effect must not run twice. A grant
+    /// A lapsed key that was not taken over: in doubt, where an effect must not run twice. A grant
     /// that was never handed out has begun none.
     pub(crate) fn is_in_doubt(&self, now: Now) -> bool {
         self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now) && !self.holder.undelivered

@@ -123,7 +123,7 @@ impl<W: 'static> Shard<W> {
         }
     }
 
-    /// Makes someone the holder of a key that nobody runs. In memory only.
+    /// Makes a caller the holder of a key that is not running. In memory only.
     #[inline]
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant<'_>, now: Now) -> SlabRef {
         let previous = self.table.get(digest);
@@ -243,7 +243,7 @@ impl<W: 'static> Shard<W> {
     }
 
     /// Changes the state of a key to what a record says. The only function that does: it serves
-    /// live traffic and recovery. Gives the key's entry when nobody runs it any more.
+    /// live traffic and recovery. Gives the key's entry once it is not running any more.
     pub(crate) fn apply(
         &mut self,
         digest: Digest,
@@ -440,14 +440,14 @@ impl<W: 'static> Shard<W> {
         self.running.iter().map(|(_, running)| running)
     }
 
-    /// The keys in doubt, in no order: settled ones, and lapsed ones that nobody took over.
+    /// The keys in doubt, in no order: settled ones, and lapsed ones that were not taken over.
     pub(crate) fn in_doubt(&self, now: Now) -> impl Iterator<Item = Ranked> {
         let lapsed = self.running().filter(move |entry| entry.is_in_doubt(now));
         let settled = self.doubts.iter(now.store_secs);
         settled.chain(lapsed.map(Ranked::of_running))
     }
 
-    /// The keys that somebody runs and that are not in doubt, in no order.
+    /// The running keys that are not in doubt, in no order.
     pub(crate) fn in_progress(&self, now: Now) -> impl Iterator<Item = Ranked> {
         let running = self.running().filter(move |entry| !entry.is_in_doubt(now));
         running.map(Ranked::of_running)

@@ -19,7 +19,7 @@ struct Cell<T> {
 /// Values under references that are never confused with later ones.
 ///
 /// Generations count per slab, not per cell, so memory can be given back: a reference fits another
-/// value only after 2^28 inserts, and whoever holds one compares the token as well.
+/// value only after 2^28 inserts, and the user of one compares the token as well.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     cells: Vec<Cell<T>>,

@@ -5,13 +5,13 @@
 //! lookup, of an absent key too; growing and sweeping are passes from front to back that leave
 //! everything in order; nothing is ever marked as deleted. (Ordered hash tables: O. Amble and
 //! D. E. Knuth, The Computer Journal 17(2), 1974.) Digests are pseudo-random under a secret of this
-//! process, so nobody outside can make runs grow.
+//! process, so no outsider can make runs grow.
 
 use crate::value::digest::Digest;
 
 use crate::state::slot::{Place, STATE_NUMBERS, Settled, Slot};
 
-/// A slot as it is stored; all zero where there is none.
+/// A slot as it is stored; all zero while it is empty.
 type Words = [u32; 6];
 
 const EMPTY: Words = [0; 6];

@@ -53,7 +53,7 @@ pub struct Builder {
 const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Store {
-    /// Opens the store in a directory, and makes it if there is none. Every change is durable
+    /// Opens the store in a directory, and makes it if the directory has none. Every change is durable
     /// before it is acknowledged ([`Durability::Sync`](crate::Durability::Sync)).
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl Builder {
         self
     }
 
-    /// Makes the store if there is none, which is the default; else that is
+    /// Makes the store if the directory has none, which is the default; else that is
     /// [`NotAStore`](ErrorKind::NotAStore).
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;

@@ -241,7 +241,7 @@ impl Store {
     /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
     /// a store of, in the same kind of log.
     ///
-    /// A damaged archive of the audit log is copied as it is, and counted: it keeps nobody from a
+    /// A damaged archive of the audit log is copied as it is, and counted: it does not prevent a
     /// backup of all else. One that cannot be read at all is left out, and counted too.
     ///
     /// # Errors

@@ -220,7 +220,7 @@ impl Namespace {
     /// [`RunError::Work`] when the work failed, once the store knows how; [`RunError::Failed`] when it
     /// failed for good before;
     /// [`RunError::Store`] as for [`claim`](Self::claim) and [`Lease::complete`], and of kind
-    /// [`Decode`](ErrorKind::Decode) for a stored result that is none of type `T`, or was left out
+    /// [`Decode`](ErrorKind::Decode) for a stored result that is not of type `T`, or was left out
     /// because it was over the limit of the policy: the work is not run again for that.
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! [`Survey`]: what a store says of itself to whoever does not open it.
+//! [`Survey`]: what a store says of itself without being opened.
 
 use std::fmt;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub struct Survey {
 }
 
 impl Store {
-    /// Looks at a store without opening it: beside whoever has it open, and without a lock.
+    /// Looks at a store without opening it: while another process has it open, and without a lock.
     ///
     /// It reads what the store says of itself in its small files, and counts its segments; no
     /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
@@ -154,7 +154,7 @@ impl Survey {
         self.log_kind
     }
 
-    /// The process that has it open to write; `None` for nobody, and where the operating system
+    /// The process that has it open to write; `None` for none, and where the operating system
     /// does not tell who holds a lock.
     #[must_use]
     pub fn holder(&self) -> Option<u32> {
@@ -173,7 +173,7 @@ impl Survey {
         self.is_backup
     }
 
-    /// Whether it was salvaged with losses that nobody has accepted yet.
+    /// Whether it was salvaged with losses that are not accepted yet.
     #[must_use]
     pub fn is_salvaged(&self) -> bool {
         self.is_salvaged
@@ -245,7 +245,7 @@ fn look_at_marks(remains: &RawStore) -> Result<Marks> {
     ))
 }
 
-/// The segments that count. One that goes away meanwhile is none; nor is one that is only being
+/// The segments that count. Skips one that goes away meanwhile, and one that is only being
 /// made.
 fn segments(remains: &RawStore, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
     let doing = |error| Error::io("reading the segments", error);

@@ -6,7 +6,7 @@ use crate::value::size::check_size;
 /// Most bytes of the actor and of the reason of an [`Attribution`], and of an actor of a claim.
 pub const ACTOR_BYTES_MAX: usize = 256;
 
-/// The actor of what the engine does by itself. Nobody else can have this name.
+/// The actor of what the engine does by itself. No other actor can have this name.
 pub(crate) const ENGINE: &str = "hapax";
 
 /// Who intervenes, and why: what an operator's action is carried out under.
@@ -63,7 +63,7 @@ impl Attribution {
     }
 }
 
-/// Refuses what cannot name whoever acts.
+/// Refuses what cannot name an actor.
 pub(crate) fn check_actor(actor: &str) -> Result<()> {
     if actor == ENGINE {
         return Err(Error::invalid(format!(

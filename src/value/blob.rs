@@ -1,4 +1,4 @@
-//! [`Blob`]: bytes that are shared, and cost nothing while there are none.
+//! [`Blob`]: shared bytes, which cost nothing while they are empty.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::value::namespace_id::NamespaceId;
 
 /// 96 bits that stand for a key of a namespace within this process.
 ///
-/// They come from a keyed pseudo-random function whose key is drawn at open, so nobody outside can
+/// They come from a keyed pseudo-random function whose key is drawn at open, so no outsider can
 /// make two keys collide, and a chance collision of 2^48 keys is a coin toss.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Digest {

@@ -48,7 +48,7 @@ impl Insertion {
         Self::new(key.as_ref(), RecordKind::Released, reason.into())
     }
 
-    /// A key of which nobody knows whether its effect has happened, and the reason.
+    /// A key whose effect may or may not have happened, and the reason.
     #[must_use]
     pub fn in_doubt(key: impl AsRef<[u8]>, reason: impl Into<Vec<u8>>) -> Self {
         Self::new(key.as_ref(), RecordKind::InDoubt, reason.into())

@@ -81,7 +81,7 @@ limits! {
     waiters_per_key(waiters: usize) = 4096;
     /// Most callers that wait in the whole store; a further one is answered at once.
     waiters(waiters: usize) = 65_536;
-    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that nobody
+    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that no one
     /// took over, and keys that a lapse left in doubt, count among them.
     running_keys(keys: usize) = 1_000_000, at most 1 << 28;
     /// Most keys that the store remembers; over it claims of new keys are refused. A live key is

@@ -137,7 +137,7 @@ impl Policy {
     /// use hapax::Policy;
     ///
     /// let day = Duration::from_secs(24 * 60 * 60);
-    /// // A queue redelivers for four days, and a weekend may pass before anybody mends the service.
+    /// // A queue redelivers for four days, and a weekend may pass before an engineer mends the service.
     /// let (outage, redelivery, margin) = (3 * day, 4 * day, day);
     /// let events = Policy::at_least_once().retention(outage + redelivery + margin);
     /// # drop(events);

@@ -80,7 +80,7 @@ impl Record {
     }
 }
 
-/// The reason of a doubt that nobody stated: its holder has gone with its process.
+/// The reason of a doubt without a stated one: its holder has gone with its process.
 const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// What [`Store::salvage`](crate::Store::salvage) saved, and what it could not save.
 ///
-/// Its text, through [`Display`](fmt::Display), is made to be read by whoever has to decide.
+/// Its text, through [`Display`](fmt::Display), is made for the person who has to decide.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SalvageReport {
     pub(crate) frames: u64,

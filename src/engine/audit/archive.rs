@@ -17,7 +17,7 @@ pub(crate) struct CopiedArchives {
     pub(crate) damaged: u64,
 }
 
-/// The head before entries of which nobody knows what they follow: no entry has such a link.
+/// The head before entries with an unknown predecessor: no entry has such a link.
 pub(in crate::engine) fn unknown_before(entries: &[u8]) -> AuditHead {
     let first = audits(entries).next().and_then(std::result::Result::ok);
     AuditHead {

@@ -6,7 +6,7 @@ use crate::journal::log::contract::Log;
 use crate::runtime::sync::Mutex;
 use crate::value::error::{Error, Result};
 
-/// The bytes of each archive, so that nobody has to ask the file system for them.
+/// The bytes of each archive, kept so that the file system is not asked each time.
 #[derive(Debug)]
 pub(in crate::engine) struct ArchiveSizes(Mutex<BTreeMap<u64, u64>>);
 

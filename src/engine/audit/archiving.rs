@@ -71,7 +71,7 @@ impl Engine {
     /// Removes the oldest archive once everything in it has expired. The newest one only loses its
     /// entries: it says where the chain goes on. Gives when to look again.
     ///
-    /// Of a damaged one nobody knows when it expires. It stays until an operator takes it away, and
+    /// When a damaged one expires is unknown. It stays until an operator takes it away, and
     /// holds up none of the others: `verify_audit` tells of it. Past one that only could not be read
     /// nothing goes, or the chain would have a gap once it can be read again.
     pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {

@@ -7,7 +7,7 @@ use crate::value::policy::Policy;
 /// Who brings a transition about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By<'a> {
-    /// Whoever claimed the key, under the name that the claim gave, if any.
+    /// The claimer of the key, under the name that the claim gave, if any.
     Caller(&'a [u8]),
     Engine,
     Operator(&'a Attribution),

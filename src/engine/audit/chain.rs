@@ -55,7 +55,7 @@ impl ChainCheck {
         Ok(())
     }
 
-    /// The archives go as far as the marks say. Whoever takes the newest away leaves no gap where
+    /// The archives go as far as the marks say. Removing the newest leaves no gap where
     /// nothing came after them.
     fn end_of_archives(&mut self) -> Result<()> {
         let archived = std::mem::take(&mut self.archived);

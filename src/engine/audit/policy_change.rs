@@ -1,4 +1,4 @@
-//! A change of a policy in the audit log: whoever turns auditing off leaves that behind.
+//! A change of a policy in the audit log: turning auditing off leaves an entry.
 
 use std::fmt::Display;
 use std::time::Duration;

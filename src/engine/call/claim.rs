@@ -108,7 +108,7 @@ impl Engine {
                     None
                 }
                 Looked::Wait(waiter, timer) => {
-                    // How long somebody else takes has a distribution of its own.
+                    // How long another holder takes has a distribution of its own.
                     began_ns = None;
                     let waiting = Waiting {
                         engine: self,
@@ -225,7 +225,7 @@ fn was_compared(record: &Record, request: &Request, namespace: &NamespaceCore) -
     compare(stored, sent, namespace.policy.fingerprints) == Comparison::Same
 }
 
-/// The running key of this token, whoever asks.
+/// The running key of this token.
 pub(crate) fn held(
     shard: &Locked<'_>,
     digest: Digest,

@@ -37,7 +37,7 @@ impl Engine {
         else {
             return Ok(Looked::Tried(tried));
         };
-        // Under the lock: `close` wakes whoever is in line before it takes the lock again.
+        // Under the lock: `close` wakes the callers in line before it takes the lock again.
         self.check_alive()?;
         self.check_can_wait()?;
         let waits = self.enqueue(turn, named.digest, request, until_ms);

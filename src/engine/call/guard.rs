@@ -80,7 +80,7 @@ impl Engine {
         }
     }
 
-    /// The guard of this token went away after a refusal, so nobody settles the key any more: its
+    /// The guard of this token went away after a refusal, so no holder settles the key any more: its
     /// lease runs out, renewed one last time where the store renewed it.
     pub(crate) fn let_run_out(&self, digest: Digest, token: FencingToken) {
         // A thread that only the parent has may hold the lock.

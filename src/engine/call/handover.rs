@@ -23,7 +23,7 @@ use crate::value::record::{Record, RecordKind};
 use crate::value::time::Now;
 
 impl Engine {
-    /// Deals with whoever waited for a key that was just settled by `record`, under its lock.
+    /// Deals with the callers that waited for a key that was just settled by `record`, under its lock.
     pub(crate) fn settle_waiters(
         &self,
         shard: &mut EngineShard,
@@ -174,7 +174,7 @@ impl Engine {
         }
     }
 
-    /// The key was removed: whoever waited for it decides again.
+    /// The key was removed: the callers that waited for it decide again.
     pub(crate) fn wake_all(&self, mut ended: Running<Arc<Waiter>>, aftermath: &mut Aftermath) {
         for waiter in ended.rest.take_waiters() {
             deliver(&waiter, Outcome::Again, aftermath);

@@ -45,7 +45,7 @@ enum Inserted {
 }
 
 impl Engine {
-    /// Completes a key that nobody runs and that has no outcome, in one step, as far as that goes without
+    /// Completes a key that is not running and has no outcome, in one step, as far as that goes without
     /// a wait. Gives what a claim would have come to, "granted" where it did, acknowledged and counted.
     pub(crate) fn start_insert<'a>(
         &'a self,
@@ -188,7 +188,7 @@ impl Engine {
     }
 }
 
-/// What an insert comes to that meets a key which somebody runs.
+/// What an insert of a running key comes to.
 fn met_running<W: 'static>(running: &Running<W>, now: Now) -> ClaimOutcome {
     if running.is_in_doubt(now) {
         ClaimOutcome::InDoubt

@@ -136,7 +136,7 @@ impl Engine {
         }
     }
 
-    /// A lapsed key that nobody wanted for long enough is what it was before.
+    /// A lapsed key that no caller wanted for long enough is what it was before.
     fn expire_lapsed(&self, shard: &mut EngineShard, at: SlabRef, aftermath: &mut Aftermath) {
         if let Some(ended) = shard.restore(at) {
             self.wake_all(ended, aftermath);

@@ -15,7 +15,7 @@ pub(crate) struct Waiter {
     /// Later ones have higher places. It keeps its place when the key is handed on.
     pub(crate) place: u64,
     pub(crate) request: Request,
-    /// Shut only under the lock of the shard, so whoever holds that lock knows who still waits.
+    /// Shut only under the lock of the shard, so the holder of that lock knows who still waits.
     pub(crate) mailbox: Mailbox<Outcome>,
 }
 

@@ -35,7 +35,7 @@ impl Engine {
         aftermath.carry_out();
     }
 
-    /// Whether the lease of a grant has ended before anybody got it: then it is taken back, and is
+    /// Whether the lease of a grant has ended before its caller got it: then it is taken back, and is
     /// neither an attempt nor a doubt. A poisoned store cannot write that down.
     pub(in crate::engine) fn is_overdue<W: 'static>(&self, running: &Running<W>, now: Now) -> bool {
         running.holder.undelivered && running.is_lapsed(now) && !self.journal.is_poisoned()

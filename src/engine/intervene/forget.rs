@@ -25,7 +25,7 @@ impl Engine {
     /// Removes a key. A running one, or one in doubt, only when forced with its token.
     ///
     /// Gives whether there was such a key, and the frame that the acknowledgement waits for: that of
-    /// an earlier removal too, as nobody may be told of one that a power cut could undo.
+    /// an earlier removal too: no caller may be told of one that a power cut could undo.
     pub(crate) fn forget(
         &self,
         named: Named<'_>,

@@ -1,4 +1,4 @@
-//! What operators do to a key that somebody holds.
+//! What operators do to a running key.
 
 use std::sync::Arc;
 

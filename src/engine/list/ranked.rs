@@ -19,7 +19,7 @@ pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
 impl Engine {
     /// The doubt that was ranked; `None` when it was settled meanwhile.
     ///
-    /// A record that compaction carries off before it is read is looked up again, so nobody has to
+    /// A record that compaction carries off before it is read is looked up again, so callers need not
     /// keep compaction waiting.
     pub(crate) fn ranked_doubt(&self, ranked: &Ranked) -> Result<Option<FoundDoubt>> {
         let token = ranked.rank.token();

@@ -22,7 +22,7 @@ pub(crate) struct Ranking {
     kind: Kind,
     only: Option<NamespaceId>,
     after: Option<ScanPosition>,
-    /// The last one when this began: what came later is not met, so whoever acts on what is met
+    /// The last one when this began: what came later is not met, so a caller that acts on what is met
     /// comes to an end.
     until: Option<ScanPosition>,
     batch: vec::IntoIter<Ranked>,

@@ -34,7 +34,7 @@ impl Engine {
             let floor_bytes = self.least_free_bytes();
             troubles.push(Trouble::DiskLow { floor_bytes });
         }
-        // Of a store that has ended, nobody tries anything again.
+        // Nothing is tried again for a store that has ended.
         if !has_ended {
             if self.check_segment_room(0).is_err() {
                 troubles.push(Trouble::NoSegment);

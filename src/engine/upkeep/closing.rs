@@ -31,7 +31,7 @@ impl Engine {
         })
     }
 
-    /// Closes the journal on a thread of its own, since nobody watches over its writes any more:
+    /// Closes the journal on a thread of its own, since its writes are not watched any more:
     /// it too is given up when it is stuck.
     fn close_journal(self: &Arc<Self>, own: usize) -> std::io::Result<Result<()>> {
         let engine = Arc::clone(self);

@@ -28,7 +28,7 @@ const SHORT_BYTES: u64 = 256 << 20;
 
 const SHORT_FILES: u64 = 1000;
 
-/// Frames that nobody who claims may count on: checkpoints, lapses and operators take some too.
+/// Frames that no claim may count on: checkpoints, lapses and operators take some too.
 const SPARE_FRAMES: u64 = 16;
 
 impl Engine {

@@ -38,7 +38,7 @@ impl Visitor for Counted<'_, '_> {
     fn removal(&mut self, _: u64, _: Head, _: Option<Locator>, _: Locator, _: usize) {}
 }
 
-/// The manifest of a backup; refuses what is none.
+/// The manifest of a backup; refuses anything else.
 pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
     let bytes = backup
         .read_manifest()

@@ -146,7 +146,7 @@ impl Engine {
             drop(guard);
         };
         spawn(name, work).map_err(|error| {
-            // It never ran, so nobody is to wait for its end.
+            // It never ran, so there is no end to wait for.
             self.workers.leave();
             let text = format!(
                 "starting the thread {name}: {error}: the store needs three threads of its own; raise the limit of this user or container"

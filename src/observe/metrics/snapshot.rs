@@ -56,7 +56,7 @@ impl Metrics {
     }
 
     /// The sum of a counter, or of the counts of a histogram, over the series that have these
-    /// labels among theirs; zero where there is none.
+    /// labels among theirs; zero if no series matches.
     #[must_use]
     pub fn total(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let series = self.family(name).into_iter().flat_map(Family::series);

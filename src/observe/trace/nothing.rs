@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::observe::trace::decision::{Decision, Lapse};
 use crate::observe::trace::subject::Subject;
 
-/// A span of one operation, which nobody sees.
+/// A span of one operation, shown to no one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation;
 
@@ -32,7 +32,7 @@ impl Operation {
     }
 }
 
-/// A span of many decisions, which nobody sees.
+/// A span of many decisions, shown to no one.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch;
 

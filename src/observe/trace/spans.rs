@@ -1,4 +1,4 @@
-//! Spans and events, for whoever subscribes to the target `hapax`.
+//! Spans and events, for subscribers to the target `hapax`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -19,7 +19,7 @@ const TARGET: &str = "hapax";
 pub(crate) struct Operation(Span);
 
 impl Operation {
-    /// Begins an operation; `subject` is called only if somebody wants to see it.
+    /// Begins an operation; `subject` is called only if a subscriber wants to see it.
     #[inline]
     pub(crate) fn begin(name: &'static str, subject: impl FnOnce() -> Subject) -> Self {
         if !enabled!(target: TARGET, Level::DEBUG) {
@@ -36,7 +36,7 @@ impl Operation {
         ))
     }
 
-    /// Whether somebody wants to see operations at all.
+    /// Whether a subscriber wants to see operations at all.
     #[inline]
     pub(crate) fn is_wanted() -> bool {
         enabled!(target: TARGET, Level::DEBUG)
@@ -111,7 +111,7 @@ impl Batch {
         work.instrument(self.0.clone())
     }
 
-    /// Counts the decisions, by their names; these are called for only if somebody wants to see them.
+    /// Counts the decisions, by their names; these are called for only if a subscriber wants to see them.
     #[inline]
     pub(crate) fn end<I: Iterator<Item = &'static str>>(
         &self,
@@ -135,7 +135,7 @@ impl Batch {
     }
 }
 
-/// Tells what came of an operation; the rest is called only if somebody wants to see it.
+/// Tells what came of an operation; the rest is called only if a subscriber wants to see it.
 #[inline]
 pub(crate) fn decided<'a>(
     operation: &'static str,

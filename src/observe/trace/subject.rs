@@ -16,7 +16,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Everything that somebody else chose is escaped, so that no line of a log can be made up.
+    /// Everything that a caller chose is escaped, so that no line of a log can be made up.
     pub(crate) fn new(namespace: &str, digest: KeyDigest, key: Option<&[u8]>) -> Self {
         Self {
             namespace: namespace.escape_debug().to_string(),

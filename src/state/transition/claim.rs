@@ -1,4 +1,4 @@
-//! Whether a claim is granted: one verdict for a key that someone runs, one for a key that nobody runs.
+//! Whether a claim is granted: one verdict for a running key, one for a key that is not running.
 
 use crate::state::running::Running;
 use crate::state::transition::basis::Basis;
@@ -31,7 +31,7 @@ pub(crate) enum RunningVerdict {
     Exhausted,
 }
 
-/// What a claim of a key is told that nobody runs.
+/// What a claim of a key that is not running is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SettledVerdict {
     Grant(Basis),
@@ -81,7 +81,7 @@ pub(crate) fn claim_running<W: 'static>(
     }
 }
 
-/// Judges a claim of a key that nobody runs, by its record.
+/// Judges a claim of a key that is not running, by its record.
 pub(crate) fn claim_settled(
     record: &Record,
     sent: Option<&Fingerprint>,

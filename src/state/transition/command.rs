@@ -108,7 +108,7 @@ pub(crate) fn act_running<W: 'static>(
     })
 }
 
-/// Judges what the holder of `token` does to a key that nobody runs, by its record.
+/// Judges what the holder of `token` does to a key that is not running, by its record.
 pub(crate) fn act_settled(
     record: &Record,
     token: FencingToken,

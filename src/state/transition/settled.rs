@@ -4,7 +4,7 @@ use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
 use crate::value::record::RecordKind;
 
-/// What a record says its key is, once nobody runs it any more.
+/// What a record says its key is, once it is not running any more.
 pub(crate) fn settled_state(kind: RecordKind, guarantee: Guarantee) -> Option<KeyState> {
     Some(match (kind, guarantee) {
         (RecordKind::Completed, _) => KeyState::Completed,

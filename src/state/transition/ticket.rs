@@ -20,7 +20,7 @@ pub(crate) enum AttachRefusal {
     Superseded,
     /// Its lease is held in this process.
     Held,
-    /// It became a lease before, and what came of that nobody knows.
+    /// It became a lease before, and how that ended is unknown.
     Used,
     /// Its holder has released the key, or died with its attempt: a claim goes on.
     Released,
@@ -45,7 +45,7 @@ pub(crate) fn attach_running<W: 'static>(
     }
 }
 
-/// Judges a ticket of a key that nobody runs, by its record.
+/// Judges a ticket of a key that is not running, by its record.
 pub(crate) fn attach_settled(
     record: &Record,
     token: FencingToken,

@@ -12,9 +12,9 @@ use crate::value::policy::Policy;
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum OptionSource {
-    /// It is the default, whether or not somebody named it.
+    /// It is the default, named or not.
     Default,
-    /// Whoever opened the store named another value than the default.
+    /// The store was opened with another value than the default.
     Set,
     /// It lies in the store, and is another one than the default.
     Stored,

@@ -16,7 +16,7 @@ use crate::value::policy::{OnChange, Oversize};
 pub(super) trait Form {
     type Value;
 
-    /// What may stand there, for whoever wrote something else.
+    /// What may stand there, told where something else stands.
     const FORMS: &'static str;
 
     /// What the value is counted in, in one word.
@@ -292,7 +292,7 @@ words! {
     }
 }
 
-/// A whole number, and what follows it. A zero in front of others is none.
+/// A whole number, and what follows it. A zero in front of other digits does not count as one.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, rest) = text.split_at(end);

@@ -30,7 +30,7 @@ pub(super) struct Told {
     pub(super) by_default: Option<Raw>,
 }
 
-/// How a policy or the limits keep an option: always, or where somebody has chosen it.
+/// How a policy or the limits keep an option: always, or only if it was chosen.
 trait Kept<T> {
     fn option(&self) -> Option<T>;
 
@@ -190,7 +190,7 @@ section! {
         durability: Durability as Window,
         /// The kind of log of a new store; a store that is there must lie in it.
         log_kind: LogKind as Log,
-        /// Makes the store if there is none.
+        /// Makes the store if the directory has none.
         create: bool as Switch,
         /// How long to wait while another handle has the directory open.
         wait_for_lock: Duration as Span,

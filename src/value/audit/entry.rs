@@ -82,8 +82,8 @@ impl AuditEntry {
         self.origin
     }
 
-    /// The name of whoever it was: the actor of the claim or of the action, `hapax` for the store
-    /// itself, or empty where nobody said.
+    /// The name of the actor: that of the claim or of the action, `hapax` for the store
+    /// itself, or empty if none was given.
     #[must_use]
     pub fn actor(&self) -> &str {
         &self.actor

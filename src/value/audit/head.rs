@@ -19,7 +19,7 @@ pub struct AuditHead {
 }
 
 impl AuditHead {
-    /// The number of the entry; 0 where there is none yet.
+    /// The number of the entry; 0 before the first one.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

@@ -4,7 +4,7 @@
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
-    /// Whoever claimed or held the key, or another caller of the store.
+    /// A caller of the store: the claimer or holder of the key, or another.
     Caller,
     /// The store itself.
     Engine,

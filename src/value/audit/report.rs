@@ -33,7 +33,7 @@ impl AuditReport {
         self.archived
     }
 
-    /// The number of the oldest entry that is there; of the next one where there is none.
+    /// The number of the oldest entry, or of the next one if the log has no entry.
     #[must_use]
     pub fn first(&self) -> u64 {
         self.first

@@ -46,7 +46,7 @@ transitions! {
     Failed = 4 "failed",
     /// It was given up, to be tried again.
     Released = 5 "released",
-    /// Nobody knows whether its effect happened.
+    /// Its effect may or may not have happened.
     Doubted = 6 "doubted",
     /// Its holder stored a checkpoint.
     Checkpointed = 7 "checkpointed",

@@ -85,7 +85,7 @@ impl CanonicalJson {
     ///
     /// `1e21` is `1e+21`, `100` and `1E2` are `100`, `0.0000001` is `1e-7`, minus zero is `0`. Integers
     /// beyond 2^53 blur, and a number beyond the largest f64 is refused. The form is then the one
-    /// that other implementations of RFC 8785 write; pick the default where nobody else has to.
+    /// that other implementations of RFC 8785 write; pick the default if no other implementation has to agree.
     pub fn strict_rfc8785(mut self) -> Self {
         self.numbers = Numbers::Rfc8785;
         self

@@ -36,7 +36,7 @@ impl Engine {
         self.attempt(Chore::LowMark, || {
             self.journal.raise_low(low, archived, self.now().mono_ms)
         })?;
-        // From here on whoever held a locator into it looks again.
+        // From here on, holders of a locator into it look again.
         self.journal.with_tail(|tail| tail.census.drop_oldest());
         Ok(())
     }
@@ -90,7 +90,7 @@ mod tests {
         let engine = Engine::open(Arc::new(log), Clock::Manual(ManualClock::new()), options)?;
         let jobs = engine.namespace("jobs", Policy::at_least_once())?;
         let key = Arc::from(*b"key");
-        // Nobody waits for its acknowledgement.
+        // No caller waits for its acknowledgement.
         drop(engine.start_insert(engine.named(&jobs, &key)));
         Ok(engine)
     }

@@ -1,4 +1,4 @@
-//! Compaction that somebody asked for: the same steps, until nothing dead is left that can go.
+//! Compaction that a caller asked for: the same steps, until nothing dead is left that can go.
 
 use crate::engine::engine::Engine;
 use crate::journal::tail::Tail;

@@ -32,7 +32,7 @@ pub(crate) struct View<'a> {
     pub(crate) short_frames: u32,
     /// Records that expire up to here count as dead.
     pub(crate) expired_secs: u32,
-    /// Somebody asked for the segments up to this one to go, however much in them lives.
+    /// A caller asked for the segments up to this one to go, however much in them lives.
     pub(crate) asked: u64,
 }
 

@@ -23,7 +23,7 @@ impl Engine {
         self.compaction_step(0).unwrap_or(false)
     }
 
-    /// One step of compaction, on behalf of whoever asked for segments up to one to go.
+    /// One step of compaction, on behalf of a caller that asked for segments up to one to go.
     pub(in crate::engine) fn compaction_step(&self, asked: u64) -> Result<bool> {
         let mut janitor = self.compaction.janitor.lock();
         let round = self.janitor_round(&mut janitor, asked);

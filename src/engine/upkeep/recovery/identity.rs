@@ -41,7 +41,7 @@ pub(crate) fn random() -> Result<[u8; 16]> {
     Ok(bytes)
 }
 
-/// The manifest of a store; makes one where there is none.
+/// The manifest of a store; made if the store has none.
 pub(in crate::engine) fn load_manifest(
     log: &dyn Log,
     now_secs: u64,

@@ -126,7 +126,7 @@ fn start_time(
 }
 
 fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
-    // Without a writer of its own, whoever waits for the log does its work: there is none.
+    // Without a thread that writes, a caller that waits for the log does its work: here no caller waits.
     let drive = if read_only {
         Drive::Clock
     } else {

@@ -160,7 +160,7 @@ impl Saving<'_> {
                 genesis(&marks.store_id),
                 Census::new(0),
             ),
-            // Synced where a segment ends, and at the end: nobody waits for a part of it.
+            // Synced where a segment ends, and at the end: no caller waits for a part of it.
             durability: Durability::Interval(std::time::Duration::MAX),
             unwritten_limit: usize::MAX,
             write_deadline: std::time::Duration::MAX,

@@ -16,7 +16,7 @@ use crate::journal::log::directory::unfinished;
 /// How to open the directory of a store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DirectoryOptions {
-    /// Whether to make a store if there is none.
+    /// Whether to make a store if the directory has none.
     pub(crate) create: bool,
     /// How long to wait for another holder of the lock, in rounds of 10 ms.
     pub(crate) wait_for_lock: Duration,
