@@ -1,6 +1,5 @@
-//! [`Engine`]: a store, without its public handle; [`Turn`]: one lock of a shard of it.
+//! [`Engine`]: a store, without its public handle.
 
-use crate::engine::aftermath::Aftermath;
 use crate::engine::audit::archive_sizes::ArchiveSizes;
 use crate::engine::call::line::Line;
 use crate::engine::cold_reads::ColdReads;
@@ -9,7 +8,7 @@ use crate::engine::lifecycle::Lifecycle;
 use crate::engine::metrics::meters::Meters;
 use crate::engine::namespaces::Namespaces;
 use crate::engine::options::{EngineOptions, Opened};
-use crate::engine::shards::{Locked, Shards};
+use crate::engine::shards::Shards;
 use crate::engine::time::Time;
 use crate::engine::tokens::Tokens;
 use crate::engine::upkeep::alarm::Alarm;
@@ -19,7 +18,7 @@ use crate::engine::upkeep::sweep::Sweep;
 use crate::engine::upkeep::workers::Workers;
 use crate::journal::Journal;
 use crate::runtime::sync::Mutex;
-use crate::value::digest::{Digest, Hasher128};
+use crate::value::digest::Hasher128;
 use crate::value::time::Now;
 
 /// A store, without its public handle.
@@ -49,43 +48,8 @@ pub(crate) struct Engine {
     pub(in crate::engine) archive_sizes: ArchiveSizes,
 }
 
-/// A turn at a shard: its lock, the moment, and what is left to do once it has been released.
-#[derive(Debug)]
-#[must_use = "what a turn leaves to do is done by `end`"]
-pub(crate) struct Turn<'a> {
-    pub(crate) shard: Locked<'a>,
-    pub(crate) now: Now,
-    pub(crate) aftermath: Aftermath,
-}
-
-impl Turn<'_> {
-    pub(crate) fn end(self) {
-        drop(self.shard);
-        self.aftermath.carry_out();
-    }
-}
-
 impl Engine {
-    /// Takes a turn at the shard of this number.
-    pub(crate) fn turn_at(&self, index: usize) -> Turn<'_> {
-        let shard = self.shards.lock_at(index);
-        Turn {
-            shard,
-            // As in `lock`, not before.
-            now: self.now(),
-            aftermath: Aftermath::default(),
-        }
-    }
-
     pub(crate) fn now(&self) -> Now {
         self.time.now()
-    }
-
-    /// Locks the shard of a key; the moment is that of the lock. One from before it could be earlier
-    /// than that of a lapse whose waiters have been woken, and callers that got in line or watched then
-    /// would never be woken.
-    pub(crate) fn lock(&self, digest: Digest) -> (Locked<'_>, Now) {
-        let shard = self.shards.lock(digest);
-        (shard, self.now())
     }
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
+use crate::state::transition::Subject;
 use crate::value::digest::Digest;
 use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::fencing_token::FencingToken;
 use crate::value::namespace_id::NamespaceId;
+use crate::value::time::Now;
 
 /// A key, as a call names it.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +17,38 @@ pub(crate) struct Named<'a> {
     pub(crate) namespace: &'a Arc<NamespaceCore>,
     pub(crate) digest: Digest,
     pub(crate) key: &'a [u8],
+}
+
+impl<'a> Named<'a> {
+    /// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
+    /// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
+    pub(in crate::engine) fn check_same_key(self, stored: &[u8]) -> Result<()> {
+        if stored == self.key {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InUse,
+            "another key has the same digest in this process: reopen the store, which draws a new secret",
+        ))
+    }
+
+    /// What a record says of it that was never written before: a first attempt, and nothing else.
+    pub(in crate::engine) fn new_subject(self, token: FencingToken, now: Now) -> Subject<'a> {
+        Subject {
+            namespace: self.namespace.id,
+            key: self.key,
+            token,
+            attempt: 1,
+            first_claimed_at: now.store_secs,
+            fingerprint: None,
+            metadata: &[],
+            reason: &[],
+            checkpoint: &[],
+            retention: None,
+            attached: false,
+            policy: &self.namespace.policy,
+        }
+    }
 }
 
 impl Engine {
@@ -47,16 +82,4 @@ impl Engine {
     pub(crate) fn digest_of(&self, namespace: NamespaceId, key: &[u8]) -> Digest {
         self.hasher.digest(namespace, key)
     }
-}
-
-/// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
-/// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
-pub(crate) fn check_same_key(stored: &[u8], asked: &[u8]) -> Result<()> {
-    if stored == asked {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::InUse,
-        "another key has the same digest in this process: reopen the store, which draws a new secret",
-    ))
 }

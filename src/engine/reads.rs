@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::cold_reads::ReadMailbox;
 use crate::engine::engine::Engine;
+use crate::engine::look::Read;
 use crate::engine::namespaces::NamespaceCore;
 use crate::runtime::sync::{Mailbox, block_on, wake};
 use crate::state::found::Found;
@@ -22,14 +23,18 @@ impl Engine {
 
     /// Reads a record without keeping this thread from other work longer than memory takes: a
     /// frame that lies on disk is read by the janitor where there is one.
-    pub(crate) async fn fetch(&self, locator: Locator) -> Result<Option<Arc<Record>>> {
+    pub(in crate::engine) async fn fetch(&self, locator: Locator) -> Result<Option<Read>> {
+        let read = |record| Read {
+            locator,
+            record: Arc::new(record),
+        };
         if self.journal.is_at_hand(locator) || self.options.drive.is_inline() {
-            return Ok(self.read(locator)?.map(Arc::new));
+            return Ok(self.read(locator)?.map(read));
         }
         let mailbox = Arc::new(Mailbox::new());
         self.request_read(locator, &mailbox);
-        let read = std::future::poll_fn(|context| mailbox.poll(context)).await;
-        Ok(read?.map(Arc::new))
+        let record = std::future::poll_fn(|context| mailbox.poll(context)).await;
+        Ok(record?.map(read))
     }
 
     /// Waits for what a listed record rests on; false where that can never be durable: a poisoned
@@ -55,8 +60,8 @@ impl Engine {
         locator: Locator,
     ) -> bool {
         let digest = self.digest_of(namespace, key);
-        let (shard, now) = self.lock(digest);
-        matches!(shard.find(digest, now.store_secs), Found::Settled(_, _, at) if at == locator)
+        let found = self.turn(digest).find(digest);
+        matches!(found, Found::Settled(_, _, at) if at == locator)
     }
 
     /// Whether a record is the newest of its key, running or not.

@@ -1,18 +1,16 @@
 //! Entries: one for each transition that the policy wants to have written down.
 
 use crate::engine::audit::by::By;
-use crate::engine::change::{Prepared, replaced};
+use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::journal::Journal;
 use crate::journal::format::audit::entry::{Draft, Facts};
-use crate::state::last_record::LastRecord;
 use crate::state::running::Running;
 use crate::value::attribution::{Attribution, ENGINE};
 use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
-use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::{AUDIT_RETENTION, Policy};
 use crate::value::record::{RecordKind, RecordRef};
@@ -32,33 +30,11 @@ struct Deed<'a> {
 }
 
 impl Engine {
-    /// Appends the record that a transition leads to and, where there is to be one, its audit entry.
-    #[inline]
-    pub(in crate::engine) fn append_transition(
-        &self,
-        record: &RecordRef<'_>,
-        (transition, by): (Transition, By<'_>),
-        policy: &Policy,
-        prepared: Prepared,
-        last: Option<LastRecord>,
-        now: Now,
-    ) -> Locator {
-        let entry = self.audit_record(transition, by, policy, record, prepared.outcome, now);
-        self.journal.append_audited(
-            record,
-            prepared.parts,
-            replaced(last),
-            entry.as_ref(),
-            now.mono_ms,
-        )
-    }
-
     /// The audit entry of a transition that a record tells of; `None` where the policy has none.
     #[inline]
-    fn audit_record(
+    pub(in crate::engine) fn audit_record(
         &self,
-        transition: Transition,
-        by: By<'_>,
+        (transition, by): (Transition, By<'_>),
         policy: &Policy,
         record: &RecordRef<'_>,
         outcome: Option<u128>,
@@ -165,7 +141,12 @@ impl Engine {
     }
 
     /// What goes through all of an outcome, before the lock.
-    pub(crate) fn prepare_outcome(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Prepared {
+    pub(in crate::engine) fn prepare_outcome(
+        &self,
+        by: By<'_>,
+        policy: &Policy,
+        outcome: &[u8],
+    ) -> Prepared {
         let parts = if policy.keeps(outcome) {
             Journal::split(outcome)
         } else {

@@ -1,10 +1,10 @@
 //! Admission: what a call has to pass before it grants a key or makes one, whichever call it is.
 
-use crate::engine::engine::Engine;
 use crate::engine::refusals::at_capacity;
-use crate::engine::shards::EngineShard;
+use crate::engine::turn::Turn;
 use crate::value::digest::Digest;
 use crate::value::error::Result;
+use crate::value::fencing_token::FencingToken;
 use crate::value::policy::Policy;
 
 /// What a call is about to do with a key.
@@ -14,6 +14,8 @@ pub(crate) enum Entry {
     Run,
     /// As `Run`, in the place of a holder whose lease has lapsed.
     TakeOver,
+    /// A holder comes back with a ticket to a key that runs.
+    Attach,
     /// A holder comes back to it with a ticket.
     Resume,
     /// It is recorded as done.
@@ -28,6 +30,11 @@ impl Entry {
         self != Self::Import
     }
 
+    /// No limit stands in the way of what runs already.
+    fn is_running_already(self) -> bool {
+        self == Self::Attach
+    }
+
     fn adds_a_running_key(self) -> bool {
         matches!(self, Self::Run | Self::Resume)
     }
@@ -38,38 +45,60 @@ impl Entry {
     }
 }
 
-impl Engine {
+impl Turn<'_> {
     /// Refuses to grant or to make a key where the store is closed, read-only, poisoned or salvaged,
-    /// or at a limit. Called under the lock of the key's shard, right before the change, by whatever
-    /// leads to a grant or to a new key. What holders do is no business of it.
-    pub(crate) fn admit(
-        &self,
-        shard: &mut EngineShard,
+    /// or at a limit. Called right before the change, by whatever leads to a grant or to a new key. What
+    /// holders do is no business of it.
+    pub(in crate::engine) fn admit(
+        &mut self,
         digest: Digest,
         policy: &Policy,
         entry: Entry,
     ) -> Result<()> {
-        self.check_open()?;
+        let engine = self.engine;
+        engine.check_open()?;
         if entry.asks_for_salvage() {
-            self.check_salvaged(policy)?;
+            engine.check_salvaged(policy)?;
         }
-        let index = self.shards.index(digest);
-        self.check_live_keys(shard, index, digest)?;
+        if entry.is_running_already() {
+            return Ok(());
+        }
+        let index = engine.shards.index(digest);
+        self.check_live_keys(index, digest)?;
         if entry.adds_a_running_key() {
-            self.check_running_keys(shard, index)?;
+            self.check_running_keys(index)?;
         }
         if entry.needs_free_disk() {
-            self.check_disk(index, shard.running_keys())?;
+            engine.check_disk(index, self.shard.running_keys())?;
         }
         Ok(())
     }
 
+    /// The token of a new holder, or of a new key.
+    pub(in crate::engine) fn admit_holder(
+        &mut self,
+        digest: Digest,
+        policy: &Policy,
+        entry: Entry,
+    ) -> Result<FencingToken> {
+        self.admit(digest, policy, entry)?;
+        self.engine.tokens.next(&self.engine.journal)
+    }
+
+    /// The token of a change by somebody else than the holder, who is superseded by it. It runs nothing,
+    /// and no limit stands in its way.
+    pub(in crate::engine) fn admit_intervention(&self) -> Result<FencingToken> {
+        self.engine.check_open()?;
+        self.engine.tokens.next(&self.engine.journal)
+    }
+
     /// Refuses a key that is not counted yet.
-    fn check_live_keys(&self, shard: &mut EngineShard, index: usize, digest: Digest) -> Result<()> {
-        let limit = self.options.limits.live_keys;
-        let full = self.shards.has_keys(limit, index, shard.keys()) && !shard.has_slot(digest);
+    fn check_live_keys(&mut self, index: usize, digest: Digest) -> Result<()> {
+        let (engine, shard) = (self.engine, &mut self.shard);
+        let limit = engine.options.limits.live_keys;
+        let full = engine.shards.has_keys(limit, index, shard.keys()) && !shard.has_slot(digest);
         // At the limit, keys of this shard that have expired make room first.
-        if full && shard.sweep(self.journal.durable()) == 0 {
+        if full && shard.sweep(engine.journal.durable()) == 0 {
             return Err(at_capacity(format!(
                 "the store remembers {limit} keys, which is the limit: wait for some to expire, or raise live_keys"
             )));
@@ -77,9 +106,10 @@ impl Engine {
         Ok(())
     }
 
-    fn check_running_keys(&self, shard: &EngineShard, index: usize) -> Result<()> {
-        let limit = self.options.limits.running_keys;
-        if self.shards.has_running(limit, index, shard.running_keys()) {
+    fn check_running_keys(&self, index: usize) -> Result<()> {
+        let (engine, here) = (self.engine, self.shard.running_keys());
+        let limit = engine.options.limits.running_keys;
+        if engine.shards.has_running(limit, index, here) {
             return Err(at_capacity(format!(
                 "{limit} keys are running, which is the limit: complete some, or raise running_keys"
             )));

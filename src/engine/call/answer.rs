@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::engine::call::granted::Granted;
 use crate::engine::call::waiter::Waiter;
+use crate::engine::look::Look;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::value::blob::Blob;
 use crate::value::key_state::KeyState;
-use crate::value::locator::Locator;
 use crate::value::record::Record;
 use crate::wheel::TimerKey;
 
@@ -49,23 +49,15 @@ impl Answer {
     }
 }
 
-/// One look at a key.
-#[derive(Debug)]
-pub(crate) enum Tried {
-    /// The answer, and the frame that it rests on.
-    Answer(Answer, Option<u64>),
-    /// The record that lies here decides; it has to be read without the lock.
-    Read(Locator),
-}
+/// What one look comes to: the answer, and the frame that it rests on.
+pub(crate) type Tried = Look<(Answer, Option<u64>)>;
 
 /// One look at a key by a caller that may wait for it.
 #[derive(Debug)]
 pub(in crate::engine) enum Looked {
     Tried(Tried),
-    /// The key has not been looked at: a change waits until this frame is on the medium.
+    /// Nothing has been done: a change waits until this frame is on the medium.
     Congested(u64),
+    /// In line.
     Wait(Arc<Waiter>, TimerKey),
 }
-
-/// A record that was read for a decision, and where it lay.
-pub(crate) type Read = (Locator, Arc<Record>);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::call::answer::{Answer, Read, Tried};
+use crate::engine::call::answer::Answer;
 use crate::engine::engine::Engine;
+use crate::engine::look::{Look, Read};
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::state::request::Request;
@@ -283,7 +284,7 @@ impl Engine {
     /// Decides what can be decided without reading; the rest goes to `unread`.
     fn claim_run(&self, batch: &mut Batch<'_>, run: &[usize], unread: &mut Vec<(usize, Locator)>) {
         let items = batch.items;
-        let mut turn = self.turn_at(self.shards.index(items[run[0]].digest));
+        let mut turn = self.turn(items[run[0]].digest);
         let digests = run.iter().map(|index| items[*index].digest);
         turn.shard.touch(digests);
         for &index in run {
@@ -294,13 +295,12 @@ impl Engine {
                 continue;
             }
             batch.first = Some(index);
-            match self.decide(&mut turn, batch.named(index), &item.request, None) {
-                Ok(Tried::Read(locator)) => unread.push((index, locator)),
-                Ok(Tried::Answer(answer, frame)) => batch.note(index, Ok((answer, frame))),
+            match turn.decide(batch.named(index), &item.request, None) {
+                Ok(Look::Read(locator)) => unread.push((index, locator)),
+                Ok(Look::Done(decided)) => batch.note(index, Ok(decided)),
                 Err(error) => batch.note(index, Err(error)),
             }
         }
-        turn.end();
     }
 
     /// Decides by records that are read together. What is on disk where that may not block, or has
@@ -317,10 +317,13 @@ impl Engine {
                 record => record,
             };
             let Some(record) = record else { continue };
-            let read = (*locator, Arc::new(record));
-            let request = &batch.items[*index].request;
-            match self.try_claim(batch.named(*index), request, Some(&read)) {
-                Ok(Tried::Answer(answer, frame)) => batch.note(*index, Ok((answer, frame))),
+            let read = Read {
+                locator: *locator,
+                record: Arc::new(record),
+            };
+            let (named, request) = (batch.named(*index), &batch.items[*index].request);
+            match self.turn(named.digest).decide(named, request, Some(&read)) {
+                Ok(Look::Done(decided)) => batch.note(*index, Ok(decided)),
                 Ok(_) => {}
                 Err(error) => batch.note(*index, Err(error)),
             }
@@ -337,14 +340,7 @@ impl Engine {
             digest: item.digest,
             key: &item.key,
         };
-        let mut read: Option<Read> = None;
-        loop {
-            match self.try_claim(named, &item.request, read.as_ref())? {
-                Tried::Answer(answer, rests_on) => return Ok((answer, rests_on)),
-                Tried::Read(locator) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record));
-                }
-            }
-        }
+        self.look_async(named, |turn, read| turn.decide(named, &item.request, read))
+            .await
     }
 }

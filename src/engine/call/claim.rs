@@ -4,25 +4,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::call::answer::{Answer, Looked, Read, Tried};
+use crate::engine::call::answer::{Answer, Looked};
 use crate::engine::call::grant::is_journaled;
-use crate::engine::call::waiter::Outcome;
+use crate::engine::call::waiter::WaitEnd;
 use crate::engine::call::waiting::Waiting;
 use crate::engine::engine::Engine;
+use crate::engine::look::{Look, Read};
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::shards::Locked;
+use crate::engine::turn::Turn;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::runtime::begun::Begun;
-use crate::state::found::Found;
 use crate::state::request::Request;
-use crate::state::running::Running;
-use crate::state::slab::SlabRef;
 use crate::value::audit::AuditLevel;
 use crate::value::comparison::{Comparison, compare};
-use crate::value::digest::Digest;
 use crate::value::error::Result;
-use crate::value::fencing_token::FencingToken;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
 use crate::value::time::millis;
@@ -39,7 +35,7 @@ impl Engine {
     ) -> Begun<Result<Answer>, impl Future<Output = Result<Answer>> + 'a> {
         let began_ns = self.begin_claim(named);
         match self.look_first(named, request, wait_until_ms, may_block) {
-            Ok(Looked::Tried(Tried::Answer(answer, None))) => {
+            Ok(Looked::Tried(Look::Done((answer, None)))) => {
                 self.end_claim(named, began_ns, &answer);
                 Begun::Ready(Ok(answer))
             }
@@ -62,15 +58,16 @@ impl Engine {
                 return Ok(Looked::Congested(frame));
             }
         }
-        let looked = self.try_counted(named, request, None, wait_until_ms)?;
-        let Looked::Tried(Tried::Read(locator)) = looked else {
+        let looked = self.look_to_claim(named, request, None, wait_until_ms)?;
+        let Looked::Tried(Look::Read(locator)) = looked else {
             return Ok(looked);
         };
         let record = if may_block { self.read(locator)? } else { None };
         match record {
             Some(record) => {
-                let read = (locator, Arc::new(record));
-                self.try_counted(named, request, Some(&read), wait_until_ms)
+                let record = Arc::new(record);
+                let read = Read { locator, record };
+                self.look_to_claim(named, request, Some(&read), wait_until_ms)
             }
             None => Ok(looked),
         }
@@ -93,14 +90,14 @@ impl Engine {
         let mut read: Option<Read> = None;
         loop {
             let answered = match looked {
-                Looked::Tried(Tried::Answer(answer, None)) => Some(answer),
-                Looked::Tried(Tried::Answer(answer, rests_on)) => {
+                Looked::Tried(Look::Done((answer, None))) => Some(answer),
+                Looked::Tried(Look::Done((answer, rests_on))) => {
                     // What waits for the medium is timed, whether it is one of the sample or not.
                     began_ns = began_ns.or_else(|| self.clock_ns());
                     self.hand_out(named, request, answer, rests_on).await?
                 }
-                Looked::Tried(Tried::Read(locator)) => {
-                    read = self.fetch(locator).await?.map(|record| (locator, record));
+                Looked::Tried(Look::Read(locator)) => {
+                    read = self.fetch(locator).await?;
                     None
                 }
                 Looked::Congested(frame) => {
@@ -119,7 +116,7 @@ impl Engine {
                         timer,
                     };
                     let outcome = waiting.await;
-                    if matches!(outcome, Some(Outcome::TimedOut)) {
+                    if matches!(outcome, Some(WaitEnd::TimedOut)) {
                         wait_until_ms = None;
                     }
                     let answered = self.waited(named, request, outcome).await?;
@@ -133,7 +130,7 @@ impl Engine {
                 self.end_claim(named, began_ns, &answer);
                 return Ok(answer);
             }
-            looked = self.try_counted(named, request, read.as_ref(), wait_until_ms)?;
+            looked = self.look_to_claim(named, request, read.as_ref(), wait_until_ms)?;
         }
     }
 
@@ -142,15 +139,15 @@ impl Engine {
         &self,
         named: Named<'_>,
         request: &Request,
-        outcome: Option<Outcome>,
+        outcome: Option<WaitEnd>,
     ) -> Result<Option<Answer>> {
         match outcome {
-            Some(Outcome::Granted(granted)) => {
+            Some(WaitEnd::Granted(granted)) => {
                 let rests_on = granted.rests_on;
                 self.hand_out(named, request, Answer::Granted(granted), rests_on)
                     .await
             }
-            Some(Outcome::Settled(state, record, locator)) => {
+            Some(WaitEnd::Settled(state, record, locator)) => {
                 self.rest(self.rests_on(named.namespace, locator)).await?;
                 let compared = was_compared(&record, request, named.namespace);
                 self.count_claim(named, ClaimOutcome::of_settled(state));
@@ -160,7 +157,7 @@ impl Engine {
                     compared,
                 }))
             }
-            Some(Outcome::InDoubt {
+            Some(WaitEnd::InDoubt {
                 record,
                 locator,
                 holder_alive,
@@ -175,43 +172,54 @@ impl Engine {
                     compared,
                 }))
             }
-            Some(Outcome::TimedOut | Outcome::Again) | None => Ok(None),
+            Some(WaitEnd::TimedOut | WaitEnd::Again) | None => Ok(None),
         }
     }
 
-    /// Looks at a key once, and answers, or says what has to be read.
-    pub(crate) fn try_claim(
-        &self,
-        named: Named<'_>,
-        request: &Request,
-        read: Option<&Read>,
-    ) -> Result<Tried> {
-        let mut turn = self.turn_at(self.shards.index(named.digest));
-        let tried = self.decide(&mut turn, named, request, read);
-        turn.end();
-        tried
-    }
-
-    /// As [`try_claim`](Self::try_claim), for a call with one key: counts an answer that rests on
-    /// nothing, and so is given as it is; a grant among them is handed out with that.
-    fn try_counted(
+    /// Looks at a key once, and counts an answer that rests on nothing, and so is given as it is; a grant
+    /// among them is handed out with that.
+    fn look_to_claim(
         &self,
         named: Named<'_>,
         request: &Request,
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
     ) -> Result<Looked> {
-        let mut turn = self.turn_at(self.shards.index(named.digest));
-        let looked = self.decide_or_wait(&mut turn, named, request, read, wait_until_ms);
-        if let Ok(Looked::Tried(Tried::Answer(answer, None))) = &looked {
-            let column = named.namespace.column;
+        let mut turn = self.turn(named.digest);
+        let looked = turn.decide_or_wait(named, request, read, wait_until_ms)?;
+        if let Looked::Tried(Look::Done((answer, None))) = &looked {
             let outcome = answer.outcome();
-            let tallies = &mut turn.shard.tallies;
-            tallies.count(column, |counters| *counters.claims(outcome) += 1);
-            self.hand_out_now(&mut turn, named, request, answer);
+            turn.count(named.namespace.column, |counters| {
+                *counters.claims(outcome) += 1;
+            });
+            turn.hand_out_now(named.digest, request, answer);
         }
-        turn.end();
-        looked
+        Ok(looked)
+    }
+}
+
+impl Turn<'_> {
+    /// As [`decide`](Self::decide); puts a caller in line who waits for a key in progress.
+    fn decide_or_wait(
+        &mut self,
+        named: Named<'_>,
+        request: &Request,
+        read: Option<&Read>,
+        wait_until_ms: Option<u64>,
+    ) -> Result<Looked> {
+        let tried = self.decide(named, request, read)?;
+        let until_ms = wait_until_ms.filter(|until| *until > self.now.mono_ms);
+        let (Look::Done((Answer::InProgress { .. }, _)), Some(until_ms)) = (&tried, until_ms)
+        else {
+            return Ok(Looked::Tried(tried));
+        };
+        // Under the lock: `close` wakes the callers in line before it takes the lock again.
+        self.engine.check_alive()?;
+        self.engine.check_can_wait()?;
+        Ok(match self.enqueue(named, request, until_ms) {
+            Some((waiter, timer)) => Looked::Wait(waiter, timer),
+            None => Looked::Tried(tried),
+        })
     }
 }
 
@@ -223,20 +231,4 @@ fn is_written(policy: &Policy) -> bool {
 fn was_compared(record: &Record, request: &Request, namespace: &NamespaceCore) -> bool {
     let (stored, sent) = (record.fingerprint.as_ref(), request.fingerprint.as_ref());
     compare(stored, sent, namespace.policy.fingerprints) == Comparison::Same
-}
-
-/// The running key of this token.
-pub(crate) fn held(
-    shard: &Locked<'_>,
-    digest: Digest,
-    token: FencingToken,
-    store_secs: u32,
-) -> Option<SlabRef> {
-    match shard.find(digest, store_secs) {
-        Found::Running(at) => shard
-            .get(at)
-            .filter(|running: &&Running<_>| running.holder.token == token)
-            .map(|_| at),
-        _ => None,
-    }
 }

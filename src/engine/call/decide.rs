@@ -2,107 +2,63 @@
 
 use std::sync::Arc;
 
-use crate::engine::call::answer::{Answer, Looked, Read, Tried};
+use crate::engine::call::answer::{Answer, Tried};
 use crate::engine::call::waiter::Waiter;
-use crate::engine::engine::{Engine, Turn};
-use crate::engine::named::{Named, check_same_key};
-use crate::engine::shards::Locked;
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::told::doubt_record;
+use crate::engine::turn::Turn;
 use crate::runtime::sync::Mailbox;
 use crate::state::found::Found;
-use crate::state::last_record::LastRecord;
 use crate::state::request::Request;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
-    Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled,
+    Basis, RunningVerdict, SettledVerdict, claim_running, claim_settled,
 };
-use crate::value::digest::Digest;
 use crate::value::error::Result;
-use crate::value::locator::Locator;
-use crate::value::record::{Record, RecordKind};
+use crate::value::record::Record;
+use crate::wheel::TimerKey;
 
-impl Engine {
-    /// As [`decide`](Self::decide); puts a caller in line who waits for a key in progress.
-    pub(in crate::engine) fn decide_or_wait(
-        &self,
-        turn: &mut Turn<'_>,
-        named: Named<'_>,
-        request: &Request,
-        read: Option<&Read>,
-        wait_until_ms: Option<u64>,
-    ) -> Result<Looked> {
-        let tried = self.decide(turn, named, request, read)?;
-        let until_ms = wait_until_ms.filter(|until| *until > turn.now.mono_ms);
-        let (Tried::Answer(Answer::InProgress { .. }, _), Some(until_ms)) = (&tried, until_ms)
-        else {
-            return Ok(Looked::Tried(tried));
-        };
-        // Under the lock: `close` wakes the callers in line before it takes the lock again.
-        self.check_alive()?;
-        self.check_can_wait()?;
-        let waits = self.enqueue(turn, named.digest, request, until_ms);
-        Ok(waits.unwrap_or(Looked::Tried(tried)))
-    }
-
-    /// As [`try_claim`](Self::try_claim), in a turn at the shard of the key.
-    pub(crate) fn decide(
-        &self,
-        turn: &mut Turn<'_>,
+impl Turn<'_> {
+    /// Decides a claim, or says which record has to be read first.
+    pub(in crate::engine) fn decide(
+        &mut self,
         named: Named<'_>,
         request: &Request,
         read: Option<&Read>,
     ) -> Result<Tried> {
-        let sent = request.fingerprint.as_ref();
-        let policy = &*named.namespace.policy;
-        match turn.shard.find(named.digest, turn.now.store_secs) {
-            Found::Absent => self.grant(turn, named, request, Basis::FRESH, None, None),
-            Found::Forgotten(locator) => {
-                let rests_on = self.rests_on(named.namespace, locator);
-                self.grant(turn, named, request, Basis::FRESH, None, rests_on)
+        match self.meet(named, read)? {
+            Met::Absent => self.grant(named, request, Basis::FRESH, None, None),
+            Met::Forgotten(locator) => {
+                let rests_on = self.engine.rests_on(named.namespace, locator);
+                self.grant(named, request, Basis::FRESH, None, rests_on)
             }
-            Found::Settled(_, _, locator) => {
-                let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
-                    return Ok(Tried::Read(locator));
-                };
-                check_same_key(&record.key, named.key)?;
-                let rests_on = self.rests_on(named.namespace, locator);
-                let verdict = claim_settled(record, sent, policy);
-                self.answer_settled(turn, named, request, verdict, record, rests_on)
+            Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
+            Met::Settled(_, locator, Some(record)) => {
+                let rests_on = self.engine.rests_on(named.namespace, locator);
+                self.answer_settled(named, request, record, rests_on)
             }
-            Found::Running(at) => {
-                let running = turn.shard.running_at(at);
-                check_same_key(&running.key, named.key)?;
-                if self.is_overdue(running, turn.now) {
-                    self.take_back(&mut turn.shard, at, turn.now, &mut turn.aftermath);
-                    return self.decide(turn, named, request, read);
-                }
-                let verdict = claim_running(running, sent, turn.now);
-                self.answer_running(turn, at, named, request, verdict)
+            Met::Running(at) if self.is_overdue(at) => {
+                self.take_back(at);
+                self.decide(named, request, read)
             }
+            Met::Running(at) => self.answer_running(named, request, at),
         }
     }
 
     fn answer_settled(
-        &self,
-        turn: &mut Turn<'_>,
+        &mut self,
         named: Named<'_>,
         request: &Request,
-        verdict: SettledVerdict,
         record: &Arc<Record>,
         rests_on: Option<u64>,
     ) -> Result<Tried> {
-        let answer = match verdict {
+        let (sent, policy) = (request.fingerprint.as_ref(), &named.namespace.policy);
+        let answer = match claim_settled(record, sent, policy) {
             SettledVerdict::Grant(basis) => {
-                return self.grant(turn, named, request, basis, Some(record), rests_on);
+                return self.grant(named, request, basis, Some(record), rests_on);
             }
-            SettledVerdict::Exhausted => {
-                let subject = Subject::of_record(record, &named.namespace.policy);
-                let last = LastRecord {
-                    locator: found_at(&turn.shard, named.digest),
-                    expires_at: record.head.expires_at,
-                };
-                return self.exhaust(turn, named, subject, Some(last));
-            }
+            SettledVerdict::Exhausted => return self.exhaust_settled(named, record),
             SettledVerdict::Outcome { state, compared } => Answer::Settled {
                 state,
                 record: Arc::clone(record),
@@ -110,102 +66,67 @@ impl Engine {
             },
             SettledVerdict::InDoubt { compared } => Answer::InDoubt {
                 record: Arc::clone(record),
-                holder_alive: self.doubted_guards.is_alive(record.head.token),
+                holder_alive: self.engine.doubted_guards.is_alive(record.head.token),
                 compared,
             },
             SettledVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
         };
-        Ok(Tried::Answer(answer, rests_on))
+        Ok(Look::Done((answer, rests_on)))
     }
 
     fn answer_running(
-        &self,
-        turn: &mut Turn<'_>,
-        at: SlabRef,
+        &mut self,
         named: Named<'_>,
         request: &Request,
-        verdict: RunningVerdict,
+        at: SlabRef,
     ) -> Result<Tried> {
-        let answer = match verdict {
-            RunningVerdict::TakeOver(basis) => {
-                return self.take_over_now(turn, at, request, &basis);
-            }
-            RunningVerdict::Exhausted => {
-                let running = turn.shard.running_at(at);
-                let last = running.rest.last_record;
-                let record = Arc::new(
-                    Subject::of_running(running)
-                        .record(RecordKind::Released, &running.rest.reason, turn.now)
-                        .to_record(),
-                );
-                return self.exhaust(
-                    turn,
-                    named,
-                    Subject::of_record(&record, &named.namespace.policy),
-                    last,
-                );
-            }
-            RunningVerdict::InProgress { compared } => {
-                let running = turn.shard.running_at(at);
-                Answer::InProgress {
-                    lease_left_ms: running.lease_left_ms(turn.now),
-                    attempt: running.holder.attempt,
-                    metadata: running.rest.holder.metadata.clone(),
-                    compared,
-                }
-            }
-            RunningVerdict::InDoubt { compared } => {
-                let running = turn.shard.running_at(at);
-                let record = Arc::new(doubt_record(running, turn.now));
-                Answer::InDoubt {
-                    record,
-                    holder_alive: running.is_guarded(),
-                    compared,
-                }
-            }
+        let (running, now) = (self.running(at), self.now);
+        let answer = match claim_running(running, request.fingerprint.as_ref(), now) {
+            RunningVerdict::TakeOver(basis) => return self.take_over_now(at, request, &basis),
+            RunningVerdict::Exhausted => return self.exhaust_running(named, at),
+            RunningVerdict::InProgress { compared } => Answer::InProgress {
+                lease_left_ms: running.lease_left_ms(now),
+                attempt: running.holder.attempt,
+                metadata: running.rest.holder.metadata.clone(),
+                compared,
+            },
+            RunningVerdict::InDoubt { compared } => Answer::InDoubt {
+                record: Arc::new(doubt_record(running, now)),
+                holder_alive: running.is_guarded(),
+                compared,
+            },
             RunningVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
         };
-        Ok(Tried::Answer(answer, None))
+        Ok(Look::Done((answer, None)))
     }
 
-    /// Puts a caller in line; `None` when the line is full.
-    fn enqueue(
-        &self,
-        turn: &mut Turn<'_>,
-        digest: Digest,
+    /// Puts a caller in line for a key in progress; `None` when the line is full.
+    pub(in crate::engine) fn enqueue(
+        &mut self,
+        named: Named<'_>,
         request: &Request,
         until_ms: u64,
-    ) -> Option<Looked> {
-        let limits = &self.options.limits;
-        let shard = &mut turn.shard;
-        let Found::Running(at) = shard.find(digest, turn.now.store_secs) else {
+    ) -> Option<(Arc<Waiter>, TimerKey)> {
+        let Found::Running(at) = self.find(named.digest) else {
             return None;
         };
-        let running = shard.running_at(at);
+        let (limits, line) = (&self.engine.options.limits, &self.engine.line);
+        let running = self.running(at);
         let (in_line, column) = (running.rest.waiters.len(), running.column);
-        if in_line >= limits.waiters_per_key || self.line.waiters() >= limits.waiters {
-            let tallies = &mut shard.tallies;
-            tallies.count(column, |counters| counters.waits_refused += 1);
+        if in_line >= limits.waiters_per_key || line.waiters() >= limits.waiters {
+            self.count(column, |counters| counters.waits_refused += 1);
             return None;
         }
         let waiter = Arc::new(Waiter {
-            place: self.line.join(),
+            place: line.join(),
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
-        let rest = shard.running_at_mut(at).rest.to_mut();
+        let rest = self.running_mut(at).rest.to_mut();
         rest.waiters.insert(waiter.place, Arc::clone(&waiter));
-        let timer = shard.arm_wait(Arc::clone(&waiter), until_ms);
-        self.alarm.hint(until_ms);
-        let tallies = &mut shard.tallies;
-        tallies.count(column, |counters| counters.waited += 1);
-        Some(Looked::Wait(waiter, timer))
+        let timer = self.shard.arm_wait(Arc::clone(&waiter), until_ms);
+        self.engine.alarm.hint(until_ms);
+        self.count(column, |counters| counters.waited += 1);
+        Some((waiter, timer))
     }
-}
-
-fn found_at(shard: &Locked<'_>, digest: Digest) -> Locator {
-    shard
-        .last_record(digest)
-        .expect("a settled key has a record")
-        .locator
 }

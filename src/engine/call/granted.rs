@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::state::running::Running;
 use crate::value::blob::Blob;
 use crate::value::fencing_token::FencingToken;
 
@@ -18,4 +19,20 @@ pub(crate) struct Granted {
     pub(crate) rests_on: Option<u64>,
     /// It is on its way: [`Engine::start_lease`] hands it out.
     pub(crate) undelivered: bool,
+}
+
+impl Granted {
+    /// That of a running key, which rests on nothing and is delivered.
+    pub(in crate::engine) fn of<W: 'static>(running: &Running<W>) -> Self {
+        Self {
+            key: Arc::clone(&running.key),
+            token: running.holder.token,
+            attempt: running.holder.attempt,
+            checkpoint: running.rest.holder.checkpoint.clone(),
+            reason: running.rest.reason.clone(),
+            first_claimed_at: running.first_claimed_at,
+            rests_on: None,
+            undelivered: false,
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::task::Waker;
 
-use crate::engine::call::claim::held;
+use crate::engine::call::holder::Deed;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
+use crate::engine::turn::Turn;
 use crate::state::holder::Guard;
+use crate::state::slab::SlabRef;
 use crate::state::transition::Command;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
@@ -17,11 +19,7 @@ impl Engine {
         if self.check_alive().is_err() {
             return true;
         }
-        let (shard, now) = self.lock(digest);
-        let Some(at) = held(&shard, digest, token, now.store_secs) else {
-            return true;
-        };
-        shard.get(at).is_none_or(|running| running.is_lapsed(now))
+        self.turn(digest).held_unlapsed(digest, token).is_none()
     }
 
     /// As [`is_lost`](Self::is_lost), and wakes `waker` when it changes.
@@ -29,30 +27,19 @@ impl Engine {
         if self.is_forked() {
             return true;
         }
-        // Cloning a waker runs foreign code, so it comes before the lock.
-        let waker = waker.clone();
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        let running = at
-            .and_then(|at| shard.get_mut(at))
-            .filter(|running| !running.is_lapsed(now));
+        // Cloning a waker runs foreign code, so it comes before the lock; dropping it, after.
+        let mut waker = Some(waker.clone());
+        let mut turn = self.turn(digest);
+        let held = turn.held_unlapsed(digest, token);
         // Under the lock: a store that is closed later finds the waker here.
-        let Some(running) = running.filter(|_| !self.is_closed()) else {
+        let Some(at) = held.filter(|_| !self.is_closed()) else {
             return true;
         };
-        let known = running
-            .rest
-            .watchers
-            .iter()
-            .any(|other| other.will_wake(&waker));
-        let spare = if known {
-            Some(waker)
-        } else {
-            running.rest.to_mut().watchers.push(waker);
-            None
-        };
-        drop(shard);
-        drop(spare);
+        let rest = &mut turn.running_mut(at).rest;
+        let is_known = |known: &Waker| waker.as_ref().is_some_and(|waker| known.will_wake(waker));
+        if !rest.watchers.iter().any(is_known) {
+            rest.to_mut().watchers.extend(waker.take());
+        }
         false
     }
 
@@ -61,10 +48,10 @@ impl Engine {
         if self.is_forked() {
             return 0;
         }
-        let (shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        at.and_then(|at| shard.get(at)).map_or(0, |running| {
-            running.lease_end_ms().saturating_sub(now.mono_ms)
+        let turn = self.turn(digest);
+        turn.held(digest, token).map_or(0, |at| {
+            let end_ms = turn.running(at).lease_end_ms();
+            end_ms.saturating_sub(turn.now.mono_ms)
         })
     }
 
@@ -73,10 +60,10 @@ impl Engine {
         if self.is_forked() {
             return;
         }
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        if let Some(running) = at.and_then(|at| shard.get_mut(at)) {
-            (running.holder.guard, running.holder.attached) = (Guard::Ticket, false);
+        let mut turn = self.turn(digest);
+        if let Some(at) = turn.held(digest, token) {
+            let holder = &mut turn.running_mut(at).holder;
+            (holder.guard, holder.attached) = (Guard::Ticket, false);
         }
     }
 
@@ -87,19 +74,11 @@ impl Engine {
         if self.is_forked() {
             return;
         }
-        let (mut shard, now) = self.lock(digest);
-        let at = held(&shard, digest, token, now.store_secs);
-        if let Some((at, running)) = at.and_then(|at| Some((at, shard.get_mut(at)?))) {
-            running.holder.guard = Guard::Nobody;
-            let one_lease_ms = now.mono_ms.saturating_add(running.holder.lease_ms);
-            let renewed_ms = running.rest.holder.keep_alive_until_ms.min(one_lease_ms);
-            running.holder.deadline_ms = running.holder.deadline_ms.max(renewed_ms);
-            if let Some(rest) = running.rest.get_mut() {
-                rest.holder.keep_alive_until_ms = 0;
-            }
-            shard.arm(at);
+        let mut turn = self.turn(digest);
+        if let Some(at) = turn.held(digest, token) {
+            turn.let_run_out(at);
         }
-        drop(shard);
+        drop(turn);
         self.doubted_guards.end(token);
     }
 
@@ -109,21 +88,39 @@ impl Engine {
         if self.check_alive().is_err() || self.journal.is_poisoned() {
             return;
         }
-        let (shard, now) = self.lock(named.digest);
-        if let Some(at) = held(&shard, named.digest, token, now.store_secs) {
-            // Superseded meanwhile, it has nothing to give up.
-            let _ = self.act_on_running(
-                shard,
-                at,
+        let mut turn = self.turn(named.digest);
+        if let Some(at) = turn.held(named.digest, token) {
+            let deed = Deed {
                 named,
                 token,
-                Command::Abandon,
-                Prepared::default(),
-                now,
-            );
+                command: Command::Abandon,
+            };
+            // Of a key that shares its digest with this one, it has nothing to give up.
+            let is_same = named.check_same_key(&turn.running(at).key).is_ok();
+            let _ = is_same.then(|| turn.act_on_running(at, deed, &mut Prepared::default()));
         } else {
-            drop(shard);
+            drop(turn);
             self.doubted_guards.end(token);
         }
+    }
+}
+
+impl Turn<'_> {
+    fn held_unlapsed(&self, digest: Digest, token: FencingToken) -> Option<SlabRef> {
+        let held = self.held(digest, token);
+        held.filter(|at| !self.running(*at).is_lapsed(self.now))
+    }
+
+    fn let_run_out(&mut self, at: SlabRef) {
+        let now_ms = self.now.mono_ms;
+        let running = self.running_mut(at);
+        let holder = &mut running.holder;
+        holder.guard = Guard::Nobody;
+        if let Some(rest) = running.rest.get_mut() {
+            let renewed_ms = std::mem::take(&mut rest.holder.keep_alive_until_ms);
+            let one_lease_ms = now_ms.saturating_add(holder.lease_ms);
+            holder.deadline_ms = holder.deadline_ms.max(renewed_ms.min(one_lease_ms));
+        }
+        self.shard.arm(at);
     }
 }

@@ -3,43 +3,28 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::engine::aftermath::Aftermath;
 use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::call::answer::Read;
-use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::shards::Locked;
+use crate::engine::turn::Turn;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::runtime::begun::Begun;
-use crate::state::found::Found;
-use crate::state::last_record::LastRecord;
-use crate::state::running::Running;
+use crate::state::slab::SlabRef;
 use crate::state::slot::Settled;
 use crate::state::transition::Subject;
 use crate::value::audit::Transition;
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
-use crate::value::locator::Locator;
-use crate::value::record::{RecordKind, RecordRef};
-use crate::value::time::Now;
+use crate::value::record::{Record, RecordKind};
 
-impl From<Settled> for ClaimOutcome {
-    fn from(settled: Settled) -> Self {
-        match settled {
-            Settled::Failed => Self::Failed,
-            Settled::InDoubt => Self::InDoubt,
-            _ => Self::Completed,
-        }
-    }
-}
+/// What a claim would have come to, "granted" where the key was marked, and the frame that the answer waits for.
+type Marked = (ClaimOutcome, Option<u64>);
 
 enum Inserted {
-    Done(ClaimOutcome, Option<u64>),
-    /// The record that lies here decides.
-    Read(Locator),
+    Looked(Look<Marked>),
     /// Nothing has been done: a change waits until this frame is on the medium.
     Congested(u64),
 }
@@ -53,7 +38,9 @@ impl Engine {
     ) -> Begun<Result<ClaimOutcome>, impl Future<Output = Result<ClaimOutcome>> + 'a> {
         let sync = self.is_sync(named.namespace);
         match self.insert_first(named) {
-            Ok(Inserted::Done(outcome, frame)) if self.is_acknowledged(sync, frame) => {
+            Ok(Inserted::Looked(Look::Done((outcome, frame))))
+                if self.is_acknowledged(sync, frame) =>
+            {
                 self.count_claim(named, outcome);
                 Begun::Ready(Ok(outcome))
             }
@@ -71,11 +58,14 @@ impl Engine {
         self.check_change()?;
         match self.congestion() {
             Some(frame) => Ok(Inserted::Congested(frame)),
-            None => self.try_insert(named, None),
+            None => Ok(Inserted::Looked(
+                self.turn(named.digest).insert(named, None)?,
+            )),
         }
     }
 
-    /// As [`start_insert`](Self::start_insert), for many keys in one commit, each with a result of its own. An error is of the whole batch: nothing of it was done then.
+    /// As [`start_insert`](Self::start_insert), for many keys in one commit, each with a result of its
+    /// own. An error is of the whole batch: nothing of it was done then.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
@@ -100,122 +90,71 @@ impl Engine {
         Ok(results)
     }
 
-    async fn go_on_inserting(
-        &self,
-        named: Named<'_>,
-        mut inserted: Inserted,
-    ) -> Result<(ClaimOutcome, Option<u64>)> {
-        loop {
-            match inserted {
-                Inserted::Done(outcome, frame) => return Ok((outcome, frame)),
-                Inserted::Congested(frame) => {
-                    self.wait(frame).await?;
-                    inserted = self.try_insert(named, None)?;
-                }
-                Inserted::Read(locator) => {
-                    let read = self.fetch(locator).await?.map(|record| (locator, record));
-                    inserted = self.try_insert(named, read.as_ref())?;
-                }
-            }
+    async fn go_on_inserting(&self, named: Named<'_>, inserted: Inserted) -> Result<Marked> {
+        match inserted {
+            Inserted::Looked(Look::Done(marked)) => return Ok(marked),
+            // What the first look has met is met again.
+            Inserted::Looked(Look::Read(_)) => {}
+            Inserted::Congested(frame) => self.wait(frame).await?,
         }
+        self.look_async(named, |turn, read| turn.insert(named, read))
+            .await
     }
+}
 
-    fn try_insert(&self, named: Named<'_>, read: Option<&Read>) -> Result<Inserted> {
-        let (shard, now) = self.lock(named.digest);
-        let found = shard.find(named.digest, now.store_secs);
-        let (subject, last) = match found {
-            Found::Absent | Found::Forgotten(_) => (None, shard.last_record(named.digest)),
-            Found::Settled(slot, Settled::Released, locator) => {
-                let Some((_, record)) = read.filter(|(at, _)| *at == locator) else {
-                    return Ok(Inserted::Read(locator));
-                };
-                check_same_key(&record.key, named.key)?;
-                (
-                    Some(Subject::of_record(record, &named.namespace.policy)),
-                    Some(LastRecord {
-                        locator,
-                        expires_at: slot.expires_at(),
-                    }),
-                )
+impl Turn<'_> {
+    fn insert(&mut self, named: Named<'_>, read: Option<&Read>) -> Result<Look<Marked>> {
+        match self.meet(named, read)? {
+            Met::Absent | Met::Forgotten(_) => self.mark(named, None, None),
+            Met::Settled(Settled::Released, locator, None) => Ok(Look::Read(locator)),
+            Met::Settled(Settled::Released, _, Some(record)) => {
+                self.mark(named, None, Some(record))
             }
-            Found::Settled(_, settled, locator) => {
-                let rests_on = self.rests_on(named.namespace, locator);
-                return Ok(Inserted::Done(settled.into(), rests_on));
+            Met::Settled(settled, locator, _) => {
+                let rests_on = self.engine.rests_on(named.namespace, locator);
+                Ok(Look::Done((of_settled(settled), rests_on)))
             }
-            Found::Running(at) => {
-                let running = shard.running_at(at);
-                check_same_key(&running.key, named.key)?;
+            Met::Running(at) => {
+                let (running, now) = (self.running(at), self.now);
+                if running.is_in_doubt(now) {
+                    return Ok(Look::Done((ClaimOutcome::InDoubt, None)));
+                }
                 if !running.is_lapsed(now) || running.guarantee() == Guarantee::AtMostOnce {
-                    return Ok(Inserted::Done(met_running(running, now), None));
+                    return Ok(Look::Done((ClaimOutcome::InProgress, None)));
                 }
-                (None, running.rest.last_record)
+                self.mark(named, Some(at), None)
             }
-        };
-        self.write_inserted(shard, named, subject, last, now)
-    }
-
-    fn write_inserted(
-        &self,
-        mut shard: Locked<'_>,
-        named: Named<'_>,
-        subject: Option<Subject<'_>>,
-        last: Option<LastRecord>,
-        now: Now,
-    ) -> Result<Inserted> {
-        let policy = &named.namespace.policy;
-        self.admit(&mut shard, named.digest, policy, Entry::Record)?;
-        let token = self.tokens.next(&self.journal)?;
-        let fresh = inserted(named, token, now);
-        let record = match subject {
-            Some(subject) => Subject { token, ..subject }.record(RecordKind::Completed, &[], now),
-            None => fresh,
-        };
-        let made = (Transition::Inserted, By::Caller(&[]));
-        let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
-        let guarantee = policy.guarantee;
-        let ended = shard.apply(named.digest, &record.head, guarantee, locator);
-        let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| counters.completed += 1);
-        let mut aftermath = Aftermath::default();
-        if let Some(ended) = ended {
-            let shared = Arc::new(record.to_record());
-            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
         }
-        drop(shard);
-        aftermath.carry_out();
-        let frame = Some(locator.frame);
-        Ok(Inserted::Done(ClaimOutcome::Granted, frame))
+    }
+
+    /// Completes the key: it goes on from the record of an attempt, if there was one.
+    fn mark(
+        &mut self,
+        named: Named<'_>,
+        running: Option<SlabRef>,
+        attempt: Option<&Record>,
+    ) -> Result<Look<Marked>> {
+        let policy = &named.namespace.policy;
+        let token = self.admit_holder(named.digest, policy, Entry::Record)?;
+        let subject = match attempt {
+            Some(record) => Subject {
+                token,
+                ..Subject::of_record(record, policy)
+            },
+            None => named.new_subject(token, self.now),
+        };
+        let record = subject.record(RecordKind::Completed, &[], self.now);
+        let (inserted, by) = (Transition::Inserted, By::Caller(&[]));
+        let appended = self.append(self.change_of(named, running, record, inserted, by));
+        let frame = self.commit(appended).frame;
+        Ok(Look::Done((ClaimOutcome::Granted, Some(frame))))
     }
 }
 
-/// What an insert of a running key comes to.
-fn met_running<W: 'static>(running: &Running<W>, now: Now) -> ClaimOutcome {
-    if running.is_in_doubt(now) {
-        ClaimOutcome::InDoubt
-    } else {
-        ClaimOutcome::InProgress
+fn of_settled(settled: Settled) -> ClaimOutcome {
+    match settled {
+        Settled::Failed => ClaimOutcome::Failed,
+        Settled::InDoubt => ClaimOutcome::InDoubt,
+        _ => ClaimOutcome::Completed,
     }
-}
-
-fn inserted<'a>(
-    named: Named<'a>,
-    token: crate::value::fencing_token::FencingToken,
-    now: Now,
-) -> RecordRef<'a> {
-    let namespace: &'a NamespaceCore = named.namespace;
-    let subject = Subject {
-        namespace: namespace.id,
-        key: named.key,
-        token,
-        attempt: 1,
-        first_claimed_at: now.store_secs,
-        fingerprint: None,
-        metadata: &[],
-        reason: &[],
-        checkpoint: &[],
-        retention: None,
-        attached: false,
-        policy: &namespace.policy,
-    };
-    subject.record(RecordKind::Completed, &[], now)
 }

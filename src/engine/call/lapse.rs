@@ -1,145 +1,101 @@
 //! Leases that end without an outcome.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::aftermath::{Aftermath, deliver};
 use crate::engine::audit::by::By;
-use crate::engine::call::waiter::Outcome;
-use crate::engine::engine::Engine;
-use crate::engine::shards::EngineShard;
+use crate::engine::call::waiter::WaitEnd;
 use crate::engine::told::doubt_record;
+use crate::engine::turn::Turn;
 use crate::state::holder::Awaits;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{RunningVerdict, claim_running};
 use crate::value::audit::Transition;
 use crate::value::guarantee::Guarantee;
-use crate::value::time::Now;
 
-impl Engine {
+impl Turn<'_> {
     /// The timer of a running key has fired.
-    pub(crate) fn lapse(
-        &self,
-        shard: &mut EngineShard,
-        at: SlabRef,
-        now: Now,
-        aftermath: &mut Aftermath,
-    ) {
-        let Some(running) = shard.get_mut(at) else {
+    pub(in crate::engine) fn lapse(&mut self, at: SlabRef) {
+        let now = self.now;
+        let Some(running) = self.shard.get_mut(at) else {
             return;
         };
         running.timer = None;
         if !running.is_lapsed(now) {
             // Renewed by the store, or early by a rounding.
-            shard.arm(at);
-            return;
+            return self.shard.arm(at);
         }
-        if self.is_overdue(running, now) {
-            self.take_back(shard, at, now, aftermath);
-            return;
+        let (awaits, timer_ms) = (running.holder.awaits, running.timer_ms());
+        if self.is_overdue(at) {
+            return self.take_back(at);
         }
-        match running.holder.awaits {
-            Awaits::Lapse => self.end_lease(shard, at, now, aftermath),
-            Awaits::Forgetting if running.timer_ms() <= now.mono_ms => {
-                self.expire_lapsed(shard, at, aftermath);
-            }
-            Awaits::Forgetting | Awaits::Resolution => shard.arm(at),
+        match awaits {
+            Awaits::Lapse => self.end_lease(at),
+            Awaits::Forgetting if timer_ms <= now.mono_ms => self.expire_lapsed(at),
+            Awaits::Forgetting | Awaits::Resolution => self.shard.arm(at),
         }
     }
 
     /// The lease of a running key has ended: all that have to hear of it do.
-    fn end_lease(&self, shard: &mut EngineShard, at: SlabRef, now: Now, aftermath: &mut Aftermath) {
-        let Some(running) = shard.get_mut(at) else {
-            return;
-        };
+    fn end_lease(&mut self, at: SlabRef) {
+        let (engine, now) = (self.engine, self.now);
+        let running = self.shard.running_at_mut(at);
         running.holder.awaits = running.after_lapse();
-        aftermath.wakes.extend(running.rest.take_watchers());
-        if !self.journal.is_poisoned() {
-            let lapsed = Transition::Lapsed;
-            self.append_audit(self.audit_running(lapsed, By::Engine, running, now), now);
+        self.aftermath.wakes.extend(running.rest.take_watchers());
+        if !engine.journal.is_poisoned() {
+            let entry = engine.audit_running(Transition::Lapsed, By::Engine, running, now);
+            engine.append_audit(entry, now);
         }
         let (guarantee, column) = (running.guarantee(), running.column);
-        aftermath.note_lapse(running);
-        let tallies = &mut shard.tallies;
-        tallies.count(column, |counters| {
+        self.aftermath.note_lapse(running);
+        self.count(column, |counters| {
             counters.lapsed += 1;
             counters.doubts += u64::from(guarantee == Guarantee::AtMostOnce);
         });
-        shard.arm(at);
+        self.shard.arm(at);
         match guarantee {
-            Guarantee::AtMostOnce => self.doubt_waiters(shard, at, now, aftermath),
-            Guarantee::AtLeastOnce => self.hand_on_lapsed(shard, at, now, aftermath),
+            Guarantee::AtMostOnce => self.doubt_waiters(at),
+            Guarantee::AtLeastOnce => self.hand_on_lapsed(at),
         }
     }
 
-    fn doubt_waiters(
-        &self,
-        shard: &mut EngineShard,
-        at: SlabRef,
-        now: Now,
-        aftermath: &mut Aftermath,
-    ) {
-        let Some(running) = shard.get_mut(at) else {
-            return;
-        };
+    fn doubt_waiters(&mut self, at: SlabRef) {
+        let running = self.shard.running_at_mut(at);
         if running.rest.waiters.is_empty() {
             return;
         }
-        let record = Arc::new(doubt_record(running, now));
+        let record = Arc::new(doubt_record(running, self.now));
         let holder_alive = running.is_guarded();
         for waiter in running.rest.take_waiters() {
-            let outcome = Outcome::InDoubt {
+            let doubt = WaitEnd::InDoubt {
                 record: Arc::clone(&record),
                 locator: None,
                 holder_alive,
             };
-            deliver(&waiter, outcome, aftermath);
+            self.aftermath.deliver(&waiter, doubt);
         }
     }
 
-    fn hand_on_lapsed(
-        &self,
-        shard: &mut EngineShard,
-        at: SlabRef,
-        now: Now,
-        aftermath: &mut Aftermath,
-    ) {
-        let Some(running) = shard.get_mut(at) else {
-            return;
-        };
-        let mut waiters: VecDeque<_> = running
-            .rest
-            .take_waiters()
-            .into_iter()
-            .filter(|waiter| waiter.mailbox.is_waiting())
-            .collect();
-        let Some(first) = waiters.pop_front() else {
-            return;
-        };
-        let verdict = claim_running(running, first.request.fingerprint.as_ref(), now);
-        let granted = match verdict {
-            RunningVerdict::TakeOver(basis) => {
-                let request = first.request.clone();
-                self.take_over(shard, at, request, &basis, true, now).ok()
-            }
+    /// Gives a lapsed key to the first of those who wait; the others go on waiting.
+    fn hand_on_lapsed(&mut self, at: SlabRef) {
+        let now = self.now;
+        let running = self.running_mut(at);
+        let waiters = running.rest.take_waiters().into_iter();
+        let mut waiters = waiters.filter(|waiter| waiter.mailbox.is_waiting());
+        let Some(first) = waiters.next() else { return };
+        let granted = match claim_running(running, first.request.fingerprint.as_ref(), now) {
+            RunningVerdict::TakeOver(basis) => self
+                .take_over(at, &first.request, &basis, true)
+                .map(|granted| Some((at, granted))),
             // The first to decide again settles it; the others hear of that.
-            _ => None,
+            _ => Ok(None),
         };
-        if let Some(granted) = granted {
-            deliver(&first, Outcome::Granted(granted), aftermath);
-            self.requeue(shard, at, waiters, aftermath);
-        } else {
-            deliver(&first, Outcome::Again, aftermath);
-            for waiter in waiters {
-                deliver(&waiter, Outcome::Again, aftermath);
-            }
-        }
+        self.give(&first, granted, waiters);
     }
 
     /// A lapsed key that no caller wanted for long enough is what it was before.
-    fn expire_lapsed(&self, shard: &mut EngineShard, at: SlabRef, aftermath: &mut Aftermath) {
-        if let Some(ended) = shard.restore(at) {
-            self.wake_all(ended, aftermath);
+    fn expire_lapsed(&mut self, at: SlabRef) {
+        if let Some(ended) = self.shard.restore(at) {
+            self.wake_waiters(ended);
         }
     }
 }

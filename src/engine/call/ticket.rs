@@ -4,33 +4,30 @@ use std::sync::Arc;
 
 use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::call::answer::Read;
 use crate::engine::call::granted::Granted;
-use crate::engine::change::Prepared;
+use crate::engine::change::{Change, claim_record};
 use crate::engine::engine::Engine;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
-use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
-use crate::state::found::Found;
+use crate::engine::turn::Turn;
 use crate::state::grant::Grant;
 use crate::state::holder::Guard;
 use crate::state::request::Request;
-use crate::state::running::Running;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
-    AttachRefusal, Basis, Refusal, Subject, asked_retention, attach_running, attach_settled,
-    attaches_once,
+    AttachRefusal, Basis, Refusal, asked_retention, attach_running, attach_settled, attaches_once,
 };
 use crate::value::audit::Transition;
 use crate::value::blob::Blob;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
-use crate::value::guarantee::Guarantee;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
-use crate::value::record::{Record, RecordKind};
-use crate::value::time::{Now, millis};
+use crate::value::policy::Policy;
+use crate::value::record::Record;
+use crate::value::time::millis;
 
 impl Engine {
     /// Turns a ticket into the right to settle its key again. The grant may rest on a record: that
@@ -41,81 +38,68 @@ impl Engine {
         if attaches_once(&named.namespace.policy) {
             self.make_room().wait()?;
         }
-        let mut read: Option<Read> = None;
-        loop {
-            let (shard, now) = self.lock(named.digest);
-            let locator = match shard.find(named.digest, now.store_secs) {
-                Found::Running(at) => {
-                    return Ok(self.attach_to_running(shard, at, named, token, now)?);
-                }
-                Found::Absent => return Err(not_held().into()),
-                Found::Forgotten(locator) => {
-                    let rests_on = self.rests_on(named.namespace, locator);
-                    return Err(Refused::resting_on(not_held(), rests_on));
-                }
-                Found::Settled(_, _, locator) => locator,
-            };
-            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
-                check_same_key(&record.key, named.key)?;
-                let rests_on = self.rests_on(named.namespace, locator);
-                let attached = self.attach_to_settled(shard, named, token, record, now);
-                return attached.map_err(|error| Refused::resting_on(error, rests_on));
+        self.look(named, |turn, read| turn.attach(named, token, read))
+    }
+}
+
+impl Turn<'_> {
+    fn attach(
+        &mut self,
+        named: Named<'_>,
+        token: FencingToken,
+        read: Option<&Read>,
+    ) -> Result<Look<Granted>, Refused> {
+        let rests_on = |locator| self.engine.rests_on(named.namespace, locator);
+        match self.meet(named, read)? {
+            Met::Absent => Err(not_held().into()),
+            Met::Forgotten(locator) => Err(Refused::resting_on(not_held(), rests_on(locator))),
+            Met::Running(at) => Ok(Look::Done(self.attach_to_running(named, at, token)?)),
+            Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
+            Met::Settled(_, locator, Some(record)) => {
+                let rests_on = rests_on(locator);
+                let attached = self.attach_to_settled(named, token, record);
+                let attached = attached.map(Look::Done);
+                attached.map_err(|error| Refused::resting_on(error, rests_on))
             }
-            drop(shard);
-            read = self
-                .read(locator)?
-                .map(|record| (locator, Arc::new(record)));
         }
     }
 
     fn attach_to_running(
-        &self,
-        mut shard: Locked<'_>,
-        at: SlabRef,
+        &mut self,
         named: Named<'_>,
+        at: SlabRef,
         token: FencingToken,
-        now: Now,
     ) -> Result<Granted> {
-        let running = shard.running_at(at);
-        check_same_key(&running.key, named.key)?;
+        let running = self.running(at);
         if let Err(refusal) = attach_running(running, token) {
-            return Err(unattached(refusal, self.running_info(named, running, now)));
+            let info = self.engine.running_info(named, running, self.now);
+            return Err(unattached(refusal, info));
         }
         // It runs already, so no limit stands in its way.
-        self.check_open()?;
-        self.check_salvaged(&named.namespace.policy)?;
-        Ok(self.attached(&mut shard, at, named, now))
+        self.admit(named.digest, &named.namespace.policy, Entry::Attach)?;
+        Ok(self.attached(named, at))
     }
 
     fn attach_to_settled(
-        &self,
-        mut shard: Locked<'_>,
+        &mut self,
         named: Named<'_>,
         token: FencingToken,
         record: &Arc<Record>,
-        now: Now,
     ) -> Result<Granted> {
-        let policy = &named.namespace.policy;
+        let (namespace, policy) = (named.namespace, &named.namespace.policy);
         if let Err(refusal) = attach_settled(record, token, policy) {
             let state = state_of(record, policy.guarantee);
-            let info = self.info(named.namespace, state, Arc::clone(record));
+            let info = self.engine.info(namespace, state, Arc::clone(record));
             return Err(unattached(refusal, info));
         }
-        self.admit(&mut shard, named.digest, policy, Entry::Resume)?;
+        self.admit(named.digest, policy, Entry::Resume)?;
         let grant = Grant {
-            namespace: named.namespace.id,
-            column: named.namespace.column,
+            namespace: namespace.id,
+            column: namespace.column,
             policy,
             key: named.key.into(),
             token,
-            request: Request {
-                fingerprint: record.fingerprint.clone(),
-                metadata: record.metadata.clone(),
-                actor: Blob::EMPTY,
-                lease_ms: millis(policy.lease),
-                retention: asked_retention(&record.head),
-                keep_alive_ms: 0,
-            },
+            request: request_again(record, policy),
             basis: Basis {
                 attempt: record.head.attempt,
                 same_request: true,
@@ -123,41 +107,49 @@ impl Engine {
             },
             record: Some(Arc::clone(record)),
         };
-        let at = shard.grant(named.digest, grant, now);
-        let running = shard.running_at_mut(at);
+        let at = self.shard.grant(named.digest, grant, self.now);
+        let running = self.running_mut(at);
         running.holder.journaled = true;
         running.rest.to_mut().previous = None;
         let deadline_ms = running.holder.deadline_ms;
-        let granted = self.attached(&mut shard, at, named, now);
-        drop(shard);
-        self.alarm.hint(deadline_ms);
+        let granted = self.attached(named, at);
+        self.engine.alarm.hint(deadline_ms);
         Ok(granted)
     }
 
     /// Gives a running key a guard again, and writes down that the ticket was used where it must not
     /// be used twice.
-    fn attached(&self, shard: &mut Locked<'_>, at: SlabRef, named: Named<'_>, now: Now) -> Granted {
-        let running = shard.running_at_mut(at);
-        running.holder.guard = Guard::Lease;
-        running.holder.attached = attaches_once(&running.policy);
-        let mut granted = granted_of(running);
+    fn attached(&mut self, named: Named<'_>, at: SlabRef) -> Granted {
+        let (engine, now) = (self.engine, self.now);
+        let running = self.running_mut(at);
+        let once = attaches_once(&running.policy);
+        (running.holder.guard, running.holder.attached) = (Guard::Lease, once);
+        let running = self.running(at);
+        let mut granted = Granted::of(running);
         let (transition, by) = (Transition::Attached, By::Caller(&[]));
-        if !running.holder.attached {
-            self.append_audit(self.audit_running(transition, by, running, now), now);
+        if !once {
+            engine.append_audit(engine.audit_running(transition, by, running, now), now);
             return granted;
         }
-        let (kind, last) = (RecordKind::InProgress, running.rest.last_record);
-        let record =
-            Subject::of_running(running).record(kind, &running.rest.holder.checkpoint, now);
-        let (policy, head) = (&running.policy, record.head);
-        let made = (transition, by);
-        let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
-        let waits = policy.guarantee == Guarantee::AtMostOnce && !self.options.ephemeral;
-        let waits = waits || self.is_sync(named.namespace);
+        let waits =
+            engine.promises_at_most_once(&running.policy) || engine.is_sync(named.namespace);
+        let claim = claim_record(running, now);
+        let appended = self.append(Change::of_running(running, claim, transition, by));
+        let locator = self.commit(appended);
         granted.rests_on = waits.then_some(locator.frame);
-        let guarantee = policy.guarantee;
-        shard.apply(named.digest, &head, guarantee, locator);
         granted
+    }
+}
+
+/// What the claim of a record has asked for, as far as the record tells.
+fn request_again(record: &Record, policy: &Policy) -> Request {
+    Request {
+        fingerprint: record.fingerprint.clone(),
+        metadata: record.metadata.clone(),
+        actor: Blob::EMPTY,
+        lease_ms: millis(policy.lease),
+        retention: asked_retention(&record.head),
+        keep_alive_ms: 0,
     }
 }
 
@@ -193,17 +185,4 @@ fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
         ),
     };
     Error::new(kind, format!("{text}{is}")).with_current(info)
-}
-
-fn granted_of<W: 'static>(running: &Running<W>) -> Granted {
-    Granted {
-        key: Arc::clone(&running.key),
-        token: running.holder.token,
-        attempt: running.holder.attempt,
-        checkpoint: running.rest.holder.checkpoint.clone(),
-        reason: running.rest.reason.clone(),
-        first_claimed_at: running.first_claimed_at,
-        rests_on: None,
-        undelivered: false,
-    }
 }

@@ -16,12 +16,12 @@ pub(crate) struct Waiter {
     pub(crate) place: u64,
     pub(crate) request: Request,
     /// Shut only under the lock of the shard, so the holder of that lock knows who still waits.
-    pub(crate) mailbox: Mailbox<Outcome>,
+    pub(crate) mailbox: Mailbox<WaitEnd>,
 }
 
 /// How a wait ends.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum WaitEnd {
     Granted(Granted),
     /// The stored outcome, and the record's place.
     Settled(KeyState, Arc<Record>, Locator),

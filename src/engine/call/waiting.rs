@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::engine::call::waiter::{Outcome, Waiter};
+use crate::engine::call::waiter::{WaitEnd, Waiter};
 use crate::engine::engine::Engine;
 use crate::observe::tallies::Column;
 use crate::state::found::Found;
@@ -24,9 +24,9 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl Future for Waiting<'_> {
-    type Output = Option<Outcome>;
+    type Output = Option<WaitEnd>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Outcome>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WaitEnd>> {
         let Some(waiter) = &self.waiter else {
             return Poll::Ready(None);
         };
@@ -43,32 +43,29 @@ impl Future for Waiting<'_> {
 impl Waiting<'_> {
     /// Leaves the line with what was fetched, if anything was; gives what was delivered but not
     /// fetched.
-    fn leave(&mut self, fetched: Option<&Outcome>) -> Option<Outcome> {
+    fn leave(&mut self, fetched: Option<&WaitEnd>) -> Option<WaitEnd> {
         let waiter = self.waiter.take()?;
         let engine = self.engine;
         // A thread that only the parent has may hold the lock.
         if engine.is_forked() {
             return None;
         }
-        let (mut shard, now) = engine.lock(self.digest);
+        let mut turn = engine.turn(self.digest);
         let (outcome, waker) = waiter.mailbox.shut();
-        shard.disarm(self.timer);
-        if let Found::Running(at) = shard.find(self.digest, now.store_secs) {
-            if let Some(running) = shard.get_mut(at) {
-                if let Some(rest) = running.rest.get_mut() {
-                    rest.waiters.remove(&waiter.place);
-                }
+        turn.shard.disarm(self.timer);
+        if let Found::Running(at) = turn.find(self.digest) {
+            if let Some(rest) = turn.running_mut(at).rest.get_mut() {
+                rest.waiters.remove(&waiter.place);
             }
         }
-        let tallies = &mut shard.tallies;
-        tallies.count(self.column, |counters| match fetched {
-            Some(Outcome::Granted(_)) => counters.waits_granted += 1,
-            Some(Outcome::Settled(..) | Outcome::InDoubt { .. }) => counters.waits_answered += 1,
-            Some(Outcome::TimedOut) => counters.wait_timeouts += 1,
-            Some(Outcome::Again) => counters.waits_retried += 1,
+        turn.count(self.column, |counters| match fetched {
+            Some(WaitEnd::Granted(_)) => counters.waits_granted += 1,
+            Some(WaitEnd::Settled(..) | WaitEnd::InDoubt { .. }) => counters.waits_answered += 1,
+            Some(WaitEnd::TimedOut) => counters.wait_timeouts += 1,
+            Some(WaitEnd::Again) => counters.waits_retried += 1,
             None => counters.waits_abandoned += 1,
         });
-        drop(shard);
+        drop(turn);
         // Foreign code: outside of the lock.
         drop(waker);
         engine.line.leave();
@@ -79,7 +76,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(Outcome::Granted(granted)) = self.leave(None) {
+        if let Some(WaitEnd::Granted(granted)) = self.leave(None) {
             self.engine.withdraw(self.digest, granted.token);
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::Met;
+use crate::engine::named::Named;
 use crate::engine::told::doubt_record;
-use crate::state::found::Found;
+use crate::engine::turn::Turn;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::Result;
 use crate::value::key_state::KeyState;
@@ -17,7 +18,7 @@ impl Engine {
     /// The doubt of a key, and whether its holder is alive in this process.
     pub(crate) async fn doubt_of(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
         self.check_alive()?;
-        if let Some(running) = self.running_doubt_of(named)? {
+        if let Some(running) = self.turn(named.digest).running_doubt(named)? {
             return Ok(Some(running));
         }
         let settled = self.get(named).await?;
@@ -26,19 +27,6 @@ impl Engine {
             let alive = self.doubted_guards.is_alive(info.record.head.token);
             (info.record, alive)
         }))
-    }
-
-    fn running_doubt_of(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
-        let (shard, now) = self.lock(named.digest);
-        let Found::Running(at) = shard.find(named.digest, now.store_secs) else {
-            return Ok(None);
-        };
-        let Some(running) = shard.get(at).filter(|running| running.is_in_doubt(now)) else {
-            return Ok(None);
-        };
-        check_same_key(&running.key, named.key)?;
-        let doubt = Arc::new(doubt_record(running, now));
-        Ok(Some((doubt, running.is_guarded())))
     }
 
     /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.
@@ -71,5 +59,18 @@ impl Engine {
             }));
         }
         locators
+    }
+}
+
+impl Turn<'_> {
+    fn running_doubt(&self, named: Named<'_>) -> Result<Option<(Arc<Record>, bool)>> {
+        let Met::Running(at) = self.meet(named, None)? else {
+            return Ok(None);
+        };
+        let running = self.running(at);
+        Ok(running.is_in_doubt(self.now).then(|| {
+            let doubt = doubt_record(running, self.now);
+            (Arc::new(doubt), running.is_guarded())
+        }))
     }
 }

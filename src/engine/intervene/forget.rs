@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::engine::aftermath::Aftermath;
 use crate::engine::audit::by::By;
-use crate::engine::call::answer::Read;
-use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::refusals::Refused;
-use crate::engine::shards::Locked;
-use crate::state::found::Found;
-use crate::state::last_record::LastRecord;
+use crate::engine::turn::Turn;
+use crate::state::slab::SlabRef;
 use crate::state::slot::Settled;
 use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
-use crate::value::record::RecordRef;
-use crate::value::time::Now;
+use crate::value::locator::Locator;
+use crate::value::record::{Record, RecordRef};
 
 impl Engine {
     /// Removes a key. A running one, or one in doubt, only when forced with its token.
@@ -33,81 +30,79 @@ impl Engine {
         by: Option<&Attribution>,
     ) -> Result<(bool, Option<u64>), Refused> {
         self.check_change()?;
-        let mut read: Option<Read> = None;
-        loop {
-            let (shard, now) = self.lock(named.digest);
-            let last = match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Ok((false, None)),
-                Found::Forgotten(locator) => return Ok((false, Some(locator.frame))),
-                Found::Running(at) => {
-                    let running = shard.running_at(at);
-                    check_same_key(&running.key, named.key)?;
-                    if force != Some(running.holder.token) {
-                        let info = self.running_info(named, running, now);
-                        let error = unforced(running.holder.token, force).with_current(info);
-                        return Err(error.into());
-                    }
-                    running.rest.last_record
-                }
-                Found::Settled(slot, settled, locator) => {
-                    if settled == Settled::InDoubt {
-                        let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator)
-                        else {
-                            drop(shard);
-                            read = self
-                                .read(locator)?
-                                .map(|record| (locator, Arc::new(record)));
-                            continue;
-                        };
-                        check_same_key(&record.key, named.key)?;
-                        if force != Some(record.head.token) {
-                            let info =
-                                self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
-                            let rests_on = self.rests_on(named.namespace, locator);
-                            let error = unforced(record.head.token, force).with_current(info);
-                            return Err(Refused::resting_on(error, rests_on));
-                        }
-                    }
-                    Some(LastRecord {
-                        locator,
-                        expires_at: slot.expires_at(),
-                    })
-                }
-            };
-            let frame = self.remove(shard, named, last, By::or_caller(by), now)?;
-            return Ok((true, Some(frame)));
-        }
+        let by = By::or_caller(by);
+        self.look(named, |turn, read| turn.forget(named, force, by, read))
+    }
+}
+
+impl Turn<'_> {
+    fn forget(
+        &mut self,
+        named: Named<'_>,
+        force: Option<FencingToken>,
+        by: By<'_>,
+        read: Option<&Read>,
+    ) -> Result<Look<(bool, Option<u64>)>, Refused> {
+        let running = match self.meet(named, read)? {
+            Met::Absent => return Ok(Look::Done((false, None))),
+            Met::Forgotten(locator) => return Ok(Look::Done((false, Some(locator.frame)))),
+            Met::Running(at) => {
+                self.check_forced_running(named, at, force)?;
+                Some(at)
+            }
+            Met::Settled(Settled::InDoubt, locator, None) => return Ok(Look::Read(locator)),
+            Met::Settled(Settled::InDoubt, locator, Some(doubt)) => {
+                self.check_forced_doubt(named, locator, doubt, force)?;
+                None
+            }
+            Met::Settled(..) => None,
+        };
+        let frame = self.remove(named, running, by)?;
+        Ok(Look::Done((true, Some(frame))))
     }
 
-    fn remove(
+    fn check_forced_running(
         &self,
-        mut shard: Locked<'_>,
         named: Named<'_>,
-        last: Option<LastRecord>,
-        by: By<'_>,
-        now: Now,
-    ) -> Result<u64> {
-        self.check_open()?;
-        let token = self.tokens.next(&self.journal)?;
-        let record = RecordRef::forgotten(named.namespace.id, named.key, token, now.store_secs);
-        let policy = &named.namespace.policy;
-        let made = (Transition::Forgotten, by);
-        let locator = self.append_transition(&record, made, policy, Prepared::default(), last, now);
-        let ended = shard.apply(
-            named.digest,
-            &record.head,
-            named.namespace.policy.guarantee,
-            locator,
-        );
-        let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| counters.forgotten += 1);
-        let mut aftermath = Aftermath::default();
-        if let Some(ended) = ended {
-            self.wake_all(ended, &mut aftermath);
+        at: SlabRef,
+        force: Option<FencingToken>,
+    ) -> Result<()> {
+        let running = self.running(at);
+        let token = running.holder.token;
+        if force == Some(token) {
+            return Ok(());
         }
-        drop(shard);
-        aftermath.carry_out();
-        Ok(locator.frame)
+        let info = self.engine.running_info(named, running, self.now);
+        Err(unforced(token, force).with_current(info))
+    }
+
+    fn check_forced_doubt(
+        &self,
+        named: Named<'_>,
+        at: Locator,
+        doubt: &Arc<Record>,
+        force: Option<FencingToken>,
+    ) -> Result<(), Refused> {
+        let (engine, token) = (self.engine, doubt.head.token);
+        if force == Some(token) {
+            return Ok(());
+        }
+        let doubt = Arc::clone(doubt);
+        let info = engine.info(named.namespace, KeyState::InDoubt, doubt);
+        let error = unforced(token, force).with_current(info);
+        Err(Refused::resting_on(
+            error,
+            engine.rests_on(named.namespace, at),
+        ))
+    }
+
+    fn remove(&mut self, named: Named<'_>, running: Option<SlabRef>, by: By<'_>) -> Result<u64> {
+        let token = self.admit_intervention()?;
+        let store_secs = self.now.store_secs;
+        let record = RecordRef::forgotten(named.namespace.id, named.key, token, store_secs);
+        let forgotten = Transition::Forgotten;
+        let appended = self.append(self.change_of(named, running, record, forgotten, by));
+        Ok(self.commit(appended).frame)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use crate::engine::audit::by::By;
 use crate::engine::call::admission::Entry;
-use crate::engine::change::Prepared;
+use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::shards::Locked;
+use crate::engine::turn::Turn;
 use crate::state::found::Found;
-use crate::state::last_record::LastRecord;
 use crate::state::transition::Subject;
 use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
@@ -17,7 +16,6 @@ use crate::value::error::{Error, Result};
 use crate::value::insertion::Insertion;
 use crate::value::limits::check_checkpoint;
 use crate::value::policy::check_retention;
-use crate::value::time::Now;
 
 impl Engine {
     /// Refuses what the namespace could not hold, before anything is done.
@@ -59,74 +57,44 @@ impl Engine {
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         self.make_room().wait()?;
-        let policy = &named.namespace.policy;
-        let prepared = self.prepare_insertion(named.namespace, insertion, By::Operator(by));
-        let (mut shard, now) = self.lock(named.digest);
-        let last = match shard.find(named.digest, now.store_secs) {
+        let by = By::Operator(by);
+        let prepared = match insertion.outcome() {
+            Some(outcome) => self.prepare_outcome(by, &named.namespace.policy, outcome),
+            None => Prepared::default(),
+        };
+        let mut turn = self.turn(named.digest);
+        match turn.find(named.digest) {
             Found::Absent | Found::Forgotten(_) => {
-                self.admit(&mut shard, named.digest, policy, Entry::Import)?;
-                shard.last_record(named.digest)
+                let frame = turn.bring_in(named, insertion, prepared, by)?;
+                Ok((true, Some(frame)))
             }
-            Found::Running(_) => return Ok((false, None)),
-            Found::Settled(_, _, locator) => {
-                return Ok((false, self.rests_on(named.namespace, locator)));
-            }
-        };
-        let frame = self.write_insertion(shard, named, insertion, last, prepared, by, now)?;
-        Ok((true, Some(frame)))
+            Found::Running(_) => Ok((false, None)),
+            Found::Settled(_, _, locator) => Ok((false, self.rests_on(named.namespace, locator))),
+        }
     }
+}
 
-    /// What goes through all of an outcome, before the lock.
-    fn prepare_insertion(
-        &self,
-        namespace: &NamespaceCore,
-        insertion: &Insertion,
-        by: By<'_>,
-    ) -> Prepared {
-        let Some(outcome) = insertion.outcome() else {
-            return Prepared::default();
-        };
-        self.prepare_outcome(by, &namespace.policy, outcome)
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one transition under one lock"
-    )]
-    fn write_insertion(
-        &self,
-        mut shard: Locked<'_>,
+impl Turn<'_> {
+    fn bring_in(
+        &mut self,
         named: Named<'_>,
         insertion: &Insertion,
-        last: Option<LastRecord>,
         prepared: Prepared,
-        by: &Attribution,
-        now: Now,
+        by: By<'_>,
     ) -> Result<u64> {
         let policy = &named.namespace.policy;
+        let token = self.admit_holder(named.digest, policy, Entry::Import)?;
         let subject = Subject {
-            namespace: named.namespace.id,
-            key: named.key,
-            token: self.tokens.next(&self.journal)?,
-            attempt: 1,
-            first_claimed_at: now.store_secs,
-            fingerprint: None,
             metadata: &insertion.metadata,
-            reason: &[],
             checkpoint: &insertion.checkpoint,
             retention: insertion.retention,
-            attached: false,
-            policy,
+            ..named.new_subject(token, self.now)
         };
-        let record = subject.record(insertion.kind, &insertion.said, now);
-        let made = (Transition::Inserted, By::Operator(by));
-        let locator = self.append_transition(&record, made, policy, prepared, last, now);
-        let ended = shard.apply(named.digest, &record.head, policy.guarantee, locator);
-        debug_assert!(ended.is_none(), "nobody runs a key that is absent");
-        let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| {
-            counters.settle(insertion.kind, false);
+        let record = subject.record(insertion.kind, &insertion.said, self.now);
+        let appended = self.append(Change {
+            prepared,
+            ..Change::of(named, record, Transition::Inserted, by)
         });
-        Ok(locator.frame)
+        Ok(self.commit(appended).frame)
     }
 }

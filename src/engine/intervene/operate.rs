@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::engine::aftermath::Aftermath;
 use crate::engine::audit::by::By;
-use crate::engine::call::answer::Read;
-use crate::engine::change::Prepared;
+use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::intervene::resolve::Settlement;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
-use crate::engine::shards::Locked;
 use crate::engine::told::state_of;
-use crate::state::found::Found;
+use crate::engine::turn::Turn;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Attribution;
@@ -21,8 +19,8 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
+use crate::value::locator::Locator;
 use crate::value::record::{Record, RecordKind};
-use crate::value::time::Now;
 
 /// What is done to a key in progress in its holder's place.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +44,28 @@ impl Operation<'_> {
 /// The error of a key that an operator releases after the last attempt that its policy allows.
 const LAST_ATTEMPT: &[u8] = b"an operator ended the last attempt that the policy allows";
 
+/// An operation on the hold of a token.
+#[derive(Clone, Copy)]
+struct Intervention<'a> {
+    named: Named<'a>,
+    token: FencingToken,
+    operation: Operation<'a>,
+    by: &'a Attribution,
+    /// What the record says, unless callers are answered with it.
+    line: &'a str,
+}
+
+impl<'a> Intervention<'a> {
+    fn said(&self, kind: RecordKind) -> &'a [u8] {
+        match self.operation {
+            Operation::Fail(error) => error,
+            // It is what callers are answered: who intervened and why is not for them.
+            Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
+            Operation::Release | Operation::Doubt => self.line.as_bytes(),
+        }
+    }
+}
+
 impl Engine {
     /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is
     /// superseded. Gives the frame that the acknowledgement waits for.
@@ -57,70 +77,67 @@ impl Engine {
         by: &Attribution,
     ) -> Result<u64, Refused> {
         self.check_change()?;
-        let operator = By::Operator(by);
-        let prepared = match operation {
+        let mut prepared = match operation {
             Operation::Fail(error) => {
-                self.split_settlement(named, Settlement::Failed(error), operator)?
+                self.prepare_settlement(named, Settlement::Failed(error), By::Operator(by))?
             }
             Operation::Release | Operation::Doubt => Prepared::default(),
         };
-        let said = by.line();
-        let mut read: Option<Read> = None;
-        loop {
-            let (shard, now) = self.lock(named.digest);
-            let locator = match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Err(not_held().into()),
-                Found::Forgotten(locator) => {
-                    let rests_on = self.rests_on(named.namespace, locator);
-                    return Err(Refused::resting_on(not_held(), rests_on));
-                }
-                Found::Running(at) => {
-                    let kind = self.check_operation(&shard, at, named, token, operation, now)?;
-                    let said = match operation {
-                        Operation::Fail(error) => error,
-                        // It is what callers are answered: who intervened and why is not for them.
-                        Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
-                        Operation::Release | Operation::Doubt => said.as_bytes(),
-                    };
-                    let ended =
-                        self.end_hold(shard, at, named, kind, said, prepared, operator, now);
-                    return Ok(ended?);
-                }
-                Found::Settled(_, _, locator) => locator,
-            };
-            if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
-                check_same_key(&record.key, named.key)?;
-                let error = self.refuse_settled(named, record, token);
-                let rests_on = self.rests_on(named.namespace, locator);
-                return Err(Refused::resting_on(error, rests_on));
+        let intervention = Intervention {
+            named,
+            token,
+            operation,
+            by,
+            line: &by.line(),
+        };
+        self.look(named, |turn, read| {
+            turn.operate(intervention, &mut prepared, read)
+        })
+    }
+}
+
+impl Turn<'_> {
+    fn operate(
+        &mut self,
+        intervention: Intervention<'_>,
+        prepared: &mut Prepared,
+        read: Option<&Read>,
+    ) -> Result<Look<u64>, Refused> {
+        let named = intervention.named;
+        match self.meet(named, read)? {
+            Met::Absent => Err(not_held().into()),
+            Met::Forgotten(locator) => {
+                let rests_on = self.engine.rests_on(named.namespace, locator);
+                Err(Refused::resting_on(not_held(), rests_on))
             }
-            drop(shard);
-            read = self
-                .read(locator)?
-                .map(|record| (locator, Arc::new(record)));
+            Met::Running(at) => {
+                let kind = self.check_operation(intervention, at)?;
+                Ok(Look::Done(self.end_hold(
+                    intervention,
+                    at,
+                    kind,
+                    prepared,
+                )?))
+            }
+            Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
+            Met::Settled(_, locator, Some(record)) => {
+                Err(self.refuse_operation(intervention, locator, record))
+            }
         }
     }
 
     /// The kind of record that the operation leads to.
-    fn check_operation(
-        &self,
-        shard: &Locked<'_>,
-        at: SlabRef,
-        named: Named<'_>,
-        token: FencingToken,
-        operation: Operation<'_>,
-        now: Now,
-    ) -> Result<RecordKind> {
-        let running = shard.running_at(at);
-        check_same_key(&running.key, named.key)?;
-        let info = || self.running_info(named, running, now);
-        if running.holder.token != token {
+    fn check_operation(&self, intervention: Intervention<'_>, at: SlabRef) -> Result<RecordKind> {
+        let running = self.running(at);
+        let named = intervention.named;
+        let info = || self.engine.running_info(named, running, self.now);
+        if running.holder.token != intervention.token {
             return Err(refused(Refusal::Superseded, Some(info())));
         }
-        if running.is_in_doubt(now) {
+        if running.is_in_doubt(self.now) {
             return Err(in_doubt().with_current(info()));
         }
-        match operation {
+        match intervention.operation {
             Operation::Release if running.guarantee() == Guarantee::AtMostOnce => {
                 let text = "the namespace promises at-most-once, and nobody knows whether the effect of this key has \
                             happened: put it in doubt with Operator::doubt, then resolve the doubt";
@@ -133,73 +150,55 @@ impl Engine {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one transition under one lock"
-    )]
     fn end_hold(
-        &self,
-        mut shard: Locked<'_>,
+        &mut self,
+        intervention: Intervention<'_>,
         at: SlabRef,
-        named: Named<'_>,
         kind: RecordKind,
-        said: &[u8],
-        prepared: Prepared,
-        by: By<'_>,
-        now: Now,
+        prepared: &mut Prepared,
     ) -> Result<u64> {
-        self.check_open()?;
-        let running = shard.running_at(at);
-        let last = running.rest.last_record;
-        let held_ms = now.mono_ms.saturating_sub(running.holder.granted_ms);
-        let guard = running.is_guarded().then_some(running.holder.token);
         // A higher token, so that the holder hears that it was superseded.
+        let token = self.admit_intervention()?;
+        let running = self.running(at);
+        if kind == RecordKind::InDoubt && running.is_guarded() {
+            let guards = &self.engine.doubted_guards;
+            guards.note(running.holder.token, token);
+        }
         let subject = Subject {
-            token: self.tokens.next(&self.journal)?,
+            token,
             ..Subject::of_running(running)
         };
-        let written = subject.record(kind, said, now);
-        let shared = Arc::new(written.to_record());
-        let head = written.head;
-        let policy = &named.namespace.policy;
+        let record = subject.record(kind, intervention.said(kind), self.now);
         let transition = match kind {
             RecordKind::Failed => Transition::Failed,
             RecordKind::InDoubt => Transition::Doubted,
             _ => Transition::Released,
         };
-        let made = (transition, by);
-        let locator = self.append_transition(&written, made, policy, prepared, last, now);
-        if let (RecordKind::InDoubt, Some(holder)) = (kind, guard) {
-            self.doubted_guards.note(holder, head.token);
-        }
-        let guarantee = policy.guarantee;
-        let ended = shard.apply(named.digest, &head, guarantee, locator);
-        let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| {
-            counters.settle(kind, false);
-            // Its holder may go on beside the next run.
-            counters.dropped_leases += u64::from(kind == RecordKind::Released);
-            counters.holds.observe(held_ms);
+        let by = By::Operator(intervention.by);
+        let appended = self.append(Change {
+            prepared: std::mem::take(prepared),
+            ends_hold: true,
+            ..self.change_of(intervention.named, Some(at), record, transition, by)
         });
-        let mut aftermath = Aftermath::default();
-        if let Some(ended) = ended {
-            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
-        }
-        drop(shard);
-        aftermath.carry_out();
-        Ok(locator.frame)
+        Ok(self.commit(appended).frame)
     }
 
-    fn refuse_settled(&self, named: Named<'_>, record: &Arc<Record>, token: FencingToken) -> Error {
-        let state = state_of(record, named.namespace.policy.guarantee);
-        let info = self.info(named.namespace, state, Arc::clone(record));
-        if record.head.token != token {
-            return refused(Refusal::Superseded, Some(info));
+    fn refuse_operation(
+        &self,
+        intervention: Intervention<'_>,
+        at: Locator,
+        record: &Arc<Record>,
+    ) -> Refused {
+        let (engine, namespace) = (self.engine, intervention.named.namespace);
+        if record.head.token != intervention.token {
+            return self.refuse_settled(intervention.named, at, record, Refusal::Superseded);
         }
-        if state == KeyState::InDoubt {
-            return in_doubt().with_current(info);
+        if state_of(record, namespace.policy.guarantee) != KeyState::InDoubt {
+            return self.refuse_settled(intervention.named, at, record, Refusal::AlreadySettled);
         }
-        refused(Refusal::AlreadySettled, Some(info))
+        let info = engine.info(namespace, KeyState::InDoubt, Arc::clone(record));
+        let rests_on = engine.rests_on(namespace, at);
+        Refused::resting_on(in_doubt().with_current(info), rests_on)
     }
 }
 

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::aftermath::Aftermath;
 use crate::engine::audit::by::By;
-use crate::engine::call::answer::Read;
-use crate::engine::change::Prepared;
+use crate::engine::change::{Appended, Change, Prepared};
 use crate::engine::engine::Engine;
-use crate::engine::named::{Named, check_same_key};
+use crate::engine::look::{Look, Met, Read};
+use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
-use crate::engine::shards::Locked;
-use crate::engine::told::doubt_record;
-use crate::state::found::Found;
-use crate::state::last_record::LastRecord;
+use crate::engine::turn::Turn;
+use crate::state::slab::SlabRef;
 use crate::state::slot::Settled;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Attribution;
@@ -20,7 +17,7 @@ use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
-use crate::value::record::{Record, RecordKind};
+use crate::value::record::{Record, RecordKind, RecordRef};
 use crate::value::time::Now;
 
 const HOLDER_ALIVE: &str = "the holder of this key is alive in this process and may still cause the effect: stop it first, or \
@@ -32,6 +29,54 @@ pub(crate) enum Settlement<'a> {
     Happened(&'a [u8]),
     Failed(&'a [u8]),
     NeverHappened,
+}
+
+impl<'a> Settlement<'a> {
+    fn transition(self) -> Transition {
+        match self {
+            Self::Happened(_) => Transition::ResolvedHappened,
+            Self::Failed(_) => Transition::ResolvedFailed,
+            Self::NeverHappened => Transition::ResolvedNeverHappened,
+        }
+    }
+
+    /// The record that settles the doubt of `subject`, under a higher token: the holder that brought the
+    /// doubt about is superseded.
+    fn record(self, subject: Subject<'a>, token: FencingToken, now: Now) -> RecordRef<'a> {
+        let attempt = match self {
+            // What never happened is no attempt.
+            Self::NeverHappened => subject.attempt.saturating_sub(1),
+            Self::Happened(_) | Self::Failed(_) => subject.attempt,
+        };
+        let (kind, said): (_, &[u8]) = match self {
+            Self::Happened(response) => (RecordKind::Completed, response),
+            Self::Failed(error) => (RecordKind::Failed, error),
+            Self::NeverHappened => (RecordKind::Released, b"resolved: it never happened"),
+        };
+        let subject = Subject {
+            token,
+            attempt,
+            ..subject
+        };
+        subject.record(kind, said, now)
+    }
+}
+
+/// A resolution of a doubt under its token.
+#[derive(Clone, Copy)]
+struct Resolution<'a> {
+    named: Named<'a>,
+    token: FencingToken,
+    settlement: Settlement<'a>,
+    force: bool,
+    by: By<'a>,
+}
+
+impl Resolution<'_> {
+    /// The key is to run again, which its holder must not do meanwhile.
+    fn asks_for_holder(&self) -> bool {
+        !self.force && matches!(self.settlement, Settlement::NeverHappened)
+    }
 }
 
 impl Engine {
@@ -46,60 +91,20 @@ impl Engine {
     ) -> Result<u64, Refused> {
         self.check_change()?;
         let by = By::or_caller(by);
-        let prepared = self.split_settlement(named, settlement, by)?;
-        let mut read: Option<Read> = None;
-        loop {
-            let (shard, now) = self.lock(named.digest);
-            match shard.find(named.digest, now.store_secs) {
-                Found::Absent => return Err(not_held().into()),
-                Found::Forgotten(locator) => {
-                    let rests_on = self.rests_on(named.namespace, locator);
-                    return Err(Refused::resting_on(not_held(), rests_on));
-                }
-                Found::Running(at) => {
-                    let running = shard.running_at(at);
-                    self.check_doubt_running(named, running, token, settlement, force, now)?;
-                    let record = Arc::new(doubt_record(running, now));
-                    let last = running.rest.last_record;
-                    return Ok(self.settle_doubt(
-                        shard, named, &record, last, settlement, prepared, by, now,
-                    )?);
-                }
-                Found::Settled(_, settled, locator) => {
-                    if let Some((_, record)) = read.as_ref().filter(|(at, _)| *at == locator) {
-                        check_same_key(&record.key, named.key)?;
-                        if settled != Settled::InDoubt || record.head.token != token {
-                            let state = crate::engine::told::state_of(
-                                record,
-                                named.namespace.policy.guarantee,
-                            );
-                            let info = self.info(named.namespace, state, Arc::clone(record));
-                            let rests_on = self.rests_on(named.namespace, locator);
-                            let error = refused(Refusal::Superseded, Some(info));
-                            return Err(Refused::resting_on(error, rests_on));
-                        }
-                        if !force && matches!(settlement, Settlement::NeverHappened) {
-                            self.check_outlived(named, record)?;
-                        }
-                        let last = Some(LastRecord {
-                            locator,
-                            expires_at: record.head.expires_at,
-                        });
-                        let record = Arc::clone(record);
-                        return Ok(self.settle_doubt(
-                            shard, named, &record, last, settlement, prepared, by, now,
-                        )?);
-                    }
-                    drop(shard);
-                    read = self
-                        .read(locator)?
-                        .map(|record| (locator, Arc::new(record)));
-                }
-            }
-        }
+        let mut prepared = self.prepare_settlement(named, settlement, by)?;
+        let resolution = Resolution {
+            named,
+            token,
+            settlement,
+            force,
+            by,
+        };
+        self.look(named, |turn, read| {
+            turn.resolve(resolution, &mut prepared, read)
+        })
     }
 
-    pub(in crate::engine) fn split_settlement(
+    pub(in crate::engine) fn prepare_settlement(
         &self,
         named: Named<'_>,
         settlement: Settlement<'_>,
@@ -115,102 +120,115 @@ impl Engine {
             Settlement::NeverHappened => Ok(Prepared::default()),
         }
     }
+}
 
-    fn check_doubt_running<W: 'static>(
-        &self,
-        named: Named<'_>,
-        running: &crate::state::running::Running<W>,
-        token: FencingToken,
-        settlement: Settlement<'_>,
-        force: bool,
-        now: Now,
-    ) -> Result<()> {
-        check_same_key(&running.key, named.key)?;
-        if running.holder.token != token {
-            return Err(refused(
-                Refusal::Superseded,
-                Some(self.running_info(named, running, now)),
-            ));
+impl Turn<'_> {
+    fn resolve(
+        &mut self,
+        resolution: Resolution<'_>,
+        prepared: &mut Prepared,
+        read: Option<&Read>,
+    ) -> Result<Look<u64>, Refused> {
+        let named = resolution.named;
+        match self.meet(named, read)? {
+            Met::Absent => Err(not_held().into()),
+            Met::Forgotten(locator) => {
+                let rests_on = self.engine.rests_on(named.namespace, locator);
+                Err(Refused::resting_on(not_held(), rests_on))
+            }
+            Met::Running(at) => {
+                self.check_doubt_running(resolution, at)?;
+                Ok(Look::Done(self.resolve_running(resolution, at, prepared)?))
+            }
+            Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
+            Met::Settled(settled, locator, Some(record)) => {
+                if settled != Settled::InDoubt || record.head.token != resolution.token {
+                    return Err(self.refuse_settled(named, locator, record, Refusal::Superseded));
+                }
+                if resolution.asks_for_holder() {
+                    self.check_doubted_guard(named, record)?;
+                }
+                Ok(Look::Done(
+                    self.resolve_settled(resolution, record, prepared)?,
+                ))
+            }
         }
-        let in_use = |text: &str| {
-            Err(Error::new(ErrorKind::InUse, text)
-                .with_current(self.running_info(named, running, now)))
+    }
+
+    fn check_doubt_running(&self, resolution: Resolution<'_>, at: SlabRef) -> Result<()> {
+        let running = self.running(at);
+        let info = || {
+            self.engine
+                .running_info(resolution.named, running, self.now)
         };
-        if !running.is_in_doubt(now) {
+        if running.holder.token != resolution.token {
+            return Err(refused(Refusal::Superseded, Some(info())));
+        }
+        let in_use = |text: &str| Err(Error::new(ErrorKind::InUse, text).with_current(info()));
+        if !running.is_in_doubt(self.now) {
             return in_use("the key is in progress, not in doubt: wait for its holder");
         }
-        let reruns = matches!(settlement, Settlement::NeverHappened);
-        if reruns && running.is_guarded() && !force {
+        if resolution.asks_for_holder() && running.is_guarded() {
             return in_use(HOLDER_ALIVE);
         }
         Ok(())
     }
 
     /// Refuses to let a key run again that an operator has put in doubt under a holder who is there.
-    fn check_outlived(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
-        if !self.doubted_guards.is_alive(record.head.token) {
+    fn check_doubted_guard(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
+        if !self.engine.doubted_guards.is_alive(record.head.token) {
             return Ok(());
         }
-        let info = self.info(named.namespace, KeyState::InDoubt, Arc::clone(record));
+        let record = Arc::clone(record);
+        let info = self.engine.info(named.namespace, KeyState::InDoubt, record);
         Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of it belongs to one transition under one lock"
-    )]
-    fn settle_doubt(
-        &self,
-        mut shard: Locked<'_>,
-        named: Named<'_>,
-        record: &Arc<Record>,
-        last: Option<LastRecord>,
-        settlement: Settlement<'_>,
-        prepared: Prepared,
-        by: By<'_>,
-        now: Now,
+    fn resolve_running(
+        &mut self,
+        resolution: Resolution<'_>,
+        at: SlabRef,
+        prepared: &mut Prepared,
     ) -> Result<u64> {
-        self.check_open()?;
-        let policy = &named.namespace.policy;
-        let of_doubt = Subject::of_record(record, policy);
-        // A higher token: the holder that brought the doubt about is superseded.
-        let token = self.tokens.next(&self.journal)?;
-        let attempt = match settlement {
-            // What never happened is no attempt.
-            Settlement::NeverHappened => of_doubt.attempt.saturating_sub(1),
-            Settlement::Happened(_) | Settlement::Failed(_) => of_doubt.attempt,
-        };
+        let token = self.admit_intervention()?;
         let subject = Subject {
-            token,
-            attempt,
-            ..of_doubt
+            policy: &resolution.named.namespace.policy,
+            ..Subject::of_running(self.running(at))
         };
-        let (transition, kind, said): (_, _, &[u8]) = match settlement {
-            Settlement::Happened(response) => (
-                Transition::ResolvedHappened,
-                RecordKind::Completed,
-                response,
-            ),
-            Settlement::Failed(error) => (Transition::ResolvedFailed, RecordKind::Failed, error),
-            Settlement::NeverHappened => (
-                Transition::ResolvedNeverHappened,
-                RecordKind::Released,
-                b"resolved: it never happened",
-            ),
-        };
-        let written = subject.record(kind, said, now);
-        let made = (transition, by);
-        let locator = self.append_transition(&written, made, policy, prepared, last, now);
-        let ended = shard.apply(named.digest, &written.head, policy.guarantee, locator);
-        let tallies = &mut shard.tallies;
-        tallies.count(named.namespace.column, |counters| counters.resolved += 1);
-        let mut aftermath = Aftermath::default();
-        if let Some(ended) = ended {
-            let shared = Arc::new(written.to_record());
-            self.settle_waiters(&mut shard, ended, &shared, locator, now, &mut aftermath);
-        }
-        drop(shard);
-        aftermath.carry_out();
-        Ok(locator.frame)
+        let appended = self.append_resolution(resolution, Some(at), subject, token, prepared);
+        Ok(self.commit(appended).frame)
+    }
+
+    fn resolve_settled(
+        &mut self,
+        resolution: Resolution<'_>,
+        doubt: &Record,
+        prepared: &mut Prepared,
+    ) -> Result<u64> {
+        let token = self.admit_intervention()?;
+        let subject = Subject::of_record(doubt, &resolution.named.namespace.policy);
+        let appended = self.append_resolution(resolution, None, subject, token, prepared);
+        Ok(self.commit(appended).frame)
+    }
+
+    fn append_resolution<'c>(
+        &'c self,
+        resolution: Resolution<'c>,
+        running: Option<SlabRef>,
+        subject: Subject<'c>,
+        token: FencingToken,
+        prepared: &mut Prepared,
+    ) -> Appended {
+        let Resolution {
+            named,
+            settlement,
+            by,
+            ..
+        } = resolution;
+        let record = settlement.record(subject, token, self.now);
+        self.append(Change {
+            prepared: std::mem::take(prepared),
+            ..self.change_of(named, running, record, settlement.transition(), by)
+        })
     }
 }

@@ -9,8 +9,10 @@ use crate::state::found::Found;
 use crate::state::ranked::Ranked;
 use crate::state::slot::Settled;
 use crate::value::error::Result;
+use crate::value::fencing_token::FencingToken;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
+use crate::value::locator::Locator;
 use crate::value::record::Record;
 
 /// A doubt, and whether its holder is alive in this process.
@@ -24,37 +26,42 @@ impl Engine {
     pub(crate) fn ranked_doubt(&self, ranked: &Ranked) -> Result<Option<FoundDoubt>> {
         let token = ranked.rank.token();
         loop {
-            let locator = {
-                let (shard, now) = self.lock(ranked.digest);
-                match shard.find(ranked.digest, now.store_secs) {
-                    Found::Running(at) => {
-                        let running = shard.get(at).filter(|running| running.is_in_doubt(now));
-                        let Some(running) = running.filter(|running| running.holder.token == token)
-                        else {
-                            return Ok(None);
-                        };
-                        let record = doubt_record(running, now);
-                        let alive = running.is_guarded();
-                        drop(shard);
-                        return self.found(record, alive);
+            let turn = self.turn(ranked.digest);
+            let locator = match turn.find(ranked.digest) {
+                Found::Running(at) => {
+                    let running = turn.running(at);
+                    if !running.is_in_doubt(turn.now) || running.holder.token != token {
+                        return Ok(None);
                     }
-                    Found::Settled(_, Settled::InDoubt, locator) => locator,
-                    _ => return Ok(None),
+                    let (record, alive) = (doubt_record(running, turn.now), running.is_guarded());
+                    drop(turn);
+                    return self.found(record, alive);
                 }
+                Found::Settled(_, Settled::InDoubt, locator) => locator,
+                _ => return Ok(None),
             };
-            let Some(record) = self.read(locator)? else {
-                continue;
-            };
-            if record.head.token != token {
-                return Ok(None);
+            drop(turn);
+            if let Some(record) = self.read(locator)? {
+                return self.settled_doubt(record, locator, token);
             }
-            let namespace = self.namespace_by_id(record.head.namespace)?;
-            if !self.may_be_told(&namespace, locator)? {
-                return Ok(None);
-            }
-            let alive = self.doubted_guards.is_alive(token);
-            return Ok(Some((namespace, Arc::new(record), alive)));
         }
+    }
+
+    fn settled_doubt(
+        &self,
+        record: Record,
+        locator: Locator,
+        token: FencingToken,
+    ) -> Result<Option<FoundDoubt>> {
+        if record.head.token != token {
+            return Ok(None);
+        }
+        let namespace = self.namespace_by_id(record.head.namespace)?;
+        if !self.may_be_told(&namespace, locator)? {
+            return Ok(None);
+        }
+        let alive = self.doubted_guards.is_alive(token);
+        Ok(Some((namespace, Arc::new(record), alive)))
     }
 
     fn found(&self, record: Record, alive: bool) -> Result<Option<FoundDoubt>> {
@@ -64,19 +71,16 @@ impl Engine {
 
     /// The key in progress that was ranked; `None` when it is something else by now.
     pub(crate) fn ranked_running(&self, ranked: &Ranked) -> Result<Option<KeyInfo>> {
-        let record = {
-            let (shard, now) = self.lock(ranked.digest);
-            let Found::Running(at) = shard.find(ranked.digest, now.store_secs) else {
-                return Ok(None);
-            };
-            let running = shard.get(at).filter(|running| !running.is_in_doubt(now));
-            let Some(running) =
-                running.filter(|running| running.holder.token == ranked.rank.token())
-            else {
-                return Ok(None);
-            };
-            told_of(running, now).1
+        let turn = self.turn(ranked.digest);
+        let Found::Running(at) = turn.find(ranked.digest) else {
+            return Ok(None);
         };
+        let running = turn.running(at);
+        if running.is_in_doubt(turn.now) || running.holder.token != ranked.rank.token() {
+            return Ok(None);
+        }
+        let record = told_of(running, turn.now).1;
+        drop(turn);
         let namespace = self.namespace_by_id(record.head.namespace)?;
         let info = self.info(&namespace, KeyState::InProgress, Arc::new(record));
         Ok(Some(info))

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::aftermath::{Aftermath, deliver};
-use crate::engine::call::waiter::Outcome;
 use crate::engine::engine::Engine;
+use crate::engine::turn::Turn;
 use crate::engine::upkeep::timers::TICK_MS;
 use crate::runtime::patience::Patience;
 use crate::runtime::sync::{Drive, is_this_thread};
+use crate::state::slab::SlabRef;
 use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
@@ -60,23 +60,10 @@ impl Engine {
     /// refused.
     fn end_leases(&self) {
         for index in 0..self.shards.len() {
-            let mut aftermath = Aftermath::default();
-            let mut shard = self.shards.lock_at(index);
-            let now = self.now();
-            for at in shard.running_refs() {
-                let Some(running) = shard.get_mut(at) else {
-                    continue;
-                };
-                aftermath.wakes.extend(running.rest.take_watchers());
-                for waiter in running.rest.take_waiters() {
-                    deliver(&waiter, Outcome::Again, &mut aftermath);
-                }
-                if running.holder.undelivered {
-                    self.take_back(&mut shard, at, now, &mut aftermath);
-                }
+            let mut turn = self.turn_at(index);
+            for at in turn.shard.running_refs() {
+                turn.end_lease_at_close(at);
             }
-            drop(shard);
-            aftermath.carry_out();
         }
     }
 
@@ -110,5 +97,19 @@ impl Engine {
             self.workers.ended.wait(self.time.clock.park_until(next_ms));
         }
         Ok(())
+    }
+}
+
+impl Turn<'_> {
+    fn end_lease_at_close(&mut self, at: SlabRef) {
+        let Some(running) = self.shard.get_mut(at) else {
+            return;
+        };
+        let is_undelivered = running.holder.undelivered;
+        self.aftermath.wakes.extend(running.rest.take_watchers());
+        self.aftermath.send_back(running.rest.take_waiters());
+        if is_undelivered {
+            self.take_back(at);
+        }
     }
 }

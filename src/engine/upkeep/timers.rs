@@ -1,7 +1,6 @@
 //! A step of the timers: store time, lapses, waits, and a part of the sweep.
 
-use crate::engine::aftermath::{Aftermath, deliver};
-use crate::engine::call::waiter::Outcome;
+use crate::engine::call::waiter::WaitEnd;
 use crate::engine::engine::Engine;
 use crate::state::shard::Timer;
 
@@ -40,26 +39,21 @@ impl Engine {
         let mut due = Vec::new();
         let samples = self.takes_sample();
         for index in 0..self.shards.len() {
-            let mut aftermath = Aftermath::default();
-            let mut shard = self.shards.lock_at(index);
-            let now = self.now();
-            shard.let_expire(expired_secs);
-            shard.due(now, &mut due);
+            let mut turn = self.turn_at(index);
+            turn.shard.let_expire(expired_secs);
+            turn.shard.due(turn.now, &mut due);
             for timer in due.drain(..) {
                 match timer {
-                    Timer::Lease(at) => self.lapse(&mut shard, at, now, &mut aftermath),
-                    Timer::Wait(waiter) => {
-                        deliver(&waiter, Outcome::TimedOut, &mut aftermath);
-                    }
+                    Timer::Lease(at) => turn.lapse(at),
+                    Timer::Wait(waiter) => turn.aftermath.deliver(&waiter, WaitEnd::TimedOut),
                 }
             }
-            next = next.min(shard.next_due_ms().unwrap_or(u64::MAX));
-            drop(shard);
+            next = next.min(turn.shard.next_due_ms().unwrap_or(u64::MAX));
+            let mut aftermath = turn.release();
             if samples {
                 self.shards.time_next(index);
             }
             self.tell_lapses(&mut aftermath);
-            aftermath.carry_out();
         }
         next
     }

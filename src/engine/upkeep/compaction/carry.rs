@@ -70,23 +70,27 @@ impl Engine {
         let parts = Journal::split(&record.body);
         let digest = self.digest_of(record.head.namespace, &record.key);
         let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
-        let (mut shard, now) = self.lock(digest);
+        let mut turn = self.turn(digest);
         let last = LastRecord {
             locator: from,
             expires_at: record.head.expires_at,
         };
-        if shard
+        if turn
+            .shard
             .last_record(digest)
             .is_none_or(|newest| newest.locator != from)
             || record.head.expires_at <= expired_secs
         {
             return false;
         }
-        let to = self
-            .journal
-            .append(&record.as_ref(), parts, replaced(Some(last)), now.mono_ms);
+        let to = self.journal.append(
+            &record.as_ref(),
+            parts,
+            replaced(Some(last)),
+            turn.now.mono_ms,
+        );
         self.compaction.note_copy(to);
-        let moved = shard.relocate(digest, from, to);
+        let moved = turn.shard.relocate(digest, from, to);
         debug_assert!(moved, "the newest record was looked up under the same lock");
         moved
     }
