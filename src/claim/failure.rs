@@ -36,11 +36,11 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure<E> {
-    /// For good: later calls are answered with this error.
+    /// It failed for good: later calls get this error.
     Final(E),
     /// It may be tried again.
     Retry(E),
-    /// Nobody knows whether its effect happened.
+    /// Its effect may or may not have happened.
     Unknown(E),
     /// The guarantee decides: tried again under at-least-once, unknown under at-most-once. This is
     /// what `?` makes of an error, and what a plain error is.

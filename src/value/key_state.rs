@@ -15,7 +15,7 @@ pub enum KeyState {
     Completed,
     /// It failed for good, and its error is stored.
     Failed,
-    /// Nobody knows whether its effect happened.
+    /// Its effect may or may not have happened.
     InDoubt,
     /// It failed in a way that may be tried again.
     Released,
