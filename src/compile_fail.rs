@@ -3,7 +3,7 @@
 //! Each case names the error that it has to end in; a nightly compiler checks that too. The last one
 //! compiles, so that a mistake that they all share would show.
 
-/// A grant that no one looks at is dropped at once.
+/// A grant that is not looked at is dropped at once.
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]

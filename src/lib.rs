@@ -1,22 +1,132 @@
 //! An embeddable deduplication engine: a key goes through once.
 //!
-//! The first caller that claims a key runs; every other caller gets the stored answer, a "still running", or a
-//! refusal with a reason. It is linked into a service: there is no server and no network hop.
+//! The first claim of a key runs. Every later claim gets the stored answer, a "still running", or a refusal
+//! with a reason. hapax is linked into a service: there is no server and no network hop.
+//!
+//! # Start here
+//!
+//! A [`Store`] is one directory, open in one process. A [`Namespace`] is a set of keys under one [`Policy`].
+//! [`run_once`](Namespace::run_once) claims a key, runs the work, and stores its result:
 //!
 //! ```
-//! use hapax::{Claim, Policy, Store};
+//! use hapax::{Policy, Ran, Store};
 //!
 //! # let dir = tempfile::tempdir().unwrap();
 //! # let path = dir.path().join("dedup");
 //! let store = Store::open(path)?;
 //! let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
-//! match mail.claim("user-7")? {
-//!     Claim::Granted(lease) => lease.complete("sent")?,
-//!     Claim::Completed(answer) => println!("answered before: {:?}", answer.response()),
-//!     other => println!("not now: {other:?}"),
+//! let send = || mail.run_once("user-7", |_run| Ok::<_, std::io::Error>("sent".to_owned()));
+//! assert!(matches!(send()?, Ran::Executed(_)));
+//! assert!(matches!(send()?, Ran::Replayed(text) if text == "sent"));
+//! # Ok::<(), hapax::RunError<std::io::Error>>(())
+//! ```
+//!
+//! [`claim`](Namespace::claim) gives each step to the caller:
+//!
+//! ```
+//! use hapax::{Claim, Policy, Store};
+//!
+//! # let store = Store::in_memory().open()?;
+//! let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
+//! match mail.claim("user-8")? {
+//!     Claim::Granted(lease) => lease.complete("sent")?, // do the work here; "sent" is its answer
+//!     Claim::InProgress(busy) => println!("come back within {:?}", busy.lease_left()),
+//!     Claim::Completed(answer) => println!("done before: {:?}", answer.response()),
+//!     Claim::Failed(answer) => println!("failed for good: {:?}", answer.error()),
+//!     Claim::InDoubt(doubt) => println!("it may or may not have run: {doubt:?}"),
+//!     Claim::Mismatch(other) => println!("another request has this key: {:?}", other.labels()),
 //! }
 //! # Ok::<(), hapax::Error>(())
 //! ```
+//!
+//! | to | use |
+//! | --- | --- |
+//! | mark events as seen, as a set does | [`Namespace::insert`], [`insert_many`](Namespace::insert_many) |
+//! | claim and settle many keys in one commit | [`claim_many`](Namespace::claim_many), [`complete_many`](Namespace::complete_many) |
+//! | make a key of several values | [`Key::join`] |
+//! | refuse another request under the same key | [`Namespace::fingerprint`], [`ClaimOptions::fingerprint`] |
+//! | wait for a key in progress | [`ClaimOptions::wait`] |
+//! | call from async code | the forms that end in `_async`: they need no particular runtime |
+//! | store values of a type instead of bytes | `Namespace::typed` (feature `json`) |
+//! | hand a key over to another task or process | [`Lease::detach`], [`Store::attach`] |
+//! | look at keys | [`Namespace::get`], [`Store::scan`], [`Store::doubts`], [`Store::running`] |
+//!
+//! # The life of a key
+//!
+//! ```text
+//! absent --claim--> in progress --complete--> completed --retention--> absent
+//!                       |--------fail-------> failed ------retention--> absent
+//!                       |--------release----> released, can be claimed again
+//!                       `--------doubt------> in doubt --resolve--> completed, failed, or can be claimed again
+//! ```
+//!
+//! A granted claim is a [`Lease`]. The holder settles it with [`complete`](Lease::complete),
+//! [`fail`](Lease::fail), [`release`](Lease::release) or [`doubt`](Lease::doubt), under its
+//! [`FencingToken`]. A lease that is dropped, or lapses, leaves the key as the guarantee says. An outcome is
+//! remembered for the [retention](Policy::retention) of the policy, and answers every claim until then.
+//! `docs/guarantees.md` has the whole table.
+//!
+//! # Choosing a guarantee
+//!
+//! - [`Policy::at_least_once`]: the work may run again if its holder dies. Choose it if the work is
+//!   idempotent, or if [`Lease::derived_key`] makes the service that it calls deduplicate. A claim costs no
+//!   write.
+//! - [`Policy::at_most_once`]: hapax never starts the work twice on its own. Choose it if a second run does
+//!   more harm than none. A claim is durable before it is granted. A holder that dies leaves the key in
+//!   doubt, until [`Store::reconcile`] or [`Doubt::resolve`] says what happened.
+//!
+//! # Choosing durability
+//!
+//! - [`Durability::Sync`], the default: an acknowledged change is on the medium. Callers that wait at the same
+//!   time share one sync.
+//! - [`Durability::Interval`]: a change is acknowledged in memory, and on the medium within the interval. A
+//!   crash loses at most the last interval.
+//! - [`Store::in_memory`]: nothing survives.
+//!
+//! [`Builder::durability`] sets the level of a store; [`Policy::durability`] may ask for more in a namespace.
+//! [`LogKind`] chooses how the log is written. `docs/durability.md` says what each kind of crash can cost.
+//!
+//! # HTTP
+//!
+//! The crate `hapax-http` is a tower layer for the `Idempotency-Key` header. It claims keys, stores
+//! responses, and replays them: see `docs/http.md`. The crate `hapax-admin` is a router for operators: see
+//! `docs/admin.md`.
+//!
+//! # Testing your code
+//!
+//! - [`Store::in_memory`] opens a store without a directory.
+//! - [`testing::ManualClock`] moves time: leases lapse and retentions end when the test says so.
+//! - [`testing::MemoryLog`] crashes a store, and opens it again with what was durable.
+//! - `sim` (feature `sim`) runs your handlers through thousands of crashes, each from a seed.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hapax::testing::ManualClock;
+//! use hapax::{Claim, Policy, Store};
+//!
+//! let clock = ManualClock::new();
+//! let store = Store::in_memory().clock(&clock).open()?;
+//! let policy = Policy::at_least_once().lease(Duration::from_secs(60));
+//! let jobs = store.namespace("jobs", policy)?;
+//! let Claim::Granted(lost) = jobs.claim("report")? else { panic!("it is new") };
+//! clock.advance(Duration::from_secs(61));
+//! assert!(lost.is_lost(), "its lease has lapsed");
+//! let Claim::Granted(next) = jobs.claim("report")? else { panic!("it can be taken over") };
+//! assert_eq!(next.attempt(), 2);
+//! # Ok::<(), hapax::Error>(())
+//! ```
+//!
+//! # Operating
+//!
+//! - [`Store::health`] says whether the store serves, [`Store::metrics`] what it counts: see
+//!   `docs/metrics.md` and `docs/runbook.md`.
+//! - [`Store::operator`] settles doubts, releases and forgets keys, each under a name and a reason; the
+//!   [`audit`] log keeps them.
+//! - [`Store::backup`], [`Store::verify`], [`Store::compact`] and [`Store::salvage`] keep a store in order.
+//! - [`config::Config`] reads the options from a file, [`Store::explain`] shows those in force: see
+//!   `docs/configuration.md`.
+//! - The program `hapax` of the crate `hapax-cli` does all this from a shell: see `docs/cli.md`.
 //!
 //! # Features
 //!

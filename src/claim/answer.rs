@@ -10,7 +10,23 @@ use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 use crate::value::time::system_time;
 
-/// Someone runs the key.
+/// The key is in progress: another caller runs it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ClaimOptions, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let options = ClaimOptions::new().metadata("worker 3");
+/// let Claim::Granted(lease) = jobs.claim_with("report", options)? else { panic!("it is new") };
+/// let Claim::InProgress(busy) = jobs.claim("report")? else { panic!("it is claimed") };
+/// assert_eq!((busy.attempt(), busy.metadata()), (1, &b"worker 3"[..]));
+/// println!("retry after {} s", busy.lease_left().as_secs());
+/// lease.complete("written")?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct InProgress {
     pub(crate) lease_left: Duration,
@@ -20,19 +36,19 @@ pub struct InProgress {
 }
 
 impl InProgress {
-    /// When it makes sense to come back, at the latest.
+    /// How long the lease of the holder still lasts: come back by then.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
         self.lease_left
     }
 
-    /// Which attempt is running.
+    /// Which attempt is in progress.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// The metadata of the claim that runs it.
+    /// The metadata of the holder's claim.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
         &self.metadata
@@ -55,8 +71,14 @@ impl fmt::Debug for InProgress {
 }
 
 macro_rules! stored_answer {
-    ($name:ident, $doc:literal, $body:ident, $body_doc:literal, $omitted:ident, $shown:ident) => {
-        #[doc = $doc]
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $(#[$body_doc:meta])*
+            $body:ident, $omitted:ident, $shown:ident
+        }
+    ) => {
+        $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
             pub(crate) record: Arc<Record>,
@@ -64,7 +86,7 @@ macro_rules! stored_answer {
         }
 
         impl $name {
-            #[doc = $body_doc]
+            $(#[$body_doc])*
             #[must_use]
             pub fn $body(&self) -> &[u8] {
                 &self.record.body
@@ -76,13 +98,13 @@ macro_rules! stored_answer {
                 self.record.body.clone().into_shared()
             }
 
-            /// Whether the bytes were left out because they were over the limit of the policy.
+            /// Whether the bytes were left out, because they were over the limit of the policy.
             #[must_use]
             pub fn $omitted(&self) -> bool {
                 self.record.head.body_omitted
             }
 
-            /// Runs that it took.
+            /// The number of attempts that it took.
             #[must_use]
             pub fn attempts(&self) -> u32 {
                 self.record.head.attempt
@@ -145,22 +167,54 @@ macro_rules! stored_answer {
     };
 }
 
-stored_answer!(
-    Completed,
-    "The stored response of a key that ran.",
-    response,
-    "The stored response.",
-    response_omitted,
-    show_length
-);
-stored_answer!(
-    Failed,
-    "The stored error of a key that failed for good.",
-    error,
-    "The stored error.",
-    error_omitted,
-    show_error
-);
+stored_answer! {
+    /// The stored response of a key that ran.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+    /// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+    /// lease.complete("written")?;
+    /// let Claim::Completed(answer) = jobs.claim("report")? else { panic!("it ran") };
+    /// assert_eq!((answer.response(), answer.attempts()), (&b"written"[..], 1));
+    /// assert!(answer.expires_at() > answer.settled_at());
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    Completed {
+        /// The stored response.
+        response,
+        response_omitted,
+        show_length
+    }
+}
+stored_answer! {
+    /// The stored error of a key that failed for good.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let pay = store.namespace("pay", Policy::at_least_once())?;
+    /// let Claim::Granted(lease) = pay.claim("order-42")? else { panic!("it is new") };
+    /// lease.fail("card declined")?;
+    /// let Claim::Failed(answer) = pay.claim("order-42")? else { panic!("it failed") };
+    /// assert_eq!(answer.error(), b"card declined");
+    /// assert_eq!(answer.to_string(), "the work failed for good before: card declined");
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    Failed {
+        /// The stored error.
+        error,
+        error_omitted,
+        show_error
+    }
+}
 
 /// The text of the error.
 impl fmt::Display for Failed {
@@ -174,12 +228,12 @@ impl fmt::Display for Failed {
     }
 }
 
-/// What was stored does not belong in a log.
+/// A response may be personal data, so a log does not show it.
 fn show_length(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     shown.field("bytes", &body.len());
 }
 
-/// Unlike a response, an error is there to be read.
+/// An error is shown: people have to read it.
 fn show_error(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     match shown_text(body) {
         Some(text) => shown.field("error", &text),
@@ -190,13 +244,13 @@ fn show_error(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
 /// Bytes of an error that are shown.
 const SHOWN_BYTES: usize = 1024;
 
-/// The text that an error begins with; `None` for one that is no text.
+/// The beginning of an error as text; `None` if it is not UTF-8.
 fn shown_text(error: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(error).ok()?;
     Some(beginning(text, SHOWN_BYTES))
 }
 
-/// As much of a text as these bytes hold.
+/// The beginning of a text, in at most so many bytes.
 pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
@@ -206,6 +260,23 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
 }
 
 /// The key was used for another request.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ClaimOptions, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let of = |body: &str| -> hapax::Result<ClaimOptions> {
+///     Ok(ClaimOptions::new().fingerprint(pay.fingerprint(1).part("body", body).build()?))
+/// };
+/// let Claim::Granted(lease) = pay.claim_with("order-42", of("12.99")?)? else { panic!("it is new") };
+/// lease.complete("charged")?;
+/// let Claim::Mismatch(other) = pay.claim_with("order-42", of("99.99")?)? else { panic!("it differs") };
+/// assert_eq!(other.labels(), ["body"]);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Mismatch {
     pub(crate) labels: Vec<String>,
@@ -213,13 +284,13 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// The labels of the parts that differ; empty when one side has no fingerprint at all.
+    /// The labels of the parts that differ; empty if one side has no fingerprint.
     #[must_use]
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// What the key is.
+    /// The state of the key.
     #[must_use]
     pub fn state(&self) -> KeyState {
         self.state

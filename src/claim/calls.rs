@@ -1,5 +1,5 @@
-//! [`Calls`]: the calls on the keys of one namespace. Each is checked, carried out, counted once however
-//! it ends, and told to the trace.
+//! [`Calls`]: the calls on the keys of one namespace. Each is checked, carried out,
+//! counted once however it ends, and traced.
 
 use std::future::Future;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Calls {
         claim.map(move |answer| Ok(Claim::of(&self.homes, named.digest, answer?)))
     }
 
-    /// Tells and counts the answer to a claim; what is no error the engine has counted.
+    /// Tells and counts the answer to a claim; the engine has counted what is not an error.
     fn claimed(&self, key: &[u8], claimed: Result<Claim>) -> Result<Claim> {
         decided("claim", || self.subject(key), || of_claim(&claimed));
         self.count_failed(1, claimed)
@@ -145,7 +145,7 @@ impl Calls {
         self.count_failed(claims, claimed)
     }
 
-    /// The keys of a batch, if a subscriber wants to see how they end.
+    /// The keys of a batch, if traces show them.
     fn keys_to_show(&self, items: &[BatchItem]) -> Vec<Subject> {
         if !Operation::is_wanted() {
             return Vec::new();
@@ -179,7 +179,7 @@ impl Calls {
         }))
     }
 
-    /// Tells and counts what an insert came to; what is no error the engine has counted.
+    /// Tells and counts what an insert came to; the engine has counted what is not an error.
     fn inserted(&self, key: &[u8], inserted: Result<ClaimOutcome>) -> Result<bool> {
         let decision = || outcome(of_insertion(&inserted));
         decided("insert", || self.subject(key), decision);

@@ -13,7 +13,25 @@ use crate::value::digest::Digest;
 use crate::value::error::Error;
 use crate::value::key_state::KeyState;
 
-/// What a claim is answered. Exhaustive on purpose: every outcome is handled.
+/// The answer to a claim. Exhaustive on purpose: every outcome is handled.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// match jobs.claim("report")? {
+///     Claim::Granted(lease) => lease.complete("written")?, // the work goes here
+///     Claim::InProgress(busy) => println!("come back within {:?}", busy.lease_left()),
+///     Claim::Completed(answer) => println!("done before: {:?}", answer.response()),
+///     Claim::Failed(answer) => println!("failed for good: {answer}"),
+///     Claim::InDoubt(doubt) => println!("it may or may not have run: {doubt:?}"),
+///     Claim::Mismatch(other) => println!("another request has this key: {:?}", other.labels()),
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new answer has to break the code that does not handle it"
@@ -23,13 +41,13 @@ use crate::value::key_state::KeyState;
 pub enum Claim {
     /// Run it. The key is yours until the lease is settled or lapses.
     Granted(Lease),
-    /// Someone runs it: come back later.
+    /// Another caller runs it: come back later.
     InProgress(InProgress),
     /// It ran: here is the stored response.
     Completed(Completed),
     /// It failed for good: here is the stored error.
     Failed(Failed),
-    /// It may or may not have run; it will not be started again before that is resolved.
+    /// It may or may not have run. It does not start again before this is resolved.
     InDoubt(Doubt),
     /// The key was used for another request.
     Mismatch(Mismatch),
@@ -74,6 +92,27 @@ impl Claim {
 }
 
 /// An answer within a batch.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{BatchClaim, Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let mut done = Vec::new();
+/// for answer in jobs.claim_many(["a", "b", "a"])? {
+///     match answer {
+///         BatchClaim::Claim(Claim::Granted(lease)) => done.push((lease, "written")),
+///         BatchClaim::Claim(other) => println!("nothing to run: {other:?}"),
+///         BatchClaim::RepeatOf { index, .. } => println!("the same key as item {index}"),
+///         BatchClaim::Refused(error) => println!("send it again: {error}"),
+///     }
+/// }
+/// assert_eq!(done.len(), 2);
+/// assert!(jobs.complete_many(done).iter().all(Result::is_ok));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new answer has to break the code that does not handle it"
@@ -81,17 +120,17 @@ impl Claim {
 #[derive(Debug)]
 #[must_use = "a grant that is dropped gives its key up"]
 pub enum BatchClaim {
-    /// As for a claim of its own.
+    /// The answer that a claim of its own would get.
     Claim(Claim),
-    /// The key stands earlier in the batch.
+    /// The key is in the batch already, at a lower index.
     RepeatOf {
-        /// Where it stands.
+        /// That index.
         index: usize,
-        /// Whether the fingerprint there is another one.
+        /// Whether the fingerprint there differs.
         mismatch: bool,
     },
     /// The store cannot answer this item: it has no room for it, or was closed or poisoned before the
-    /// batch had its end.
+    /// batch ended.
     Refused(Error),
 }
 

@@ -21,7 +21,26 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::record::Record;
 use crate::value::time::system_time;
 
-/// The key's effect may or may not have happened.
+/// The effect of the key may or may not have happened.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Resolution, Store};
+///
+/// let store = Store::in_memory().allow_at_most_once().open()?;
+/// let pay = store.namespace("pay", Policy::at_most_once())?;
+/// let Claim::Granted(lease) = pay.claim("order-42")? else { panic!("it is new") };
+/// let charge_id = lease.derived_key("charge");
+/// lease.doubt("the provider timed out")?;
+///
+/// let Claim::InDoubt(doubt) = pay.claim("order-42")? else { panic!("it may have run") };
+/// assert_eq!(doubt.reason(), b"the provider timed out");
+/// assert_eq!(doubt.derived_key("charge"), charge_id, "look it up at the provider");
+/// doubt.resolve(Resolution::Happened(b"receipt".to_vec()))?;
+/// assert!(pay.contains("order-42")?);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Doubt {
     held: Held,
@@ -31,6 +50,32 @@ pub struct Doubt {
 }
 
 /// How a doubt is settled.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Resolution, Store};
+///
+/// /// What the provider says of a charge: done, refused, or never seen.
+/// fn look_up(charge_id: &str) -> Option<Result<String, String>> {
+///     # let _ = charge_id;
+///     None
+/// }
+///
+/// let store = Store::in_memory().allow_at_most_once().open()?;
+/// let pay = store.namespace("pay", Policy::at_most_once())?;
+/// let Claim::Granted(lease) = pay.claim("order-42")? else { panic!("it is new") };
+/// lease.doubt("the provider timed out")?;
+/// store.reconcile(|doubt| {
+///     Some(match look_up(&doubt.derived_key("charge")) {
+///         Some(Ok(receipt)) => Resolution::Happened(receipt.into_bytes()),
+///         Some(Err(refusal)) => Resolution::Failed(refusal.into_bytes()),
+///         None => Resolution::NeverHappened,
+///     })
+/// })?;
+/// assert!(matches!(pay.claim("order-42")?, Claim::Granted(_)));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[expect(
     clippy::exhaustive_enums,
     reason = "a doubt is settled in one of these ways"
@@ -84,7 +129,7 @@ impl Doubt {
         &self.held.namespace().name
     }
 
-    /// What stands for the key in logs and audits.
+    /// The digest that stands for the key in logs and audits.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         let engine = self.held.engine();
@@ -118,7 +163,7 @@ impl Doubt {
         &self.record.metadata
     }
 
-    /// The last checkpoint; empty when there was none.
+    /// The last checkpoint; empty if there was none.
     #[must_use]
     pub fn checkpoint(&self) -> &[u8] {
         &self.record.body
@@ -130,13 +175,13 @@ impl Doubt {
         self.record.fingerprint.as_ref()
     }
 
-    /// Store time of the last thing that is known of it, in whole seconds.
+    /// Store time of the last transition of the key, in whole seconds.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         system_time(self.record.head.recorded_at)
     }
 
-    /// Whether the holder's lease is still there in this process, so that the effect may yet come.
+    /// Whether this process still has the lease of the holder, so that the effect may yet happen.
     #[must_use]
     pub fn holder_alive(&self) -> bool {
         self.holder_alive
@@ -148,7 +193,8 @@ impl Doubt {
         self.compared
     }
 
-    /// The key that the holder used downstream under this label, to look the effect up there.
+    /// The key that [`Lease::derived_key`](crate::Lease::derived_key) gave the holder for this label: look the
+    /// effect up under it.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> String {
         self.held.derived_key(label)
@@ -159,14 +205,14 @@ impl Doubt {
     /// # Errors
     /// [`Superseded`](crate::ErrorKind::Superseded) when it was settled meanwhile,
     /// [`InUse`](crate::ErrorKind::InUse) for `NeverHappened` while its
-    /// [holder is alive](Self::holder_alive), [`TooLarge`](crate::ErrorKind::TooLarge), and
-    /// whatever keeps the store from answering.
+    /// [holder is alive](Self::holder_alive), [`TooLarge`](crate::ErrorKind::TooLarge), and every
+    /// error of a store that cannot answer.
     pub fn resolve(&self, resolution: Resolution) -> Result<()> {
         self.settle(&resolution, false, None)
     }
 
-    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
-    /// makes sure that it has stopped.
+    /// As [`resolve`](Self::resolve), also while the holder is alive. Call it only if you know that
+    /// the holder has stopped.
     ///
     /// # Errors
     /// As for [`resolve`](Self::resolve).

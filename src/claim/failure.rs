@@ -36,7 +36,7 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure<E> {
-    /// For good: later calls are answered with this error.
+    /// It failed for good: later calls get this error.
     Final(E),
     /// It may be tried again.
     Retry(E),

@@ -18,7 +18,7 @@ use crate::store::handle::{Home, Homes};
 use crate::value::digest::Digest;
 use crate::value::error::{ErrorKind, Result};
 
-/// A held key, without the duty to settle it.
+/// A key, and the token under which it is held. It does not have to be settled.
 #[derive(Clone)]
 pub(crate) struct Held {
     pub(crate) home: Arc<CachePadded<Home>>,
@@ -88,7 +88,7 @@ impl Held {
         self.engine().acknowledged(self.namespace(), acted).await
     }
 
-    /// Does what settles nothing, and waits for its acknowledgement.
+    /// Carries out a command that does not settle the key, and waits for its acknowledgement.
     pub(crate) fn do_and_wait(&self, command: Command<'_>) -> Result<()> {
         block_on(self.acknowledged(self.act(command)))
     }
@@ -117,7 +117,7 @@ impl Held {
     }
 }
 
-/// Whether a refusal says that another holder has the key by now, or that the key is gone.
+/// Whether a refusal says that this holder has lost the key.
 fn is_lost(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
 }

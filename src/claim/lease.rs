@@ -25,7 +25,7 @@ use crate::value::time::{millis, system_time};
 ///
 /// A lease that is dropped without an outcome, by an early return or a panic, releases its key
 /// under at-least-once and leaves it in doubt under at-most-once. Dropping neither waits nor does
-/// I/O. A lapsed lease can still settle its key as long as no other caller took the key over.
+/// I/O. A lapsed lease can still settle its key until another caller takes the key over.
 ///
 /// # Examples
 ///
@@ -422,6 +422,21 @@ impl fmt::Debug for Lease {
 /// alive any more. An error of kind
 /// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
 /// the store is reopened.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ErrorKind, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().max_response(8);
+/// let jobs = store.namespace("jobs", policy)?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// let refused = lease.complete("far too long a response").unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::TooLarge);
+/// refused.into_lease().complete("a link")?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 pub struct LeaseError {
     error: Error,
     lease: Box<Lease>,

@@ -12,6 +12,25 @@ use crate::value::policy::{Policy, check_lease, check_retention};
 use crate::value::time::millis;
 
 /// What a claim asks for beside its key.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::{Claim, ClaimOptions, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let body = pay.fingerprint(1).part("body", r#"{"cents": 1299}"#).build()?;
+/// let options = ClaimOptions::new()
+///     .fingerprint(body)
+///     .metadata("request 7")
+///     .wait(Duration::from_secs(5));
+/// let Claim::Granted(lease) = pay.claim_with("order-42", options)? else { panic!("it is new") };
+/// lease.complete("charged")?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ClaimOptions {
     fingerprint: Option<Fingerprint>,
@@ -45,7 +64,7 @@ impl ClaimOptions {
         self
     }
 
-    /// Bytes for other callers that meet this key while it runs and after: a request or trace id, say.
+    /// Bytes that later claims of this key get with their answer, such as a request or trace id.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.metadata = metadata.into();
@@ -135,6 +154,24 @@ impl ClaimOptions {
 }
 
 /// One item of a batch of claims.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let slow = ClaimOptions::new().lease(Duration::from_secs(600));
+/// let items = [ClaimItem::new("report").options(slow), ClaimItem::new("mail")];
+/// for answer in jobs.claim_many(items)? {
+///     let BatchClaim::Claim(Claim::Granted(lease)) = answer else { panic!("both are new") };
+///     lease.complete("done")?;
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClaimItem {
     pub(crate) key: Vec<u8>,

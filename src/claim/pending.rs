@@ -11,6 +11,20 @@ use crate::runtime::begun::Begun;
 ///
 /// Dropping it only stops waiting: what the call has done stays done. A claim that has not been
 /// answered yet is taken back, and counts as no attempt.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ClaimOptions, Namespace};
+///
+/// async fn send(mail: &Namespace, user: &str) -> hapax::Result<()> {
+///     if let Claim::Granted(lease) = mail.claim_async(user, ClaimOptions::new()).await? {
+///         // The work goes here.
+///         lease.complete_async("sent").await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Pending<T> {
     answer: Answer<T>,

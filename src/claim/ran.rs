@@ -17,9 +17,9 @@ use crate::value::error::Error;
 /// let mail = store.namespace("mail", Policy::at_least_once())?;
 /// match mail.run_once("user-7", |_| Ok::<_, std::io::Error>("sent".to_owned()))? {
 ///     Ran::Executed(text) | Ran::Replayed(text) => println!("{text}"),
-///     Ran::Superseded(text) => println!("{text}, but another holder had taken over"),
+///     Ran::Superseded(text) => println!("{text}, but another caller had taken over"),
 ///     Ran::InProgress(busy) => println!("come back in {:?}", busy.lease_left()),
-///     Ran::InDoubt(doubt) => println!("look up by hand: {doubt:?}"),
+///     Ran::InDoubt(doubt) => println!("it may or may not have run: {doubt:?}"),
 ///     Ran::Mismatch(other) => println!("another request had this key: {other:?}"),
 /// }
 /// # Ok::<(), hapax::RunError<std::io::Error>>(())
@@ -35,7 +35,7 @@ pub enum Ran<T> {
     Executed(T),
     /// It ran before; this is the stored result.
     Replayed(T),
-    /// Someone runs it.
+    /// Another caller runs it.
     InProgress(InProgress),
     /// It may or may not have run.
     InDoubt(Doubt),

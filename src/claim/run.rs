@@ -23,6 +23,28 @@ use crate::value::guarantee::Guarantee;
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);
 
 /// What work that runs is told.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Ran, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let imports = store.namespace("imports", Policy::at_least_once())?;
+/// let import = |fails: bool| {
+///     imports.run_once("2026-01", |run| {
+///         let done = run.last_checkpoint().len();
+///         if fails {
+///             run.checkpoint("half").map_err(|error| error.to_string())?;
+///             return Err(format!("attempt {} broke off", run.attempt()));
+///         }
+///         Ok(format!("went on behind {done} bytes"))
+///     })
+/// };
+/// assert!(import(true).is_err());
+/// assert!(matches!(import(false)?, Ran::Executed(text) if text == "went on behind 4 bytes"));
+/// # Ok::<(), hapax::RunError<String>>(())
+/// ```
 pub struct Run {
     held: Held,
 }

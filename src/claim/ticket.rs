@@ -13,7 +13,24 @@ use crate::value::fencing_token::FencingToken;
 
 /// A lease that was detached: what it takes to settle its key elsewhere or later.
 ///
-/// It can be stored and sent; its bearer can settle the key.
+/// It can be stored and sent. Every process that opens the store can settle the key with it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store, Ticket};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// let message = serde_json::to_string(&lease.detach()?).unwrap();
+///
+/// // Another task, or a later process that has opened the store:
+/// let ticket: Ticket = serde_json::from_str(&message).unwrap();
+/// store.attach(&ticket)?.complete("written")?;
+/// assert!(jobs.contains("report")?);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ticket {
     namespace: String,
@@ -71,7 +88,7 @@ impl Store {
     ///
     /// A ticket may be delivered more than once, by a queue that does so: what is delivered again is
     /// refused, and the error has [what the key is](Error::current). Under at-most-once, and with
-    /// [`max_attempts`](Policy::max_attempts), a ticket is used once, which is on the medium before
+    /// [`max_attempts`](crate::Policy::max_attempts), a ticket is used once, which is on the medium before
     /// this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
     /// [Detached](Lease::detach) again, the lease is a ticket again. A ticket that comes after its
     /// lease has lapsed still settles the key, unless another claim has taken it over.

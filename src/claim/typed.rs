@@ -124,7 +124,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     ///             Ok(3)
     ///         }
     ///         TypedClaim::Completed(answer) => Ok(answer.into_value()),
-    ///         other => panic!("no other caller sums: {other:?}"),
+    ///         other => panic!("this is the only caller: {other:?}"),
     ///     }
     /// }
     /// ```
@@ -239,6 +239,21 @@ impl<T> fmt::Debug for Typed<T> {
 }
 
 /// What a claim of a [`Typed`] namespace is answered. Exhaustive on purpose, as [`Claim`] is.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store, TypedClaim};
+///
+/// let store = Store::in_memory().open()?;
+/// let sums = store.namespace("sums", Policy::at_least_once())?.typed::<u64>();
+/// match sums.claim("1+2")? {
+///     TypedClaim::Granted(lease) => lease.complete(&3)?,
+///     TypedClaim::Completed(answer) => println!("it is {}", answer.value()),
+///     other => println!("not now: {other:?}"),
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new answer has to break the code that does not handle it"
@@ -248,13 +263,13 @@ impl<T> fmt::Debug for Typed<T> {
 pub enum TypedClaim<T> {
     /// Run it. The key is yours until the lease is settled or lapses.
     Granted(TypedLease<T>),
-    /// Someone runs it: come back later.
+    /// Another caller runs it: come back later.
     InProgress(InProgress),
     /// It ran: here is the stored value.
     Completed(TypedCompleted<T>),
     /// It failed for good: here is the stored error.
     Failed(Failed),
-    /// It may or may not have run; it will not be started again before that is resolved.
+    /// It may or may not have run. It does not start again before this is resolved.
     InDoubt(Doubt),
     /// The key was used for another request.
     Mismatch(Mismatch),
@@ -280,6 +295,19 @@ impl<T: DeserializeOwned> TypedClaim<T> {
 ///
 /// What does not settle the key is there as on a [`Lease`], to which this dereferences;
 /// [`into_inner`](Self::into_inner) gives the lease itself, and `from` makes it typed again.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store, TypedClaim};
+///
+/// let store = Store::in_memory().open()?;
+/// let sums = store.namespace("sums", Policy::at_least_once())?.typed::<u64>();
+/// let TypedClaim::Granted(lease) = sums.claim("1+2")? else { panic!("it is new") };
+/// println!("attempt {} under {}", lease.attempt(), lease.token());
+/// lease.complete(&3)?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[must_use = "a lease that is dropped without an outcome gives its key up"]
 pub struct TypedLease<T> {
     lease: Lease,
@@ -378,6 +406,20 @@ impl<T> fmt::Debug for TypedLease<T> {
 }
 
 /// The stored value of a key that ran.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store, TypedClaim};
+///
+/// let store = Store::in_memory().open()?;
+/// let sums = store.namespace("sums", Policy::at_least_once())?.typed::<u64>();
+/// let TypedClaim::Granted(lease) = sums.claim("1+2")? else { panic!("it is new") };
+/// lease.complete(&3)?;
+/// let TypedClaim::Completed(answer) = sums.claim("1+2")? else { panic!("it ran") };
+/// assert_eq!((*answer.value(), answer.answer().attempts()), (3, 1));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TypedCompleted<T> {
     value: T,
@@ -406,7 +448,7 @@ impl<T> TypedCompleted<T> {
 
 impl<T> fmt::Debug for TypedCompleted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As for a `Completed`, what was stored does not belong in a log.
+        // As for a `Completed`: a response may be personal data, so a log does not show it.
         f.debug_tuple("TypedCompleted").field(&self.answer).finish()
     }
 }

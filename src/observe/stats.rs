@@ -137,6 +137,18 @@ impl Counters {
 }
 
 /// What a store has done since it was opened, and what it holds now.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// store.namespace("seen", Policy::at_least_once())?.insert("event-7")?;
+/// let stats = store.stats();
+/// assert_eq!((stats.keys(), stats.granted(), stats.running_keys()), (1, 1, 0));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub(crate) counters: Counters,

@@ -90,14 +90,14 @@ impl Operator {
 
     /// Frees a key that is held under `token`, as if the holder had released it: the holder
     /// is [`Superseded`](crate::ErrorKind::Superseded), and the key can be claimed again. The last
-    /// attempt that the policy allows is a final failure instead, whose error names no one.
+    /// attempt that the policy allows is a final failure instead, whose error names no person.
     ///
     /// # Errors
     /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
     /// [in doubt](Self::doubt) instead, and for a key in doubt;
     /// [`Superseded`](crate::ErrorKind::Superseded) when the token is not current,
     /// [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
-    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when no one holds it any more,
+    /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it is not held any more,
     /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
     pub fn release(
         &self,
@@ -121,8 +121,8 @@ impl Operator {
 
     /// Fails a key for good that is held under `token`; the holder is superseded.
     ///
-    /// Under at-most-once this says that the effect has not happened and will not: where nobody
-    /// knows, put the key [in doubt](Self::doubt).
+    /// Under at-most-once this says that the effect has not happened and will not: if you do
+    /// not know, put the key [in doubt](Self::doubt).
     ///
     /// # Errors
     /// As for [`doubt`](Self::doubt), and [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -161,8 +161,8 @@ impl Operator {
         block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
     }
 
-    /// Brings a key in with what is known of it: keys of another store, say, or of what did this work
-    /// before. False when it was there, in whatever state; then it stays as it is.
+    /// Brings a key in with what is known of it: a key of another store, for example. False if it was
+    /// there, in any state: then it stays as it is.
     ///
     /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store
     /// that was salvaged with losses takes it before they are [accepted](Self::accept_salvage): what is

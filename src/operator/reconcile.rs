@@ -1,4 +1,4 @@
-//! [`Reconciler`]: settling doubts, and asking again about those without an answer yet.
+//! [`Reconciler`]: settling doubts, and asking again about those that are still unknown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +14,24 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::time::millis;
 
 /// What [`Store::reconcile`] or a step of a [`Reconciler`] did.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Resolution, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// for key in ["a", "b"] {
+///     let Claim::Granted(lease) = mail.claim(key)? else { panic!("it is new") };
+///     lease.doubt("the provider timed out")?;
+/// }
+/// let done = store.reconcile(|doubt| {
+///     (doubt.key() == b"a").then(|| Resolution::Happened(b"sent".to_vec()))
+/// })?;
+/// assert_eq!((done.resolved(), done.unknown()), (1, 1));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Reconciled {
     resolved: u64,
@@ -29,7 +47,7 @@ impl Reconciled {
         self.resolved
     }
 
-    /// Doubts without an answer.
+    /// Doubts that stayed unknown.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.unknown
@@ -185,7 +203,7 @@ impl Store {
     /// stays unknown.
     ///
     /// # Errors
-    /// The first failure to resolve; a doubt that was settled meanwhile is not a failure.
+    /// The first failure to resolve. A doubt that was settled meanwhile is no failure.
     pub fn reconcile(
         &self,
         settle: impl FnMut(&Doubt) -> Option<Resolution>,

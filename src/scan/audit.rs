@@ -16,6 +16,21 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 
 /// An iterator over audit entries, oldest first. Compaction waits while it is alive.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::audit::{AuditFilter, AuditLevel};
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let seen = store.namespace("seen", Policy::at_least_once().audit(AuditLevel::Digests))?;
+/// seen.insert("event-7")?;
+/// for entry in store.audit(AuditFilter::new().key("event-7"))? {
+///     println!("{}", entry?.to_json());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 pub struct AuditScan {
     _pin: Pin,
     store: Arc<StoreInner>,
@@ -49,7 +64,7 @@ impl AuditScan {
             ended: false,
             store: Arc::clone(&store),
         };
-        // No caller is shown what a power cut could still undo.
+        // An entry is told only once a power cut cannot undo it.
         block_on(store.engine.rest(Some(this.cursor.end_frame)))?;
         Ok(this)
     }
@@ -180,8 +195,8 @@ impl Store {
         self.verify_chain(None)
     }
 
-    /// As [`verify_audit`](Self::verify_audit), against a head that was noted before: whoever
-    /// changed an entry up to it and made everything after it fit again is found too.
+    /// As [`verify_audit`](Self::verify_audit), against a head that was noted before. It also finds an
+    /// entry that was changed together with every link after it.
     ///
     /// # Errors
     /// [`Damaged`](crate::ErrorKind::Damaged) with the place where it breaks, or where the noted entry is

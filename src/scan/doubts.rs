@@ -20,6 +20,22 @@ use crate::value::scan_position::ScanPosition;
 /// not met. Compaction goes on meanwhile.
 ///
 /// It ends with the first error.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// let Claim::Granted(lease) = mail.claim("user-7")? else { panic!("it is new") };
+/// lease.doubt("the provider timed out")?;
+/// for doubt in store.doubts()? {
+///     let doubt = doubt?;
+///     println!("{}: {:?} since {:?}", doubt.namespace(), doubt.key(), doubt.since());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 pub struct DoubtScan {
     store: Arc<StoreInner>,
     ranking: Ranking,

@@ -1,4 +1,4 @@
-//! [`InProgressScan`]: going through the running keys.
+//! [`InProgressScan`]: going through the keys in progress.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +12,26 @@ use crate::value::key_info::KeyInfo;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::ScanPosition;
 
-/// An iterator over the running keys, the longest-running first: see
+/// An iterator over the keys in progress, the longest-running first: see
 /// [`Store::running`](crate::Store::running).
 ///
 /// It reads no log, and copies a key when it is asked for. A key that is settled, handed on or in
 /// doubt before its turn is left out; one that was claimed after the scan began is not met.
 ///
 /// It ends with the first error.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// let oldest = store.running()?.next().expect("one is in progress")?;
+/// assert_eq!((oldest.key(), oldest.token()), (&b"report"[..], lease.token()));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 pub struct InProgressScan {
     store: Arc<StoreInner>,
     ranking: Ranking,
@@ -48,8 +61,8 @@ impl InProgressScan {
 }
 
 impl Store {
-    /// Goes through the running keys, the longest-running first, and copies one at a
-    /// time. Keys in doubt are left out: those are [`doubts`](Self::doubts).
+    /// Goes through the keys in progress, the longest-running first, and copies one at a time.
+    /// [`doubts`](Self::doubts) has the keys in doubt.
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.
@@ -59,7 +72,7 @@ impl Store {
 }
 
 impl Namespace {
-    /// Goes through the running keys: see [`Store::running`](crate::Store::running).
+    /// Goes through the keys in progress: see [`Store::running`](crate::Store::running).
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.

@@ -17,6 +17,26 @@ use crate::value::namespace_id::NamespaceId;
 use crate::value::time::first_second_from;
 
 /// Which keys a scan gives.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::scan::KeyFilter;
+/// use hapax::{KeyState, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// mail.insert_many(["eu/7", "eu/8", "us/9"])?;
+/// let hour_ago = store.stats().store_time() - Duration::from_secs(3600);
+/// let filter = KeyFilter::new()
+///     .state(KeyState::Completed)
+///     .prefix("eu/")
+///     .recorded_from(hour_ago);
+/// assert_eq!(mail.scan(filter)?.count(), 2);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct KeyFilter {
     states: Vec<KeyState>,
@@ -60,7 +80,7 @@ impl KeyFilter {
         self
     }
 
-    /// Whether only running keys pass; the log need not be read for those.
+    /// Whether only keys in progress pass: the log need not be read for those.
     fn is_of_running_keys(&self) -> bool {
         !self.states.is_empty()
             && self
@@ -81,6 +101,22 @@ impl KeyFilter {
 }
 
 /// An iterator over keys. Compaction waits while it is alive.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::scan::KeyFilter;
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// mail.insert_many(["user-7", "user-8"])?;
+/// for info in store.scan(KeyFilter::new())? {
+///     let info = info?;
+///     println!("{}: {:?} is {}", info.namespace(), info.key(), info.state());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 pub struct Scan {
     _pin: Pin,
     store: Arc<StoreInner>,

@@ -28,6 +28,24 @@ use crate::value::log_kind::LogKind;
 const SHARDS: usize = 256;
 
 /// How a store is opened.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::{Durability, Limits, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::builder(path)
+///     .durability(Durability::Interval(Duration::from_millis(50)))
+///     .limits(Limits::new().live_keys(10_000_000))
+///     .wait_for_lock(Duration::from_secs(10))
+///     .open()?;
+/// store.close()?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -53,7 +71,7 @@ pub struct Builder {
 const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Store {
-    /// Opens the store in a directory, and makes it if the directory has none. Every change is durable
+    /// Opens the store in a directory, and makes one in a new directory. Every change is durable
     /// before it is acknowledged ([`Durability::Sync`](crate::Durability::Sync)).
     ///
     /// # Errors
@@ -71,7 +89,7 @@ impl Store {
         Builder::new(Location::Directory(path.as_ref().to_owned()))
     }
 
-    /// A store of which nothing survives; for tests, and where that is enough.
+    /// A store in memory, for tests and for whatever may be lost with the process.
     pub fn in_memory() -> Builder {
         Builder::new(Location::Memory(MemoryLog::new(), true))
     }
@@ -169,7 +187,7 @@ impl Builder {
         self
     }
 
-    /// Makes the store if the directory has none, which is the default; else that is
+    /// Whether to make a store in a new directory, which is the default; if not, a new directory is
     /// [`NotAStore`](ErrorKind::NotAStore).
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;

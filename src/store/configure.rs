@@ -10,7 +10,7 @@ use crate::value::error::Result;
 impl Store {
     /// The namespaces of a configuration, each made with its policy if it is new, or given it, as
     /// [`namespace`](Self::namespace) does: by name. Its other options are those of
-    /// [`Builder::config`].
+    /// [`Builder::config`](crate::Builder::config).
     ///
     /// Records keep the retention that they were written with, whatever changes; and a guarantee
     /// never changes here. An option that a namespace does not name has its default, also where

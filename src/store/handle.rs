@@ -16,7 +16,7 @@ pub(crate) struct StoreInner {
 
 impl Drop for StoreInner {
     fn drop(&mut self) {
-        // A caller that wants to hear of a failure calls `close`.
+        // A caller that wants to know about a failure calls `close`.
         let _ = self.engine.close();
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn open_remains(path: &Path) -> Result<RawStore> {
     RawStore::open(path).map_err(|failure| explain(path, failure))
 }
 
-/// Looks at a store while another process has it open.
+/// Looks at a store that another process may have open.
 pub(crate) fn beside(path: &Path) -> Result<RawStore> {
     RawStore::beside(path).map_err(|failure| explain(path, failure))
 }

@@ -99,7 +99,7 @@ impl Store {
     /// file. The report says what could not be saved.
     ///
     /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
-    ///   One of which an older record is left is what that record says.
+    ///   A key that has an older record left is what that record says.
     /// - A key with an outcome whose bytes are lost is in doubt.
     /// - Unless the report [`is_whole`](SalvageReport::is_whole), namespaces that promise at-most-once
     ///   answer what they know and refuse to grant, insert or attach anything else, with
@@ -241,8 +241,8 @@ impl Store {
     /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
     /// a store of, in the same kind of log.
     ///
-    /// A damaged archive of the audit log is copied as it is, and counted: it does not prevent a
-    /// backup of all else. One that cannot be read at all is left out, and counted too.
+    /// A damaged archive of the audit log is copied as it is, and counted: everything else is
+    /// backed up all the same. One that cannot be read at all is left out, and counted too.
     ///
     /// # Errors
     /// [`NotAStore`](crate::ErrorKind::NotAStore) for a directory that holds something,
@@ -275,6 +275,20 @@ impl Store {
 }
 
 /// What [`Store::backup`] or [`Store::restore`] copied.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (path, copy) = (dir.path().join("dedup"), dir.path().join("copy"));
+/// # let restored = dir.path().join("restored");
+/// let report = Store::open(&path)?.backup(&copy)?;
+/// println!("{} frames, {} damaged archives", report.frames(), report.damaged_audit_archives());
+/// assert_eq!(Store::restore(&copy, &restored)?.frames(), report.frames());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct BackupReport {
     frames: u64,
@@ -312,6 +326,19 @@ impl BackupReport {
 }
 
 /// What [`Store::verify`] read.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// store.namespace("seen", Policy::at_least_once())?.insert("event-7")?;
+/// store.sync()?;
+/// let report = store.verify()?;
+/// assert_eq!((report.records(), report.live_records()), (1, 1));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct VerifyReport {
     segments: u64,
@@ -347,6 +374,20 @@ impl VerifyReport {
 }
 
 /// What [`Store::move_log`] copied; nothing where the store was there already.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{LogKind, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// Store::open(&path)?.close()?;
+/// let report = Store::move_log(&path, LogKind::Files)?;
+/// println!("{} bytes in {} frames", report.bytes(), report.frames());
+/// assert_eq!(Store::move_log(&path, LogKind::Files)?.frames(), 0, "it is there already");
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct MoveReport {
     segments: u64,
@@ -375,6 +416,21 @@ impl MoveReport {
 }
 
 /// What [`Store::compact`] did, with what the store did by itself meanwhile.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let seen = store.namespace("seen", Policy::at_least_once())?;
+/// seen.insert("event-7")?;
+/// seen.forget("event-7")?;
+/// let report = store.compact()?;
+/// println!("{} bytes are free again", report.freed_bytes());
+/// assert!(report.is_complete(), "nothing is left of the key");
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct CompactReport {
     segments_dropped: u64,
@@ -420,7 +476,7 @@ fn empty_log(path: &Path, kind: LogKind, making: &'static str) -> Result<Arc<dyn
     Ok(log)
 }
 
-/// Refuses a target within the directory of which nothing may be changed.
+/// Refuses a target within the damaged directory, which must not change.
 fn check_outside(from: &Path, into: &Path) -> Result<()> {
     let doing = |error| Error::io("looking for the directories", error);
     let from = from.canonicalize().map_err(doing)?;

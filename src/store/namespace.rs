@@ -26,6 +26,24 @@ use crate::value::key_info::KeyInfo;
 use crate::value::policy::Policy;
 
 /// Keys under one policy. The same key in two namespaces never meets. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::{Claim, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let day = Duration::from_secs(24 * 60 * 60);
+/// let mail = store.namespace("welcome-mail", Policy::at_least_once().retention(day * 7))?;
+/// assert!(matches!(mail.claim("user-7")?, Claim::Granted(_)));
+/// assert!(mail.insert("user-8")?, "marked as done");
+/// assert!(!mail.insert("user-8")?);
+/// assert!(mail.forget("user-8")?, "it can run again");
+/// assert_eq!(mail.get("user-8")?.map(|info| info.state()), None);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Namespace {
     calls: Calls,
@@ -206,7 +224,7 @@ impl Namespace {
     }
 
     /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
-    /// runs, for at most [`RUN_CEILING`].
+    /// runs, for at most [`RUN_CEILING`](crate::limits::RUN_CEILING).
     ///
     /// A result over the limit of the policy is given to this caller, and recorded as completed
     /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
@@ -220,7 +238,7 @@ impl Namespace {
     /// [`RunError::Work`] when the work failed, once the store knows how; [`RunError::Failed`] when it
     /// failed for good before;
     /// [`RunError::Store`] as for [`claim`](Self::claim) and [`Lease::complete`], and of kind
-    /// [`Decode`](ErrorKind::Decode) for a stored result that is not of type `T`, or was left out
+    /// [`Decode`](crate::ErrorKind::Decode) for a stored result that is not a `T`, or was left out
     /// because it was over the limit of the policy: the work is not run again for that.
     ///
     /// # Examples

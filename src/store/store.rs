@@ -29,7 +29,7 @@ use crate::value::policy::Policy;
 /// let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
 /// match mail.claim("user-7")? {
 ///     Claim::Granted(lease) => lease.complete("sent")?,
-///     other => println!("another caller has it: {other:?}"),
+///     other => println!("not now: {other:?}"),
 /// }
 /// store.close()?;
 /// # Ok::<(), hapax::Error>(())
@@ -72,7 +72,7 @@ impl Store {
     /// A namespace that was made before, under the policy that is stored.
     ///
     /// # Errors
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace) when no namespace has this name, and
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace) if no namespace has this name, and
     /// [`Closed`](crate::ErrorKind::Closed).
     pub fn open_namespace(&self, name: &str) -> Result<Namespace> {
         let core = self.engine().existing(name)?;

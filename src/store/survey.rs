@@ -44,6 +44,21 @@ pub struct SurveyedSegment {
 }
 
 /// What [`Store::survey`](crate::Store::survey) saw of a store.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::open(&path)?;
+/// store.namespace("mail", Policy::at_least_once())?;
+/// let survey = Store::survey(&path)?;
+/// assert_eq!(survey.namespaces()[0].name, "mail");
+/// println!("{} bytes of {} are its own", survey.disk_bytes(), survey.free_bytes());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Survey {
     manifest_version: u32,
@@ -63,7 +78,7 @@ pub struct Survey {
 }
 
 impl Store {
-    /// Looks at a store without opening it: while another process has it open, and without a lock.
+    /// Looks at a store without opening it. It takes no lock, so another process may have the store open.
     ///
     /// It reads what the store says of itself in its small files, and counts its segments; no
     /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
@@ -84,7 +99,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`NotAStore`](crate::ErrorKind::NotAStore) where there is none, [`Damaged`](crate::ErrorKind::Damaged) for
+    /// [`NotAStore`](crate::ErrorKind::NotAStore) if the directory holds no store, [`Damaged`](crate::ErrorKind::Damaged) for
     /// a manifest or marks that cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported),
     /// [`Io`](crate::ErrorKind::Io).
     pub fn survey(path: impl AsRef<Path>) -> Result<Survey> {
@@ -154,7 +169,7 @@ impl Survey {
         self.log_kind
     }
 
-    /// The process that has it open to write; `None` for none, and where the operating system
+    /// The process that has it open to write; `None` if no process has, or if the operating system
     /// does not tell who holds a lock.
     #[must_use]
     pub fn holder(&self) -> Option<u32> {
@@ -245,8 +260,7 @@ fn look_at_marks(remains: &RawStore) -> Result<Marks> {
     ))
 }
 
-/// The segments that count. Skips one that goes away meanwhile, and one that is only being
-/// made.
+/// The segments that count. Skips segments that are being created or removed.
 fn segments(remains: &RawStore, marks: &Marks) -> Result<Vec<SurveyedSegment>> {
     let doing = |error| Error::io("reading the segments", error);
     let is_files = remains.kind() == LogKind::Files;
@@ -278,7 +292,7 @@ impl fmt::Display for Survey {
             None => writeln!(f, "open nowhere, as far as can be told")?,
         }
         if self.is_salvaged {
-            writeln!(f, "salvaged with losses that nobody has accepted")?;
+            writeln!(f, "salvaged with losses that are not accepted yet")?;
         }
         writeln!(
             f,

@@ -9,6 +9,22 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// 63 bits: the boot epoch of the store (31) and a counter (32). Hand it to a downstream system
 /// that can refuse writes under a lower token. It is a string in serde, because JSON numbers lose
 /// bits above 2^53.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, FencingToken, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let Claim::Granted(first) = jobs.claim("report")? else { panic!("it is new") };
+/// let earlier = first.token();
+/// first.release("later")?;
+/// let Claim::Granted(second) = jobs.claim("report")? else { panic!("it is released") };
+/// assert!(second.token() > earlier, "a database can refuse writes under the earlier one");
+/// assert_eq!(FencingToken::from_i64(earlier.as_i64()), Some(earlier));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(u64);
 

@@ -19,6 +19,19 @@ pub const LABEL_BYTES_MAX: usize = 64;
 /// The same key with another fingerprint is answered with a mismatch that names the labels that
 /// differ. Digests are keyed, so a stored fingerprint does not give a small body away, and they
 /// cannot be compared between stores.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let print = pay.fingerprint(1).part("body", "12.99 EUR").part("account", "acme").build()?;
+/// assert_eq!(print.scheme(), 1);
+/// assert_eq!(print.labels().collect::<Vec<_>>(), ["account", "body"]);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     pub(crate) scheme: u32,

@@ -86,6 +86,16 @@ impl Key {
 }
 
 /// What a [`Key`] is joined from: see [`Key::join`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Key;
+///
+/// assert_eq!(Key::join(("order", 42)), Key::join(("order".to_owned(), 42_u64)));
+/// assert_eq!(Key::join(["eu", "acme"]), Key::join(vec!["eu", "acme"]));
+/// assert_eq!(Key::join(42), Key::join((42,)));
+/// ```
 pub trait AsKeyParts {
     /// Gives each part, in order.
     fn for_each(&self, give: &mut dyn FnMut(KeyPart<'_>));

@@ -30,6 +30,19 @@ macro_rules! limits {
         /// | [`live_keys`](Self::live_keys) | no limit but memory: 24 to 48 bytes each |
         /// | [`unwritten_bytes`](Self::unwritten_bytes) | 16 MiB |
         /// | [`free_disk_bytes`](Self::free_disk_bytes) | 256 MiB |
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use hapax::{ErrorKind, Limits, Policy, Store};
+        ///
+        /// let limits = Limits::new().live_keys(1).batch_items(100);
+        /// let store = Store::in_memory().limits(limits).open()?;
+        /// let seen = store.namespace("seen", Policy::at_least_once())?;
+        /// assert!(seen.insert("event-7")?);
+        /// assert_eq!(seen.insert("event-8").unwrap_err().kind(), ErrorKind::AtCapacity);
+        /// # Ok::<(), hapax::Error>(())
+        /// ```
         #[derive(Clone, Debug)]
         pub struct Limits {
             $(pub(crate) $name: $type,)*

@@ -47,6 +47,23 @@ pub enum Oversize {
 /// | [`durability`](Self::durability) | that of the store |
 /// | [`audit`](Self::audit) | [`AuditLevel::Off`] |
 /// | [`audit_retention`](Self::audit_retention) | 400 days |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::{Guarantee, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once()
+///     .lease(Duration::from_secs(120))
+///     .retention(Duration::from_secs(7 * 24 * 60 * 60))
+///     .max_attempts(5);
+/// let jobs = store.namespace("jobs", policy)?;
+/// assert_eq!(jobs.policy().guarantee(), Guarantee::AtLeastOnce);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policy {
     pub(crate) guarantee: Guarantee,

@@ -8,6 +8,20 @@ use serde::Serialize;
 /// What [`Store::salvage`](crate::Store::salvage) saved, and what it could not save.
 ///
 /// Its text, through [`Display`](fmt::Display), is made for the person who has to decide.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (broken, rescued) = (dir.path().join("broken"), dir.path().join("rescued"));
+/// # Store::open(&broken)?.close()?;
+/// let report = Store::salvage(&broken, &rescued)?;
+/// assert!(report.is_whole(), "{report}");
+/// println!("{} keys were saved", report.saved_keys());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SalvageReport {
     pub(crate) frames: u64,

@@ -1,6 +1,24 @@
 //! [`Distribution`]: durations in buckets.
 
 /// Durations in buckets.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::metrics::MetricValue;
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// store.namespace("seen", Policy::at_least_once())?.insert("event-7")?;
+/// for family in store.metrics().families() {
+///     for series in family.series() {
+///         if let MetricValue::Histogram(seen) = series.value() {
+///             println!("{}: {} took {} s", family.name(), seen.count(), seen.sum());
+///         }
+///     }
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Distribution {
     /// In seconds, ascending.

@@ -17,6 +17,19 @@ pub enum MetricKind {
 }
 
 /// A metric: its name, and its numbers by their labels.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let store = Store::in_memory().open()?;
+/// let metrics = store.metrics();
+/// for family in metrics.families() {
+///     println!("{} ({:?}): {}", family.name(), family.kind(), family.help());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Family {
     pub(super) name: &'static str,
@@ -26,6 +39,21 @@ pub struct Family {
 }
 
 /// One number of a metric, or one distribution.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let store = Store::in_memory().open()?;
+/// for family in store.metrics().families() {
+///     for series in family.series() {
+///         let labels: Vec<_> = series.labels().collect();
+///         println!("{} {labels:?}", family.name());
+///     }
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Series {
     pub(super) labels: Vec<(&'static str, Cow<'static, str>)>,

@@ -9,6 +9,18 @@ use crate::observe::metrics::snapshot::Metrics;
 /// The five numbers that say whether deduplication does its work, over a span of time.
 ///
 /// `docs/metrics.md` says how each is defined, what is a good value, and what it cannot tell.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let store = Store::in_memory().open()?;
+/// let indicators = store.metrics().indicators();
+/// assert_eq!(indicators.duplicate_effects_max(), 0);
+/// assert_eq!(indicators.retries_per_operation(), None, "there was no claim");
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Indicators {
     duplicate_effects_max: u64,

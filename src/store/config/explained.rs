@@ -31,6 +31,18 @@ impl fmt::Display for OptionSource {
 }
 
 /// One option in force.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let explained = Store::in_memory().open()?.explain();
+/// for option in explained.options() {
+///     println!("{}.{}: {:?}", option.section(), option.name(), option.value());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ExplainedOption {
     section: String,
@@ -91,6 +103,17 @@ impl ExplainedOption {
 /// What [`Store::explain`](crate::Store::explain) tells: every option in force.
 ///
 /// Its text is a table for people; for machines it serialises.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// let explained = Store::in_memory().open()?.explain();
+/// println!("{explained}");
+/// assert!(explained.find("store.durability").is_some());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(transparent)]
 pub struct Explained {

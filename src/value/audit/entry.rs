@@ -13,6 +13,22 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::time::system_time;
 
 /// One transition of a key, as it was written down with it.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::audit::{AuditFilter, AuditLevel, Transition};
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let seen = store.namespace("seen", Policy::at_least_once().audit(AuditLevel::Digests))?;
+/// seen.insert("event-7")?;
+/// let filter = AuditFilter::new().namespace("seen").transition(Transition::Inserted);
+/// let entry = store.audit(filter)?.next().expect("it was inserted")?;
+/// assert_eq!(entry.key_digest(), Some(seen.key_digest("event-7")));
+/// println!("{entry}");
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AuditEntry {
     pub(crate) number: u64,

@@ -8,6 +8,24 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::time::first_second_from;
 
 /// Which entries [`Store::audit`](crate::Store::audit) gives.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::audit::{AuditFilter, AuditLevel, Origin};
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let seen = store.namespace("seen", Policy::at_least_once().audit(AuditLevel::Digests))?;
+/// seen.insert("event-7")?;
+/// let hour_ago = store.stats().store_time() - Duration::from_secs(3600);
+/// let filter = AuditFilter::new().namespace("seen").key("event-7").from(hour_ago);
+/// assert_eq!(store.audit(filter.clone())?.count(), 1);
+/// assert_eq!(store.audit(filter.origin(Origin::Operator))?.count(), 0);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     pub(crate) namespace: Option<String>,

@@ -12,6 +12,19 @@ use crate::value::hex::hex;
 /// it. Written down elsewhere, it shows later whether any of them was changed.
 ///
 /// Shown, and parsed, as the number, a colon and 64 hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::audit::AuditHead;
+/// use hapax::Store;
+///
+/// let store = Store::in_memory().open()?;
+/// let noted = store.audit_head().to_string(); // keep it elsewhere
+/// let noted: AuditHead = noted.parse()?;
+/// store.verify_audit_against(noted)?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AuditHead {
     pub(crate) number: u64,

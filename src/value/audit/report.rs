@@ -5,6 +5,21 @@ use serde::Serialize;
 use crate::value::audit::head::AuditHead;
 
 /// What [`Store::verify_audit`](crate::Store::verify_audit) found in order.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::audit::AuditLevel;
+/// use hapax::{Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let seen = store.namespace("seen", Policy::at_least_once().audit(AuditLevel::Digests))?;
+/// seen.insert("event-7")?;
+/// let report = store.verify_audit()?;
+/// assert_eq!(report.head(), store.audit_head());
+/// println!("{} entries are in order", report.entries());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct AuditReport {
     pub(crate) entries: u64,

@@ -9,6 +9,25 @@ use crate::journal::log::memory_log::session::MemorySession;
 ///
 /// Handles are cheap to clone and share one medium. One store at a time has it open; a store that
 /// is opened on it later finds what the earlier one has left.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::testing::{ManualClock, MemoryLog};
+/// use hapax::{Claim, Policy, Store};
+///
+/// let (log, clock) = (MemoryLog::new(), ManualClock::new());
+/// let open = || Store::in_memory().log(&log).clock(&clock).open();
+/// let store = open()?;
+/// let jobs = store.namespace("jobs", Policy::at_least_once())?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// log.crash();
+/// drop((lease, jobs, store));
+///
+/// let jobs = open()?.namespace("jobs", Policy::at_least_once())?;
+/// assert!(matches!(jobs.claim("report")?, Claim::Granted(_)), "its holder died");
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLog {
     pub(super) medium: SharedMedium,
