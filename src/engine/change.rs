@@ -198,7 +198,7 @@ impl Turn<'_> {
         let held_ms = ended.as_ref().filter(|_| appended.ends_hold);
         let held_ms = held_ms.map(|ended| self.now.mono_ms.saturating_sub(ended.holder.granted_ms));
         self.count(appended.column, |counters| {
-            appended.count(counters, held_ms)
+            appended.count(counters, held_ms);
         });
         match (ended, appended.to_answer) {
             (Some(ended), Some(record)) => self.answer_waiters(ended, &record, appended.locator),
