@@ -44,7 +44,7 @@ pub(in crate::engine) enum Audited<'a> {
 pub(in crate::engine) struct Change<'a> {
     pub(in crate::engine) digest: Digest,
     pub(in crate::engine) column: Column,
-    /// The entry of the key, where somebody runs it.
+    /// The entry of the key, if it is running.
     pub(in crate::engine) running: Option<&'a EngineRunning>,
     pub(in crate::engine) record: RecordRef<'a>,
     pub(in crate::engine) policy: &'a Policy,
@@ -76,7 +76,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// A change of a key that somebody runs.
+    /// A change of a running key.
     pub(in crate::engine) fn of_running(
         running: &'a EngineRunning,
         record: RecordRef<'a>,
@@ -127,7 +127,7 @@ pub(in crate::engine) struct Appended {
 }
 
 impl Turn<'_> {
-    /// A change of a key that somebody may run, under the policy of its namespace.
+    /// A change of a key, running or not, under the policy of its namespace.
     pub(in crate::engine) fn change_of<'c>(
         &'c self,
         named: Named<'c>,

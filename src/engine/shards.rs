@@ -11,7 +11,7 @@ use crate::state::running::Running;
 use crate::state::shard::Shard;
 use crate::value::digest::Digest;
 
-/// A shard of the engine, and a key that somebody runs in it.
+/// A shard of the engine, and a running key in it.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;
 pub(in crate::engine) type EngineRunning = Running<Arc<Waiter>>;
 

@@ -85,7 +85,7 @@ impl Turn<'_> {
         self.engine.tokens.next(&self.engine.journal)
     }
 
-    /// The token of a change by somebody else than the holder, who is superseded by it. It runs nothing,
+    /// The token of a change by an operator or a resolution, which supersedes the holder. It runs nothing,
     /// and no limit stands in its way.
     pub(in crate::engine) fn admit_intervention(&self) -> Result<FencingToken> {
         self.engine.check_open()?;

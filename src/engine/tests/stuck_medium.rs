@@ -54,7 +54,7 @@ impl Gate {
         state.waiting -= 1;
     }
 
-    /// Waits until somebody is held.
+    /// Waits until a caller is held.
     fn wait_for_one(&self) {
         let mut state = self.state.lock();
         while state.waiting == 0 {

@@ -82,7 +82,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// If there is none, says so on the standard error of the process, past the capture of the test
+    /// If chromium is missing, says so on the standard error of the process, past the capture of the test
     /// harness.
     pub(crate) fn find() -> Option<Self> {
         let found = Self::installed();
