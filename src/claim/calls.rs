@@ -35,10 +35,12 @@ impl Calls {
         Self { homes }
     }
 
+    #[inline]
     pub(crate) fn homes(&self) -> &Homes {
         &self.homes
     }
 
+    #[inline]
     pub(crate) fn claim(&self, key: &[u8], options: ClaimOptions) -> Result<Claim> {
         Operation::begin("claim", || self.subject(key)).run(|| {
             let wait = options.wait;
@@ -70,6 +72,7 @@ impl Calls {
         }))
     }
 
+    #[inline]
     fn start_claim<'a>(
         &'a self,
         named: Named<'a>,
@@ -84,6 +87,7 @@ impl Calls {
     }
 
     /// Tells and counts the answer to a claim; the engine has counted what is not an error.
+    #[inline]
     fn claimed(&self, key: &[u8], claimed: Result<Claim>) -> Result<Claim> {
         decided("claim", || self.subject(key), || of_claim(&claimed));
         self.count_failed(1, claimed)
@@ -153,6 +157,7 @@ impl Calls {
         items.iter().map(|item| self.subject(&item.key)).collect()
     }
 
+    #[inline]
     pub(crate) fn insert(&self, key: &[u8]) -> Result<bool> {
         Operation::begin("insert", || self.subject(key)).run(|| {
             let insert = |()| self.homes.engine().start_insert(self.named(key)).wait();
@@ -180,6 +185,7 @@ impl Calls {
     }
 
     /// Tells and counts what an insert came to; the engine has counted what is not an error.
+    #[inline]
     fn inserted(&self, key: &[u8], inserted: Result<ClaimOutcome>) -> Result<bool> {
         let decision = || outcome(of_insertion(&inserted));
         decided("insert", || self.subject(key), decision);
@@ -288,6 +294,7 @@ impl Calls {
         &self.homes.core().name
     }
 
+    #[inline]
     fn named<'a>(&'a self, key: &'a [u8]) -> Named<'a> {
         self.homes.engine().named(self.homes.core(), key)
     }
@@ -299,6 +306,7 @@ impl Calls {
     }
 
     /// Counts claims that have ended in an error; the others the engine has counted.
+    #[inline]
     fn count_failed<T>(&self, claims: usize, answered: Result<T>) -> Result<T> {
         if let Err(error) = &answered {
             let engine = self.homes.engine();
@@ -307,6 +315,7 @@ impl Calls {
         answered
     }
 
+    #[inline]
     fn check_key(&self, key: &[u8]) -> Result<()> {
         self.homes.engine().options.limits.check_key(key)
     }
@@ -325,6 +334,7 @@ impl Calls {
         engine.gather(keys, |_, key| self.own_key(key.as_ref()))
     }
 
+    #[inline]
     fn prepare(&self, key: &[u8], options: ClaimOptions) -> Result<Request> {
         self.check_key(key)?;
         let limits = &self.homes.engine().options.limits;

@@ -54,6 +54,7 @@ pub enum Claim {
 }
 
 impl Claim {
+    #[inline]
     pub(crate) fn of(homes: &Homes, digest: Digest, answer: Answer) -> Self {
         match answer {
             Answer::Granted(granted) => {
@@ -135,6 +136,7 @@ pub enum BatchClaim {
 }
 
 impl BatchClaim {
+    #[inline]
     pub(crate) fn of(homes: &Homes, digest: Digest, answer: ItemAnswer) -> Self {
         match answer {
             ItemAnswer::Answer(answer) => Self::Claim(Claim::of(homes, digest, answer)),

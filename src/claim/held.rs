@@ -27,6 +27,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    #[inline]
     pub(crate) fn new(homes: &Homes, digest: Digest, granted: Granted) -> Self {
         Self {
             home: Arc::clone(homes.of_key(digest)),
@@ -35,6 +36,7 @@ impl Held {
         }
     }
 
+    #[inline]
     pub(crate) fn named(&self) -> Named<'_> {
         Named {
             namespace: self.namespace(),
@@ -43,18 +45,22 @@ impl Held {
         }
     }
 
+    #[inline]
     pub(crate) fn engine(&self) -> &Engine {
         &self.home.store.engine
     }
 
+    #[inline]
     pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
         &self.home.core
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> &[u8] {
         &self.granted.key
     }
 
+    #[inline]
     pub(crate) fn act(&self, command: Command<'_>) -> Result<Option<u64>, Refused> {
         let acted = self.engine().act(self.named(), self.granted.token, command);
         let failed = acted.as_ref().err().map(Refused::kind);

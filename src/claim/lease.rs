@@ -51,6 +51,7 @@ pub struct Lease {
 }
 
 impl Lease {
+    #[inline]
     pub(crate) fn new(held: Held) -> Self {
         Self {
             held,
@@ -134,6 +135,7 @@ impl Lease {
     /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it was settled otherwise under
     /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
+    #[inline]
     pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
         self.settle(Command::Complete(response.as_ref()), Asked::Now)
             .wait()
@@ -143,6 +145,7 @@ impl Lease {
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
+    #[inline]
     pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
         self.settle(Command::Fail(error.as_ref()), Asked::Now)
             .wait()
@@ -153,6 +156,7 @@ impl Lease {
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
+    #[inline]
     pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
         self.settle(Command::Release(reason.as_ref()), Asked::Now)
             .wait()
@@ -261,6 +265,7 @@ impl Lease {
     }
 
     /// Settles the key; what is left is to wait for the acknowledgement.
+    #[inline]
     pub(crate) fn settle(
         self,
         command: Command<'_>,
@@ -286,6 +291,7 @@ impl Lease {
         })
     }
 
+    #[inline]
     fn is_acknowledged(&self, frame: Option<u64>) -> bool {
         let engine = self.held.engine();
         engine.is_acknowledged(engine.is_sync(self.held.namespace()), frame)
@@ -301,6 +307,7 @@ impl Lease {
     }
 
     /// Carries the command out; what is left is to wait for the frame.
+    #[inline]
     pub(crate) fn start(
         mut self,
         command: Command<'_>,
@@ -443,6 +450,7 @@ pub struct LeaseError {
 }
 
 impl LeaseError {
+    #[inline]
     pub(crate) fn new(error: Error, lease: Lease) -> Self {
         Self {
             error,

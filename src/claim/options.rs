@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::state::request::Request;
+use crate::state::request::{Request, RequestParts};
 use crate::value::attribution::check_actor;
+use crate::value::blob::Blob;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::fingerprint::Fingerprint;
@@ -33,13 +34,11 @@ use crate::value::time::millis;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ClaimOptions {
-    fingerprint: Option<Fingerprint>,
     pub(crate) wait: Option<Duration>,
-    metadata: Vec<u8>,
-    actor: String,
     lease: Option<Duration>,
     pub(crate) keep_alive: Option<Duration>,
-    retention: Option<Duration>,
+    /// Boxed, so that a claim that says nothing of these moves little.
+    parts: Option<Box<RequestParts>>,
 }
 
 impl ClaimOptions {
@@ -52,7 +51,7 @@ impl ClaimOptions {
     /// What the request looks like; the same key with another one is a mismatch.
     #[must_use]
     pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
-        self.fingerprint = Some(fingerprint);
+        self.parts_mut().fingerprint = Some(fingerprint);
         self
     }
 
@@ -67,7 +66,7 @@ impl ClaimOptions {
     /// Bytes that later claims of this key get with their answer, such as a request or trace id.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
-        self.metadata = metadata.into();
+        self.parts_mut().metadata = Blob::from(metadata.into());
         self
     }
 
@@ -75,7 +74,7 @@ impl ClaimOptions {
     /// and nowhere else. At most 256 bytes, without control characters.
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
-        self.actor = actor.into();
+        self.parts_mut().actor = Blob::from(actor.into().into_bytes());
         self
     }
 
@@ -113,44 +112,46 @@ impl ClaimOptions {
     /// [`Policy::retention`](crate::Policy::retention) says that it has to be.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
-        self.retention = Some(retention);
+        self.parts_mut().retention = Some(retention);
         self
     }
 
-    /// What the engine is asked for, under this policy.
-    pub(crate) fn into_request(self, policy: &Policy, limits: &Limits) -> Result<Request> {
-        self.check(policy, limits)?;
-        Ok(Request {
-            fingerprint: self.fingerprint,
-            metadata: self.metadata.into(),
-            actor: self.actor.into_bytes().into(),
-            lease_ms: millis(self.lease.unwrap_or(policy.lease)),
-            retention: self.retention,
-            keep_alive_ms: self.keep_alive.map_or(0, millis),
-        })
+    fn parts_mut(&mut self) -> &mut RequestParts {
+        self.parts.get_or_insert_default()
     }
 
-    fn check(&self, policy: &Policy, limits: &Limits) -> Result<()> {
-        limits.check_metadata(&self.metadata, "send an id and keep the rest elsewhere")?;
-        check_actor(&self.actor)?;
-        if let Some(retention) = self.retention {
-            check_retention(retention)?;
+    /// What the engine is asked for, under this policy.
+    #[inline]
+    pub(crate) fn into_request(self, policy: &Policy, limits: &Limits) -> Result<Request> {
+        if let Some(parts) = &self.parts {
+            check_parts(parts, limits)?;
         }
-        if self.lease.is_some() || self.retention.is_some() {
-            let outcome = self
-                .retention
+        let retention = self.parts.as_ref().and_then(|parts| parts.retention);
+        if self.lease.is_some() || retention.is_some() {
+            let outcome = retention
                 .unwrap_or_else(|| policy.retention.min(policy.failed_retention_or_default()));
             let shortest = outcome.min(policy.attempt_retention);
             check_lease(self.lease.unwrap_or(policy.lease), shortest)?;
         }
+        let request = Request {
+            lease_ms: millis(self.lease.unwrap_or(policy.lease)),
+            keep_alive_ms: self.keep_alive.map_or(0, millis),
+            parts: self.parts,
+        };
         let required = policy.fingerprints == FingerprintPolicy::Required;
-        if required && self.fingerprint.is_none() {
+        if required && request.fingerprint().is_none() {
             return Err(Error::invalid(
                 "the namespace requires a fingerprint with every claim: add one",
             ));
         }
-        Ok(())
+        Ok(request)
     }
+}
+
+fn check_parts(parts: &RequestParts, limits: &Limits) -> Result<()> {
+    limits.check_metadata(&parts.metadata, "send an id and keep the rest elsewhere")?;
+    check_actor(std::str::from_utf8(&parts.actor).expect("it was a text"))?;
+    parts.retention.map_or(Ok(()), check_retention)
 }
 
 /// One item of a batch of claims.

@@ -13,22 +13,26 @@ use crate::value::policy::Policy;
 
 impl Engine {
     /// Whether changes of a namespace are acknowledged only once they are on the medium.
+    #[inline]
     pub(crate) fn is_sync(&self, namespace: &NamespaceCore) -> bool {
         self.is_sync_under(&namespace.policy)
     }
 
+    #[inline]
     pub(in crate::engine) fn is_sync_under(&self, policy: &Policy) -> bool {
         let durability = policy.durability.unwrap_or(self.options.durability);
         durability == Durability::Sync && !self.options.ephemeral
     }
 
     /// The frame that an answer which rests on a record has to wait for.
+    #[inline]
     pub(crate) fn rests_on(&self, namespace: &NamespaceCore, locator: Locator) -> Option<u64> {
         self.rests_on_under(&namespace.policy, locator)
     }
 
     /// As [`rests_on`](Self::rests_on), where the policy is at hand and the namespace is not: its
     /// lock is not to be taken under that of a shard.
+    #[inline]
     pub(in crate::engine) fn rests_on_under(
         &self,
         policy: &Policy,
@@ -57,6 +61,7 @@ impl Engine {
     }
 
     /// Whether a change counts as acknowledged without any wait.
+    #[inline]
     pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
         match frame {
             Some(frame) if sync => self.journal.durable() >= frame,
@@ -95,6 +100,7 @@ impl Engine {
     }
 
     /// After a failed write nothing is acknowledged that is not on the medium, at any durability.
+    #[inline]
     fn check_written(&self, frame: u64) -> Result<()> {
         if self.journal.is_poisoned() && self.journal.durable() < frame {
             return self.journal.check();

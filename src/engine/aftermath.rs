@@ -6,6 +6,7 @@ use crate::engine::call::waiter::{WaitEnd, Waiter};
 use crate::engine::shards::EngineRunning;
 use crate::observe::trace::Lapse;
 use crate::runtime::sync::{Wakes, contain};
+use crate::state::running::Rare;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
@@ -14,19 +15,20 @@ use crate::value::namespace_id::NamespaceId;
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Aftermath {
     pub(in crate::engine) wakes: Wakes,
-    /// Dropped outside of the lock: user code may hang on their wakers.
-    ended: Option<EngineRunning>,
-    /// Where one call ends several.
-    more: Vec<EngineRunning>,
+    /// What the keys that have ended kept. Dropped outside of the lock: user code may hang on their wakers.
+    ended: Vec<Rare<Arc<Waiter>>>,
     /// Leases that have lapsed, with their namespaces and keys.
     pub(in crate::engine) lapses: Vec<(NamespaceId, Arc<[u8]>, Lapse)>,
 }
 
 impl Aftermath {
     /// The key of this entry has ended: those who watch its lease hear of it.
+    #[inline]
     pub(in crate::engine) fn end(&mut self, mut running: EngineRunning) {
-        self.wakes.extend(running.rest.take_watchers());
-        self.more.extend(self.ended.replace(running));
+        if !running.rest.is_empty() {
+            self.wakes.extend(running.rest.take_watchers());
+            self.ended.push(running.rest);
+        }
     }
 
     /// A wait has ended.
@@ -62,9 +64,13 @@ impl Aftermath {
 }
 
 impl Drop for Aftermath {
+    #[inline]
     fn drop(&mut self) {
+        if self.wakes.is_empty() && self.ended.is_empty() {
+            return;
+        }
         std::mem::take(&mut self.wakes).wake();
-        for ended in self.ended.take().into_iter().chain(self.more.drain(..)) {
+        for ended in self.ended.drain(..) {
             contain(|| drop(ended));
         }
     }

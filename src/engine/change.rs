@@ -57,6 +57,7 @@ pub(in crate::engine) struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// A change of a key that nobody runs.
+    #[inline]
     pub(in crate::engine) fn of(
         named: Named<'a>,
         record: RecordRef<'a>,
@@ -77,6 +78,7 @@ impl<'a> Change<'a> {
     }
 
     /// A change of a running key.
+    #[inline]
     pub(in crate::engine) fn of_running(
         running: &'a EngineRunning,
         record: RecordRef<'a>,
@@ -98,6 +100,7 @@ impl<'a> Change<'a> {
 
     /// The record, as those who wait for the key are answered with it: none where nobody does, and where
     /// each has to decide again.
+    #[inline]
     fn to_answer(&self) -> Option<Arc<Record>> {
         let waits = self
             .running
@@ -210,6 +213,7 @@ impl Turn<'_> {
 }
 
 impl Appended {
+    #[inline]
     fn count(&self, counters: &mut Counters, held_ms: Option<u64>) {
         match self.transition {
             Transition::Completed
@@ -235,6 +239,7 @@ impl Appended {
 }
 
 /// What a record takes the place of in the log.
+#[inline]
 pub(in crate::engine) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {
     last.map(|last| Replaced {
         locator: last.locator,

@@ -4,6 +4,7 @@ use crate::engine::engine::Engine;
 use crate::value::error::{Error, Result};
 
 impl Engine {
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.lifecycle.is_closed()
     }
@@ -18,6 +19,7 @@ impl Engine {
     }
 
     /// Refuses calls that the store must not answer at all any more.
+    #[inline]
     pub(crate) fn check_alive(&self) -> Result<()> {
         self.lifecycle.check_open()?;
         self.lifecycle.check_process()?;
@@ -25,6 +27,7 @@ impl Engine {
     }
 
     /// Refuses what was read of a store that is only read and was opened to write since.
+    #[inline]
     pub(crate) fn check_current(&self) -> Result<()> {
         if !self.lifecycle.is_read_only() {
             return Ok(());
@@ -41,6 +44,7 @@ impl Engine {
 
     /// Refuses changes of a key, under the lock of its shard. `close` takes each of these locks once
     /// it has closed the store, and commits last: what is written here before is committed.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
         self.lifecycle.check_open()?;
         self.lifecycle.check_writable()?;
@@ -48,12 +52,14 @@ impl Engine {
     }
 
     /// Refuses a change before any work is done for it.
+    #[inline]
     pub(crate) fn check_change(&self) -> Result<()> {
         self.check_alive()?;
         self.lifecycle.check_writable()
     }
 
     /// As [`check_change`](Self::check_change), of a store that is known to be alive.
+    #[inline]
     pub(crate) fn check_writable(&self) -> Result<()> {
         self.lifecycle.check_writable()
     }

@@ -44,6 +44,7 @@ impl Lifecycle {
         !self.closed.swap(true, Ordering::AcqRel)
     }
 
+    #[inline]
     pub(in crate::engine) fn check_open(&self) -> Result<()> {
         if self.is_closed() {
             return Err(Error::new(
@@ -60,6 +61,7 @@ impl Lifecycle {
     }
 
     /// Refuses calls in a forked child.
+    #[inline]
     pub(in crate::engine) fn check_process(&self) -> Result<()> {
         self.refuse_fork(self.is_forked())
     }
@@ -69,6 +71,7 @@ impl Lifecycle {
         self.refuse_fork(self.process.has_forked_exactly())
     }
 
+    #[inline]
     fn refuse_fork(&self, forked: bool) -> Result<()> {
         if forked {
             let text = format!(

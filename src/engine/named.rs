@@ -22,6 +22,7 @@ pub(crate) struct Named<'a> {
 impl<'a> Named<'a> {
     /// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
     /// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
+    #[inline]
     pub(in crate::engine) fn check_same_key(self, stored: &[u8]) -> Result<()> {
         if stored == self.key {
             return Ok(());
@@ -33,6 +34,7 @@ impl<'a> Named<'a> {
     }
 
     /// What a record says of it that was never written before: a first attempt, and nothing else.
+    #[inline]
     pub(in crate::engine) fn new_subject(self, token: FencingToken, now: Now) -> Subject<'a> {
         Subject {
             namespace: self.namespace.id,
@@ -52,6 +54,7 @@ impl<'a> Named<'a> {
 }
 
 impl Engine {
+    #[inline]
     pub(crate) fn digest(&self, namespace: &NamespaceCore, key: &[u8]) -> Digest {
         self.hasher.digest(namespace.id, key)
     }
@@ -70,6 +73,7 @@ impl Engine {
     }
 
     /// The name by which calls of this engine mean a key.
+    #[inline]
     pub(crate) fn named<'a>(&self, namespace: &'a Arc<NamespaceCore>, key: &'a [u8]) -> Named<'a> {
         let digest: Digest = self.digest(namespace, key);
         Named {

@@ -95,11 +95,13 @@ impl Shards {
     }
 
     /// Locks the shard of a key.
+    #[inline]
     pub(crate) fn lock(&self, digest: Digest) -> Locked<'_> {
         self.lock_at(self.index(digest))
     }
 
     /// The number of a key's shard.
+    #[inline]
     pub(crate) fn index(&self, digest: Digest) -> usize {
         let route = usize::try_from(digest.route).expect("32 bits fit");
         route & (self.parts.len() - 1)
@@ -126,6 +128,7 @@ impl Shards {
         order
     }
 
+    #[inline]
     pub(crate) fn lock_at(&self, index: usize) -> Locked<'_> {
         let scope = ShardScope::enter();
         let part = &*self.parts[index];
@@ -222,6 +225,7 @@ impl DerefMut for Locked<'_> {
 }
 
 impl Drop for Locked<'_> {
+    #[inline]
     fn drop(&mut self) {
         let (keys, running) = (self.shard.keys(), self.shard.running_keys());
         if keys != self.keys {

@@ -50,6 +50,7 @@ impl Turn<'_> {
     }
 
     /// The running key of this token.
+    #[inline]
     pub(in crate::engine) fn held(&self, digest: Digest, token: FencingToken) -> Option<SlabRef> {
         match self.find(digest) {
             Found::Running(at) if self.running(at).holder.token == token => Some(at),
@@ -57,10 +58,12 @@ impl Turn<'_> {
         }
     }
 
+    #[inline]
     pub(in crate::engine) fn running(&self, at: SlabRef) -> &EngineRunning {
         self.shard.running_at(at)
     }
 
+    #[inline]
     pub(in crate::engine) fn running_mut(&mut self, at: SlabRef) -> &mut EngineRunning {
         self.shard.running_at_mut(at)
     }

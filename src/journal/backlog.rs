@@ -88,6 +88,7 @@ impl Backlog {
     }
 
     /// The latest moment that the journal has heard of, on the monotonic clock.
+    #[inline]
     pub(super) fn latest_ms(&self) -> u64 {
         self.latest_ms.load(Ordering::Relaxed)
     }

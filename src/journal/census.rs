@@ -58,6 +58,7 @@ impl Census {
     }
 
     /// Counts a record that was written, but not as live. `bytes` is about its size with its parts.
+    #[inline]
     pub(crate) fn written(&mut self, segment: u64, head: &Head, bytes: u64) {
         let expires_at = head.expires_at;
         if let Some(stats) = self.by_number_mut(segment) {
@@ -92,6 +93,7 @@ impl Census {
     }
 
     /// The record became the current one of its key.
+    #[inline]
     pub(crate) fn born(&mut self, segment: u64, expires_at: u32) {
         if u64::from(expires_at) <= self.wheel.now() {
             return;
@@ -213,6 +215,7 @@ impl Census {
             .and_then(|at| self.segments.get_mut(at))
     }
 
+    #[inline]
     fn by_number_mut(&mut self, number: u64) -> Option<&mut SegmentStats> {
         find(&mut self.segments, number)
     }
@@ -253,6 +256,7 @@ impl Census {
     }
 }
 
+#[inline]
 fn find(segments: &mut VecDeque<SegmentStats>, number: u64) -> Option<&mut SegmentStats> {
     let first = segments.front()?.number;
     let at = usize::try_from(number.checked_sub(first)?).ok()?;

@@ -100,6 +100,7 @@ impl Journal {
     /// Called under the lock of the key's shard, so the order of the log is the order of the
     /// key's transitions. `parts` is what [`split`](Self::split) made of a body that is too long for
     /// its record.
+    #[inline]
     pub(crate) fn append(
         &self,
         record: &RecordRef<'_>,
@@ -111,6 +112,7 @@ impl Journal {
     }
 
     /// As [`append`](Self::append), with the audit entry of the transition in the same frame.
+    #[inline]
     pub(crate) fn append_audited(
         &self,
         record: &RecordRef<'_>,
@@ -143,6 +145,7 @@ impl Journal {
     }
 
     /// Releases the tail after bytes were appended, and wakes the threads that must hear of them.
+    #[inline]
     fn wake_for(&self, mut tail: MutexGuard<'_, Tail>, bytes: usize, now_ms: u64) {
         let wakes_writer = self.backlog.add(bytes, now_ms);
         let calls_janitor = tail.take_call();
@@ -171,6 +174,7 @@ impl Journal {
     }
 
     /// Whether callers must wait for the medium. Takes no lock, unlike [`congestion`](Self::congestion).
+    #[inline]
     pub(crate) fn is_congested(&self, now_ms: u64) -> bool {
         self.policy.is_congested(&self.backlog, now_ms)
     }
@@ -196,10 +200,12 @@ impl Journal {
         self.durable.get_in_order() >= frame
     }
 
+    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         self.poison.check()
     }
 
+    #[inline]
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poison.is_set()
     }
@@ -267,6 +273,7 @@ impl Journal {
     }
 
     /// The latest moment that the journal has heard of, on the monotonic clock.
+    #[inline]
     pub(crate) fn latest_ms(&self) -> u64 {
         self.backlog.latest_ms()
     }

@@ -94,6 +94,7 @@ impl Tail {
 
     /// Appends an encoded record after the parts of its body, and moves the live counts from the record
     /// that it replaces. Its audit entry follows in the same frame.
+    #[inline]
     pub(crate) fn append(
         &mut self,
         record: &RecordRef<'_>,

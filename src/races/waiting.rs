@@ -170,12 +170,9 @@ fn a_deadline_ends_a_wait() {
                 let engine = space.homes().engine();
                 let key: Arc<[u8]> = Arc::from(*b"key");
                 let request = Request {
-                    fingerprint: None,
-                    metadata: Blob::EMPTY,
-                    actor: Blob::EMPTY,
                     lease_ms: 1000,
-                    retention: None,
                     keep_alive_ms: 0,
+                    parts: None,
                 };
                 // The deadline may have passed before the wait is in line.
                 let named = engine.named(space.homes().core(), &key);

@@ -32,6 +32,7 @@ impl Process {
 
     /// Whether this runs in a forked child of it. A child that was made past the C library is seen
     /// by [`has_forked_exactly`](Self::has_forked_exactly) only.
+    #[inline]
     pub(crate) fn has_forked(&self) -> bool {
         forks::count() != self.forks.load(Ordering::Relaxed)
             || (!self.counted && self.has_forked_exactly())

@@ -56,6 +56,7 @@ pub(crate) struct Holder {
 
 impl Holder {
     /// The holder that a grant makes now.
+    #[inline]
     pub(super) fn new(token: FencingToken, attempt: u32, lease_ms: u64, now: Now) -> Self {
         Self {
             token,
@@ -103,15 +104,16 @@ impl HolderRest {
     };
 
     /// What a request says by itself.
+    #[inline]
     pub(super) fn new(request: Request) -> Self {
+        let parts = request.parts.map(|parts| *parts).unwrap_or_default();
         Self {
-            fingerprint: request.fingerprint,
-            first_metadata: request.metadata.clone(),
-            metadata: request.metadata,
-            actor: request.actor,
-            retention: request.retention,
-            checkpoint: Blob::EMPTY,
-            keep_alive_until_ms: 0,
+            fingerprint: parts.fingerprint,
+            first_metadata: parts.metadata.clone(),
+            metadata: parts.metadata,
+            actor: parts.actor,
+            retention: parts.retention,
+            ..Self::EMPTY
         }
     }
 

@@ -7,7 +7,7 @@ use crate::observe::tallies::Column;
 use crate::state::found::Found;
 use crate::state::grant::Grant;
 use crate::state::holder::Awaits;
-use crate::state::request::Request;
+use crate::state::request::{Request, RequestParts};
 use crate::state::shard::Shard;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
@@ -38,12 +38,12 @@ fn grant(shard: &mut Shard<()>, key: u8) {
         key: Arc::from([key]),
         token: FencingToken::new(1, u64::from(key)),
         request: Request {
-            fingerprint: None,
-            metadata: Blob::EMPTY,
-            actor: Blob::EMPTY,
             lease_ms: 60_000,
-            retention: Some(Duration::from_secs(60)),
             keep_alive_ms: 0,
+            parts: Some(Box::new(RequestParts {
+                retention: Some(Duration::from_secs(60)),
+                ..RequestParts::default()
+            })),
         },
         basis: Basis {
             attempt: 1,

@@ -8,23 +8,27 @@ use crate::value::fingerprint::Fingerprint;
 /// What a claim asks for, beside the key.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    pub(crate) lease_ms: u64,
+    /// For how long the store renews the lease by itself, from when the grant is handed out.
+    pub(crate) keep_alive_ms: u64,
+    /// What only some claims say, so that the others move three words.
+    pub(crate) parts: Option<Box<RequestParts>>,
+}
+
+/// What only some claims say, and what is kept beside the lease.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestParts {
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) metadata: Blob,
     /// Who claims, for the audit log.
     pub(crate) actor: Blob,
-    pub(crate) lease_ms: u64,
     /// How long the outcome is remembered, where the claim says so itself.
     pub(crate) retention: Option<Duration>,
-    /// For how long the store renews the lease by itself, from when the grant is handed out.
-    pub(crate) keep_alive_ms: u64,
 }
 
 impl Request {
-    /// It says nothing that has to be kept beside the lease.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.fingerprint.is_none()
-            && self.metadata.is_empty()
-            && self.actor.is_empty()
-            && self.retention.is_none()
+    #[inline]
+    pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.parts.as_ref()?.fingerprint.as_ref()
     }
 }

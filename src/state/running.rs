@@ -116,6 +116,11 @@ impl<W> Rare<W> {
         rare
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn to_mut(&mut self) -> &mut Rest<W> {
         self.0.get_or_insert_with(|| Box::new(Rest::new()))
     }
@@ -190,6 +195,7 @@ impl<W: 'static> Running<W> {
     }
 
     /// When the lease ends, renewals by the store included.
+    #[inline]
     pub(crate) fn lease_end_ms(&self) -> u64 {
         self.holder
             .deadline_ms
@@ -197,6 +203,7 @@ impl<W: 'static> Running<W> {
     }
 
     /// When the timer has to fire, on the monotonic clock.
+    #[inline]
     pub(crate) fn timer_ms(&self) -> u64 {
         match self.holder.awaits {
             Awaits::Lapse => self.lease_end_ms(),
@@ -220,6 +227,7 @@ impl<W: 'static> Running<W> {
         self.holder.guard == Guard::Lease
     }
 
+    #[inline]
     pub(crate) fn is_lapsed(&self, now: Now) -> bool {
         self.lease_end_ms() <= now.mono_ms
     }
@@ -231,6 +239,7 @@ impl<W: 'static> Running<W> {
             .min(self.holder.lease_ms.max(1))
     }
 
+    #[inline]
     pub(crate) fn guarantee(&self) -> Guarantee {
         self.policy.guarantee
     }

@@ -91,20 +91,24 @@ impl<W: 'static> Shard<W> {
         std::hint::black_box(read);
     }
 
+    #[inline]
     pub(crate) fn get(&self, at: SlabRef) -> Option<&Running<W>> {
         self.running.get(at)
     }
 
     /// The running key that [`find`](Self::find) named, under the same lock.
+    #[inline]
     pub(crate) fn running_at(&self, at: SlabRef) -> &Running<W> {
         self.running.get(at).expect(NAMED_IS_THERE)
     }
 
     /// As [`running_at`](Self::running_at), to change it.
+    #[inline]
     pub(crate) fn running_at_mut(&mut self, at: SlabRef) -> &mut Running<W> {
         self.running.get_mut(at).expect(NAMED_IS_THERE)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, at: SlabRef) -> Option<&mut Running<W>> {
         self.running.get_mut(at)
     }
@@ -115,6 +119,7 @@ impl<W: 'static> Shard<W> {
     }
 
     /// The newest record of a key, expired or not; none for a key that was forgotten.
+    #[inline]
     pub(crate) fn last_record(&self, digest: Digest) -> Option<LastRecord> {
         let slot = self.table.get(digest)?;
         match slot.place() {
@@ -136,7 +141,8 @@ impl<W: 'static> Shard<W> {
             continued.map_or(now.store_secs, |record| record.head.first_claimed_at);
         let lease_ms = grant.request.lease_ms;
         let holder = Holder::new(grant.token, grant.basis.attempt, lease_ms, now);
-        let rest = if previous.is_none() && grant.record.is_none() && grant.request.is_plain() {
+        let rest = if previous.is_none() && grant.record.is_none() && grant.request.parts.is_none()
+        {
             Rare::EMPTY
         } else {
             Rare::of_grant(&grant.basis, grant.request, grant.record, previous)
@@ -164,6 +170,7 @@ impl<W: 'static> Shard<W> {
         at
     }
 
+    #[inline]
     fn own_policy(&mut self, policy: &Arc<Policy>) -> Arc<Policy> {
         let known = self
             .policies
@@ -206,6 +213,7 @@ impl<W: 'static> Shard<W> {
     }
 
     /// Sets the timer of a running key to what it stands for now.
+    #[inline]
     pub(crate) fn arm(&mut self, at: SlabRef) {
         let Some(running) = self.running.get_mut(at) else {
             return;
@@ -217,6 +225,7 @@ impl<W: 'static> Shard<W> {
     }
 
     /// Lets the lease of a running key end at another moment, which is still to come.
+    #[inline]
     pub(crate) fn set_deadline(&mut self, at: SlabRef, deadline_ms: u64) {
         if let Some(running) = self.running.get_mut(at) {
             running.holder.deadline_ms = deadline_ms;
@@ -244,6 +253,7 @@ impl<W: 'static> Shard<W> {
 
     /// Changes the state of a key to what a record says. The only function that does: it serves
     /// live traffic and recovery. Gives the key's entry once it is not running any more.
+    #[inline]
     pub(crate) fn apply(
         &mut self,
         digest: Digest,
@@ -322,6 +332,7 @@ impl<W: 'static> Shard<W> {
         Some(entry)
     }
 
+    #[inline]
     fn take(&mut self, at: SlabRef) -> Option<Running<W>> {
         let entry = self.running.remove(at)?;
         if let Some(timer) = entry.timer {
@@ -415,10 +426,12 @@ impl<W: 'static> Shard<W> {
     }
 
     /// Slots, running keys included; expired ones may still be among them.
+    #[inline]
     pub(crate) fn keys(&self) -> usize {
         self.table.len()
     }
 
+    #[inline]
     pub(crate) fn running_keys(&self) -> usize {
         self.running.len()
     }

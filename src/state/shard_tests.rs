@@ -8,7 +8,7 @@ use crate::state::found::Found;
 use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Guard};
 use crate::state::last_record::LastRecord;
-use crate::state::request::Request;
+use crate::state::request::{Request, RequestParts};
 use crate::state::running::Running;
 use crate::state::shard::{Shard, Timer};
 use crate::state::slab::SlabRef;
@@ -78,12 +78,13 @@ fn print(digest: u128) -> Fingerprint {
 
 fn request(sent: u128, metadata: &[u8]) -> Request {
     Request {
-        fingerprint: Some(print(sent)),
-        metadata: Blob::from(metadata),
-        actor: Blob::EMPTY,
         lease_ms: 500,
-        retention: None,
         keep_alive_ms: 0,
+        parts: Some(Box::new(RequestParts {
+            fingerprint: Some(print(sent)),
+            metadata: Blob::from(metadata),
+            ..RequestParts::default()
+        })),
     }
 }
 

@@ -60,6 +60,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, at: SlabRef) -> Option<&T> {
         let cell = self.cells.get(to_usize(at.index))?;
         if cell.generation == at.generation {
@@ -69,6 +70,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, at: SlabRef) -> Option<&mut T> {
         let cell = self.cells.get_mut(to_usize(at.index))?;
         if cell.generation == at.generation {
@@ -93,6 +95,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.cells.len() - self.free.len()
     }
@@ -121,6 +124,7 @@ impl<T> Slab<T> {
     }
 }
 
+#[inline]
 fn to_usize(index: u32) -> usize {
     usize::try_from(index).expect("an index of 32 bits fits")
 }

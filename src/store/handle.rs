@@ -47,19 +47,23 @@ impl Homes {
         Self((0..HOMES).map(home).collect())
     }
 
+    #[inline]
     pub(crate) fn store(&self) -> &Arc<StoreInner> {
         &self.0[0].store
     }
 
+    #[inline]
     pub(crate) fn engine(&self) -> &Engine {
         &self.store().engine
     }
 
+    #[inline]
     pub(crate) fn core(&self) -> &Arc<NamespaceCore> {
         &self.0[0].core
     }
 
     /// The home of a key.
+    #[inline]
     pub(crate) fn of_key(&self, digest: Digest) -> &Arc<CachePadded<Home>> {
         let home = usize::try_from(digest.route % HOMES).expect("it is less than 16");
         &self.0[home]

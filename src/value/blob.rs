@@ -20,6 +20,7 @@ impl Blob {
 impl Deref for Blob {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
@@ -32,12 +33,14 @@ impl AsRef<[u8]> for Blob {
 }
 
 impl From<&[u8]> for Blob {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         Self((!bytes.is_empty()).then(|| bytes.into()))
     }
 }
 
 impl From<Vec<u8>> for Blob {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Self {
         Self((!bytes.is_empty()).then(|| bytes.into()))
     }

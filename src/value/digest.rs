@@ -16,6 +16,11 @@ pub(crate) struct Digest {
     pub(crate) route: u32,
 }
 
+const NAMESPACE_BYTES: usize = size_of::<NamespaceId>();
+
+/// A namespace and a key of so many bytes together are copied into one piece.
+const SHORT_BYTES: usize = 64;
+
 /// Draws digests of keys and fingerprints: SipHash-2-4 with 128 bits of output.
 #[derive(Clone)]
 pub(crate) struct Hasher128(siphasher::sip128::SipHasher24);
@@ -25,8 +30,19 @@ impl Hasher128 {
         Self(siphasher::sip128::SipHasher24::new_with_key(&seed))
     }
 
+    #[inline]
     pub(crate) fn digest(&self, namespace: NamespaceId, key: &[u8]) -> Digest {
-        let [a, b, c, d] = words(self.hash(&[&namespace.0.to_le_bytes(), key]));
+        let mut together = [0; SHORT_BYTES];
+        let bytes = NAMESPACE_BYTES + key.len();
+        // One piece takes half of the instructions that two take.
+        let hash = if bytes <= SHORT_BYTES {
+            together[..NAMESPACE_BYTES].copy_from_slice(&namespace.0.to_le_bytes());
+            together[NAMESPACE_BYTES..bytes].copy_from_slice(key);
+            self.0.hash(&together[..bytes]).as_u128()
+        } else {
+            self.hash(&[&namespace.0.to_le_bytes(), key])
+        };
+        let [a, b, c, d] = words(hash);
         Digest {
             words: [a, b, c],
             route: d,

@@ -64,15 +64,18 @@ impl FencingToken {
         Self((u64::from(epoch) << COUNTER_BITS) | counter)
     }
 
+    #[inline]
     pub(crate) fn from_u64(value: u64) -> Option<Self> {
         (value >> 63 == 0).then_some(Self(value))
     }
 
     /// The boot epoch that it was granted in.
+    #[inline]
     pub(crate) fn epoch(self) -> u32 {
         u32::try_from(self.0 >> COUNTER_BITS).expect("an epoch has 31 bits")
     }
 
+    #[inline]
     pub(crate) fn as_u64(self) -> u64 {
         self.0
     }

@@ -117,6 +117,7 @@ fn check_limit(name: &str, value: usize, most: usize) -> Result<()> {
 }
 
 impl Limits {
+    #[inline]
     pub(crate) fn check_key(&self, key: &[u8]) -> Result<()> {
         if key.is_empty() {
             return Err(Error::invalid(

@@ -268,11 +268,13 @@ impl Policy {
     }
 
     /// Whether an outcome is stored without its bytes.
+    #[inline]
     pub(crate) fn omits(&self, outcome: &[u8]) -> bool {
         !self.keeps(outcome) && self.oversize == Oversize::OutcomeOnly
     }
 
     /// Refuses an outcome that is stored neither with its bytes nor without them.
+    #[inline]
     pub(crate) fn check_outcome(&self, outcome: &[u8], remedy: &str) -> Result<()> {
         if self.omits(outcome) {
             return Ok(());

@@ -22,6 +22,7 @@ pub(crate) const LAST_EXPIRY: u32 = u32::MAX - 1;
 
 /// The store time at which something decided `now` and kept for `retention` expires: never before
 /// `retention` has passed, and at most two seconds after.
+#[inline]
 pub(crate) fn expiry(now: Now, retention: Duration) -> u32 {
     let whole = u64::from(retention.subsec_nanos() != 0).saturating_add(retention.as_secs());
     // One second more: `now` is the whole second that the transition lies in.
@@ -32,8 +33,10 @@ pub(crate) fn expiry(now: Now, retention: Duration) -> u32 {
 }
 
 /// Milliseconds of a duration, rounded up so that nothing ends early.
+#[inline]
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let part = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+    duration.as_secs().saturating_mul(1000).saturating_add(part)
 }
 
 /// Seconds since 1970, as callers are told them; those that no clock here can show as the last second of

@@ -26,20 +26,24 @@ pub(crate) enum Entry {
 
 impl Entry {
     /// What a salvage may have lost of it could run again.
+    #[inline]
     fn asks_for_salvage(self) -> bool {
         self != Self::Import
     }
 
     /// No limit stands in the way of what runs already.
+    #[inline]
     fn is_running_already(self) -> bool {
         self == Self::Attach
     }
 
+    #[inline]
     fn adds_a_running_key(self) -> bool {
         matches!(self, Self::Run | Self::Resume)
     }
 
     /// A holder that comes back has an outcome to give, for which there is room.
+    #[inline]
     fn needs_free_disk(self) -> bool {
         self != Self::Resume
     }
@@ -49,6 +53,7 @@ impl Turn<'_> {
     /// Refuses to grant or to make a key where the store is closed, read-only, poisoned or salvaged,
     /// or at a limit. Called right before the change, by whatever leads to a grant or to a new key. What
     /// holders do is no business of it.
+    #[inline]
     pub(in crate::engine) fn admit(
         &mut self,
         digest: Digest,
@@ -75,6 +80,7 @@ impl Turn<'_> {
     }
 
     /// The token of a new holder, or of a new key.
+    #[inline]
     pub(in crate::engine) fn admit_holder(
         &mut self,
         digest: Digest,
@@ -93,6 +99,7 @@ impl Turn<'_> {
     }
 
     /// Refuses a key that is not counted yet.
+    #[inline]
     fn check_live_keys(&mut self, index: usize, digest: Digest) -> Result<()> {
         let (engine, shard) = (self.engine, &mut self.shard);
         let limit = engine.options.limits.live_keys;
@@ -106,6 +113,7 @@ impl Turn<'_> {
         Ok(())
     }
 
+    #[inline]
     fn check_running_keys(&self, index: usize) -> Result<()> {
         let (engine, here) = (self.engine, self.shard.running_keys());
         let limit = engine.options.limits.running_keys;

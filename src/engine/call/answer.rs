@@ -38,6 +38,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    #[inline]
     pub(crate) fn outcome(&self) -> ClaimOutcome {
         match self {
             Self::Granted(_) => ClaimOutcome::Granted,

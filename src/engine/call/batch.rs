@@ -141,7 +141,7 @@ impl<'a> Batch<'a> {
     }
 
     fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
-        let print = |at: usize| self.items[at].request.fingerprint.as_ref();
+        let print = |at: usize| self.items[at].request.fingerprint();
         let policy = self.namespace.policy.fingerprints;
         let comparison = compare(print(first), print(index), policy);
         ItemAnswer::RepeatOf {

@@ -26,6 +26,7 @@ use crate::value::time::millis;
 impl Engine {
     /// Claims a key, as far as that goes without a wait. A thread that may block reads a record from
     /// disk by itself: it has nothing else to do.
+    #[inline]
     pub(crate) fn start_claim<'a>(
         &'a self,
         named: Named<'a>,
@@ -44,6 +45,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn look_first(
         &self,
         named: Named<'_>,
@@ -74,6 +76,7 @@ impl Engine {
     }
 
     /// The moment at which a wait of this length ends.
+    #[inline]
     pub(crate) fn wait_until_ms(&self, wait: Option<Duration>) -> Option<u64> {
         wait.map(|wait| self.now().mono_ms.saturating_add(millis(wait)))
     }
@@ -178,6 +181,7 @@ impl Engine {
 
     /// Looks at a key once, and counts an answer that rests on nothing, and so is given as it is; a grant
     /// among them is handed out with that.
+    #[inline]
     fn look_to_claim(
         &self,
         named: Named<'_>,
@@ -200,6 +204,7 @@ impl Engine {
 
 impl Turn<'_> {
     /// As [`decide`](Self::decide); puts a caller in line who waits for a key in progress.
+    #[inline]
     fn decide_or_wait(
         &mut self,
         named: Named<'_>,
@@ -224,11 +229,12 @@ impl Turn<'_> {
 }
 
 /// Whether a claim is written to the log: its record, or its audit entry.
+#[inline]
 fn is_written(policy: &Policy) -> bool {
     is_journaled(policy) || policy.audit != AuditLevel::Off
 }
 
 fn was_compared(record: &Record, request: &Request, namespace: &NamespaceCore) -> bool {
-    let (stored, sent) = (record.fingerprint.as_ref(), request.fingerprint.as_ref());
+    let (stored, sent) = (record.fingerprint.as_ref(), request.fingerprint());
     compare(stored, sent, namespace.policy.fingerprints) == Comparison::Same
 }

@@ -21,6 +21,7 @@ use crate::wheel::TimerKey;
 
 impl Turn<'_> {
     /// Decides a claim, or says which record has to be read first.
+    #[inline]
     pub(in crate::engine) fn decide(
         &mut self,
         named: Named<'_>,
@@ -46,6 +47,7 @@ impl Turn<'_> {
         }
     }
 
+    #[inline]
     fn answer_settled(
         &mut self,
         named: Named<'_>,
@@ -53,7 +55,7 @@ impl Turn<'_> {
         record: &Arc<Record>,
         rests_on: Option<u64>,
     ) -> Result<Tried> {
-        let (sent, policy) = (request.fingerprint.as_ref(), &named.namespace.policy);
+        let (sent, policy) = (request.fingerprint(), &named.namespace.policy);
         let answer = match claim_settled(record, sent, policy) {
             SettledVerdict::Grant(basis) => {
                 return self.grant(named, request, basis, Some(record), rests_on);
@@ -74,6 +76,7 @@ impl Turn<'_> {
         Ok(Look::Done((answer, rests_on)))
     }
 
+    #[inline]
     fn answer_running(
         &mut self,
         named: Named<'_>,
@@ -81,7 +84,7 @@ impl Turn<'_> {
         at: SlabRef,
     ) -> Result<Tried> {
         let (running, now) = (self.running(at), self.now);
-        let answer = match claim_running(running, request.fingerprint.as_ref(), now) {
+        let answer = match claim_running(running, request.fingerprint(), now) {
             RunningVerdict::TakeOver(basis) => return self.take_over_now(at, request, &basis),
             RunningVerdict::Exhausted => return self.exhaust_running(named, at),
             RunningVerdict::InProgress { compared } => Answer::InProgress {

@@ -85,6 +85,7 @@ impl Engine {
 
 impl Turn<'_> {
     /// Hands a grant out that has nothing to wait for.
+    #[inline]
     pub(in crate::engine) fn hand_out_now(
         &mut self,
         digest: Digest,

@@ -24,6 +24,7 @@ use crate::value::time::{Now, millis};
 
 impl Turn<'_> {
     /// Makes the caller the holder of a key that nobody runs.
+    #[inline]
     pub(in crate::engine) fn grant(
         &mut self,
         named: Named<'_>,
@@ -85,6 +86,7 @@ impl Turn<'_> {
 
     /// Journals a grant where the guarantee or the limit of attempts needs it. One that goes to a
     /// waiter is on its way until it is fetched, as is one that was written or rests on the log.
+    #[inline]
     pub(in crate::engine) fn write_grant(
         &mut self,
         at: SlabRef,
@@ -124,6 +126,7 @@ impl Turn<'_> {
     }
 
     /// The lease of a grant begins now, or when what the grant rests on is on the medium.
+    #[inline]
     fn begin_lease(&mut self, at: SlabRef, granted: &Granted) {
         let holder = &mut self.running_mut(at).holder;
         holder.undelivered = granted.undelivered;
@@ -175,16 +178,19 @@ impl Turn<'_> {
 
 impl Engine {
     /// Whether a claim that is journaled has to be on the medium before it is granted.
+    #[inline]
     pub(in crate::engine) fn waits_for_claims(&self, policy: &Policy) -> bool {
         self.promises_at_most_once(policy) || self.is_sync_under(policy)
     }
 
     /// Whether what runs under this policy has to be known after a crash.
+    #[inline]
     pub(in crate::engine) fn promises_at_most_once(&self, policy: &Policy) -> bool {
         policy.guarantee == Guarantee::AtMostOnce && !self.options.ephemeral
     }
 }
 
+#[inline]
 fn answer(granted: Granted) -> Tried {
     let rests_on = granted.rests_on;
     Look::Done((Answer::Granted(granted), rests_on))
@@ -200,6 +206,7 @@ fn exhausted(subject: Subject<'_>, now: Now) -> RecordRef<'_> {
 }
 
 /// Whether each claim is journaled: for what it promises, or so that no attempt goes uncounted.
+#[inline]
 pub(in crate::engine) fn is_journaled(policy: &Policy) -> bool {
     policy.guarantee == Guarantee::AtMostOnce || policy.max_attempts.is_some()
 }

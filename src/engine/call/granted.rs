@@ -23,6 +23,7 @@ pub(crate) struct Granted {
 
 impl Granted {
     /// That of a running key, which rests on nothing and is delivered.
+    #[inline]
     pub(in crate::engine) fn of<W: 'static>(running: &Running<W>) -> Self {
         Self {
             key: Arc::clone(&running.key),

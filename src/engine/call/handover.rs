@@ -55,7 +55,7 @@ impl Turn<'_> {
     }
 
     fn end_of_wait(&self, key: &SettledKey<'_>, waiter: &Waiter) -> WaitEnd {
-        let (record, sent) = (key.record, waiter.request.fingerprint.as_ref());
+        let (record, sent) = (key.record, waiter.request.fingerprint());
         match claim_settled(record, sent, &key.policy) {
             SettledVerdict::Outcome { state, .. } => {
                 WaitEnd::Settled(state, Arc::clone(record), key.locator)
@@ -101,7 +101,7 @@ impl Turn<'_> {
         key: &SettledKey<'_>,
         waiter: &Waiter,
     ) -> Result<Option<(SlabRef, Granted)>> {
-        let sent = waiter.request.fingerprint.as_ref();
+        let sent = waiter.request.fingerprint();
         let SettledVerdict::Grant(basis) = claim_settled(key.record, sent, &key.policy) else {
             return Ok(None);
         };
@@ -127,7 +127,7 @@ impl Turn<'_> {
         let running = self.shard.running_at_mut(at);
         for waiter in waiters {
             let stored = running.rest.holder.fingerprint.as_ref();
-            let sent = waiter.request.fingerprint.as_ref();
+            let sent = waiter.request.fingerprint();
             match compare(stored, sent, running.policy.fingerprints) {
                 Comparison::Differs(_) => self.aftermath.deliver(&waiter, WaitEnd::Again),
                 Comparison::Same | Comparison::NotCompared => {
@@ -138,6 +138,7 @@ impl Turn<'_> {
     }
 
     /// The key has ended without an answer: those who waited for it decide again.
+    #[inline]
     pub(in crate::engine) fn wake_waiters(&mut self, mut ended: EngineRunning) {
         if !ended.rest.waiters.is_empty() {
             self.aftermath.send_back(ended.rest.take_waiters());

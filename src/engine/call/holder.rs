@@ -35,6 +35,7 @@ pub(in crate::engine) struct Deed<'a> {
 
 impl Engine {
     /// Carries out what a holder does. Gives the frame that its acknowledgement waits for.
+    #[inline]
     pub(crate) fn act(
         &self,
         named: Named<'_>,
@@ -53,6 +54,7 @@ impl Engine {
     }
 
     /// What goes through all of a body, before the lock.
+    #[inline]
     fn prepare(&self, named: Named<'_>, command: Command<'_>) -> Prepared {
         let policy = &named.namespace.policy;
         match command {
@@ -63,6 +65,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn check_command(&self, named: Named<'_>, command: Command<'_>) -> Result<()> {
         let limits = &self.options.limits;
         match command {
@@ -82,6 +85,7 @@ impl Engine {
 }
 
 impl Turn<'_> {
+    #[inline]
     fn act(
         &mut self,
         deed: Deed<'_>,
@@ -103,6 +107,7 @@ impl Turn<'_> {
         Err(Refused::resting_on(not_held(), rests_on))
     }
 
+    #[inline]
     pub(in crate::engine) fn act_on_running(
         &mut self,
         at: SlabRef,
@@ -227,6 +232,7 @@ impl Turn<'_> {
     }
 }
 
+#[inline]
 fn said<'a>(command: Command<'a>, running: &'a EngineRunning) -> &'a [u8] {
     match command {
         Command::Complete(said)
@@ -243,6 +249,7 @@ fn said<'a>(command: Command<'a>, running: &'a EngineRunning) -> &'a [u8] {
 }
 
 /// What a record of this kind, after this command, is in the audit log.
+#[inline]
 fn transition(kind: RecordKind, command: Command<'_>) -> Transition {
     match kind {
         RecordKind::Completed => Transition::Completed,

@@ -32,6 +32,7 @@ enum Inserted {
 impl Engine {
     /// Completes a key that is not running and has no outcome, in one step, as far as that goes without
     /// a wait. Gives what a claim would have come to, "granted" where it did, acknowledged and counted.
+    #[inline]
     pub(crate) fn start_insert<'a>(
         &'a self,
         named: Named<'a>,

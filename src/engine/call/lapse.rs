@@ -82,7 +82,7 @@ impl Turn<'_> {
         let waiters = running.rest.take_waiters().into_iter();
         let mut waiters = waiters.filter(|waiter| waiter.mailbox.is_waiting());
         let Some(first) = waiters.next() else { return };
-        let granted = match claim_running(running, first.request.fingerprint.as_ref(), now) {
+        let granted = match claim_running(running, first.request.fingerprint(), now) {
             RunningVerdict::TakeOver(basis) => self
                 .take_over(at, &first.request, &basis, true)
                 .map(|granted| Some((at, granted))),

@@ -14,7 +14,7 @@ use crate::engine::told::state_of;
 use crate::engine::turn::Turn;
 use crate::state::grant::Grant;
 use crate::state::holder::Guard;
-use crate::state::request::Request;
+use crate::state::request::{Request, RequestParts};
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
     AttachRefusal, Basis, Refusal, asked_retention, attach_running, attach_settled, attaches_once,
@@ -143,13 +143,16 @@ impl Turn<'_> {
 
 /// What the claim of a record has asked for, as far as the record tells.
 fn request_again(record: &Record, policy: &Policy) -> Request {
-    Request {
+    let parts = RequestParts {
         fingerprint: record.fingerprint.clone(),
         metadata: record.metadata.clone(),
         actor: Blob::EMPTY,
-        lease_ms: millis(policy.lease),
         retention: asked_retention(&record.head),
+    };
+    Request {
+        lease_ms: millis(policy.lease),
         keep_alive_ms: 0,
+        parts: Some(Box::new(parts)),
     }
 }
 

@@ -18,6 +18,7 @@ const SAMPLE_MS: u64 = 20;
 
 impl Engine {
     /// The moment, where calls are measured at all.
+    #[inline]
     pub(crate) fn clock_ns(&self) -> Option<u64> {
         self.options.counts.then(|| self.time.clock.mono_ns())
     }
@@ -95,6 +96,7 @@ impl Engine {
     }
 
     /// Counts a claim whose answer is given outside of the lock of its shard.
+    #[inline]
     pub(in crate::engine) fn count_claim(&self, named: Named<'_>, outcome: ClaimOutcome) {
         let mut shard = self.shards.lock(named.digest);
         let tallies = &mut shard.tallies;

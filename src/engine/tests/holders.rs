@@ -162,12 +162,9 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
     let engine = world.engine();
     let by = Attribution::new("alice", "INC-42").unwrap();
     let request = crate::state::request::Request {
-        fingerprint: None,
-        metadata: crate::value::blob::Blob::EMPTY,
-        actor: crate::value::blob::Blob::EMPTY,
         lease_ms: 60_000,
-        retention: None,
         keep_alive_ms: 0,
+        parts: None,
     };
     let told = |refused| block_on(engine.refuse(refused));
     let kinds = [

@@ -44,6 +44,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    #[inline]
     pub(crate) fn of_running<W: 'static>(running: &'a Running<W>) -> Self {
         Self {
             namespace: running.namespace,
@@ -83,6 +84,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The record of this kind. `said` is the response, the error, the reason or the checkpoint.
+    #[inline]
     pub(crate) fn record(&self, kind: RecordKind, said: &'a [u8], now: Now) -> RecordRef<'a> {
         let (reason, body) = match kind {
             RecordKind::Completed | RecordKind::Failed => (&[][..], said),
@@ -113,6 +115,7 @@ impl<'a> Subject<'a> {
         }
     }
 
+    #[inline]
     fn expires_at(&self, kind: RecordKind, now: Now) -> u32 {
         let policy = self.policy;
         match kind {

@@ -36,6 +36,7 @@ impl Encoded {
         }
     }
 
+    #[inline]
     pub(crate) fn new(record: &RecordRef<'_>, body_frames: u32) -> Self {
         let mut encoded = Self::empty();
         let bound = record_bytes_max(record);
@@ -55,6 +56,7 @@ impl Encoded {
         encoded
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         if self.large.is_empty() {
             &self.small.bytes[..self.small.len]

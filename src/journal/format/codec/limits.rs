@@ -21,6 +21,7 @@ const _: () = assert!(
 );
 
 /// An upper bound of the bytes of an encoded record.
+#[inline]
 pub(crate) fn record_bytes_max(record: &RecordRef<'_>) -> usize {
     let fingerprint = record.fingerprint.map_or(0, fingerprint_bytes);
     let inline = if record.body.len() > INLINE_BODY_MAX {

@@ -92,6 +92,7 @@ impl<'a> WireRecord<'a> {
 ///
 /// It writes the fields of a [`WireRecord`] in their order, in a few large pieces: every change of a
 /// key comes through here.
+#[inline]
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     put(&WireHead::new(&record.head), out);
     put_bytes(record.key, out);
