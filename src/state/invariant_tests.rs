@@ -11,7 +11,6 @@ use crate::state::request::{Request, RequestParts};
 use crate::state::shard::Shard;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
-use crate::value::blob::Blob;
 use crate::value::digest::{Digest, Hasher128};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;

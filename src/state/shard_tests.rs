@@ -481,8 +481,15 @@ fn grant_under(shard: &mut Shard<u8>, key: u8, policy: &Arc<Policy>, request: Re
 
 fn plain() -> Request {
     Request {
-        fingerprint: None,
+        parts: None,
         ..request(0, b"")
+    }
+}
+
+fn with_parts(parts: RequestParts) -> Request {
+    Request {
+        parts: Some(Box::new(parts)),
+        ..plain()
     }
 }
 
@@ -492,14 +499,14 @@ fn a_plain_grant_has_nothing_beside_its_lease() {
     let mut shard = Shard::new(NOW.mono_ms);
     let others = [
         request(7, b""),
-        Request {
+        with_parts(RequestParts {
             metadata: Blob::from(&b"m"[..]),
-            ..plain()
-        },
-        Request {
+            ..RequestParts::default()
+        }),
+        with_parts(RequestParts {
             retention: Some(Duration::from_secs(1)),
-            ..plain()
-        },
+            ..RequestParts::default()
+        }),
     ];
     for (key, request) in (10..).zip(others) {
         let at = grant_under(&mut shard, key, &policy, request);

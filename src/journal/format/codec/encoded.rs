@@ -4,7 +4,6 @@ use crate::journal::format::codec::limits::record_bytes_max;
 use crate::journal::format::codec::record::encode_record;
 use crate::journal::format::codec::removal::WireRemoval;
 use crate::journal::format::codec::sink::Sink;
-use crate::journal::format::codec::wire::put;
 use crate::value::locator::Locator;
 use crate::value::record::{Head, RecordRef};
 
@@ -52,7 +51,7 @@ impl Encoded {
     /// The removal of a forgotten key, whose last record is `removed`.
     pub(crate) fn removal(head: &Head, removed: Option<Locator>) -> Self {
         let mut encoded = Self::empty();
-        put(&WireRemoval::new(head, removed), &mut encoded.small);
+        WireRemoval::new(head, removed).put(&mut encoded.small);
         encoded
     }
 
@@ -73,10 +72,5 @@ impl Sink for Small {
         let end = self.len + bytes.len();
         self.bytes[self.len..end].copy_from_slice(bytes);
         self.len = end;
-    }
-
-    #[inline]
-    fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
-        self.len += write(&mut self.bytes[self.len..]);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::journal::format::audit::entry::{self as audit, WireAudit};
 use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::fields::Fields;
 use crate::journal::format::codec::head::kind_of;
 use crate::journal::format::codec::part::{PART, WirePart};
 use crate::journal::format::codec::record::WireRecord;
@@ -29,12 +30,14 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
         return Ok((Entry::Audit(wire), taken));
     }
     if kind == REMOVAL {
-        let (removal, taken) = decode_wire::<WireRemoval>(bytes)?;
-        return Ok((Entry::Removal(removal), taken));
+        let mut fields = Fields::new(bytes);
+        let removal = WireRemoval::take(&mut fields)?;
+        return Ok((Entry::Removal(removal), bytes.len() - fields.left()));
     }
     kind_of(kind)?;
-    let (record, taken) = decode_wire::<WireRecord<'_>>(bytes)?;
-    Ok((Entry::Record(record), taken))
+    let mut fields = Fields::new(bytes);
+    let record = WireRecord::take(&mut fields)?;
+    Ok((Entry::Record(record), bytes.len() - fields.left()))
 }
 
 /// The entries of a frame's payload in order, each with its offset, up to the first bad one.

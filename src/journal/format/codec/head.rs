@@ -1,8 +1,8 @@
 //! [`WireHead`]: the fields of a record that have a fixed size.
 
-use bincode::Encode;
-
 use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::fields::{Fields, put_number};
+use crate::journal::format::codec::sink::Sink;
 use crate::value::fencing_token::FencingToken;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::{Head, RecordKind};
@@ -11,7 +11,7 @@ const FLAG_BODY_OMITTED: u8 = 1;
 const FLAG_ATTACHED: u8 = 2;
 
 /// The first fields of a record or a removal. Field order is the format.
-#[derive(Clone, Copy, Debug, Encode, bincode::Decode)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct WireHead {
     kind: u8,
     flags: u8,
@@ -48,11 +48,40 @@ impl WireHead {
         }
     }
 
+    #[inline]
+    pub(super) fn put(&self, out: &mut impl Sink) {
+        out.extend(&[self.kind, self.flags]);
+        put_number(self.namespace.into(), out);
+        put_number(self.token, out);
+        put_number(self.attempt.into(), out);
+        put_number(self.first_claimed_at.into(), out);
+        put_number(self.recorded_at.into(), out);
+        put_number(self.expires_at.into(), out);
+        put_number(self.retention_secs.into(), out);
+    }
+
+    #[inline]
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, BadRecord> {
+        Ok(Self {
+            kind: fields.byte()?,
+            flags: fields.byte()?,
+            namespace: fields.u32()?,
+            token: fields.u64()?,
+            attempt: fields.u32()?,
+            first_claimed_at: fields.u32()?,
+            recorded_at: fields.u32()?,
+            expires_at: fields.u32()?,
+            retention_secs: fields.u32()?,
+        })
+    }
+
     /// The head of a record.
+    #[inline]
     pub(super) fn record(&self) -> Result<Head, BadRecord> {
         self.decoded(kind_of(self.kind)?)
     }
 
+    #[inline]
     pub(super) fn decoded(&self, kind: RecordKind) -> Result<Head, BadRecord> {
         Ok(Head {
             kind,

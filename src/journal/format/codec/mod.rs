@@ -7,6 +7,7 @@
 
 mod encoded;
 mod entry;
+mod fields;
 mod fingerprint;
 mod head;
 mod limits;

@@ -1,15 +1,13 @@
 //! [`WireRecord`]: a record in a frame.
 
-use bincode::BorrowDecode;
-
 use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::fields::{Fields, put_bytes, put_number};
 use crate::journal::format::codec::fingerprint::{
     decode_fingerprint, encode_fingerprint, fingerprint_bytes,
 };
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::PART_BYTES_MAX;
 use crate::journal::format::codec::sink::Sink;
-use crate::journal::format::codec::wire::{put, put_bytes, put_len};
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key::KEY_BYTES_MAX;
 use crate::value::limits::SMALL_BYTES_MAX;
@@ -17,7 +15,7 @@ use crate::value::policy::RESPONSE_BYTES_MAX;
 use crate::value::record::{Head, Record, RecordRef};
 
 /// A record in a frame. Field order is the format.
-#[derive(Clone, Copy, Debug, BorrowDecode)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct WireRecord<'a> {
     head: WireHead,
     pub(crate) key: &'a [u8],
@@ -32,6 +30,20 @@ pub(crate) struct WireRecord<'a> {
 }
 
 impl<'a> WireRecord<'a> {
+    #[inline]
+    pub(super) fn take(fields: &mut Fields<'a>) -> Result<Self, BadRecord> {
+        Ok(Self {
+            head: WireHead::take(fields)?,
+            key: fields.bytes()?,
+            fingerprint: fields.bytes()?,
+            metadata: fields.bytes()?,
+            reason: fields.bytes()?,
+            body_frames: fields.u32()?,
+            body_len: fields.u64()?,
+            body: fields.bytes()?,
+        })
+    }
+
     /// Refuses what no encoder writes: sizes over their limits, or sizes that contradict each other.
     pub(crate) fn check(&self) -> Result<(), BadRecord> {
         let body_max = match usize::try_from(self.body_frames) {
@@ -94,7 +106,7 @@ impl<'a> WireRecord<'a> {
 /// key comes through here.
 #[inline]
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
-    put(&WireHead::new(&record.head), out);
+    WireHead::new(&record.head).put(out);
     put_bytes(record.key, out);
     match record.fingerprint {
         None => put_bytes(&[], out),
@@ -106,7 +118,7 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
     }
     put_bytes(record.metadata, out);
     put_bytes(record.reason, out);
-    put_len(u64::from(body_frames), out);
-    put_len(record.body.len() as u64, out);
+    put_number(u64::from(body_frames), out);
+    put_number(record.body.len() as u64, out);
     put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
 }

@@ -1,23 +1,19 @@
 //! [`WireRemoval`]: the entry of a key that is forgotten.
 
-use bincode::Encode;
-
 use crate::journal::format::bad_record::BadRecord;
+use crate::journal::format::codec::fields::{Fields, put_number};
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::RECORD_OVERHEAD_MAX;
-use crate::journal::format::codec::wire::CONFIG;
+use crate::journal::format::codec::sink::Sink;
 use crate::value::locator::Locator;
 use crate::value::record::{Head, RecordKind};
 
 /// The kind of a removal in a frame.
 pub(super) const REMOVAL: u8 = 9;
 
-/// Most bytes of a removal.
-const REMOVAL_BYTES_MAX: usize = RECORD_OVERHEAD_MAX;
-
 /// The removal of a key's last record. It names that record by its place, so it holds no byte of the
 /// key.
-#[derive(Clone, Copy, Debug, Encode, bincode::Decode)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct WireRemoval {
     head: WireHead,
     /// 0 if the key had no record.
@@ -35,14 +31,29 @@ impl WireRemoval {
         }
     }
 
+    pub(super) fn put(&self, out: &mut impl Sink) {
+        self.head.put(out);
+        put_number(self.frame, out);
+        put_number(self.offset.into(), out);
+    }
+
+    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, BadRecord> {
+        Ok(Self {
+            head: WireHead::take(fields)?,
+            frame: fields.u64()?,
+            offset: fields.u16()?,
+        })
+    }
+
     pub(crate) fn head(&self) -> Result<Head, BadRecord> {
         self.head.decoded(RecordKind::Forgotten)
     }
 
     /// How many bytes it has in a frame.
     pub(crate) fn bytes(&self) -> usize {
-        let mut room = [0; REMOVAL_BYTES_MAX];
-        bincode::encode_into_slice(self, &mut room, CONFIG).expect("a removal has few bytes")
+        let mut bytes = Vec::with_capacity(RECORD_OVERHEAD_MAX);
+        self.put(&mut bytes);
+        bytes.len()
     }
 
     /// The place of the record that it removes, if the key had one.

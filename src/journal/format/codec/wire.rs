@@ -1,10 +1,9 @@
-//! The encoding of fields: bincode with a limit, and shortcuts for small numbers.
+//! The encoding of entries that are not hot: bincode with a limit.
 
 use bincode::config::{Configuration, Limit};
 use bincode::{BorrowDecode, Encode};
 
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::codec::sink::Sink;
 use crate::journal::format::frame::PAYLOAD_BYTES_MAX;
 
 pub(super) type Config = Configuration<
@@ -14,34 +13,6 @@ pub(super) type Config = Configuration<
 >;
 
 pub(super) const CONFIG: Config = bincode::config::standard().with_limit();
-
-/// Appends a value with a fixed number of short fields.
-#[inline]
-pub(super) fn put<E: Encode>(value: &E, out: &mut impl Sink) {
-    out.fill(|room| {
-        bincode::encode_into_slice(value, room, CONFIG)
-            .expect("the fixed fields of a record fit its overhead")
-    });
-}
-
-/// Appends a number.
-#[inline]
-pub(super) fn put_len(len: u64, out: &mut impl Sink) {
-    // Such a small number is its own varint.
-    match u8::try_from(len) {
-        Ok(small) if small < 251 => out.extend(&[small]),
-        _ => put(&len, out),
-    }
-}
-
-/// Appends bytes, preceded by their number.
-#[inline]
-pub(super) fn put_bytes(bytes: &[u8], out: &mut impl Sink) {
-    put_len(bytes.len() as u64, out);
-    if !bytes.is_empty() {
-        out.extend(bytes);
-    }
-}
 
 /// Appends a value of any length.
 pub(super) fn encode_into<E: Encode>(value: &E, out: &mut Vec<u8>) {
