@@ -99,7 +99,7 @@ impl Doubt {
     ) -> Self {
         let record = record.into_doubt();
         let granted = Granted {
-            key: Arc::clone(&record.key),
+            key: record.key.clone(),
             token: record.head.token,
             attempt: record.head.attempt,
             checkpoint: record.body.clone(),

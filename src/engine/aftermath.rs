@@ -8,6 +8,7 @@ use crate::observe::trace::Lapse;
 use crate::runtime::sync::{Wakes, contain};
 use crate::state::running::Rare;
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 
@@ -18,7 +19,7 @@ pub(in crate::engine) struct Aftermath {
     /// What the keys that have ended kept. Dropped outside of the lock: user code may hang on their wakers.
     ended: Vec<Rare<Arc<Waiter>>>,
     /// Leases that have lapsed, with their namespaces and keys.
-    pub(in crate::engine) lapses: Vec<(NamespaceId, Arc<[u8]>, Lapse)>,
+    pub(in crate::engine) lapses: Vec<(NamespaceId, KeyBytes, Lapse)>,
 }
 
 impl Aftermath {
@@ -58,7 +59,7 @@ impl Aftermath {
                 state,
             };
             self.lapses
-                .push((running.namespace, Arc::clone(&running.key), lapse));
+                .push((running.namespace, running.key.clone(), lapse));
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::observe::tallies::Column;
 use crate::state::request::Request;
 use crate::state::transition::Basis;
 use crate::value::fencing_token::FencingToken;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
@@ -16,7 +17,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) namespace: NamespaceId,
     pub(crate) column: Column,
     pub(crate) policy: &'a Arc<Policy>,
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) key: KeyBytes,
     pub(crate) token: FencingToken,
     pub(crate) request: Request,
     pub(crate) basis: Basis,

@@ -8,12 +8,14 @@ use crate::state::found::Found;
 use crate::state::grant::Grant;
 use crate::state::holder::Awaits;
 use crate::state::request::{Request, RequestParts};
+use crate::state::running::Armed;
 use crate::state::shard::Shard;
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::transition::Basis;
 use crate::value::digest::{Digest, Hasher128};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
@@ -34,7 +36,7 @@ fn grant(shard: &mut Shard<()>, key: u8) {
         namespace: NamespaceId(1),
         column: Column::default(),
         policy: &Arc::new(Policy::at_least_once()),
-        key: Arc::from([key]),
+        key: KeyBytes::from(&[key][..]),
         token: FencingToken::new(1, u64::from(key)),
         request: Request {
             lease_ms: 60_000,
@@ -122,7 +124,7 @@ fn two_slots_of_one_running_key() {
 fn a_running_key_without_a_timer() {
     let mut shard = whole();
     let at = running(&shard, 2);
-    shard.get_mut(at).unwrap().timer = None;
+    shard.get_mut(at).unwrap().timer = Armed::No;
     shard.validate(3);
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod holder;
 #[cfg(test)]
 mod invariant_tests;
 pub(crate) mod last_record;
+mod leases;
 pub(crate) mod ranked;
 pub(crate) mod removal;
 pub(crate) mod request;

@@ -10,6 +10,7 @@ use crate::value::blob::Blob;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
@@ -29,11 +30,11 @@ use crate::state::transition::Basis;
 #[derive(Debug)]
 pub(crate) struct Running<W> {
     pub(crate) digest: Digest,
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) key: KeyBytes,
     pub(crate) policy: Arc<Policy>,
     pub(crate) holder: Holder,
     /// Invariant: it is set to [`timer_ms`](Self::timer_ms), which follows from what the holder awaits.
-    pub(crate) timer: Option<TimerKey>,
+    pub(crate) timer: Armed,
     pub(crate) namespace: NamespaceId,
     pub(crate) first_claimed_at: u32,
     /// Where its namespace is counted.
@@ -42,9 +43,19 @@ pub(crate) struct Running<W> {
 }
 
 const _: () = assert!(
-    size_of::<Running<Arc<()>>>() <= 128,
-    "a key in progress takes two cache lines, beside its key"
+    size_of::<Running<Arc<()>>>() <= 152,
+    "a key in progress takes less than two and a half cache lines, its key included"
 );
+
+/// What calls a running key when its time has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Armed {
+    /// Nothing: its time has come, or is about to be set.
+    No,
+    /// The queue of leases that are as long as this one.
+    Queued,
+    Timer(TimerKey),
+}
 
 /// What only some running keys have.
 #[derive(Debug)]

@@ -17,10 +17,11 @@ use crate::state::found::Found;
 use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Holder};
 use crate::state::last_record::LastRecord;
+use crate::state::leases::{LeaseEnd, Leases};
 use crate::state::ranked::{Doubts, Known, Ranked};
 use crate::state::removal::Removal;
 use crate::state::request::Request;
-use crate::state::running::{Rare, Running};
+use crate::state::running::{Armed, Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
@@ -45,6 +46,8 @@ pub(crate) struct Shard<W> {
     running: Slab<Running<W>>,
     /// Milliseconds of the monotonic clock.
     timers: Wheel<Timer<W>>,
+    /// Ends of leases that need no timer: those of leases that are as long as others.
+    leases: Leases,
     /// Slots that expired up to here may go; it follows the live counts of the log.
     expired_secs: u32,
     /// Policies that were granted under lately, each with the copy that this shard's keys share: so
@@ -66,6 +69,7 @@ impl<W: 'static> Shard<W> {
             doubts: Doubts::default(),
             running: Slab::new(),
             timers: Wheel::new(now_ms),
+            leases: Leases::default(),
             expired_secs: 0,
             policies: Vec::new(),
             tallies: Tallies::default(),
@@ -159,14 +163,14 @@ impl<W: 'static> Shard<W> {
             holder,
             first_claimed_at,
             column: grant.column,
-            timer: None,
+            timer: Armed::No,
             rest,
         });
         self.table.put(
             Slot::new(digest, Place::Running(at), NEVER),
             self.expired_secs,
         );
-        self.arm(at);
+        self.queue(at, lease_ms, &holder);
         at
     }
 
@@ -212,16 +216,31 @@ impl<W: 'static> Shard<W> {
         given
     }
 
+    /// Lets the lease of a new holder end when those end that are as long.
+    #[inline]
+    fn queue(&mut self, at: SlabRef, lease_ms: u64, holder: &Holder) {
+        let deadline_ms = holder.deadline_ms;
+        let running = &self.running;
+        let end = LeaseEnd { deadline_ms, at };
+        let is_queued = self.leases.push(lease_ms, end, |end| is_live(running, end));
+        if !is_queued {
+            self.arm(at);
+        } else if let Some(running) = self.running.get_mut(at) {
+            running.timer = Armed::Queued;
+        }
+    }
+
     /// Sets the timer of a running key to what it stands for now.
     #[inline]
     pub(crate) fn arm(&mut self, at: SlabRef) {
         let Some(running) = self.running.get_mut(at) else {
             return;
         };
-        if let Some(timer) = running.timer.take() {
+        if let Armed::Timer(timer) = running.timer {
             self.timers.cancel(timer);
         }
-        running.timer = Some(self.timers.insert(running.timer_ms(), Timer::Lease(at)));
+        let timer = self.timers.insert(running.timer_ms(), Timer::Lease(at));
+        running.timer = Armed::Timer(timer);
     }
 
     /// Lets the lease of a running key end at another moment, which is still to come.
@@ -245,10 +264,19 @@ impl<W: 'static> Shard<W> {
     pub(crate) fn due(&mut self, now: Now, due: &mut Vec<Timer<W>>) {
         self.timers
             .advance(now.mono_ms, &mut |_, timer| due.push(timer));
+        let running = &self.running;
+        self.leases.take_due(
+            now.mono_ms,
+            |end| is_live(running, end),
+            |end| due.push(Timer::Lease(end.at)),
+        );
     }
 
-    pub(crate) fn next_due_ms(&self) -> Option<u64> {
-        self.timers.next_deadline()
+    pub(crate) fn next_due_ms(&mut self) -> Option<u64> {
+        let running = &self.running;
+        let lease_ms = self.leases.next_ms(|end| is_live(running, end));
+        let timer_ms = self.timers.next_deadline();
+        timer_ms.into_iter().chain(lease_ms).min()
     }
 
     /// Changes the state of a key to what a record says. The only function that does: it serves
@@ -335,8 +363,11 @@ impl<W: 'static> Shard<W> {
     #[inline]
     fn take(&mut self, at: SlabRef) -> Option<Running<W>> {
         let entry = self.running.remove(at)?;
-        if let Some(timer) = entry.timer {
+        if let Armed::Timer(timer) = entry.timer {
             self.timers.cancel(timer);
+        }
+        if self.running.len() == 0 {
+            self.leases.clear();
         }
         Some(entry)
     }
@@ -493,11 +524,15 @@ impl<W: 'static> Shard<W> {
     }
 
     /// The timer of a running key stands for one thing, and comes when that does.
-    fn validate_timer(&self, entry: &Running<W>) {
-        let timer = entry.timer.expect("a running key has a timer");
-        assert_eq!(
-            self.timers.deadline(timer),
-            Some(entry.timer_ms()),
+    fn validate_timer(&self, at: SlabRef, entry: &Running<W>) {
+        let deadline_ms = entry.timer_ms();
+        let is_set = match entry.timer {
+            Armed::No => panic!("a running key has a timer"),
+            Armed::Queued => self.leases.contains(LeaseEnd { deadline_ms, at }),
+            Armed::Timer(timer) => self.timers.deadline(timer) == Some(deadline_ms),
+        };
+        assert!(
+            is_set,
             "the timer of a running key is set to what it awaits"
         );
         assert!(
@@ -526,7 +561,7 @@ impl<W: 'static> Shard<W> {
                         again, slot,
                         "the slot of a running key is that of its digest"
                     );
-                    self.validate_timer(entry);
+                    self.validate_timer(at, entry);
                     let before = entry.rest.previous.map(|previous| previous.place());
                     if let (Some(Place::Settled(_, locator)), Some(last)) =
                         (before, entry.rest.last_record)
@@ -558,7 +593,16 @@ impl<W: 'static> Shard<W> {
         assert_eq!(with_slot, doubts, "every key in doubt is known as one");
         self.running.validate();
         self.timers.validate();
+        self.leases.validate();
     }
+}
+
+/// Whether the end of a lease is still that of the key that was granted then.
+#[inline]
+fn is_live<W: 'static>(running: &Slab<Running<W>>, end: &LeaseEnd) -> bool {
+    running.get(end.at).is_some_and(|entry| {
+        entry.timer == Armed::Queued && entry.holder.deadline_ms == end.deadline_ms
+    })
 }
 
 /// Whether a slot says that its key is in doubt.

@@ -9,6 +9,7 @@ use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Guard};
 use crate::state::last_record::LastRecord;
 use crate::state::request::{Request, RequestParts};
+use crate::state::running::Armed;
 use crate::state::running::Running;
 use crate::state::shard::{Shard, Timer};
 use crate::state::slab::SlabRef;
@@ -19,6 +20,7 @@ use crate::value::digest::{Digest, Hasher128};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
@@ -92,7 +94,7 @@ fn request(sent: u128, metadata: &[u8]) -> Request {
 fn released() -> Record {
     Record {
         head: head(RecordKind::Released, 1, 5000),
-        key: Arc::from(*b"key"),
+        key: KeyBytes::from(&b"key"[..]),
         fingerprint: Some(print(7)),
         metadata: Blob::from(&b"first"[..]),
         reason: Blob::from(&b"again"[..]),
@@ -123,7 +125,7 @@ fn grant(
         namespace: NamespaceId(1),
         column: Column::default(),
         policy: &Arc::new(policy),
-        key: Arc::from(*b"key"),
+        key: KeyBytes::from(&b"key"[..]),
         token: token(2),
         request: request(8, b"second"),
         basis,
@@ -277,7 +279,7 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
             let (_, end) = rest.split_once(", namespace").unwrap();
             format!("{start}{end}")
         };
-        assert!(timer.is_some());
+        assert_ne!(timer, Armed::No);
         assert_eq!(same(&after), same(&before), "{same_request}");
         shard.validate(9);
     }
@@ -470,7 +472,7 @@ fn grant_under(shard: &mut Shard<u8>, key: u8, policy: &Arc<Policy>, request: Re
         namespace: NamespaceId(1),
         column: Column::default(),
         policy,
-        key: Arc::from([key]),
+        key: KeyBytes::from(&[key][..]),
         token: token(2),
         request,
         basis: basis(false, false),

@@ -19,6 +19,7 @@ pub(crate) mod insertion;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod key;
+pub(crate) mod key_bytes;
 pub(crate) mod key_digest;
 pub(crate) mod key_info;
 pub(crate) mod key_part;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::value::blob::Blob;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::namespace_id::NamespaceId;
 
 /// What a record says the key is.
@@ -60,7 +61,7 @@ pub(crate) struct RecordRef<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Record {
     pub(crate) head: Head,
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) key: KeyBytes,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) metadata: Blob,
     pub(crate) reason: Blob,

@@ -1,15 +1,14 @@
 //! [`Granted`]: a grant that is on its way to its holder.
 
-use std::sync::Arc;
-
 use crate::state::running::Running;
 use crate::value::blob::Blob;
 use crate::value::fencing_token::FencingToken;
+use crate::value::key_bytes::KeyBytes;
 
 /// A grant that is on its way to its holder.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) key: KeyBytes,
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
     pub(crate) checkpoint: Blob,
@@ -26,7 +25,7 @@ impl Granted {
     #[inline]
     pub(in crate::engine) fn of<W: 'static>(running: &Running<W>) -> Self {
         Self {
-            key: Arc::clone(&running.key),
+            key: running.key.clone(),
             token: running.holder.token,
             attempt: running.holder.attempt,
             checkpoint: running.rest.holder.checkpoint.clone(),

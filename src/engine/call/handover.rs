@@ -110,7 +110,7 @@ impl Turn<'_> {
             namespace: key.record.head.namespace,
             column: key.column,
             policy: &key.policy,
-            key: Arc::clone(&key.record.key),
+            key: key.record.key.clone(),
             token,
             request: waiter.request.clone(),
             basis,

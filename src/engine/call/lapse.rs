@@ -7,6 +7,7 @@ use crate::engine::call::waiter::WaitEnd;
 use crate::engine::told::doubt_record;
 use crate::engine::turn::Turn;
 use crate::state::holder::Awaits;
+use crate::state::running::Armed;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{RunningVerdict, claim_running};
 use crate::value::audit::Transition;
@@ -19,7 +20,7 @@ impl Turn<'_> {
         let Some(running) = self.shard.get_mut(at) else {
             return;
         };
-        running.timer = None;
+        running.timer = Armed::No;
         if !running.is_lapsed(now) {
             // Renewed by the store, or early by a rounding.
             return self.shard.arm(at);

@@ -396,8 +396,8 @@ fn a_copy_that_is_restored_every_night_lasts_for_decades() {
 #[test]
 fn a_record_over_the_limits_of_its_fields_is_damage() {
     let changes: [fn(&mut Record); 4] = [
-        |record| record.key = [].into(),
-        |record| record.key = vec![b'k'; 1025].into(),
+        |record| record.key = [][..].into(),
+        |record| record.key = [b'k'; 1025][..].into(),
         |record| record.metadata = vec![b'm'; 16 * 1024 + 1].into(),
         |record| record.reason = vec![b'r'; 16 * 1024 + 1].into(),
     ];
@@ -405,7 +405,7 @@ fn a_record_over_the_limits_of_its_fields_is_damage() {
         refused(with_record(change), ErrorKind::Damaged, "malformed record");
     }
     open(with_record(|record| {
-        record.key = vec![b'k'; 1024].into();
+        record.key = [b'k'; 1024][..].into();
         record.metadata = vec![b'm'; 16 * 1024].into();
         record.reason = vec![b'r'; 16 * 1024].into();
     }))

@@ -68,7 +68,7 @@ proptest! {
             expires_at: expires,
             ..record.head
         };
-        (record.key, record.metadata, record.body) = (key.into(), metadata.into(), body.into());
+        (record.key, record.metadata, record.body) = ((*key).into(), metadata.into(), body.into());
         let mut bytes = Vec::new();
         codec::encode_record(&record.as_ref(), 0, &mut bytes);
         prop_assert!(bytes.len() <= codec::record_bytes_max(&record.as_ref()));

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use crate::observe::tallies::Column;
 use crate::state::holder::{Holder, HolderRest};
+use crate::state::running::Armed;
 use crate::state::running::{Rare, Running};
 use crate::value::blob::Blob;
 use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, Part};
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 use crate::value::record::{Head, Record, RecordKind};
@@ -74,14 +76,14 @@ pub(super) fn running(policy: Policy, lease_end_ms: u64) -> Running<()> {
         },
         namespace: NamespaceId(1),
         policy: Arc::new(policy),
-        key: Arc::from(*b"key"),
+        key: KeyBytes::from(&b"key"[..]),
         holder: Holder {
             deadline_ms: lease_end_ms,
             ..Holder::new(token(5), 2, 60_000, GRANTED)
         },
         first_claimed_at: 900,
         column: Column::default(),
-        timer: None,
+        timer: Armed::No,
         rest,
     }
 }
@@ -109,7 +111,7 @@ pub(super) fn record(kind: RecordKind) -> Record {
             body_omitted: false,
             attached: false,
         },
-        key: Arc::from(*b"key"),
+        key: KeyBytes::from(&b"key"[..]),
         fingerprint: Some(print(1, 7)),
         metadata: Blob::from(&b"first"[..]),
         reason: Blob::from(&b"again"[..]),
