@@ -92,7 +92,7 @@ macro_rules! stored_answer {
                 &self.record.body
             }
 
-            #[doc = concat!("The bytes of the ", stringify!($body), ", shared and not copied.")]
+            #[doc = concat!("The bytes of the ", stringify!($body), ". Callers that waited together share them.")]
             #[must_use]
             pub fn into_bytes(self) -> Arc<[u8]> {
                 self.record.body.clone().into_shared()
@@ -161,7 +161,7 @@ macro_rules! stored_answer {
         #[cfg(feature = "bytes")]
         impl From<$name> for bytes::Bytes {
             fn from(answer: $name) -> Self {
-                bytes::Bytes::from_owner(answer.into_bytes())
+                bytes::Bytes::from_owner(answer.record.body.clone())
             }
         }
     };

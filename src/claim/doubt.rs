@@ -98,16 +98,7 @@ impl Doubt {
         compared: bool,
     ) -> Self {
         let record = record.into_doubt();
-        let granted = Granted {
-            key: record.key.clone(),
-            token: record.head.token,
-            attempt: record.head.attempt,
-            checkpoint: record.body.clone(),
-            reason: record.reason.clone(),
-            first_claimed_at: record.head.first_claimed_at,
-            rests_on: None,
-            undelivered: false,
-        };
+        let granted = Granted::of_record(&record);
         let digest = homes.engine().digest(homes.core(), &record.key);
         Self {
             held: Held::new(homes, digest, granted),

@@ -101,13 +101,13 @@ impl Lease {
     /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
-        &self.held.granted.checkpoint
+        self.held.granted.checkpoint()
     }
 
     /// The reason of the last release; empty when there was none.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
-        &self.held.granted.reason
+        self.held.granted.reason()
     }
 
     /// A key for a downstream system that deduplicates by itself: the same across attempts and

@@ -71,13 +71,13 @@ impl Run {
     /// What the attempt before stored with [`checkpoint`](Self::checkpoint).
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
-        &self.held.granted.checkpoint
+        self.held.granted.checkpoint()
     }
 
     /// The reason of the last failure that could be tried again.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
-        &self.held.granted.reason
+        self.held.granted.reason()
     }
 
     /// As [`Lease::derived_key`].

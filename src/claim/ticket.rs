@@ -152,7 +152,7 @@ impl Store {
         let granted = engine
             .attach(named, ticket.token())
             .map_err(|refused| block_on(engine.refuse(refused)))?;
-        let rests_on = granted.rests_on;
+        let rests_on = granted.rests_on();
         let homes = Homes::new(self.inner(), &core);
         let lease = Lease::new(Held::new(&homes, named.digest, granted));
         match block_on(engine.rest(rests_on)) {

@@ -66,6 +66,15 @@ impl Turn<'_> {
     }
 }
 
+impl Turn<'_> {
+    /// Reads a record that takes neither the disk nor a wait, under the lock.
+    #[inline]
+    pub(in crate::engine) fn read_at_hand(&self, locator: Locator) -> Result<Option<Read>> {
+        let record = self.engine.journal.read_at_hand(locator)?;
+        Ok(record.map(|record| Read { locator, record }))
+    }
+}
+
 impl Engine {
     /// Looks at a key until `judge` is done with it, on a thread that may block.
     #[inline]

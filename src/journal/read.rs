@@ -49,6 +49,26 @@ impl Journal {
         }
     }
 
+    /// A record whose frame is complete and in memory, body included. It neither waits nor copies, so it
+    /// may be called under the lock of a shard.
+    #[inline]
+    pub(crate) fn read_at_hand(&self, locator: Locator) -> Result<Option<Arc<Record>>> {
+        let payload = {
+            let mut tail = self.tail.lock();
+            let payload = tail.in_memory(locator.frame);
+            tail.note_reads(usize::from(payload.is_some()));
+            payload
+        };
+        let Some(payload) = payload else {
+            return Ok(None);
+        };
+        let offset = usize::from(locator.offset);
+        let bytes = payload.get(offset..).ok_or_else(|| malformed(locator))?;
+        codec::decode_record(bytes)
+            .and_then(|(record, taken)| record.to_record_in(&payload, offset + taken))
+            .map_err(|_| malformed(locator))
+    }
+
     /// As [`read_in_memory`](Self::read_in_memory), for many records at once.
     pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
         let payloads: Vec<_> = {

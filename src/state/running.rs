@@ -114,7 +114,7 @@ impl<W> Rare<W> {
             Some(record) => holder.go_on(
                 record.fingerprint.clone(),
                 record.metadata.clone(),
-                record.body.clone(),
+                record.body.apart(),
             ),
             None => holder,
         };
@@ -123,7 +123,7 @@ impl<W> Rare<W> {
         }
         rest.last_record = previous.and_then(LastRecord::of);
         rest.previous = previous;
-        rest.previous_record = record;
+        rest.previous_record = record.map(Record::apart);
         rare
     }
 

@@ -81,6 +81,19 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The same record, which keeps no frame in memory.
+    pub(crate) fn apart(self: Arc<Self>) -> Arc<Self> {
+        if !self.body.is_in_frame() {
+            return self;
+        }
+        Arc::new(Self {
+            body: self.body.apart(),
+            ..Self::clone(&self)
+        })
+    }
+}
+
 /// The reason of a doubt without a stated one: its holder has gone with its process.
 const DIED: &[u8] = b"the process ended without an outcome";
 

@@ -146,7 +146,7 @@ impl Engine {
     ) -> Result<Option<Answer>> {
         match outcome {
             Some(WaitEnd::Granted(granted)) => {
-                let rests_on = granted.rests_on;
+                let rests_on = granted.rests_on();
                 self.hand_out(named, request, Answer::Granted(granted), rests_on)
                     .await
             }
@@ -190,7 +190,20 @@ impl Engine {
         wait_until_ms: Option<u64>,
     ) -> Result<Looked> {
         let mut turn = self.turn(named.digest);
-        let looked = turn.decide_or_wait(named, request, read, wait_until_ms)?;
+        let mut at_hand = None;
+        let looked = loop {
+            let read = read.or(at_hand.as_ref());
+            let looked = turn.decide_or_wait(named, request, read, wait_until_ms)?;
+            match looked {
+                Looked::Tried(Look::Read(locator)) if read.is_none() => {
+                    at_hand = turn.read_at_hand(locator)?;
+                    if at_hand.is_none() {
+                        break looked;
+                    }
+                }
+                _ => break looked,
+            }
+        };
         if let Looked::Tried(Look::Done((answer, None))) = &looked {
             let outcome = answer.outcome();
             turn.count(named.namespace.column, |counters| {

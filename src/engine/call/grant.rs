@@ -94,11 +94,9 @@ impl Turn<'_> {
         to_waiter: bool,
     ) -> Granted {
         let (engine, now, running) = (self.engine, self.now, self.running(at));
-        let mut granted = Granted {
-            rests_on,
-            undelivered: to_waiter,
-            ..Granted::of(running)
-        };
+        let mut granted = Granted::of(running);
+        granted.rest_on(rests_on);
+        granted.undelivered = to_waiter;
         let column = running.column;
         let by = By::Caller(&running.rest.holder.actor);
         let transition = if granted.attempt > 1 {
@@ -112,12 +110,12 @@ impl Turn<'_> {
             let appended = self.append(Change::of_running(running, claim, transition, by));
             let locator = self.commit(appended);
             granted.undelivered = true;
-            granted.rests_on = waits.then_some(locator.frame).or(rests_on);
+            granted.rest_on(waits.then_some(locator.frame).or(rests_on));
         } else {
             let entry = engine.audit_running(transition, by, running, now);
             granted.undelivered |= engine.append_audit(entry, now).is_some();
         }
-        granted.undelivered |= granted.rests_on.is_some();
+        granted.undelivered |= granted.rests_on().is_some();
         if granted.attempt > 1 {
             self.count(column, |counters| counters.reruns += 1);
         }
@@ -131,7 +129,7 @@ impl Turn<'_> {
         let holder = &mut self.running_mut(at).holder;
         holder.undelivered = granted.undelivered;
         let (lease_ms, mut deadline_ms) = (holder.lease_ms, holder.deadline_ms);
-        if granted.rests_on.is_some() {
+        if granted.rests_on().is_some() {
             // The lease begins when the grant is handed out; a commit that takes longer than this
             // poisons the store.
             let commit_ms = millis(self.engine.options.write_deadline);
@@ -192,7 +190,7 @@ impl Engine {
 
 #[inline]
 fn answer(granted: Granted) -> Tried {
-    let rests_on = granted.rests_on;
+    let rests_on = granted.rests_on();
     Look::Done((Answer::Granted(granted), rests_on))
 }
 

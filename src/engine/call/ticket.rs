@@ -136,7 +136,7 @@ impl Turn<'_> {
         let claim = claim_record(running, now);
         let appended = self.append(Change::of_running(running, claim, transition, by));
         let locator = self.commit(appended);
-        granted.rests_on = waits.then_some(locator.frame);
+        granted.rest_on(waits.then_some(locator.frame));
         granted
     }
 }

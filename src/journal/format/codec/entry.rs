@@ -18,6 +18,14 @@ pub(crate) enum Entry<'a> {
     Removal(WireRemoval),
 }
 
+/// Decodes the record at the front of `bytes`, and returns how many bytes it has.
+#[inline]
+pub(crate) fn decode_record(bytes: &[u8]) -> Result<(WireRecord<'_>, usize), BadRecord> {
+    let mut fields = Fields::new(bytes);
+    let record = WireRecord::take(&mut fields)?;
+    Ok((record, bytes.len() - fields.left()))
+}
+
 /// Decodes the entry at the front of `bytes`, and returns how many bytes it has.
 pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord> {
     let kind = *bytes.first().ok_or(BadRecord::Malformed)?;
@@ -35,9 +43,8 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
         return Ok((Entry::Removal(removal), bytes.len() - fields.left()));
     }
     kind_of(kind)?;
-    let mut fields = Fields::new(bytes);
-    let record = WireRecord::take(&mut fields)?;
-    Ok((Entry::Record(record), bytes.len() - fields.left()))
+    let (record, taken) = decode_record(bytes)?;
+    Ok((Entry::Record(record), taken))
 }
 
 /// The entries of a frame's payload in order, each with its offset, up to the first bad one.

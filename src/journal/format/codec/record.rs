@@ -1,5 +1,7 @@
 //! [`WireRecord`]: a record in a frame.
 
+use std::sync::Arc;
+
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::fields::{Fields, put_bytes, put_number};
 use crate::journal::format::codec::fingerprint::{
@@ -8,6 +10,7 @@ use crate::journal::format::codec::fingerprint::{
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::PART_BYTES_MAX;
 use crate::journal::format::codec::sink::Sink;
+use crate::value::blob::Blob;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key::KEY_BYTES_MAX;
 use crate::value::limits::SMALL_BYTES_MAX;
@@ -78,13 +81,37 @@ impl<'a> WireRecord<'a> {
         if u64::try_from(body.len()) != Ok(self.body_len) {
             return Err(BadRecord::Malformed);
         }
+        self.with_body(body.into())
+    }
+
+    /// The whole record, whose body stays in its frame; the entry of the record ends at `end` there. `None`
+    /// where the body is in parts.
+    #[inline]
+    pub(crate) fn to_record_in(
+        self,
+        payload: &Arc<Vec<u8>>,
+        end: usize,
+    ) -> Result<Option<Arc<Record>>, BadRecord> {
+        if self.body_frames > 0 {
+            return Ok(None);
+        }
+        if u64::try_from(self.body.len()) != Ok(self.body_len) {
+            return Err(BadRecord::Malformed);
+        }
+        // The body is the last field.
+        let body = Blob::in_frame(payload, end, self.body.len()).ok_or(BadRecord::Malformed)?;
+        Ok(Some(Arc::new(self.with_body(body)?)))
+    }
+
+    #[inline]
+    fn with_body(self, body: Blob) -> Result<Record, BadRecord> {
         Ok(Record {
             head: self.head()?,
             key: self.key.into(),
             fingerprint: self.fingerprint()?,
             metadata: self.metadata.into(),
             reason: self.reason.into(),
-            body: body.into(),
+            body,
         })
     }
 
