@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::call::waiter::{WaitEnd, Waiter};
-use crate::engine::shards::EngineRunning;
+use crate::engine::shards::{EngineEnded, EngineRunning};
 use crate::observe::trace::Lapse;
 use crate::runtime::sync::{Wakes, contain};
 use crate::state::running::Rare;
@@ -23,12 +23,12 @@ pub(in crate::engine) struct Aftermath {
 }
 
 impl Aftermath {
-    /// The key of this entry has ended: those who watch its lease hear of it.
+    /// This key has ended: those who watch its lease hear of it.
     #[inline]
-    pub(in crate::engine) fn end(&mut self, mut running: EngineRunning) {
-        if !running.rest.is_empty() {
-            self.wakes.extend(running.rest.take_watchers());
-            self.ended.push(running.rest);
+    pub(in crate::engine) fn end(&mut self, mut ended: EngineEnded) {
+        if !ended.rest.is_empty() {
+            self.wakes.extend(ended.rest.take_watchers());
+            self.ended.push(ended.rest);
         }
     }
 

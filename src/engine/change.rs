@@ -23,11 +23,22 @@ use crate::value::time::Now;
 
 /// What an outcome comes to before the lock of its shard is taken.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Prepared {
+pub(in crate::engine) struct Prepared(Option<Box<PreparedOutcome>>);
+
+#[derive(Debug, Default)]
+struct PreparedOutcome {
     /// The parts of a body that is larger than a frame.
-    pub(in crate::engine) parts: Vec<Vec<u8>>,
+    parts: Vec<Vec<u8>>,
     /// The digest of the body, where it goes into an audit entry.
-    pub(in crate::engine) outcome: Option<u128>,
+    digest: Option<u128>,
+}
+
+impl Prepared {
+    #[inline]
+    pub(in crate::engine) fn new(parts: Vec<Vec<u8>>, digest: Option<u128>) -> Self {
+        let says_nothing = parts.is_empty() && digest.is_none();
+        Self((!says_nothing).then(|| Box::new(PreparedOutcome { parts, digest })))
+    }
 }
 
 /// What the audit log has of a change.
@@ -36,7 +47,7 @@ pub(in crate::engine) enum Audited<'a> {
     /// What the record says, brought about by this one.
     By(By<'a>),
     /// An entry that was made before, where the policy wants one.
-    As(Option<Draft>),
+    As(Option<Box<Draft>>),
 }
 
 /// A key becomes what a record says.
@@ -46,7 +57,7 @@ pub(in crate::engine) struct Change<'a> {
     pub(in crate::engine) column: Column,
     /// The entry of the key, if it is running.
     pub(in crate::engine) running: Option<&'a EngineRunning>,
-    pub(in crate::engine) record: RecordRef<'a>,
+    pub(in crate::engine) record: &'a RecordRef<'a>,
     pub(in crate::engine) policy: &'a Policy,
     pub(in crate::engine) transition: Transition,
     pub(in crate::engine) audited: Audited<'a>,
@@ -60,7 +71,7 @@ impl<'a> Change<'a> {
     #[inline]
     pub(in crate::engine) fn of(
         named: Named<'a>,
-        record: RecordRef<'a>,
+        record: &'a RecordRef<'a>,
         transition: Transition,
         by: By<'a>,
     ) -> Self {
@@ -81,7 +92,7 @@ impl<'a> Change<'a> {
     #[inline]
     pub(in crate::engine) fn of_running(
         running: &'a EngineRunning,
-        record: RecordRef<'a>,
+        record: &'a RecordRef<'a>,
         transition: Transition,
         by: By<'a>,
     ) -> Self {
@@ -135,7 +146,7 @@ impl Turn<'_> {
         &'c self,
         named: Named<'c>,
         running: Option<SlabRef>,
-        record: RecordRef<'c>,
+        record: &'c RecordRef<'c>,
         transition: Transition,
         by: By<'c>,
     ) -> Change<'c> {
@@ -155,21 +166,27 @@ impl Turn<'_> {
         };
         let to_answer = change.to_answer();
         let is_by_caller = matches!(change.audited, Audited::By(By::Caller(_)));
+        let (parts, outcome) = match change.prepared.0 {
+            Some(prepared) => (prepared.parts, prepared.digest),
+            None => (Vec::new(), None),
+        };
         let entry = match change.audited {
-            Audited::By(by) => engine.audit_record(
-                (change.transition, by),
-                change.policy,
-                &change.record,
-                change.prepared.outcome,
-                now,
-            ),
+            Audited::By(by) => engine
+                .audit_record(
+                    (change.transition, by),
+                    change.policy,
+                    change.record,
+                    outcome,
+                    now,
+                )
+                .map(Box::new),
             Audited::As(entry) => entry,
         };
         let locator = engine.journal.append_audited(
-            &change.record,
-            change.prepared.parts,
+            change.record,
+            parts,
             replaced(last),
-            entry.as_ref(),
+            entry.as_deref(),
             now.mono_ms,
         );
         Appended {
@@ -199,7 +216,7 @@ impl Turn<'_> {
             appended.locator,
         );
         let held_ms = ended.as_ref().filter(|_| appended.ends_hold);
-        let held_ms = held_ms.map(|ended| self.now.mono_ms.saturating_sub(ended.holder.granted_ms));
+        let held_ms = held_ms.map(|ended| self.now.mono_ms.saturating_sub(ended.granted_ms));
         self.count(appended.column, |counters| {
             appended.count(counters, held_ms);
         });

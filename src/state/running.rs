@@ -162,6 +162,30 @@ impl<W: 'static> Deref for Rare<W> {
     }
 }
 
+/// A running key that has ended: what those who deal with that need.
+#[derive(Debug)]
+pub(crate) struct Ended<W> {
+    pub(crate) digest: Digest,
+    pub(crate) column: Column,
+    /// When the run was granted, on the monotonic clock.
+    pub(crate) granted_ms: u64,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) rest: Rare<W>,
+}
+
+impl<W> From<Running<W>> for Ended<W> {
+    #[inline]
+    fn from(running: Running<W>) -> Self {
+        Self {
+            digest: running.digest,
+            column: running.column,
+            granted_ms: running.holder.granted_ms,
+            policy: running.policy,
+            rest: running.rest,
+        }
+    }
+}
+
 impl<W: 'static> Running<W> {
     /// Makes another caller the holder of a lapsed key, under a higher token.
     pub(super) fn take_over(

@@ -21,7 +21,7 @@ use crate::state::leases::{LeaseEnd, Leases};
 use crate::state::ranked::{Doubts, Known, Ranked};
 use crate::state::removal::Removal;
 use crate::state::request::Request;
-use crate::state::running::{Armed, Rare, Running};
+use crate::state::running::{Armed, Ended, Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
@@ -135,7 +135,8 @@ impl<W: 'static> Shard<W> {
     /// Makes a caller the holder of a key that is not running. In memory only.
     #[inline]
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant<'_>, now: Now) -> SlabRef {
-        let previous = self.table.get(digest);
+        let spot = self.table.spot(digest);
+        let previous = self.table.at(spot);
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
             "nobody runs the key"
@@ -166,7 +167,8 @@ impl<W: 'static> Shard<W> {
             timer: Armed::No,
             rest,
         });
-        self.table.put(
+        self.table.put_at(
+            spot,
             Slot::new(digest, Place::Running(at), NEVER),
             self.expired_secs,
         );
@@ -288,13 +290,14 @@ impl<W: 'static> Shard<W> {
         head: &Head,
         guarantee: Guarantee,
         locator: Locator,
-    ) -> Option<Running<W>> {
+    ) -> Option<Ended<W>> {
         debug_assert!(
             self.last_record(digest)
                 .is_none_or(|last| last.locator < locator),
             "the order of the log is the order of a key's transitions"
         );
-        let before = self.table.get(digest);
+        let spot = self.table.spot(digest);
+        let before = self.table.at(spot);
         let running = match before.map(|slot| slot.place()) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
@@ -325,15 +328,16 @@ impl<W: 'static> Shard<W> {
         } else if before.is_some_and(is_in_doubt) {
             self.doubts.remove(digest);
         }
-        self.table.put(
+        self.table.put_at(
+            spot,
             Slot::new(digest, Place::Settled(settled, locator), expires_at),
             self.expired_secs,
         );
-        running.and_then(|at| self.take(at))
+        running.and_then(|at| self.take(at)).map(Ended::from)
     }
 
     /// Takes a grant away that left no outcome: the key is what its newest record says.
-    pub(crate) fn restore(&mut self, at: SlabRef) -> Option<Running<W>> {
+    pub(crate) fn restore(&mut self, at: SlabRef) -> Option<Ended<W>> {
         let entry = self.take(at)?;
         // Without a slot to go back to, the newest record is one of a claim: a ticket's, a counted
         // one, or a checkpoint. What it holds lives on, as it would after a crash.
@@ -357,7 +361,7 @@ impl<W: 'static> Shard<W> {
                 self.table.remove(entry.digest);
             }
         }
-        Some(entry)
+        Some(entry.into())
     }
 
     #[inline]

@@ -367,7 +367,8 @@ fn a_record_of_the_running_claim_leaves_it_running() {
 
     let completed = head(RecordKind::Completed, 2, 7000);
     let gone = shard.apply(digest(1), &completed, AtLeastOnce, locator(5));
-    assert_eq!(gone.unwrap().holder.token, token(2));
+    let gone = gone.unwrap();
+    assert_eq!((gone.digest, gone.granted_ms), (digest(1), NOW.mono_ms));
     assert_eq!(found(&shard), Some((Settled::Completed, locator(5), 7000)));
     assert_eq!((shard.running_keys(), shard.keys()), (0, 1));
     assert_eq!(shard.next_due_ms(), None, "its timer went with it");

@@ -61,13 +61,29 @@ fn grown(homes: usize) -> usize {
     (homes + homes / 3).next_multiple_of(4).max(HOMES_MIN)
 }
 
-/// Where a digest is, or would be.
-enum Spot {
+/// Where a digest is, or would be, until the table changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot {
     Taken(usize),
     Free(usize),
 }
 
 impl Table {
+    /// Where a digest is, or would be.
+    #[inline]
+    pub(super) fn spot(&self, digest: Digest) -> Spot {
+        self.find(digest.words)
+    }
+
+    /// The slot at this spot.
+    #[inline]
+    pub(super) fn at(&self, spot: Spot) -> Option<Slot> {
+        match spot {
+            Spot::Taken(at) => Some(Slot::from_words(self.slots[at])),
+            Spot::Free(_) => None,
+        }
+    }
+
     #[inline]
     fn find(&self, [a, b, c]: [u32; 3]) -> Spot {
         let mut at = home(a, self.homes);
@@ -86,10 +102,7 @@ impl Table {
 
     #[inline]
     pub(crate) fn get(&self, digest: Digest) -> Option<Slot> {
-        match self.find(digest.words) {
-            Spot::Taken(at) => Some(Slot::from_words(self.slots[at])),
-            Spot::Free(_) => None,
-        }
+        self.at(self.spot(digest))
     }
 
     /// Reads where a digest would be, and nothing more: many such reads, one after the other, wait
@@ -107,7 +120,13 @@ impl Table {
     #[inline]
     pub(crate) fn put(&mut self, slot: Slot, store_secs: u32) {
         let [a, b, c, ..] = slot.words();
-        match self.find([a, b, c]) {
+        self.put_at(self.find([a, b, c]), slot, store_secs);
+    }
+
+    /// As [`put`](Self::put), at the spot of the digest.
+    #[inline]
+    pub(super) fn put_at(&mut self, spot: Spot, slot: Slot, store_secs: u32) {
+        match spot {
             Spot::Taken(at) => {
                 let replaced = std::mem::replace(&mut self.slots[at], slot.words());
                 self.by_state[Slot::state_number(&replaced)] -= 1;

@@ -152,10 +152,7 @@ impl Engine {
         } else {
             Vec::new()
         };
-        Prepared {
-            parts,
-            outcome: self.outcome_for(by, policy, outcome),
-        }
+        Prepared::new(parts, self.outcome_for(by, policy, outcome))
     }
 
     /// Writes down what an operator did to the whole store. Gives its frame.

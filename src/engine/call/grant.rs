@@ -107,7 +107,7 @@ impl Turn<'_> {
         if is_journaled(&running.policy) {
             let waits = engine.waits_for_claims(&running.policy);
             let claim = claim_record(running, now);
-            let appended = self.append(Change::of_running(running, claim, transition, by));
+            let appended = self.append(Change::of_running(running, &claim, transition, by));
             let locator = self.commit(appended);
             granted.undelivered = true;
             granted.rest_on(waits.then_some(locator.frame).or(rests_on));
@@ -152,7 +152,7 @@ impl Turn<'_> {
             Subject::of_record(record, &named.namespace.policy),
             self.now,
         );
-        let appended = self.append(Change::of(named, failed, Transition::Failed, By::Engine));
+        let appended = self.append(Change::of(named, &failed, Transition::Failed, By::Engine));
         Ok(Look::Read(self.commit(appended)))
     }
 
@@ -168,7 +168,7 @@ impl Turn<'_> {
             ..Subject::of_running(self.running(at))
         };
         let failed = exhausted(subject, self.now);
-        let change = self.change_of(named, Some(at), failed, Transition::Failed, By::Engine);
+        let change = self.change_of(named, Some(at), &failed, Transition::Failed, By::Engine);
         let appended = self.append(change);
         Ok(Look::Read(self.commit(appended)))
     }

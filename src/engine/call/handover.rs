@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::call::admission::Entry;
 use crate::engine::call::granted::Granted;
 use crate::engine::call::waiter::{WaitEnd, Waiter};
-use crate::engine::shards::EngineRunning;
+use crate::engine::shards::EngineEnded;
 use crate::engine::turn::Turn;
 use crate::observe::tallies::Column;
 use crate::state::grant::Grant;
@@ -32,7 +32,7 @@ impl Turn<'_> {
     /// Answers those who waited for a key that has ended with `record`, or hands it on to one of them.
     pub(in crate::engine) fn answer_waiters(
         &mut self,
-        mut ended: EngineRunning,
+        mut ended: EngineEnded,
         record: &Arc<Record>,
         locator: Locator,
     ) {
@@ -139,7 +139,7 @@ impl Turn<'_> {
 
     /// The key has ended without an answer: those who waited for it decide again.
     #[inline]
-    pub(in crate::engine) fn wake_waiters(&mut self, mut ended: EngineRunning) {
+    pub(in crate::engine) fn wake_waiters(&mut self, mut ended: EngineEnded) {
         if !ended.rest.waiters.is_empty() {
             self.aftermath.send_back(ended.rest.take_waiters());
         }

@@ -143,7 +143,7 @@ impl Turn<'_> {
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
             ends_hold: true,
-            ..Change::of_running(running, record, transition(kind, command), by)
+            ..Change::of_running(running, &record, transition(kind, command), by)
         });
         let locator = self.commit(appended);
         if let Command::Checkpoint(bytes) = command {
@@ -181,7 +181,7 @@ impl Turn<'_> {
         let by = By::Caller(&[]);
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
-            ..Change::of(named, written, transition(kind, command), by)
+            ..Change::of(named, &written, transition(kind, command), by)
         });
         Ok(Some(self.commit(appended).frame))
     }

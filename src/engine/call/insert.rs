@@ -146,7 +146,7 @@ impl Turn<'_> {
         };
         let record = subject.record(RecordKind::Completed, &[], self.now);
         let (inserted, by) = (Transition::Inserted, By::Caller(&[]));
-        let appended = self.append(self.change_of(named, running, record, inserted, by));
+        let appended = self.append(self.change_of(named, running, &record, inserted, by));
         let frame = self.commit(appended).frame;
         Ok(Look::Done((ClaimOutcome::Granted, Some(frame))))
     }

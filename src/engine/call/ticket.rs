@@ -134,7 +134,7 @@ impl Turn<'_> {
         let waits =
             engine.promises_at_most_once(&running.policy) || engine.is_sync(named.namespace);
         let claim = claim_record(running, now);
-        let appended = self.append(Change::of_running(running, claim, transition, by));
+        let appended = self.append(Change::of_running(running, &claim, transition, by));
         let locator = self.commit(appended);
         granted.rest_on(waits.then_some(locator.frame));
         granted

@@ -72,9 +72,9 @@ impl Turn<'_> {
         let running = self.running(at);
         if was_journaled {
             let claim = claim_record(running, self.now);
-            let change = Change::of_running(running, claim, Transition::Withdrawn, By::Engine);
+            let change = Change::of_running(running, &claim, Transition::Withdrawn, By::Engine);
             let appended = self.append(Change {
-                audited: Audited::As(entry),
+                audited: Audited::As(entry.map(Box::new)),
                 ..change
             });
             self.commit(appended);
@@ -92,14 +92,11 @@ impl Turn<'_> {
             Some(record) => record.as_ref().as_ref(),
             None => Subject::of_running(running).record(RecordKind::Forgotten, &[], self.now),
         };
-        let prepared = Prepared {
-            // A settled answer that a re-run had replaced may be larger than a frame.
-            parts: Journal::split(record.body),
-            outcome: None,
-        };
-        let change = Change::of_running(running, record, Transition::Withdrawn, By::Engine);
+        // A settled answer that a re-run had replaced may be larger than a frame.
+        let prepared = Prepared::new(Journal::split(record.body), None);
+        let change = Change::of_running(running, &record, Transition::Withdrawn, By::Engine);
         let appended = self.append(Change {
-            audited: Audited::As(entry),
+            audited: Audited::As(entry.map(Box::new)),
             prepared,
             ..change
         });

@@ -101,7 +101,7 @@ impl Turn<'_> {
         let store_secs = self.now.store_secs;
         let record = RecordRef::forgotten(named.namespace.id, named.key, token, store_secs);
         let forgotten = Transition::Forgotten;
-        let appended = self.append(self.change_of(named, running, record, forgotten, by));
+        let appended = self.append(self.change_of(named, running, &record, forgotten, by));
         Ok(self.commit(appended).frame)
     }
 }

@@ -93,7 +93,7 @@ impl Turn<'_> {
         let record = subject.record(insertion.kind, &insertion.said, self.now);
         let appended = self.append(Change {
             prepared,
-            ..Change::of(named, record, Transition::Inserted, by)
+            ..Change::of(named, &record, Transition::Inserted, by)
         });
         Ok(self.commit(appended).frame)
     }

@@ -178,7 +178,7 @@ impl Turn<'_> {
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
             ends_hold: true,
-            ..self.change_of(intervention.named, Some(at), record, transition, by)
+            ..self.change_of(intervention.named, Some(at), &record, transition, by)
         });
         Ok(self.commit(appended).frame)
     }

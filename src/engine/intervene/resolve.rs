@@ -228,7 +228,7 @@ impl Turn<'_> {
         let record = settlement.record(subject, token, self.now);
         self.append(Change {
             prepared: std::mem::take(prepared),
-            ..self.change_of(named, running, record, settlement.transition(), by)
+            ..self.change_of(named, running, &record, settlement.transition(), by)
         })
     }
 }
