@@ -143,10 +143,10 @@ mod claim;
 mod engine;
 mod journal;
 mod observe;
-/// What operators do: settle doubts, release, fail or forget a key, bring keys in, reconcile.
+/// The actions of operators: settle doubts, release, fail or forget a key, bring keys in, reconcile.
 pub mod operator;
 mod runtime;
-/// Going through many keys: all of them, those in doubt, those in progress.
+/// Iterators over many keys: all of them, those in doubt, those in progress.
 pub mod scan;
 mod state;
 mod store;
@@ -196,7 +196,7 @@ pub use value::limits::Limits;
 pub use value::log_kind::LogKind;
 pub use value::policy::{OnChange, Oversize, Policy};
 
-/// The log of what changed, entry by entry, and the chain that shows tampering.
+/// The audit log: its entries, and the chain that shows tampering.
 ///
 /// [`Policy::audit`] switches it on, [`Store::audit`] reads it; `docs/audit.md` tells the rest.
 pub mod audit {
@@ -206,7 +206,7 @@ pub mod audit {
     };
 }
 
-/// A store's options as plain data, to be read from a file, and what is in force.
+/// The options of a store as plain data, to be read from a file, and the options in force.
 ///
 /// [`Builder::config`] takes a [`Config`](config::Config), [`Store::explain`] shows the options in
 /// force; `docs/configuration.md` has each of them.
@@ -216,13 +216,13 @@ pub mod config {
     };
 }
 
-/// What keys are joined from, and the parts that they split into: see [`Key`].
+/// The parts that a [`Key`] is joined from and split into.
 pub mod key {
     pub use crate::value::key::AsKeyParts;
     pub use crate::value::key_part::{AsKeyPart, KeyPart};
 }
 
-/// The longest key, name, answer and lease, and the other bounds that are fixed.
+/// Fixed bounds: the longest key, name, answer and lease, and others.
 pub mod limits {
     pub use crate::claim::run::RUN_CEILING;
     pub use crate::value::attribution::ACTOR_BYTES_MAX;
@@ -256,7 +256,7 @@ pub mod metrics {
     pub use crate::store::collector::StoreCollector;
 }
 
-/// For tests of code that uses a store: a clock that is moved by hand, a log in memory.
+/// For tests of code that uses a store: a clock that the test moves, a log in memory.
 pub mod testing {
     pub use crate::journal::log::memory_log::memory_log::MemoryLog;
     pub use crate::runtime::manual_clock::ManualClock;

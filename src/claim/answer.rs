@@ -1,4 +1,4 @@
-//! What the answers to a claim carry: [`InProgress`], [`Completed`], [`Failed`] and [`Mismatch`].
+//! The contents of the answers to a claim: [`InProgress`], [`Completed`], [`Failed`] and [`Mismatch`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl InProgress {
         self.lease_left
     }
 
-    /// Which attempt is in progress.
+    /// The number of the attempt that is in progress.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -104,13 +104,13 @@ macro_rules! stored_answer {
                 self.record.head.body_omitted
             }
 
-            /// The number of attempts that it took.
+            /// The number of attempts, the settling one included.
             #[must_use]
             pub fn attempts(&self) -> u32 {
                 self.record.head.attempt
             }
 
-            /// The token under which it was settled.
+            /// The token under which the key was settled.
             #[must_use]
             pub fn token(&self) -> FencingToken {
                 self.record.head.token
@@ -122,13 +122,13 @@ macro_rules! stored_answer {
                 system_time(self.record.head.first_claimed_at)
             }
 
-            /// Store time at which it was settled, in whole seconds.
+            /// Store time at which the key was settled, in whole seconds.
             #[must_use]
             pub fn settled_at(&self) -> SystemTime {
                 system_time(self.record.head.recorded_at)
             }
 
-            /// Store time until which it is remembered, in whole seconds.
+            /// Store time until which the outcome is remembered, in whole seconds.
             #[must_use]
             pub fn expires_at(&self) -> SystemTime {
                 system_time(self.record.head.expires_at)
@@ -233,7 +233,7 @@ fn show_length(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     shown.field("bytes", &body.len());
 }
 
-/// An error is shown: people have to read it.
+/// An error is shown, because people have to read it.
 fn show_error(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     match shown_text(body) {
         Some(text) => shown.field("error", &text),
@@ -250,7 +250,7 @@ fn shown_text(error: &[u8]) -> Option<&str> {
     Some(beginning(text, SHOWN_BYTES))
 }
 
-/// The beginning of a text, in at most so many bytes.
+/// The beginning of a text, in at most this many bytes.
 pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {

@@ -79,13 +79,13 @@ impl Lease {
         &self.held.namespace().name
     }
 
-    /// The fencing token: higher than every one granted before, in the life of the store.
+    /// The fencing token: higher than every token granted before, in the life of the store.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.held.granted.token
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.held.granted.attempt
@@ -97,26 +97,27 @@ impl Lease {
         system_time(self.held.granted.first_claimed_at)
     }
 
-    /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
+    /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
+    /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
         &self.held.granted.checkpoint
     }
 
-    /// The reason of the last release; empty when there was none.
+    /// The reason of the last release; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
         &self.held.granted.reason
     }
 
-    /// A key for a downstream system that deduplicates by itself: the same across attempts and
-    /// restarts, another one for each label, and not to be guessed from outside.
+    /// A key for a downstream system that deduplicates: the same across attempts and restarts, different for
+    /// each label, and impossible to guess from outside.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> String {
         self.held.derived_key(label)
     }
 
-    /// How long the lease still runs; zero when it has lapsed or is not current any more.
+    /// How long the lease still runs; zero once it has lapsed or is no longer current.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
         Duration::from_millis(
@@ -158,8 +159,7 @@ impl Lease {
             .wait()
     }
 
-    /// Says that the effect may or may not have happened. The key stays in doubt until it is
-    /// resolved.
+    /// Puts the key in doubt: its effect may or may not have happened. The doubt lasts until it is resolved.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
@@ -168,8 +168,8 @@ impl Lease {
             .wait()
     }
 
-    /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
-    /// counted, and nothing is in doubt; the waits for the key are decided again.
+    /// Takes the grant back: no work was begun under it. The key is what it was before the claim, no attempt
+    /// is counted, and nothing is in doubt. Callers that wait for the key are decided again.
     ///
     /// Of a lease that a ticket became, it says so of the holder before [`detach`](Self::detach) too.
     ///
@@ -204,7 +204,7 @@ impl Lease {
             .into()
     }
 
-    /// Makes the lease last for its whole time again, from now.
+    /// Renews the lease: it lasts for its whole time again, from now.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
@@ -213,7 +213,7 @@ impl Lease {
         self.held.do_and_wait(Command::Renew)
     }
 
-    /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
+    /// Lets the store renew the lease for this long from now, or until the lease ends.
     ///
     /// # Errors
     /// As for [`renew`](Self::renew).
@@ -226,8 +226,7 @@ impl Lease {
         block_on(self.held.acknowledged(kept))
     }
 
-    /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
-    /// checkpoint.
+    /// Stores up to 16 KiB from which the next attempt can go on, in place of the last checkpoint.
     ///
     /// # Errors
     /// As for [`renew`](Self::renew), and [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -243,7 +242,7 @@ impl Lease {
         Pending::new(async move { held.acknowledged(stored).await })
     }
 
-    /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
+    /// Whether the lease has lapsed, or its token is no longer current: the work should stop.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.held.is_lost()

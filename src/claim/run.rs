@@ -19,10 +19,10 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
 
-/// How long `run_once` keeps a lease alive at the most.
+/// The longest time for which `run_once` keeps a lease alive.
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);
 
-/// What work that runs is told.
+/// What `run_once` tells the work about its run, and lets it do.
 ///
 /// # Examples
 ///
@@ -62,19 +62,20 @@ impl Run {
         self.held.granted.token
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.held.granted.attempt
     }
 
-    /// What the attempt before stored with [`checkpoint`](Self::checkpoint).
+    /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
+    /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
         &self.held.granted.checkpoint
     }
 
-    /// The reason of the last failure that could be tried again.
+    /// The reason of the last failure that could be tried again; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
         &self.held.granted.reason
@@ -212,7 +213,7 @@ impl<T, E> End<T, E> {
     }
 }
 
-/// What a run comes to whose work fails as `F` says.
+/// The result of a run whose work may fail with `F`.
 type RunResult<T, F> = Result<Ran<T>, RunError<<F as IntoFailure>::Error>>;
 
 /// Settles the key by the outcome of its work.

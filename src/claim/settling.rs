@@ -53,7 +53,7 @@ impl Settling {
         Pending::new(batch.follow(async move { acknowledged(&within, started).await }))
     }
 
-    /// Carries every command out; what is left is to wait for the acknowledgements.
+    /// Carries every command out; afterwards only the wait for the acknowledgements is left.
     fn start<S: AsRef<[u8]>>(
         self,
         items: impl IntoIterator<Item = (Lease, S)>,

@@ -5,8 +5,8 @@ use crate::value::error::{Error, ErrorKind, Result};
 
 /// A result that can be stored and given back.
 ///
-/// `Vec<u8>`, `String` and `()` are. A value that serialises is stored as JSON by
-/// [`Namespace::typed`](crate::Namespace) (feature `json`); implement this for any other form.
+/// `Vec<u8>`, `String` and `()` implement it. [`Namespace::typed`](crate::Namespace) (feature `json`) stores
+/// values as JSON; implement this trait for any other form.
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ impl StoredValue for () {
     }
 }
 
-/// How a result becomes bytes and comes back; typed values bring one of their own.
+/// How a result becomes bytes and is read again; typed values have their own.
 pub(crate) struct Codec<T> {
     pub(crate) encode: fn(&T) -> Result<Vec<u8>>,
     pub(crate) decode: fn(&Completed) -> Result<T>,

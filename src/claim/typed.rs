@@ -29,16 +29,16 @@ use crate::value::key_state::KeyState;
 /// Only the type of the responses is new: keys, policy, errors and everything else are those of
 /// the [`Namespace`], and both can be used on the same keys.
 ///
-/// What is replayed is what was stored, floating-point numbers to the last bit. What JSON cannot
-/// tell is refused with [`Invalid`](ErrorKind::Invalid) before anything is stored: a NaN or an
-/// infinity, which it writes as `null`, and a `Some` whose content is `null`, which reads as `None`
-/// (unless `T` reads it back as a `Some`). What the type itself leaves out or reads as another value,
-/// a skipped field or the wrong variant of an untagged enum, is its own affair.
+/// A replay gives the stored value, floating-point numbers to the last bit. Values that JSON cannot express
+/// are refused with [`Invalid`](ErrorKind::Invalid) before anything is stored: a NaN or an infinity, which it
+/// writes as `null`, and a `Some` whose content is `null`, which reads as `None` (unless `T` reads it back as
+/// a `Some`). hapax cannot see what the type itself leaves out or reads as another value, such as a skipped
+/// field or the wrong variant of an untagged enum.
 ///
-/// A stored response that does not decode as a `T`, after a deploy that changed the type say, is
-/// an error of kind [`Decode`](ErrorKind::Decode) with the bytes in [`Error::payload`]. It never
-/// makes the key run again. So `T` has to decode from whatever it has ever serialised to. As
-/// `serde_json` does, a reader gives up on more than 127 arrays and objects inside one another.
+/// A stored response that does not decode as a `T`, for example after a deploy that changed the type, is an
+/// error of kind [`Decode`](ErrorKind::Decode) with the bytes in [`Error::payload`]. It never makes the key
+/// run again. So `T` has to decode from everything that it has ever serialised to. As `serde_json` does, a
+/// reader gives up on more than 127 arrays and objects inside one another.
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ impl Namespace {
 }
 
 impl<T> Typed<T> {
-    /// The namespace under it, for whatever is not about values.
+    /// The namespace under it, for calls that are not about values.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
@@ -140,8 +140,8 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         Pending::new(async move { TypedClaim::decode(claim.await?) })
     }
 
-    /// The stored value of a completed key; `None` for a key that is anything else, about which
-    /// [`Namespace::get`] knows more.
+    /// The stored value of a completed key; `None` for a key in any other state, which [`Namespace::get`]
+    /// tells.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -238,7 +238,7 @@ impl<T> fmt::Debug for Typed<T> {
     }
 }
 
-/// What a claim of a [`Typed`] namespace is answered. Exhaustive on purpose, as [`Claim`] is.
+/// The answer to a claim in a [`Typed`] namespace. Exhaustive on purpose, as [`Claim`] is.
 ///
 /// # Examples
 ///
@@ -293,8 +293,8 @@ impl<T: DeserializeOwned> TypedClaim<T> {
 
 /// A [`Lease`] that is completed with a value.
 ///
-/// What does not settle the key is there as on a [`Lease`], to which this dereferences;
-/// [`into_inner`](Self::into_inner) gives the lease itself, and `from` makes it typed again.
+/// It dereferences to [`Lease`] for all calls that do not settle the key; [`into_inner`](Self::into_inner)
+/// gives the lease itself, and `from` makes it typed again.
 ///
 /// # Examples
 ///
@@ -328,8 +328,8 @@ impl<T> TypedLease<T> {
         self.lease.fail(error)
     }
 
-    /// Stores a value as the final error; [`Failed::decode`] gives it back, where a `Some` whose
-    /// content is `null` has become `None`.
+    /// Stores a value as the final error, which [`Failed::decode`] reads; a `Some` whose content is `null`
+    /// becomes `None`.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
@@ -494,7 +494,7 @@ fn encode<T: Serialize + DeserializeOwned>(value: &T, then: &str) -> Result<Vec<
     Ok(written.bytes)
 }
 
-/// Some types tell a `Some` of nothing from a `None` as they read; then as many are written again.
+/// Some types read a `Some` of nothing differently from a `None`; then as many are written again.
 fn reads_as_another<T: Serialize + DeserializeOwned>(written: &Written) -> bool {
     let again = json::read::<T>(&written.bytes).and_then(|value| json::write(&value));
     again.is_ok_and(|again| again.blurred != written.blurred)

@@ -1,4 +1,4 @@
-//! [`Aftermath`]: what is left to do once every lock has been released.
+//! [`Aftermath`]: the work that is left once every lock has been released.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 
-/// What is left to do once every lock has been released; dropping it does that.
+/// The work that is left once every lock has been released; dropping it carries that out.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Aftermath {
     pub(in crate::engine) wakes: Wakes,
@@ -23,7 +23,7 @@ pub(in crate::engine) struct Aftermath {
 }
 
 impl Aftermath {
-    /// The key of this entry has ended: those who watch its lease hear of it.
+    /// Wakes the watchers of an entry that has ended.
     pub(in crate::engine) fn end(&mut self, mut running: EngineRunning) {
         self.wakes.extend(running.rest.take_watchers());
         self.more.extend(self.ended.replace(running));
@@ -43,7 +43,7 @@ impl Aftermath {
         }
     }
 
-    /// Takes down that the lease of a key has lapsed, for those who trace the store.
+    /// Notes that the lease of a key has lapsed, for traces.
     pub(in crate::engine) fn note_lapse(&mut self, running: &EngineRunning) {
         if cfg!(feature = "tracing") {
             let state = match running.guarantee() {

@@ -21,7 +21,7 @@ use crate::value::policy::Policy;
 use crate::value::record::{Head, Record, RecordKind, RecordRef};
 use crate::value::time::Now;
 
-/// What an outcome comes to before the lock of its shard is taken.
+/// The part of an outcome that is made before the lock of its shard is taken.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Prepared {
     /// The parts of a body that is larger than a frame.
@@ -33,9 +33,9 @@ pub(in crate::engine) struct Prepared {
 /// What the audit log has of a change.
 #[derive(Debug)]
 pub(in crate::engine) enum Audited<'a> {
-    /// What the record says, brought about by this one.
+    /// The transition of the record, caused by this side.
     By(By<'a>),
-    /// An entry that was made before, where the policy wants one.
+    /// An entry that was made earlier, if the policy wants one.
     As(Option<Draft>),
 }
 
@@ -56,7 +56,7 @@ pub(in crate::engine) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// A change of a key that nobody runs.
+    /// A change of a key that is not running.
     pub(in crate::engine) fn of(
         named: Named<'a>,
         record: RecordRef<'a>,
@@ -96,8 +96,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// The record, as those who wait for the key are answered with it: none where nobody does, and where
-    /// each has to decide again.
+    /// The record that answers the callers who wait for the key; `None` without such callers, and where each of
+    /// them has to decide again.
     fn to_answer(&self) -> Option<Arc<Record>> {
         let waits = self
             .running
@@ -185,8 +185,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Puts a change in force: the key is what its record says, those who wait for it hear of it, and it
-    /// is counted. Gives where the record lies.
+    /// Puts a change in force: applies its record, wakes the callers that wait for the key, and counts it.
+    /// Returns the place of the record.
     #[inline]
     pub(in crate::engine) fn commit(&mut self, appended: Appended) -> Locator {
         let ended = self.shard.apply(
@@ -224,7 +224,7 @@ impl Appended {
             Transition::Forgotten => counters.forgotten += 1,
             _ => {}
         }
-        // Its holder may go on beside the next run.
+        // The superseded holder may go on beside the next run.
         let dropped =
             self.head.kind == RecordKind::Released && self.transition == Transition::Released;
         counters.dropped_leases += u64::from(dropped && !self.is_by_caller);
@@ -234,7 +234,7 @@ impl Appended {
     }
 }
 
-/// What a record takes the place of in the log.
+/// The records of the log that a record replaces.
 pub(in crate::engine) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {
     last.map(|last| Replaced {
         locator: last.locator,

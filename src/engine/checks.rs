@@ -1,4 +1,4 @@
-//! What a call checks before it does anything: whether the store may be used at all, and changed.
+//! The checks of every call: whether the store may be used, and whether it may be changed.
 
 use crate::engine::engine::Engine;
 use crate::value::error::{Error, Result};
@@ -12,19 +12,19 @@ impl Engine {
         self.lifecycle.is_forked()
     }
 
-    /// Whether it was opened to be read only.
+    /// Whether it was opened with `read_only()`.
     pub(crate) fn was_opened_read_only(&self) -> bool {
         self.lifecycle.was_opened_read_only()
     }
 
-    /// Refuses calls that the store must not answer at all any more.
+    /// Refuses every call on a store that is closed, or in a forked child.
     pub(crate) fn check_alive(&self) -> Result<()> {
         self.lifecycle.check_open()?;
         self.lifecycle.check_process()?;
         self.check_current()
     }
 
-    /// Refuses what was read of a store that is only read and was opened to write since.
+    /// Refuses the answer of a reader if the store was opened to write since.
     pub(crate) fn check_current(&self) -> Result<()> {
         if !self.lifecycle.is_read_only() {
             return Ok(());
@@ -58,13 +58,13 @@ impl Engine {
         self.lifecycle.check_writable()
     }
 
-    /// Makes this look like the copy of a store in a forked child, or like itself again.
+    /// Makes the store behave as in a forked child, or as itself again.
     #[cfg(test)]
     pub(crate) fn pretend_forked(&self, forked: bool) {
         self.lifecycle.pretend_forked(forked);
     }
 
-    /// As before, of a child that was forked past the C library.
+    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
     #[cfg(test)]
     pub(crate) fn pretend_forked_uncounted(&self) {
         self.lifecycle.pretend_forked_uncounted();

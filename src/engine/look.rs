@@ -13,7 +13,7 @@ use crate::value::error::{Error, Result};
 use crate::value::locator::Locator;
 use crate::value::record::Record;
 
-/// What one look at a key came to.
+/// The result of one look at a key.
 #[derive(Debug)]
 pub(crate) enum Look<T> {
     Done(T),
@@ -40,7 +40,7 @@ pub(in crate::engine) enum Met<'a> {
 }
 
 impl Turn<'_> {
-    /// What a key is. Refuses one that shares its digest with another, where the stored key is at hand.
+    /// The state of a key. Refuses a key that shares its digest with another, if the stored key is at hand.
     #[inline]
     pub(in crate::engine) fn meet<'r>(
         &self,

@@ -15,7 +15,7 @@ pub(crate) struct EngineOptions {
     pub(crate) max_offline: Option<Duration>,
     /// Nothing of the log survives this process.
     pub(crate) ephemeral: bool,
-    /// An ephemeral store may hold namespaces that promise at-most-once.
+    /// Whether an ephemeral store may hold at-most-once namespaces.
     pub(crate) ephemeral_at_most_once: bool,
     /// How long one write may take before the store gives up.
     pub(crate) write_deadline: Duration,
@@ -24,11 +24,11 @@ pub(crate) struct EngineOptions {
     /// Frames after which a segment is full; fewer only in tests, which cannot write so many.
     pub(crate) segment_frames: u32,
     pub(crate) drive: Drive,
-    /// Calls are counted and timed, which only a bench does without.
+    /// Whether calls are counted and timed; only a bench switches it off.
     pub(crate) counts: bool,
-    /// Traces show keys, and not only their digests.
+    /// Whether traces show keys, and not only their digests.
     pub(crate) trace_keys: bool,
-    /// What a simulation draws its secrets from; `None` for the operating system.
+    /// The source of secrets in a simulation; `None` for the operating system.
     pub(crate) secrets: Option<u64>,
 }
 

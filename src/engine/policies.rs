@@ -102,8 +102,9 @@ impl Engine {
         }
     }
 
-    /// Replaces the policy of a namespace, once its change is `told` in the audit log. `None` after
-    /// it was: nothing is waited for under the lock, so everything has to be looked at again.
+    /// Replaces the policy of a namespace once the audit log has an entry of the change (`told`). Returns
+    /// `None` after it has waited for that entry, without the lock, so the caller has to look at everything
+    /// again.
     fn replace_policy(
         &self,
         mut namespaces: MutexGuard<'_, Namespaces>,

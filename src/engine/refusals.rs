@@ -1,12 +1,12 @@
-//! [`Refused`]: a refusal that has to wait before it is told; and the errors that more than one call answers.
+//! [`Refused`]: a refusal that waits for a frame; and the errors that several calls share.
 
 use crate::engine::engine::Engine;
 use crate::state::transition::Refusal;
 use crate::value::error::{Error, ErrorKind};
 use crate::value::key_info::KeyInfo;
 
-/// A refusal, and the frame that has to be on the medium before the caller is told: a power cut must not
-/// undo what a caller was told. [`Engine::refuse`] alone gives the error.
+/// A refusal, and the frame that has to be on the medium before the caller gets it: a power cut must not undo
+/// an answer that was given. Only [`Engine::refuse`] takes the error out.
 #[derive(Debug)]
 pub(crate) struct Refused {
     error: Error,
@@ -26,7 +26,7 @@ impl Refused {
         }
     }
 
-    /// What kind of trouble it is, which traces may tell at once.
+    /// The kind of the error, which traces may show at once.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.error.kind()
     }
@@ -43,7 +43,7 @@ impl From<Error> for Refused {
 }
 
 impl Engine {
-    /// Waits for what a refusal rests on.
+    /// Waits for the frame that a refusal rests on.
     pub(crate) async fn refuse(&self, refused: Refused) -> Error {
         match self.rest(refused.rests_on).await {
             Ok(()) => refused.error,

@@ -11,9 +11,9 @@ use crate::value::error::ErrorKind;
 use crate::value::locator::Locator;
 
 impl Engine {
-    /// Recounts every invariant that the engine keeps; panics where one does not hold.
+    /// Recounts every invariant that the engine keeps, and panics if one does not hold.
     ///
-    /// Meant for tests and fuzzers, at a moment when nothing else uses the store.
+    /// For tests and fuzzers, while nothing else uses the store.
     pub(crate) fn validate(self: &Arc<Self>) {
         // No caller makes compaction run: it would move records between one count and the next.
         let _pin = Pin::hold(self);
@@ -32,8 +32,8 @@ impl Engine {
         self.validate_lists();
     }
 
-    /// Every key is in the one list that agrees with what a claim of it is answered; panics where one
-    /// is not, or where a list has it under another token than its newest record.
+    /// Checks that every key is in the one list that fits the answer of a claim, under the token of its
+    /// newest record. Panics otherwise.
     pub(in crate::engine) fn validate_lists(&self) {
         let mut recorded = Vec::new();
         let mut doubts = 0;
@@ -91,7 +91,7 @@ impl Engine {
         }
         for (ranked, locator) in recorded {
             let record = match self.read(*locator) {
-                // What the medium refuses to read says nothing about the lists.
+                // A record that the medium does not give back says nothing about the lists.
                 Err(error) if error.kind() == ErrorKind::Io => continue,
                 read => read.expect("what the log has is not damaged"),
             };

@@ -1,4 +1,4 @@
-//! [`Stats`]: what a store has done, and what it holds; and the counters behind it.
+//! [`Stats`]: the numbers of a store, and the counters behind them.
 
 use std::ops::AddAssign;
 use std::time::{Duration, SystemTime};
@@ -60,7 +60,7 @@ counters! {
     waits_granted,
     /// Waits that ended in another answer than a grant.
     waits_answered,
-    /// Waits that ended because the key was another one then, so that it was decided again.
+    /// Waits that ended because the key had changed, so that the claim was decided again.
     waits_retried,
     /// Waits that ended at their deadline.
     wait_timeouts,
@@ -68,9 +68,9 @@ counters! {
     waits_abandoned,
     /// Claims that were answered at once because too many others waited.
     waits_refused,
-    /// Runs that were started although the key had been run before without an outcome.
+    /// Runs of a key that had run before without an outcome.
     reruns,
-    /// Runs that were started in place of a holder that lapsed or died.
+    /// Runs that took the place of a holder that lapsed or died.
     reclaimed,
     /// Keys that were completed.
     completed,
@@ -80,7 +80,7 @@ counters! {
     released,
     /// Doubts that were written to the log.
     doubted,
-    /// Keys that came into doubt, by their holder or by a lapse.
+    /// Keys that their holder or a lapse put in doubt.
     doubts,
     /// Doubts that were resolved.
     resolved,
@@ -91,11 +91,11 @@ counters! {
     dropped_leases,
     /// Leases that lapsed.
     lapsed,
-    /// Calls of holders whose token was not current any more.
+    /// Calls of holders whose token was no longer current.
     superseded,
     /// Completions and final failures among them.
     superseded_completions,
-    /// Calls of holders whose key was not there any more.
+    /// Calls of holders whose key was absent.
     not_held,
     /// Leases that were renewed.
     renewed,
@@ -136,7 +136,7 @@ impl Counters {
     }
 }
 
-/// What a store has done since it was opened, and what it holds now.
+/// The numbers of a store: what it has done since it was opened, and what it holds now.
 ///
 /// # Examples
 ///
@@ -175,7 +175,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Store time, in whole seconds: what retention is counted in.
+    /// Store time, in which retention is counted, in whole seconds.
     #[must_use]
     pub fn store_time(&self) -> SystemTime {
         system_time(self.store_secs)
@@ -207,7 +207,7 @@ gauges! {
     window_bytes: u64,
     /// Segments of the log.
     segments: u64,
-    /// Records that are the current one of their key, and have not expired.
+    /// Records that are the newest of their key and have not expired.
     live_records: u64,
     /// Bytes of records in the log, dead ones included.
     log_bytes: u64,
@@ -229,7 +229,7 @@ gauges! {
     records_carried: u64,
     /// Records that recovery read.
     recovered_records: u64,
-    /// Frames that recovery found after the end of the log: no caller was told that they are durable.
+    /// Frames that recovery found after the end of the log; none of them was acknowledged.
     torn_frames: u64,
     /// How long recovery took.
     recovery: Duration,

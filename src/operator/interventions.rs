@@ -18,10 +18,10 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
 use crate::value::key::within_limit;
 
-/// What people and tools do to a store, each action under a name and a reason.
+/// The actions of people and tools on a store, each under a name and a reason.
 ///
-/// Namespaces are meant by name, under the policy that is stored; none is made or changed. Every
-/// action is written into the [audit log](crate::Store::audit), whatever the policy says.
+/// Namespaces are named, and keep their stored policy; no call makes or changes one. Every action is written
+/// into the [audit log](crate::Store::audit), under every policy.
 ///
 /// # Examples
 ///
@@ -70,8 +70,8 @@ impl Operator {
         self.settle(doubt, &resolution, false)
     }
 
-    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
-    /// makes sure that it has stopped.
+    /// As [`resolve`](Self::resolve), also while the holder is alive. Call it only if you know that the
+    /// holder has stopped.
     ///
     /// # Errors
     /// As for [`resolve`](Self::resolve).
@@ -93,12 +93,11 @@ impl Operator {
     /// attempt that the policy allows is a final failure instead, whose error names no person.
     ///
     /// # Errors
-    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
-    /// [in doubt](Self::doubt) instead, and for a key in doubt;
-    /// [`Superseded`](crate::ErrorKind::Superseded) when the token is not current,
-    /// [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
+    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put [in doubt](Self::doubt)
+    /// instead, and for a key in doubt; [`Superseded`](crate::ErrorKind::Superseded) when the token is not
+    /// current, [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
     /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it is not held any more,
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and the errors of a store that cannot answer.
     pub fn release(
         &self,
         namespace: &str,
@@ -110,8 +109,8 @@ impl Operator {
 
     /// Puts a key that is held under `token` into doubt; the holder is superseded.
     ///
-    /// It may yet cause its effect, so [`Doubt::holder_alive`] says so until its lease is dropped,
-    /// and till then the doubt is resolved as "never happened" by force only.
+    /// The holder may still cause its effect. [`Doubt::holder_alive`] is true until its lease is dropped, and
+    /// until then only force resolves the doubt as "never happened".
     ///
     /// # Errors
     /// As for [`release`](Self::release), but under either guarantee.
@@ -161,17 +160,17 @@ impl Operator {
         block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
     }
 
-    /// Brings a key in with what is known of it: a key of another store, for example. False if it was
-    /// there, in any state: then it stays as it is.
+    /// Brings in a key with what is known of it, for example from another store. False if the key was there,
+    /// in any state: then it stays as it is.
     ///
-    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store
-    /// that was salvaged with losses takes it before they are [accepted](Self::accept_salvage): what is
-    /// known to be done is not lost any more.
+    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store that
+    /// was salvaged with losses takes it before they are [accepted](Self::accept_salvage), so that lost keys
+    /// can be brought in again.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), also where the namespace requires fingerprints;
     /// [`TooLarge`](crate::ErrorKind::TooLarge), [`AtCapacity`](crate::ErrorKind::AtCapacity),
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and the errors of a store that cannot answer.
     ///
     /// # Examples
     ///
@@ -278,8 +277,8 @@ impl Operator {
     }
 
     /// Lets a store that was salvaged with losses grant again, as
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Where there is nothing to accept,
-    /// nothing is done or written down.
+    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Without such losses it does and writes
+    /// nothing.
     ///
     /// # Errors
     /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
@@ -290,7 +289,7 @@ impl Operator {
             accepted_salvage(self.by.actor(), "nothing_to_accept");
             return Ok(());
         }
-        // Written down first: nothing is granted again without it.
+        // The entry comes first: without it nothing is granted again.
         let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
         let accepted = block_on(engine.rest(Some(frame))).and_then(|()| engine.accept_salvage());
         let outcome = accepted
@@ -302,7 +301,7 @@ impl Operator {
 }
 
 impl Store {
-    /// What people and tools do to the store: each action under a name and a reason.
+    /// The actions of people and tools on the store, under this name and reason.
     #[must_use]
     pub fn operator(&self, by: Attribution) -> Operator {
         Operator::new(self.inner(), by)

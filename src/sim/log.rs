@@ -390,7 +390,7 @@ impl Log for Session {
     }
 
     fn segments(&self) -> io::Result<Vec<u64>> {
-        // What a killed process has left in the page cache is made durable before anyone reads it.
+        // What a killed process has left in the page cache is made durable before it is read.
         let act = |medium: &mut Medium| {
             let frames = medium
                 .segments

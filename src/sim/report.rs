@@ -15,7 +15,7 @@ macro_rules! report {
                 self.$name
             })*
 
-            /// Adds what happened in another simulation; digests are combined.
+            /// Adds the report of another simulation; digests are combined.
             pub fn add(&mut self, other: &Self) {
                 let digest = self.digest.rotate_left(1) ^ other.digest;
                 $(self.$name = self.$name.wrapping_add(other.$name);)*

@@ -31,7 +31,7 @@ use crate::state::transition::{Basis, settled_state};
 pub(crate) enum Timer<W> {
     /// A lease ends, or a lapsed key has been kept for long enough.
     Lease(SlabRef),
-    /// Someone has waited for long enough.
+    /// A caller has waited for long enough.
     Wait(W),
 }
 

@@ -440,7 +440,7 @@ fn a_copied_record_moves_what_names_it_and_nothing_else() {
     assert_eq!(shard.last_record(digest(1)), None);
     assert_eq!(shard.live_records().count(), 0);
 
-    // Somebody runs it: both names of the record move.
+    // A holder runs it: both names of the record move.
     shard.put_for_test(settled(Settled::Released, 12, 5000));
     let at = grant(&mut shard, AtLeastOnce, Some(released()), basis(true, true));
     assert!(!shard.relocate(digest(1), locator(11), locator(13)));

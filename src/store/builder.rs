@@ -27,7 +27,7 @@ use crate::value::log_kind::LogKind;
 /// Shards of the key space.
 const SHARDS: usize = 256;
 
-/// How a store is opened.
+/// The options with which a store is opened.
 ///
 /// # Examples
 ///
@@ -67,7 +67,7 @@ pub struct Builder {
     trace_keys: bool,
 }
 
-/// How far the wall clock may be past the last time that the store saw, if not said otherwise.
+/// How far the wall clock may be past the last time that the store saw, by default.
 const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Store {
@@ -89,7 +89,7 @@ impl Store {
         Builder::new(Location::Directory(path.as_ref().to_owned()))
     }
 
-    /// A store in memory, for tests and for whatever may be lost with the process.
+    /// A store in memory, for tests and for keys that may be lost with the process.
     pub fn in_memory() -> Builder {
         Builder::new(Location::Memory(MemoryLog::new(), true))
     }
@@ -120,15 +120,16 @@ impl Builder {
     /// Opens a store to read it: not a byte on disk is changed.
     ///
     /// `get`, `contains`, `scan`, `in_doubt`, `stats`, `verify` and `backup` answer what they would
-    /// after an open to write: what such an open takes from a holder that died, the keys in
-    /// progress of at-most-once namespaces, is in doubt. Claims, and everything else that changes
-    /// something, are refused with [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is
-    /// new, or is named with another policy than the stored one.
+    /// after an open to write: keys of at-most-once namespaces whose holder died are in doubt.
+    /// Claims, and all other calls that change something, are refused with
+    /// [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is new, or is named with another
+    /// policy than the stored one.
     ///
-    /// Several may read at once, also from a directory that they cannot write to, and none of them
-    /// keeps anybody from writing. Once the store is opened to write, what they have read may not be
-    /// true any more: each call is then refused with [`Locked`](ErrorKind::Locked), for good. While
-    /// it is open to write it cannot be opened to be read. A backup can be read too.
+    /// Several readers may have the store open at once, also in a directory that they cannot write
+    /// to, and no reader keeps a process from writing. Once the store is opened to write, what the
+    /// readers have seen may be out of date: each of their calls is then refused with
+    /// [`Locked`](ErrorKind::Locked), for good. A store that is open to write cannot be opened to
+    /// be read. A backup can be read too.
     ///
     /// # Examples
     ///
@@ -151,16 +152,16 @@ impl Builder {
         self
     }
 
-    /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
+    /// When a change counts as acknowledged; [`Durability::Sync`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// The kind of log that a new store gets; [`LogKind::Sled`] if not said otherwise.
+    /// The kind of log that a new store gets; [`LogKind::Sled`] by default.
     ///
-    /// A store that is there has its own, and is opened with it unless another one is named here:
-    /// that is [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] takes it to the other.
+    /// An existing store is opened with its own kind of log; naming another one here is
+    /// [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] moves a store from one kind to the other.
     ///
     /// # Examples
     ///
@@ -187,59 +188,57 @@ impl Builder {
         self
     }
 
-    /// Whether to make a store in a new directory, which is the default; if not, a new directory is
+    /// Whether to make a store in a new directory, as by default; otherwise a new directory is
     /// [`NotAStore`](ErrorKind::NotAStore).
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
     }
 
-    /// Waits for the directory while another handle has it open; not at all if not said otherwise.
+    /// Waits this long for the directory while another handle has it open; by default it does not wait.
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
         self.wait_for_lock = wait;
         self
     }
 
-    /// How far the wall clock may be past the last time that the store saw; 30 days if not said
-    /// otherwise.
+    /// How far the wall clock may be past the last time that the store saw; 30 days by default.
     pub fn max_offline(mut self, max: Duration) -> Self {
         self.max_offline = Some(max);
         self
     }
 
-    /// Accepts whatever the wall clock says. What has expired by it is forgotten.
+    /// Accepts any wall clock. Outcomes that have expired by it are forgotten.
     pub fn accept_clock_jump(mut self) -> Self {
         self.max_offline = None;
         self
     }
 
-    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s
-    /// if not said otherwise.
+    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s by default.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
         self.write_deadline = deadline;
         self
     }
 
-    /// Runs on a clock that a test moves. The store starts no threads then.
+    /// Runs the store on a clock that a test moves, without threads.
     pub fn clock(mut self, clock: &ManualClock) -> Self {
         self.clock = Some(clock.clone());
         self
     }
 
-    /// Keeps the log of an in-memory store where the caller can crash and reopen it.
+    /// Keeps the log of an in-memory store in `log`, so that a test can crash and reopen it.
     pub fn log(mut self, log: &MemoryLog) -> Self {
         self.location = Location::Memory(log.clone(), false);
         self
     }
 
-    /// Lets an in-memory store hold at-most-once namespaces, which it cannot keep its promise to.
+    /// Allows at-most-once namespaces in an in-memory store, although it cannot keep their promise after a
+    /// crash.
     pub fn allow_at_most_once(mut self) -> Self {
         self.allow_at_most_once = true;
         self
     }
 
-    /// Parts of the key space with a lock of their own, rounded up to a power of two; 256 if not
-    /// said otherwise.
+    /// The number of parts of the key space with a lock each, rounded up to a power of two; 256 by default.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
         self
@@ -259,23 +258,23 @@ impl Builder {
         self
     }
 
-    /// Lets traces (feature `tracing`) show keys, escaped, beside the digests that stand for them;
-    /// they do not if not said otherwise. Keys may be personal data: see `docs/privacy.md`.
+    /// Lets traces (feature `tracing`) show keys, escaped, beside their digests; by default they do not. Keys
+    /// may be personal data: see `docs/privacy.md`.
     pub fn trace_keys(mut self, show: bool) -> Self {
         self.trace_keys = show;
         self
     }
 
-    /// Whether calls are counted and timed, which they are; without, a bench sees what that costs.
+    /// Whether calls are counted and timed, as by default; a bench without it shows what that costs.
     #[doc(hidden)]
     pub fn metrics(mut self, metrics: bool) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// Takes over every option that a configuration names; the others stay as they are, and a builder
-    /// that was told to [only read](Self::read_only) still only reads. The configuration's
-    /// namespaces are made, or given their policies, by [`Store::configure`].
+    /// Takes over every option that a configuration names. The others stay as they are, and a builder that
+    /// [only reads](Self::read_only) still only reads. [`Store::configure`] makes the namespaces of the
+    /// configuration, or gives them their policies.
     pub fn config(mut self, config: &Config) -> Self {
         let store = &config.store;
         self.limits = config.limits.apply(self.limits);
@@ -295,7 +294,7 @@ impl Builder {
         self
     }
 
-    /// The options as a configuration has them.
+    /// The options in the form of a configuration.
     pub(crate) fn to_config(&self) -> Config {
         Config {
             store: StoreConfig {
@@ -364,7 +363,7 @@ impl Builder {
         };
         let engine = Engine::open(log, clock, options)?;
         if let Some(found) = on_disk {
-            // It is whole, so what a move has left of the other log can go; if that fails, it stays
+            // The store is whole, so the remains of a move in the other log can go; if that fails they stay
             // void, and the next open tries again.
             let _ = found.discard_void();
         }

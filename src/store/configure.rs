@@ -1,4 +1,4 @@
-//! What a configuration does to a store: `configure` and `explain`.
+//! A configuration applied to a store, and shown: `configure` and `explain`.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::store::store::Store;
 use crate::value::error::Result;
 
 impl Store {
-    /// The namespaces of a configuration, each made with its policy if it is new, or given it, as
-    /// [`namespace`](Self::namespace) does: by name. Its other options are those of
-    /// [`Builder::config`](crate::Builder::config).
+    /// Makes the namespaces of a configuration, or gives them their policies, as
+    /// [`namespace`](Self::namespace) does; returns them by name. [`Builder::config`](crate::Builder::config)
+    /// takes its other options.
     ///
-    /// Records keep the retention that they were written with, whatever changes; and a guarantee
-    /// never changes here. An option that a namespace does not name has its default, also where
-    /// another value is stored. Nothing is changed unless all of it can be.
+    /// Records keep the retention that they were written with, and a guarantee never changes here. An option
+    /// that a namespace does not name gets its default, even if another value is stored. If any part is
+    /// refused, nothing changes.
     ///
     /// # Errors
     /// As for [`Config::check`] and [`namespace`](Self::namespace).

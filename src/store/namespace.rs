@@ -1,4 +1,4 @@
-//! [`Namespace`]: keys under one policy, and what is done with them.
+//! [`Namespace`]: keys under one policy, and the calls on them.
 
 use std::fmt;
 use std::future::Future;
@@ -77,8 +77,8 @@ impl Namespace {
         &self.homes().core().policy
     }
 
-    /// Starts a fingerprint under a scheme: a number of your choice that changes when what you
-    /// put into fingerprints changes, so that a deploy does not turn live retries into mismatches.
+    /// Starts a fingerprint under a scheme, a number of your choice. Change it when you change the parts of
+    /// your fingerprints, so that a deploy does not turn live retries into mismatches.
     pub fn fingerprint(&self, scheme: u32) -> FingerprintBuilder {
         FingerprintBuilder::new(self.homes().engine().seeded.clone(), scheme)
     }
@@ -91,7 +91,7 @@ impl Namespace {
         self.fingerprint(0).part("body", body).build()
     }
 
-    /// What stands for a key of this namespace in logs, traces and audits.
+    /// The digest that stands for a key of this namespace in logs, traces and audits.
     #[must_use]
     pub fn key_digest(&self, key: impl AsRef<[u8]>) -> KeyDigest {
         let homes = self.homes();
@@ -139,15 +139,15 @@ impl Namespace {
         self.calls.claim_async(key.as_ref(), options)
     }
 
-    /// Claims many keys in one commit; answers come in the order of the items. It never waits for
-    /// a key. The tokens of its grants are higher than every one granted before, but among each other
-    /// they do not follow the order of the items.
+    /// Claims many keys in one commit; answers come in the order of the items. It never waits for a key. The
+    /// tokens of its grants are higher than every token granted before, but do not follow the order of the
+    /// items.
     ///
     /// # Errors
-    /// An error of the whole call means that nothing was claimed: as for
-    /// [`claim_with`](Self::claim_with) when an item is at fault or the store cannot answer at all,
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items. From then on each item has an answer
-    /// of its own, and one that cannot be answered is [`Refused`](BatchClaim::Refused).
+    /// An error of the whole call means that nothing was claimed: as for [`claim_with`](Self::claim_with)
+    /// when an item is at fault or the store cannot answer at all, [`TooLarge`](crate::ErrorKind::TooLarge)
+    /// for too many items. From then on each item has its own answer; an item that cannot be answered is
+    /// [`Refused`](BatchClaim::Refused).
     pub fn claim_many(
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
@@ -226,13 +226,13 @@ impl Namespace {
     /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
     /// runs, for at most [`RUN_CEILING`](crate::limits::RUN_CEILING).
     ///
-    /// A result over the limit of the policy is given to this caller, and recorded as completed
-    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
-    /// run, and must not run again for its size.
+    /// A result over the limit of the policy goes to this caller, and the key is recorded as completed
+    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has run, and
+    /// must not run again because of its size.
     ///
-    /// Work may end in any error that can be displayed: the key is then released under at-least-once, and
-    /// in doubt under at-most-once. A [`Failure`](crate::Failure) says otherwise. A panic in `work`
-    /// releases the key or leaves it in doubt as well.
+    /// Work may end in any error that can be displayed: the key is then released under at-least-once, and in
+    /// doubt under at-most-once. A [`Failure`](crate::Failure) can choose another end. A panic in `work` has
+    /// the same effect as an error.
     ///
     /// # Errors
     /// [`RunError::Work`] when the work failed, once the store knows how; [`RunError::Failed`] when it
@@ -292,8 +292,8 @@ impl Namespace {
         )
     }
 
-    /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the
-    /// work runs is what dropping a [`Lease`] is.
+    /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the work runs
+    /// has the effect of dropping its [`Lease`].
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
@@ -318,9 +318,9 @@ impl Namespace {
         )
     }
 
-    /// Marks a key as done, as a set would. True when it was not done before.
+    /// Marks a key as done, as a set does. True if it was not done before.
     ///
-    /// It marks *before* the work, or instead of it: where work can fail, claim the key.
+    /// It marks the key *before* the work, or instead of it. If work can fail, claim the key.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -349,9 +349,9 @@ impl Namespace {
     /// and what keeps one key out keeps no other out.
     ///
     /// # Errors
-    /// An error of the whole call means that nothing was marked: a key that is at fault, too many
-    /// keys, a store that cannot answer at all. From then on each key has its own result, as for
-    /// [`insert`](Self::insert): send those again that have an error, and only those.
+    /// An error of the whole call means that nothing was marked: a key that is at fault, too many keys, a
+    /// store that cannot answer at all. From then on each key has its own result, as for
+    /// [`insert`](Self::insert): send only the keys with an error again.
     ///
     /// # Examples
     ///
@@ -403,7 +403,7 @@ impl Namespace {
         Pending::new(async move { calls.contains(&key?).await })
     }
 
-    /// What a key is; `None` when it is absent or expired.
+    /// The state of a key and what is stored of it; `None` if it is absent or expired.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -418,7 +418,7 @@ impl Namespace {
         Pending::new(async move { calls.get(&key?).await })
     }
 
-    /// The doubt of one key; `None` when it is not in doubt.
+    /// The doubt of one key; `None` if it is not in doubt.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -426,7 +426,7 @@ impl Namespace {
         block_on(self.calls.doubt_of(key.as_ref()))
     }
 
-    /// Removes a key, so that it can run again. False when it was not there.
+    /// Removes a key, so that it can run again. False if it was absent.
     ///
     /// The removal is logical: the bytes stay in the log until their segment goes.
     ///

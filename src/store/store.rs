@@ -16,7 +16,7 @@ use crate::value::error::Result;
 use crate::value::log_kind::LogKind;
 use crate::value::policy::Policy;
 
-/// One directory, open in one process. Cheap to clone; the last handle to go closes it.
+/// One directory, open in one process. Cheap to clone; dropping the last handle closes it.
 ///
 /// # Examples
 ///
@@ -44,20 +44,21 @@ impl Store {
         Self { inner }
     }
 
-    /// Lets a store that was salvaged with losses grant again what promises at-most-once, for
-    /// good: says that whatever was under way when it was damaged has been settled outside.
+    /// Lets the at-most-once namespaces of a store that was salvaged with losses grant again, for good.
+    /// Call it once you have settled elsewhere what was under way when the store was damaged.
     ///
     /// # Errors
-    /// Whatever keeps the manifest from being written.
+    /// [`Io`](crate::ErrorKind::Io) if the manifest cannot be written, and the errors of a store that
+    /// cannot answer.
     pub fn accept_salvage(&self) -> Result<()> {
         self.engine().accept_salvage()
     }
 
     /// The namespace of this name, made with this policy if it is new.
     ///
-    /// The policy lies in the manifest. A policy that differs in anything but the guarantee takes
-    /// the place of the stored one, if no handle of the namespace is alive; records keep the
-    /// retention that they were written with.
+    /// The store keeps the policy. A policy that differs from the stored one, but not in the guarantee,
+    /// replaces it if no handle of the namespace is alive; records keep the retention that they were written
+    /// with.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a policy that contradicts itself,
@@ -107,10 +108,11 @@ impl Store {
         self.engine().stats()
     }
 
-    /// Everything that the store counts and measures, at this moment, for Prometheus and the like.
+    /// Everything that the store counts and measures, at this moment, for Prometheus or another
+    /// recorder.
     ///
-    /// Takes the lock of each shard in turn: meant to be called every few seconds, not for each
-    /// request. `docs/metrics.md` says what each number means.
+    /// Takes the lock of each shard in turn, so call it every few seconds, not for each request.
+    /// `docs/metrics.md` says what each number means.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.engine().metrics()
@@ -128,7 +130,7 @@ impl Store {
         self.engine().journal.log().kind()
     }
 
-    /// Waits until everything that was done before is on the medium.
+    /// Waits until every earlier change is on the medium.
     ///
     /// # Errors
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
@@ -150,8 +152,8 @@ impl Store {
         })
     }
 
-    /// Recounts every invariant of the state in memory; panics where one does not hold. For tests
-    /// and fuzzers, while nothing else uses the store.
+    /// Recounts every invariant of the state in memory, and panics if one does not hold. For tests and
+    /// fuzzers, while nothing else uses the store.
     #[doc(hidden)]
     pub fn validate(&self) {
         self.engine().validate();
@@ -171,11 +173,11 @@ impl Store {
 
     /// Closes the store: every lease ends, everything is made durable, and the directory is free.
     ///
-    /// Other handles of it get [`Closed`](crate::ErrorKind::Closed) from then on. Keys in progress are
-    /// what their guarantee says after a crash.
+    /// Other handles get [`Closed`](crate::ErrorKind::Closed) from then on. Keys in progress end as their
+    /// guarantee says for a crash.
     ///
     /// # Errors
-    /// When not everything could be made durable, or the store was closed before.
+    /// If not everything could be made durable, or the store was closed before.
     pub fn close(&self) -> Result<()> {
         self.inner.engine.close()
     }

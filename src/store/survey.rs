@@ -1,4 +1,4 @@
-//! [`Survey`]: what a store says of itself without being opened.
+//! [`Survey`]: the facts about a store that its small files give without opening it.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::value::log_kind::LogKind;
 use crate::value::policy::Policy;
 use crate::value::time::system_time;
 
-/// Looks at the marks of a store that is being written to: both slots may be caught half written.
+/// Tries to read the marks of a store that is being written to: both slots may be half written at the moment.
 const LOOKS: usize = 16;
 
 /// A namespace in a [`Survey`].
@@ -80,9 +80,9 @@ pub struct Survey {
 impl Store {
     /// Looks at a store without opening it. It takes no lock, so another process may have the store open.
     ///
-    /// It reads what the store says of itself in its small files, and counts its segments; no
-    /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
-    /// may be of moments close to each other.
+    /// It reads the small files of the store and counts its segments. It reads no frame, so it says nothing
+    /// about keys. If a process writes meanwhile, the parts of the answer may come from slightly different
+    /// moments.
     ///
     /// # Examples
     ///
@@ -156,21 +156,20 @@ impl Survey {
         self.manifest_version
     }
 
-    /// What tells this store from every other one, in hexadecimal digits. A backup has that of
-    /// its original.
+    /// The identity of the store, in hexadecimal digits. A backup has that of its original.
     #[must_use]
     pub fn store_id(&self) -> &str {
         &self.store_id
     }
 
-    /// The kind of log that it lies in.
+    /// The kind of log of the store.
     #[must_use]
     pub fn log_kind(&self) -> LogKind {
         self.log_kind
     }
 
-    /// The process that has it open to write; `None` if no process has, or if the operating system
-    /// does not tell who holds a lock.
+    /// The process that has it open to write; `None` if no process has, or if the operating system does not
+    /// name the holder of a lock.
     #[must_use]
     pub fn holder(&self) -> Option<u32> {
         self.holder
@@ -194,8 +193,7 @@ impl Survey {
         self.is_salvaged
     }
 
-    /// The times that it was opened to write, and more: each open raises it by one, each restore
-    /// and salvage by 65,536.
+    /// A number that each open to write raises by one, and each restore and salvage by 65,536.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
@@ -213,7 +211,7 @@ impl Survey {
         self.low_segment
     }
 
-    /// The last store time that was written down, in whole seconds.
+    /// The last store time that was written, in whole seconds.
     #[must_use]
     pub fn store_time(&self) -> SystemTime {
         system_time(self.store_secs)
@@ -289,7 +287,7 @@ impl fmt::Display for Survey {
         )?;
         match self.holder {
             Some(pid) => writeln!(f, "open in process {pid}")?,
-            None => writeln!(f, "open nowhere, as far as can be told")?,
+            None => writeln!(f, "no process is known to have it open")?,
         }
         if self.is_salvaged {
             writeln!(f, "salvaged with losses that are not accepted yet")?;

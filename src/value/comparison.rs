@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::fingerprint::{Fingerprint, Part};
 
-/// How the fingerprint of a claim counts.
+/// How a claim's fingerprint is compared with the stored one.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FingerprintPolicy {
-    /// A claim without one is refused; another scheme is a mismatch.
+    /// A claim without a fingerprint is refused; another scheme is a mismatch.
     Required,
-    /// Compared when both sides have one of the same scheme; the answer says whether it was.
+    /// Compared when both sides have one of the same scheme; the answer says whether they were compared.
     Optional,
     /// Stored, never compared.
     Ignored,

@@ -12,8 +12,8 @@ use crate::value::error::{Error, Result};
 pub enum Durability {
     /// When it is on the medium. Callers that wait at the same time share one sync.
     Sync,
-    /// At once; it is on the medium within this time, and when the oldest change that is not is
-    /// older than this, further changes wait.
+    /// At once. It is on the medium within this time: when the oldest unsynced change is older, further
+    /// changes wait.
     Interval(Duration),
 }
 

@@ -1,10 +1,10 @@
-//! [`FencingToken`]: what names a right to run a key.
+//! [`FencingToken`]: the number of a right to run a key.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The right to settle a key: higher than every token granted before it, in the life of the store.
+/// The right to settle a key. Each token is higher than every token granted before, in the life of the store.
 ///
 /// 63 bits: the boot epoch of the store (31) and a counter (32). Hand it to a downstream system
 /// that can refuse writes under a lower token. It is a string in serde, because JSON numbers lose

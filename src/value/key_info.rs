@@ -53,13 +53,13 @@ impl KeyInfo {
         &self.record.key
     }
 
-    /// What stands for the key in logs and audits.
+    /// The digest that stands for the key in logs and audits.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         self.digest
     }
 
-    /// What it is.
+    /// The state of the key.
     #[must_use]
     pub fn state(&self) -> KeyState {
         self.state
@@ -71,7 +71,7 @@ impl KeyInfo {
         self.record.head.token
     }
 
-    /// Runs so far; what was resolved to have never happened does not count.
+    /// The number of runs so far, without those that were resolved as never happened.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.record.head.attempt
@@ -89,7 +89,7 @@ impl KeyInfo {
         system_time(self.record.head.recorded_at)
     }
 
-    /// Store time at which the key counts as absent; `None` when it never does by itself.
+    /// Store time at which the key expires; `None` if it does not expire.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_secs().map(system_time)
@@ -105,13 +105,13 @@ impl KeyInfo {
         &self.record.metadata
     }
 
-    /// Of a key in doubt, why it is; else the reason of the last release, empty when there was none.
+    /// Why the key is in doubt, or the reason of its last release; empty without either.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         &self.record.reason
     }
 
-    /// The response of a completed key, the error of a failed one, else the last checkpoint.
+    /// The response of a completed key, the error of a failed key, or the last checkpoint.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.record.body
@@ -188,7 +188,7 @@ impl Error {
         self.with_detail(current)
     }
 
-    /// What the key is now, where the refusal rests on it.
+    /// The current state of the key, if the error depends on it.
     #[must_use]
     pub fn current(&self) -> Option<&KeyInfo> {
         self.detail()

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a key is.
+/// The state of a key.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// A holder runs it, or a lapsed one has not been replaced yet.
+    /// A holder runs it, or its lapsed holder has not been replaced yet.
     InProgress,
     /// It ran, and its response is stored.
     Completed,

@@ -1,4 +1,4 @@
-//! [`LogKind`]: what a store in a directory writes its log with.
+//! [`LogKind`]: the kind of log that a store in a directory writes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::error::{Error, Result};
 
-/// What a store in a directory writes its log with.
+/// The kind of log that a store in a directory writes.
 ///
 /// Both keep the same promises, and the same frames under the same numbers:
 /// [`Store::move_log`](crate::Store::move_log) takes a store from one to the other.

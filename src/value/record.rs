@@ -10,7 +10,7 @@ use crate::value::namespace_id::NamespaceId;
 /// What a record says the key is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RecordKind {
-    /// Someone runs it. Journaled under `AtMostOnce`, for checkpoints, for tickets, and from the
+    /// A holder runs it. Journaled under `AtMostOnce`, for checkpoints, for tickets, and from the
     /// second attempt on where attempts are limited.
     InProgress,
     Completed,
@@ -27,13 +27,13 @@ pub(crate) struct Head {
     pub(crate) kind: RecordKind,
     pub(crate) namespace: NamespaceId,
     pub(crate) token: FencingToken,
-    /// Runs so far, this one included; zero where the only one never happened.
+    /// Runs so far, this one included; zero if the only run never happened.
     pub(crate) attempt: u32,
     /// Store time of the first claim of the key.
     pub(crate) first_claimed_at: u32,
     /// Store time of the transition.
     pub(crate) recorded_at: u32,
-    /// Store time from which the record counts as absent; [`NEVER`](crate::value::time::NEVER) for none.
+    /// Store time from which the record counts as absent, or [`NEVER`](crate::value::time::NEVER).
     pub(crate) expires_at: u32,
     /// How long the claim asked for its outcome to be remembered, in seconds; zero: the policy's.
     pub(crate) retention_secs: u32,
@@ -43,7 +43,7 @@ pub(crate) struct Head {
     pub(crate) attached: bool,
 }
 
-/// A record as it is written: borrowed, so that nothing is copied but into the log.
+/// A record to be written: borrowed, so that it is copied only into the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordRef<'a> {
     pub(crate) head: Head,
@@ -84,7 +84,7 @@ impl Record {
 const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {
-    /// The record as it tells of a doubt. One of a claim whose process died carries the reason of an
+    /// The record in the form of a doubt. The record of a claim whose process died has the reason of an
     /// earlier attempt, which is not that of this doubt.
     pub(crate) fn into_doubt(self: Arc<Self>) -> Arc<Self> {
         if self.head.kind != RecordKind::InProgress {
@@ -98,7 +98,7 @@ impl Record {
 }
 
 impl<'a> RecordRef<'a> {
-    /// What says that a key is absent from `store_secs` on.
+    /// The record that makes a key absent from `store_secs` on.
     pub(crate) fn forgotten(
         namespace: NamespaceId,
         key: &'a [u8],

@@ -1,4 +1,4 @@
-//! [`ScanPosition`]: where a key stands in a list that goes by age.
+//! [`ScanPosition`]: the rank of a key in a list by age.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,10 @@ use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::time::{second_of, system_time};
 
-/// Where a key stands in a list that goes by age: its second of store time first, then its token.
+/// The rank of a key in a list by age: its second of store time first, then its token.
 ///
-/// It names nothing that moves: not the place of a record in the log, which compaction changes, nor
-/// anything of this process. So a list goes on after it in another scan, and after a restart. Shown
-/// as two numbers, and parsed from them.
+/// It depends neither on the place of a record, which compaction changes, nor on this process. So another
+/// scan can go on after it, also after a restart. Shown as two numbers, and parsed from them.
 ///
 /// # Examples
 ///
@@ -65,7 +64,7 @@ impl ScanPosition {
         self.token
     }
 
-    /// The last rank of a second: what comes after it is younger than that second.
+    /// The last rank of a second: every later rank is younger than that second.
     #[must_use]
     pub fn end_of(second: SystemTime) -> Self {
         Self::new(second, FencingToken::LAST)

@@ -207,7 +207,7 @@ fn the_async_forms_settle_at_once_and_mark_when_they_are_polled() {
     drop(space.fail_many_async(items));
     for (key, error) in KEYS.iter().zip(["no", "never"]) {
         let Claim::Failed(answer) = space.claim(key).unwrap() else {
-            panic!("{key}: nobody has polled")
+            panic!("{key}: it took effect without a poll")
         };
         assert_eq!(answer.error(), error.as_bytes());
     }

@@ -49,7 +49,7 @@ fn a_lease_that_was_forgotten_lapses() {
     let Claim::InDoubt(doubt) = most.claim("key").unwrap() else {
         panic!("in doubt")
     };
-    // As far as the store knows, the holder is still working.
+    // The store does not know that the holder has stopped.
     assert!(doubt.holder_alive());
     assert_eq!(
         doubt.resolve(Resolution::NeverHappened).unwrap_err().kind(),

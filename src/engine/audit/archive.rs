@@ -1,4 +1,4 @@
-//! Audit archives: what the log has let go of, segment by segment.
+//! Audit archives: the entries of segments that are gone, segment by segment.
 
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::audit::chain::genesis;
@@ -13,7 +13,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct CopiedArchives {
     pub(crate) archives: u64,
-    /// Those among them that are not whole, and those that could not be read at all.
+    /// The archives that are not whole, and those that could not be read at all.
     pub(crate) damaged: u64,
 }
 
@@ -56,8 +56,8 @@ pub(in crate::engine) fn newest_before(log: &dyn Log, before: u64) -> Result<Opt
     Ok(archives.into_iter().rev().find(|segment| *segment < before))
 }
 
-/// Where the audit log goes on after open: behind its last entry, wherever that lies. Where the
-/// archive that it went into is damaged or missing, the numbers go on, under a link that shows it.
+/// Where the audit log goes on after open: behind its last entry, in the log or in an archive. If that
+/// archive is damaged or missing, the numbers go on, under a link that shows it.
 pub(in crate::engine) fn resume(
     log: &dyn Log,
     marks: &Marks,
@@ -83,8 +83,8 @@ pub(in crate::engine) fn resume(
         .unwrap_or(after))
 }
 
-/// Copies every archive of a segment below `low` into another log, byte for byte: one that is
-/// damaged is evidence still, and no reason to go without a backup of all else.
+/// Copies every archive of a segment below `low` into another log, byte for byte. A damaged archive is
+/// evidence too, and must not prevent a backup of the rest.
 pub(in crate::engine) fn copy_archives(
     from: &dyn Log,
     to: &dyn Log,

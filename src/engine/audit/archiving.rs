@@ -13,7 +13,7 @@ use crate::journal::segment_stats::SegmentStats;
 use crate::value::audit::AuditHead;
 use crate::value::error::{Error, ErrorKind, Result};
 
-/// What became of the audit entries of a segment.
+/// The result of archiving the audit entries of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) enum Moved {
     /// It has none.
@@ -42,7 +42,7 @@ impl Engine {
         let before = match newest_before(log, segment.number)? {
             None => genesis(self.journal.store_id()),
             Some(newest) => match read_archive(log, newest) {
-                // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
+                // Damaged entries stay, and `verify_audit` reports them. The store goes on.
                 Err(error) if error.kind() == ErrorKind::Damaged => unknown_before(&entries),
                 archive => archive?.after,
             },
@@ -68,12 +68,12 @@ impl Engine {
         Ok(Moved::UpTo(last))
     }
 
-    /// Removes the oldest archive once everything in it has expired. The newest one only loses its
-    /// entries: it says where the chain goes on. Gives when to look again.
+    /// Removes the oldest archive once everything in it has expired. The newest one only loses its entries,
+    /// because it says where the chain goes on. Returns when to look again.
     ///
-    /// When a damaged one expires is unknown. It stays until an operator takes it away, and
-    /// holds up none of the others: `verify_audit` tells of it. Past one that only could not be read
-    /// nothing goes, or the chain would have a gap once it can be read again.
+    /// A damaged archive has no known expiry. It stays until an operator removes it, `verify_audit` reports
+    /// it, and the archives after it expire as usual. If an archive cannot be read for now, nothing after it
+    /// goes: otherwise the chain would have a gap once it can be read again.
     pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {
         let log = self.journal.log();
         let archives = self.buried_archives()?;
@@ -112,7 +112,7 @@ impl Engine {
             oldest.map_or(u64::MAX, |stats| stats.number)
         });
         let mut archives = list(self.journal.log())?;
-        // One of a segment that is still there comes from a burial that a crash cut short.
+        // The archive of a segment that still exists comes from a burial that a crash cut short.
         archives.retain(|segment| *segment < low);
         Ok(archives)
     }

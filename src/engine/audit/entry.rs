@@ -1,4 +1,4 @@
-//! Entries: one for each transition that the policy wants to have written down.
+//! Entries: one for each transition that the policy wants in the audit log.
 
 use crate::engine::audit::by::By;
 use crate::engine::change::Prepared;
@@ -30,7 +30,7 @@ struct Deed<'a> {
 }
 
 impl Engine {
-    /// The audit entry of a transition that a record tells of; `None` where the policy has none.
+    /// The audit entry of a transition with a record; `None` if the policy wants none.
     #[inline]
     pub(in crate::engine) fn audit_record(
         &self,
@@ -41,7 +41,7 @@ impl Engine {
         now: Now,
     ) -> Option<Draft> {
         by.writes(policy).then(|| {
-            // A release at the limit of attempts, for one, has become an error only here.
+            // For example, a release at the limit of attempts becomes an error only here.
             let failed = outcome.is_none() && record.head.kind == RecordKind::Failed;
             let outcome = if failed {
                 Some(self.outcome_digest(record.body))
@@ -62,7 +62,7 @@ impl Engine {
         })
     }
 
-    /// The audit entry of what happens to a running key.
+    /// The audit entry of a transition of a running key.
     #[inline]
     pub(crate) fn audit_running<W: 'static>(
         &self,
@@ -86,7 +86,7 @@ impl Engine {
         })
     }
 
-    /// Appends the entry of a transition that has no record. Gives its frame.
+    /// Appends the entry of a transition without a record. Returns its frame.
     pub(crate) fn append_audit(&self, draft: Option<Draft>, now: Now) -> Option<u64> {
         draft.map(|draft| self.journal.append_audit(&draft, now.mono_ms))
     }
@@ -129,18 +129,18 @@ impl Engine {
         self.seeded.hash(&[b"audit fingerprint", &bytes])
     }
 
-    /// What stands for a response or an error in audit entries.
+    /// The digest that stands for a response or an error in audit entries.
     pub(crate) fn outcome_digest(&self, outcome: &[u8]) -> u128 {
         self.seeded.hash(&[b"audit outcome", outcome])
     }
 
-    /// As [`outcome_digest`](Self::outcome_digest), where an entry will be written. It goes through
-    /// all of the body, so it comes before the lock.
+    /// As [`outcome_digest`](Self::outcome_digest), if an entry will be written. It reads all of the body, so
+    /// it comes before the lock.
     pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
         by.writes(policy).then(|| self.outcome_digest(outcome))
     }
 
-    /// What goes through all of an outcome, before the lock.
+    /// The work that reads all of an outcome, before the lock.
     pub(in crate::engine) fn prepare_outcome(
         &self,
         by: By<'_>,
@@ -158,7 +158,7 @@ impl Engine {
         }
     }
 
-    /// Writes down what an operator did to the whole store. Gives its frame.
+    /// Appends the entry of an operator's action on the whole store. Returns its frame.
     pub(crate) fn audit_store(&self, transition: Transition, by: &Attribution) -> u64 {
         let now = self.now();
         let draft = Draft::new(&store_facts(
@@ -171,7 +171,7 @@ impl Engine {
     }
 }
 
-/// What an entry about the whole store says.
+/// The facts of an entry about the whole store.
 pub(crate) fn store_facts<'a>(
     transition: Transition,
     origin: Origin,

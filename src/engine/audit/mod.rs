@@ -1,5 +1,5 @@
-//! The audit log: an entry for each transition, in the frame of its record, and archives of what the log lets go of.
-//! What comes in: a transition, who brought it about, and under which policy.
+//! The audit log: an entry for each transition, in the frame of its record, and archives for entries of old segments.
+//! What comes in: a transition, the side that caused it, and the policy.
 //! It decides nothing about a key, and knows records only by what an entry says of them.
 
 pub(crate) mod archive;

@@ -11,7 +11,7 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::time::expiry;
 
-/// Keys that the audit log has a claim of, and no end.
+/// Keys with a claim in the audit log, and no end.
 #[derive(Debug, Default)]
 pub(crate) struct Orphans {
     open: HashMap<(NamespaceId, KeyDigest), Orphan>,
@@ -50,7 +50,7 @@ impl Orphans {
 }
 
 impl Engine {
-    /// Writes down which keys the last process has left in progress.
+    /// Appends an entry for each key that the last process has left in progress.
     pub(crate) fn audit_orphans(&self, orphans: Orphans) {
         if self.check_change().is_err() {
             return;

@@ -1,4 +1,4 @@
-//! A change of a policy in the audit log: turning auditing off leaves an entry.
+//! The entry of a policy change: turning auditing off leaves one too.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::value::policy::Policy;
 use crate::value::time::expiry;
 
 impl Engine {
-    /// Appends the entry of a change of a policy, unless auditing is off before and after it. Gives
-    /// its frame, which is durable before the manifest says so: a crash between the two leaves an
-    /// entry of a change that did not come about, never a change without an entry.
+    /// Appends the entry of a policy change, unless auditing is off before and after it. Returns its frame,
+    /// which is durable before the manifest is written: a crash between the two leaves an entry without its
+    /// change, and never a change without its entry.
     pub(in crate::engine) fn audit_policy(
         &self,
         old: &NamespaceEntry,
@@ -52,7 +52,7 @@ impl Engine {
     }
 }
 
-/// What differs, in words, as far as there is room.
+/// What differs, in words, cut off at the room that there is.
 fn changes(old: &Policy, new: &Policy) -> String {
     let fields = fields(old).into_iter().zip(fields(new));
     let changed = fields.filter(|((_, old), (_, new))| old != new);
@@ -67,7 +67,7 @@ fn changes(old: &Policy, new: &Policy) -> String {
     said
 }
 
-/// The knobs of a policy and their values, in ASCII: those first that an audit is about.
+/// The knobs of a policy and their values, in ASCII. The ones that matter to an audit come first.
 fn fields(policy: &Policy) -> [(&'static str, String); 13] {
     let Policy {
         guarantee,
@@ -104,7 +104,7 @@ fn fields(policy: &Policy) -> [(&'static str, String); 13] {
     ]
 }
 
-/// A duration in seconds: its own form may have a letter that is no ASCII.
+/// A duration in seconds, because its `Debug` form may have a letter that is not ASCII.
 fn span(span: &Duration) -> String {
     format!("{}s", span.as_secs_f64())
 }

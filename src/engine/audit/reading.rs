@@ -1,4 +1,4 @@
-//! Going through the audit log, and checking its chain.
+//! Reading the audit log, and checking its chain.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct AuditCursor {
 #[derive(Debug)]
 pub(crate) struct AuditChunk {
     pub(in crate::engine) place: String,
-    /// Of an archive: the chain before and after it.
+    /// For an archive, the chain before and after it.
     pub(in crate::engine) ends: Option<(AuditHead, AuditHead)>,
     pub(in crate::engine) bytes: Arc<Vec<u8>>,
 }
@@ -46,7 +46,7 @@ impl Engine {
         self.journal.with_tail(|tail| tail.audit())
     }
 
-    /// Where going through the audit log begins and ends. A pin is held meanwhile.
+    /// Where a reader of the audit log begins and ends. A pin is held meanwhile.
     pub(crate) fn audit_start(&self) -> Result<AuditCursor> {
         self.check_alive()?;
         let archives = self.buried_archives()?.into();
@@ -64,7 +64,7 @@ impl Engine {
         Ok(cursor)
     }
 
-    /// Goes on with the audit log: the next archive or frame that has entries. `None` at the end.
+    /// The next archive or frame that has entries; `None` at the end.
     pub(crate) fn audit_chunk(&self, cursor: &mut AuditCursor) -> Result<Option<AuditChunk>> {
         if let Some(segment) = cursor.archives.pop_front() {
             let archive = read_archive(self.journal.log(), segment)?;

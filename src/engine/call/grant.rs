@@ -23,7 +23,7 @@ use crate::value::record::{Record, RecordKind, RecordRef};
 use crate::value::time::{Now, millis};
 
 impl Turn<'_> {
-    /// Makes the caller the holder of a key that nobody runs.
+    /// Makes the caller the holder of a key that is not running.
     pub(in crate::engine) fn grant(
         &mut self,
         named: Named<'_>,
@@ -65,7 +65,7 @@ impl Turn<'_> {
         Ok(answer(granted))
     }
 
-    /// Grants a lapsed key to someone else.
+    /// Grants a lapsed key to another caller.
     pub(in crate::engine) fn take_over(
         &mut self,
         at: SlabRef,

@@ -30,8 +30,8 @@ enum Inserted {
 }
 
 impl Engine {
-    /// Completes a key that is not running and has no outcome, in one step, as far as that goes without
-    /// a wait. Gives what a claim would have come to, "granted" where it did, acknowledged and counted.
+    /// Completes a key that is not running and has no outcome, in one step, up to the first
+    /// wait. Gives the outcome that a claim would have had, "granted" for a new key, acknowledged and counted.
     pub(crate) fn start_insert<'a>(
         &'a self,
         named: Named<'a>,

@@ -141,7 +141,7 @@ impl Turn<'_> {
     }
 }
 
-/// What the claim of a record has asked for, as far as the record tells.
+/// The request of the claim that a record came from; the record does not keep all of it.
 fn request_again(record: &Record, policy: &Policy) -> Request {
     Request {
         fingerprint: record.fingerprint.clone(),
@@ -177,7 +177,7 @@ fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
         ),
         AttachRefusal::Used if info.state() == KeyState::InDoubt => (
             ErrorKind::InUse,
-            "this ticket was used, and nobody knows whether its effect happened: settle the doubt with Doubt::resolve",
+            "this ticket was used, and its effect may have happened: settle the doubt with Doubt::resolve",
         ),
         AttachRefusal::Used => (
             ErrorKind::InUse,

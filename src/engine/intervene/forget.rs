@@ -21,8 +21,8 @@ use crate::value::record::{Record, RecordRef};
 impl Engine {
     /// Removes a key. A running one, or one in doubt, only when forced with its token.
     ///
-    /// Gives whether there was such a key, and the frame that the acknowledgement waits for: that of
-    /// an earlier removal too: no caller may be told of one that a power cut could undo.
+    /// Returns whether the key was there, and the frame that the acknowledgement waits for. An earlier
+    /// removal has such a frame too: no caller may be told of a removal that a power cut could undo.
     pub(crate) fn forget(
         &self,
         named: Named<'_>,

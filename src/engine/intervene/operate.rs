@@ -22,7 +22,7 @@ use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::record::{Record, RecordKind};
 
-/// What is done to a key in progress in its holder's place.
+/// What an operator does to a key in progress, in its holder's place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation<'a> {
     Release,
@@ -59,7 +59,7 @@ impl<'a> Intervention<'a> {
     fn said(&self, kind: RecordKind) -> &'a [u8] {
         match self.operation {
             Operation::Fail(error) => error,
-            // It is what callers are answered: who intervened and why is not for them.
+            // Callers get this as their answer, so it does not name the operator and the reason.
             Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
             Operation::Release | Operation::Doubt => self.line.as_bytes(),
         }
@@ -67,8 +67,8 @@ impl<'a> Intervention<'a> {
 }
 
 impl Engine {
-    /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is
-    /// superseded. Gives the frame that the acknowledgement waits for.
+    /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is superseded.
+    /// Returns the frame that the acknowledgement waits for.
     pub(crate) fn operate(
         &self,
         named: Named<'_>,
@@ -139,8 +139,8 @@ impl Turn<'_> {
         }
         match intervention.operation {
             Operation::Release if running.guarantee() == Guarantee::AtMostOnce => {
-                let text = "the namespace promises at-most-once, and nobody knows whether the effect of this key has \
-                            happened: put it in doubt with Operator::doubt, then resolve the doubt";
+                let text = "the namespace promises at-most-once, and the effect of this key may have happened: put \
+                            it in doubt with Operator::doubt, then resolve the doubt";
                 Err(Error::new(ErrorKind::InUse, text).with_current(info()))
             }
             Operation::Release if running.is_exhausted() => Ok(RecordKind::Failed),
@@ -157,7 +157,7 @@ impl Turn<'_> {
         kind: RecordKind,
         prepared: &mut Prepared,
     ) -> Result<u64> {
-        // A higher token, so that the holder hears that it was superseded.
+        // A higher token, so that the calls of the holder are superseded.
         let token = self.admit_intervention()?;
         let running = self.running(at);
         if kind == RecordKind::InDoubt && running.is_guarded() {

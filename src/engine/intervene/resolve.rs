@@ -40,8 +40,8 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// The record that settles the doubt of `subject`, under a higher token: the holder that brought the
-    /// doubt about is superseded.
+    /// The record that settles the doubt of `subject`, under a higher token: the holder that caused the doubt
+    /// is superseded.
     fn record(self, subject: Subject<'a>, token: FencingToken, now: Now) -> RecordRef<'a> {
         let attempt = match self {
             // What never happened is no attempt.
@@ -73,14 +73,14 @@ struct Resolution<'a> {
 }
 
 impl Resolution<'_> {
-    /// The key is to run again, which its holder must not do meanwhile.
+    /// Whether the key is to run again: then its holder must be gone.
     fn asks_for_holder(&self) -> bool {
         !self.force && matches!(self.settlement, Settlement::NeverHappened)
     }
 }
 
 impl Engine {
-    /// Settles a doubt under its token. Gives the frame that the acknowledgement waits for.
+    /// Settles a doubt under its token. Returns the frame that the acknowledgement waits for.
     pub(crate) fn resolve(
         &self,
         named: Named<'_>,
@@ -174,7 +174,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Refuses to let a key run again that an operator has put in doubt under a holder who is there.
+    /// Refuses to let a key run again while the holder from whom an operator took it is alive.
     fn check_doubted_guard(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
         if !self.engine.doubted_guards.is_alive(record.head.token) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What is told of a key that was ranked, if it is still what it was ranked for.
+//! What a list shows of a ranked key, if its state is still the one that it was ranked for.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub(crate) type FoundDoubt = (Arc<NamespaceCore>, Arc<Record>, bool);
 impl Engine {
     /// The doubt that was ranked; `None` when it was settled meanwhile.
     ///
-    /// A record that compaction carries off before it is read is looked up again, so callers need not
-    /// keep compaction waiting.
+    /// A record that compaction moves before it is read is looked up again, so callers need not keep
+    /// compaction waiting.
     pub(crate) fn ranked_doubt(&self, ranked: &Ranked) -> Result<Option<FoundDoubt>> {
         let token = ranked.rank.token();
         loop {
@@ -69,7 +69,7 @@ impl Engine {
         Ok(Some((namespace, Arc::new(record), alive)))
     }
 
-    /// The key in progress that was ranked; `None` when it is something else by now.
+    /// The key in progress that was ranked; `None` if it has ended meanwhile.
     pub(crate) fn ranked_running(&self, ranked: &Ranked) -> Result<Option<KeyInfo>> {
         let turn = self.turn(ranked.digest);
         let Found::Running(at) = turn.find(ranked.digest) else {

@@ -11,7 +11,7 @@ use crate::value::key_info::KeyInfo;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 
-/// A place in the log that a scan goes on from.
+/// The place in the log at which a scan goes on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScanCursor {
     pub(crate) next_frame: u64,
@@ -19,7 +19,7 @@ pub(crate) struct ScanCursor {
 }
 
 impl Engine {
-    /// Where a scan over the log begins, and where it ends at the least.
+    /// Where a scan over the log begins, and the earliest place where it ends.
     pub(crate) fn scan_start(&self) -> ScanCursor {
         self.journal.with_tail(|tail| ScanCursor {
             next_frame: tail
@@ -30,7 +30,7 @@ impl Engine {
         })
     }
 
-    /// Goes on with a scan: the current records of the next frame. `None` at the end.
+    /// The current records of the next frame of a scan; `None` at the end.
     pub(crate) fn scan_frame(
         &self,
         cursor: &mut ScanCursor,

@@ -17,7 +17,7 @@ use crate::value::error::ErrorKind;
 const SAMPLE_MS: u64 = 20;
 
 impl Engine {
-    /// The moment, where calls are measured at all.
+    /// The present moment, if calls are measured at all.
     pub(crate) fn clock_ns(&self) -> Option<u64> {
         self.options.counts.then(|| self.time.clock.mono_ns())
     }
@@ -26,14 +26,14 @@ impl Engine {
         self.time.clock.mono_ns().saturating_sub(began_ns)
     }
 
-    /// The moment, where this claim is one of those that are timed.
+    /// The present moment, if this claim is timed.
     #[inline]
     pub(in crate::engine) fn begin_claim(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_claim(named.digest);
         timed.then(|| self.time.clock.mono_ns())
     }
 
-    /// Takes down how long a claim took, where it was timed.
+    /// Notes how long a claim took, if it was timed.
     #[inline]
     pub(in crate::engine) fn end_claim(
         &self,
@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// The moment, where this settlement is one of those that are timed.
+    /// The present moment, if this settlement is timed.
     #[inline]
     pub(crate) fn begin_settlement(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_settlement(named.digest);
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// Counts the answers of a batch, all at once: before, any of them could still fail.
+    /// Counts the answers of a batch at its end, because any of them can still fail before.
     pub(in crate::engine) fn count_batch(
         &self,
         namespace: &Arc<NamespaceCore>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::engine::Engine;
 use crate::observe::health::{Health, Trouble};
 
-/// A writer that has been at one thing for longer counts as stuck.
+/// A writer that spends longer than this on one write counts as stuck.
 const STUCK_MS: u64 = 5000;
 
 impl Engine {
@@ -34,7 +34,7 @@ impl Engine {
             let floor_bytes = self.least_free_bytes();
             troubles.push(Trouble::DiskLow { floor_bytes });
         }
-        // Nothing is tried again for a store that has ended.
+        // A store that has ended tries nothing again.
         if !has_ended {
             if self.check_segment_room(0).is_err() {
                 troubles.push(Trouble::NoSegment);

@@ -1,4 +1,4 @@
-//! The snapshot of everything that is counted and measured.
+//! The snapshot of all counters and measurements.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
@@ -17,8 +17,8 @@ use crate::observe::tallies::COLUMNS_MAX;
 use crate::state::slot::Settled;
 
 impl Engine {
-    /// Everything that is counted and measured. Takes each shard in turn, for a look at its running
-    /// keys, and the tail of the journal.
+    /// All counters and measurements. Locks each shard in turn to look at its running keys, and then the tail
+    /// of the journal.
     pub(crate) fn metrics(&self) -> Metrics {
         // Each opening of a store draws a key of its own.
         let run = self.hasher.hash(&[b"run"]);
@@ -26,7 +26,8 @@ impl Engine {
         let (mut columns, entries) = self.sum_shards();
         let names = self.namespaces.lock().column_names();
         let others = columns[COLUMNS_MAX];
-        // A namespace of that very name shares its series with them: labels stand there once.
+        // A namespace of that very name shares its series with them, because no two series have the same
+        // labels.
         let namesake = names.iter().position(|name| **name == *OTHERS);
         if let Some(namesake) = namesake {
             columns[namesake] += others;
@@ -46,7 +47,7 @@ impl Engine {
         metrics
     }
 
-    /// Shows what a source counts as long as it lives.
+    /// Shows the counters of a source for as long as it lives.
     pub(crate) fn add_source(&self, namespace: &NamespaceCore, source: Weak<dyn MetricSource>) {
         let mut sources = self.meters.sources.lock();
         sources.retain(|(_, source)| source.strong_count() > 0);
@@ -99,7 +100,7 @@ impl Engine {
     }
 
     fn add_calls(&self, metrics: &mut Metrics) {
-        // Most kinds never come; a series that does stays.
+        // Most kinds never occur; a series that has begun stays.
         for (kind, count) in &*self.meters.errors.lock() {
             let labels = [("kind", Cow::Borrowed(*kind))];
             metrics.count("hapax_claim_errors_total", &labels, *count);

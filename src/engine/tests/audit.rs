@@ -80,7 +80,7 @@ fn each_byte_of_an_archive_that_is_changed_is_noticed() {
     }
 }
 
-/// Whoever changes an entry can make every checksum fit again: they are no secret.
+/// Checksums are no secret: an attacker who changes an entry can make all of them fit again.
 #[test]
 fn each_byte_of_an_entry_is_in_the_chain_though_all_checksums_fit() {
     let (image, _) = written();
@@ -290,8 +290,8 @@ fn without_an_audit_log_no_byte_is_written_for_it() {
     assert_eq!(link.before, 0);
 }
 
-/// The entry of a change of a policy is on the medium before the change is: a crash between the two
-/// leaves a change that did not come about, and not one of which nobody knows.
+/// The entry of a policy change is on the medium before the change: a crash between the two leaves an entry
+/// without its change, and never a change without its entry.
 #[test]
 fn no_policy_changes_before_its_entry_is_durable() {
     let changes = |store: &Store| {

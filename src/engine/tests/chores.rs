@@ -208,9 +208,8 @@ const CALLS: [&str; 13] = [
     "hold_reserve",
 ];
 
-/// The bug: any failure of housekeeping poisoned the store, for good. A second without a free
-/// descriptor, while nobody called the store at all, ended it: anybody who could open connections
-/// to its process could do that from outside.
+/// The bug: any failure of housekeeping poisoned the store, for good. One second without a free descriptor ended
+/// it, even without a call. A client that opened enough connections to the process could do that from outside.
 #[test]
 fn what_is_no_write_of_frames_is_tried_again_and_heals() {
     for call in CALLS {
@@ -272,7 +271,7 @@ fn passes(call: &'static str, errno: Errno) {
     assert!(segments < 8, "{what}: {segments} segments are left");
 }
 
-/// Where a write or sync of frames fails, nobody knows what is on the medium.
+/// After a failed write or sync of frames it is unknown what is on the medium.
 #[test]
 fn a_write_of_frames_that_fails_is_the_last_one() {
     for call in ["append", "sync"] {

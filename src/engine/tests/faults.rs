@@ -186,7 +186,7 @@ fn a_claim_that_could_not_be_journaled_is_not_granted() {
     let space = store.namespace("most", Policy::at_most_once()).unwrap();
     assert!(
         matches!(space.claim("1").unwrap(), Claim::Granted(_)),
-        "nobody ever had it"
+        "no caller ever had it"
     );
 }
 
@@ -345,7 +345,7 @@ fn a_namespace_that_the_manifest_lacks_is_damage() {
     damaged(&bench.refused(), "namespace 1");
 }
 
-/// Frames that nobody was told were durable: a torn one ends the log, and what follows is void.
+/// Frames that were not acknowledged: a torn one ends the log, and what follows is void.
 ///
 /// `verify` once took the void for a part of the log: the next segment goes on with the same frame
 /// numbers, and those counted.
@@ -511,8 +511,8 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
     store.close().unwrap();
 }
 
-/// A raw system call forks without a word to the C library, so nothing is counted. Nobody would wake
-/// what waits in such a child: it hears why instead.
+/// A raw system call forks without a word to the C library, so the fork is not counted. A wait in such a child
+/// would never end: it is refused with the reason instead.
 #[test]
 fn a_child_that_was_not_counted_is_refused_where_it_would_wait() {
     let bench = Bench::new();

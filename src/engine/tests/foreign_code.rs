@@ -167,7 +167,7 @@ fn next(done: &Receiver<&'static str>) -> &'static str {
 }
 
 /// The bug: a waker that made a durable change and waited for it ran on the thread that was to write
-/// the change. That thread waited for itself, for good, and nobody noticed.
+/// the change. That thread waited for itself, for good, and no check noticed.
 #[test]
 fn a_waker_may_wait_for_the_store_on_the_threads_of_the_store() {
     let bench = bench();

@@ -1,7 +1,7 @@
-//! A medium that gives no answer: nobody who uses the store hangs for ever.
+//! A medium that gives no answer: no call on the store hangs for ever.
 //!
-//! The log beneath holds every sync until it is told to go on. What is waited for here is an answer
-//! with an error; a test that waits for longer than [`PATIENCE`] has found a hang.
+//! The log beneath holds every sync until it is told to go on. The calls here end with an error; a test that
+//! waits for longer than [`PATIENCE`] has found a hang.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Holds whoever comes, while it is shut.
+/// Holds every thread that comes, while it is shut.
 #[derive(Debug, Default)]
 struct Gate {
     state: Mutex<GateState>,
@@ -59,7 +59,7 @@ impl Gate {
         let mut state = self.state.lock();
         while state.waiting == 0 {
             let waited = self.changed.wait_for(&mut state, PATIENCE);
-            assert!(!waited.timed_out(), "nobody came to the gate");
+            assert!(!waited.timed_out(), "no thread came to the gate");
         }
     }
 }
@@ -134,7 +134,7 @@ fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Receive
 fn answer<T>(result: &Receiver<T>) -> T {
     result
         .recv_timeout(PATIENCE)
-        .expect("nobody hangs for ever")
+        .expect("no call hangs for ever")
 }
 
 fn spaces(store: &Store) -> [Namespace; 2] {
@@ -195,7 +195,7 @@ fn callers_get_an_error_when_a_sync_gives_no_answer() {
     });
     answer(&closing).unwrap_err();
     answer(&aside(move || drop((store, least, most))));
-    // When the medium answers after all, whoever is left ends, and nothing acknowledged is missing.
+    // When the medium answers after all, the threads that are left end, and nothing acknowledged is missing.
     bench.gate.set(false);
     reopened(&bench);
 }

@@ -21,7 +21,7 @@ use crate::value::locator::Locator;
 use crate::value::meter::Meter;
 use crate::value::record::Head;
 
-/// What a backup, or a restore, copied.
+/// The counts of a backup or a restore.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BackedUp {
     pub(crate) frames: u64,
@@ -62,7 +62,7 @@ impl Chain {
     }
 }
 
-/// Recovery for the sake of its checks alone.
+/// A visitor of recovery that only wants its checks.
 pub(in crate::engine) struct Unseen;
 
 impl Visitor for Unseen {
@@ -80,7 +80,7 @@ impl Visitor for Unseen {
 }
 
 impl Engine {
-    /// The segments that are there, oldest first.
+    /// The existing segments, oldest first.
     fn segments_from(&self, low: u64) -> Vec<SegmentStats> {
         // A burial may have been under way when the pin was set.
         self.journal.with_tail(|tail| {

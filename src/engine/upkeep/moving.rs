@@ -1,4 +1,4 @@
-//! Moving a store from one kind of log to the other, where it lies.
+//! Moving a store from one kind of log to the other, within its directory.
 
 use std::io;
 
@@ -24,8 +24,8 @@ pub(crate) struct Copied {
     pub(crate) bytes: u64,
 }
 
-/// Moves the store into the other log. Until the note says that the new one counts, everything in
-/// it is void; from then on, everything in the old one is.
+/// Moves the store into the other log. Until the note names the new log, everything in the new one is void;
+/// from then on, everything in the old one is.
 pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
     let from = store.kind;
     let marks = read_marks(&*store.log)?;
@@ -41,7 +41,7 @@ pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
         .map_err(|error| Error::io("making room for the new log", error))
         .and_then(|()| build(store, to, &marks, &found));
     let copied = built.inspect_err(|_| {
-        // As it was; what cannot be removed now stays void.
+        // The old log counts, as before; files that cannot be removed now stay void.
         let _ = store.discard(to).and_then(|()| note(from, false));
     })?;
     note(to, true).map_err(|error| Error::io("changing over to the new log", error))?;
@@ -63,7 +63,7 @@ fn read_marks(log: &dyn Log) -> Result<Marks> {
 fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &Found) -> Result<Copied> {
     let copied = copy(&*store.log, &*store.another(to), found)
         .map_err(|error| Error::io("copying the log", error))?;
-    // Through a log that has not written it.
+    // The copy is read through a log that has not written it.
     let there = recover(&*store.another(to), marks, &mut Unseen);
     match there {
         Ok(there) if is_same(&there, found) => Ok(copied),
@@ -85,8 +85,7 @@ fn is_same(one: &Found, other: &Found) -> bool {
     (one.last, one.checksum) == (other.last, other.checksum) && firsts(one) == firsts(other)
 }
 
-/// Copies every frame that counts, and leaves out what a crash has left behind the last one of a
-/// segment.
+/// Copies every frame that counts, without the bytes that a crash has left behind the last one of a segment.
 fn copy(from: &dyn Log, to: &dyn Log, found: &Found) -> io::Result<Copied> {
     let mut copied = Copied {
         segments: to_u64(found.segments.len()),
@@ -133,7 +132,7 @@ fn clear_old(store: &OpenLog, from: LogKind, to: LogKind) -> Result<()> {
     })
 }
 
-/// The store lies there already; what an earlier move has left goes.
+/// The store is there already; the remains of an earlier move go.
 fn clear(store: &OpenLog, to: LogKind) -> Result<()> {
     store.discard_void().map_err(|error| {
         let doing = format!("removing what is left of the log other than {to:?}");
@@ -175,7 +174,7 @@ mod tests {
         frames
     }
 
-    /// What a crash has left behind the last frame of a segment may have holes, and is not copied.
+    /// The bytes that a crash has left behind the last frame of a segment may have holes, and are not copied.
     #[test]
     fn only_frames_that_count_are_copied() {
         let medium = MemoryLog::new();

@@ -1,4 +1,4 @@
-//! Restore: a store in an empty log, made out of a backup.
+//! Restore: a store in an empty log, made from a backup.
 
 use crate::engine::audit::archive::copy_archives;
 use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
@@ -47,7 +47,7 @@ pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
         let slots = backup
             .read_marks()
             .map_err(|error| Error::io(READING, error))?;
-        // Marks are written last but for the manifest.
+        // Marks are written last, except for the manifest.
         if Marks::newest(&slots).0.is_some() {
             return Err(lost_manifest());
         }
@@ -62,7 +62,7 @@ pub(crate) fn manifest_of(backup: &dyn Log) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Makes a store in an empty log out of a backup. The backup is read, checked and left alone.
+/// Makes a store in an empty log from a backup. The backup is read, checked and left unchanged.
 pub(crate) fn restore(
     backup: &dyn Log,
     target: &dyn Log,

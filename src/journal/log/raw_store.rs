@@ -81,7 +81,7 @@ impl RawStore {
         Ok(segments)
     }
 
-    /// The kind of log of the store, as far as that is still known.
+    /// The kind of log that the directory shows.
     pub(crate) fn kind(&self) -> LogKind {
         kind::recognise(&self.directory)
     }

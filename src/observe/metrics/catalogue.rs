@@ -10,7 +10,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_claims_total",
         Counter,
-        "Claims by the outcome that their caller was given.",
+        "Claims, by the outcome that they were answered with.",
     ),
     (
         "hapax_claim_errors_total",
@@ -25,12 +25,12 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_reruns_total",
         Counter,
-        "Runs that were started although the key had been run before without an outcome.",
+        "Runs of a key that had run before without an outcome.",
     ),
     (
         "hapax_reclaims_total",
         Counter,
-        "Runs that were started in place of a holder that lapsed or died.",
+        "Runs that took the place of a holder that lapsed or died.",
     ),
     (
         "hapax_dropped_leases_total",
@@ -45,7 +45,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_doubts_total",
         Counter,
-        "Keys that came into doubt, by their holder or by a lapse.",
+        "Keys that their holder or a lapse put in doubt.",
     ),
     (
         "hapax_doubts_resolved_total",
@@ -55,17 +55,17 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_superseded_total",
         Counter,
-        "Calls of holders that were refused because their token was not current any more.",
+        "Calls of holders that were refused because their token was no longer current.",
     ),
     (
         "hapax_superseded_completions_total",
         Counter,
-        "Completions and final failures among the superseded calls: work that was done under a lost token.",
+        "Completions and final failures that were superseded: work that was done under a lost token.",
     ),
     (
         "hapax_not_held_total",
         Counter,
-        "Calls of holders that were refused because their key was not there any more.",
+        "Calls of holders that were refused because their key was absent.",
     ),
     (
         "hapax_withdrawn_grants_total",
@@ -90,7 +90,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_waits_total",
         Counter,
-        "Waits for a key that somebody ran, by how they ended.",
+        "Waits for a key in progress, by how they ended.",
     ),
     (
         "hapax_waits_refused_total",
@@ -105,12 +105,12 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_claim_duration_seconds",
         Histogram,
-        "Time that claims took, by outcome, waits for a key left out; a sample.",
+        "Time that claims took, by outcome, without waits for a key; a sample.",
     ),
     (
         "hapax_settle_duration_seconds",
         Histogram,
-        "Time that settling a key took; a sample, with all that waited for the medium.",
+        "Time that settling a key took; a sample, with every call that waited for the medium.",
     ),
     (
         "hapax_batch_duration_seconds",
@@ -125,7 +125,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_wait_duration_seconds",
         Histogram,
-        "Time that callers waited for a key that somebody ran.",
+        "Time that callers waited for a key in progress.",
     ),
     (
         "hapax_entries",
@@ -135,7 +135,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_lapsed_entries",
         Gauge,
-        "Keys whose lease has lapsed and that nobody has taken over or settled.",
+        "Keys whose lease has lapsed and that are neither taken over nor settled.",
     ),
     (
         "hapax_overdue_entries",
@@ -151,7 +151,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_limit",
         Gauge,
-        "Limits of the store, by what they limit; without a limit there is no series.",
+        "Limits of the store, by what they limit; no series for what has no limit.",
     ),
     (
         "hapax_table_bytes",
@@ -192,7 +192,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_unsynced_seconds",
         Gauge,
-        "Age of the oldest change that is not on the medium; 0 when there is none.",
+        "Age of the oldest change that is not on the medium; 0 when all are.",
     ),
     (
         "hapax_unsynced_frames",
@@ -242,7 +242,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_disk_free_bytes",
         Gauge,
-        "Bytes that are free on the medium; without such a limit there is no series.",
+        "Bytes that are free on the medium; no series where the medium has no limit.",
     ),
     (
         "hapax_audit_entries_total",
@@ -267,7 +267,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_torn_frames",
         Gauge,
-        "Frames after the end of the journal that recovery discarded: nobody was told that they are durable.",
+        "Frames after the end of the journal that recovery discarded; none of them was acknowledged.",
     ),
     (
         "hapax_open_seconds",
@@ -288,7 +288,7 @@ const CATALOGUE: &[(&str, MetricKind, &str)] = &[
     (
         "hapax_upkeep_failures_total",
         Counter,
-        "Failures of work beside the writes of the log, each of which is tried again.",
+        "Failures of work beside the writes of the log; all such work is tried again.",
     ),
     (
         "hapax_build_info",

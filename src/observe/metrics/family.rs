@@ -10,7 +10,7 @@ use crate::observe::metrics::distribution::Distribution;
 pub enum MetricKind {
     /// It only rises, from zero at open.
     Counter,
-    /// It is what it is now.
+    /// It rises and falls, and shows the present.
     Gauge,
     /// Durations, counted into buckets.
     Histogram,
@@ -60,7 +60,7 @@ pub struct Series {
     pub(super) value: Value,
 }
 
-/// What a metric says.
+/// The value of a metric.
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -79,13 +79,13 @@ impl Family {
         self.name
     }
 
-    /// What it means, in a sentence.
+    /// Its meaning, in one sentence.
     #[must_use]
     pub fn help(&self) -> &'static str {
         self.help
     }
 
-    /// What kind of number it is.
+    /// The kind of its numbers.
     #[must_use]
     pub fn kind(&self) -> MetricKind {
         self.kind
@@ -104,7 +104,7 @@ impl Series {
         self.labels.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// What it says.
+    /// Its value.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value

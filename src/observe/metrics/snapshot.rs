@@ -28,9 +28,9 @@ use crate::observe::metrics::family::{Family, Series, Value};
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) families: Vec<Family>,
-    /// On the monotonic clock of the store.
+    /// The moment on the monotonic clock of the store.
     at: Duration,
-    /// Which opening of a store it is of.
+    /// The opening of a store that it belongs to.
     pub(super) run: u128,
 }
 
@@ -70,8 +70,8 @@ impl Metrics {
             .sum()
     }
 
-    /// The sum of a gauge over the series that have these labels among theirs; `None` where there
-    /// is none.
+    /// The sum of a gauge over the series that have these labels among theirs; `None` without such a
+    /// series.
     #[must_use]
     pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let series = self.family(name)?.series.iter();

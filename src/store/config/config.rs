@@ -12,9 +12,9 @@ use crate::value::limits::Limits;
 
 /// The options of a store and the policies of its namespaces, as a file has them.
 ///
-/// Durations are text as in `"500ms"`, `"60s"`, `"24h"`, `"7d"`; sizes are numbers of bytes, or
-/// text as in `"256 MiB"`. A name that is not known is an error. Every option may be left out, but
-/// for the guarantee of a namespace; `docs/configuration.md` has each with its default.
+/// Durations are text as in `"500ms"`, `"60s"`, `"24h"`, `"7d"`; sizes are numbers of bytes, or text as in
+/// `"256 MiB"`. A name that is not known is an error. Every option may be left out, except the guarantee of a
+/// namespace; `docs/configuration.md` lists each with its default.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ use crate::value::limits::Limits;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How the store is opened.
+    /// The options with which the store is opened.
     pub store: StoreConfig,
     /// Its limits.
     pub limits: LimitsConfig,
@@ -48,7 +48,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Refuses what contradicts itself, naming the part that does.
+    /// Refuses options that contradict each other, and names them.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).

@@ -34,7 +34,7 @@ pub(super) struct Told {
 trait Kept<T> {
     fn option(&self) -> Option<T>;
 
-    /// Takes the option over where it is named; else what is kept stays.
+    /// Takes the option over if it is named; otherwise the kept value stays.
     fn put(&mut self, option: Option<T>);
 }
 
@@ -81,14 +81,14 @@ macro_rules! section {
         }
 
         impl $name {
-            /// Every option as it is kept there.
+            /// Every option with the kept value.
             fn kept_by(of: &$of) -> Self {
                 Self {
                     $($field: Kept::<$value>::option(&of.$kept),)*
                 }
             }
 
-            /// Puts the options that are named here in place; the others stay as they are.
+            /// Sets the options that are named here; the others stay as they are.
             fn put_into(&self, of: &mut $of) {
                 $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
             }
@@ -116,7 +116,7 @@ macro_rules! section {
         impl $name {
             pub(super) const OPTIONS: &'static [&'static str] = &[$(stringify!($field),)*];
 
-            /// Each option with what it is here and by default.
+            /// Each option with its value here and its default.
             pub(super) fn explain(
                 &self,
                 by_default: &Self,
@@ -184,7 +184,8 @@ macro_rules! section {
 }
 
 section! {
-    /// How a store is opened: each option as the method of that name of [`Builder`](crate::Builder).
+    /// The options with which a store is opened: each is the method of that name of
+    /// [`Builder`](crate::Builder).
     pub struct StoreConfig {
         /// When a change counts as acknowledged: on the medium, or within a window.
         durability: Durability as Window,
@@ -208,7 +209,7 @@ section! {
 }
 
 impl StoreConfig {
-    /// Refuses what no store can be opened with.
+    /// Refuses options that no store can be opened with.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(durability) = self.durability {
             check_durability(durability)?;
@@ -230,7 +231,7 @@ impl StoreConfig {
 }
 
 section! {
-    /// The limits of a store: each option as the method of that name of [`Limits`].
+    /// The limits of a store: each is the method of that name of [`Limits`].
     pub struct LimitsConfig of Limits {
         /// Most bytes of a key, at most 1 KiB.
         key_bytes: usize as Size => key_bytes,
@@ -263,7 +264,7 @@ impl LimitsConfig {
         }
     }
 
-    /// The limits, with those that are named here in place.
+    /// The limits, with the options that are named here.
     pub(crate) fn apply(&self, mut limits: Limits) -> Limits {
         self.put_into(&mut limits);
         limits
@@ -271,7 +272,7 @@ impl LimitsConfig {
 }
 
 section! {
-    /// The policy of a namespace: each option as the method of that name of [`Policy`].
+    /// The policy of a namespace: each is the method of that name of [`Policy`].
     pub struct PolicyConfig of Policy {
         /// What is promised when a holder dies: has to be named, as nothing changes it by itself.
         guarantee: Guarantee as Promise => guarantee,
@@ -303,7 +304,7 @@ section! {
 }
 
 impl PolicyConfig {
-    /// The policy; an option that is not named has its default, whatever the store has stored.
+    /// The policy; an option that is not named has its default, not the stored value.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for one that names no guarantee.

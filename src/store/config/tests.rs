@@ -217,7 +217,7 @@ proptest! {
         }
     }
 
-    /// Whatever stands there is read or refused, and what was read is written so that it comes back.
+    /// Any value is read or refused, and a value that was read is written so that it reads the same.
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,12}", number in "[0-9]{1,22}", unit in "(ns|us|ms|s|m|h|d| B| KiB|MiB|TiB)") {
         for text in [text, format!("{number}{unit}")] {

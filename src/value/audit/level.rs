@@ -1,12 +1,12 @@
-//! [`AuditLevel`]: what of a namespace is written into the audit log.
+//! [`AuditLevel`]: how much of a namespace is written into the audit log.
 
 use serde::{Deserialize, Serialize};
 
-/// What of a namespace is written into the audit log.
+/// How much of a namespace is written into the audit log.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum AuditLevel {
-    /// Nothing but what operators do. The default.
+    /// Only the actions of operators. The default.
     #[default]
     Off,
     /// Every transition, with the digest of its key.

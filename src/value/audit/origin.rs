@@ -1,6 +1,6 @@
-//! [`Origin`]: who brought a transition about.
+//! [`Origin`]: the side that caused a transition.
 
-/// Who brought a transition about.
+/// The side that caused a transition.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {

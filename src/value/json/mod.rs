@@ -39,7 +39,7 @@ pub(crate) fn write(value: &(impl Serialize + ?Sized)) -> Result<Written, serde_
     })
 }
 
-/// Reads a value, and whatever [`serde_json::from_slice`] takes, with exact floating-point numbers.
+/// Reads a value as [`serde_json::from_slice`] does, but with exact floating-point numbers.
 ///
 /// # Errors
 /// Those of [`serde_json::from_slice`].

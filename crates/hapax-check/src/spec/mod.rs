@@ -23,7 +23,7 @@ pub struct Moment {
     pub secs: Span,
 }
 
-/// A fencing token, as far as it was told.
+/// A fencing token, or what is known of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tok {
     Known(i64),

@@ -33,7 +33,7 @@ type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 /// | `method` | the method |
 /// | `path`, `query` | in the spelling of RFC 3986 section 6.2.2: `%7e` is `~`, and `%2f` is `%2F`, but not `/` |
 /// | `content-type` | type and parameters, in any case and order. `charset=utf-8` is optional. An empty body has no type |
-/// | `body` | as its type says, see below. All bytes count, whatever the size |
+/// | `body` | as its type says, see below. All bytes count, at any size |
 /// | `header:NAME` | a header with all its values in their order: the headers that you name, and by default conditions and ranges (`If-Match`, `Range`, `Content-Range`, ...), descriptions of the body (`Content-Encoding`, ...), uploads (`Upload-*`), and headers that change the operation (`Destination`, `X-HTTP-Method-Override`, ...); `docs/http.md` lists them |
 /// | `headers` | the default headers together, if a request has more of them than a fingerprint has room for |
 /// | your own | the bytes that [`part`](Self::part) returns |

@@ -8,8 +8,8 @@ use crate::journal::format::marks::{Archived, Link, LowMark};
 use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
-    /// Lets go of the oldest segment, so that it can be removed. Its audit entries are in an archive
-    /// and the low mark is durable first. Each step can be repeated.
+    /// Gives up the oldest segment, so that it can be removed. Before that, its audit entries are in an
+    /// archive and the low mark is durable. Each step can be repeated.
     pub(in crate::engine) fn bury(&self, dying: Dying) -> Result<()> {
         let (segment, next) = (dying.segment, dying.segment + 1);
         assert!(
@@ -36,7 +36,7 @@ impl Engine {
         self.attempt(Chore::LowMark, || {
             self.journal.raise_low(low, archived, self.now().mono_ms)
         })?;
-        // From here on, holders of a locator into it look again.
+        // From here on, a locator into this segment makes its owner look again.
         self.journal.with_tail(|tail| tail.census.drop_oldest());
         Ok(())
     }
@@ -107,8 +107,8 @@ mod tests {
         });
     }
 
-    /// The first commit after an open had to make its segment first, which took longer than the
-    /// window that the change had.
+    /// The first commit after an open has to make its segment first, which can take longer than the window of
+    /// the change.
     #[test]
     fn the_first_segment_of_a_run_is_begun_before_a_commit_is_due() {
         let engine = unsynced().unwrap();

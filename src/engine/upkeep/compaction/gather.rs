@@ -12,9 +12,9 @@ const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
 const GATHER_SEGMENTS_MAX: u64 = 16;
 
 impl Engine {
-    /// Carries short segments together before the store is used, where there are many more of them
-    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few,
-    /// so that an open never takes long; the janitor goes on, or the next open.
+    /// Carries short segments together before the store is used, if there are many more of them than the
+    /// janitor leaves. In runs that end at once the janitor has no time for them. It stops after a few, so
+    /// that an open never takes long; the janitor or the next open goes on.
     pub(crate) fn gather_segments(&self) {
         let has_time = || {
             let carried = self.journal.with_tail(|tail| tail.appended_bytes());
@@ -26,7 +26,7 @@ impl Engine {
             return;
         }
         let mut idle = 0;
-        // The janitor meets the same trouble, and tells of it.
+        // The janitor meets the same error, and reports it.
         while idle < 2 && has_time() && self.is_scattered() {
             let Ok(more) = self.compaction_step(0) else {
                 return;

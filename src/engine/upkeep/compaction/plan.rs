@@ -13,8 +13,8 @@ const DISK_FACTOR: u64 = 8;
 /// Bytes on disk below which none of this matters.
 const SMALL_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Short segments beside as many longer ones, from which survivors are carried. A run leaves one at
-/// most, so that runs are what makes more of them, and carrying ends.
+/// Short segments beyond the number of longer ones, from which survivors are carried. A run leaves at most
+/// one, so only more runs make more of them, and carrying ends.
 pub(in crate::engine) const SHORT_SEGMENTS_MAX: usize = 8;
 
 /// Bytes of a segment that is not short, however few its frames.
@@ -32,7 +32,7 @@ pub(crate) struct View<'a> {
     pub(crate) short_frames: u32,
     /// Records that expire up to here count as dead.
     pub(crate) expired_secs: u32,
-    /// A caller asked for the segments up to this one to go, however much in them lives.
+    /// A caller asked for the segments up to this one to go, even if all of their records live.
     pub(crate) asked: u64,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Plan {
     Nothing,
-    /// Nothing in the segment can live: it goes unread.
+    /// No record of the segment can live: it goes unread.
     Drop(u64),
     /// Every record of the segment is checked against its key, and carried if it is current.
     Carry(u64),
@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(choose(view), Plan::Carry(1));
     }
 
-    /// Every run of a store leaves a segment with what little it wrote, and 500 of them took a
-    /// gigabyte. Runs are what makes short segments, so those of many runs are carried together.
+    /// Every run of a store leaves a segment with the little that it wrote, and 500 of them took a gigabyte.
+    /// So the short segments of many runs are carried together.
     #[test]
     fn short_segments_of_many_runs_are_carried_together() {
         let of = |short: u64, long: u64| {

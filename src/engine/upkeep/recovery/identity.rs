@@ -1,4 +1,4 @@
-//! What a store says of itself: its manifest and its marks.
+//! The identity of a store: its manifest and its marks.
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -10,7 +10,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 
 /// Where the secrets of a store come from.
 pub(in crate::engine) struct Secrets {
-    /// The next one of a simulation, which has to come out the same each time.
+    /// The next secret of a simulation, which has to be the same each time.
     seeded: Option<u64>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     Ok(None)
 }
 
-/// There is all of a store but its manifest.
+/// Everything of a store is there except its manifest.
 pub(crate) fn lost_manifest() -> Error {
     Error::new(
         ErrorKind::Damaged,
@@ -130,7 +130,7 @@ pub(crate) fn first_marks(store_id: [u8; 16]) -> Marks {
     }
 }
 
-/// Marks first, the manifest last: only with it is there a store.
+/// Marks first, the manifest last: only with a manifest is it a store.
 pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks) -> Result<()> {
     let bytes = marks.encode();
     log.write_marks(0, &bytes)

@@ -108,9 +108,9 @@ impl Engine {
     }
 }
 
-/// Starts store time, and counts as dead what has expired for sure: an earlier run wrote that time
-/// down, and the clock on the wall says so too. It goes at once, in a run of a few seconds too; what
-/// only the clock on the wall says has to wait, as that may be wrong at open.
+/// Starts store time, and counts as dead the records that have expired both by the store time of an earlier
+/// run and by the wall clock. These go at once, even in a run of a few seconds. Records that only the wall
+/// clock counts as expired have to wait, because it may be wrong at open.
 fn start_time(
     mark_ms: u64,
     clock: &Clock,
@@ -126,7 +126,8 @@ fn start_time(
 }
 
 fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
-    // Without a thread that writes, a caller that waits for the log does its work: here no caller waits.
+    // Without a thread that writes, a caller that waits for the log does the work itself, and here no caller
+    // waits.
     let drive = if read_only {
         Drive::Clock
     } else {
@@ -161,8 +162,8 @@ fn journal(
     })
 }
 
-/// The epoch of this run, durable on return: above every one before it. A run that only reads
-/// grants nothing, and takes none.
+/// The epoch of this run, durable on return and above every earlier one. A run that only reads grants
+/// nothing, and takes no epoch.
 fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result<u32> {
     if read_only {
         return Ok(found.epoch);

@@ -30,7 +30,7 @@ pub(in crate::engine) struct Rebuilt {
     pub(in crate::engine) orphans: Orphans,
 }
 
-/// What was read of the log and is not in the tables yet.
+/// A part of the log that was read and is not in the tables yet.
 struct Batch {
     /// Segments and frames, which count before the records do.
     places: Vec<Met>,
@@ -176,12 +176,12 @@ struct Builder<'a> {
     shards: &'a Shards,
     census: Census,
     records: u64,
-    /// Those that name a record. They are applied last: what they name may have been replaced.
+    /// The removals that name a record. They are applied last, because their records may have been replaced.
     removals: Vec<Removal>,
 }
 
 impl Builder<'_> {
-    /// Applies what was read, shard by shard; within a shard, and so for each key, in log order.
+    /// Applies the records, shard by shard; within a shard, and so for each key, in the order of the log.
     fn apply(&mut self, batch: Batch) {
         for place in batch.places {
             match place {
@@ -263,7 +263,7 @@ pub(in crate::engine) fn rebuild(
 ) -> Result<Rebuilt> {
     let mut builder = Builder {
         shards,
-        // From zero: what counts as expired is known only when the log has been read.
+        // From zero, because expiry is known only when the log has been read.
         census: Census::new(0),
         records: 0,
         removals: Vec::new(),

@@ -1,4 +1,4 @@
-//! The manifest of a store that is salvaged, or one in its place.
+//! The manifest of a store that is salvaged, or a substitute.
 
 use crate::engine::namespaces::check_name;
 use crate::engine::upkeep::recovery::identity::random;
@@ -12,7 +12,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::namespace_id::NamespaceId;
 use crate::value::salvage_options::SalvageOptions;
 
-/// The manifest of the store, or one in its place; and whether its seed is lost.
+/// The manifest of the store, or a substitute; and whether its seed is lost.
 pub(in crate::engine) fn find_manifest(
     remains: &RawStore,
     inventory: &mut Inventory,
@@ -53,7 +53,7 @@ pub(in crate::engine) fn find_manifest(
     Ok((with_namespaces(manifest, options)?, true))
 }
 
-/// Refuses a manifest that describes another store than all that is left.
+/// Refuses a manifest of another store than the one that the frames belong to.
 fn check_store(manifest: Manifest, inventory: &Inventory) -> Result<Manifest> {
     if inventory.knows(&manifest.store_id) {
         return Ok(manifest);

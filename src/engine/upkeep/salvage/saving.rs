@@ -33,7 +33,7 @@ use crate::value::salvage_options::SalvageOptions;
 use crate::value::salvage_report::SalvageReport;
 use crate::value::time::NEVER;
 
-/// What stands in a doubt that comes from an outcome without its bytes.
+/// The reason of a doubt that takes the place of an outcome without its bytes.
 const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
 
 /// A salvage under way.
@@ -83,7 +83,7 @@ impl Saving<'_> {
         Err(Error::new(ErrorKind::Damaged, text))
     }
 
-    /// A record and its offset; nothing for a part, and for what does not decode.
+    /// A record and its offset; `None` for a part, and for bytes that do not decode.
     fn record<'b>(
         &mut self,
         at: usize,
@@ -108,7 +108,7 @@ impl Saving<'_> {
         Ok(None)
     }
 
-    /// What it removes is not saved, if that is the newest record of its key.
+    /// The record that it removes is not saved, if that is the newest of its key.
     fn removal(&mut self, removal: &WireRemoval) {
         let Ok(head) = removal.head() else { return };
         self.epoch = self.epoch.max(head.token.epoch());
@@ -172,7 +172,7 @@ impl Saving<'_> {
         Ok(journal)
     }
 
-    /// Writes the newest record of each key, oldest first, and what is left of the audit log.
+    /// Writes the newest record of each key, oldest first, and the rest of the audit log.
     fn write(
         &mut self,
         journal: &Journal,
@@ -185,7 +185,7 @@ impl Saving<'_> {
         for at in 0..self.found.pieces.len() {
             let payload = self.payload(at)?;
             meter.add(u64::from(self.found.pieces[at].bytes));
-            // A malformed record was told of on the first way through.
+            // The first pass has reported malformed records.
             for (offset, entry) in entries(&payload).flatten() {
                 unwritten += std::mem::take(&mut trail.unwritten);
                 if unwritten > WRITE_BYTES {
@@ -223,7 +223,7 @@ impl Saving<'_> {
         offset.is_ok_and(|offset| self.removed.contains(&Locator { frame, offset }))
     }
 
-    /// What is saved of a record: nothing if its key is absent.
+    /// The record that is saved; `None` if its key is absent.
     fn saved(&mut self, at: usize, head: &Head, wire: WireRecord<'_>) -> Result<Option<Record>> {
         if head.kind == RecordKind::Forgotten {
             return Ok(None);
@@ -287,7 +287,7 @@ impl Saving<'_> {
     }
 }
 
-/// Saves what is left of a store into an empty log.
+/// Saves the remains of a store into an empty log.
 pub(crate) fn salvage(
     remains: &RawStore,
     target: &Arc<dyn Log>,
@@ -333,8 +333,8 @@ pub(crate) fn salvage(
     Ok(saving.report)
 }
 
-/// The doubt that takes the place of an outcome without its bytes: not absent, which would run
-/// the key again, and no other answer than the one that was given.
+/// The doubt that takes the place of an outcome without its bytes. An absent key would run again, and another
+/// answer would contradict the one that was given.
 fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
     Record {
         head: Head {

@@ -1,5 +1,5 @@
-//! The audit log of a store that is salvaged: what is left of it goes into the new store's, entry by
-//! entry, under a chain of its own.
+//! The audit log of a store that is salvaged: its remaining entries go into that of the new store, under a
+//! new chain.
 
 use crate::engine::audit::entry::store_facts;
 use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit};
@@ -23,7 +23,7 @@ pub(in crate::engine) struct Trail {
     now_secs: u32,
     /// The old chain after the last entry that was met.
     head: Option<AuditHead>,
-    /// Bytes that were appended since they were counted last.
+    /// Bytes appended since the last write.
     pub(in crate::engine) unwritten: usize,
 }
 
@@ -94,7 +94,7 @@ impl Trail {
         if number < next {
             return;
         }
-        // The new chain fits whatever is written into it, so this is the last look at the old one.
+        // The new chain accepts any entries, so this is the last check of the old one.
         if number == next && !wire.follows(&before) {
             report.altered_audit_entries += 1;
             report.places.add(format!(
@@ -126,8 +126,8 @@ impl Trail {
         self.append(&Draft::copy_of(wire, facts.expires_at), journal);
     }
 
-    /// Looks whether it went as far as entries had gone into archives: the newest of those may be
-    /// missing, with nothing after them that would show it.
+    /// Checks that it reached the last archived entry. The newest archives may be missing, and without a later
+    /// entry nothing else would show that.
     pub(in crate::engine) fn end(&self, archived: Option<u64>, report: &mut SalvageReport) {
         let met = self.head.map_or(0, |head| head.number);
         if let Some(last) = archived.filter(|last| *last > met) {

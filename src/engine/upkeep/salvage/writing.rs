@@ -1,14 +1,14 @@
-//! What is saved reaches the medium: in pieces, and the manifest last.
+//! The saved records on their way to the medium: in pieces, and the manifest last.
 
 use crate::journal::Journal;
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::manifest_file;
 use crate::value::error::{Error, Result};
 
-/// Bytes of records after which what was appended is written.
+/// Bytes of appended records after which they are written.
 pub(in crate::engine) const WRITE_BYTES: usize = 4 << 20;
 
-/// Writes what was appended, and closes the segments that are full.
+/// Writes the appended records, and closes full segments.
 pub(in crate::engine) fn commit(journal: &Journal, sync: bool) -> Result<()> {
     journal.commit(0, sync);
     journal.check()?;
@@ -20,7 +20,7 @@ pub(in crate::engine) fn commit(journal: &Journal, sync: bool) -> Result<()> {
     Ok(())
 }
 
-/// Marks first, the manifest last: only with it is there a store.
+/// Marks first, the manifest last: only with a manifest is it a store.
 pub(in crate::engine) fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
     // Both slots say where the log ends.
     journal.raise_epoch(journal.marks().epoch)?;

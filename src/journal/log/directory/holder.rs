@@ -17,7 +17,7 @@ const KERNEL_LOCKS: &str = "/proc/locks";
 /// Where the kernel lists the processes, if it does.
 const PROCESSES: &str = "/proc";
 
-/// The processes that have a store open for writing, as far as the system tells.
+/// The processes that the system shows to have a store open for writing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Holder {
     /// The process that took the lock, by the text in its file.
