@@ -1,7 +1,8 @@
 //! The checks of every call: whether the store may be used, and whether it may be changed.
 
 use crate::engine::engine::Engine;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 impl Engine {
     pub(crate) fn is_closed(&self) -> bool {
@@ -29,8 +30,10 @@ impl Engine {
         if !self.lifecycle.is_read_only() {
             return Ok(());
         }
-        let current = self.journal.log().check_current();
-        current.map_err(|error| Error::io("looking whether the store is as it was", error))
+        self.journal
+            .log()
+            .check_current()
+            .while_doing("looking whether the store is as it was")
     }
 
     /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that

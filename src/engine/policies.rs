@@ -1,5 +1,6 @@
 //! Namespaces by name: made, found, and given another policy.
 
+use crate::value::doing::Doing;
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
@@ -145,11 +146,10 @@ impl Engine {
     ) -> Result<()> {
         self.check_writable()?;
         self.journal.check()?;
-        let written = self
-            .journal
+        self.journal
             .log()
-            .write_manifest(&manifest_file::encode(&manifest));
-        written.map_err(|error| Error::io("writing the manifest", error))?;
+            .write_manifest(&manifest_file::encode(&manifest))
+            .while_doing("writing the manifest")?;
         namespaces.manifest = manifest;
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! [`Refused`]: a refusal that waits for a frame; and the errors that several calls share.
 
 use crate::engine::engine::Engine;
+use crate::engine::named::Named;
 use crate::state::transition::Refusal;
 use crate::value::error::{Error, ErrorKind};
 use crate::value::key_info::KeyInfo;
+use crate::value::locator::Locator;
 
 /// A refusal, and the frame that has to be on the medium before the caller gets it: a power cut must not undo
 /// an answer that was given. Only [`Engine::refuse`] takes the error out.
@@ -43,6 +45,16 @@ impl From<Error> for Refused {
 }
 
 impl Engine {
+    /// A refusal that rests on the record of a key at this place.
+    pub(in crate::engine) fn refused_by(
+        &self,
+        named: Named<'_>,
+        at: Locator,
+        error: Error,
+    ) -> Refused {
+        Refused::resting_on(error, self.rests_on(named.namespace, at))
+    }
+
     /// Waits for the frame that a refusal rests on.
     pub(crate) async fn refuse(&self, refused: Refused) -> Error {
         match self.rest(refused.rests_on).await {
@@ -60,37 +72,28 @@ pub(crate) fn not_held() -> Error {
 }
 
 pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
-    let state = current
-        .as_ref()
-        .map(|info| {
-            format!(
-                " (the key is {} under token {})",
-                info.state(),
-                info.token()
-            )
-        })
-        .unwrap_or_default();
     let (kind, text) = match refusal {
+        Refusal::NotHeld => return not_held(),
         Refusal::Superseded => (
             ErrorKind::Superseded,
-            format!("this token is not current any more: stop the work{state}"),
+            "this token is not current any more: stop the work",
         ),
-        Refusal::NotHeld => return not_held(),
         Refusal::AlreadySettled => (
             ErrorKind::AlreadySettled,
-            format!("the key was settled differently under this token{state}"),
+            "the key was settled differently under this token",
         ),
-        Refusal::InDoubt => {
-            let text = format!(
-                "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it{state}"
-            );
-            (ErrorKind::InUse, text)
-        }
+        Refusal::InDoubt => (
+            ErrorKind::InUse,
+            "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it",
+        ),
     };
-    let error = Error::new(kind, text);
     match current {
-        Some(current) => error.with_current(current),
-        None => error,
+        Some(info) => {
+            let (state, token) = (info.state(), info.token());
+            let text = format!("{text} (the key is {state} under token {token})");
+            Error::new(kind, text).with_current(info)
+        }
+        None => Error::new(kind, text),
     }
 }
 

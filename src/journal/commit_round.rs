@@ -1,5 +1,6 @@
 //! [`CommitRound`]: one round of the writer, from the tail to the medium.
 
+use crate::value::doing::Doing;
 use std::io;
 
 use crate::journal::chore::Chore;
@@ -9,7 +10,7 @@ use crate::journal::journal::Journal;
 use crate::journal::tail::SealedFrame;
 use crate::journal::writer::{FullSegment, OpenSegment, Writer};
 use crate::runtime::sync::Wakes;
-use crate::value::error::{Error, Result};
+use crate::value::error::Result;
 use crate::value::time::millis;
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
@@ -188,8 +189,9 @@ impl CommitRound<'_> {
         let (log, retries) = (&self.journal.log, &self.journal.retries);
         let begin = || {
             let prepared = log.prepare(number, room);
-            let begun = prepared.and_then(|()| log.activate(number, link));
-            begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
+            prepared
+                .and_then(|()| log.activate(number, link))
+                .while_doing(Chore::Begin.doing())
         };
         // A caller that carries out its own commits cannot wait for a later one.
         let is_inline = self.journal.commits_inline();

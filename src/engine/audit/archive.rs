@@ -7,6 +7,7 @@ use crate::journal::format::codec::audits;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::value::audit::AuditHead;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// Archives that were copied into another log.
@@ -27,14 +28,13 @@ pub(in crate::engine) fn unknown_before(entries: &[u8]) -> AuditHead {
 }
 
 pub(in crate::engine) fn list(log: &dyn Log) -> Result<Vec<u64>> {
-    log.archives()
-        .map_err(|error| Error::io("listing the audit archives", error))
+    log.archives().while_doing("listing the audit archives")
 }
 
 pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Archive> {
     let bytes = log
         .read_archive(segment)
-        .map_err(|error| Error::io("reading an audit archive", error))?;
+        .while_doing("reading an audit archive")?;
     open_archive(segment, &bytes)
 }
 
@@ -100,8 +100,8 @@ pub(in crate::engine) fn copy_archives(
         let opened = open_archive(segment, &bytes);
         let is_damaged = opened.is_err_and(|error| error.kind() == ErrorKind::Damaged);
         copied.damaged += u64::from(is_damaged);
-        let written = to.write_archive(segment, &bytes);
-        written.map_err(|error| Error::io("copying an audit archive", error))?;
+        to.write_archive(segment, &bytes)
+            .while_doing("copying an audit archive")?;
     }
     Ok(copied)
 }

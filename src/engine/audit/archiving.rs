@@ -1,5 +1,6 @@
 //! Audit archives are written before their segment goes, and kept until everything in them has expired.
 
+use crate::value::doing::Doing;
 use std::io;
 
 use crate::engine::audit::archive::{list, newest_before, read_archive, unknown_before};
@@ -63,8 +64,8 @@ impl Engine {
         {
             return Ok(Moved::UpTo(last));
         }
-        let written = self.write_archive(segment.number, &archive);
-        written.map_err(|error| Error::io("writing an audit archive", error))?;
+        self.write_archive(segment.number, &archive)
+            .while_doing("writing an audit archive")?;
         Ok(Moved::UpTo(last))
     }
 
@@ -87,14 +88,14 @@ impl Engine {
             return Ok(archive.greatest_expiry);
         }
         if archives.last() != Some(&archive.segment) {
-            let removed = log.remove_archive(archive.segment);
-            removed.map_err(|error| Error::io("removing an audit archive", error))?;
+            log.remove_archive(archive.segment)
+                .while_doing("removing an audit archive")?;
             self.archive_sizes.remove(archive.segment);
             return Ok(0);
         }
         if !archive.entries.is_empty() {
-            let emptied = self.write_archive(archive.segment, &archive.emptied().encode());
-            emptied.map_err(|error| Error::io("emptying an audit archive", error))?;
+            self.write_archive(archive.segment, &archive.emptied().encode())
+                .while_doing("emptying an audit archive")?;
         }
         Ok(u32::MAX)
     }

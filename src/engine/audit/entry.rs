@@ -6,28 +6,15 @@ use crate::engine::engine::Engine;
 use crate::journal::Journal;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::running::Running;
-use crate::value::attribution::{Attribution, ENGINE};
+use crate::state::transition::Subject;
+use crate::value::attribution::Attribution;
 use crate::value::audit::{AuditLevel, Origin, Transition};
-use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::{AUDIT_RETENTION, Policy};
 use crate::value::record::{RecordKind, RecordRef};
 use crate::value::time::{Now, expiry};
-
-/// A transition of a key.
-#[derive(Clone, Copy, Debug)]
-struct Deed<'a> {
-    transition: Transition,
-    by: By<'a>,
-    namespace: NamespaceId,
-    key: &'a [u8],
-    token: FencingToken,
-    attempt: u32,
-    fingerprint: Option<&'a Fingerprint>,
-    outcome: Option<u128>,
-}
 
 impl Engine {
     /// The audit entry of a transition with a record; `None` if the policy wants none.
@@ -48,17 +35,7 @@ impl Engine {
             } else {
                 outcome
             };
-            let deed = Deed {
-                transition,
-                by,
-                namespace: record.head.namespace,
-                key: record.key,
-                token: record.head.token,
-                attempt: record.head.attempt,
-                fingerprint: record.fingerprint,
-                outcome,
-            };
-            self.draft(deed, policy, now)
+            self.draft((transition, by), policy, record, outcome, now)
         })
     }
 
@@ -71,18 +48,10 @@ impl Engine {
         running: &Running<W>,
         now: Now,
     ) -> Option<Draft> {
-        by.writes(&running.policy).then(|| {
-            let deed = Deed {
-                transition,
-                by,
-                namespace: running.namespace,
-                key: &running.key,
-                token: running.holder.token,
-                attempt: running.holder.attempt,
-                fingerprint: running.rest.holder.fingerprint.as_ref(),
-                outcome: None,
-            };
-            self.draft(deed, &running.policy, now)
+        let policy = &running.policy;
+        by.writes(policy).then(|| {
+            let record = Subject::of_running(running).record(RecordKind::InProgress, &[], now);
+            self.draft((transition, by), policy, &record, None, now)
         })
     }
 
@@ -92,30 +61,26 @@ impl Engine {
     }
 
     #[cold]
-    fn draft(&self, deed: Deed<'_>, policy: &Policy, now: Now) -> Draft {
-        let (origin, actor, reason) = match deed.by {
-            By::Caller(actor) => (
-                Origin::Caller,
-                std::str::from_utf8(actor).unwrap_or_default(),
-                "",
-            ),
-            By::Engine => (Origin::Engine, ENGINE, ""),
-            By::Operator(action) => (Origin::Operator, action.actor(), action.reason()),
-        };
+    fn draft(
+        &self,
+        (transition, by): (Transition, By<'_>),
+        policy: &Policy,
+        record: &RecordRef<'_>,
+        outcome: Option<u128>,
+        now: Now,
+    ) -> Draft {
+        let head = &record.head;
+        let (origin, actor, reason) = by.who();
         Draft::new(&Facts {
-            transition: deed.transition,
-            origin,
-            at: now.store_secs,
             expires_at: expiry(now, policy.audit_retention),
-            namespace: deed.namespace,
-            token: Some(deed.token),
-            attempt: deed.attempt,
-            key_digest: self.seeded.key_digest(deed.namespace, deed.key),
-            fingerprint: deed.fingerprint.map(|print| self.print_digest(print)),
-            outcome: deed.outcome,
-            key: (policy.audit == AuditLevel::Keys).then_some(deed.key),
-            actor,
-            reason,
+            namespace: head.namespace,
+            token: Some(head.token),
+            attempt: head.attempt,
+            key_digest: self.seeded.key_digest(head.namespace, record.key),
+            fingerprint: record.fingerprint.map(|print| self.print_digest(print)),
+            outcome,
+            key: (policy.audit == AuditLevel::Keys).then_some(record.key),
+            ..store_facts(transition, origin, (actor, reason), now)
         })
     }
 
@@ -161,17 +126,13 @@ impl Engine {
     /// Appends the entry of an operator's action on the whole store. Returns its frame.
     pub(crate) fn audit_store(&self, transition: Transition, by: &Attribution) -> u64 {
         let now = self.now();
-        let draft = Draft::new(&store_facts(
-            transition,
-            Origin::Operator,
-            (by.actor(), by.reason()),
-            now,
-        ));
+        let who = (by.actor(), by.reason());
+        let draft = Draft::new(&store_facts(transition, Origin::Operator, who, now));
         self.journal.append_audit(&draft, now.mono_ms)
     }
 }
 
-/// The facts of an entry about the whole store.
+/// The facts of an entry about the whole store; an entry about a key adds to them.
 pub(crate) fn store_facts<'a>(
     transition: Transition,
     origin: Origin,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::engine::audit::entry::store_facts;
 use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::value::attribution::ENGINE;
@@ -63,19 +64,14 @@ impl Engine {
                 continue;
             };
             let draft = Draft::new(&Facts {
-                transition: Transition::Orphaned,
-                origin: Origin::Engine,
-                at: now.store_secs,
                 expires_at: expiry(now, core.policy.audit_retention),
                 namespace,
                 token: orphan.token,
                 attempt: orphan.attempt,
                 key_digest,
                 fingerprint: orphan.fingerprint,
-                outcome: None,
                 key: orphan.key.as_deref(),
-                actor: ENGINE,
-                reason: "",
+                ..store_facts(Transition::Orphaned, Origin::Engine, (ENGINE, ""), now)
             });
             self.journal.append_audit(&draft, now.mono_ms);
         }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::engine::audit::entry::store_facts;
 use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::journal::format::codec::encode_policy;
@@ -10,7 +11,6 @@ use crate::journal::format::manifest::NamespaceEntry;
 use crate::value::attribution::ACTOR_BYTES_MAX;
 use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::durability::Durability;
-use crate::value::key_digest::KeyDigest;
 use crate::value::policy::Policy;
 use crate::value::time::expiry;
 
@@ -23,30 +23,19 @@ impl Engine {
         old: &NamespaceEntry,
         new: &NamespaceEntry,
     ) -> Option<u64> {
-        let policies = [&old.policy, &new.policy];
-        if policies
-            .iter()
-            .all(|policy| policy.audit == AuditLevel::Off)
-        {
+        let is_off = |entry: &NamespaceEntry| entry.policy.audit == AuditLevel::Off;
+        if is_off(old) && is_off(new) {
             return None;
         }
         let now = self.now();
         // A shorter retention must not take the entry of its own making with it.
         let retention = old.policy.audit_retention.max(new.policy.audit_retention);
+        let said = changes(&old.policy, &new.policy);
         let draft = Draft::new(&Facts {
-            transition: Transition::PolicyChanged,
-            origin: Origin::Caller,
-            at: now.store_secs,
             expires_at: expiry(now, retention),
             namespace: old.id,
-            token: None,
-            attempt: 0,
-            key_digest: KeyDigest::from_bytes([0; 16]),
-            fingerprint: None,
             outcome: Some(self.outcome_digest(&encode_policy(new))),
-            key: None,
-            actor: "",
-            reason: &changes(&old.policy, &new.policy),
+            ..store_facts(Transition::PolicyChanged, Origin::Caller, ("", &said), now)
         });
         Some(self.journal.append_audit(&draft, now.mono_ms))
     }

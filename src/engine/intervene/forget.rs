@@ -89,11 +89,7 @@ impl Turn<'_> {
         }
         let doubt = Arc::clone(doubt);
         let info = engine.info(named.namespace, KeyState::InDoubt, doubt);
-        let error = unforced(token, force).with_current(info);
-        Err(Refused::resting_on(
-            error,
-            engine.rests_on(named.namespace, at),
-        ))
+        Err(engine.refused_by(named, at, unforced(token, force).with_current(info)))
     }
 
     fn remove(&mut self, named: Named<'_>, running: Option<SlabRef>, by: By<'_>) -> Result<u64> {

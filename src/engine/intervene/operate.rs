@@ -106,10 +106,7 @@ impl Turn<'_> {
         let named = intervention.named;
         match self.meet(named, read)? {
             Met::Absent => Err(not_held().into()),
-            Met::Forgotten(locator) => {
-                let rests_on = self.engine.rests_on(named.namespace, locator);
-                Err(Refused::resting_on(not_held(), rests_on))
-            }
+            Met::Forgotten(removal) => Err(self.engine.refused_by(named, removal, not_held())),
             Met::Running(at) => {
                 let kind = self.check_operation(intervention, at)?;
                 Ok(Look::Done(self.end_hold(
@@ -189,16 +186,16 @@ impl Turn<'_> {
         at: Locator,
         record: &Arc<Record>,
     ) -> Refused {
-        let (engine, namespace) = (self.engine, intervention.named.namespace);
+        let (engine, named) = (self.engine, intervention.named);
+        let namespace = named.namespace;
         if record.head.token != intervention.token {
-            return self.refuse_settled(intervention.named, at, record, Refusal::Superseded);
+            return self.refuse_settled(named, at, record, Refusal::Superseded);
         }
         if state_of(record, namespace.policy.guarantee) != KeyState::InDoubt {
-            return self.refuse_settled(intervention.named, at, record, Refusal::AlreadySettled);
+            return self.refuse_settled(named, at, record, Refusal::AlreadySettled);
         }
         let info = engine.info(namespace, KeyState::InDoubt, Arc::clone(record));
-        let rests_on = engine.rests_on(namespace, at);
-        Refused::resting_on(in_doubt().with_current(info), rests_on)
+        engine.refused_by(named, at, in_doubt().with_current(info))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::audit::by::By;
-use crate::engine::change::{Appended, Change, Prepared};
+use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
@@ -72,6 +72,12 @@ struct Resolution<'a> {
     by: By<'a>,
 }
 
+/// Where the doubt is that a resolution settles.
+enum Doubt<'a> {
+    Running(SlabRef),
+    Recorded(&'a Record),
+}
+
 impl Resolution<'_> {
     /// Whether the key is to run again: then its holder must be gone.
     fn asks_for_holder(&self) -> bool {
@@ -132,13 +138,11 @@ impl Turn<'_> {
         let named = resolution.named;
         match self.meet(named, read)? {
             Met::Absent => Err(not_held().into()),
-            Met::Forgotten(locator) => {
-                let rests_on = self.engine.rests_on(named.namespace, locator);
-                Err(Refused::resting_on(not_held(), rests_on))
-            }
+            Met::Forgotten(removal) => Err(self.engine.refused_by(named, removal, not_held())),
             Met::Running(at) => {
                 self.check_doubt_running(resolution, at)?;
-                Ok(Look::Done(self.resolve_running(resolution, at, prepared)?))
+                let doubt = Doubt::Running(at);
+                Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
             Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
             Met::Settled(settled, locator, Some(record)) => {
@@ -148,9 +152,8 @@ impl Turn<'_> {
                 if resolution.asks_for_holder() {
                     self.check_doubted_guard(named, record)?;
                 }
-                Ok(Look::Done(
-                    self.resolve_settled(resolution, record, prepared)?,
-                ))
+                let doubt = Doubt::Recorded(record);
+                Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
         }
     }
@@ -184,51 +187,33 @@ impl Turn<'_> {
         Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
     }
 
-    fn resolve_running(
+    fn settle_doubt(
         &mut self,
         resolution: Resolution<'_>,
-        at: SlabRef,
+        doubt: Doubt<'_>,
         prepared: &mut Prepared,
     ) -> Result<u64> {
         let token = self.admit_intervention()?;
-        let subject = Subject {
-            policy: &resolution.named.namespace.policy,
-            ..Subject::of_running(self.running(at))
+        let (named, settlement) = (resolution.named, resolution.settlement);
+        let policy = &named.namespace.policy;
+        let (running, subject) = match doubt {
+            Doubt::Running(at) => {
+                let subject = Subject::of_running(self.running(at));
+                (Some(at), Subject { policy, ..subject })
+            }
+            Doubt::Recorded(doubt) => (None, Subject::of_record(doubt, policy)),
         };
-        let appended = self.append_resolution(resolution, Some(at), subject, token, prepared);
-        Ok(self.commit(appended).frame)
-    }
-
-    fn resolve_settled(
-        &mut self,
-        resolution: Resolution<'_>,
-        doubt: &Record,
-        prepared: &mut Prepared,
-    ) -> Result<u64> {
-        let token = self.admit_intervention()?;
-        let subject = Subject::of_record(doubt, &resolution.named.namespace.policy);
-        let appended = self.append_resolution(resolution, None, subject, token, prepared);
-        Ok(self.commit(appended).frame)
-    }
-
-    fn append_resolution<'c>(
-        &'c self,
-        resolution: Resolution<'c>,
-        running: Option<SlabRef>,
-        subject: Subject<'c>,
-        token: FencingToken,
-        prepared: &mut Prepared,
-    ) -> Appended {
-        let Resolution {
-            named,
-            settlement,
-            by,
-            ..
-        } = resolution;
         let record = settlement.record(subject, token, self.now);
-        self.append(Change {
+        let appended = self.append(Change {
             prepared: std::mem::take(prepared),
-            ..self.change_of(named, running, record, settlement.transition(), by)
-        })
+            ..self.change_of(
+                named,
+                running,
+                record,
+                settlement.transition(),
+                resolution.by,
+            )
+        });
+        Ok(self.commit(appended).frame)
     }
 }

@@ -12,6 +12,7 @@ use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::{Drive, Ordering};
 use crate::state::transition::Command;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, Result};
 
 /// Bytes that each running key will need for its outcome; a larger outcome is checked when it comes.
@@ -149,8 +150,10 @@ impl Engine {
             self.journal
                 .retries
                 .attempt_now(Chore::Prepare, now_ms, || {
-                    let prepared = self.journal.log().prepare(segment, frames);
-                    prepared.map_err(|error| Error::io(Chore::Prepare.doing(), error))
+                    self.journal
+                        .log()
+                        .prepare(segment, frames)
+                        .while_doing(Chore::Prepare.doing())
                 })?;
             self.room.prepared.fetch_max(segment, Ordering::Relaxed);
         }

@@ -7,8 +7,9 @@ use crate::journal::format::codec::{self, Entry, WireRecord, WireRemoval};
 use crate::journal::format::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::found::{Found, FoundSegment};
+use crate::journal::recovery::found::{Found, FoundRemoval, FoundSegment};
 use crate::journal::recovery::visitor::Visitor;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::EPOCH_END;
 use crate::value::locator::Locator;
@@ -55,7 +56,7 @@ impl<'a> SegmentScan<'a> {
             self.error = result.err();
             self.error.is_none()
         });
-        read.map_err(|error| Error::io(&self.place(), error))?;
+        read.while_doing(&self.place())?;
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -209,9 +210,13 @@ impl<'a> SegmentScan<'a> {
             return Err(self.bad(at.frame, BadRecord::Malformed));
         }
         self.found.epoch = self.found.epoch.max(head.token.epoch());
-        let bytes = removal.bytes();
-        self.visitor
-            .removal(self.link.segment, head, removed, at, bytes);
+        self.visitor.removal(FoundRemoval {
+            segment: self.link.segment,
+            head,
+            removed,
+            at,
+            bytes: removal.bytes(),
+        });
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! [`Inventory`]: everything that is left of a store.
 
+use crate::value::doing::Doing;
 use std::collections::BTreeMap;
 
 use crate::journal::format::frame::BadFrame;
@@ -32,9 +33,7 @@ pub(crate) fn take_inventory(store: &RawStore, meter: &mut Meter<'_>) -> Result<
                 .add(format!("MARKS: slot {slot} is missing or damaged")),
         }
     }
-    let segments = store
-        .segments()
-        .map_err(|error| Error::io("reading the segments", error))?;
+    let segments = store.segments().while_doing("reading the segments")?;
     let bytes = |segment: &RawSegment| store.bytes(*segment);
     // Frames that are saved are read twice more.
     meter.expect(3 * segments.iter().map(bytes).sum::<u64>());

@@ -5,6 +5,7 @@ use crate::engine::engine::Engine;
 use crate::engine::upkeep::compaction::janitor::Dying;
 use crate::journal::chore::Chore;
 use crate::journal::format::marks::{Archived, Link, LowMark};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
@@ -42,8 +43,11 @@ impl Engine {
     }
 
     fn link_of(&self, segment: u64) -> Result<Link> {
-        let link = self.journal.log().read_link(segment);
-        let link = link.map_err(|error| Error::io(Chore::Link.doing(), error))?;
+        let link = self
+            .journal
+            .log()
+            .read_link(segment)
+            .while_doing(Chore::Link.doing())?;
         Link::decode(&link).ok_or_else(|| {
             let text =
                 format!("the ready marker of segment {segment:016x} is damaged: restore a backup");

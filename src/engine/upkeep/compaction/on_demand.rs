@@ -3,6 +3,7 @@
 use crate::engine::engine::Engine;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::block_on;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::meter::Meter;
@@ -114,7 +115,7 @@ impl Engine {
         Ok(Freed {
             segments: self.compaction.segments_dropped(),
             records: self.compaction.records_carried(),
-            bytes: bytes.map_err(|error| Error::io("looking at the disk space in use", error))?,
+            bytes: bytes.while_doing("looking at the disk space in use")?,
             is_complete: false,
         })
     }

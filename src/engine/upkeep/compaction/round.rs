@@ -8,7 +8,8 @@ use crate::journal::log::contract::{Log, SEGMENT_FRAMES_FIRST};
 use crate::journal::segment_stats::SegmentStats;
 use crate::observe::trace::compacted;
 use crate::runtime::sync::contain;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::doing::Doing;
+use crate::value::error::{ErrorKind, Result};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
@@ -62,9 +63,7 @@ impl Engine {
         chore: Chore,
         act: impl FnOnce(&dyn Log) -> std::io::Result<T>,
     ) -> Result<T> {
-        self.attempt(chore, || {
-            act(self.journal.log()).map_err(|error| Error::io(chore.doing(), error))
-        })
+        self.attempt(chore, || act(self.journal.log()).while_doing(chore.doing()))
     }
 
     fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {

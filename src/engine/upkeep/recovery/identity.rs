@@ -1,5 +1,6 @@
 //! The identity of a store: its manifest and its marks.
 
+use crate::value::doing::Doing;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::journal::format::manifest::Manifest;
@@ -84,18 +85,11 @@ fn find_manifest(log: &dyn Log) -> Result<Manifest> {
 /// `None` where there is no store yet.
 pub(crate) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     let doing = "reading the manifest";
-    if let Some(bytes) = log
-        .read_manifest()
-        .map_err(|error| Error::io(doing, error))?
-    {
+    if let Some(bytes) = log.read_manifest().while_doing(doing)? {
         return manifest_file::decode(&bytes).map(Some);
     }
-    let segments = log
-        .segments()
-        .map_err(|error| Error::io("reading the segments", error))?;
-    let slots = log
-        .read_marks()
-        .map_err(|error| Error::io("reading the marks", error))?;
+    let segments = log.segments().while_doing("reading the segments")?;
+    let slots = log.read_marks().while_doing("reading the marks")?;
     // Marks are written before the manifest of a new store; their epoch rises only after it.
     let has_run = Marks::newest(&slots).0.is_some_and(|marks| marks.epoch > 0);
     if has_run || !segments.is_empty() {
@@ -136,13 +130,11 @@ pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks)
     log.write_marks(0, &bytes)
         .and_then(|()| log.write_marks(1, &bytes))
         .and_then(|()| log.write_manifest(&manifest_file::encode(manifest)))
-        .map_err(|error| Error::io("making the store", error))
+        .while_doing("making the store")
 }
 
 pub(crate) fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
-    let slots = log
-        .read_marks()
-        .map_err(|error| Error::io("reading the marks", error))?;
+    let slots = log.read_marks().while_doing("reading the marks")?;
     let (marks, slot) = Marks::newest(&slots);
     let marks = marks.ok_or_else(|| {
         if slots.iter().any(|slot| Marks::is_newer(slot)) {

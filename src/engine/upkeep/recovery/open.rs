@@ -1,5 +1,6 @@
 //! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
 
+use crate::value::doing::Doing;
 use std::sync::Arc;
 
 use crate::engine::audit::archive::resume;
@@ -35,7 +36,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{Drive, Mutex, contain};
 use crate::value::digest::Hasher128;
-use crate::value::error::{Error, Result};
+use crate::value::error::Result;
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
@@ -176,10 +177,10 @@ fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result
 fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
     let free = log
         .free_bytes()
-        .map_err(|error| Error::io("looking at the free disk space", error))?;
+        .while_doing("looking at the free disk space")?;
     if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) && !log.is_read_only() {
         log.hold_reserve(0)
-            .map_err(|error| Error::io("giving up the disk reserve", error))?;
+            .while_doing("giving up the disk reserve")?;
     }
     Ok(())
 }
@@ -193,7 +194,7 @@ fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Res
         return Ok(newest.number);
     }
     log.remove(newest.number)
-        .map_err(|error| Error::io("discarding an empty segment", error))?;
+        .while_doing("discarding an empty segment")?;
     census.discard_newest();
     Ok(newest.number - 1)
 }

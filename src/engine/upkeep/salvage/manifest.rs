@@ -7,6 +7,7 @@ use crate::journal::format::manifest_file;
 use crate::journal::log::directory::directory::read_manifest_of;
 use crate::journal::log::raw_store::RawStore;
 use crate::journal::salvage::Inventory;
+use crate::value::doing::Doing;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::namespace_id::NamespaceId;
@@ -22,7 +23,7 @@ pub(in crate::engine) fn find_manifest(
     let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
     let own = read
         .and_then(|bytes| bytes.ok_or_else(missing))
-        .map_err(|error| Error::io("the manifest", error))
+        .while_doing("the manifest")
         .and_then(|bytes| manifest_file::decode(&bytes))
         .and_then(|manifest| check_store(manifest, inventory));
     let error = match own {
@@ -32,7 +33,7 @@ pub(in crate::engine) fn find_manifest(
     inventory.places.add(format!("MANIFEST: {error}"));
     if let Some(directory) = &options.manifest_of {
         let doing = "reading the manifest to take instead";
-        let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
+        let bytes = read_manifest_of(directory).while_doing(doing)?;
         let manifest = check_store(manifest_file::decode(&bytes)?, inventory)?;
         return Ok((with_namespaces(manifest, options)?, false));
     }

@@ -1,5 +1,6 @@
 //! Salvage: the newest record of each key that is left, in a new chain of its own.
 
+use crate::value::doing::Doing;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -130,7 +131,7 @@ impl Saving<'_> {
         let bytes = self
             .remains
             .read(piece.segment, piece.offset, piece.bytes)
-            .map_err(|error| Error::io("reading what is left", error))?;
+            .while_doing("reading what is left")?;
         let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
         if !is_same {
             let what = format!("frame {} changed while it was read", piece.number);

@@ -11,7 +11,8 @@ use crate::journal::format::codec::audits;
 use crate::journal::log::raw_store::RawStore;
 use crate::value::attribution::ENGINE;
 use crate::value::audit::{AuditHead, Origin, Transition};
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 use crate::value::hex::hex;
 use crate::value::salvage_report::SalvageReport;
 use crate::value::time::Now;
@@ -44,8 +45,10 @@ impl Trail {
         journal: &Journal,
         report: &mut SalvageReport,
     ) -> Result<()> {
-        let archives = remains.directory.archives();
-        let archives = archives.map_err(|error| Error::io("listing the audit archives", error))?;
+        let archives = remains
+            .directory
+            .archives()
+            .while_doing("listing the audit archives")?;
         for segment in archives {
             let bytes = remains.directory.read_archive(segment);
             let archive = bytes

@@ -3,7 +3,8 @@
 use crate::journal::Journal;
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::manifest_file;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 /// Bytes of appended records after which they are written.
 pub(in crate::engine) const WRITE_BYTES: usize = 4 << 20;
@@ -13,8 +14,10 @@ pub(in crate::engine) fn commit(journal: &Journal, sync: bool) -> Result<()> {
     journal.commit(0, sync);
     journal.check()?;
     for segment in journal.take_full() {
-        let sealed = journal.log().seal(segment.number);
-        sealed.map_err(|error| Error::io("closing a segment", error))?;
+        journal
+            .log()
+            .seal(segment.number)
+            .while_doing("closing a segment")?;
         journal.with_tail(|tail| tail.close_below(segment.end_frame, 0));
     }
     Ok(())
@@ -24,9 +27,9 @@ pub(in crate::engine) fn commit(journal: &Journal, sync: bool) -> Result<()> {
 pub(in crate::engine) fn finish(journal: &Journal, manifest: &Manifest) -> Result<()> {
     // Both slots say where the log ends.
     journal.raise_epoch(journal.marks().epoch)?;
-    let written = journal
+    journal
         .log()
-        .write_manifest(&manifest_file::encode(manifest));
-    written.map_err(|error| Error::io("making the store", error))?;
+        .write_manifest(&manifest_file::encode(manifest))
+        .while_doing("making the store")?;
     journal.close(0)
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{
-    create_folder, named, names_if_there, remove_if_there, replace_file, sync_directory,
+    Naming, create_folder, named, names_if_there, remove_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::AUDIT;
 use crate::journal::log::directory::segment_name;
@@ -82,5 +82,5 @@ pub(crate) fn sizes(folder: &AnchoredPath) -> io::Result<Vec<(u64, u64)>> {
 
 pub(crate) fn read(folder: &AnchoredPath, segment: u64) -> io::Result<Vec<u8>> {
     let path = folder.join(segment_name::archive(segment));
-    path.read().map_err(|error| named(&error, "read", &path))
+    path.read().naming("read", &path)
 }

@@ -8,7 +8,7 @@ use crate::journal::log::directory::archives::{self, Archives};
 use crate::journal::log::directory::contents;
 use crate::journal::log::directory::directory_options::DirectoryOptions;
 use crate::journal::log::directory::files::{
-    create_folder, named, read_if_there, replace_file, sync_directory,
+    Naming, create_folder, read_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::{
     LOGKIND, LOGKIND_NEW, MANIFEST, MANIFEST_NEW, MARKS, SEGMENTS,
@@ -56,9 +56,7 @@ impl Directory {
         let segments = path.join(SEGMENTS);
         create_folder(&segments)?;
         sync_directory(&path)?;
-        let segments = segments
-            .hold()
-            .map_err(|error| named(&error, "open", &segments))?;
+        let segments = segments.hold().naming("open", &segments)?;
         Ok(Self {
             archives: Archives::of(&path),
             reserve: Reserve::of(&path),
@@ -152,14 +150,12 @@ impl Directory {
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let free = self.path.free_bytes();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_bytes().naming("ask", &self.path)
     }
 
     /// Files that can still be created; `None` if the file system has no fixed number of them.
     pub(crate) fn free_files(&self) -> io::Result<Option<u64>> {
-        let free = self.path.free_files();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_files().naming("ask", &self.path)
     }
 
     /// Holds at least so many bytes in reserve, or as many as before if the disk is full; 0 gives all
@@ -193,9 +189,7 @@ impl Drop for Directory {
 /// The manifest of the store or backup in a directory.
 pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
     let manifest = AnchoredPath::at(directory)
-        .map_err(|error| named(&error, "open", directory.display()))?
+        .naming("open", directory.display())?
         .join(MANIFEST);
-    manifest
-        .read()
-        .map_err(|error| named(&error, "read", &manifest))
+    manifest.read().naming("read", &manifest)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::archives;
 use crate::journal::log::directory::contents::{self, Contents};
-use crate::journal::log::directory::files::{named, read_if_there};
+use crate::journal::log::directory::files::{Naming, read_if_there};
 use crate::journal::log::directory::holder::Holder;
 use crate::journal::log::directory::layout::{
     AUDIT, LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED,
@@ -100,14 +100,13 @@ impl ReadOnlyDirectory {
         let marks = self.path.join(MARKS);
         match marks.open().and_then(|file| read_slot(&file, slot)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            result => result.map_err(|error| named(&error, "read", &marks)),
+            result => result.naming("read", &marks),
         }
     }
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let free = self.path.free_bytes();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_bytes().naming("ask", &self.path)
     }
 }
 
@@ -118,8 +117,7 @@ fn find(path: &Path) -> Result<AnchoredPath, OpenFailure> {
         .ok()
         .filter(|path| path.is_dir())
         .ok_or_else(|| OpenFailure::NotAStore(format!("{} is not a directory", path.display())))?;
-    let directory =
-        AnchoredPath::at(&found).map_err(|error| named(&error, "open", found.display()))?;
+    let directory = AnchoredPath::at(&found).naming("open", found.display())?;
     let parts = [MANIFEST, MARKS, SEGMENTS, UNFINISHED];
     if !parts.iter().any(|name| directory.join(name).exists()) {
         let reason = format!("{} holds no part of a store", path.display());

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{is_full, named, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{Naming, is_full, remove_if_there, sync_directory};
 use crate::journal::log::directory::layout::RESERVE;
 use crate::runtime::sync::Mutex;
 
@@ -34,7 +34,7 @@ impl Reserve {
         if bytes > 0 {
             match grow(&file, bytes) {
                 Err(error) if is_full(&error) => {}
-                result => result.map_err(|error| named(&error, "reserve", &file))?,
+                result => result.naming("reserve", &file)?,
             }
         } else {
             remove_if_there(&file)?;
