@@ -1,6 +1,5 @@
 //! Namespaces by name: made, found, and given another policy.
 
-use crate::value::doing::Doing;
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
@@ -8,6 +7,7 @@ use crate::engine::namespaces::{NamespaceCore, Namespaces, check_name};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::manifest_file;
 use crate::runtime::sync::{MutexGuard, block_on};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;
 use crate::value::namespace_id::NamespaceId;

@@ -1,6 +1,5 @@
 //! Commits: what the journal thread does, or a caller that carries out its own commits.
 
-use crate::value::doing::Doing;
 use std::io;
 
 use crate::journal::chore::Chore;
@@ -8,6 +7,7 @@ use crate::journal::commit_round::{CommitRound, Setback};
 use crate::journal::journal::Journal;
 use crate::journal::writer::{FullSegment, Writer};
 use crate::runtime::sync::{Wakes, assert_outside_shards};
+use crate::value::doing::Doing;
 use crate::value::error::Result;
 
 impl Journal {

@@ -1,6 +1,5 @@
 //! [`CommitRound`]: one round of the writer, from the tail to the medium.
 
-use crate::value::doing::Doing;
 use std::io;
 
 use crate::journal::chore::Chore;
@@ -10,6 +9,7 @@ use crate::journal::journal::Journal;
 use crate::journal::tail::SealedFrame;
 use crate::journal::writer::{FullSegment, OpenSegment, Writer};
 use crate::runtime::sync::Wakes;
+use crate::value::doing::Doing;
 use crate::value::error::Result;
 use crate::value::time::millis;
 

@@ -1,10 +1,10 @@
 //! [`ArchiveSizes`]: the bytes of each archive.
 
-use crate::value::doing::Doing;
 use std::collections::BTreeMap;
 
 use crate::journal::log::contract::Log;
 use crate::runtime::sync::Mutex;
+use crate::value::doing::Doing;
 use crate::value::error::Result;
 
 /// The bytes of each archive, kept so that the file system is not asked each time.

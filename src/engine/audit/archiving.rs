@@ -1,6 +1,5 @@
 //! Audit archives are written before their segment goes, and kept until everything in them has expired.
 
-use crate::value::doing::Doing;
 use std::io;
 
 use crate::engine::audit::archive::{list, newest_before, read_archive, unknown_before};
@@ -12,6 +11,7 @@ use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::codec::{audits, extract_audits};
 use crate::journal::segment_stats::SegmentStats;
 use crate::value::audit::AuditHead;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// The result of archiving the audit entries of a segment.

@@ -1,6 +1,5 @@
 //! Backup and restore: the chain of frames, copied into another log.
 
-use crate::value::doing::Doing;
 use std::sync::Arc;
 
 use crate::engine::audit::archive::{CopiedArchives, copy_archives};
@@ -17,6 +16,7 @@ use crate::journal::log::contract::Log;
 use crate::journal::recovery::{FoundSegment, Visitor, spans};
 use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::block_on;
+use crate::value::doing::Doing;
 use crate::value::error::Result;
 use crate::value::meter::Meter;
 

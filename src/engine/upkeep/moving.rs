@@ -1,6 +1,5 @@
 //! Moving a store from one kind of log to the other, within its directory.
 
-use crate::value::doing::Doing;
 use std::io;
 
 use crate::engine::sizes::to_u64;
@@ -12,6 +11,7 @@ use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::log::open_log::OpenLog;
 use crate::journal::recovery::{Found, FoundSegment, recover};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::log_kind::LogKind;
 

@@ -7,7 +7,7 @@ use crate::value::error::Result;
 use crate::value::locator::Locator;
 use crate::value::record::Head;
 
-/// What recovery meets, in the order of the log; what it does not ask for is only checked.
+/// Sees the entries of the log in order while recovery checks them.
 pub(crate) trait Visitor {
     /// A segment begins.
     fn segment(&mut self, _segment: FoundSegment) {}

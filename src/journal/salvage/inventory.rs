@@ -1,12 +1,12 @@
 //! [`Inventory`]: everything that is left of a store.
 
-use crate::value::doing::Doing;
 use std::collections::BTreeMap;
 
 use crate::journal::format::frame::BadFrame;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::raw_store::{Finding, RawSegment, RawStore};
 use crate::journal::salvage::piece::Piece;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::meter::Meter;
 use crate::value::salvage_report::Places;

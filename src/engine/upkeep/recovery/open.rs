@@ -1,6 +1,5 @@
 //! Opening: manifest, marks, the chain of frames, and the same `apply` as in live traffic.
 
-use crate::value::doing::Doing;
 use std::sync::Arc;
 
 use crate::engine::audit::archive::resume;
@@ -36,6 +35,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{Drive, Mutex, contain};
 use crate::value::digest::Hasher128;
+use crate::value::doing::Doing;
 use crate::value::error::Result;
 
 /// Free bytes under which the reserve is given up for the sake of recovery.

@@ -1,6 +1,5 @@
 //! Salvage: the newest record of each key that is left, in a new chain of its own.
 
-use crate::value::doing::Doing;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -25,6 +24,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
 use crate::value::blob::Blob;
 use crate::value::digest::Hasher128;
+use crate::value::doing::Doing;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;

@@ -1,11 +1,11 @@
 //! [`MarksFile`]: the two slots of the marks in their file.
 
-use crate::journal::log::directory::files::Naming;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::files::Naming;
 
 /// Bytes of one slot: a write of one slot touches no block of the other.
 const SLOT_BYTES: usize = 4096;

@@ -1,10 +1,10 @@
 //! The files of sled in the folder of a segment, read and checked without sled.
 
-use crate::journal::log::directory::files::Naming;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::directory::files::Naming;
 use crate::journal::log::sled_log::messages::{self, Layout};
 
 /// sled's log, which holds the frames.
