@@ -81,8 +81,8 @@ fn lose(mail: &Namespace, clock: &ManualClock) -> Result<()> {
 /// Effects whose outcome is unknown.
 fn doubt(pay: &Namespace, clock: &ManualClock) -> Result<()> {
     lease(pay, "order-1")?.doubt("the provider timed out")?;
-    for doubt in pay.in_doubt()? {
-        doubt.resolve(Resolution::Happened(b"receipt".to_vec()))?;
+    for doubt in pay.doubts()? {
+        doubt?.resolve(Resolution::Happened(b"receipt".to_vec()))?;
     }
     let lost = lease(pay, "order-2")?;
     clock.advance(31 * SECOND);

@@ -101,7 +101,7 @@ fn in_fork(handles: Handles) -> i32 {
     told.add(store.sync());
     told.add(store.verify());
     told.add(store.scan(KeyFilter::new()));
-    told.add(store.in_doubt());
+    told.add(store.doubts());
     told.add(store.namespace("forked", Policy::at_least_once()));
     told.add(store.close());
     drop((store, spaces));

@@ -145,7 +145,7 @@ fn history(trace_keys: bool) -> (Listener, String) {
         drop(mail.claim_async(KEY, ClaimOptions::new()));
         let pay = store.namespace("pay", Policy::at_most_once()).unwrap();
         lease(&pay, ClaimOptions::new()).doubt("who knows").unwrap();
-        let doubt = store.in_doubt().unwrap().remove(0);
+        let doubt = store.doubts().unwrap().next().unwrap().unwrap();
         doubt.resolve(Resolution::NeverHappened).unwrap();
         let digest = mail.key_digest(KEY).to_string();
         drop((doubt, mail, pay));
@@ -257,7 +257,7 @@ fn what_an_operator_does_is_told_with_the_name() {
         operator.release("pay", KEY, held.token()).unwrap();
         let held = hold();
         operator.doubt("pay", KEY, held.token()).unwrap();
-        let doubt = store.in_doubt().unwrap().remove(0);
+        let doubt = store.doubts().unwrap().next().unwrap().unwrap();
         operator
             .resolve_forced(&doubt, Resolution::NeverHappened)
             .unwrap();
@@ -324,7 +324,11 @@ fn a_batch_has_one_span_with_the_number_of_each_decision() {
         });
         let mut granted: Vec<Lease> = granted.collect();
         let lost = granted.pop().unwrap();
-        mail.forget_forced(lost.key(), lost.token()).unwrap();
+        let operator = store.operator(Attribution::new("alice", "INC-42").unwrap());
+        let name = mail.name();
+        operator
+            .forget_forced(name, lost.key(), lost.token())
+            .unwrap();
         granted.push(lost);
         let results = mail.complete_many(granted.into_iter().map(|lease| (lease, "x")));
         let kinds = results.into_iter().filter_map(Result::err);

@@ -213,11 +213,16 @@ impl Expiring {
 
     /// Waits until the tables have freed the expired keys.
     fn swept(self, store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
-        let before = store.stats();
+        let look = || {
+            let completed = [("outcome", "completed")];
+            let come = store.metrics().total("hapax_settlements_total", &completed);
+            (store.stats().keys(), come)
+        };
+        let before = look();
         let swept = || {
-            let now = store.stats();
-            let come = now.completed().saturating_sub(before.completed());
-            (before.keys() + come).saturating_sub(now.keys())
+            let now = look();
+            let come = now.1.saturating_sub(before.1);
+            (before.0 + come).saturating_sub(now.0)
         };
         while phases.now() != Phase::Over && swept() < self.keys / 100 * 99 {
             check_time(from, "the keys have not expired")?;
@@ -232,7 +237,7 @@ fn carried(store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure>
     let (mut carried, mut since) = (0, instant());
     while phases.now() != Phase::Over && (carried == 0 || instant() - since < CALM) {
         check_time(from, "compaction has carried nothing, or does not end")?;
-        let now = store.stats().records_carried();
+        let now = (store.metrics()).total("hapax_carried_records_total", &[]);
         if now != carried {
             (carried, since) = (now, instant());
         }

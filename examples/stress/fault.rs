@@ -1,6 +1,7 @@
 //! Faults that are planted between the store and the recorder, so that the checker has something to
 //! find. Each does to the store, or to the answer, what a real fault of that name would.
 
+use hapax::operator::Operator;
 use hapax::{Claim, Namespace, Resolution};
 use hapax_check::history::{Answer, Refusal};
 
@@ -48,12 +49,18 @@ impl Fault {
     }
 
     /// What the claim is answered instead.
-    pub(crate) fn claimed(self, on: &Namespace, key: &str, claim: Claim) -> hapax::Result<Claim> {
+    pub(crate) fn claimed(
+        self,
+        operator: &Operator,
+        on: &Namespace,
+        key: &str,
+        claim: Claim,
+    ) -> hapax::Result<Claim> {
         match (self, claim) {
             (Self::TwoGrants, Claim::InProgress(_)) => {
                 if let Some(info) = on.get(key)? {
                     // If the key was settled meanwhile, this is not a fault.
-                    let _ = on.forget_forced(key, info.token());
+                    let _ = operator.forget_forced(on.name(), key, info.token());
                 }
                 on.claim(key)
             }

@@ -182,7 +182,7 @@ impl<'a> Worker<'a> {
         let start = self.stamp();
         let mut claimed = on.claim_with(&at.key, Self::options(on, &ask, &request));
         if let Some(fault) = fault {
-            claimed = claimed.and_then(|claim| fault.claimed(on, &at.key, claim));
+            claimed = claimed.and_then(|claim| fault.claimed(&open.operator, on, &at.key, claim));
         }
         self.claimed(open, &at, start, ask, claimed, fault);
     }
@@ -438,7 +438,11 @@ impl<'a> Worker<'a> {
             let (at, lease) = &self.leases[self.random.index(self.leases.len())];
             let (at, token) = (at.clone(), lease.token());
             let start = self.stamp();
-            let answer = flag(open.namespaces[at.ns].forget_forced(&at.key, token));
+            let answer = flag(open.operator.forget_forced(
+                open.namespaces[at.ns].name(),
+                &at.key,
+                token,
+            ));
             let force = Some(token.as_i64());
             return self.record(open, &at, start, Op::Forget { force }, answer);
         }

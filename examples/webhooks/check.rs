@@ -55,7 +55,9 @@ pub(crate) fn check<'a>(
     let mut verdict = Verdict {
         lines: u64::try_from(entries.len())?,
         delivered: u64::try_from(by_delivery.len())?,
-        in_doubt: u64::try_from(namespace.in_doubt()?.len())?,
+        in_doubt: namespace
+            .doubts()?
+            .try_fold(0, |sum, doubt| doubt.map(|_| sum + 1))?,
         ..Verdict::default()
     };
     for (delivery, lines) in &by_delivery {

@@ -8,7 +8,7 @@ use crate::engine::shards::EngineRunning;
 use crate::engine::turn::Turn;
 use crate::journal::format::audit::entry::Draft;
 use crate::journal::tail::Replaced;
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 use crate::observe::tallies::Column;
 use crate::state::last_record::LastRecord;
 use crate::state::slab::SlabRef;

@@ -3,7 +3,7 @@
 use crate::engine::aftermath::Aftermath;
 use crate::engine::engine::Engine;
 use crate::engine::shards::{EngineRunning, Locked};
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 use crate::observe::tallies::Column;
 use crate::state::found::Found;
 use crate::state::slab::SlabRef;

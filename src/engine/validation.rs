@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
+use crate::engine::sizes::to_u64;
 use crate::engine::upkeep::pin::Pin;
 use crate::state::found::Found;
 use crate::state::ranked::Ranked;
@@ -30,6 +31,16 @@ impl Engine {
         self.journal
             .with_tail(|tail| tail.census.validate(live.into_iter()));
         self.validate_lists();
+        self.validate_waits();
+    }
+
+    fn validate_waits(&self) {
+        let shards = self.shards.all();
+        let ended: u64 = shards.map(|shard| shard.tallies.sum().waits()).sum();
+        assert!(
+            !self.options.counts || self.line.joined() == ended + to_u64(self.line.waiters()),
+            "every wait is under way, or has ended in one way"
+        );
     }
 
     /// Checks that every key is in the one list that fits the answer of a claim, under the token of its

@@ -69,7 +69,7 @@ pub enum Trouble {
     /// It was opened read-only, or has run out of numbers, so it grants and changes nothing.
     ReadOnly,
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
-    /// [`accept_salvage`](crate::Store::accept_salvage).
+    /// [`accept_salvage`](crate::operator::Operator::accept_salvage).
     Salvaged,
 }
 

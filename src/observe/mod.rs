@@ -3,6 +3,7 @@
 //! It decides nothing, and it knows neither the engine nor the journal.
 
 pub(crate) mod claim_outcome;
+pub(crate) mod counters;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod metrics;

@@ -1,6 +1,6 @@
 //! [`Tallies`]: the counters of one shard, each namespace in a [`Column`].
 
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 
 /// The column of the counters that a namespace has in every shard. The first namespaces to be made or opened
 /// have one of their own, so that counters are bounded for any number of namespaces.

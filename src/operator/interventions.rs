@@ -35,8 +35,8 @@ use crate::value::key::within_limit;
 /// lease.doubt("the provider timed out")?;
 ///
 /// let operator = store.operator(Attribution::new("alice", "INC-42: the provider confirmed")?);
-/// for doubt in store.in_doubt()? {
-///     operator.resolve(&doubt, Resolution::Happened(b"receipt".to_vec()))?;
+/// for doubt in store.doubts()? {
+///     operator.resolve(&doubt?, Resolution::Happened(b"receipt".to_vec()))?;
 /// }
 /// assert!(pay.contains("order-42")?);
 /// # Ok::<(), hapax::Error>(())
@@ -256,11 +256,11 @@ impl Operator {
         self.forget_as(namespace, key.as_ref(), None)
     }
 
-    /// Removes a key also while it is in progress or in doubt under this token, as
-    /// [`Namespace::forget_forced`](crate::Namespace::forget_forced) does.
+    /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
     ///
     /// # Errors
-    /// As for [`Namespace::forget_forced`](crate::Namespace::forget_forced), and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the token is not
+    /// current.
     pub fn forget_forced(
         &self,
         namespace: &str,
@@ -276,12 +276,13 @@ impl Operator {
         calls.forget(key, force, Some(&self.by))
     }
 
-    /// Lets a store that was salvaged with losses grant again, as
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Without such losses it does and writes
-    /// nothing.
+    /// Lets the at-most-once namespaces of a store that was salvaged with losses grant again, for good.
+    /// Call it once you have settled elsewhere what was under way when the store was damaged. Without such
+    /// losses it does and writes nothing.
     ///
     /// # Errors
-    /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// [`Io`](crate::ErrorKind::Io) if the manifest cannot be written, and the errors of a store that
+    /// cannot answer.
     pub fn accept_salvage(&self) -> Result<()> {
         let engine = &self.store.engine;
         engine.check_change()?;

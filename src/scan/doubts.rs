@@ -67,17 +67,8 @@ impl DoubtScan {
 }
 
 impl Store {
-    /// The keys in doubt, of all namespaces, oldest first. All of them are held in memory:
-    /// [`doubts`](Self::doubts) gives them one by one.
-    ///
-    /// # Errors
-    /// The errors of a store that cannot answer.
-    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.doubts()?.collect()
-    }
-
-    /// As [`in_doubt`](Self::in_doubt), one by one: each record is read when its doubt is asked for, so the
-    /// first few of very many come as fast as a few.
+    /// The keys in doubt, of all namespaces, oldest first. Each record is read when its doubt is asked for,
+    /// so the first few of very many come as fast as a few; `collect` gives all.
     ///
     /// # Examples
     ///
@@ -107,15 +98,7 @@ impl Store {
 }
 
 impl Namespace {
-    /// The keys in doubt, oldest first.
-    ///
-    /// # Errors
-    /// As for [`claim`](Self::claim).
-    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.doubts()?.collect()
-    }
-
-    /// As [`in_doubt`](Self::in_doubt), one by one: see [`Store::doubts`](crate::Store::doubts).
+    /// The keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.

@@ -119,7 +119,7 @@ impl Builder {
 
     /// Opens a store to read it: not a byte on disk is changed.
     ///
-    /// `get`, `contains`, `scan`, `in_doubt`, `stats`, `verify` and `backup` answer what they would
+    /// `get`, `contains`, `scan`, `doubts`, `stats`, `verify` and `backup` answer what they would
     /// after an open to write: keys of at-most-once namespaces whose holder died are in doubt.
     /// Claims, and all other calls that change something, are refused with
     /// [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is new, or is named with another

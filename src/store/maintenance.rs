@@ -103,11 +103,12 @@ impl Store {
     /// - A key with an outcome whose bytes are lost is in doubt.
     /// - Unless the report [`is_whole`](SalvageReport::is_whole), namespaces that promise at-most-once
     ///   answer what they know and refuse to grant, insert or attach anything else, with
-    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
+    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     ///
     /// # Examples
     ///
     /// ```
+    /// use hapax::operator::Attribution;
     /// use hapax::{Policy, Store};
     ///
     /// # let dir = tempfile::tempdir().unwrap();
@@ -119,7 +120,8 @@ impl Store {
     /// let store = Store::open(&rescued)?;
     /// if !salvage.is_whole() {
     ///     // Once a person has looked up what was under way:
-    ///     store.accept_salvage()?;
+    ///     let by = Attribution::new("alice", "INC-42: nothing is under way any more")?;
+    ///     store.operator(by).accept_salvage()?;
     /// }
     /// # assert!(!salvage.is_whole());
     /// # assert!(store.namespace("pay", Policy::at_most_once())?.contains("order-42")?);

@@ -19,7 +19,6 @@ use crate::observe::metrics::MetricSource;
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
 use crate::value::error::Result;
-use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_info::KeyInfo;
@@ -432,18 +431,9 @@ impl Namespace {
     ///
     /// # Errors
     /// As for [`claim`](Self::claim), and [`InUse`](crate::ErrorKind::InUse) for a key in progress
-    /// or in doubt.
+    /// or in doubt: [`Operator::forget_forced`](crate::operator::Operator::forget_forced) removes it.
     pub fn forget(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         self.calls.forget(key.as_ref(), None, None)
-    }
-
-    /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
-    ///
-    /// # Errors
-    /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the
-    /// token is not current.
-    pub fn forget_forced(&self, key: impl AsRef<[u8]>, token: FencingToken) -> Result<bool> {
-        self.calls.forget(key.as_ref(), Some(token), None)
     }
 
     /// As [`forget`](Self::forget); it takes effect at once, and the future only waits for the

@@ -44,16 +44,6 @@ impl Store {
         Self { inner }
     }
 
-    /// Lets the at-most-once namespaces of a store that was salvaged with losses grant again, for good.
-    /// Call it once you have settled elsewhere what was under way when the store was damaged.
-    ///
-    /// # Errors
-    /// [`Io`](crate::ErrorKind::Io) if the manifest cannot be written, and the errors of a store that
-    /// cannot answer.
-    pub fn accept_salvage(&self) -> Result<()> {
-        self.engine().accept_salvage()
-    }
-
     /// The namespace of this name, made with this policy if it is new.
     ///
     /// The store keeps the policy. A policy that differs from the stored one, but not in the guarantee,
@@ -102,7 +92,7 @@ impl Store {
             .collect()
     }
 
-    /// What the store has done since it was opened, and what it holds.
+    /// What the store holds, and what opening it found. [`metrics`](Self::metrics) counts what it does.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine().stats()

@@ -102,7 +102,7 @@ pub enum ErrorKind {
     /// [`Store::salvage`](crate::Store::salvage). Either makes a new store and leaves this one unchanged.
     Damaged,
     /// The store was salvaged with losses, so the effect may have happened already: find that out elsewhere,
-    /// then call [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// then call [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     Salvaged,
     /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
     ClockJump,

@@ -73,7 +73,7 @@ impl SalvageReport {
     /// [`altered_audit_entries`](Self::altered_audit_entries).
     ///
     /// If not, at-most-once namespaces of the new store refuse to grant anything until
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.is_whole

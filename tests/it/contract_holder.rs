@@ -98,7 +98,7 @@ fn a_doubt_is_kept_for_the_reconciler_with_reason_and_checkpoint() {
         let lease = claim(&work, "key");
         lease.checkpoint("sent to the provider").unwrap();
         lease.doubt("it timed out").unwrap();
-        let doubts = world.store.in_doubt().unwrap();
+        let doubts: Vec<_> = world.store.doubts().unwrap().map(Result::unwrap).collect();
         assert_eq!(doubts.len(), 1);
         assert_eq!(doubts[0].reason(), b"it timed out");
         assert_eq!(doubts[0].checkpoint(), b"sent to the provider");
@@ -290,7 +290,14 @@ const LOSES: [Lose; 4] = [
         world.clock.advance(MINUTE);
         drop(work.claim("key"));
     },
-    |_, work, lease| assert!(work.forget_forced("key", lease.token()).unwrap()),
+    |world, _, lease| {
+        assert!(
+            world
+                .operator()
+                .forget_forced("work", "key", lease.token())
+                .unwrap()
+        )
+    },
     |world, _, _| world.store.close().unwrap(),
 ];
 
@@ -365,7 +372,10 @@ fn superseded_is_an_error_that_carries_the_holder_that_won() {
             Some(KeyState::InProgress),
             "a late drop does nothing"
         );
-        work.forget_forced("key", second.token()).unwrap();
+        world
+            .operator()
+            .forget_forced("work", "key", second.token())
+            .unwrap();
     }
 }
 
@@ -435,7 +445,10 @@ fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record() {
         let work = world.namespace(policy);
         for (settle, _) in SETTLES {
             let lease = claim(&work, "key");
-            work.forget_forced("key", lease.token()).unwrap();
+            world
+                .operator()
+                .forget_forced("work", "key", lease.token())
+                .unwrap();
             for keep in KEEPS {
                 assert_eq!(keep(&lease).unwrap_err().kind(), ErrorKind::NotHeld);
             }
@@ -498,7 +511,7 @@ fn a_late_complete_or_fail_settles_a_key_that_is_in_doubt() {
         let error = doubt.resolve(Resolution::NeverHappened).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded, "the doubt is over");
         assert_eq!(error.current().unwrap().state(), *outcome);
-        assert!(world.store.in_doubt().unwrap().is_empty());
+        assert!(world.store.doubts().unwrap().next().is_none());
     }
 }
 
@@ -519,7 +532,10 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
             let error = world.store.attach(&ticket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InUse);
             assert_eq!(error.current().unwrap().state(), KeyState::InDoubt);
-            work.forget_forced("doubted", ticket.token()).unwrap();
+            world
+                .operator()
+                .forget_forced("work", "doubted", ticket.token())
+                .unwrap();
             work.forget("key").unwrap();
         }
     }

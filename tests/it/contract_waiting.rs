@@ -338,7 +338,13 @@ fn a_lapse_under_at_most_once_puts_all_in_doubt() {
             assert_eq!(doubt.token(), token);
             assert_eq!(doubt.holder_alive(), alive);
         }
-        assert_eq!(world.store.stats().answered_in_doubt(), 5);
+        assert_eq!(
+            world
+                .store
+                .metrics()
+                .total("hapax_claims_total", &[("outcome", "in_doubt")]),
+            5
+        );
         drop(kept);
     }
 }

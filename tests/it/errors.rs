@@ -155,7 +155,10 @@ fn the_question_mark_ends_a_call_of_a_holder() {
     let jobs = world.namespace(Policy::at_least_once());
     let superseded = || {
         let lease = claim(&jobs, "key");
-        jobs.forget_forced("key", lease.token()).unwrap();
+        world
+            .operator()
+            .forget_forced("work", "key", lease.token())
+            .unwrap();
         lease
     };
     let text = "the key of this token is not there any more: stop the work";

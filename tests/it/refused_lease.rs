@@ -36,7 +36,7 @@ fn a_holder_that_drops_its_refusal_is_not_alive_any_more() {
     assert_eq!(refused.kind(), ErrorKind::TooLarge);
     clock.advance(LEASE * 2);
     let alive = |holder_alive| {
-        let doubts = jobs.in_doubt().unwrap();
+        let doubts: Vec<_> = jobs.doubts().unwrap().map(Result::unwrap).collect();
         assert_eq!(doubts.len(), 1);
         assert_eq!(doubts[0].holder_alive(), holder_alive);
     };
@@ -115,7 +115,7 @@ fn let_go_after_the_lapse(policy: Policy, history: impl Fn(&Namespace)) {
         store.validate();
         let info = jobs.get("a").unwrap().expect("the key is there");
         assert_eq!(info.attempt(), attempt);
-        let listed = store.in_doubt().unwrap();
+        let listed: Vec<_> = store.doubts().unwrap().map(Result::unwrap).collect();
         assert_eq!(listed.len(), usize::from(once), "{info:?}");
         assert!(listed.iter().all(|doubt| doubt.token() == info.token()));
     }

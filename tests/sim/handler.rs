@@ -403,7 +403,7 @@ impl Round {
 
     /// Settles a doubt in one of the ways that there are.
     async fn resolve(self) -> Result<()> {
-        let doubts: Vec<Doubt> = self.namespace.in_doubt()?;
+        let doubts = self.namespace.doubts()?.collect::<Result<Vec<Doubt>>>()?;
         let Some(doubt) = doubts.get(usize::try_from(self.actor.below(4)).unwrap()) else {
             return Ok(());
         };

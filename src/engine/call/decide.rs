@@ -126,7 +126,6 @@ impl Turn<'_> {
         rest.waiters.insert(waiter.place, Arc::clone(&waiter));
         let timer = self.shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.engine.alarm.hint(until_ms);
-        self.count(column, |counters| counters.waited += 1);
         Some((waiter, timer))
     }
 }

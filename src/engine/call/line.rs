@@ -15,6 +15,11 @@ impl Line {
         self.waiters.load(Ordering::Relaxed)
     }
 
+    /// Everyone who ever joined.
+    pub(in crate::engine) fn joined(&self) -> u64 {
+        self.places.load(Ordering::Relaxed)
+    }
+
     /// One more waits, at this place.
     pub(in crate::engine) fn join(&self) -> u64 {
         self.waiters.fetch_add(1, Ordering::Relaxed);

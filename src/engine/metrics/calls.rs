@@ -9,7 +9,7 @@ use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::sizes::to_u64;
 use crate::observe::claim_outcome::ClaimOutcome;
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 use crate::runtime::sync::Ordering;
 use crate::value::error::ErrorKind;
 

@@ -10,9 +10,9 @@ use crate::engine::metrics::families::{OTHERS, add_namespace, add_stats};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::sizes::to_u64;
 use crate::observe::claim_outcome::ClaimOutcome;
+use crate::observe::counters::Counters;
 use crate::observe::health::Trouble;
 use crate::observe::metrics::{MetricSource, Metrics, as_f64, seconds};
-use crate::observe::stats::Counters;
 use crate::observe::tallies::COLUMNS_MAX;
 use crate::state::slot::Settled;
 
@@ -170,8 +170,26 @@ impl Engine {
     fn add_store(&self, metrics: &mut Metrics) {
         let stats = self.stats();
         add_stats(metrics, &stats);
-        let expired = self.journal.with_tail(|tail| tail.census.expired());
-        metrics.count("hapax_expired_total", &[], expired);
+        let (expired, appended_bytes) = self
+            .journal
+            .with_tail(|tail| (tail.census.expired(), tail.appended_bytes()));
+        let compaction = &self.compaction;
+        for (name, count) in [
+            ("hapax_expired_total", expired),
+            ("hapax_journal_appended_bytes_total", appended_bytes),
+            ("hapax_syncs_total", self.journal.syncs()),
+            (
+                "hapax_compacted_segments_total",
+                compaction.segments_dropped(),
+            ),
+            ("hapax_carried_records_total", compaction.records_carried()),
+            (
+                "hapax_upkeep_failures_total",
+                self.journal.retries.failures(),
+            ),
+        ] {
+            metrics.count(name, &[], count);
+        }
         let open_ms = self.time.mono_ms().saturating_sub(self.opened.at_ms);
         metrics.measure("hapax_open_seconds", &[], seconds(open_ms, 1000));
         let namespaces = self.namespaces.lock().manifest.namespaces.len();
@@ -183,8 +201,6 @@ impl Engine {
             let labels = [("trouble", Cow::Borrowed(trouble))];
             metrics.measure("hapax_healthy", &labels, f64::from(u8::from(healthy)));
         }
-        let failures = self.journal.retries.failures();
-        metrics.count("hapax_upkeep_failures_total", &[], failures);
         let version = [("version", Cow::Borrowed(env!("CARGO_PKG_VERSION")))];
         metrics.measure("hapax_build_info", &version, 1.0);
     }

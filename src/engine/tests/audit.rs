@@ -220,11 +220,11 @@ fn a_segment_stays_until_there_is_room_for_its_archive() {
     let before = entries(&store);
     log.fail_next_archive(IoKind::StorageFull);
     clock.advance(HOUR * 2);
-    assert_eq!(store.stats().segments_dropped(), 0);
+    assert_eq!(store.engine().compaction.segments_dropped(), 0);
     clock.advance(GRACE);
     assert_eq!(entries(&store), before);
     clock.advance(GRACE);
-    assert!(store.stats().segments_dropped() > 0);
+    assert!(store.engine().compaction.segments_dropped() > 0);
     assert_eq!(entries(&store), before);
     space.insert("still").unwrap();
     store.verify_audit().unwrap();
@@ -257,7 +257,7 @@ fn an_archive_of_a_segment_that_is_still_there_is_not_read_twice() {
     store.verify_audit().unwrap();
     clock.advance(GRACE);
     clock.advance(GRACE);
-    assert!(store.stats().segments_dropped() > 0);
+    assert!(store.engine().compaction.segments_dropped() > 0);
     assert_eq!(entries(&store), all);
     store.verify_audit().unwrap();
 }
@@ -447,7 +447,7 @@ fn step(
             }
         }
         2 => {
-            for doubt in store.in_doubt().unwrap() {
+            for doubt in store.doubts().unwrap().map(Result::unwrap) {
                 let key = String::from_utf8(doubt.key().to_vec()).unwrap();
                 doubt.resolve(Resolution::NeverHappened).unwrap();
                 model.note(&key, Transition::ResolvedNeverHappened);

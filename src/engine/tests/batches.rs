@@ -116,7 +116,11 @@ fn leases_that_are_settled_together_over_a_failed_commit_come_back_one_by_one() 
         .iter()
         .map(|key| granted(space.claim(key).unwrap()))
         .collect();
-    space.forget_forced("b", leases[1].token()).unwrap();
+    let by = Attribution::new("alice", "INC-42").unwrap();
+    let operator = store.operator(by);
+    operator
+        .forget_forced("work", "b", leases[1].token())
+        .unwrap();
     log.fail_sync_after(0);
     let items = leases.into_iter().map(|lease| (lease, "done"));
     let kinds: Vec<ErrorKind> = space

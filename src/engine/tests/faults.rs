@@ -500,7 +500,7 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
         store.sync().unwrap_err(),
         store.verify().unwrap_err(),
         store.close().unwrap_err(),
-        store.in_doubt().unwrap_err(),
+        store.doubts().unwrap_err(),
         store.namespace("new", Policy::at_least_once()).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
@@ -553,7 +553,11 @@ fn a_poisoned_store_answers_what_compaction_was_copying() {
     bench.clock.advance(SECOND);
     let refused = space.claim("new").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Poisoned);
-    assert!(store.stats().records_carried() > 0, "{:?}", store.stats());
+    assert!(
+        store.engine().compaction.records_carried() > 0,
+        "{:?}",
+        store.stats()
+    );
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     assert!(space.contains("1").unwrap());
 }

@@ -12,7 +12,7 @@ use hapax::{
 use super::checks::id_of;
 use super::steps::{Asking, Body, Doing, Held, Settling};
 use super::world::{World, bytes, name};
-use crate::contract_support::secs;
+use crate::contract_support::{operator, secs};
 use crate::model::{Act, Asked, Expected, Guard, Id, Rec, Settle};
 
 /// A stored response or error, compared in full.
@@ -273,7 +273,10 @@ impl World {
         let token = force.map(|right| if right { current } else { current - 1 });
         let result = match token.map(|token| FencingToken::from_i64(token).unwrap()) {
             None => self.spaces[id.0].forget(name(id.1)),
-            Some(token) => self.spaces[id.0].forget_forced(name(id.1), token),
+            Some(token) => {
+                let space = self.spaces[id.0].name();
+                operator(&self.store).forget_forced(space, name(id.1), token)
+            }
         };
         let expected = self.model.forget(id, token);
         assert_eq!(
@@ -372,7 +375,7 @@ impl World {
     }
 
     pub(super) fn doubts(&self) -> BTreeMap<Id, Doubt> {
-        let doubts = self.store.in_doubt().unwrap().into_iter();
+        let doubts = self.store.doubts().unwrap().map(Result::unwrap);
         let found: Vec<_> = doubts
             .map(|doubt| (id_of(doubt.namespace(), doubt.key()), doubt))
             .collect();
