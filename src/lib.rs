@@ -64,7 +64,7 @@
 //! [`fail`](Lease::fail), [`release`](Lease::release) or [`doubt`](Lease::doubt), under its
 //! [`FencingToken`]. A lease that is dropped, or lapses, leaves the key as the guarantee says. An outcome is
 //! remembered for the [retention](Policy::retention) of the policy, and answers every claim until then.
-//! `docs/guarantees.md` has the whole table.
+//! [The guarantees](guide::guarantees) have the whole table.
 //!
 //! # Choosing a guarantee
 //!
@@ -84,12 +84,13 @@
 //! - [`Store::in_memory`]: nothing survives.
 //!
 //! [`Builder::durability`] sets the level of a store; [`Policy::durability`] may ask for more in a namespace.
-//! [`LogKind`] chooses how the log is written. `docs/durability.md` says what each kind of crash can cost.
+//! [`LogKind`] chooses how the log is written. [Durability](guide::durability) says what
+//! each kind of crash can cost.
 //!
 //! # HTTP
 //!
 //! The crate `hapax-http` is a tower layer for the `Idempotency-Key` header. It claims keys, stores
-//! responses, and replays them: see `docs/http.md`. The crate `hapax-admin` is a router for operators: see
+//! responses, and replays them: see [HTTP](guide::http). The crate `hapax-admin` is a router for operators: see
 //! `docs/admin.md`.
 //!
 //! # Testing your code
@@ -120,13 +121,13 @@
 //! # Operating
 //!
 //! - [`Store::health`] says whether the store serves, [`Store::metrics`] what it counts: see
-//!   `docs/metrics.md` and `docs/runbook.md`.
+//!   [the metrics](guide::metrics) and [the runbook](guide::runbook).
 //! - [`Store::operator`] settles doubts, releases and forgets keys, each under a name and a reason; the
-//!   [`audit`] log keeps them.
+//!   [`audit`] log keeps them: see [auditing](guide::audit).
 //! - [`Store::backup`], [`Store::verify`], [`Store::compact`] and [`Store::salvage`] keep a store in order.
 //! - [`config::Config`] reads the options from a file, [`Store::explain`] shows those in force: see
-//!   `docs/configuration.md`.
-//! - The program `hapax` of the crate `hapax-cli` does all this from a shell: see `docs/cli.md`.
+//!   [the configuration](guide::configuration).
+//! - The program `hapax` of the crate `hapax-cli` does all this from a shell: see [its verbs](guide::cli).
 //!
 //! # Features
 //!
@@ -155,6 +156,9 @@ mod wheel;
 
 #[cfg(all(test, hapax_shuttle))]
 mod races;
+
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -198,7 +202,7 @@ pub use value::policy::{OnChange, Oversize, Policy};
 
 /// The audit log: its entries, and the chain that shows tampering.
 ///
-/// [`Policy::audit`] switches it on, [`Store::audit`] reads it; `docs/audit.md` tells the rest.
+/// [`Policy::audit`] switches it on, [`Store::audit`] reads it; [the guide](crate::guide::audit) tells the rest.
 pub mod audit {
     pub use crate::scan::audit::AuditScan;
     pub use crate::value::audit::{
@@ -209,7 +213,7 @@ pub mod audit {
 /// The options of a store as plain data, to be read from a file, and the options in force.
 ///
 /// [`Builder::config`] takes a [`Config`](config::Config), [`Store::explain`] shows the options in
-/// force; `docs/configuration.md` has each of them.
+/// force; [the guide](crate::guide::configuration) has each of them.
 pub mod config {
     pub use crate::store::config::{
         Config, Explained, ExplainedOption, LimitsConfig, OptionSource, PolicyConfig, StoreConfig,
@@ -244,7 +248,7 @@ pub mod maintenance {
 
 /// The numbers of a store: a snapshot, its text for Prometheus, adapters for other recorders.
 ///
-/// [`Store::metrics`] takes a snapshot; `docs/metrics.md` lists every metric.
+/// [`Store::metrics`] takes a snapshot; [the guide](crate::guide::metrics) lists every metric.
 pub mod metrics {
     #[cfg(feature = "metrics")]
     pub use crate::observe::metrics::Publisher;

@@ -25,6 +25,21 @@ pub struct Health {
 }
 
 /// What troubles a store.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Store, Trouble};
+///
+/// let store = Store::in_memory().open()?;
+/// for trouble in store.health().troubles() {
+///     match trouble {
+///         Trouble::Poisoned { cause } => println!("look at the medium, then restart: {cause}"),
+///         other => println!("{}: {other}", other.name()),
+///     }
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trouble {

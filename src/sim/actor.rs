@@ -22,6 +22,24 @@ use crate::value::time::millis;
 ///
 /// A handler is called with one over and over again, for as long as the simulation lasts. It must
 /// draw all chance from the actor and all time from the simulation, or the seed repeats nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::Policy;
+/// use hapax::sim::Simulation;
+///
+/// Simulation::new(7).steps(100).run(|actor| async move {
+///     let mail = actor.store().namespace("mail", Policy::at_least_once())?;
+///     if actor.chance(50) {
+///         actor.sleep(Duration::from_secs(1)).await;
+///     }
+///     mail.insert_async(actor.below(10).to_be_bytes()).await?;
+///     Ok(())
+/// });
+/// ```
 #[derive(Clone)]
 pub struct Actor {
     pub(super) number: usize,

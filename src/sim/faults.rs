@@ -3,6 +3,16 @@
 use fastrand::Rng;
 
 /// A fault that a simulation injects.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::sim::{Fault, Faults, Simulation};
+///
+/// let kills = Faults::none().rate(Fault::Kill, 100);
+/// let report = Simulation::new(7).steps(200).faults(kills).run(|_| async { Ok(()) });
+/// assert_eq!(report.power_cuts(), 1, "the one at the end");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
 pub enum Fault {

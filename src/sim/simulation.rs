@@ -21,6 +21,22 @@ use crate::value::error::Result;
 /// | [`steps`](Self::steps) | 2000 |
 /// | [`faults`](Self::faults) | [`Faults::default`] |
 /// | [`builder`](Self::builder) | 4 shards, segments of 16 frames |
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Policy;
+/// use hapax::sim::Simulation;
+///
+/// let run = || {
+///     Simulation::new(7).actors(2).steps(100).run(|actor| async move {
+///         let mail = actor.store().namespace("mail", Policy::at_least_once())?;
+///         mail.insert_async(actor.number().to_be_bytes()).await?;
+///         Ok(())
+///     })
+/// };
+/// assert_eq!(run().digest(), run().digest(), "a seed decides everything");
+/// ```
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Simulation {
     settings: Settings,

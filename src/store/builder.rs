@@ -259,7 +259,7 @@ impl Builder {
     }
 
     /// Lets traces (feature `tracing`) show keys, escaped, beside their digests; by default they do not. Keys
-    /// may be personal data: see `docs/privacy.md`.
+    /// may be personal data: see [privacy](crate::guide::privacy).
     pub fn trace_keys(mut self, show: bool) -> Self {
         self.trace_keys = show;
         self

@@ -102,7 +102,7 @@ impl Store {
     /// recorder.
     ///
     /// Takes the lock of each shard in turn, so call it every few seconds, not for each request.
-    /// `docs/metrics.md` says what each number means.
+    /// [The guide](crate::guide::metrics) says what each number means.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.engine().metrics()

@@ -22,6 +22,22 @@ use crate::value::time::system_time;
 const LOOKS: usize = 16;
 
 /// A namespace in a [`Survey`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Guarantee, Policy, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::open(&path)?;
+/// store.namespace("mail", Policy::at_most_once())?;
+/// for namespace in Store::survey(&path)?.namespaces() {
+///     assert_eq!(namespace.number, 1);
+///     assert_eq!(namespace.policy.guarantee(), Guarantee::AtMostOnce);
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SurveyedNamespace {
@@ -34,6 +50,20 @@ pub struct SurveyedNamespace {
 }
 
 /// A segment in a [`Survey`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// # let store = Store::open(&path)?;
+/// for segment in Store::survey(&path)?.segments() {
+///     println!("segment {}: {} bytes", segment.number, segment.disk_bytes);
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SurveyedSegment {

@@ -60,6 +60,22 @@ impl fmt::Display for Overtaken {
 impl StdError for Overtaken {}
 
 /// The kinds of [`Error`], by what to do next.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{ErrorKind, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// let error = mail.claim(vec![b'x'; 2000]).unwrap_err();
+/// match error.kind() {
+///     ErrorKind::AtCapacity => println!("try again later: {error}"),
+///     ErrorKind::Poisoned => println!("reopen the store: {error}"),
+///     kind => assert_eq!(kind, ErrorKind::TooLarge),
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {

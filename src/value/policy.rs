@@ -12,6 +12,22 @@ use crate::value::guarantee::Guarantee;
 use crate::value::size::check_size;
 
 /// How a settled key answers a request with another fingerprint.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ClaimOptions, OnChange, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().on_change(OnChange::Rerun);
+/// let pages = store.namespace("pages", policy)?;
+/// for body in ["first draft", "second draft"] {
+///     let changed = ClaimOptions::new().fingerprint(pages.fingerprint_of(body)?);
+///     let Claim::Granted(lease) = pages.claim_with("page-7", changed)? else { panic!("it changed") };
+///     lease.complete("rendered")?;
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum OnChange {
@@ -22,6 +38,21 @@ pub enum OnChange {
 }
 
 /// The treatment of a response or error that is over [`Policy::max_response`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Oversize, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().max_response(4).oversize(Oversize::OutcomeOnly);
+/// let jobs = store.namespace("jobs", policy)?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// lease.complete("too long")?;
+/// let Claim::Completed(answer) = jobs.claim("report")? else { panic!("it ran") };
+/// assert!(answer.response_omitted());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Oversize {

@@ -5,6 +5,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The unit of a [`Progress`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::maintenance::ProgressUnit;
+///
+/// let store = Store::in_memory().open()?;
+/// store.verify_with(|progress| assert_eq!(progress.unit(), ProgressUnit::Frames))?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ProgressUnit {

@@ -5,6 +5,18 @@ use std::borrow::Cow;
 use crate::observe::metrics::distribution::Distribution;
 
 /// What kind of number a metric is.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::metrics::MetricKind;
+///
+/// let metrics = Store::in_memory().open()?.metrics();
+/// let claims = metrics.family("hapax_claims_total").expect("every store has it");
+/// assert_eq!(claims.kind(), MetricKind::Counter);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MetricKind {
@@ -61,6 +73,19 @@ pub struct Series {
 }
 
 /// The value of a metric.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::metrics::MetricValue;
+///
+/// let metrics = Store::in_memory().open()?.metrics();
+/// for series in metrics.family("hapax_waiters").expect("every store has it").series() {
+///     assert!(matches!(series.value(), MetricValue::Gauge(waiters) if *waiters == 0.0));
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum Value {

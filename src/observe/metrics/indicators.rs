@@ -8,7 +8,7 @@ use crate::observe::metrics::snapshot::Metrics;
 
 /// The five numbers that say whether deduplication does its work, over a span of time.
 ///
-/// `docs/metrics.md` defines each, and says which values are good and what it cannot show.
+/// [The guide](crate::guide::metrics) defines each, and says which values are good and what it cannot show.
 ///
 /// # Examples
 ///

@@ -9,7 +9,8 @@ use crate::observe::metrics::family::{Family, Series, Value};
 
 /// Everything that a store counts and measures, at one moment.
 ///
-/// Counters begin at zero when the store is opened. `docs/metrics.md` says what each of them means.
+/// Counters begin at zero when the store is opened. [The guide](crate::guide::metrics) says what each of
+/// them means.
 ///
 /// # Examples
 ///
@@ -43,7 +44,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics, in the order of `docs/metrics.md`.
+    /// All metrics, in the order of [the guide](crate::guide::metrics).
     #[must_use]
     pub fn families(&self) -> &[Family] {
         &self.families

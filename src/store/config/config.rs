@@ -14,7 +14,8 @@ use crate::value::limits::Limits;
 ///
 /// Durations are text as in `"500ms"`, `"60s"`, `"24h"`, `"7d"`; sizes are numbers of bytes, or text as in
 /// `"256 MiB"`. A name that is not known is an error. Every option may be left out, except the guarantee of a
-/// namespace; `docs/configuration.md` lists each with its default.
+/// namespace; [the guide](crate::guide::configuration) lists each with
+/// its default.
 ///
 /// # Examples
 ///

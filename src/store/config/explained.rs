@@ -9,6 +9,19 @@ use crate::value::limits::Limits;
 use crate::value::policy::Policy;
 
 /// Where the value of an option comes from.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::config::OptionSource;
+/// use hapax::{Limits, Store};
+///
+/// let store = Store::in_memory().limits(Limits::new().key_bytes(64)).open()?;
+/// let explained = store.explain();
+/// let key_bytes = explained.find("limits.key_bytes").expect("it is an option");
+/// assert_eq!(key_bytes.source(), OptionSource::Set);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum OptionSource {

@@ -186,6 +186,17 @@ macro_rules! section {
 section! {
     /// The options with which a store is opened: each is the method of that name of
     /// [`Builder`](crate::Builder).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "store": { "durability": "50ms", "max_offline": "7d" } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct StoreConfig {
         /// When a change counts as acknowledged: on the medium, or within a window.
         durability: Durability as Window,
@@ -232,6 +243,17 @@ impl StoreConfig {
 
 section! {
     /// The limits of a store: each is the method of that name of [`Limits`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "limits": { "key_bytes": 64, "free_disk_bytes": "1 GiB" } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct LimitsConfig of Limits {
         /// Most bytes of a key, at most 1 KiB.
         key_bytes: usize as Size => key_bytes,
@@ -273,6 +295,17 @@ impl LimitsConfig {
 
 section! {
     /// The policy of a namespace: each is the method of that name of [`Policy`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "namespaces": { "mail": { "guarantee": "at-most-once", "lease": "30s" } } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct PolicyConfig of Policy {
         /// What is promised when a holder dies: has to be named, as nothing changes it by itself.
         guarantee: Guarantee as Promise => guarantee,

@@ -8,6 +8,20 @@ use crate::value::error::{Error, Result};
 macro_rules! transitions {
     ($($(#[$doc:meta])* $name:ident = $byte:literal $text:literal,)*) => {
         /// The transition that an [`AuditEntry`](crate::audit::AuditEntry) records.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use hapax::audit::{AuditFilter, AuditLevel, Transition};
+        /// use hapax::{Policy, Store};
+        ///
+        /// let store = Store::in_memory().open()?;
+        /// let mail = store.namespace("mail", Policy::at_least_once().audit(AuditLevel::Digests))?;
+        /// mail.insert("user-7")?;
+        /// let filter = AuditFilter::new().transition(Transition::Inserted);
+        /// assert_eq!(store.audit(filter)?.count(), 1);
+        /// # Ok::<(), hapax::Error>(())
+        /// ```
         #[non_exhaustive]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Transition {

@@ -7,6 +7,22 @@ use crate::answer::refusal::Refusal;
 /// What the layer did with a request. This is the contract within a service; statuses and headers can be changed.
 ///
 /// Each response to a covered request has it among its extensions, for outer layers that log or count.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::Outcome;
+/// use http::Response;
+///
+/// fn log<B>(response: &Response<B>) {
+///     match response.extensions().get::<Outcome>() {
+///         Some(Outcome::Executed { token, .. }) => println!("ran under token {token}"),
+///         Some(Outcome::Replayed { attempts, .. }) => println!("replayed after {attempts} attempts"),
+///         Some(Outcome::Refused(refusal)) => println!("refused: {}", refusal.reason().code()),
+///         _ => println!("not under a key"),
+///     }
+/// }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum Outcome {

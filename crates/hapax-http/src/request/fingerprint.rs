@@ -47,6 +47,22 @@ type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 /// | any other, or none | byte for byte |
 ///
 /// A body that does not match its type, or has a `Content-Encoding`, is compared byte for byte.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{IdempotencyLayer, RequestFingerprint};
+/// use http::HeaderName;
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let fingerprint = RequestFingerprint::new()
+///     .without_query()
+///     .header(HeaderName::from_static("x-api-version"));
+/// let layer = IdempotencyLayer::new(payments).one_tenant().fingerprint(fingerprint);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct RequestFingerprint {
