@@ -47,7 +47,7 @@
 //! | refuse another request under the same key | [`Namespace::fingerprint`], [`ClaimOptions::fingerprint`] |
 //! | wait for a key in progress | [`ClaimOptions::wait`] |
 //! | call from async code | the forms that end in `_async`: they need no particular runtime |
-//! | store values of a type instead of bytes | `Namespace::typed` (feature `json`) |
+//! | store values of a type instead of bytes | `Json` (feature `json`) |
 //! | hand a key over to another task or process | [`Lease::detach`], [`Store::attach`] |
 //! | look at keys | [`Namespace::get`], [`Store::scan`], [`Store::doubts`], [`Store::running`] |
 //!
@@ -133,7 +133,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `json` | no | `Namespace::typed`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
+//! | `json` | no | `Json`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `metrics` | no | `Publisher`: snapshots of a store for a recorder of the `metrics` crate; brings `metrics` |
 //! | `prometheus-client` | no | `StoreCollector`: a store in a registry of `prometheus-client`; brings `prometheus-client` |
@@ -170,15 +170,16 @@ pub use claim::answer::{Completed, Failed, InProgress, Mismatch};
 pub use claim::claim::{BatchClaim, Claim};
 pub use claim::doubt::{Doubt, Resolution};
 pub use claim::failure::{Failure, IntoFailure};
-pub use claim::lease::{Lease, LeaseError};
+#[cfg(feature = "json")]
+pub use claim::json::Json;
+pub use claim::lease::Lease;
 pub use claim::options::{ClaimItem, ClaimOptions};
 pub use claim::pending::Pending;
 pub use claim::ran::{Ran, RunError};
 pub use claim::run::Run;
 pub use claim::stored_value::StoredValue;
 pub use claim::ticket::Ticket;
-#[cfg(feature = "json")]
-pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
+pub use claim::to_stored::ToStored;
 pub use observe::health::{Health, Trouble};
 pub use observe::stats::Stats;
 pub use store::builder::Builder;

@@ -15,8 +15,8 @@ use hapax::operator::Attribution;
 use hapax::scan::KeyFilter;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, Limits, Namespace, Pending, Policy,
-    Resolution, Store, Ticket,
+    Claim, ClaimOptions, ErrorKind, Lease, Limits, Namespace, Pending, Policy, Resolution, Store,
+    Ticket,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -133,7 +133,7 @@ fn a_huge_outcome_is_refused_before_it_is_copied() {
     let (_clock, store, work) = store(Limits::new());
     let huge = vec![7_u8; HUGE];
     let mut held = lease(&work, "key");
-    type Call = fn(Lease, &[u8]) -> Result<(), LeaseError>;
+    type Call = fn(Lease, &[u8]) -> hapax::Result<()>;
     let calls: [Call; 4] = [
         |lease, huge| lease.complete(huge),
         |lease, huge| lease.fail(huge),
@@ -145,7 +145,7 @@ fn a_huge_outcome_is_refused_before_it_is_copied() {
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::TooLarge);
         assert!(bytes <= REFUSAL_BYTES, "{bytes} bytes to say: {refused}");
-        held = refused.into_lease();
+        held = refused.into_lease().unwrap();
     }
     cheap(|| held.checkpoint(&huge));
     held.doubt("perhaps").unwrap();

@@ -17,8 +17,7 @@ use std::time::Duration;
 use hapax::operator::{Attribution, Insertion};
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    BatchClaim, Claim, ClaimItem, ClaimOptions, Error, Lease, LeaseError, Namespace, Policy,
-    Resolution, Store,
+    BatchClaim, Claim, ClaimItem, ClaimOptions, Error, Lease, Namespace, Policy, Resolution, Store,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -332,9 +331,7 @@ fn a_batch_has_one_span_with_the_number_of_each_decision() {
         granted.push(lost);
         let results = mail.complete_many(granted.into_iter().map(|lease| (lease, "x")));
         let kinds = results.into_iter().filter_map(Result::err);
-        let kinds = kinds
-            .map(LeaseError::into_error)
-            .map(|error: Error| error.kind());
+        let kinds = kinds.map(|error: Error| error.kind());
         assert_eq!(kinds.count(), 1);
         let inserted = mail.insert_many(["a", "d", "e"]).unwrap();
         let inserted: Vec<bool> = inserted.into_iter().map(Result::unwrap).collect();

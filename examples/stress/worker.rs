@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, Lease, LeaseError, Namespace};
+use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, Lease, Namespace};
 use hapax_check::history::{Answer, Ask, Call, How, Op};
 
 use crate::answer::{self, Left, text};
@@ -337,21 +337,26 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn settled(&mut self, open: &Open, at: &At, start: u64, op: Op, done: Result<(), LeaseError>) {
+    fn settled(&mut self, open: &Open, at: &At, start: u64, op: Op, done: hapax::Result<()>) {
         let Err(refused) = done else {
             return self.record(open, at, start, op, Answer::Done);
         };
         let token = token_of(&op);
-        let answer = answer::of_error(refused.error());
+        let answer = answer::of_error(&refused);
         let answer = self
             .fault()
             .map_or(answer.clone(), |fault| fault.told(answer));
         self.record(open, at, start, op, answer);
-        if self.random.percent(50) {
-            return self.leases.push((at.clone(), refused.into_lease()));
-        }
-        let start = self.stamp();
-        drop(refused);
+        let start = if self.random.percent(50) {
+            match refused.into_lease() {
+                Ok(lease) => return self.leases.push((at.clone(), lease)),
+                Err(_) => start,
+            }
+        } else {
+            let start = self.stamp();
+            drop(refused);
+            start
+        };
         self.record(open, at, start, Op::LetGo { token }, Answer::Done);
     }
 

@@ -6,7 +6,7 @@ use hapax::operator::Attribution;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease,
-    LeaseError, Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
+    Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
 };
 
 use crate::line::Line;
@@ -365,7 +365,7 @@ impl Machine {
             fuzzing::fail_next_sync(&self.log);
         }
         let (token, body) = (lease.token(), self.body(size));
-        let completed: Result<(), LeaseError> = lease.complete(&body);
+        let completed: Result<()> = lease.complete(&body);
         match (completed, self.store.sync()) {
             (_, Err(error)) => {
                 assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
@@ -415,7 +415,7 @@ impl Machine {
     }
 
     /// Only a holder that has lost its key may be refused.
-    fn refused(&self, place: Place, token: FencingToken, refused: &LeaseError) {
+    fn refused(&self, place: Place, token: FencingToken, refused: &hapax::Error) {
         let lost = [
             ErrorKind::Superseded,
             ErrorKind::NotHeld,

@@ -116,7 +116,7 @@ fn use_it(store: &Store) -> bool {
             match namespace.claim([key]) {
                 Ok(Claim::Granted(lease)) if key % 2 == 0 => {
                     if let Err(error) = lease.complete("again") {
-                        read(error.error());
+                        read(&error);
                     }
                 }
                 Ok(_) => {}

@@ -4,8 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
+
 use crate::value::blob::Blob;
+#[cfg(feature = "json")]
+use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
+#[cfg(feature = "json")]
+use crate::value::json;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 use crate::value::time::system_time;
@@ -96,6 +103,15 @@ macro_rules! stored_answer {
             #[must_use]
             pub fn into_bytes(self) -> Arc<[u8]> {
                 self.record.body.clone().into_shared()
+            }
+
+            #[doc = concat!("The ", stringify!($body), " as a value, where it was stored as [`Json`](crate::Json).")]
+            ///
+            /// # Errors
+            /// [`Decode`](crate::ErrorKind::Decode) for bytes that are no `T`, or were left out.
+            #[cfg(feature = "json")]
+            pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+                self.record.decode(|bytes| Ok(json::read(bytes)?))
             }
 
             /// Whether the bytes were left out, because they were over the limit of the policy.

@@ -1,11 +1,14 @@
 //! [`Lease`]: the right, and the duty, to give a key its outcome.
 
+use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
+use crate::claim::to_stored::{ToStored, unstorable};
 use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Operation, decided};
 use crate::runtime::begun::Begun;
@@ -46,7 +49,7 @@ pub struct Lease {
     held: Held,
     /// Dropping it settles the key.
     armed: bool,
-    /// It lies in a [`LeaseError`]: dropping it leaves the key to its lease.
+    /// It lies in an [`Error`]: dropping it leaves the key to its lease.
     refused: bool,
 }
 
@@ -130,22 +133,27 @@ impl Lease {
     /// Stores the response. Later claims of the key are answered with it.
     ///
     /// # Errors
-    /// Each gives the lease back. [`Superseded`](crate::ErrorKind::Superseded) when the key was
+    /// Each gives the lease back, by [`Error::into_lease`]. [`Superseded`](crate::ErrorKind::Superseded) when the key was
     /// taken over, [`NotHeld`](crate::ErrorKind::NotHeld) when it is gone,
     /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it was settled otherwise under
     /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a value that has no bytes,
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
-    pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Complete(response.as_ref()), Asked::Now)
-            .wait()
+    pub fn complete(self, response: impl ToStored) -> Result<()> {
+        self.store(
+            response.to_stored(),
+            |said| Command::Complete(said),
+            Asked::Now,
+        )
+        .wait()
     }
 
     /// Stores a final error. Later claims of the key are answered with it.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
-    pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Fail(error.as_ref()), Asked::Now)
+    pub fn fail(self, error: impl ToStored) -> Result<()> {
+        self.store(error.to_stored(), |said| Command::Fail(said), Asked::Now)
             .wait()
     }
 
@@ -154,7 +162,7 @@ impl Lease {
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
-    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<()> {
         self.settle(Command::Release(reason.as_ref()), Asked::Now)
             .wait()
     }
@@ -163,7 +171,7 @@ impl Lease {
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
-    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<()> {
         self.settle(Command::Doubt(reason.as_ref()), Asked::Now)
             .wait()
     }
@@ -181,25 +189,33 @@ impl Lease {
     }
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
-    pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Complete(response.as_ref()), Asked::WhenPolled)
-            .into()
+    pub fn complete_async(self, response: impl ToStored) -> Pending<Result<()>> {
+        self.store(
+            response.to_stored(),
+            |said| Command::Complete(said),
+            Asked::WhenPolled,
+        )
+        .into()
     }
 
     /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
-    pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Fail(error.as_ref()), Asked::WhenPolled)
-            .into()
+    pub fn fail_async(self, error: impl ToStored) -> Pending<Result<()>> {
+        self.store(
+            error.to_stored(),
+            |said| Command::Fail(said),
+            Asked::WhenPolled,
+        )
+        .into()
     }
 
     /// As [`release`](Self::release); the future only waits for the acknowledgement.
-    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<()>> {
         self.settle(Command::Release(reason.as_ref()), Asked::WhenPolled)
             .into()
     }
 
     /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
-    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<()>> {
         self.settle(Command::Doubt(reason.as_ref()), Asked::WhenPolled)
             .into()
     }
@@ -259,13 +275,25 @@ impl Lease {
         self.held.engine().disarm(self.held.digest, self.token());
     }
 
+    /// Settles the key with an outcome that may have no bytes.
+    fn store(
+        self,
+        said: Result<Cow<'_, [u8]>, Box<dyn StdError + Send + Sync>>,
+        command: fn(&[u8]) -> Command<'_>,
+        asked: Asked,
+    ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
+        match said {
+            Ok(bytes) => self.settle(command(&bytes), asked),
+            Err(cause) => Begun::Ready(Err(self.refused(unstorable(cause, HELD)))),
+        }
+    }
+
     /// Settles the key; what is left is to wait for the acknowledgement.
     pub(crate) fn settle(
         self,
         command: Command<'_>,
         asked: Asked,
-    ) -> Begun<Result<(), LeaseError>, impl Future<Output = Result<(), LeaseError>> + Send + use<>>
-    {
+    ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| {
             let began_ns = self.held.engine().begin_settlement(self.held.named());
@@ -291,12 +319,12 @@ impl Lease {
     }
 
     /// Waits for the acknowledgement of a command that was carried out.
-    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<(), LeaseError> {
+    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<()> {
         if self.is_acknowledged(frame) {
             return Ok(());
         }
         let acknowledged = self.held.acknowledged(Ok(frame)).await;
-        acknowledged.map_err(|error| LeaseError::new(error, self))
+        acknowledged.map_err(|error| self.refused(error))
     }
 
     /// Carries the command out; what is left is to wait for the frame.
@@ -316,13 +344,28 @@ impl Lease {
         }
     }
 
-    /// Gives up the duty to settle the key, as a lease in a [`LeaseError`] has.
+    /// The refusal of an outcome that has no bytes.
+    pub(crate) fn unstorable(self, cause: Box<dyn StdError + Send + Sync>) -> RefusedLease {
+        RefusedLease {
+            refused: unstorable(cause, HELD).into(),
+            lease: self.refuse(),
+        }
+    }
+
+    /// Gives up the duty to settle the key, as a lease in an [`Error`] has.
     fn refuse(mut self) -> Box<Self> {
         self.armed = false;
         self.refused = true;
         Box::new(self)
     }
+
+    /// The error of a call on this lease, which gives it back.
+    pub(crate) fn refused(self, error: Error) -> Error {
+        error.with_lease(self.refuse())
+    }
 }
+
+const HELD: &str = "the key is still held, so settle it otherwise";
 
 /// A call of a holder that was refused, whose error may not be told yet.
 pub(crate) struct RefusedLease {
@@ -332,21 +375,18 @@ pub(crate) struct RefusedLease {
 
 impl RefusedLease {
     /// The error, where the refusal rests on nothing.
-    fn at_once(self) -> Result<LeaseError, Self> {
+    fn at_once(self) -> Result<Error, Self> {
         let lease = self.lease;
         match self.refused.at_once() {
-            Ok(error) => Ok(LeaseError { error, lease }),
+            Ok(error) => Ok(error.with_lease(lease)),
             Err(refused) => Err(Self { refused, lease }),
         }
     }
 
     /// The error, once what the refusal rests on is on the medium.
-    pub(crate) async fn rested(self) -> LeaseError {
+    pub(crate) async fn rested(self) -> Error {
         let error = self.lease.held.engine().refuse(self.refused).await;
-        LeaseError {
-            error,
-            lease: self.lease,
-        }
+        error.with_lease(self.lease)
     }
 }
 
@@ -362,7 +402,7 @@ pub(crate) enum Asked {
 async fn settled(
     started: Result<(Lease, Option<u64>), RefusedLease>,
     began_ns: Option<u64>,
-) -> Result<(), LeaseError> {
+) -> Result<()> {
     let (lease, frame) = match started {
         Ok(started) => started,
         Err(refused) => return Err(refused.rested().await),
@@ -379,7 +419,7 @@ async fn settled(
             engine.end_settlement(lease.held.named(), began_ns);
             Ok(())
         }
-        Err(error) => Err(LeaseError::new(error, lease)),
+        Err(error) => Err(lease.refused(error)),
     }
 }
 
@@ -415,90 +455,50 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// A call of a holder that could not be carried out, and the lease that it was made on.
-///
-/// Dropping it never releases the key: the lease inside runs on until it lapses, and is not kept
-/// alive any more. An error of kind
-/// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
-/// the store is reopened.
-///
-/// # Examples
-///
-/// ```
-/// use hapax::{Claim, ErrorKind, Policy, Store};
-///
-/// let store = Store::in_memory().open()?;
-/// let policy = Policy::at_least_once().max_response(8);
-/// let jobs = store.namespace("jobs", policy)?;
-/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
-/// let refused = lease.complete("far too long a response").unwrap_err();
-/// assert_eq!(refused.kind(), ErrorKind::TooLarge);
-/// refused.into_lease().complete("a link")?;
-/// # Ok::<(), hapax::Error>(())
-/// ```
-pub struct LeaseError {
-    error: Error,
-    lease: Box<Lease>,
-}
+impl Error {
+    /// Takes back the lease of a call that could not be carried out, with its duty to settle the key.
+    ///
+    /// Dropping the error never releases the key: the lease inside runs on until it lapses, and is not kept
+    /// alive any more. Until then the error keeps the store open, as the lease did. An error of kind
+    /// [`Poisoned`](ErrorKind::Poisoned), [`Closed`](ErrorKind::Closed) or [`Forked`](ErrorKind::Forked) has no
+    /// lease, since nothing can be settled any more.
+    ///
+    /// # Errors
+    /// This error, where it has no lease.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, ErrorKind, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let policy = Policy::at_least_once().max_response(8);
+    /// let jobs = store.namespace("jobs", policy)?;
+    /// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+    /// let refused = lease.complete("far too long a response").unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    /// refused.into_lease()?.complete("a link")?;
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn into_lease(mut self) -> Result<Lease> {
+        let Some(mut lease) = self.take_detail::<Lease>() else {
+            return Err(self);
+        };
+        lease.armed = true;
+        lease.refused = false;
+        Ok(*lease)
+    }
 
-impl LeaseError {
-    pub(crate) fn new(error: Error, lease: Lease) -> Self {
-        Self {
-            error,
-            lease: lease.refuse(),
+    fn with_lease(self, lease: Box<Lease>) -> Self {
+        match self.kind() {
+            ErrorKind::Poisoned | ErrorKind::Closed | ErrorKind::Forked => self,
+            _ => self.with_detail(lease),
         }
     }
 
-    /// Why the call could not be carried out.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// What kind of trouble it is.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        self.error.kind()
-    }
-
-    /// The error alone. The key is not released.
-    #[must_use]
-    pub fn into_error(self) -> Error {
-        self.error
-    }
-
-    /// Takes the lease back, with its duty.
-    pub fn into_lease(self) -> Lease {
-        let mut lease = *self.lease;
-        lease.armed = true;
-        lease.refused = false;
-        lease
-    }
-}
-
-impl fmt::Display for LeaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.error, f)
-    }
-}
-
-impl fmt::Debug for LeaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseError")
-            .field("error", &self.error)
-            .field("lease", &self.lease)
-            .finish()
-    }
-}
-
-impl std::error::Error for LeaseError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.error)
-    }
-}
-
-impl From<LeaseError> for Error {
-    fn from(error: LeaseError) -> Self {
-        error.error
+    /// The error alone: its lease runs out.
+    pub(crate) fn without_lease(mut self) -> Self {
+        drop(self.take_detail::<Lease>());
+        self
     }
 }

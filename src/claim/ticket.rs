@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::claim::held::Held;
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::Lease;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::store::handle::Homes;
@@ -67,9 +67,9 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run nothing under
     /// this lease: its ticket may have become durable, and would be valid if it is delivered again.
-    pub fn detach(self) -> Result<Ticket, LeaseError> {
+    pub fn detach(self) -> Result<Ticket> {
         if let Err(error) = self.held().do_and_wait(Command::Record) {
-            return Err(LeaseError::new(error, self));
+            return Err(self.refused(error));
         }
         let ticket = Ticket {
             namespace: self.namespace().to_owned(),
@@ -156,7 +156,7 @@ impl Store {
         let lease = Lease::new(Held::new(&homes, named.digest, granted));
         match block_on(engine.rest(rests_on)) {
             Ok(()) => Ok(lease),
-            Err(error) => Err(LeaseError::new(error, lease).into_error()),
+            Err(error) => Err(lease.refused(error).without_lease()),
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::claim::calls::Calls;
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::claim::doubt::Doubt;
 use crate::claim::failure::IntoFailure;
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::Lease;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
 use crate::claim::ran::{Ran, RunError};
 use crate::claim::run::{Run, run, run_async};
 use crate::claim::settling::Settling;
-use crate::claim::stored_value::{Codec, StoredValue};
+use crate::claim::stored_value::StoredValue;
+use crate::claim::to_stored::ToStored;
 use crate::observe::metrics::MetricSource;
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
@@ -53,11 +54,6 @@ impl Namespace {
         Self {
             calls: Calls::new(homes),
         }
-    }
-
-    #[cfg(feature = "json")]
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.calls
     }
 
     pub(crate) fn homes(&self) -> &Homes {
@@ -166,10 +162,10 @@ impl Namespace {
     ///
     /// # Errors
     /// Each item has its own result, as for [`Lease::complete`].
-    pub fn complete_many<R: AsRef<[u8]>>(
+    pub fn complete_many<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Complete.settle(self.name(), items)
     }
 
@@ -177,10 +173,10 @@ impl Namespace {
     ///
     /// # Errors
     /// Each item has its own result, as for [`Lease::fail`].
-    pub fn fail_many<R: AsRef<[u8]>>(
+    pub fn fail_many<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Fail.settle(self.name(), items)
     }
 
@@ -191,25 +187,25 @@ impl Namespace {
     pub fn release_many<R: AsRef<[u8]>>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Release.settle(self.name(), items)
     }
 
     /// As [`complete_many`](Self::complete_many); it takes effect at once, and the future only
     /// waits for the acknowledgements.
-    pub fn complete_many_async<R: AsRef<[u8]>>(
+    pub fn complete_many_async<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Complete.settle_async(self.name(), items)
     }
 
     /// As [`fail_many`](Self::fail_many); it takes effect at once, and the future only waits for the
     /// acknowledgements.
-    pub fn fail_many_async<R: AsRef<[u8]>>(
+    pub fn fail_many_async<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Fail.settle_async(self.name(), items)
     }
 
@@ -218,7 +214,7 @@ impl Namespace {
     pub fn release_many_async<R: AsRef<[u8]>>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Release.settle_async(self.name(), items)
     }
 
@@ -282,13 +278,7 @@ impl Namespace {
         F: IntoFailure,
         W: FnOnce(Run) -> Result<T, F>,
     {
-        run(
-            &self.calls,
-            key.as_ref(),
-            options,
-            Codec::of_stored_value(),
-            work,
-        )
+        run(&self.calls, key.as_ref(), options, work)
     }
 
     /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the work runs
@@ -308,13 +298,7 @@ impl Namespace {
         W: FnOnce(Run) -> U,
         U: Future<Output = Result<T, F>>,
     {
-        run_async(
-            &self.calls,
-            key.as_ref(),
-            options,
-            Codec::of_stored_value(),
-            work,
-        )
+        run_async(&self.calls, key.as_ref(), options, work)
     }
 
     /// Marks a key as done, as a set does. True if it was not done before.

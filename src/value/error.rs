@@ -26,6 +26,30 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # Ok::<(), hapax::Error>(())
 /// ```
 ///
+/// Every call of a store ends in it, those of a [`Lease`](crate::Lease) too, so `?` needs one `From`. The lease
+/// comes back by [`into_lease`](Error::into_lease):
+///
+/// ```
+/// use hapax::Lease;
+///
+/// enum Trouble {
+///     Store(hapax::Error),
+///     Printer(std::io::Error),
+/// }
+///
+/// impl From<hapax::Error> for Trouble {
+///     fn from(error: hapax::Error) -> Self {
+///         Self::Store(error)
+///     }
+/// }
+///
+/// fn print(lease: Lease) -> Result<(), Trouble> {
+///     std::fs::write("/dev/null", lease.key()).map_err(Trouble::Printer)?;
+///     lease.complete("printed")?;
+///     Ok(())
+/// }
+/// ```
+///
 /// Its `Debug` is its text, so that `main` can return it:
 ///
 /// ```no_run
@@ -42,8 +66,9 @@ struct Inner {
     kind: ErrorKind,
     text: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// The state that the refusal depends on; only the code that puts it in knows its type.
-    detail: Option<Box<dyn Any + Send + Sync>>,
+    /// The state that the refusal depends on, and the lease that it gives back; only the code that puts one in
+    /// knows its type.
+    details: Vec<Box<dyn Any + Send + Sync>>,
     payload: Option<Vec<u8>>,
 }
 
@@ -173,26 +198,37 @@ impl Error {
                 kind,
                 text: text.into(),
                 source: None,
-                detail: None,
+                details: Vec::new(),
                 payload: None,
             }),
         }
     }
 
-    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.inner.source = Some(Box::new(source));
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.inner.source = Some(source.into());
         self
     }
 
     /// Carries a value that only the file of its type puts in and takes out.
-    pub(crate) fn with_detail(mut self, detail: impl Any + Send + Sync) -> Self {
-        self.inner.detail = Some(Box::new(detail));
+    pub(crate) fn with_detail(mut self, detail: Box<dyn Any + Send + Sync>) -> Self {
+        self.inner.details.push(detail);
         self
     }
 
-    /// The detail, if it is of this type.
+    /// The detail of this type.
     pub(crate) fn detail<T: Any>(&self) -> Option<&T> {
-        self.inner.detail.as_deref()?.downcast_ref()
+        let mut details = self.inner.details.iter();
+        details.find_map(|detail| detail.downcast_ref())
+    }
+
+    /// Takes the detail of this type out.
+    pub(crate) fn take_detail<T: Any>(&mut self) -> Option<Box<T>> {
+        let details = &mut self.inner.details;
+        let at = details.iter().position(|detail| detail.is::<T>())?;
+        details.swap_remove(at).downcast().ok()
     }
 
     pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::value::error::Error;
+#[cfg(feature = "json")]
+use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::hex::hex;
+#[cfg(feature = "json")]
+use crate::value::json;
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
@@ -117,6 +123,15 @@ impl KeyInfo {
         &self.record.body
     }
 
+    /// The [`body`](Self::body) as a value, where it was stored as [`Json`](crate::Json).
+    ///
+    /// # Errors
+    /// [`Decode`](crate::ErrorKind::Decode) for bytes that are no `T`, or were left out.
+    #[cfg(feature = "json")]
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.record.decode(|bytes| Ok(json::read(bytes)?))
+    }
+
     /// Whether the outcome was recorded without its bytes, because they were over the limit.
     #[must_use]
     pub fn body_omitted(&self) -> bool {
@@ -185,7 +200,7 @@ impl<'a> Print<'a> {
 
 impl Error {
     pub(crate) fn with_current(self, current: KeyInfo) -> Self {
-        self.with_detail(current)
+        self.with_detail(Box::new(current))
     }
 
     /// The current state of the key, if the error depends on it.

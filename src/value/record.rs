@@ -1,8 +1,10 @@
 //! [`Record`]: a key's whole state after one transition.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use crate::value::blob::Blob;
+use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::namespace_id::NamespaceId;
@@ -84,6 +86,25 @@ impl Record {
 const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {
+    /// What its body says to a reader.
+    pub(crate) fn decode<T>(
+        &self,
+        read: impl FnOnce(&[u8]) -> Result<T, Box<dyn StdError + Send + Sync>>,
+    ) -> Result<T> {
+        if self.head.body_omitted {
+            let text = "the outcome was recorded without its bytes, which were over max_response or could not \
+                        be made: there is no value to give back, and the work is not run again";
+            return Err(Error::new(ErrorKind::Decode, text));
+        }
+        read(&self.body).map_err(|cause| {
+            let text = format!(
+                "the stored bytes do not decode: {cause}; they are in payload(), and the work is not run again"
+            );
+            let error = Error::new(ErrorKind::Decode, text).with_source(cause);
+            error.with_payload(self.body.to_vec())
+        })
+    }
+
     /// The record in the form of a doubt. The record of a claim whose process died has the reason of an
     /// earlier attempt, which is not that of this doubt.
     pub(crate) fn into_doubt(self: Arc<Self>) -> Arc<Self> {

@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use hapax::{ErrorKind, KeyState, Lease, LeaseError, Namespace, Policy, Resolution, Store, Ticket};
+use hapax::{ErrorKind, KeyState, Lease, Namespace, Policy, Resolution, Store, Ticket};
 
 use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, both, claim, completed, failed, in_doubt, in_progress, poll,
     ready, state, waiting,
 };
 
-type Settle = fn(Lease) -> Result<(), LeaseError>;
+type Settle = fn(Lease) -> hapax::Result<()>;
 
 /// Every way to settle a lease, and what it leads to.
 const SETTLES: [(Settle, KeyState); 4] = [
@@ -114,7 +114,7 @@ fn many_are_settled_in_order_and_each_has_its_own_result() {
     assert!(results[0].is_ok() && results[2].is_ok());
     let refused = results.into_iter().nth(1).unwrap().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::TooLarge);
-    let failures = work.fail_many([(refused.into_lease(), "no")]);
+    let failures = work.fail_many([(refused.into_lease().unwrap(), "no")]);
     assert!(failures[0].is_ok());
     let leases = ["d", "e"].map(|key| claim(&work, key));
     let released = work.release_many(leases.into_iter().map(|lease| (lease, "later")));
@@ -360,13 +360,13 @@ fn superseded_is_an_error_that_carries_the_holder_that_won() {
         }
         let error = settle(first).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded);
-        let current = error.error().current().unwrap();
+        let current = error.current().unwrap();
         assert_eq!(
             (current.state(), current.token()),
             (KeyState::InProgress, second.token())
         );
         assert_eq!(current.attempt(), second.attempt());
-        drop(error.into_lease());
+        drop(error.into_lease().unwrap());
         assert_eq!(
             state(&work, "key"),
             Some(KeyState::InProgress),
@@ -392,7 +392,7 @@ fn superseded_carries_the_outcome_that_won() {
     for (lease, (settle, _)) in stale.into_iter().zip(SETTLES) {
         let error = settle(lease).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded);
-        let current = error.error().current().unwrap();
+        let current = error.current().unwrap();
         assert_eq!(
             (current.state(), current.body()),
             (KeyState::Completed, &b"the winner's"[..])
@@ -412,7 +412,7 @@ fn a_resolution_supersedes_the_holder() {
         .unwrap();
     let error = lease.complete("late").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
-    let current = error.error().current().unwrap();
+    let current = error.current().unwrap();
     assert_eq!(
         (current.state(), current.body()),
         (KeyState::Completed, &b"found"[..])
@@ -454,7 +454,7 @@ fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record() {
             }
             let error = settle(lease).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotHeld);
-            drop(error.into_lease());
+            drop(error.into_lease().unwrap());
             assert_eq!(state(&work, "key"), None);
         }
     }

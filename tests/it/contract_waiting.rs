@@ -155,7 +155,7 @@ fn a_waiter_is_told_whether_its_fingerprint_was_compared() {
 /// key that went into doubt used to be.
 #[test]
 fn what_a_waiter_is_told_is_on_the_medium() {
-    type Start = fn(hapax::Lease) -> Pending<Result<(), hapax::LeaseError>>;
+    type Start = fn(hapax::Lease) -> Pending<Result<()>>;
     let starts: [(Start, KeyState); 3] = [
         (|lease| lease.complete_async("c"), KeyState::Completed),
         (|lease| lease.fail_async("f"), KeyState::Failed),

@@ -18,7 +18,7 @@ use crate::contract_support::{
 };
 
 fn refused(lease: Lease) -> ErrorKind {
-    lease.complete("late").unwrap_err().error().kind()
+    lease.complete("late").unwrap_err().kind()
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_holder_that_an_operator_put_in_doubt_is_alive_until_its_guard_is_gone() {
             (|lease| drop(lease)) as fn(Lease),
             |lease| assert_eq!(refused(lease), ErrorKind::Superseded),
             |lease| {
-                let again = lease.complete("late").unwrap_err().into_lease();
+                let again = lease.complete("late").unwrap_err().into_lease().unwrap();
                 drop(again);
             },
         ] {

@@ -89,11 +89,11 @@ fn work_whose_result_is_too_large_is_recorded_as_done() {
 fn a_lease_that_is_taken_back_is_armed_again() {
     let (_clock, store, jobs) = open(Policy::at_least_once());
     let refused = granted(&jobs, "a").complete("too long").unwrap_err();
-    drop(refused.into_lease());
+    drop(refused.into_lease().unwrap());
     let lease = granted(&jobs, "a");
     assert_eq!(lease.attempt(), 2, "dropping it has released the key");
     let refused = lease.complete("too long").unwrap_err();
-    refused.into_lease().complete("fits").unwrap();
+    refused.into_lease().unwrap().complete("fits").unwrap();
     assert!(matches!(jobs.claim("a").unwrap(), Claim::Completed(_)));
     store.validate();
 }

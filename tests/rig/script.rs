@@ -72,7 +72,7 @@ impl Script<'_> {
                     let token = lease.token().as_i64();
                     match lease.complete(body(&key, token)) {
                         Ok(()) => forget(space, &key, token),
-                        Err(error) => tell("complete", &error.into_error()),
+                        Err(error) => tell("complete", &error),
                     }
                 }
                 Ok(other) => panic!("{key} is new: {other:?}"),

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["store/handle"],
     &["claim"],
     &["store"],
-    &["claim/ticket", "claim/typed", "scan"],
+    &["claim/ticket", "scan"],
     &["operator"],
     &["sim", "fuzzing", "guide", "compile_fail"],
 ];

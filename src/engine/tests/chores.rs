@@ -376,7 +376,7 @@ fn without_a_further_segment_claims_end_before_holders_do() {
     assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}");
     let large = held.pop().unwrap().complete(vec![1; 900_000]).unwrap_err();
     assert_eq!(large.kind(), ErrorKind::AtCapacity, "{large}");
-    held.push(large.into_lease());
+    held.push(large.into_lease().unwrap());
     for lease in held {
         lease
             .complete("done")

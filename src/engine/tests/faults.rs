@@ -99,7 +99,12 @@ fn poisoned_by(fail: impl FnOnce(&MemoryLog), lost: bool) {
         std::error::Error::source(&error).is_some(),
         "the cause is kept"
     );
-    drop(error.into_lease());
+    let error = error.into_lease().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Poisoned,
+        "nothing can be settled any more"
+    );
 
     assert!(
         matches!(space.claim("1").unwrap(), Claim::Completed(_)),
@@ -116,7 +121,7 @@ fn poisoned_by(fail: impl FnOnce(&MemoryLog), lost: bool) {
         space.forget("1").unwrap_err(),
         store.sync().unwrap_err(),
         third.checkpoint("half").unwrap_err(),
-        third.complete("done").unwrap_err().into_error(),
+        third.complete("done").unwrap_err(),
         store
             .namespace("another", Policy::at_least_once())
             .unwrap_err(),

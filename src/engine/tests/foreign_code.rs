@@ -118,7 +118,7 @@ fn bench() -> Bench {
 }
 
 /// Polls a completion with `waker` until one is pending: a commit may come before the poll.
-fn complete_with(jobs: &Namespace, waker: &Waker) -> Pending<Result<(), crate::LeaseError>> {
+fn complete_with(jobs: &Namespace, waker: &Waker) -> Pending<crate::Result<()>> {
     for number in 0.. {
         let key = format!("polled-{:?}-{number}", waker.data());
         let lease = granted(jobs.claim(key).unwrap());

@@ -1,4 +1,4 @@
-//! Values as JSON that comes back as it was: what [`Typed`](crate::Typed) stores and replays.
+//! Values as JSON that comes back as it was: what [`Json`](crate::Json) stores and replays.
 //! What comes in: values of callers, and the bytes that were stored of them.
 //! It does not know where these bytes lie.
 //!

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hapax::scan::KeyFilter;
 use hapax::{
     BatchClaim, Claim, ClaimItem, Doubt, ErrorKind, FencingToken, KeyInfo, KeyState, Lease,
-    LeaseError, Resolution,
+    Resolution,
 };
 
 use super::checks::id_of;
@@ -118,7 +118,7 @@ impl World {
         let token = lease.token().as_i64();
         let act = act.act();
         let expected = self.model.act(id, token, &act);
-        let result: Result<(), LeaseError> = match &act {
+        let result: hapax::Result<()> = match &act {
             Act::Complete(said) => lease.complete(said),
             Act::Fail(said) => lease.fail(said),
             Act::Release(said) => lease.release(said),
@@ -155,7 +155,7 @@ impl World {
                     self.model.let_run_out(id, token);
                     self.met.let_go += 1;
                 } else {
-                    self.leases.push((id, error.into_lease()));
+                    self.leases.push((id, error.into_lease().unwrap()));
                 }
             }
         }
@@ -334,10 +334,10 @@ impl World {
         let items = ours.into_iter().map(|(_, lease)| (lease, bytes(body)));
         let results = self.spaces[space].complete_many(items.collect::<Vec<_>>());
         for ((id, expected), result) in expected.into_iter().zip(results) {
-            let kinds = result.as_ref().map_err(LeaseError::kind).copied();
+            let kinds = result.as_ref().map(drop).map_err(hapax::Error::kind);
             assert_eq!(kinds, expected.map(drop), "{id:?} complete_many");
             if let Err(error) = result {
-                self.leases.push((id, error.into_lease()));
+                self.leases.push((id, error.into_lease().unwrap()));
             }
         }
         self.wrote(wrote);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hapax::{ErrorKind, Fingerprint, Guarantee, KeyState, Lease, LeaseError};
+use hapax::{ErrorKind, Fingerprint, Guarantee, KeyState, Lease};
 use hapax_http_types::StoredResponse;
 use http::StatusCode;
 
@@ -163,14 +163,14 @@ impl HeldKey {
         }
     }
 
-    fn settled(&self, result: Result<(), LeaseError>) -> Settled {
+    fn settled(&self, result: hapax::Result<()>) -> Settled {
         let Err(error) = result else {
             return Settled::Done;
         };
         match error.kind() {
             ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
                 // Once a key was released, another request may have run under it.
-                let winner = error.error().current().filter(|current| {
+                let winner = error.current().filter(|current| {
                     current.state() == KeyState::Completed
                         && current.fingerprint() == Some(&self.fingerprint)
                 });
