@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::named::Named;
 use crate::engine::shards::EngineRunning;
 use crate::engine::turn::Turn;
@@ -34,7 +34,7 @@ pub(in crate::engine) struct Prepared {
 #[derive(Debug)]
 pub(in crate::engine) enum Audited<'a> {
     /// The transition of the record, caused by this side.
-    By(By<'a>),
+    By(Initiator<'a>),
     /// An entry that was made earlier, if the policy wants one.
     As(Option<Draft>),
 }
@@ -61,7 +61,7 @@ impl<'a> Change<'a> {
         named: Named<'a>,
         record: RecordRef<'a>,
         transition: Transition,
-        by: By<'a>,
+        by: Initiator<'a>,
     ) -> Self {
         Self {
             digest: named.digest,
@@ -81,7 +81,7 @@ impl<'a> Change<'a> {
         running: &'a EngineRunning,
         record: RecordRef<'a>,
         transition: Transition,
-        by: By<'a>,
+        by: Initiator<'a>,
     ) -> Self {
         Self {
             digest: running.digest,
@@ -134,7 +134,7 @@ impl Turn<'_> {
         running: Option<SlabRef>,
         record: RecordRef<'c>,
         transition: Transition,
-        by: By<'c>,
+        by: Initiator<'c>,
     ) -> Change<'c> {
         Change {
             running: running.map(|at| self.running(at)),
@@ -151,7 +151,7 @@ impl Turn<'_> {
             None => self.shard.last_record(change.digest),
         };
         let to_answer = change.to_answer();
-        let is_by_caller = matches!(change.audited, Audited::By(By::Caller(_)));
+        let is_by_caller = matches!(change.audited, Audited::By(Initiator::Caller(_)));
         let entry = match change.audited {
             Audited::By(by) => engine.audit_record(
                 (change.transition, by),

@@ -159,7 +159,7 @@ impl Engine {
         if promises && self.options.ephemeral && !self.options.ephemeral_at_most_once {
             return Err(Error::invalid(
                 "an in-memory store forgets everything with its process, so it cannot promise at-most-once: \
-                 open a directory, or say allow_at_most_once() where a test needs it",
+                 open a directory, or call allow_at_most_once() in a test",
             ));
         }
         Ok(())

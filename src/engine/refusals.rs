@@ -67,7 +67,7 @@ impl Engine {
 pub(crate) fn not_held() -> Error {
     Error::new(
         ErrorKind::NotHeld,
-        "the key of this token is not there any more: stop the work",
+        "the key of this token no longer exists: stop the work",
     )
 }
 
@@ -76,11 +76,11 @@ pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
         Refusal::NotHeld => return not_held(),
         Refusal::Superseded => (
             ErrorKind::Superseded,
-            "this token is not current any more: stop the work",
+            "this token is no longer current: stop the work",
         ),
         Refusal::AlreadySettled => (
             ErrorKind::AlreadySettled,
-            "the key was settled differently under this token",
+            "the key was settled with another outcome under this token: keep that one, which current() has",
         ),
         Refusal::InDoubt => (
             ErrorKind::InUse,

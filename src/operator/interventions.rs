@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::claim::calls::Calls;
 use crate::claim::doubt::{Doubt, Resolution};
-use crate::engine::intervene::operate::Operation;
+use crate::engine::intervene::end_hold::HoldEnd;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
 use crate::runtime::sync::block_on;
@@ -104,7 +104,7 @@ impl Operator {
         key: impl AsRef<[u8]>,
         token: FencingToken,
     ) -> Result<()> {
-        self.end_hold(namespace, key.as_ref(), token, Operation::Release)
+        self.end_hold(namespace, key.as_ref(), token, HoldEnd::Release)
     }
 
     /// Puts a key that is held under `token` into doubt; the holder is superseded.
@@ -115,7 +115,7 @@ impl Operator {
     /// # Errors
     /// As for [`release`](Self::release), but under either guarantee.
     pub fn doubt(&self, namespace: &str, key: impl AsRef<[u8]>, token: FencingToken) -> Result<()> {
-        self.end_hold(namespace, key.as_ref(), token, Operation::Doubt)
+        self.end_hold(namespace, key.as_ref(), token, HoldEnd::Doubt)
     }
 
     /// Fails a key for good that is held under `token`; the holder is superseded.
@@ -132,8 +132,8 @@ impl Operator {
         token: FencingToken,
         error: impl AsRef<[u8]>,
     ) -> Result<()> {
-        let operation = Operation::Fail(error.as_ref());
-        self.end_hold(namespace, key.as_ref(), token, operation)
+        let end = HoldEnd::Fail(error.as_ref());
+        self.end_hold(namespace, key.as_ref(), token, end)
     }
 
     fn end_hold(
@@ -141,12 +141,12 @@ impl Operator {
         namespace: &str,
         key: &[u8],
         token: FencingToken,
-        operation: Operation<'_>,
+        end: HoldEnd<'_>,
     ) -> Result<()> {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
         engine.options.limits.check_key(key)?;
-        let ended = engine.operate(engine.named(&core, key), token, operation, &self.by);
+        let ended = engine.end_hold(engine.named(&core, key), token, end, &self.by);
         let decision = || Decision {
             token: Some(token),
             ..self.decision(
@@ -156,7 +156,7 @@ impl Operator {
             )
         };
         let subject = || engine.subject(&core, key);
-        decided(operation.name(), subject, decision);
+        decided(end.name(), subject, decision);
         block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
     }
 

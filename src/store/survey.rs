@@ -149,7 +149,7 @@ impl Survey {
                 return Err(lost_manifest());
             }
             let text = format!(
-                "{} holds no store, or one that was begun and never made: check the path",
+                "{} holds no store, or only the beginning of one: check the path",
                 path.display()
             );
             return Err(Error::new(ErrorKind::NotAStore, text));

@@ -159,7 +159,7 @@ fn the_question_mark_ends_a_call_of_a_holder() {
             .unwrap();
         lease
     };
-    let text = "the key of this token is not there any more: stop the work";
+    let text = "the key of this token no longer exists: stop the work";
     let error = of_hapax(superseded()).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string()),

@@ -92,7 +92,7 @@ impl ChainCheck {
                 if noted != head {
                     return Err(damaged(
                         &format!("audit entry {}", head.number),
-                        "another one than was noted, so it or one before it was changed",
+                        "not the entry that was noted, so it or an earlier one was changed",
                     ));
                 }
             }

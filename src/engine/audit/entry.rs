@@ -1,6 +1,6 @@
 //! Entries: one for each transition that the policy wants in the audit log.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::journal::Journal;
@@ -21,7 +21,7 @@ impl Engine {
     #[inline]
     pub(in crate::engine) fn audit_record(
         &self,
-        (transition, by): (Transition, By<'_>),
+        (transition, by): (Transition, Initiator<'_>),
         policy: &Policy,
         record: &RecordRef<'_>,
         outcome: Option<u128>,
@@ -44,7 +44,7 @@ impl Engine {
     pub(crate) fn audit_running<W: 'static>(
         &self,
         transition: Transition,
-        by: By<'_>,
+        by: Initiator<'_>,
         running: &Running<W>,
         now: Now,
     ) -> Option<Draft> {
@@ -63,7 +63,7 @@ impl Engine {
     #[cold]
     fn draft(
         &self,
-        (transition, by): (Transition, By<'_>),
+        (transition, by): (Transition, Initiator<'_>),
         policy: &Policy,
         record: &RecordRef<'_>,
         outcome: Option<u128>,
@@ -101,14 +101,19 @@ impl Engine {
 
     /// As [`outcome_digest`](Self::outcome_digest), if an entry will be written. It reads all of the body, so
     /// it comes before the lock.
-    pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
+    pub(crate) fn outcome_for(
+        &self,
+        by: Initiator<'_>,
+        policy: &Policy,
+        outcome: &[u8],
+    ) -> Option<u128> {
         by.writes(policy).then(|| self.outcome_digest(outcome))
     }
 
     /// The work that reads all of an outcome, before the lock.
     pub(in crate::engine) fn prepare_outcome(
         &self,
-        by: By<'_>,
+        by: Initiator<'_>,
         policy: &Policy,
         outcome: &[u8],
     ) -> Prepared {

@@ -5,9 +5,9 @@
 pub(crate) mod archive;
 pub(crate) mod archive_sizes;
 pub(crate) mod archiving;
-pub(crate) mod by;
 pub(crate) mod chain;
 pub(crate) mod entry;
+pub(crate) mod initiator;
 pub(crate) mod orphans;
 pub(crate) mod policy_change;
 pub(crate) mod reading;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::{state_and_record, state_of};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
-use crate::engine::told::{state_of, told_of};
 use crate::engine::turn::Turn;
 use crate::state::slot::Settled;
 use crate::value::error::Result;
@@ -46,7 +46,7 @@ impl Turn<'_> {
             Met::Absent => Look::Done((None, None)),
             Met::Forgotten(locator) => Look::Done((None, rests_on(locator))),
             Met::Running(at) => {
-                let (state, record) = told_of(self.running(at), self.now);
+                let (state, record) = state_and_record(self.running(at), self.now);
                 Look::Done((Some((state, Arc::new(record))), None))
             }
             Met::Settled(_, locator, None) => Look::Read(locator),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::call::answer::{Answer, Tried};
 use crate::engine::call::granted::Granted;
@@ -98,7 +98,7 @@ impl Turn<'_> {
             ..Granted::of(running)
         };
         let column = running.column;
-        let by = By::Caller(&running.rest.holder.actor);
+        let by = Initiator::Caller(&running.rest.holder.actor);
         let transition = if granted.attempt > 1 {
             Transition::Reclaimed
         } else {
@@ -151,7 +151,12 @@ impl Turn<'_> {
             Subject::of_record(record, &named.namespace.policy),
             self.now,
         );
-        let appended = self.append(Change::of(named, failed, Transition::Failed, By::Engine));
+        let appended = self.append(Change::of(
+            named,
+            failed,
+            Transition::Failed,
+            Initiator::Engine,
+        ));
         Ok(Look::Read(self.commit(appended)))
     }
 
@@ -167,7 +172,13 @@ impl Turn<'_> {
             ..Subject::of_running(self.running(at))
         };
         let failed = exhausted(subject, self.now);
-        let change = self.change_of(named, Some(at), failed, Transition::Failed, By::Engine);
+        let change = self.change_of(
+            named,
+            Some(at),
+            failed,
+            Transition::Failed,
+            Initiator::Engine,
+        );
         let appended = self.append(change);
         Ok(Look::Read(self.commit(appended)))
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
@@ -144,7 +144,7 @@ impl Turn<'_> {
             None => named.new_subject(token, self.now),
         };
         let record = subject.record(RecordKind::Completed, &[], self.now);
-        let (inserted, by) = (Transition::Inserted, By::Caller(&[]));
+        let (inserted, by) = (Transition::Inserted, Initiator::Caller(&[]));
         let appended = self.append(self.change_of(named, running, record, inserted, by));
         let frame = self.commit(appended).frame;
         Ok(Look::Done((ClaimOutcome::Granted, Some(frame))))

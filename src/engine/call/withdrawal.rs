@@ -1,6 +1,6 @@
 //! Grants that are taken back: the key is what it was before the grant.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::{Audited, Change, Prepared, claim_record};
 use crate::engine::engine::Engine;
 use crate::engine::turn::Turn;
@@ -51,7 +51,7 @@ impl Turn<'_> {
             return;
         }
         let entry = (!is_poisoned)
-            .then(|| engine.audit_running(Transition::Withdrawn, By::Engine, running, now))
+            .then(|| engine.audit_running(Transition::Withdrawn, Initiator::Engine, running, now))
             .flatten();
         match (running.rest.lapsed.is_some(), running.holder.journaled) {
             (true, _) => self.give_back(at, entry),
@@ -72,7 +72,8 @@ impl Turn<'_> {
         let running = self.running(at);
         if was_journaled {
             let claim = claim_record(running, self.now);
-            let change = Change::of_running(running, claim, Transition::Withdrawn, By::Engine);
+            let change =
+                Change::of_running(running, claim, Transition::Withdrawn, Initiator::Engine);
             let appended = self.append(Change {
                 audited: Audited::As(entry),
                 ..change
@@ -97,7 +98,7 @@ impl Turn<'_> {
             parts: Journal::split(record.body),
             outcome: None,
         };
-        let change = Change::of_running(running, record, Transition::Withdrawn, By::Engine);
+        let change = Change::of_running(running, record, Transition::Withdrawn, Initiator::Engine);
         let appended = self.append(Change {
             audited: Audited::As(entry),
             prepared,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::doubt_record;
 use crate::engine::engine::Engine;
 use crate::engine::look::Met;
 use crate::engine::named::Named;
-use crate::engine::told::doubt_record;
 use crate::engine::turn::Turn;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::Result;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
@@ -30,7 +30,7 @@ impl Engine {
         by: Option<&Attribution>,
     ) -> Result<(bool, Option<u64>), Refused> {
         self.check_change()?;
-        let by = By::or_caller(by);
+        let by = Initiator::or_caller(by);
         self.look(named, |turn, read| turn.forget(named, force, by, read))
     }
 }
@@ -40,7 +40,7 @@ impl Turn<'_> {
         &mut self,
         named: Named<'_>,
         force: Option<FencingToken>,
-        by: By<'_>,
+        by: Initiator<'_>,
         read: Option<&Read>,
     ) -> Result<Look<(bool, Option<u64>)>, Refused> {
         let running = match self.meet(named, read)? {
@@ -92,7 +92,12 @@ impl Turn<'_> {
         Err(engine.refused_by(named, at, unforced(token, force).with_current(info)))
     }
 
-    fn remove(&mut self, named: Named<'_>, running: Option<SlabRef>, by: By<'_>) -> Result<u64> {
+    fn remove(
+        &mut self,
+        named: Named<'_>,
+        running: Option<SlabRef>,
+        by: Initiator<'_>,
+    ) -> Result<u64> {
         let token = self.admit_intervention()?;
         let store_secs = self.now.store_secs;
         let record = RecordRef::forgotten(named.namespace.id, named.key, token, store_secs);

@@ -1,6 +1,6 @@
 //! Keys that operators bring in, with what is known of them.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
@@ -57,7 +57,7 @@ impl Engine {
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         self.make_room().wait()?;
-        let by = By::Operator(by);
+        let by = Initiator::Operator(by);
         let prepared = match insertion.outcome() {
             Some(outcome) => self.prepare_outcome(by, &named.namespace.policy, outcome),
             None => Prepared::default(),
@@ -80,7 +80,7 @@ impl Turn<'_> {
         named: Named<'_>,
         insertion: &Insertion,
         prepared: Prepared,
-        by: By<'_>,
+        by: Initiator<'_>,
     ) -> Result<u64> {
         let policy = &named.namespace.policy;
         let token = self.admit_holder(named.digest, policy, Entry::Import)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
@@ -69,7 +69,7 @@ struct Resolution<'a> {
     token: FencingToken,
     settlement: Settlement<'a>,
     force: bool,
-    by: By<'a>,
+    by: Initiator<'a>,
 }
 
 /// Where the doubt is that a resolution settles.
@@ -96,7 +96,7 @@ impl Engine {
         by: Option<&Attribution>,
     ) -> Result<u64, Refused> {
         self.check_change()?;
-        let by = By::or_caller(by);
+        let by = Initiator::or_caller(by);
         let mut prepared = self.prepare_settlement(named, settlement, by)?;
         let resolution = Resolution {
             named,
@@ -114,7 +114,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         settlement: Settlement<'_>,
-        by: By<'_>,
+        by: Initiator<'_>,
     ) -> Result<Prepared> {
         let policy = &named.namespace.policy;
         match settlement {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::{doubt_record, state_and_record};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Read};
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::told::{doubt_record, told_of};
 use crate::engine::turn::Turn;
 use crate::state::found::Found;
 use crate::state::ranked::Ranked;
@@ -47,7 +47,7 @@ impl Engine {
         if running.is_in_doubt(turn.now) || running.holder.token != ranked.rank.token() {
             return Ok(None);
         }
-        let record = told_of(running, turn.now).1;
+        let record = state_and_record(running, turn.now).1;
         drop(turn);
         let namespace = self.namespace_by_id(record.head.namespace)?;
         let info = self.info(&namespace, KeyState::InProgress, Arc::new(record));

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::{state_and_record, state_of};
 use crate::engine::engine::Engine;
-use crate::engine::told::{state_of, told_of};
 use crate::journal::format::codec::WireRecord;
 use crate::journal::read::records;
 use crate::value::error::Result;
@@ -83,7 +83,7 @@ impl Engine {
             let now = self.now();
             let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
             for running in shard.running().filter(|running| wanted(running.namespace)) {
-                let (state, record) = told_of(running, now);
+                let (state, record) = state_and_record(running, now);
                 found.push((state, Arc::new(record)));
             }
         }

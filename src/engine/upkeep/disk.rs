@@ -100,7 +100,7 @@ impl Engine {
         let running = usize::try_from(free).unwrap_or(usize::MAX);
         if self.shards.has_running_about(running) {
             return Err(at_capacity(
-                "no further segment can be prepared, and the rest of this one is kept for those who run: \
+                "no further segment can be prepared, and the rest of this one is kept for running keys: \
                  look at health() for the cause; holders can still complete"
                     .to_owned(),
             ));

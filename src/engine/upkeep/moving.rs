@@ -68,7 +68,7 @@ fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &Found) -> Result<C
         Err(error) if error.kind() != ErrorKind::Damaged => Err(error),
         _ => Err(Error::new(
             ErrorKind::Io,
-            "the copy of the log is not what was written: the store lies where it was; look at the disk, then try again",
+            "the copy of the log differs from the log: the store stays in its old log; look at the disk, then try again",
         )),
     }
 }
@@ -104,7 +104,7 @@ fn clear_old(store: &OpenLog, from: LogKind, to: LogKind) -> Result<()> {
     };
     let cleared = store.discard(from).and_then(|()| store.note(note));
     cleared.while_doing(
-        "the store has been moved, but what is left of its old log could not be removed, which the next open tries again",
+        "the store has been moved, but the rest of its old log could not be removed: the next open tries again",
     )
 }
 

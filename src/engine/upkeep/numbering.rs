@@ -50,7 +50,7 @@ impl Numbers {
             None => return None,
         };
         Some(format!(
-            "the store has come to {what} {at} of {end}, and too few are left to go on: it answers what it holds, and nothing of it changes any more; bring its keys into a new store, by an export and an import"
+            "the store has used {what} {at} of {end}, which leaves too few: it still answers, and changes nothing; bring its keys into a new store with an export and an import"
         ))
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         for (what, numbers) in past {
             let text = numbers.spent().unwrap();
             assert!(
-                text.starts_with(&format!("the store has come to {what} ")),
+                text.starts_with(&format!("the store has used {what} ")),
                 "{text}"
             );
         }

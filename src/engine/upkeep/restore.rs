@@ -52,7 +52,7 @@ fn marks_of(backup: &dyn Log, manifest: &Manifest) -> Result<Marks> {
     let marks = Marks::newest(&slots).0;
     let own = marks.filter(|marks| marks.store_id == manifest.store_id);
     own.ok_or_else(|| {
-        let text = "the marks of the backup are damaged: take another backup";
+        let text = "the marks of the backup are damaged: use another backup";
         Error::new(ErrorKind::Damaged, text)
     })
 }

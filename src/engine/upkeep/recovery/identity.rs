@@ -77,7 +77,7 @@ fn find_manifest(log: &dyn Log) -> Result<Manifest> {
     read_manifest(log)?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotAStore,
-            "a store was begun in this directory and never made: open it without read_only()",
+            "this directory has only the beginning of a store: open it without read_only() to make it",
         )
     })
 }

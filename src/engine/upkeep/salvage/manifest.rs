@@ -61,7 +61,7 @@ fn check_store(manifest: Manifest, inventory: &Inventory) -> Result<Manifest> {
     }
     Err(Error::new(
         ErrorKind::Damaged,
-        "the manifest is of another store than everything else that is left",
+        "the manifest belongs to another store than the rest of the directory: take the one of a backup with SalvageOptions::manifest_of",
     ))
 }
 

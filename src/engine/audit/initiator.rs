@@ -1,22 +1,22 @@
-//! [`By`]: who brings a transition about.
+//! [`Initiator`]: the party that causes a transition.
 
 use crate::value::attribution::{Attribution, ENGINE};
 use crate::value::audit::{AuditLevel, Origin};
 use crate::value::policy::Policy;
 
-/// Who brings a transition about.
+/// The party that causes a transition.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum By<'a> {
+pub(crate) enum Initiator<'a> {
     /// The claimer of the key, under the name that the claim gave, if any.
     Caller(&'a [u8]),
     Engine,
     Operator(&'a Attribution),
 }
 
-impl<'a> By<'a> {
+impl<'a> Initiator<'a> {
     /// An operator, or a caller who gave no name.
     pub(crate) fn or_caller(by: Option<&'a Attribution>) -> Self {
-        by.map_or(By::Caller(&[]), By::Operator)
+        by.map_or(Initiator::Caller(&[]), Initiator::Operator)
     }
 
     /// The origin, the actor and the reason in an audit entry.
@@ -32,6 +32,6 @@ impl<'a> By<'a> {
     }
 
     pub(in crate::engine) fn writes(self, policy: &Policy) -> bool {
-        policy.audit != AuditLevel::Off || matches!(self, By::Operator(_))
+        policy.audit != AuditLevel::Off || matches!(self, Initiator::Operator(_))
     }
 }

@@ -1,4 +1,4 @@
-//! What callers learn of a key: its state, and its newest record or a record that stands for it.
+//! The description of a key for callers: its state, and its newest record or a record that stands for it.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Engine {
         running: &Running<W>,
         now: Now,
     ) -> KeyInfo {
-        let (state, record) = told_of(running, now);
+        let (state, record) = state_and_record(running, now);
         self.info(named.namespace, state, Arc::new(record))
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record
 }
 
 /// The state of a running or lapsed key, and the record that stands for it.
-pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
+pub(crate) fn state_and_record<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
     if running.is_in_doubt(now) {
         return (KeyState::InDoubt, doubt_record(running, now));
     }
