@@ -240,7 +240,7 @@ fn no_key_and_no_control_character_is_told_unless_asked() {
     }
 }
 
-/// Of all that operators did, the trace told only resolutions, and never by whom.
+/// The bug: of the actions of operators, the trace showed only resolutions, and without the operator.
 #[test]
 fn what_an_operator_does_is_told_with_the_name() {
     let listener = Listener::default();
@@ -308,7 +308,7 @@ fn what_an_operator_does_is_told_with_the_name() {
     assert_eq!(events.iter().filter(by_caller).count(), 1);
 }
 
-/// A batch told of each of its keys, but not of itself.
+/// The bug: a batch traced each of its keys, but not itself.
 #[test]
 fn a_batch_has_one_span_with_the_number_of_each_decision() {
     let listener = Listener::default();

@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     GrantedAfterLapse,
     /// A grant has a token that was given before.
     TokenNotRising,
-    /// Who has to wait is told a time that is too short.
+    /// A caller that has to wait gets a time that is too short.
     ShortWait,
 }
 

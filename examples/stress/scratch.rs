@@ -36,7 +36,7 @@ impl Scratch {
     }
 }
 
-/// Removes the directories of processes that are gone, where `/proc` tells of processes.
+/// Removes the directories of processes that are gone, where `/proc` lists processes.
 fn sweep(prefix: &str) -> io::Result<()> {
     if !Path::new("/proc/self").exists() {
         return Ok(());

@@ -80,7 +80,7 @@ pub(crate) struct Consumers<'a> {
 }
 
 impl Consumers<'_> {
-    /// Handles deliveries on all threads, and gives those that have to be delivered again.
+    /// Handles deliveries on all threads, and returns those that have to be delivered again.
     pub(crate) fn round(
         &self,
         deliveries: &[Delivery],

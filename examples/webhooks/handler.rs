@@ -114,7 +114,7 @@ fn spend_time_on(body: &str) {
     black_box(running);
 }
 
-/// Crashes are part of the play: only those that are not get the usual message.
+/// Crashes are part of the play: only other panics get the usual message.
 pub(crate) fn keep_staged_crashes_quiet() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -141,13 +141,13 @@ impl Shards {
         }
     }
 
-    /// Whether this claim is one of those that are timed.
+    /// Whether this claim is timed.
     #[inline]
     pub(crate) fn is_timed_claim(&self, digest: Digest) -> bool {
         take(&self.parts[self.index(digest)].claim_due)
     }
 
-    /// Whether this settlement is one of those that are timed.
+    /// Whether this settlement is timed.
     #[inline]
     pub(crate) fn is_timed_settlement(&self, digest: Digest) -> bool {
         take(&self.parts[self.index(digest)].settlement_due)

@@ -1,4 +1,4 @@
-//! [`Reconciler`]: settling doubts, and asking again about those that are still unknown.
+//! [`Reconciler`]: settles doubts, and asks again about doubts that are still unknown.
 
 use std::collections::HashMap;
 use std::fmt;

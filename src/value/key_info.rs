@@ -182,7 +182,7 @@ fn add_bytes<M: SerializeMap>(
     }
 }
 
-/// What is told of a fingerprint.
+/// The parts of a fingerprint that are shown.
 #[derive(Serialize)]
 struct Print<'a> {
     scheme: u32,

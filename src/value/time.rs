@@ -36,8 +36,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-/// Seconds since 1970, as callers are told them; those that no clock here can show as the last second of
-/// store time.
+/// Seconds since 1970 as callers get them; seconds that this system's clock cannot show become the last
+/// second of store time.
 pub(crate) fn system_time(secs: impl Into<u64>) -> SystemTime {
     let at = |secs| UNIX_EPOCH.checked_add(Duration::from_secs(secs));
     at(secs.into())

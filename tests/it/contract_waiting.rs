@@ -1,5 +1,4 @@
-//! Waiting for a key: who is woken, who is granted, and what a grant leaves when no caller takes
-//! it.
+//! Waiting for a key: which callers are woken or granted, and what a grant leaves when no caller takes it.
 
 use std::sync::Barrier;
 use std::task::Poll;

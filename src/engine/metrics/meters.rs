@@ -25,7 +25,7 @@ pub(in crate::engine) struct Meters {
     pub(in crate::engine) sampled_ms: AtomicU64,
 }
 
-/// The first so many of [`ClaimOutcome::ALL`] are timed.
+/// This many of the first outcomes in [`ClaimOutcome::ALL`] are timed.
 const TIMED_OUTCOMES: usize = 6;
 
 /// Parts of a histogram that calls on many threads observe.

@@ -152,7 +152,7 @@ fn run(jobs: &Namespace, key: String) -> Run {
     })
 }
 
-/// Goes on with those that are under way. What is refused is refused for want of room.
+/// Goes on with the keys that are under way. Claims are refused only for lack of room.
 fn go_on(runs: &mut Vec<Run>) {
     runs.retain_mut(
         |run| match run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -442,7 +442,7 @@ fn what_holders_will_need_is_not_granted_again() {
     }
 }
 
-/// Another program fills the disk between two looks: the reserve makes room for those who run.
+/// Another program fills the disk between two looks: the reserve makes room for running keys.
 #[test]
 fn the_reserve_goes_to_holders_before_a_write_fails() {
     let bench = Bench::new(8192);

@@ -1,4 +1,4 @@
-//! Faults of the medium beneath a store, and what the store makes of them.
+//! Faults of the medium beneath a store, and the answers of the store.
 //!
 //! The store is driven through its public handles; the medium is changed behind its back.
 

@@ -201,7 +201,7 @@ fn a_waker_may_wait_for_the_store_on_the_threads_of_the_store() {
 }
 
 /// The bug: where the system gave no thread, `Store::open` panicked. And a store that got some of its
-/// threads and not all was never let go of, or waited for those that had never begun.
+/// threads, but not all, was never let go of, or waited for threads that had never begun.
 #[test]
 fn a_store_that_gets_no_thread_is_refused_and_opens_later() {
     for kind in [LogKind::Files, LogKind::Sled] {

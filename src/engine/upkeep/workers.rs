@@ -10,7 +10,7 @@ pub(in crate::engine) struct Workers {
     running: AtomicUsize,
     /// Raised by each that ends.
     pub(in crate::engine) ended: Signal,
-    /// What closing the journal came to.
+    /// The result of closing the journal.
     closed: Mutex<Option<Result<()>>>,
 }
 

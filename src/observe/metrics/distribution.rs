@@ -90,7 +90,7 @@ pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// Seconds, of so many parts of a second.
+/// Seconds, from a number of parts of a second.
 pub(crate) fn seconds(parts: u64, parts_per_second: u64) -> f64 {
     as_f64(parts) / as_f64(parts_per_second)
 }

@@ -44,7 +44,7 @@ impl Decision<'_> {
     }
 }
 
-/// A lease that has lapsed, to be told of once the lock of its shard has been released.
+/// A lease that has lapsed; traces show it once the lock of its shard has been released.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
     not(feature = "tracing"),

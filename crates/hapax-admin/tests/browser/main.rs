@@ -135,7 +135,7 @@ async fn the_page_shows_the_numbers_of_the_store() {
     assert_attention(&seen);
 }
 
-/// After so many rounds of work.
+/// After this many rounds of work.
 fn assert_rates(seen: &Seen, rounds: u64) {
     assert_eq!(seen.text("claims-rate"), "3.0/s");
     assert_eq!(

@@ -80,7 +80,7 @@ pub struct Run<'a> {
     pub journaled: bool,
     /// The claim whose future was dropped, where this is its grant.
     pub ghost: Option<usize>,
-    /// The holder that this grant took over from, who is current again if it is taken back.
+    /// The holder that this grant took over from: it is current again if the grant is taken back.
     pub lapsed: Option<Lapsed<'a>>,
 }
 

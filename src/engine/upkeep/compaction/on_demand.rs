@@ -10,7 +10,7 @@ use crate::value::meter::Meter;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::RecordRef;
 
-/// What a compaction came to.
+/// The result of a compaction.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Freed {
     pub(crate) segments: u64,

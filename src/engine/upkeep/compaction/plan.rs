@@ -89,7 +89,7 @@ pub(crate) fn choose(view: View<'_>) -> Plan {
     }
 }
 
-/// How many short segments there are beyond one for each longer one, among those that are closed.
+/// The number of closed short segments beyond one for each longer one.
 ///
 /// Where the long ones are as many, carrying past them to the short ones would cost more than a
 /// segment for each run.

@@ -22,7 +22,7 @@ use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::{Head, RecordKind};
 
-/// What reading the log came to.
+/// The result of reading the log.
 pub(in crate::engine) struct Rebuilt {
     /// Where it ends.
     pub(in crate::engine) found: Found,

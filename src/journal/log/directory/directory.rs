@@ -158,8 +158,7 @@ impl Directory {
         self.path.free_files().naming("ask", &self.path)
     }
 
-    /// Holds at least so many bytes in reserve, or as many as before if the disk is full; 0 gives all
-    /// back.
+    /// Holds at least this many bytes in reserve, or as many as before if the disk is full; 0 gives all back.
     pub(crate) fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
         self.check()?;
         self.reserve.hold(bytes)

@@ -72,7 +72,8 @@ impl ReadOnlyDirectory {
         archives::read(&self.path.join(AUDIT), segment)
     }
 
-    /// Who has the store open for writing; `None` if it is not open, or if the kernel does not tell.
+    /// The process that has the store open for writing; `None` if it is not open, or if the kernel does not
+    /// tell.
     pub(crate) fn holder(&self) -> Option<Holder> {
         Holder::find(&self.path)
     }

@@ -27,7 +27,7 @@ impl Reserve {
         }
     }
 
-    /// Holds at least so many bytes, or as many as before if the disk is full; 0 gives all back.
+    /// Holds at least this many bytes, or as many as before if the disk is full; 0 gives all back.
     pub(crate) fn hold(&self, bytes: u64) -> io::Result<()> {
         let _guard = self.changing.lock();
         let file = self.directory.join(RESERVE);
