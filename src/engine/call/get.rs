@@ -13,11 +13,11 @@ use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 
-/// What is told of a key, and the frame that this rests on.
+/// The state of a key, and the frame that it rests on.
 type Told = (Option<(KeyState, Arc<Record>)>, Option<u64>);
 
 impl Engine {
-    /// What a key is now; `None` when it is absent.
+    /// The present state of a key; `None` if it is absent.
     pub(crate) async fn get(&self, named: Named<'_>) -> Result<Option<KeyInfo>> {
         self.check_alive()?;
         let told = self.look_async(named, |turn, read| turn.tell(named, read));

@@ -46,7 +46,7 @@ impl Turn<'_> {
         self.count(column, |counters| counters.withdrawn += 1);
         let running = self.running(at);
         let is_poisoned = engine.journal.is_poisoned();
-        // What became of the record of the claim, only the next open finds out.
+        // Only the next open finds out whether the record of the claim is on the medium.
         if running.holder.journaled && is_poisoned {
             return;
         }

@@ -31,7 +31,7 @@ pub(crate) enum RunningVerdict {
     Exhausted,
 }
 
-/// What a claim of a key that is not running is told.
+/// The verdict on a claim of a key that is not running.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SettledVerdict {
     Grant(Basis),
