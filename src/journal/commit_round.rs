@@ -8,7 +8,7 @@ use crate::journal::format::marks::Link;
 use crate::journal::journal::Journal;
 use crate::journal::tail::SealedFrame;
 use crate::journal::writer::{FullSegment, OpenSegment, Writer};
-use crate::runtime::sync::Wakes;
+use crate::runtime::sync::{Ordering, Wakes};
 use crate::value::doing::Doing;
 use crate::value::error::Result;
 use crate::value::time::millis;
@@ -217,7 +217,7 @@ impl CommitRound<'_> {
         }
         if let Some(segment) = self.writer.segment {
             self.sync_segment(segment.number)?;
-            self.journal.meters.note_sync();
+            self.journal.meters.syncs.fetch_add(1, Ordering::Relaxed);
         }
         self.writer.unflushed_bytes = 0;
         self.publish();

@@ -65,7 +65,7 @@ impl AuditScan {
             store: Arc::clone(&store),
         };
         // An entry is given only once a power cut cannot undo it.
-        block_on(store.engine.rest(Some(this.cursor.end_frame)))?;
+        block_on(store.engine.rest(Some(this.cursor.frames.end_frame)))?;
         Ok(this)
     }
 

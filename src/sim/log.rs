@@ -8,7 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::Mutex;
 use crate::sim::faults::{Fault, Faults};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::audit::archive::{damaged, read_archive};
 use crate::engine::engine::Engine;
+use crate::engine::list::scan::ScanCursor;
 use crate::journal::damage::lost;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::audits;
@@ -15,8 +16,7 @@ use crate::value::error::Result;
 #[derive(Debug)]
 pub(crate) struct AuditCursor {
     archives: VecDeque<u64>,
-    next_frame: u64,
-    pub(crate) end_frame: u64,
+    pub(crate) frames: ScanCursor,
 }
 
 /// A run of entries.
@@ -50,18 +50,11 @@ impl Engine {
     pub(crate) fn audit_start(&self) -> Result<AuditCursor> {
         self.check_alive()?;
         let archives = self.buried_archives()?.into();
-        let mut cursor = self.journal.with_tail(|tail| AuditCursor {
-            archives,
-            next_frame: tail
-                .census
-                .oldest()
-                .map_or(u64::MAX, |stats| stats.first_frame),
-            end_frame: tail.last_used(),
-        });
+        let mut frames = self.scan_start();
         if self.journal.is_poisoned() {
-            cursor.end_frame = cursor.end_frame.min(self.journal.durable());
+            frames.end_frame = frames.end_frame.min(self.journal.durable());
         }
-        Ok(cursor)
+        Ok(AuditCursor { archives, frames })
     }
 
     /// The next archive or frame that has entries; `None` at the end.
@@ -74,11 +67,9 @@ impl Engine {
                 bytes: Arc::new(archive.entries),
             }));
         }
-        if cursor.next_frame > cursor.end_frame {
+        let Some(frame) = cursor.frames.take() else {
             return Ok(None);
-        }
-        let frame = cursor.next_frame;
-        cursor.next_frame += 1;
+        };
         let bytes = self.journal.frame_bytes(frame)?;
         Ok(Some(AuditChunk {
             place: format!("frame {frame}"),

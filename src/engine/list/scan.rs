@@ -18,6 +18,15 @@ pub(crate) struct ScanCursor {
     pub(crate) end_frame: u64,
 }
 
+impl ScanCursor {
+    /// The next frame, which the cursor moves past; `None` after the last one.
+    pub(in crate::engine) fn take(&mut self) -> Option<u64> {
+        let frame = self.next_frame;
+        self.next_frame = frame.saturating_add(1);
+        (frame <= self.end_frame).then_some(frame)
+    }
+}
+
 impl Engine {
     /// Where a scan over the log begins, and the earliest place where it ends.
     pub(crate) fn scan_start(&self) -> ScanCursor {
@@ -36,11 +45,9 @@ impl Engine {
         cursor: &mut ScanCursor,
         only: Option<NamespaceId>,
     ) -> Result<Option<Vec<KeyInfo>>> {
-        if cursor.next_frame > cursor.end_frame {
+        let Some(frame) = cursor.take() else {
             return Ok(None);
-        }
-        let frame = cursor.next_frame;
-        cursor.next_frame += 1;
+        };
         let mut found = Vec::new();
         let Some(payload) = self.journal.frame_bytes(frame)? else {
             return Ok(Some(found));

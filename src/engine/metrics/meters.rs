@@ -1,7 +1,6 @@
 //! [`Meters`]: the measurements of calls, beside the counters in the shards.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Weak;
 
 use crate::observe::metrics::MetricSource;
@@ -10,6 +9,7 @@ use crate::observe::tallies::Column;
 use crate::runtime::sync::{AtomicU64, Mutex};
 
 /// The measurements of calls, beside the counters in the shards.
+#[derive(Debug)]
 pub(in crate::engine) struct Meters {
     /// By [`ClaimOutcome`], for the outcomes that a single claim can have.
     pub(in crate::engine) claims: [Histogram; TIMED_OUTCOMES],
@@ -43,15 +43,5 @@ impl Meters {
             sources: Mutex::new(Vec::new()),
             sampled_ms: AtomicU64::new(0),
         }
-    }
-}
-
-impl fmt::Debug for Meters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Meters")
-            .field("claims", &self.claims)
-            .field("settlements", &self.settlements)
-            .field("errors", &self.errors)
-            .finish_non_exhaustive()
     }
 }

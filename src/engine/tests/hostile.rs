@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
 use crate::journal::format::codec;
-use crate::journal::format::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
+use crate::journal::format::frame::{
+    FRAME_BYTES_MAX, FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame,
+};
 use crate::journal::format::manifest::{Manifest, NAMESPACES_MAX};
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, LowMark, Marks};
-use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::log::memory_log::image::Image;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::fencing_token::{COUNTER_END, EPOCH_END, FencingToken};

@@ -8,7 +8,7 @@ use crate::engine::refusals::at_capacity;
 use crate::engine::sizes::to_u64;
 use crate::engine::upkeep::room::{LEAST_BYTES, reserve_for};
 use crate::journal::chore::Chore;
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::{Drive, Ordering};
 use crate::state::transition::Command;

@@ -174,15 +174,15 @@ impl<S: DiskSegment> Log for DiskLog<S> {
     }
 
     fn archives(&self) -> io::Result<Vec<u64>> {
-        self.directory.archives()
+        self.directory.archives.list()
     }
 
     fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        self.directory.archive_sizes()
+        self.directory.archives.sizes()
     }
 
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        self.directory.read_archive(segment)
+        self.directory.archives.read(segment)
     }
 
     fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {

@@ -10,8 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::journal::format::frame::{self, BadFrame, FrameView};
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::{self, BadFrame, FRAME_BYTES_MAX, FrameView};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{Naming, disk_bytes, names_if_there};
 use crate::journal::log::directory::open_failure::OpenFailure;

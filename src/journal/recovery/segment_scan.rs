@@ -66,7 +66,7 @@ impl<'a> SegmentScan<'a> {
                     "frame {} is missing or damaged, but the next segment follows frame {until}",
                     self.found.last + 1
                 );
-                Err(damaged(&self.place(), &what))
+                Err(self.damaged(&what))
             }
             _ => Ok(()),
         }
@@ -79,7 +79,7 @@ impl<'a> SegmentScan<'a> {
                 "it follows frame {}, but the frame before it is {}",
                 self.link.before, self.found.last
             );
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         let segment = FoundSegment {
             number: self.link.segment,
@@ -88,6 +88,10 @@ impl<'a> SegmentScan<'a> {
         self.found.segments.push(segment);
         self.visitor.segment(segment);
         Ok(())
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        damaged(&self.place(), what)
     }
 
     fn place(&self) -> String {
@@ -137,7 +141,7 @@ impl<'a> SegmentScan<'a> {
                 frame.header.number,
                 frame.header.durable,
             );
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         Ok(())
     }
@@ -165,7 +169,7 @@ impl<'a> SegmentScan<'a> {
         }
         if records != frame.header.records {
             let what = format!("frame {number} does not hold the records that its header counts");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         self.parts = if is_part { self.parts + 1 } else { 0 };
         self.found.last = number;
@@ -180,11 +184,11 @@ impl<'a> SegmentScan<'a> {
         let number = frame.header.number;
         if number > FRAME_NUMBER_MAX || frame.header.epoch >= EPOCH_END {
             let what = format!("frame {number} contains numbers that no store can reach");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         if number == self.marks.durable && frame.checksum != self.marks.durable_checksum {
             let what = format!("frame {number} is not the one that the marks call durable");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         Ok(())
     }
@@ -192,7 +196,7 @@ impl<'a> SegmentScan<'a> {
     fn record(&mut self, record: &WireRecord<'_>, at: Locator) -> Result<()> {
         if record.body_frames > self.parts {
             let what = format!("frame {} ends a body whose parts are missing", at.frame);
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         let head = record
             .check()
@@ -231,10 +235,9 @@ impl<'a> SegmentScan<'a> {
 
     fn bad(&self, frame: u64, bad: BadRecord) -> Error {
         match bad {
-            BadRecord::Malformed => damaged(
-                &self.place(),
-                &format!("frame {frame} holds a malformed record"),
-            ),
+            BadRecord::Malformed => {
+                self.damaged(&format!("frame {frame} holds a malformed record"))
+            }
             BadRecord::UnknownKind(kind) => Error::new(
                 ErrorKind::Unsupported,
                 format!(

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::observe::metrics::distribution::Distribution;
 
+/// The name and the value of a label.
+pub(crate) type Label = (&'static str, Cow<'static, str>);
+
 /// What kind of number a metric is.
 ///
 /// # Examples
@@ -68,7 +71,7 @@ pub struct Family {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Series {
-    pub(super) labels: Vec<(&'static str, Cow<'static, str>)>,
+    pub(super) labels: Vec<Label>,
     pub(super) value: Value,
 }
 

@@ -1,11 +1,10 @@
 //! [`Metrics`]: everything that a store counts and measures, at one moment.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::observe::metrics::catalogue;
 use crate::observe::metrics::distribution::Distribution;
-use crate::observe::metrics::family::{Family, Series, Value};
+use crate::observe::metrics::family::{Family, Label, Series, Value};
 
 /// Everything that a store counts and measures, at one moment.
 ///
@@ -90,7 +89,7 @@ impl Metrics {
         self.at
     }
 
-    fn add(&mut self, name: &str, labels: &[(&'static str, Cow<'static, str>)], value: Value) {
+    fn add(&mut self, name: &str, labels: &[Label], value: Value) {
         let family = self.families.iter_mut().find(|family| family.name == name);
         let family = family.expect("every metric is in the catalogue");
         debug_assert_eq!(family.kind, value.kind(), "{name} is of this kind");
@@ -100,30 +99,15 @@ impl Metrics {
         });
     }
 
-    pub(crate) fn count(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        count: u64,
-    ) {
+    pub(crate) fn count(&mut self, name: &str, labels: &[Label], count: u64) {
         self.add(name, labels, Value::Counter(count));
     }
 
-    pub(crate) fn measure(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        value: f64,
-    ) {
+    pub(crate) fn measure(&mut self, name: &str, labels: &[Label], value: f64) {
         self.add(name, labels, Value::Gauge(value));
     }
 
-    pub(crate) fn distribution(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        seen: Distribution,
-    ) {
+    pub(crate) fn distribution(&mut self, name: &str, labels: &[Label], seen: Distribution) {
         self.add(name, labels, Value::Histogram(seen));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::archives::{self, Archives};
+use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents;
 use crate::journal::log::directory::directory_options::DirectoryOptions;
 use crate::journal::log::directory::files::{
@@ -26,7 +26,7 @@ pub(crate) struct Directory {
     path: AnchoredPath,
     /// Held open as well: looked up once, wherever its name leads later.
     segments: AnchoredPath,
-    archives: Archives,
+    pub(crate) archives: Archives,
     lock: Lock,
     marks: MarksFile,
     reserve: Reserve,
@@ -124,18 +124,6 @@ impl Directory {
     pub(crate) fn write_marks(&self, slot: usize, bytes: &[u8]) -> io::Result<()> {
         self.check()?;
         self.marks.write(slot, bytes)
-    }
-
-    pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
-        archives::list(&self.archives.folder())
-    }
-
-    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        archives::sizes(&self.archives.folder())
-    }
-
-    pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        archives::read(&self.archives.folder(), segment)
     }
 
     pub(crate) fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {

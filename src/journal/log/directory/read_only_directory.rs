@@ -5,13 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::archives;
+use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents::{self, Contents};
 use crate::journal::log::directory::files::{Naming, read_if_there};
 use crate::journal::log::directory::holder::Holder;
-use crate::journal::log::directory::layout::{
-    AUDIT, LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED,
-};
+use crate::journal::log::directory::layout::{LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED};
 use crate::journal::log::directory::lock::Lock;
 use crate::journal::log::directory::marks_file::read_slot;
 use crate::journal::log::directory::open_failure::OpenFailure;
@@ -21,6 +19,7 @@ use crate::journal::log::directory::open_failure::OpenFailure;
 pub(crate) struct ReadOnlyDirectory {
     path: AnchoredPath,
     segments: AnchoredPath,
+    pub(crate) archives: Archives,
     /// Held as long as this lives; `None` if there is no file to lock, or nothing is to be locked.
     _lock: Option<Lock>,
 }
@@ -51,6 +50,7 @@ impl ReadOnlyDirectory {
         Self {
             // A missing folder is reported when it is read.
             segments: segments.hold().unwrap_or(segments),
+            archives: Archives::of(&path),
             path,
             _lock: lock,
         }
@@ -58,18 +58,6 @@ impl ReadOnlyDirectory {
 
     pub(crate) fn path(&self) -> &AnchoredPath {
         &self.path
-    }
-
-    pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
-        archives::list(&self.path.join(AUDIT))
-    }
-
-    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        archives::sizes(&self.path.join(AUDIT))
-    }
-
-    pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        archives::read(&self.path.join(AUDIT), segment)
     }
 
     /// The process that has the store open for writing; `None` if it is not open, or if the kernel does not
