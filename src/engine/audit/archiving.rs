@@ -14,20 +14,11 @@ use crate::value::audit::AuditHead;
 use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
-/// The result of archiving the audit entries of a segment.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) enum Moved {
-    /// It has none.
-    Nothing,
-    /// They are in an archive, up to this one.
-    UpTo(AuditHead),
-}
-
 impl Engine {
-    /// Copies the audit entries of a segment that is about to go into an archive.
-    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Moved> {
+    /// Copies the audit entries of a segment that is about to go into an archive. Returns the last of them.
+    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Option<AuditHead>> {
         if segment.audited == 0 {
-            return Ok(Moved::Nothing);
+            return Ok(None);
         }
         let mut entries = Vec::new();
         for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
@@ -37,36 +28,41 @@ impl Engine {
         }
         let last = audits(&entries).last().and_then(std::result::Result::ok);
         let Some(last) = last.map(|last| last.head) else {
-            return Ok(Moved::Nothing);
-        };
-        let log = self.journal.log();
-        let before = match newest_before(log, segment.number)? {
-            None => genesis(self.journal.store_id()),
-            Some(newest) => match read_archive(log, newest) {
-                // Damaged entries stay, and `verify_audit` reports them. The store goes on.
-                Err(error) if error.kind() == ErrorKind::Damaged => unknown_before(&entries),
-                archive => archive?.after,
-            },
+            return Ok(None);
         };
         let archive = Archive {
             store_id: *self.journal.store_id(),
             segment: segment.number,
-            before,
+            before: self.head_before(segment.number, &entries)?,
             after: last,
             greatest_expiry: segment.audit_expiry,
             entries,
+        };
+        self.keep_archive(segment.number, &archive.encode())?;
+        Ok(Some(last))
+    }
+
+    /// The head of the chain before the entries of a segment.
+    fn head_before(&self, segment: u64, entries: &[u8]) -> Result<AuditHead> {
+        let log = self.journal.log();
+        let Some(newest) = newest_before(log, segment)? else {
+            return Ok(genesis(self.journal.store_id()));
+        };
+        match read_archive(log, newest) {
+            // Damaged entries stay, and `verify_audit` reports them. The store goes on.
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(unknown_before(entries)),
+            archive => Ok(archive?.after),
         }
-        .encode();
+    }
+
+    fn keep_archive(&self, segment: u64, bytes: &[u8]) -> Result<()> {
         // A crash may have come after it was written, and before its segment went.
-        if log
-            .read_archive(segment.number)
-            .is_ok_and(|there| there == archive)
-        {
-            return Ok(Moved::UpTo(last));
+        let there = self.journal.log().read_archive(segment);
+        if there.is_ok_and(|there| there == bytes) {
+            return Ok(());
         }
-        self.write_archive(segment.number, &archive)
-            .while_doing("writing an audit archive")?;
-        Ok(Moved::UpTo(last))
+        let written = self.write_archive(segment, bytes);
+        written.while_doing("writing an audit archive")
     }
 
     /// Removes the oldest archive once everything in it has expired. The newest one only loses its entries,

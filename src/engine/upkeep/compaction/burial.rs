@@ -1,6 +1,5 @@
 //! The oldest segment goes: its audit entries into an archive, then the low mark past it.
 
-use crate::engine::audit::archiving::Moved;
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::compaction::janitor::Dying;
 use crate::journal::chore::Chore;
@@ -21,13 +20,9 @@ impl Engine {
             let oldest = tail.census.oldest().copied();
             oldest.filter(|stats| stats.number == segment)
         });
-        let moved = self.attempt(Chore::Archive, || {
-            stats.map_or(Ok(Moved::Nothing), |stats| self.archive(&stats))
+        let archived = self.attempt(Chore::Archive, || {
+            stats.map_or(Ok(None), |stats| self.archive(&stats))
         })?;
-        let archived = match moved {
-            Moved::Nothing => None,
-            Moved::UpTo(last) => Some(Archived::at(&last)),
-        };
         let link = self.attempt(Chore::Link, || self.link_of(next))?;
         let low = LowMark {
             segment: next,
@@ -35,6 +30,7 @@ impl Engine {
             checksum: link.checksum,
         };
         self.attempt(Chore::LowMark, || {
+            let archived = archived.as_ref().map(Archived::at);
             self.journal.raise_low(low, archived, self.now().mono_ms)
         })?;
         // From here on, a locator into this segment makes its owner look again.

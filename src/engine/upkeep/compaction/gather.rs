@@ -1,9 +1,8 @@
 //! Short segments of many runs, carried together before a store is used.
 
 use crate::engine::engine::Engine;
-use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, View, shortness};
+use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, shortness};
 use crate::journal::log::contract::SEGMENT_BYTES_MAX;
-use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::block_on;
 
 /// Bytes that an open carries at most to bring short segments together, and segments that it drops.
@@ -42,16 +41,9 @@ impl Engine {
     fn is_scattered(&self) -> bool {
         let open_segment = self.journal.oldest_unclosed();
         self.journal.with_tail(|tail| {
-            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
-            let view = View {
-                segments: &segments,
-                open_segment,
-                disk_bytes: 0,
-                short_frames: self.short_frames(),
-                expired_secs: 0,
-                asked: 0,
-            };
-            shortness(&view) > 2 * SHORT_SEGMENTS_MAX
+            let segments = tail.census.segments();
+            let closed = segments.take_while(|segment| segment.number < open_segment);
+            shortness(closed, self.short_frames()) > 2 * SHORT_SEGMENTS_MAX
         })
     }
 }

@@ -19,14 +19,7 @@ pub(in crate::engine) fn find_manifest(
     inventory: &mut Inventory,
     options: &SalvageOptions,
 ) -> Result<(Manifest, bool)> {
-    let read = remains.directory.read_manifest();
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    let own = read
-        .and_then(|bytes| bytes.ok_or_else(missing))
-        .while_doing("the manifest")
-        .and_then(|bytes| manifest_file::decode(&bytes))
-        .and_then(|manifest| check_store(manifest, inventory));
-    let error = match own {
+    let error = match own_manifest(remains, inventory) {
         Ok(manifest) => return Ok((manifest, false)),
         Err(error) => error,
     };
@@ -43,15 +36,30 @@ pub(in crate::engine) fn find_manifest(
         );
         return Err(Error::new(ErrorKind::Damaged, text).with_source(error));
     }
-    let manifest = Manifest {
+    let manifest = new_manifest(inventory)?;
+    Ok((with_namespaces(manifest, options)?, true))
+}
+
+fn own_manifest(remains: &RawStore, inventory: &Inventory) -> Result<Manifest> {
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    let bytes = remains.directory.read_manifest();
+    let bytes = bytes.and_then(|bytes| bytes.ok_or_else(missing));
+    check_store(
+        manifest_file::decode(&bytes.while_doing("the manifest")?)?,
+        inventory,
+    )
+}
+
+/// A manifest without a namespace, for the store that most frames belong to.
+fn new_manifest(inventory: &Inventory) -> Result<Manifest> {
+    Ok(Manifest {
         store_id: inventory.likely_store().unwrap_or_default(),
         seed: random()?,
         created_secs: 0,
         backup: false,
         salvaged: true,
         namespaces: Vec::new(),
-    };
-    Ok((with_namespaces(manifest, options)?, true))
+    })
 }
 
 /// Refuses a manifest of another store than the one that the frames belong to.
