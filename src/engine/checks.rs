@@ -13,11 +13,6 @@ impl Engine {
         self.lifecycle.is_forked()
     }
 
-    /// Whether it was opened with `read_only()`.
-    pub(crate) fn was_opened_read_only(&self) -> bool {
-        self.lifecycle.was_opened_read_only()
-    }
-
     /// Refuses every call on a store that is closed, or in a forked child.
     pub(crate) fn check_alive(&self) -> Result<()> {
         self.lifecycle.check_open()?;

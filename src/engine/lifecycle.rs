@@ -87,11 +87,6 @@ impl Lifecycle {
         !matches!(self.access, Access::Full)
     }
 
-    /// Whether it was opened with `read_only()`.
-    pub(in crate::engine) fn was_opened_read_only(&self) -> bool {
-        matches!(self.access, Access::ReadOnly)
-    }
-
     #[inline]
     pub(in crate::engine) fn check_writable(&self) -> Result<()> {
         match &self.access {

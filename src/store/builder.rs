@@ -1,6 +1,5 @@
 //! [`Builder`]: how a store is opened.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::manual_clock::ManualClock;
 #[cfg(feature = "sim")]
 use crate::runtime::sync::Drive;
-use crate::store::config::{Config, LimitsConfig, StoreConfig};
+use crate::store::config::{Config, StoreConfig};
 use crate::store::handle::StoreInner;
 use crate::store::location::{Location, open_log, open_to_read};
 use crate::store::store::Store;
@@ -23,9 +22,6 @@ use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::COUNTER_END;
 use crate::value::limits::Limits;
 use crate::value::log_kind::LogKind;
-
-/// Shards of the key space.
-const SHARDS: usize = 256;
 
 /// The options with which a store is opened.
 ///
@@ -51,24 +47,8 @@ const SHARDS: usize = 256;
 pub struct Builder {
     location: Location,
     clock: Option<ManualClock>,
-    durability: Durability,
-    log_kind: Option<LogKind>,
-    limits: Limits,
-    shards: usize,
-    create: bool,
-    wait_for_lock: Duration,
-    max_offline: Option<Duration>,
-    write_deadline: Duration,
-    allow_at_most_once: bool,
-    first_counter: u64,
-    segment_frames: u32,
-    read_only: bool,
-    metrics: bool,
-    trace_keys: bool,
+    pub(in crate::store) options: EngineOptions,
 }
-
-/// How far the wall clock may be past the last time that the store saw, by default.
-const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Store {
     /// Opens the store in a directory, and makes one in a new directory. Every change is durable
@@ -100,20 +80,7 @@ impl Builder {
         Self {
             location,
             clock: None,
-            durability: Durability::Sync,
-            log_kind: None,
-            limits: Limits::default(),
-            shards: SHARDS,
-            create: true,
-            wait_for_lock: Duration::ZERO,
-            max_offline: Some(MAX_OFFLINE),
-            write_deadline: Duration::from_secs(30),
-            allow_at_most_once: false,
-            first_counter: 0,
-            segment_frames: SEGMENT_FRAMES_MAX,
-            read_only: false,
-            metrics: true,
-            trace_keys: false,
+            options: EngineOptions::default(),
         }
     }
 
@@ -148,13 +115,13 @@ impl Builder {
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn read_only(mut self) -> Self {
-        self.read_only = true;
+        self.options.read_only = true;
         self
     }
 
     /// When a change counts as acknowledged; [`Durability::Sync`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.options.durability = durability;
         self
     }
 
@@ -178,44 +145,44 @@ impl Builder {
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn log_kind(mut self, kind: LogKind) -> Self {
-        self.log_kind = Some(kind);
+        self.options.log_kind = Some(kind);
         self
     }
 
     /// The limits of the store.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.options.limits = limits;
         self
     }
 
     /// Whether to make a store in a new directory, as by default; otherwise a new directory is
     /// [`NotAStore`](ErrorKind::NotAStore).
     pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
+        self.options.create = create;
         self
     }
 
     /// Waits this long for the directory while another handle has it open; by default it does not wait.
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
-        self.wait_for_lock = wait;
+        self.options.wait_for_lock = wait;
         self
     }
 
     /// How far the wall clock may be past the last time that the store saw; 30 days by default.
     pub fn max_offline(mut self, max: Duration) -> Self {
-        self.max_offline = Some(max);
+        self.options.max_offline = Some(max);
         self
     }
 
     /// Accepts any wall clock. Outcomes that have expired by it are forgotten.
     pub fn accept_clock_jump(mut self) -> Self {
-        self.max_offline = None;
+        self.options.max_offline = None;
         self
     }
 
     /// How long one write may take before the store gives up and acknowledges nothing more; 30 s by default.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.write_deadline = deadline;
+        self.options.write_deadline = deadline;
         self
     }
 
@@ -234,41 +201,41 @@ impl Builder {
     /// Allows at-most-once namespaces in an in-memory store, although it cannot keep their promise after a
     /// crash.
     pub fn allow_at_most_once(mut self) -> Self {
-        self.allow_at_most_once = true;
+        self.options.ephemeral_at_most_once = true;
         self
     }
 
     /// The number of parts of the key space with a lock each, rounded up to a power of two; 256 by default.
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
+        self.options.shards = shards;
         self
     }
 
     /// The counter of the first token of this run, to test what happens when counters run out.
     #[doc(hidden)]
     pub fn first_token_counter(mut self, counter: u64) -> Self {
-        self.first_counter = counter;
+        self.options.first_counter = counter;
         self
     }
 
     /// Frames after which a segment is full, to test what happens when segments come and go.
     #[doc(hidden)]
     pub fn segment_frames(mut self, frames: u32) -> Self {
-        self.segment_frames = frames;
+        self.options.segment_frames = frames;
         self
     }
 
     /// Lets traces (feature `tracing`) show keys, escaped, beside their digests; by default they do not. Keys
     /// may be personal data: see [privacy](crate::guide::privacy).
     pub fn trace_keys(mut self, show: bool) -> Self {
-        self.trace_keys = show;
+        self.options.trace_keys = show;
         self
     }
 
     /// Whether calls are counted and timed, as by default; a bench without it shows what that costs.
     #[doc(hidden)]
     pub fn metrics(mut self, metrics: bool) -> Self {
-        self.metrics = metrics;
+        self.options.counts = metrics;
         self
     }
 
@@ -276,41 +243,11 @@ impl Builder {
     /// [only reads](Self::read_only) still only reads. [`Store::configure`] makes the namespaces of the
     /// configuration, or gives them their policies.
     pub fn config(mut self, config: &Config) -> Self {
-        let store = &config.store;
-        self.limits = config.limits.apply(self.limits);
-        self.durability = store.durability.unwrap_or(self.durability);
-        self.log_kind = store.log_kind.or(self.log_kind);
-        self.create = store.create.unwrap_or(self.create);
-        self.wait_for_lock = store.wait_for_lock.unwrap_or(self.wait_for_lock);
-        self.max_offline = store.max_offline.or(self.max_offline);
-        match store.accept_clock_jump {
-            Some(true) => self.max_offline = None,
-            Some(false) => self.max_offline = self.max_offline.or(Some(MAX_OFFLINE)),
-            None => {}
-        }
-        self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
-        self.shards = store.shards.unwrap_or(self.shards);
-        self.read_only |= store.read_only == Some(true);
+        let only_reads = self.options.read_only;
+        config.store.put_into(&mut self.options);
+        self.options.read_only |= only_reads;
+        config.limits.put_into(&mut self.options.limits);
         self
-    }
-
-    /// The options in the form of a configuration.
-    pub(crate) fn to_config(&self) -> Config {
-        Config {
-            store: StoreConfig {
-                durability: Some(self.durability),
-                log_kind: self.log_kind,
-                create: Some(self.create),
-                wait_for_lock: Some(self.wait_for_lock),
-                max_offline: self.max_offline,
-                accept_clock_jump: Some(self.max_offline.is_none()),
-                write_deadline: Some(self.write_deadline),
-                shards: Some(self.shards),
-                read_only: Some(self.read_only),
-            },
-            limits: LimitsConfig::of(&self.limits),
-            namespaces: BTreeMap::new(),
-        }
     }
 
     /// Opens the store.
@@ -323,7 +260,9 @@ impl Builder {
         self.check()?;
         let mut on_disk = None;
         let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.location {
-            Location::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
+            Location::Directory(path) if self.options.read_only => {
+                (self.open_to_read(path)?, false)
+            }
             Location::Directory(path) => {
                 let found = self.open_directory(path)?;
                 (Arc::clone(&on_disk.insert(found).log), false)
@@ -347,19 +286,10 @@ impl Builder {
             _ => (clock.drive(), None),
         };
         let options = EngineOptions {
-            durability: self.durability,
-            limits: self.limits,
-            shards: self.shards,
-            max_offline: self.max_offline,
             ephemeral,
-            ephemeral_at_most_once: self.allow_at_most_once,
-            write_deadline: self.write_deadline,
-            first_counter: self.first_counter,
-            segment_frames: self.segment_frames,
             drive,
-            counts: self.metrics,
-            trace_keys: self.trace_keys,
             secrets,
+            ..self.options
         };
         let engine = Engine::open(log, clock, options)?;
         if let Some(found) = on_disk {
@@ -374,19 +304,24 @@ impl Builder {
     }
 
     fn open_directory(&self, path: &Path) -> Result<OpenLog> {
-        let found = open_log(path, self.create, self.wait_for_lock, self.log_kind)?;
+        let found = open_log(
+            path,
+            self.options.create,
+            self.options.wait_for_lock,
+            self.options.log_kind,
+        )?;
         self.check_kind(path, Some(found.kind))?;
         Ok(found)
     }
 
     fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
-        let log = open_to_read(path, self.wait_for_lock)?;
+        let log = open_to_read(path, self.options.wait_for_lock)?;
         self.check_kind(path, log.kind())?;
         Ok(Arc::new(log))
     }
 
     fn check_kind(&self, path: &Path, found: Option<LogKind>) -> Result<()> {
-        match (self.log_kind, found) {
+        match (self.options.log_kind, found) {
             (Some(wanted), Some(found)) if wanted != found => {
                 let text = format!(
                     "{} lies in a log of the kind {found:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
@@ -399,20 +334,20 @@ impl Builder {
     }
 
     fn check(&self) -> Result<()> {
-        self.limits.check()?;
-        self.to_config().store.check()?;
-        if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
+        self.options.limits.check()?;
+        StoreConfig::kept_by(&self.options).check()?;
+        if self.options.segment_frames == 0 || self.options.segment_frames > SEGMENT_FRAMES_MAX {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
-        if self.first_counter >= COUNTER_END {
+        if self.options.first_counter >= COUNTER_END {
             return Err(Error::invalid("the counter of a token has 32 bits"));
         }
-        if self.log_kind.is_some() && !matches!(self.location, Location::Directory(_)) {
+        if self.options.log_kind.is_some() && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory has no kind of log: name none",
             ));
         }
-        if self.read_only && !matches!(self.location, Location::Directory(_)) {
+        if self.options.read_only && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory holds nothing before it is opened to write: open it without read_only()",
             ));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::options::EngineOptions;
 use crate::store::config::{Config, Explained, StoreConfig};
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
@@ -50,23 +51,15 @@ impl Store {
     /// ```
     #[must_use]
     pub fn explain(&self) -> Explained {
-        let engine = self.engine();
-        let options = &engine.options;
-        let by_default = Self::in_memory().to_config().store;
+        let options = &self.engine().options;
         let mut explained = Explained::default();
         let store = StoreConfig {
-            durability: Some(options.durability),
             log_kind: self.log_kind(),
-            max_offline: options.max_offline,
-            accept_clock_jump: Some(options.max_offline.is_none()),
-            write_deadline: Some(options.write_deadline),
-            shards: Some(options.shards),
-            read_only: Some(engine.was_opened_read_only()),
-            ..StoreConfig::default()
+            ..StoreConfig::kept_by(options)
         };
-        explained.add_store(&store, &by_default);
+        explained.add_store(&store, &StoreConfig::kept_by(&EngineOptions::default()));
         explained.add_limits(&options.limits);
-        let namespaces = engine.namespaces.lock();
+        let namespaces = self.engine().namespaces.lock();
         for entry in &namespaces.manifest.namespaces {
             explained.add_namespace(&entry.name, &entry.policy);
         }

@@ -1,6 +1,7 @@
 //! [`Store`]: one directory, open in one process.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::claim::pending::Pending;
@@ -9,7 +10,7 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::stats::Stats;
-use crate::runtime::sync::block_on;
+use crate::runtime::begun::Begun;
 use crate::store::handle::{Homes, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::value::error::Result;
@@ -125,18 +126,22 @@ impl Store {
     /// # Errors
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     pub fn sync(&self) -> Result<()> {
-        let engine = self.engine();
-        engine.check_alive()?;
-        block_on(engine.rest(Some(engine.journal.last_used())))
+        self.begin_sync().wait()
     }
 
     /// As [`sync`](Self::sync), without blocking.
     pub fn sync_async(&self) -> Pending<Result<()>> {
+        self.begin_sync().into()
+    }
+
+    /// What was done before the call is waited for, whenever a future of it is polled.
+    fn begin_sync(&self) -> Begun<Result<()>, impl Future<Output = Result<()>> + use<>> {
         let inner = Arc::clone(&self.inner);
-        let last = inner.engine.check_alive();
-        let last = last.map(|()| inner.engine.journal.last_used());
-        Pending::new(async move {
-            let last = last?;
+        if let Err(error) = inner.engine.check_alive() {
+            return Begun::Ready(Err(error));
+        }
+        let last = inner.engine.journal.last_used();
+        Begun::Waits(async move {
             inner.engine.check_alive()?;
             inner.engine.rest(Some(last)).await
         })

@@ -24,9 +24,7 @@ use crate::runtime::sync::Drive;
 use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::audit::AuditLevel;
-use crate::{
-    Claim, ClaimOptions, Durability, Error, ErrorKind, Lease, Limits, Namespace, Policy, Store,
-};
+use crate::{Claim, ClaimOptions, Error, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -93,19 +91,12 @@ impl Bench {
         let hook: Arc<dyn Hook> = self.faults.clone();
         let log = HookedLog::new(self.log.session().unwrap(), hook);
         let options = EngineOptions {
-            durability: Durability::Sync,
             limits: self.limits.clone(),
             shards: 2,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
-            write_deadline: SECOND * 30,
-            first_counter: 0,
             segment_frames: self.frames,
             drive: Drive::Steps,
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let engine = Engine::open(Arc::new(log), Clock::Manual(self.clock.clone()), options);
         let engine = engine.unwrap();

@@ -13,13 +13,12 @@ use parking_lot::{Condvar, Mutex};
 use crate::engine::engine::Engine;
 use crate::engine::options::EngineOptions;
 use crate::engine::tests::hooked_log::{Hook, HookedLog};
-use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::patience::LOOK_MS_MAX;
 use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::error::Result;
-use crate::{Claim, Durability, ErrorKind, Limits, Namespace, Policy, Store};
+use crate::{Claim, Durability, ErrorKind, Namespace, Policy, Store};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,18 +94,11 @@ impl Bench {
         let log = HookedLog::new(self.log.session().unwrap(), gate);
         let options = EngineOptions {
             durability,
-            limits: Limits::default(),
             shards: 4,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
             write_deadline: deadline,
-            first_counter: 0,
-            segment_frames: SEGMENT_FRAMES_MAX,
             drive: clock.drive(),
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let engine = Engine::open(Arc::new(log), clock, options).unwrap();
         engine.start().unwrap();

@@ -62,7 +62,8 @@ impl Config {
 
     /// As [`check`](Self::check), for a store that is open under this durability.
     pub(crate) fn check_under(&self, durability: Durability) -> Result<()> {
-        let limits = self.limits.apply(Limits::default());
+        let mut limits = Limits::default();
+        self.limits.put_into(&mut limits);
         limits.check().map_err(|error| within("limits", &error))?;
         for (name, space) in &self.namespaces {
             let place = format!("namespaces.{name}");

@@ -7,6 +7,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::engine::options::{EngineOptions, MAX_OFFLINE};
 use crate::store::config::form::{
     Attempts, Auditing, Change, Comparing, Count, DiskSize, Excess, Form, Log, Promise, Size, Span,
     Switch, Window, understand,
@@ -58,6 +59,21 @@ impl<T: Copy> Kept<T> for Option<T> {
     }
 }
 
+/// A store that accepts any jump of the clock keeps no limit to it.
+impl Kept<bool> for Option<Duration> {
+    fn option(&self) -> Option<bool> {
+        Some(self.is_none())
+    }
+
+    fn put(&mut self, option: Option<bool>) {
+        match option {
+            Some(true) => *self = None,
+            Some(false) => *self = self.or(Some(MAX_OFFLINE)),
+            None => {}
+        }
+    }
+}
+
 /// Declares a section: each option with its form, its meaning in one line, and the field that keeps it
 /// where a value of the library does.
 macro_rules! section {
@@ -67,39 +83,6 @@ macro_rules! section {
             $(
                 #[doc = $meaning:literal]
                 $field:ident: $value:ty as $form:ty => $kept:ident,
-            )*
-        }
-    ) => {
-        section! {
-            $(#[doc = $about])*
-            pub struct $name {
-                $(
-                    #[doc = $meaning]
-                    $field: $value as $form,
-                )*
-            }
-        }
-
-        impl $name {
-            /// Every option with the kept value.
-            fn kept_by(of: &$of) -> Self {
-                Self {
-                    $($field: Kept::<$value>::option(&of.$kept),)*
-                }
-            }
-
-            /// Sets the options that are named here; the others stay as they are.
-            fn put_into(&self, of: &mut $of) {
-                $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
-            }
-        }
-    };
-    (
-        $(#[doc = $about:literal])*
-        pub struct $name:ident {
-            $(
-                #[doc = $meaning:literal]
-                $field:ident: $value:ty as $form:ty,
             )*
         }
     ) => {
@@ -115,6 +98,18 @@ macro_rules! section {
 
         impl $name {
             pub(super) const OPTIONS: &'static [&'static str] = &[$(stringify!($field),)*];
+
+            /// Every option with the kept value.
+            pub(crate) fn kept_by(of: &$of) -> Self {
+                Self {
+                    $($field: Kept::<$value>::option(&of.$kept),)*
+                }
+            }
+
+            /// Sets the options that are named here; the others stay as they are.
+            pub(crate) fn put_into(&self, of: &mut $of) {
+                $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
+            }
 
             /// Each option with its value here and its default.
             pub(super) fn explain(
@@ -197,25 +192,25 @@ section! {
     /// config.check()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub struct StoreConfig {
+    pub struct StoreConfig of EngineOptions {
         /// When a change counts as acknowledged: on the medium, or within a window.
-        durability: Durability as Window,
+        durability: Durability as Window => durability,
         /// The kind of log of a new store; a store that is there must lie in it.
-        log_kind: LogKind as Log,
+        log_kind: LogKind as Log => log_kind,
         /// Makes the store if the directory has none.
-        create: bool as Switch,
+        create: bool as Switch => create,
         /// How long to wait while another handle has the directory open.
-        wait_for_lock: Duration as Span,
+        wait_for_lock: Duration as Span => wait_for_lock,
         /// How far the wall clock may be past the last time that the store saw.
-        max_offline: Duration as Span,
+        max_offline: Duration as Span => max_offline,
         /// Believes the wall clock however far it is; `max_offline` does not count then.
-        accept_clock_jump: bool as Switch,
+        accept_clock_jump: bool as Switch => max_offline,
         /// How long one write may take before the store gives up.
-        write_deadline: Duration as Span,
+        write_deadline: Duration as Span => write_deadline,
         /// Parts of the key space with a lock of their own, rounded up to a power of two.
-        shards: usize as Count,
+        shards: usize as Count => shards,
         /// Changes not a byte on disk, and refuses every change.
-        read_only: bool as Switch,
+        read_only: bool as Switch => read_only,
     }
 }
 
@@ -284,12 +279,6 @@ impl LimitsConfig {
             live_keys: Some(limits.live_keys).filter(|keys| *keys != usize::MAX),
             ..Self::kept_by(limits)
         }
-    }
-
-    /// The limits, with the options that are named here.
-    pub(crate) fn apply(&self, mut limits: Limits) -> Limits {
-        self.put_into(&mut limits);
-        limits
     }
 }
 

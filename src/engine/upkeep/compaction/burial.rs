@@ -66,25 +66,17 @@ mod tests {
     use crate::runtime::sync::Drive;
     use crate::testing::ManualClock;
     use crate::value::durability::Durability;
-    use crate::value::limits::Limits;
     use crate::value::policy::Policy;
 
     /// An engine whose one change is not on the medium.
     fn unsynced() -> Result<Arc<Engine>, Error> {
         let options = EngineOptions {
             durability: Durability::Interval(Duration::from_secs(1)),
-            limits: Limits::default(),
             shards: 1,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
             write_deadline: Duration::from_secs(1),
-            first_counter: 0,
-            segment_frames: 8192,
             drive: Drive::Clock,
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let log = MemoryLog::new().session().unwrap();
         let engine = Engine::open(Arc::new(log), Clock::Manual(ManualClock::new()), options)?;
