@@ -10,7 +10,7 @@ use crate::claim::stored_value::StoredValue;
 use crate::claim::to_stored::ToStored;
 use crate::value::json::{Written, read, write};
 
-/// A value of any type that serde can write and read, stored as JSON.
+/// A value of any type that serde can write and read, stored as JSON; `Json(&value)` is stored alike.
 ///
 /// It is a result of [`run_once`](crate::Namespace::run_once), and what [`Lease::complete`](crate::Lease::complete)
 /// and [`fail`](crate::Lease::fail) take. A stored answer is read by [`Completed::json`](crate::Completed::json),
@@ -18,8 +18,9 @@ use crate::value::json::{Written, read, write};
 ///
 /// What is replayed is what was stored, floating-point numbers to the last bit. What JSON cannot
 /// tell is refused with [`Invalid`](crate::ErrorKind::Invalid) before anything is stored: a NaN or an
-/// infinity, which it writes as `null`, and a `Some` whose content is `null`, which reads as `None`
-/// (unless `T` reads it back as a `Some`). What the type itself leaves out or reads as another value,
+/// infinity, which it writes as `null`, and a `Some` whose content is `null`, which reads as `None`.
+/// Only `run_once` looks whether `T` reads it back as a `Some`; a lease can be given the bytes that
+/// [`to_bytes`](StoredValue::to_bytes) makes. What the type itself leaves out or reads as another value,
 /// a skipped field or the wrong variant of an untagged enum, is its own affair.
 ///
 /// A stored response that does not decode as a `T`, after a deploy that changed the type say, is
@@ -48,7 +49,7 @@ use crate::value::json::{Written, read, write};
 /// assert!(matches!(pay_once(), Ok(Ran::Replayed(Json(receipt))) if receipt == charge()));
 ///
 /// if let Claim::Granted(lease) = pay.claim("order-43")? {
-///     lease.complete(Json(charge()))?;
+///     lease.complete(Json(&charge()))?;
 /// }
 /// match pay.claim("order-43")? {
 ///     Claim::Completed(answer) => assert_eq!(answer.json::<Receipt>()?.cents, 1299),
@@ -63,13 +64,13 @@ use crate::value::json::{Written, read, write};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Json<T>(pub T);
 
+const BLURRED: &str = "it has a Some whose content is null, which JSON gives back as None";
+
 impl<T: Serialize + DeserializeOwned> StoredValue for Json<T> {
     fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let written = write(&self.0)?;
         if written.blurred > 0 && reads_as_another::<T>(&written) {
-            return Err(
-                "it has a Some whose content is null, which JSON gives back as None".into(),
-            );
+            return Err(BLURRED.into());
         }
         Ok(written.bytes)
     }
@@ -79,15 +80,13 @@ impl<T: Serialize + DeserializeOwned> StoredValue for Json<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> ToStored for Json<T> {
+impl<T: Serialize> ToStored for Json<T> {
     fn to_stored(&self) -> Result<Cow<'_, [u8]>, Box<dyn StdError + Send + Sync>> {
-        self.to_bytes().map(Cow::Owned)
-    }
-}
-
-impl<T: Serialize + DeserializeOwned> ToStored for &Json<T> {
-    fn to_stored(&self) -> Result<Cow<'_, [u8]>, Box<dyn StdError + Send + Sync>> {
-        (**self).to_stored()
+        let written = write(&self.0)?;
+        if written.blurred > 0 {
+            return Err(BLURRED.into());
+        }
+        Ok(Cow::Owned(written.bytes))
     }
 }
 

@@ -37,7 +37,7 @@ use std::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`run_once` cannot store a `{Self}`",
     label = "the work gives a `{Self}`",
-    note = "a value that serialises and deserialises is stored as JSON: end the work in `Ok(hapax::Json(value))` (feature `json`)",
+    note = "a value of a type that is `serde::Serialize` and `serde::Deserialize` is stored as JSON: end the work in `Ok(hapax::Json(value))` (feature `json`)",
     note = "bytes, text and `()` are stored as they are: give a `Vec<u8>` or a `String`, or implement `hapax::StoredValue`"
 )]
 pub trait StoredValue: Sized {

@@ -34,7 +34,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 #[diagnostic::on_unimplemented(
     message = "a lease cannot store a `{Self}`",
     label = "this is a `{Self}`",
-    note = "a value that serialises and deserialises is stored as JSON: `lease.complete(hapax::Json(value))` (feature `json`)",
+    note = "a value of a type that is `serde::Serialize` is stored as JSON: `lease.complete(hapax::Json(&value))` (feature `json`)",
     note = "bytes and text are stored as they are; for any other form, implement `hapax::ToStored`"
 )]
 pub trait ToStored {

@@ -81,14 +81,11 @@ impl FromStr for ScanPosition {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let number = |text: &str| {
-            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|_: &u64| is_number)
-        };
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         let parts = text.split_once('-');
         let rank = parts.and_then(|(since, token)| {
-            let token = FencingToken::from_u64(number(token)?)?;
-            Some(Self::of_second(number(since)?, token))
+            let since = Some(since).filter(is_number)?.parse().ok()?;
+            Some(Self::of_second(since, token.parse().ok()?))
         });
         rank.ok_or_else(|| {
             Error::invalid("a rank is two numbers with a hyphen between: seconds and a token")

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hapax::{Claim, ErrorKind, Failure, Json, Lease, Namespace, Policy, Ran, RunError, Store};
+use hapax::{
+    Claim, ErrorKind, Failure, Json, Lease, Namespace, Policy, Ran, RunError, Store, StoredValue,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -415,8 +417,7 @@ fn a_total_is_replayed_as_it_was_executed() {
     assert_eq!(replayed(&Value::from(total)), Value::from(total));
     assert_eq!(replayed(&vec![Some(total)]), [Some(total)]);
     let key = new_key();
-    let declined = Json(("declined".to_owned(), total));
-    granted(&key).fail(declined).unwrap();
+    granted(&key).fail(Json(("declined", total))).unwrap();
     let Claim::Failed(failed) = namespace().claim(&key).unwrap() else {
         panic!("failed")
     };
@@ -472,13 +473,13 @@ fn nesting_is_read_as_deep_as_serde_json_does() {
 // replayed as `None`, and any other number never decoded again.
 #[test]
 fn a_number_that_is_not_finite_is_refused_before_it_is_stored() {
-    fn refused<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: T) {
-        let (key, value) = (new_key(), Json(value));
-        let error = granted(&key).complete(&value).unwrap_err();
+    fn refused<T: Serialize + std::fmt::Debug>(value: T) {
+        let key = new_key();
+        let error = granted(&key).complete(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{value:?}");
         let held = namespace().claim(&key).unwrap();
         assert!(matches!(held, Claim::InProgress(_)), "{value:?}");
-        let error = error.into_lease().unwrap().fail(&value).unwrap_err();
+        let error = error.into_lease().unwrap().fail(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{value:?}");
     }
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -530,12 +531,13 @@ struct Newtype(Option<u8>);
 #[test]
 fn a_some_of_nothing_is_refused_where_it_would_be_replayed_as_none() {
     fn refused<T: Serialize + DeserializeOwned>(value: T) {
-        let value = Json(value);
-        let error = granted(&new_key()).complete(&value).unwrap_err();
+        let error = granted(&new_key()).complete(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("Some"), "{error}");
-        let error = error.into_lease().unwrap().fail(value).unwrap_err();
+        let error = error.into_lease().unwrap().fail(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
+        let ran = namespace().run_once(new_key(), |_| Ok::<_, Failure<String>>(Json(value)));
+        assert!(matches!(ran, Err(RunError::Store(error)) if error.kind() == ErrorKind::Invalid));
     }
     refused(Some(None::<u8>));
     refused(Some(Some(None::<u8>)));
@@ -552,6 +554,12 @@ fn a_some_of_nothing_is_refused_where_it_would_be_replayed_as_none() {
     for name in [None, Some(None), Some(Some("al".to_owned()))] {
         let patch = Patch { name };
         assert_eq!(replayed(&patch), patch);
+        let (key, bytes) = (new_key(), Json(patch.clone()).to_bytes().unwrap());
+        granted(&key).complete(bytes).unwrap();
+        let Claim::Completed(answer) = namespace().claim(&key).unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.json::<Patch>().unwrap(), patch);
     }
 }
 

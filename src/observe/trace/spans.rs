@@ -148,7 +148,7 @@ pub(crate) fn decided<'a>(
 }
 
 fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &Decision<'_>) {
-    let token = decision.token.map(|token| token.as_u64());
+    let token = decision.token.map(tracing::field::display);
     macro_rules! tell {
         ($level:ident) => {{
             let subject = subject();
@@ -208,7 +208,7 @@ pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
                 hapax.namespace = subject.namespace,
                 hapax.key_digest = %subject.digest,
                 hapax.key = subject.key,
-                hapax.token = lapse.token.as_u64(),
+                hapax.token = %lapse.token,
                 hapax.attempt = lapse.attempt,
             },
             "a lease has lapsed"

@@ -1,5 +1,7 @@
 //! [`Outcome`]: what the layer did with a request.
 
+use std::time::SystemTime;
+
 use hapax::FencingToken;
 
 use crate::answer::refusal::Refusal;
@@ -43,10 +45,10 @@ pub enum Outcome {
         token: FencingToken,
         /// The number of attempts that it took.
         attempts: u32,
-        /// Store time at which it was stored, in seconds since 1970.
-        settled_at: u64,
-        /// Store time until which it is replayed, in seconds since 1970.
-        expires_at: u64,
+        /// Store time at which it was stored, in whole seconds.
+        settled_at: SystemTime,
+        /// Store time until which it is replayed, in whole seconds.
+        expires_at: SystemTime,
         /// The request id of the first request under this key, if it sent one.
         first_request_id: Option<String>,
     },

@@ -84,9 +84,18 @@ async fn status_headers_in_their_order_and_body_are_the_same() {
     assert_eq!(first.header("idempotency-stored"), Some("true"));
     assert_eq!(second.header("idempotency-stored"), Some("true"));
     assert_eq!(runs.count(), 1);
-    let Some(Outcome::Replayed { attempts: 1, .. }) = second.outcome else {
+    let Some(Outcome::Replayed {
+        attempts: 1,
+        settled_at,
+        expires_at,
+        ..
+    }) = second.outcome
+    else {
         panic!("{:?}", second.outcome)
     };
+    let shown = httpdate::fmt_http_date(expires_at);
+    assert_eq!(second.header("idempotency-expires"), Some(&*shown));
+    assert!(settled_at < expires_at);
 }
 
 #[tokio::test]
