@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Run(Args),
 }
 
-/// What the store is busy with beside the callers.
+/// The work of the store beside the callers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scenario {
     Steady,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::load::Tally;
 use crate::process::{number_in, resident_bytes};
 
-/// What is measured over an interval, and at its end.
+/// The measurements over an interval, and at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) elapsed: Duration,

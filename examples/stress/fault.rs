@@ -14,7 +14,7 @@ pub(crate) enum Fault {
     TwoGrants,
     /// A completion that was acknowledged is gone.
     LostCompletion,
-    /// A holder whose token is not current is told that all is well.
+    /// A holder whose token is not current gets a success.
     SupersededAccepted,
     /// A stored answer has other bytes.
     WrongBody,
@@ -72,7 +72,7 @@ impl Fault {
         }
     }
 
-    /// What is recorded instead of an answer.
+    /// The answer that is recorded instead.
     pub(crate) fn told(self, answer: Answer) -> Answer {
         match (self, answer) {
             (Self::WrongBody, Answer::Completed(mut stored)) => {
@@ -104,7 +104,7 @@ impl Fault {
         }
     }
 
-    /// What happens to a key that was just completed.
+    /// The fault of a key that was just completed.
     pub(crate) fn completed(self, on: &Namespace, key: &str) {
         if self == Self::LostCompletion {
             // The completion must be lost, even if the key changed meanwhile.

@@ -57,7 +57,7 @@ pub(crate) struct Open {
     pub(crate) namespaces: Vec<Namespace>,
     pub(crate) operator: Operator,
     pub(crate) generation: u64,
-    /// It is about to be closed: what has no answer may have no effect.
+    /// It is about to be closed: a call without an answer may have no effect.
     pub(crate) closing: AtomicBool,
 }
 
@@ -204,7 +204,7 @@ impl Session<'_> {
         drop(self.reopened.wait_while(now, waiting));
     }
 
-    /// Reopens the store and tells how far it is, until the time is up.
+    /// Reopens the store and reports the progress, until the time is up.
     fn supervise(&self) -> Result<(), Failure> {
         let (mut told, mut reopened) = (Duration::ZERO, Duration::ZERO);
         let mut calls = 0;

@@ -1,4 +1,4 @@
-//! One thread: it claims, holds, settles, looks and forgets as the dice fall, and records each call.
+//! One thread: it claims, holds, settles, looks and forgets at random, and records each call.
 
 use std::future::Future;
 use std::pin::pin;
@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
     fn record(&self, open: &Open, at: &At, start: u64, op: Op, result: Answer) {
         let end = self.session.recorder.stamp();
         let closing = open.closing.load(Ordering::Acquire);
-        // No caller was told that these were carried out.
+        // Calls that were not acknowledged.
         let silent =
             matches!(op, Op::Drop { .. } | Op::LetGo { .. }) || result == Answer::Cancelled;
         let result = if closing && silent {

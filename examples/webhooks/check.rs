@@ -10,7 +10,7 @@ use crate::ledger::Entry;
 /// Bits of a fencing token under the epoch, which every start of the store raises.
 const COUNTER_BITS: u32 = 40;
 
-/// What the ledger says, and where the store says otherwise.
+/// The contents of the ledger, and where the store contradicts it.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Lines of the ledger.

@@ -1,4 +1,4 @@
-//! The work: checks a body, appends a line to the ledger, answers. It has its bad days.
+//! The work: checks a body, appends a line to the ledger, answers. Sometimes it fails.
 
 use std::hint::black_box;
 use std::io;
@@ -54,7 +54,7 @@ enum Trouble {
 }
 
 impl Handler<'_> {
-    /// Handles one delivery under its lease, and gives the response.
+    /// Handles one delivery under its lease, and returns the response.
     pub(crate) fn handle(
         &self,
         lease: &Lease,
