@@ -41,6 +41,10 @@ soak minutes="10":
 bench *options:
     cargo bench {{options}}
 
+# Instructions of each call, against ci/instructions.budget; with valgrind.
+instructions *options:
+    ci/instructions {{options}}
+
 latency *options:
     cargo run --release --example latency -- {{options}}
 

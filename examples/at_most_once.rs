@@ -17,8 +17,8 @@ enum PspError {
     Timeout,
 }
 
-/// A stand-in for a payment provider. It charges whenever it is asked to, also under a key that it
-/// knows; that no order is charged twice is not its doing.
+/// A stand-in for a payment provider. It charges at every call, even under a key that it knows, so it does
+/// not prevent a second charge.
 #[derive(Default)]
 struct Provider {
     charges: Vec<(String, u32)>,
@@ -31,7 +31,7 @@ impl Provider {
         if order % 10 == 3 {
             return Err(PspError::Declined);
         }
-        // The network has a bad day at first.
+        // The network fails at first.
         let bad_day = self.calls <= ORDERS;
         if bad_day && order % 5 == 1 {
             return Err(PspError::Timeout);
@@ -63,7 +63,7 @@ fn pay_all(pay: &Namespace, psp: &mut Provider) -> Result<Answers, Box<dyn Error
     for order in 0..ORDERS {
         match pay.claim(format!("order-{order}"))? {
             Claim::Granted(lease) => match psp.charge(&lease.derived_key("psp"), order) {
-                // Here the process loses its way: the lease is dropped without an outcome.
+                // The process fails here: the lease is dropped without an outcome.
                 Ok(_) if order == 15 => answers.unknown += 1,
                 Ok(receipt) => {
                     lease.complete(receipt)?;

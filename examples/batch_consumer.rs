@@ -78,11 +78,11 @@ fn work(
                 handled.leases.push((lease, response));
                 handled.acknowledge.push(*message);
             }
-            // It was settled before, and its acknowledgement was lost: give it again.
+            // It was settled before, and its acknowledgement was lost: acknowledge it again.
             BatchClaim::Claim(Claim::Completed(_) | Claim::Failed(_)) => {
                 handled.acknowledge.push(*message);
             }
-            // Not acknowledged, so the broker delivers it again should the other one fail.
+            // Not acknowledged, so the broker delivers it again if the other consumer fails.
             BatchClaim::Claim(Claim::InProgress(_)) => handled.at_the_other += 1,
             other => return Err(format!("{message:?}: {other:?}").into()),
         }

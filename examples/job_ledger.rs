@@ -44,7 +44,7 @@ fn job(name: &str, run: &Run, effects: &Effects) -> Result<String, Failure<Strin
     Ok(format!("{STEPS} steps in {} attempts", run.attempt()))
 }
 
-/// One node fires the whole schedule; it waits for a run that another node is at.
+/// One node fires the whole schedule; it waits for a run that another node holds.
 fn node(jobs: &Namespace, effects: &Effects, executed: &AtomicU64) -> Result<(), String> {
     for night in 1..=NIGHTS {
         for job_name in JOBS {

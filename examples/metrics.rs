@@ -1,5 +1,5 @@
-//! What a store counts and measures, as Prometheus reads it: the text of a store that has seen some
-//! of everything. It runs in memory on a clock that the example moves, so it always prints the same.
+//! The metrics of a store, as Prometheus reads them, after a little of everything has happened. It runs in
+//! memory on a clock that the example moves, so it always prints the same.
 //!
 //! ```text
 //! cargo run --example metrics
@@ -49,7 +49,7 @@ fn lease(space: &Namespace, key: &str) -> Result<Lease> {
     }
 }
 
-/// Work that ends well, or as it should not.
+/// Work that succeeds or fails.
 fn settle(mail: &Namespace, clock: &ManualClock) -> Result<()> {
     for number in 0..20_u32 {
         let lease = lease(mail, &format!("user-{number}"))?;
@@ -81,8 +81,8 @@ fn lose(mail: &Namespace, clock: &ManualClock) -> Result<()> {
 /// Effects whose outcome is unknown.
 fn doubt(pay: &Namespace, clock: &ManualClock) -> Result<()> {
     lease(pay, "order-1")?.doubt("the provider timed out")?;
-    for doubt in pay.in_doubt()? {
-        doubt.resolve(Resolution::Happened(b"receipt".to_vec()))?;
+    for doubt in pay.doubts()? {
+        doubt?.resolve(Resolution::Happened(b"receipt".to_vec()))?;
     }
     let lost = lease(pay, "order-2")?;
     clock.advance(31 * SECOND);
@@ -94,7 +94,7 @@ fn poll<T>(waiting: &mut Pending<T>) -> Poll<T> {
     Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Callers that meet a key which is there.
+/// Callers that meet an existing key.
 fn meet(mail: &Namespace, clock: &ManualClock) -> Result<()> {
     let running = lease(mail, "user-30")?;
     drop(mail.claim("user-30")?);

@@ -15,7 +15,7 @@ const WINDOW_MINUTES: u64 = 10;
 const MONITORS: [&str; 3] = ["monitor-a", "monitor-b", "monitor-c"];
 const ALERT: &str = "api: queue is stuck";
 
-/// What was done: how often the service was restarted in each window.
+/// The effect: how often the service was restarted in each window.
 type Restarts = BTreeMap<u64, u32>;
 
 /// A monitor fires; true when its own remediation went through.
@@ -54,7 +54,7 @@ fn fire(
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
-    // Time moves when the example says so, and what is due is done before `advance` returns.
+    // Time moves only when the example moves it, and all work that is due is done before `advance` returns.
     let clock = ManualClock::new();
     let policy = Policy::at_least_once()
         .lease(MINUTE)

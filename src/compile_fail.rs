@@ -35,7 +35,7 @@ mod claim_has_to_be_looked_at {}
 /// ```
 mod run_has_to_be_looked_at {}
 
-/// A value of any type is stored by a typed namespace; the compiler says so.
+/// A value of any type is stored as `Json`; the compiler says so.
 ///
 /// ```compile_fail,E0277
 /// use hapax::{Policy, Store};

@@ -1,7 +1,7 @@
 //! What fuzz targets need from the inside. It exists only under `cfg(fuzzing)`, and promises nothing.
 //!
-//! Each function takes bytes or values and returns what the code makes of them; the targets assert what
-//! must hold between the two.
+//! Each function takes bytes or values and returns the result of the code; the targets assert what must hold
+//! between the two.
 
 use std::io;
 use std::path::Path;

@@ -47,7 +47,7 @@
 //! | refuse another request under the same key | [`Namespace::fingerprint`], [`ClaimOptions::fingerprint`] |
 //! | wait for a key in progress | [`ClaimOptions::wait`] |
 //! | call from async code | the forms that end in `_async`: they need no particular runtime |
-//! | store values of a type instead of bytes | `Namespace::typed` (feature `json`) |
+//! | store values of a type instead of bytes | `Json` (feature `json`) |
 //! | hand a key over to another task or process | [`Lease::detach`], [`Store::attach`] |
 //! | look at keys | [`Namespace::get`], [`Store::scan`], [`Store::doubts`], [`Store::running`] |
 //!
@@ -64,7 +64,7 @@
 //! [`fail`](Lease::fail), [`release`](Lease::release) or [`doubt`](Lease::doubt), under its
 //! [`FencingToken`]. A lease that is dropped, or lapses, leaves the key as the guarantee says. An outcome is
 //! remembered for the [retention](Policy::retention) of the policy, and answers every claim until then.
-//! `docs/guarantees.md` has the whole table.
+//! [The guarantees](guide::guarantees) have the whole table.
 //!
 //! # Choosing a guarantee
 //!
@@ -84,12 +84,13 @@
 //! - [`Store::in_memory`]: nothing survives.
 //!
 //! [`Builder::durability`] sets the level of a store; [`Policy::durability`] may ask for more in a namespace.
-//! [`LogKind`] chooses how the log is written. `docs/durability.md` says what each kind of crash can cost.
+//! [`LogKind`] chooses how the log is written. [Durability](guide::durability) says what
+//! each kind of crash can cost.
 //!
 //! # HTTP
 //!
 //! The crate `hapax-http` is a tower layer for the `Idempotency-Key` header. It claims keys, stores
-//! responses, and replays them: see `docs/http.md`. The crate `hapax-admin` is a router for operators: see
+//! responses, and replays them: see [HTTP](guide::http). The crate `hapax-admin` is a router for operators: see
 //! `docs/admin.md`.
 //!
 //! # Testing your code
@@ -120,19 +121,19 @@
 //! # Operating
 //!
 //! - [`Store::health`] says whether the store serves, [`Store::metrics`] what it counts: see
-//!   `docs/metrics.md` and `docs/runbook.md`.
+//!   [the metrics](guide::metrics) and [the runbook](guide::runbook).
 //! - [`Store::operator`] settles doubts, releases and forgets keys, each under a name and a reason; the
-//!   [`audit`] log keeps them.
+//!   [`audit`] log keeps them: see [auditing](guide::audit).
 //! - [`Store::backup`], [`Store::verify`], [`Store::compact`] and [`Store::salvage`] keep a store in order.
 //! - [`config::Config`] reads the options from a file, [`Store::explain`] shows those in force: see
-//!   `docs/configuration.md`.
-//! - The program `hapax` of the crate `hapax-cli` does all this from a shell: see `docs/cli.md`.
+//!   [the configuration](guide::configuration).
+//! - The program `hapax` of the crate `hapax-cli` does all this from a shell: see [its verbs](guide::cli).
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `json` | no | `Namespace::typed`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
+//! | `json` | no | `Json`: values instead of bytes; `CanonicalJson`, `FingerprintBuilder::json`; brings `serde_json` |
 //! | `bytes` | no | stored answers become `bytes::Bytes` without a copy; brings `bytes` |
 //! | `metrics` | no | `Publisher`: snapshots of a store for a recorder of the `metrics` crate; brings `metrics` |
 //! | `prometheus-client` | no | `StoreCollector`: a store in a registry of `prometheus-client`; brings `prometheus-client` |
@@ -143,10 +144,10 @@ mod claim;
 mod engine;
 mod journal;
 mod observe;
-/// What operators do: settle doubts, release, fail or forget a key, bring keys in, reconcile.
+/// The actions of operators: settle doubts, release, fail or forget a key, bring keys in, reconcile.
 pub mod operator;
 mod runtime;
-/// Going through many keys: all of them, those in doubt, those in progress.
+/// Iterators over many keys: all of them, those in doubt, those in progress.
 pub mod scan;
 mod state;
 mod store;
@@ -155,6 +156,9 @@ mod wheel;
 
 #[cfg(all(test, hapax_shuttle))]
 mod races;
+
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -166,15 +170,16 @@ pub use claim::answer::{Completed, Failed, InProgress, Mismatch};
 pub use claim::claim::{BatchClaim, Claim};
 pub use claim::doubt::{Doubt, Resolution};
 pub use claim::failure::{Failure, IntoFailure};
-pub use claim::lease::{Lease, LeaseError};
+#[cfg(feature = "json")]
+pub use claim::json::Json;
+pub use claim::lease::Lease;
 pub use claim::options::{ClaimItem, ClaimOptions};
 pub use claim::pending::Pending;
 pub use claim::ran::{Ran, RunError};
 pub use claim::run::Run;
 pub use claim::stored_value::StoredValue;
 pub use claim::ticket::Ticket;
-#[cfg(feature = "json")]
-pub use claim::typed::{Typed, TypedClaim, TypedCompleted, TypedLease};
+pub use claim::to_stored::ToStored;
 pub use observe::health::{Health, Trouble};
 pub use observe::stats::Stats;
 pub use store::builder::Builder;
@@ -196,9 +201,9 @@ pub use value::limits::Limits;
 pub use value::log_kind::LogKind;
 pub use value::policy::{OnChange, Oversize, Policy};
 
-/// The log of what changed, entry by entry, and the chain that shows tampering.
+/// The audit log: its entries, and the chain that shows tampering.
 ///
-/// [`Policy::audit`] switches it on, [`Store::audit`] reads it; `docs/audit.md` tells the rest.
+/// [`Policy::audit`] switches it on, [`Store::audit`] reads it; [the guide](crate::guide::audit) tells the rest.
 pub mod audit {
     pub use crate::scan::audit::AuditScan;
     pub use crate::value::audit::{
@@ -206,23 +211,23 @@ pub mod audit {
     };
 }
 
-/// A store's options as plain data, to be read from a file, and what is in force.
+/// The options of a store as plain data, to be read from a file, and the options in force.
 ///
 /// [`Builder::config`] takes a [`Config`](config::Config), [`Store::explain`] shows the options in
-/// force; `docs/configuration.md` has each of them.
+/// force; [the guide](crate::guide::configuration) has each of them.
 pub mod config {
     pub use crate::store::config::{
         Config, Explained, ExplainedOption, LimitsConfig, OptionSource, PolicyConfig, StoreConfig,
     };
 }
 
-/// What keys are joined from, and the parts that they split into: see [`Key`].
+/// The parts that a [`Key`] is joined from and split into.
 pub mod key {
     pub use crate::value::key::AsKeyParts;
     pub use crate::value::key_part::{AsKeyPart, KeyPart};
 }
 
-/// The longest key, name, answer and lease, and the other bounds that are fixed.
+/// Fixed bounds: the longest key, name, answer and lease, and others.
 pub mod limits {
     pub use crate::claim::run::RUN_CEILING;
     pub use crate::value::attribution::ACTOR_BYTES_MAX;
@@ -244,7 +249,7 @@ pub mod maintenance {
 
 /// The numbers of a store: a snapshot, its text for Prometheus, adapters for other recorders.
 ///
-/// [`Store::metrics`] takes a snapshot; `docs/metrics.md` lists every metric.
+/// [`Store::metrics`] takes a snapshot; [the guide](crate::guide::metrics) lists every metric.
 pub mod metrics {
     #[cfg(feature = "metrics")]
     pub use crate::observe::metrics::Publisher;
@@ -256,7 +261,7 @@ pub mod metrics {
     pub use crate::store::collector::StoreCollector;
 }
 
-/// For tests of code that uses a store: a clock that is moved by hand, a log in memory.
+/// For tests of code that uses a store: a clock that the test moves, a log in memory.
 pub mod testing {
     pub use crate::journal::log::memory_log::memory_log::MemoryLog;
     pub use crate::runtime::manual_clock::ManualClock;

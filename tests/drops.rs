@@ -256,9 +256,7 @@ fn while_other_threads_use_the_store() {
                 for step in 0..u64::MAX {
                     let key = format!("{thread}-{step}");
                     let settled = space.claim(&key).and_then(|claim| match claim {
-                        Claim::Granted(lease) => lease
-                            .complete("done")
-                            .map_err(hapax::LeaseError::into_error),
+                        Claim::Granted(lease) => lease.complete("done"),
                         other => panic!("{key} is new: {other:?}"),
                     });
                     match settled {

@@ -20,8 +20,7 @@ use std::time::Duration;
 
 use hapax::scan::KeyFilter;
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Lease, LeaseError, LogKind, Namespace, Pending, Policy, Store,
-    Ticket,
+    Claim, ClaimOptions, ErrorKind, Lease, LogKind, Namespace, Pending, Policy, Store, Ticket,
 };
 use hapax_fork::{Ended, Past, fork_with, leave_behind};
 use nix::sys::signal::{Signal, kill};
@@ -63,11 +62,6 @@ impl Told {
     fn add<T>(&mut self, result: Result<T, hapax::Error>) {
         self.0.push(result.err().map(|error| error.kind()));
     }
-
-    /// For a call on a lease: the error holds the lease, and drops it.
-    fn add_lease<T>(&mut self, result: Result<T, LeaseError>) {
-        self.add(result.map_err(LeaseError::into_error));
-    }
 }
 
 /// Tries every call on the handles; the code says which call was not refused.
@@ -95,13 +89,13 @@ fn in_fork(handles: Handles) -> i32 {
     // Leaving the line takes the lock of a shard, which a thread of the parent may have.
     drop(waiting);
     drop(third);
-    told.add_lease(second.release("forked"));
+    told.add(second.release("forked"));
     drop(first.complete("forked"));
     told.add(store.attach(&ticket));
     told.add(store.sync());
     told.add(store.verify());
     told.add(store.scan(KeyFilter::new()));
-    told.add(store.in_doubt());
+    told.add(store.doubts());
     told.add(store.namespace("forked", Policy::at_least_once()));
     told.add(store.close());
     drop((store, spaces));

@@ -26,7 +26,7 @@ macro_rules! figures {
                 [$(format!("{:.*}", $digits, self.$name)),*].join(",")
             }
 
-            /// Reads what [`lines`](Self::lines) has written; every name has to be there once.
+            /// Reads the text of [`lines`](Self::lines); every name has to be there once.
             pub(crate) fn read(text: &str) -> Result<Self, Failure> {
                 Ok(Self { $($name: value(text, stringify!($name))?,)* })
             }

@@ -1,4 +1,4 @@
-//! A row of stores, each in its own process: what one leaves in memory does not count for another.
+//! A row of stores, each in its own process, so that no store leaves memory to the next.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) fn sizes(from: u64, to: u64) -> Vec<u64> {
     sizes
 }
 
-/// Rewrites the files after each store, so that a row that is stopped leaves what it has.
+/// Rewrites the files after each store, so that a row that is stopped keeps its results.
 pub(crate) fn run(
     plot: &Plot,
     dir: &Path,

@@ -26,7 +26,7 @@ const CHUNK: u64 = 4096;
 const REPLAY_CHUNK: u64 = 256;
 const REPLAY_MOST: Duration = Duration::from_secs(20);
 
-/// Is told how many keys there are.
+/// Called with the number of keys so far.
 pub(crate) type Tell<'a> = &'a dyn Fn(u64);
 
 pub(crate) fn run(fill: &Fill, dir: &Path, tell: Tell<'_>) -> Result<Figures, Failure> {
@@ -70,7 +70,7 @@ fn measure(fill: &Fill, path: &Path, tell: Tell<'_>) -> Result<Figures, Failure>
     Ok(figures)
 }
 
-/// Says what is missing before it is used up.
+/// Says what is short before it is used up.
 fn check_disk(keys: u64, dir: &Path) -> Result<(), Failure> {
     let disk = rustix::fs::statvfs(dir)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -170,7 +170,7 @@ fn memory_and_disk(figures: &mut Figures, store: &Store, grown: u64) {
     figures.disk_bytes_per_record = real(stats.disk_bytes()) / keys;
 }
 
-/// Claims of new keys alone; they are completed when the clock stands.
+/// Only claims of new keys; they are completed after the clock has stopped.
 fn claim_rate(keys: u64, samples: u64, jobs: &Namespace) -> Result<f64, Failure> {
     let (mut done, mut taken) = (0, Duration::ZERO);
     while done < samples {

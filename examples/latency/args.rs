@@ -35,7 +35,7 @@ scenarios:
   growth       and the keys of the event, four times as many, come at 400000 a
                second from another thread: the tables grow from empty
 
-The load is open: each caller has a schedule, whatever the calls take. A claim that
+The load is open: each caller keeps its schedule, however long the calls take. A claim that
 is late because the call before it took long counts from when it was due, so that
 no pause is measured by one call only. What the system adds when it wakes a caller
 that has nothing to do is not counted, and what falls due meanwhile is left out, so
@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Run(Args),
 }
 
-/// What the store is busy with beside the callers.
+/// The work of the store beside the callers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scenario {
     Steady,

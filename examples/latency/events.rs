@@ -1,4 +1,4 @@
-//! What happens beside the callers: keys that come, expire, or have to be carried.
+//! The events beside the callers: keys that come, expire, or have to be carried.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,15 +27,15 @@ const SMALL_FILL: u64 = 256;
 const GROWTH: u64 = 4;
 const GROWTH_RATE: u64 = 400_000;
 
-/// One key in this many outlives the others in the compaction scenario, so that every segment has
-/// some to carry, and most of it is dead.
+/// One key in this many outlives the others in the compaction scenario, so that every segment has a few keys
+/// to carry, and most of it is dead.
 const LONG_LIVED_ONE_IN: u64 = 4;
 
 /// Keys a second that a slow machine fills in.
 const FILL_RATE_LEAST: u64 = 100_000;
 
-/// The callers' own keys live on while those of the event are filled in and die. This many of the
-/// event, at least, and most of the log is dead: before that compaction carries nothing.
+/// The callers' own keys live on while the keys of the event are filled in and die. With at least this many
+/// keys of the event, most of the log is dead: compaction carries nothing before that.
 pub(crate) fn keys_to_carry(rate: u64, quiet: Duration) -> Result<u64, Failure> {
     // Of each four keys three die, so every second one outnumbers a caller's; and each takes time to
     // fill in, in which the callers bring more.
@@ -56,10 +56,10 @@ fn filling_seconds(keys: u64) -> u64 {
 /// Between the fill and the quiet.
 const SPARE_SECONDS: u64 = 2;
 
-/// An event that takes longer has not happened.
+/// An event that takes longer counts as missing.
 const EVENT_MOST: Duration = Duration::from_secs(120);
 
-/// Carrying has ended when nothing was carried for so long.
+/// Carrying has ended when nothing was carried for this long.
 const CALM: Duration = Duration::from_secs(2);
 
 /// The keys of the callers have small numbers in their upper half.
@@ -213,11 +213,16 @@ impl Expiring {
 
     /// Waits until the tables have freed the expired keys.
     fn swept(self, store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure> {
-        let before = store.stats();
+        let look = || {
+            let completed = [("outcome", "completed")];
+            let come = store.metrics().total("hapax_settlements_total", &completed);
+            (store.stats().keys(), come)
+        };
+        let before = look();
         let swept = || {
-            let now = store.stats();
-            let come = now.completed().saturating_sub(before.completed());
-            (before.keys() + come).saturating_sub(now.keys())
+            let now = look();
+            let come = now.1.saturating_sub(before.1);
+            (before.0 + come).saturating_sub(now.0)
         };
         while phases.now() != Phase::Over && swept() < self.keys / 100 * 99 {
             check_time(from, "the keys have not expired")?;
@@ -232,7 +237,7 @@ fn carried(store: &Store, from: Instant, phases: &Phases) -> Result<(), Failure>
     let (mut carried, mut since) = (0, instant());
     while phases.now() != Phase::Over && (carried == 0 || instant() - since < CALM) {
         check_time(from, "compaction has carried nothing, or does not end")?;
-        let now = store.stats().records_carried();
+        let now = (store.metrics()).total("hapax_carried_records_total", &[]);
         if now != carried {
             (carried, since) = (now, instant());
         }

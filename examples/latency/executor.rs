@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::histogram::instant;
 use crate::schedule::Idle;
 
-/// What wakes the thread: the futures that can go on.
+/// The queue of futures that can go on; it wakes the thread.
 #[derive(Debug)]
 struct Ready {
     queue: Mutex<VecDeque<usize>>,
@@ -48,7 +48,7 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    /// Ready at `due`; gives when the thread was idle last.
+    /// Ready at `due`; returns when the thread was idle last.
     pub(crate) fn until(&self, due: Instant) -> Until<'_> {
         Until { timer: self, due }
     }
@@ -96,7 +96,7 @@ pub(crate) fn run(timer: &Timer, tasks: Vec<Task<'_>>) {
             park(timer);
         }
         for at in turn {
-            // One that was woken twice may have ended.
+            // A future that was woken twice may have ended.
             let Some(task) = &mut tasks[at] else { continue };
             timer.running.set(at);
             if task

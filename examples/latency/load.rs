@@ -13,7 +13,7 @@ use crate::executor::{self, Timer};
 use crate::histogram::{Histogram, instant};
 use crate::schedule::{Idle, Schedule};
 
-/// What the calls count for that end now.
+/// The phase for which calls that end now count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     WarmUp,
@@ -36,7 +36,7 @@ impl Phases {
     pub(crate) fn enter(&self, phase: Phase) {
         let at = Self::ALL.iter().position(|each| *each == phase);
         let at = at.and_then(|at| u8::try_from(at).ok());
-        // One that failed has ended them all.
+        // A thread that failed has ended all of them.
         self.0.fetch_max(at.unwrap_or_default(), Ordering::Relaxed);
     }
 
@@ -64,7 +64,7 @@ struct Pair {
     completed: Instant,
 }
 
-/// What the callers of a thread, or of a run, have measured.
+/// The measurements of the callers of a thread, or of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) quiet: Tally,
@@ -114,7 +114,7 @@ const ASYNC_THREADS: u64 = 2;
 /// Enough for a call, and there may be many.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// A caller with nothing to do looks this often whether all is over.
+/// How often a caller without work checks whether the run is over.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// No filler uses keys of this form: see `events.rs`.

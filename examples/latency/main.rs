@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // No channel is left when even this cannot be written.
+            // If even this cannot be written, no channel is left.
             let _ = writeln!(io::stderr(), "latency: {error}");
             ExitCode::from(2)
         }

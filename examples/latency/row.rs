@@ -57,7 +57,7 @@ impl Row {
         }
     }
 
-    /// Two lines: what the groups of columns are, and the columns.
+    /// Two lines: the groups of columns, and the columns.
     pub(crate) fn head() -> String {
         let us = format!("{:>8} {:>8} {:>8} {:>9}", "p50", "p99", "p99.9", "max");
         let group = |name| format!("{name:36}");

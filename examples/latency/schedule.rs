@@ -30,10 +30,10 @@ impl Schedule {
         self.due
     }
 
-    /// Takes the next claim off the schedule; gives the moment from which its latency counts: when
-    /// it was due, or when its thread woke, if the thread slept then. Only claims that fell due in
-    /// such a sleep are left out, so nothing that the store does takes a claim off the schedule.
-    /// Later claims stay where they were, so that callers who wake together do not stay together.
+    /// Takes the next claim off the schedule, and returns the moment from which its latency counts: when it
+    /// was due, or when its thread woke, if the thread slept then. Only claims that fell due in such a sleep
+    /// are left out, so nothing that the store does takes a claim off the schedule. Later claims stay where
+    /// they were, so that callers who wake together do not stay together.
     pub(crate) fn take(&mut self, idle: Option<Idle>) -> Instant {
         let due = self.due;
         self.due += self.distance;

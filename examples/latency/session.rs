@@ -13,13 +13,13 @@ use crate::histogram::instant;
 use crate::load::{Load, Measured, Phases};
 use crate::row::Row;
 
-/// Is handed the rows of each run.
+/// Called with the rows of each run.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[Row]) -> Result<(), Failure>;
 
 /// Nothing is dropped in the first two minutes after open.
 const GRACE: Duration = Duration::from_secs(121);
 
-/// A store, and what is measured on it.
+/// A store, and the measurements on it.
 #[derive(Debug)]
 struct Run {
     scenario: Scenario,

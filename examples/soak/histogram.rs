@@ -75,7 +75,7 @@ impl Histogram {
         self.max
     }
 
-    /// What this many of a thousand do not exceed, to a sixteenth.
+    /// The bound that this many of a thousand values do not exceed, to a sixteenth.
     pub(crate) fn per_mille(&self, per_mille: u64) -> Duration {
         let rank = (self.count * per_mille).div_ceil(1000).max(1);
         let mut below = 0;

@@ -1,4 +1,4 @@
-//! The load: ever new keys, first in and first out, and now and then one that was there before.
+//! The load: ever new keys, first in and first out, and now and then an earlier key.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::histogram::{Histogram, instant};
 use crate::random::Random;
 
-/// What one thread has done since it was last asked.
+/// The work of one thread since the last sample.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) claims: Histogram,

@@ -1,4 +1,4 @@
-//! What the system says about this process, where there is a `/proc`.
+//! The facts about this process in `/proc`, where the system has it.
 
 use std::fs;
 

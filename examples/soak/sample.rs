@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::load::Tally;
 use crate::process::{number_in, resident_bytes};
 
-/// What is measured over an interval, and at its end.
+/// The measurements over an interval, and at its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) elapsed: Duration,
@@ -38,7 +38,7 @@ impl Totals {
     pub(crate) fn of(store: &Store) -> Self {
         Self {
             written_bytes: number_in("/proc/self/io", "write_bytes:").unwrap_or(0),
-            record_bytes: store.stats().appended_bytes(),
+            record_bytes: (store.metrics()).total("hapax_journal_appended_bytes_total", &[]),
         }
     }
 }
@@ -60,7 +60,7 @@ impl Sample {
         elapsed: Duration,
         lasted: Duration,
     ) -> Self {
-        let stats = store.stats();
+        let (stats, metrics) = (store.stats(), store.metrics());
         let now = Totals::of(store);
         let written = now.written_bytes.saturating_sub(before.written_bytes);
         let records = now.record_bytes.saturating_sub(before.record_bytes);
@@ -73,8 +73,8 @@ impl Sample {
             disk_bytes: stats.disk_bytes(),
             segments: stats.segments(),
             live_keys: stats.keys(),
-            segments_dropped: stats.segments_dropped(),
-            records_carried: stats.records_carried(),
+            segments_dropped: metrics.total("hapax_compacted_segments_total", &[]),
+            records_carried: metrics.total("hapax_carried_records_total", &[]),
             amplification_percent: (written * 100).checked_div(records).filter(|_| written > 0),
             claim: percentiles(&tally.claims),
             complete: percentiles(&tally.completes),

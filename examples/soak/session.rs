@@ -22,7 +22,7 @@ pub(crate) struct Soaked {
     pub(crate) wrong: Option<Failure>,
 }
 
-/// Is handed each sample, and how many came before it.
+/// Called with each sample, and the number of samples before it.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&Sample, usize) -> io::Result<()>;
 
 pub(crate) fn run(args: &Args, dir: &Path, tell: Tell<'_>) -> Result<Soaked, Failure> {

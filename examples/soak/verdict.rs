@@ -70,7 +70,7 @@ pub(crate) enum Verdict {
     TooShort(usize),
 }
 
-/// Judges what was sampled after the warm-up.
+/// Judges the samples after the warm-up.
 pub(crate) fn judge(samples: &[Sample], warm_up: Duration) -> Verdict {
     let judged = samples.iter().filter(|sample| sample.elapsed > warm_up);
     let samples: Vec<&Sample> = judged.collect();

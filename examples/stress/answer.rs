@@ -13,7 +13,7 @@ pub(crate) enum Left {
     Nothing,
 }
 
-/// Bytes longer than this are told by their beginning, length and digest.
+/// Longer bytes are recorded as their beginning, length and digest.
 const TEXT_MAX: usize = 96;
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -1,6 +1,7 @@
 //! Faults that are planted between the store and the recorder, so that the checker has something to
 //! find. Each does to the store, or to the answer, what a real fault of that name would.
 
+use hapax::operator::Operator;
 use hapax::{Claim, Namespace, Resolution};
 use hapax_check::history::{Answer, Refusal};
 
@@ -13,7 +14,7 @@ pub(crate) enum Fault {
     TwoGrants,
     /// A completion that was acknowledged is gone.
     LostCompletion,
-    /// A holder whose token is not current is told that all is well.
+    /// A holder whose token is not current gets a success.
     SupersededAccepted,
     /// A stored answer has other bytes.
     WrongBody,
@@ -23,7 +24,7 @@ pub(crate) enum Fault {
     GrantedAfterLapse,
     /// A grant has a token that was given before.
     TokenNotRising,
-    /// Who has to wait is told a time that is too short.
+    /// A caller that has to wait gets a time that is too short.
     ShortWait,
 }
 
@@ -48,12 +49,18 @@ impl Fault {
     }
 
     /// What the claim is answered instead.
-    pub(crate) fn claimed(self, on: &Namespace, key: &str, claim: Claim) -> hapax::Result<Claim> {
+    pub(crate) fn claimed(
+        self,
+        operator: &Operator,
+        on: &Namespace,
+        key: &str,
+        claim: Claim,
+    ) -> hapax::Result<Claim> {
         match (self, claim) {
             (Self::TwoGrants, Claim::InProgress(_)) => {
                 if let Some(info) = on.get(key)? {
                     // If the key was settled meanwhile, this is not a fault.
-                    let _ = on.forget_forced(key, info.token());
+                    let _ = operator.forget_forced(on.name(), key, info.token());
                 }
                 on.claim(key)
             }
@@ -65,7 +72,7 @@ impl Fault {
         }
     }
 
-    /// What is recorded instead of an answer.
+    /// The answer that is recorded instead.
     pub(crate) fn told(self, answer: Answer) -> Answer {
         match (self, answer) {
             (Self::WrongBody, Answer::Completed(mut stored)) => {
@@ -97,7 +104,7 @@ impl Fault {
         }
     }
 
-    /// What happens to a key that was just completed.
+    /// The fault of a key that was just completed.
     pub(crate) fn completed(self, on: &Namespace, key: &str) {
         if self == Self::LostCompletion {
             // The completion must be lost, even if the key changed meanwhile.

@@ -1,11 +1,11 @@
-//! A directory for one run, and what runs that were killed have left.
+//! A directory for one run, and the remains of runs that were killed.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// Where the store lies: given, or made for this run and removed at its end.
+/// The directory of the store: given, or made for this run and removed at its end.
 #[derive(Debug)]
 pub(crate) enum Scratch {
     Given(PathBuf),
@@ -36,7 +36,7 @@ impl Scratch {
     }
 }
 
-/// Removes the directories of processes that are gone, where `/proc` tells of processes.
+/// Removes the directories of processes that are gone, where `/proc` lists processes.
 fn sweep(prefix: &str) -> io::Result<()> {
     if !Path::new("/proc/self").exists() {
         return Ok(());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
+use hapax::operator::{Attribution, Operator};
 use hapax::{Durability, LogKind, Namespace, Policy, Store};
 use hapax_check::History;
 use hapax_check::history::{FORMAT, Meta, Rules};
@@ -54,8 +55,9 @@ impl Default for Plan {
 pub(crate) struct Open {
     store: Store,
     pub(crate) namespaces: Vec<Namespace>,
+    pub(crate) operator: Operator,
     pub(crate) generation: u64,
-    /// It is about to be closed: what has no answer may have no effect.
+    /// It is about to be closed: a call without an answer may have no effect.
     pub(crate) closing: AtomicBool,
 }
 
@@ -133,7 +135,9 @@ fn open(plan: &Plan, dir: &Path, generation: u64) -> Result<Arc<Open>, Failure> 
         .into_iter()
         .map(|(name, policy, _)| store.namespace(name, policy))
         .collect::<Result<_, _>>()?;
+    let by = Attribution::new("stress", "a forced call")?;
     Ok(Arc::new(Open {
+        operator: store.operator(by),
         store,
         namespaces,
         generation,
@@ -200,7 +204,7 @@ impl Session<'_> {
         drop(self.reopened.wait_while(now, waiting));
     }
 
-    /// Reopens the store and tells how far it is, until the time is up.
+    /// Reopens the store and reports the progress, until the time is up.
     fn supervise(&self) -> Result<(), Failure> {
         let (mut told, mut reopened) = (Duration::ZERO, Duration::ZERO);
         let mut calls = 0;

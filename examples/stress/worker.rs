@@ -1,4 +1,4 @@
-//! One thread: it claims, holds, settles, looks and forgets as the dice fall, and records each call.
+//! One thread: it claims, holds, settles, looks and forgets at random, and records each call.
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, Lease, LeaseError, Namespace};
+use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, Lease, Namespace};
 use hapax_check::history::{Answer, Ask, Call, How, Op};
 
 use crate::answer::{self, Left, text};
@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
     fn record(&self, open: &Open, at: &At, start: u64, op: Op, result: Answer) {
         let end = self.session.recorder.stamp();
         let closing = open.closing.load(Ordering::Acquire);
-        // No caller was told that these were carried out.
+        // Calls that were not acknowledged.
         let silent =
             matches!(op, Op::Drop { .. } | Op::LetGo { .. }) || result == Answer::Cancelled;
         let result = if closing && silent {
@@ -182,7 +182,7 @@ impl<'a> Worker<'a> {
         let start = self.stamp();
         let mut claimed = on.claim_with(&at.key, Self::options(on, &ask, &request));
         if let Some(fault) = fault {
-            claimed = claimed.and_then(|claim| fault.claimed(on, &at.key, claim));
+            claimed = claimed.and_then(|claim| fault.claimed(&open.operator, on, &at.key, claim));
         }
         self.claimed(open, &at, start, ask, claimed, fault);
     }
@@ -337,21 +337,26 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn settled(&mut self, open: &Open, at: &At, start: u64, op: Op, done: Result<(), LeaseError>) {
+    fn settled(&mut self, open: &Open, at: &At, start: u64, op: Op, done: hapax::Result<()>) {
         let Err(refused) = done else {
             return self.record(open, at, start, op, Answer::Done);
         };
         let token = token_of(&op);
-        let answer = answer::of_error(refused.error());
+        let answer = answer::of_error(&refused);
         let answer = self
             .fault()
             .map_or(answer.clone(), |fault| fault.told(answer));
         self.record(open, at, start, op, answer);
-        if self.random.percent(50) {
-            return self.leases.push((at.clone(), refused.into_lease()));
-        }
-        let start = self.stamp();
-        drop(refused);
+        let start = if self.random.percent(50) {
+            match refused.into_lease() {
+                Ok(lease) => return self.leases.push((at.clone(), lease)),
+                Err(_) => start,
+            }
+        } else {
+            let start = self.stamp();
+            drop(refused);
+            start
+        };
         self.record(open, at, start, Op::LetGo { token }, Answer::Done);
     }
 
@@ -438,7 +443,11 @@ impl<'a> Worker<'a> {
             let (at, lease) = &self.leases[self.random.index(self.leases.len())];
             let (at, token) = (at.clone(), lease.token());
             let start = self.stamp();
-            let answer = flag(open.namespaces[at.ns].forget_forced(&at.key, token));
+            let answer = flag(open.operator.forget_forced(
+                open.namespaces[at.ns].name(),
+                &at.key,
+                token,
+            ));
             let force = Some(token.as_i64());
             return self.record(open, &at, start, Op::Forget { force }, answer);
         }

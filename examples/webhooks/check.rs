@@ -10,7 +10,7 @@ use crate::ledger::Entry;
 /// Bits of a fencing token under the epoch, which every start of the store raises.
 const COUNTER_BITS: u32 = 40;
 
-/// What the ledger says, and where the store says otherwise.
+/// The contents of the ledger, and where the store contradicts it.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Lines of the ledger.
@@ -55,7 +55,9 @@ pub(crate) fn check<'a>(
     let mut verdict = Verdict {
         lines: u64::try_from(entries.len())?,
         delivered: u64::try_from(by_delivery.len())?,
-        in_doubt: u64::try_from(namespace.in_doubt()?.len())?,
+        in_doubt: namespace
+            .doubts()?
+            .try_fold(0, |sum, doubt| doubt.map(|_| sum + 1))?,
         ..Verdict::default()
     };
     for (delivery, lines) in &by_delivery {

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 /// How long a delivery waits for the one that is being handled.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// The scheme of the fingerprints: to be raised when what goes into them changes.
+/// The scheme of the fingerprints: raise it when their parts change.
 const SCHEME: u32 = 1;
 
 /// What happened to deliveries.
@@ -60,7 +60,7 @@ impl Tally {
     }
 }
 
-/// What the sender hears of a delivery.
+/// The answer to the sender of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Heard {
     /// It need not be sent again.
@@ -80,7 +80,7 @@ pub(crate) struct Consumers<'a> {
 }
 
 impl Consumers<'_> {
-    /// Handles deliveries on all threads, and gives those that have to be delivered again.
+    /// Handles deliveries on all threads, and returns those that have to be delivered again.
     pub(crate) fn round(
         &self,
         deliveries: &[Delivery],
@@ -163,8 +163,7 @@ impl Consumers<'_> {
         let (counter, heard) = match claim {
             Claim::Granted(lease) => return self.run(lease, event, body, tally),
             Claim::Completed(_) | Claim::Failed(_) => (&mut tally.duplicates, Heard::Acknowledged),
-            // The sender uses an id twice: it is told so, and sending the event again does not
-            // help.
+            // The sender uses an id twice: the answer says so, and sending the event again does not help.
             Claim::Mismatch(_) => (&mut tally.mismatches, Heard::Acknowledged),
             Claim::InProgress(_) => (&mut tally.busy, Heard::Unsettled),
             Claim::InDoubt(_) => (&mut tally.in_doubt, Heard::Unsettled),

@@ -42,7 +42,7 @@ impl Event {
     }
 }
 
-/// What the events are called in messages, and the events.
+/// The name of the events in messages, and the events.
 pub(crate) fn load(args: &Args) -> Result<(String, Vec<Event>), Failure> {
     let (name, text) = match &args.file {
         None => ("the built-in sample".to_owned(), SAMPLE.to_owned()),

@@ -1,4 +1,4 @@
-//! The work: checks a body, appends a line to the ledger, answers. It has its bad days.
+//! The work: checks a body, appends a line to the ledger, answers. Sometimes it fails.
 
 use std::hint::black_box;
 use std::io;
@@ -54,7 +54,7 @@ enum Trouble {
 }
 
 impl Handler<'_> {
-    /// Handles one delivery under its lease, and gives the response.
+    /// Handles one delivery under its lease, and returns the response.
     pub(crate) fn handle(
         &self,
         lease: &Lease,
@@ -114,7 +114,7 @@ fn spend_time_on(body: &str) {
     black_box(running);
 }
 
-/// Crashes are part of the play: only those that are not get the usual message.
+/// Crashes are part of the play: only other panics get the usual message.
 pub(crate) fn keep_staged_crashes_quiet() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

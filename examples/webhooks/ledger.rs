@@ -23,8 +23,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What the sender is answered. It follows from the entry alone, so that it can be rebuilt
-    /// from the ledger when the process died before it was stored.
+    /// The answer to the sender. It follows from the entry alone, so that it can be rebuilt from the ledger
+    /// if the process died before it was stored.
     pub(crate) fn response(&self) -> Vec<u8> {
         let response =
             json!({ "accepted": self.delivery, "receipt": self.key, "digest": self.digest });

@@ -161,7 +161,7 @@ fn deliver_all(
         given_up: rounds.given_up,
         tally: rounds.tally,
         effects: ledger.appended(),
-        waits: store.stats().waited(),
+        waits: store.metrics().total("hapax_waits_total", &[]),
         inherited,
         settled: rounds.settled,
         elapsed,

@@ -322,7 +322,7 @@ fn store(any: &AnyStore) {
             ErrorKind::NotHeld,
             ErrorKind::TooLarge,
         ];
-        typed(error.error(), &kinds);
+        typed(&error, &kinds);
     }
     store.validate();
     store.close().expect("a log in memory closes");

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hapax::operator::Attribution;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease,
-    LeaseError, Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
+    Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
 };
 
 use crate::line::Line;
@@ -364,7 +365,7 @@ impl Machine {
             fuzzing::fail_next_sync(&self.log);
         }
         let (token, body) = (lease.token(), self.body(size));
-        let completed: Result<(), LeaseError> = lease.complete(&body);
+        let completed: Result<()> = lease.complete(&body);
         match (completed, self.store.sync()) {
             (_, Err(error)) => {
                 assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
@@ -414,7 +415,7 @@ impl Machine {
     }
 
     /// Only a holder that has lost its key may be refused.
-    fn refused(&self, place: Place, token: FencingToken, refused: &LeaseError) {
+    fn refused(&self, place: Place, token: FencingToken, refused: &hapax::Error) {
         let lost = [
             ErrorKind::Superseded,
             ErrorKind::NotHeld,
@@ -478,7 +479,11 @@ impl Machine {
         let namespace = &self.namespaces[place.0];
         let info = namespace.get([place.1]).expect("the log does not fail");
         let forgotten = match info {
-            Some(info) if force => namespace.forget_forced([place.1], info.token()),
+            Some(info) if force => {
+                let by = Attribution::new("fuzz", "by force").expect("it is short");
+                let operator = self.store.operator(by);
+                operator.forget_forced(namespace.name(), [place.1], info.token())
+            }
             _ => {
                 let forgotten = namespace.forget([place.1]);
                 let held = self.model.holder(place).is_some();
@@ -493,7 +498,8 @@ impl Machine {
     }
 
     fn resolve(&mut self, doubt: u8, how: How, force: bool) {
-        let doubts = self.store.in_doubt().expect("the log does not fail");
+        let doubts = self.store.doubts().expect("the log does not fail");
+        let doubts: Vec<_> = doubts.map(|doubt| doubt.expect("it is read")).collect();
         let Some(doubt) = pick(&doubts, doubt) else {
             return;
         };

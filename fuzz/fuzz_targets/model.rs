@@ -249,7 +249,7 @@ impl Model {
         self.holder(place) == Some(token)
     }
 
-    /// Who holds the key with a lease that runs.
+    /// The holder of the key, if its lease runs.
     pub fn holder(&self, place: Place) -> Option<FencingToken> {
         let (token, until) = self.keys.get(&place)?.holder?;
         (until > self.now).then_some(token)

@@ -103,9 +103,8 @@ fn use_it(store: &Store) -> bool {
         assert_eq!(error.kind(), ErrorKind::Damaged, "{error:?}");
         whole = false;
     };
-    if let Err(error) = store.in_doubt() {
-        read(&error);
-    }
+    let doubts = store.doubts().expect("the store is open");
+    doubts.filter_map(Result::err).for_each(|error| read(&error));
     for (index, name) in NAMES.iter().enumerate() {
         let Ok(namespace) = store.namespace(name, policy(index)) else {
             continue;
@@ -117,7 +116,7 @@ fn use_it(store: &Store) -> bool {
             match namespace.claim([key]) {
                 Ok(Claim::Granted(lease)) if key % 2 == 0 => {
                     if let Err(error) = lease.complete("again") {
-                        read(error.error());
+                        read(&error);
                     }
                 }
                 Ok(_) => {}

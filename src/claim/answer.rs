@@ -1,11 +1,18 @@
-//! What the answers to a claim carry: [`InProgress`], [`Completed`], [`Failed`] and [`Mismatch`].
+//! The contents of the answers to a claim: [`InProgress`], [`Completed`], [`Failed`] and [`Mismatch`].
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
+
 use crate::value::blob::Blob;
+#[cfg(feature = "json")]
+use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
+#[cfg(feature = "json")]
+use crate::value::json;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 use crate::value::time::system_time;
@@ -42,7 +49,7 @@ impl InProgress {
         self.lease_left
     }
 
-    /// Which attempt is in progress.
+    /// The number of the attempt that is in progress.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -98,19 +105,28 @@ macro_rules! stored_answer {
                 self.record.body.clone().into_shared()
             }
 
+            #[doc = concat!("The ", stringify!($body), " as a value, where it was stored as [`Json`](crate::Json).")]
+            ///
+            /// # Errors
+            /// [`Decode`](crate::ErrorKind::Decode) for bytes that are no `T`, or were left out.
+            #[cfg(feature = "json")]
+            pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+                self.record.decode(|bytes| Ok(json::read(bytes)?))
+            }
+
             /// Whether the bytes were left out, because they were over the limit of the policy.
             #[must_use]
             pub fn $omitted(&self) -> bool {
                 self.record.head.body_omitted
             }
 
-            /// The number of attempts that it took.
+            /// The number of attempts, the settling one included.
             #[must_use]
             pub fn attempts(&self) -> u32 {
                 self.record.head.attempt
             }
 
-            /// The token under which it was settled.
+            /// The token under which the key was settled.
             #[must_use]
             pub fn token(&self) -> FencingToken {
                 self.record.head.token
@@ -122,13 +138,13 @@ macro_rules! stored_answer {
                 system_time(self.record.head.first_claimed_at)
             }
 
-            /// Store time at which it was settled, in whole seconds.
+            /// Store time at which the key was settled, in whole seconds.
             #[must_use]
             pub fn settled_at(&self) -> SystemTime {
                 system_time(self.record.head.recorded_at)
             }
 
-            /// Store time until which it is remembered, in whole seconds.
+            /// Store time until which the outcome is remembered, in whole seconds.
             #[must_use]
             pub fn expires_at(&self) -> SystemTime {
                 system_time(self.record.head.expires_at)
@@ -233,7 +249,7 @@ fn show_length(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     shown.field("bytes", &body.len());
 }
 
-/// An error is shown: people have to read it.
+/// An error is shown, because people have to read it.
 fn show_error(shown: &mut fmt::DebugStruct<'_, '_>, body: &[u8]) {
     match shown_text(body) {
         Some(text) => shown.field("error", &text),
@@ -250,7 +266,7 @@ fn shown_text(error: &[u8]) -> Option<&str> {
     Some(beginning(text, SHOWN_BYTES))
 }
 
-/// The beginning of a text, in at most so many bytes.
+/// The beginning of a text, in at most this many bytes.
 pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {

@@ -86,7 +86,7 @@ impl Calls {
         claim.map(move |answer| Ok(Claim::of(&self.homes, named.digest, answer?)))
     }
 
-    /// Tells and counts the answer to a claim; the engine has counted what is not an error.
+    /// Traces and counts the answer to a claim; the engine has counted everything but errors.
     #[inline]
     fn claimed(&self, key: &[u8], claimed: Result<Claim>) -> Result<Claim> {
         decided("claim", || self.subject(key), || of_claim(&claimed));
@@ -184,7 +184,7 @@ impl Calls {
         }))
     }
 
-    /// Tells and counts what an insert came to; the engine has counted what is not an error.
+    /// Traces and counts the result of an insert; the engine has counted everything but errors.
     #[inline]
     fn inserted(&self, key: &[u8], inserted: Result<ClaimOutcome>) -> Result<bool> {
         let decision = || outcome(of_insertion(&inserted));

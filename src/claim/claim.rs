@@ -121,7 +121,7 @@ impl Claim {
 #[derive(Debug)]
 #[must_use = "a grant that is dropped gives its key up"]
 pub enum BatchClaim {
-    /// The answer that a claim of its own would get.
+    /// The answer that a single claim of this key would get.
     Claim(Claim),
     /// The key is in the batch already, at a lower index.
     RepeatOf {
@@ -130,8 +130,7 @@ pub enum BatchClaim {
         /// Whether the fingerprint there differs.
         mismatch: bool,
     },
-    /// The store cannot answer this item: it has no room for it, or was closed or poisoned before the
-    /// batch ended.
+    /// The store cannot answer this item: it is at a limit, or was closed or poisoned before the batch ended.
     Refused(Error),
 }
 

@@ -1,4 +1,4 @@
-//! What traces say of the answers to calls.
+//! The answers to calls, as traces show them.
 
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::engine::refusals::Refused;
@@ -31,7 +31,7 @@ pub(crate) fn of_forgotten<'a>(
     }
 }
 
-/// How a batch ended: each item has its own end beside it.
+/// How a batch ended; each item has its own end besides.
 pub(crate) fn of_all<T>(answered: &Result<T>) -> &'static str {
     answered
         .as_ref()

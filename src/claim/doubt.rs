@@ -1,4 +1,4 @@
-//! [`Doubt`]: a key whose effect may or may not have happened, and how that is settled.
+//! [`Doubt`]: a key whose effect may or may not have happened, and its resolution.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::record::Record;
 use crate::value::time::system_time;
 
-/// The effect of the key may or may not have happened.
+/// A key in doubt: its effect may or may not have happened.
 ///
 /// # Examples
 ///
@@ -135,7 +135,7 @@ impl Doubt {
         self.record.head.token
     }
 
-    /// Which attempt left it.
+    /// The number of the attempt that left the doubt.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.record.head.attempt
@@ -154,7 +154,7 @@ impl Doubt {
         &self.record.metadata
     }
 
-    /// The last checkpoint; empty if there was none.
+    /// The last checkpoint; empty without one.
     #[must_use]
     pub fn checkpoint(&self) -> &[u8] {
         &self.record.body
@@ -172,7 +172,7 @@ impl Doubt {
         system_time(self.record.head.recorded_at)
     }
 
-    /// Whether this process still has the lease of the holder, so that the effect may yet happen.
+    /// Whether the holder is alive in this process, so that the effect may still happen.
     #[must_use]
     pub fn holder_alive(&self) -> bool {
         self.holder_alive
@@ -233,7 +233,7 @@ impl Doubt {
         block_on(self.held.acknowledged(self.start(resolution, force, by)))
     }
 
-    /// Carries the resolution out; what is left is to wait for the frame.
+    /// Carries the resolution out; afterwards only the wait for its frame is left.
     fn start(
         &self,
         resolution: &Resolution,

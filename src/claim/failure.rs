@@ -4,8 +4,7 @@ use std::fmt;
 
 /// How work failed.
 ///
-/// Within work, `?` makes one of any error that `E` can be made of; it is then
-/// [`ByGuarantee`](Self::ByGuarantee).
+/// Within work, `?` turns any error that converts into `E` into [`ByGuarantee`](Self::ByGuarantee).
 ///
 /// # Examples
 ///
@@ -42,8 +41,8 @@ pub enum Failure<E> {
     Retry(E),
     /// Its effect may or may not have happened.
     Unknown(E),
-    /// The guarantee decides: tried again under at-least-once, unknown under at-most-once. This is
-    /// what `?` makes of an error, and what a plain error is.
+    /// The guarantee decides: tried again under at-least-once, unknown under at-most-once. A plain error
+    /// means this, and `?` makes it of an error.
     ByGuarantee(E),
 }
 

@@ -1,11 +1,14 @@
 //! [`Lease`]: the right, and the duty, to give a key its outcome.
 
+use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use crate::claim::held::Held;
 use crate::claim::pending::Pending;
+use crate::claim::to_stored::{ToStored, unstorable};
 use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Operation, decided};
 use crate::runtime::begun::Begun;
@@ -46,7 +49,7 @@ pub struct Lease {
     held: Held,
     /// Dropping it settles the key.
     armed: bool,
-    /// It lies in a [`LeaseError`]: dropping it leaves the key to its lease.
+    /// It lies in an [`Error`]: dropping it leaves the key to its lease.
     refused: bool,
 }
 
@@ -80,13 +83,13 @@ impl Lease {
         &self.held.namespace().name
     }
 
-    /// The fencing token: higher than every one granted before, in the life of the store.
+    /// The fencing token: higher than every token granted before, in the life of the store.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.held.granted.token
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.held.granted.attempt
@@ -98,26 +101,27 @@ impl Lease {
         system_time(self.held.granted.first_claimed_at)
     }
 
-    /// What the attempt before stored with [`checkpoint`](Self::checkpoint); empty when nothing.
+    /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
+    /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
         self.held.granted.checkpoint()
     }
 
-    /// The reason of the last release; empty when there was none.
+    /// The reason of the last release; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
         self.held.granted.reason()
     }
 
-    /// A key for a downstream system that deduplicates by itself: the same across attempts and
-    /// restarts, another one for each label, and not to be guessed from outside.
+    /// A key for a downstream system that deduplicates: the same across attempts and restarts, different for
+    /// each label, and impossible to guess from outside.
     #[must_use]
     pub fn derived_key(&self, label: &str) -> String {
         self.held.derived_key(label)
     }
 
-    /// How long the lease still runs; zero when it has lapsed or is not current any more.
+    /// How long the lease still runs; zero once it has lapsed or is no longer current.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
         Duration::from_millis(
@@ -130,15 +134,20 @@ impl Lease {
     /// Stores the response. Later claims of the key are answered with it.
     ///
     /// # Errors
-    /// Each gives the lease back. [`Superseded`](crate::ErrorKind::Superseded) when the key was
+    /// Each gives the lease back, by [`Error::into_lease`]. [`Superseded`](crate::ErrorKind::Superseded) when the key was
     /// taken over, [`NotHeld`](crate::ErrorKind::NotHeld) when it is gone,
     /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it was settled otherwise under
     /// this token, [`TooLarge`](crate::ErrorKind::TooLarge),
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a value that has no bytes,
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     #[inline]
-    pub fn complete(self, response: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Complete(response.as_ref()), Asked::Now)
-            .wait()
+    pub fn complete(self, response: impl ToStored) -> Result<()> {
+        self.store(
+            response.to_stored(),
+            |said| Command::Complete(said),
+            Asked::Now,
+        )
+        .wait()
     }
 
     /// Stores a final error. Later claims of the key are answered with it.
@@ -146,8 +155,8 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     #[inline]
-    pub fn fail(self, error: impl AsRef<[u8]>) -> Result<(), LeaseError> {
-        self.settle(Command::Fail(error.as_ref()), Asked::Now)
+    pub fn fail(self, error: impl ToStored) -> Result<()> {
+        self.store(error.to_stored(), |said| Command::Fail(said), Asked::Now)
             .wait()
     }
 
@@ -157,23 +166,22 @@ impl Lease {
     /// # Errors
     /// As for [`complete`](Self::complete).
     #[inline]
-    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+    pub fn release(self, reason: impl AsRef<[u8]>) -> Result<()> {
         self.settle(Command::Release(reason.as_ref()), Asked::Now)
             .wait()
     }
 
-    /// Says that the effect may or may not have happened. The key stays in doubt until it is
-    /// resolved.
+    /// Puts the key in doubt: its effect may or may not have happened. The doubt lasts until it is resolved.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete).
-    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<(), LeaseError> {
+    pub fn doubt(self, reason: impl AsRef<[u8]>) -> Result<()> {
         self.settle(Command::Doubt(reason.as_ref()), Asked::Now)
             .wait()
     }
 
-    /// Takes the grant back: nothing was begun under it. The key is what it was before the claim, no attempt is
-    /// counted, and nothing is in doubt; the waits for the key are decided again.
+    /// Takes the grant back: no work was begun under it. The key is what it was before the claim, no attempt
+    /// is counted, and nothing is in doubt. Callers that wait for the key are decided again.
     ///
     /// Of a lease that a ticket became, it says so of the holder before [`detach`](Self::detach) too.
     ///
@@ -185,30 +193,38 @@ impl Lease {
     }
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
-    pub fn complete_async(self, response: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Complete(response.as_ref()), Asked::WhenPolled)
-            .into()
+    pub fn complete_async(self, response: impl ToStored) -> Pending<Result<()>> {
+        self.store(
+            response.to_stored(),
+            |said| Command::Complete(said),
+            Asked::WhenPolled,
+        )
+        .into()
     }
 
     /// As [`fail`](Self::fail); the future only waits for the acknowledgement.
-    pub fn fail_async(self, error: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
-        self.settle(Command::Fail(error.as_ref()), Asked::WhenPolled)
-            .into()
+    pub fn fail_async(self, error: impl ToStored) -> Pending<Result<()>> {
+        self.store(
+            error.to_stored(),
+            |said| Command::Fail(said),
+            Asked::WhenPolled,
+        )
+        .into()
     }
 
     /// As [`release`](Self::release); the future only waits for the acknowledgement.
-    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+    pub fn release_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<()>> {
         self.settle(Command::Release(reason.as_ref()), Asked::WhenPolled)
             .into()
     }
 
     /// As [`doubt`](Self::doubt); the future only waits for the acknowledgement.
-    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<(), LeaseError>> {
+    pub fn doubt_async(self, reason: impl AsRef<[u8]>) -> Pending<Result<()>> {
         self.settle(Command::Doubt(reason.as_ref()), Asked::WhenPolled)
             .into()
     }
 
-    /// Makes the lease last for its whole time again, from now.
+    /// Renews the lease: it lasts for its whole time again, from now.
     ///
     /// # Errors
     /// As for [`complete`](Self::complete), and [`InUse`](crate::ErrorKind::InUse) when it has
@@ -217,7 +233,7 @@ impl Lease {
         self.held.do_and_wait(Command::Renew)
     }
 
-    /// Lets the store renew the lease by itself until `ceiling` from now. It ends with the lease.
+    /// Lets the store renew the lease for this long from now, or until the lease ends.
     ///
     /// # Errors
     /// As for [`renew`](Self::renew).
@@ -230,8 +246,7 @@ impl Lease {
         block_on(self.held.acknowledged(kept))
     }
 
-    /// Stores what the next attempt needs to go on from here, up to 16 KiB, in place of the last
-    /// checkpoint.
+    /// Stores up to 16 KiB from which the next attempt can go on, in place of the last checkpoint.
     ///
     /// # Errors
     /// As for [`renew`](Self::renew), and [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -247,7 +262,7 @@ impl Lease {
         Pending::new(async move { held.acknowledged(stored).await })
     }
 
-    /// Whether the lease has lapsed, or its token is not current any more: the work should stop.
+    /// Whether the lease has lapsed, or its token is no longer current: the work should stop.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.held.is_lost()
@@ -264,14 +279,26 @@ impl Lease {
         self.held.engine().disarm(self.held.digest, self.token());
     }
 
+    /// Settles the key with an outcome that may have no bytes.
+    fn store(
+        self,
+        said: Result<Cow<'_, [u8]>, Box<dyn StdError + Send + Sync>>,
+        command: fn(&[u8]) -> Command<'_>,
+        asked: Asked,
+    ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
+        match said {
+            Ok(bytes) => self.settle(command(&bytes), asked),
+            Err(cause) => Begun::Ready(Err(self.refused(unstorable(cause, HELD)))),
+        }
+    }
+
     /// Settles the key; what is left is to wait for the acknowledgement.
     #[inline]
     pub(crate) fn settle(
         self,
         command: Command<'_>,
         asked: Asked,
-    ) -> Begun<Result<(), LeaseError>, impl Future<Output = Result<(), LeaseError>> + Send + use<>>
-    {
+    ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| {
             let began_ns = self.held.engine().begin_settlement(self.held.named());
@@ -298,12 +325,12 @@ impl Lease {
     }
 
     /// Waits for the acknowledgement of a command that was carried out.
-    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<(), LeaseError> {
+    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<()> {
         if self.is_acknowledged(frame) {
             return Ok(());
         }
         let acknowledged = self.held.acknowledged(Ok(frame)).await;
-        acknowledged.map_err(|error| LeaseError::new(error, self))
+        acknowledged.map_err(|error| self.refused(error))
     }
 
     /// Carries the command out; what is left is to wait for the frame.
@@ -324,13 +351,28 @@ impl Lease {
         }
     }
 
-    /// Gives up the duty to settle the key, as a lease in a [`LeaseError`] has.
+    /// The refusal of an outcome that has no bytes.
+    pub(crate) fn unstorable(self, cause: Box<dyn StdError + Send + Sync>) -> RefusedLease {
+        RefusedLease {
+            refused: unstorable(cause, HELD).into(),
+            lease: self.refuse(),
+        }
+    }
+
+    /// Gives up the duty to settle the key, as a lease in an [`Error`] has.
     fn refuse(mut self) -> Box<Self> {
         self.armed = false;
         self.refused = true;
         Box::new(self)
     }
+
+    /// The error of a call on this lease, which gives it back.
+    pub(crate) fn refused(self, error: Error) -> Error {
+        error.with_lease(self.refuse())
+    }
 }
+
+const HELD: &str = "the key is still held, so settle it otherwise";
 
 /// A call of a holder that was refused, whose error may not be told yet.
 pub(crate) struct RefusedLease {
@@ -340,21 +382,18 @@ pub(crate) struct RefusedLease {
 
 impl RefusedLease {
     /// The error, where the refusal rests on nothing.
-    fn at_once(self) -> Result<LeaseError, Self> {
+    fn at_once(self) -> Result<Error, Self> {
         let lease = self.lease;
         match self.refused.at_once() {
-            Ok(error) => Ok(LeaseError { error, lease }),
+            Ok(error) => Ok(error.with_lease(lease)),
             Err(refused) => Err(Self { refused, lease }),
         }
     }
 
     /// The error, once what the refusal rests on is on the medium.
-    pub(crate) async fn rested(self) -> LeaseError {
+    pub(crate) async fn rested(self) -> Error {
         let error = self.lease.held.engine().refuse(self.refused).await;
-        LeaseError {
-            error,
-            lease: self.lease,
-        }
+        error.with_lease(self.lease)
     }
 }
 
@@ -370,7 +409,7 @@ pub(crate) enum Asked {
 async fn settled(
     started: Result<(Lease, Option<u64>), RefusedLease>,
     began_ns: Option<u64>,
-) -> Result<(), LeaseError> {
+) -> Result<()> {
     let (lease, frame) = match started {
         Ok(started) => started,
         Err(refused) => return Err(refused.rested().await),
@@ -387,7 +426,7 @@ async fn settled(
             engine.end_settlement(lease.held.named(), began_ns);
             Ok(())
         }
-        Err(error) => Err(LeaseError::new(error, lease)),
+        Err(error) => Err(lease.refused(error)),
     }
 }
 
@@ -423,91 +462,50 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// A call of a holder that could not be carried out, and the lease that it was made on.
-///
-/// Dropping it never releases the key: the lease inside runs on until it lapses, and is not kept
-/// alive any more. An error of kind
-/// [`Poisoned`](crate::ErrorKind::Poisoned) means that the effect of the call is unknown until
-/// the store is reopened.
-///
-/// # Examples
-///
-/// ```
-/// use hapax::{Claim, ErrorKind, Policy, Store};
-///
-/// let store = Store::in_memory().open()?;
-/// let policy = Policy::at_least_once().max_response(8);
-/// let jobs = store.namespace("jobs", policy)?;
-/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
-/// let refused = lease.complete("far too long a response").unwrap_err();
-/// assert_eq!(refused.kind(), ErrorKind::TooLarge);
-/// refused.into_lease().complete("a link")?;
-/// # Ok::<(), hapax::Error>(())
-/// ```
-pub struct LeaseError {
-    error: Error,
-    lease: Box<Lease>,
-}
+impl Error {
+    /// Takes back the lease of a call that could not be carried out, with its duty to settle the key.
+    ///
+    /// Dropping the error never releases the key: the lease inside runs on until it lapses, and is not kept
+    /// alive any more. Until then the error keeps the store open, as the lease did. An error of kind
+    /// [`Poisoned`](ErrorKind::Poisoned), [`Closed`](ErrorKind::Closed) or [`Forked`](ErrorKind::Forked) has no
+    /// lease, since nothing can be settled any more.
+    ///
+    /// # Errors
+    /// This error, where it has no lease.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::{Claim, ErrorKind, Policy, Store};
+    ///
+    /// let store = Store::in_memory().open()?;
+    /// let policy = Policy::at_least_once().max_response(8);
+    /// let jobs = store.namespace("jobs", policy)?;
+    /// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+    /// let refused = lease.complete("far too long a response").unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    /// refused.into_lease()?.complete("a link")?;
+    /// # Ok::<(), hapax::Error>(())
+    /// ```
+    pub fn into_lease(mut self) -> Result<Lease> {
+        let Some(mut lease) = self.take_detail::<Lease>() else {
+            return Err(self);
+        };
+        lease.armed = true;
+        lease.refused = false;
+        Ok(*lease)
+    }
 
-impl LeaseError {
-    #[inline]
-    pub(crate) fn new(error: Error, lease: Lease) -> Self {
-        Self {
-            error,
-            lease: lease.refuse(),
+    fn with_lease(self, lease: Box<Lease>) -> Self {
+        match self.kind() {
+            ErrorKind::Poisoned | ErrorKind::Closed | ErrorKind::Forked => self,
+            _ => self.with_detail(lease),
         }
     }
 
-    /// Why the call could not be carried out.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
-    /// What kind of trouble it is.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        self.error.kind()
-    }
-
-    /// The error alone. The key is not released.
-    #[must_use]
-    pub fn into_error(self) -> Error {
-        self.error
-    }
-
-    /// Takes the lease back, with its duty.
-    pub fn into_lease(self) -> Lease {
-        let mut lease = *self.lease;
-        lease.armed = true;
-        lease.refused = false;
-        lease
-    }
-}
-
-impl fmt::Display for LeaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.error, f)
-    }
-}
-
-impl fmt::Debug for LeaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseError")
-            .field("error", &self.error)
-            .field("lease", &self.lease)
-            .finish()
-    }
-}
-
-impl std::error::Error for LeaseError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.error)
-    }
-}
-
-impl From<LeaseError> for Error {
-    fn from(error: LeaseError) -> Self {
-        error.error
+    /// The error alone: its lease runs out.
+    pub(crate) fn without_lease(mut self) -> Self {
+        drop(self.take_detail::<Lease>());
+        self
     }
 }

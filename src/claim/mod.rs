@@ -9,6 +9,8 @@ pub(crate) mod decision;
 pub(crate) mod doubt;
 pub(crate) mod failure;
 pub(crate) mod held;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 pub(crate) mod lease;
 pub(crate) mod options;
 pub(crate) mod pending;
@@ -17,5 +19,4 @@ pub(crate) mod run;
 pub(crate) mod settling;
 pub(crate) mod stored_value;
 pub(crate) mod ticket;
-#[cfg(feature = "json")]
-pub(crate) mod typed;
+pub(crate) mod to_stored;

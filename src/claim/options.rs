@@ -1,4 +1,4 @@
-//! [`ClaimOptions`]: what a claim asks for beside its key.
+//! [`ClaimOptions`]: the options of a claim.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::value::limits::Limits;
 use crate::value::policy::{Policy, check_lease, check_retention};
 use crate::value::time::millis;
 
-/// What a claim asks for beside its key.
+/// The options of a claim: fingerprint, wait, metadata, lease and retention.
 ///
 /// # Examples
 ///
@@ -48,15 +48,14 @@ impl ClaimOptions {
         Self::default()
     }
 
-    /// What the request looks like; the same key with another one is a mismatch.
+    /// The fingerprint of the request; the same key with a different one is a mismatch.
     #[must_use]
     pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
         self.parts_mut().fingerprint = Some(fingerprint);
         self
     }
 
-    /// Waits for a key that someone runs, for at most this long; without it the call answers at
-    /// once.
+    /// Waits for a key in progress, for at most this long; without it the call answers at once.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
@@ -70,8 +69,8 @@ impl ClaimOptions {
         self
     }
 
-    /// Who claims: a service, a user, a host. It goes into the audit log, where the policy has one,
-    /// and nowhere else. At most 256 bytes, without control characters.
+    /// The name of the claimer, such as a service, a user or a host: at most 256 bytes, without control
+    /// characters. It goes into the audit log, if the policy has one, and nowhere else.
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
         self.parts_mut().actor = Blob::from(actor.into().into_bytes());
@@ -85,8 +84,8 @@ impl ClaimOptions {
         self
     }
 
-    /// Lets the store renew the lease by itself, for this long from the grant: as
-    /// [`Lease::keep_alive`](crate::Lease::keep_alive) right after it, but nothing can come between.
+    /// Lets the store renew the lease for this long from the grant, as
+    /// [`Lease::keep_alive`](crate::Lease::keep_alive) does, but without a gap after the grant.
     ///
     /// # Examples
     ///
@@ -108,8 +107,8 @@ impl ClaimOptions {
         self
     }
 
-    /// How long the outcome of this claim is remembered: at least as long as
-    /// [`Policy::retention`](crate::Policy::retention) says that it has to be.
+    /// How long the outcome of this claim is remembered; [`Policy::retention`](crate::Policy::retention) says
+    /// how to choose it.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.parts_mut().retention = Some(retention);
@@ -189,7 +188,7 @@ impl ClaimItem {
         }
     }
 
-    /// What it asks for; a wait is ignored, because a batch never waits.
+    /// The options of this claim; a wait is ignored, because a batch never waits.
     #[must_use]
     pub fn options(mut self, options: ClaimOptions) -> Self {
         self.options = options;

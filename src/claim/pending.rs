@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use crate::runtime::begun::Begun;
 
-/// A call that is under way. `Send`, `'static`, and of no particular runtime.
+/// The future of a call that is under way. It is `Send` and `'static`, and needs no particular runtime.
 ///
-/// Dropping it only stops waiting: what the call has done stays done. A claim that has not been
-/// answered yet is taken back, and counts as no attempt.
+/// Dropping it only stops waiting: the changes of the call stay. A claim that has not been answered yet is
+/// taken back, and counts as no attempt.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ impl<T, F: Future<Output = T> + Send + 'static> From<Begun<T, F>> for Pending<T>
     }
 }
 
-/// Nothing within an answer that is ready is ever pinned.
+/// An answer that is ready is never pinned.
 impl<T> Unpin for Pending<T> {}
 
 impl<T> Future for Pending<T> {

@@ -1,4 +1,4 @@
-//! [`Ran`]: what `run_once` came to, and [why it has no outcome](RunError).
+//! [`Ran`]: the result of `run_once`, and [why it has no outcome](RunError).
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::claim::answer::{Failed, InProgress, Mismatch};
 use crate::claim::doubt::Doubt;
 use crate::value::error::Error;
 
-/// What `run_once` came to. Exhaustive on purpose: every outcome is handled.
+/// The result of `run_once`. Exhaustive on purpose: every outcome is handled.
 ///
 /// # Examples
 ///

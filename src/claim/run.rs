@@ -4,25 +4,26 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::claim::answer::{Completed, Failed, beginning};
+use crate::claim::answer::{Failed, beginning};
 use crate::claim::calls::Calls;
 use crate::claim::claim::Claim;
 use crate::claim::failure::{Failure, IntoFailure};
 use crate::claim::held::Held;
-use crate::claim::lease::{Asked, Lease, LeaseError};
+use crate::claim::lease::{Asked, Lease};
 use crate::claim::options::ClaimOptions;
 use crate::claim::ran::{Ran, RunError};
-use crate::claim::stored_value::Codec;
+use crate::claim::stored_value::StoredValue;
+use crate::claim::to_stored::unstorable;
 use crate::runtime::begun::Begun;
 use crate::state::transition::Command;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
 
-/// How long `run_once` keeps a lease alive at the most.
+/// The longest time for which `run_once` keeps a lease alive.
 pub const RUN_CEILING: Duration = Duration::from_secs(60 * 60);
 
-/// What work that runs is told.
+/// What `run_once` tells the work about its run, and lets it do.
 ///
 /// # Examples
 ///
@@ -62,19 +63,20 @@ impl Run {
         self.held.granted.token
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.held.granted.attempt
     }
 
-    /// What the attempt before stored with [`checkpoint`](Self::checkpoint).
+    /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
+    /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
         self.held.granted.checkpoint()
     }
 
-    /// The reason of the last failure that could be tried again.
+    /// The reason of the last failure that could be tried again; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
         self.held.granted.reason()
@@ -115,18 +117,18 @@ pub(crate) fn run<T, F, W>(
     calls: &Calls,
     key: &[u8],
     options: ClaimOptions,
-    codec: Codec<T>,
     work: W,
 ) -> Result<Ran<T>, RunError<F::Error>>
 where
+    T: StoredValue,
     F: IntoFailure,
     W: FnOnce(Run) -> Result<T, F>,
 {
     let claim = calls.claim(key, kept_alive(options))?;
-    match Before::of(claim, codec.decode)? {
+    match Before::of(claim)? {
         Before::Nothing(lease) => {
             let outcome = work(Run::of(&lease));
-            settle(lease, outcome, codec.encode).wait()
+            settle(lease, outcome).wait()
         }
         Before::Ran(ran) => Ok(ran),
         Before::Failed(answer) => Err(RunError::Failed(answer)),
@@ -138,20 +140,20 @@ pub(crate) fn run_async<T, F, W, U>(
     calls: &Calls,
     key: &[u8],
     options: ClaimOptions,
-    codec: Codec<T>,
     work: W,
 ) -> impl Future<Output = Result<Ran<T>, RunError<F::Error>>> + use<T, F, W, U>
 where
+    T: StoredValue,
     F: IntoFailure,
     W: FnOnce(Run) -> U,
     U: Future<Output = Result<T, F>>,
 {
     let claim = calls.claim_async(key, kept_alive(options));
     async move {
-        match Before::of(claim.await?, codec.decode)? {
+        match Before::of(claim.await?)? {
             Before::Nothing(lease) => {
                 let outcome = work(Run::of(&lease)).await;
-                settle(lease, outcome, codec.encode).finish().await
+                settle(lease, outcome).finish().await
             }
             Before::Ran(ran) => Ok(ran),
             Before::Failed(answer) => Err(RunError::Failed(answer)),
@@ -167,12 +169,14 @@ enum Before<T> {
     Failed(Failed),
 }
 
-impl<T> Before<T> {
-    fn of(claim: Claim, decode: fn(&Completed) -> Result<T>) -> Result<Self> {
+impl<T: StoredValue> Before<T> {
+    fn of(claim: Claim) -> Result<Self> {
         Ok(match claim {
             Claim::Granted(lease) => Self::Nothing(lease),
             Claim::InProgress(busy) => Self::Ran(Ran::InProgress(busy)),
-            Claim::Completed(answer) => Self::Ran(Ran::Replayed(decode(&answer)?)),
+            Claim::Completed(answer) => {
+                Self::Ran(Ran::Replayed(answer.record.decode(T::from_bytes)?))
+            }
             Claim::Failed(answer) => Self::Failed(answer),
             Claim::InDoubt(doubt) => Self::Ran(Ran::InDoubt(doubt)),
             Claim::Mismatch(other) => Self::Ran(Ran::Mismatch(other)),
@@ -196,9 +200,9 @@ enum End<T, E> {
 }
 
 impl<T, E> End<T, E> {
-    fn told(self, settled: Result<(), LeaseError>) -> Result<Ran<T>, RunError<E>> {
+    fn told(self, settled: Result<()>) -> Result<Ran<T>, RunError<E>> {
         let is_lost = |kind| matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld);
-        match (self, settled.map_err(Error::from)) {
+        match (self, settled.map_err(Error::without_lease)) {
             (Self::Stored(value), Ok(())) => Ok(Ran::Executed(value)),
             (Self::Stored(value), Err(error)) if is_lost(error.kind()) => {
                 Ok(Ran::Superseded(value))
@@ -212,24 +216,23 @@ impl<T, E> End<T, E> {
     }
 }
 
-/// What a run comes to whose work fails as `F` says.
+/// The result of a run whose work may fail with `F`.
 type RunResult<T, F> = Result<Ran<T>, RunError<<F as IntoFailure>::Error>>;
 
 /// Settles the key by the outcome of its work.
-fn settle<T, F: IntoFailure>(
+fn settle<T: StoredValue, F: IntoFailure>(
     lease: Lease,
     outcome: Result<T, F>,
-    encode: fn(&T) -> Result<Vec<u8>>,
 ) -> Begun<RunResult<T, F>, impl Future<Output = RunResult<T, F>> + use<T, F>> {
     let (settled, end) = match outcome {
-        Ok(value) => match encode(&value) {
+        Ok(value) => match value.to_bytes() {
             Ok(bytes) => (
                 lease.settle(Command::Complete(&bytes), Asked::Now),
                 End::Stored(value),
             ),
-            Err(error) => (
+            Err(cause) => (
                 lease.settle(Command::CompleteWithout, Asked::Now),
-                End::Unstorable(error),
+                End::Unstorable(unstorable(cause, RAN)),
             ),
         },
         Err(failure) => {
@@ -245,14 +248,17 @@ fn settle<T, F: IntoFailure>(
     };
     let settled = match (settled, &end) {
         (Begun::Ready(Err(refused)), End::Stored(_)) if refused.kind() == ErrorKind::TooLarge => {
-            refused
-                .into_lease()
-                .settle(Command::CompleteWithout, Asked::Now)
+            match refused.into_lease() {
+                Ok(lease) => lease.settle(Command::CompleteWithout, Asked::Now),
+                Err(refused) => Begun::Ready(Err(refused)),
+            }
         }
         (settled, _) => settled,
     };
     settled.map(|settled| end.told(settled))
 }
+
+const RAN: &str = "the work has run, so the key is recorded as completed without it";
 
 /// Bytes of an error's text that are kept as a reason.
 const REASON_BYTES: usize = 1024;

@@ -1,10 +1,12 @@
 //! Many leases that are settled in one commit.
 
-use crate::claim::lease::{Lease, LeaseError, RefusedLease};
+use crate::claim::lease::{Lease, RefusedLease};
 use crate::claim::pending::Pending;
+use crate::claim::to_stored::ToStored;
 use crate::observe::trace::Batch;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
+use crate::value::error::Result;
 
 /// How many leases are settled at once.
 #[derive(Clone, Copy, Debug)]
@@ -32,33 +34,36 @@ impl Settling {
     }
 
     /// Settles leases of the namespace of this name; results come in the order of the items.
-    pub(crate) fn settle<S: AsRef<[u8]>>(
+    pub(crate) fn settle<S: ToStored>(
         self,
         namespace: &str,
         items: impl IntoIterator<Item = (Lease, S)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         let batch = Batch::begin(self.operation(), namespace);
         batch.run(|| block_on(acknowledged(&batch, self.start(items))))
     }
 
     /// As [`settle`](Self::settle); it takes effect at once.
-    pub(crate) fn settle_async<S: AsRef<[u8]>>(
+    pub(crate) fn settle_async<S: ToStored>(
         self,
         namespace: &str,
         items: impl IntoIterator<Item = (Lease, S)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         let batch = Batch::begin(self.operation(), namespace);
         let started = batch.run(|| self.start(items));
         let within = batch.clone();
         Pending::new(batch.follow(async move { acknowledged(&within, started).await }))
     }
 
-    /// Carries every command out; what is left is to wait for the acknowledgements.
-    fn start<S: AsRef<[u8]>>(
+    /// Carries every command out; afterwards only the wait for the acknowledgements is left.
+    fn start<S: ToStored>(
         self,
         items: impl IntoIterator<Item = (Lease, S)>,
     ) -> Vec<Result<(Lease, Option<u64>), RefusedLease>> {
-        let start = |(lease, said): (Lease, S)| lease.start(self.command(said.as_ref()));
+        let start = |(lease, said): (Lease, S)| match said.to_stored() {
+            Ok(bytes) => lease.start(self.command(&bytes)),
+            Err(cause) => Err(lease.unstorable(cause)),
+        };
         items.into_iter().map(start).collect()
     }
 }
@@ -67,7 +72,7 @@ impl Settling {
 async fn acknowledged(
     batch: &Batch,
     started: Vec<Result<(Lease, Option<u64>), RefusedLease>>,
-) -> Vec<Result<(), LeaseError>> {
+) -> Vec<Result<()>> {
     let mut results = Vec::with_capacity(started.len());
     for started in started {
         results.push(match started {
@@ -79,9 +84,9 @@ async fn acknowledged(
     results
 }
 
-fn of_settled(result: &Result<(), LeaseError>) -> &'static str {
+fn of_settled(result: &Result<()>) -> &'static str {
     match result {
         Ok(()) => "ok",
-        Err(refused) => refused.error().kind().name(),
+        Err(refused) => refused.kind().name(),
     }
 }

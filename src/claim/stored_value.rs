@@ -1,27 +1,28 @@
-//! [`StoredValue`]: results that `run_once` can store, and the [`Codec`] that does it.
+//! [`StoredValue`]: results that `run_once` can store.
 
-use crate::claim::answer::Completed;
-use crate::value::error::{Error, ErrorKind, Result};
+use std::error::Error;
 
 /// A result that can be stored and given back.
 ///
-/// `Vec<u8>`, `String` and `()` are. A value that serialises is stored as JSON by
-/// [`Namespace::typed`](crate::Namespace) (feature `json`); implement this for any other form.
+/// `Vec<u8>`, `String` and `()` implement it, and `Json` (feature `json`) does for any value that serde can
+/// write and read; implement this trait for any other form.
 ///
 /// # Examples
 ///
 /// ```
+/// use std::error::Error;
+///
 /// use hapax::{Policy, Ran, Store, StoredValue};
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Cents(u64);
 ///
 /// impl StoredValue for Cents {
-///     fn to_bytes(&self) -> Vec<u8> {
-///         self.0.to_be_bytes().to_vec()
+///     fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+///         Ok(self.0.to_be_bytes().to_vec())
 ///     }
 ///
-///     fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+///     fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
 ///         Ok(Self(u64::from_be_bytes(bytes.try_into()?)))
 ///     }
 /// }
@@ -36,73 +37,49 @@ use crate::value::error::{Error, ErrorKind, Result};
 #[diagnostic::on_unimplemented(
     message = "`run_once` cannot store a `{Self}`",
     label = "the work gives a `{Self}`",
-    note = "a value that serialises is stored as JSON by `namespace.typed::<{Self}>().run_once(..)` (feature `json`)",
+    note = "a value of a type that is `serde::Serialize` and `serde::Deserialize` is stored as JSON: end the work in `Ok(hapax::Json(value))` (feature `json`)",
     note = "bytes, text and `()` are stored as they are: give a `Vec<u8>` or a `String`, or implement `hapax::StoredValue`"
 )]
 pub trait StoredValue: Sized {
     /// The bytes to store.
-    fn to_bytes(&self) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// Why this value has none. The work has run then, so its key is recorded as completed without a result.
+    fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>>;
 
     /// The value of stored bytes.
     ///
     /// # Errors
     /// Bytes that are no such value.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>>;
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>>;
 }
 
 impl StoredValue for Vec<u8> {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.clone()
+    fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        Ok(self.clone())
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(bytes.to_vec())
     }
 }
 
 impl StoredValue for String {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.clone().into_bytes()
+    fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        Ok(self.clone().into_bytes())
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(Self::from_utf8(bytes.to_vec())?)
     }
 }
 
 impl StoredValue for () {
-    fn to_bytes(&self) -> Vec<u8> {
-        Vec::new()
+    fn to_bytes(&self) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        Ok(Vec::new())
     }
 
-    fn from_bytes(_: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn from_bytes(_: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
         Ok(())
     }
-}
-
-/// How a result becomes bytes and comes back; typed values bring one of their own.
-pub(crate) struct Codec<T> {
-    pub(crate) encode: fn(&T) -> Result<Vec<u8>>,
-    pub(crate) decode: fn(&Completed) -> Result<T>,
-}
-
-impl<T: StoredValue> Codec<T> {
-    pub(crate) fn of_stored_value() -> Self {
-        Self {
-            encode: |value| Ok(value.to_bytes()),
-            decode: decode_response,
-        }
-    }
-}
-
-fn decode_response<T: StoredValue>(answer: &Completed) -> Result<T> {
-    if answer.response_omitted() {
-        let text = "the outcome was recorded without its bytes, which were over max_response or no JSON: \
-                    there is no result to give back, and the work is not run again";
-        return Err(Error::new(ErrorKind::Decode, text));
-    }
-    T::from_bytes(answer.response()).map_err(|error| {
-        let text = format!("the stored response does not decode: {error}; it is in payload(), and the work is not run again");
-        Error::new(ErrorKind::Decode, text).with_payload(answer.response().to_vec())
-    })
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::claim::held::Held;
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::Lease;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::store::handle::Homes;
@@ -11,7 +11,7 @@ use crate::store::store::Store;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 
-/// A lease that was detached: what it takes to settle its key elsewhere or later.
+/// A detached lease: with it, another task or process can settle the key later.
 ///
 /// It can be stored and sent. Every process that opens the store can settle the key with it.
 ///
@@ -61,16 +61,15 @@ impl Ticket {
 impl Lease {
     /// Turns the lease into a ticket that another task, thread or later process can attach.
     ///
-    /// The claim is made durable, so the ticket outlives this process. Nothing settles the key by
-    /// itself any more, but the lease goes on running.
+    /// The claim is made durable, so the ticket outlives this process. Dropping no longer settles the key,
+    /// but the lease goes on running.
     ///
     /// # Errors
-    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run
-    /// nothing under this lease: the claim may have been made durable as that of a ticket, and a
-    /// ticket of it that is delivered again is good then.
-    pub fn detach(self) -> Result<Ticket, LeaseError> {
+    /// As for [`complete`](Self::complete). After [`Poisoned`](crate::ErrorKind::Poisoned) run nothing under
+    /// this lease: its ticket may have become durable, and would be valid if it is delivered again.
+    pub fn detach(self) -> Result<Ticket> {
         if let Err(error) = self.held().do_and_wait(Command::Record) {
-            return Err(LeaseError::new(error, self));
+            return Err(self.refused(error));
         }
         let ticket = Ticket {
             namespace: self.namespace().to_owned(),
@@ -86,12 +85,12 @@ impl Store {
     /// Turns a ticket into a lease, after a restart too, if its token is still the last and the key
     /// has no outcome.
     ///
-    /// A ticket may be delivered more than once, by a queue that does so: what is delivered again is
-    /// refused, and the error has [what the key is](Error::current). Under at-most-once, and with
-    /// [`max_attempts`](crate::Policy::max_attempts), a ticket is used once, which is on the medium before
-    /// this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
-    /// [Detached](Lease::detach) again, the lease is a ticket again. A ticket that comes after its
-    /// lease has lapsed still settles the key, unless another claim has taken it over.
+    /// A queue may deliver a ticket more than once: the second delivery is refused, and the error has [the
+    /// current state](Error::current). Under at-most-once, and with
+    /// [`max_attempts`](crate::Policy::max_attempts), a ticket works once, and its use is on the medium
+    /// before this returns: if its holder dies, the key is in doubt, or can be claimed for the next attempt.
+    /// [`detach`](Lease::detach) makes the lease a ticket again. A ticket that comes after its lease has
+    /// lapsed still settles the key, unless another claim has taken it over.
     ///
     /// # Examples
     ///
@@ -128,13 +127,13 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome, whatever brought
-    ///   it about, and for one that the holder of this ticket gave up.
+    /// - [`AlreadySettled`](ErrorKind::AlreadySettled) for a key that has its outcome from any source, and
+    ///   for a key that the holder of this ticket gave up.
     /// - [`InUse`](ErrorKind::InUse) while its lease is held in this process, and for a ticket that was
     ///   used by a holder who left no outcome: the key is in doubt then, or its lease runs out.
     /// - [`Superseded`](ErrorKind::Superseded) when a later token has the key,
     ///   [`NotHeld`](ErrorKind::NotHeld) when the key or its namespace is not there,
-    ///   [`Salvaged`](ErrorKind::Salvaged), and whatever keeps the store from answering.
+    ///   [`Salvaged`](ErrorKind::Salvaged), and the errors of a store that cannot answer.
     pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
         let engine = self.engine();
         engine.check_alive()?;
@@ -157,7 +156,7 @@ impl Store {
         let lease = Lease::new(Held::new(&homes, named.digest, granted));
         match block_on(engine.rest(rests_on)) {
             Ok(()) => Ok(lease),
-            Err(error) => Err(LeaseError::new(error, lease).into_error()),
+            Err(error) => Err(lease.refused(error).without_lease()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! When an answer may be given: once what it rests on is on the medium, as far as it has to be.
+//! When an answer may be given: once the record that it rests on is as durable as the policy demands.
 
 use std::future::Future;
 
@@ -30,8 +30,8 @@ impl Engine {
         self.rests_on_under(&namespace.policy, locator)
     }
 
-    /// As [`rests_on`](Self::rests_on), where the policy is at hand and the namespace is not: its
-    /// lock is not to be taken under that of a shard.
+    /// As [`rests_on`](Self::rests_on), for callers under the lock of a shard: they must not take the lock of
+    /// the namespaces to find one.
     #[inline]
     pub(in crate::engine) fn rests_on_under(
         &self,
@@ -39,7 +39,7 @@ impl Engine {
         locator: Locator,
     ) -> Option<u64> {
         let durable = locator.frame <= self.journal.durable();
-        // A poisoned store may only answer what is durable, whatever the level: the wait fails.
+        // At every durability level a poisoned store answers only what is durable, so here the wait fails.
         let waits = !durable && (self.is_sync_under(policy) || self.journal.is_poisoned());
         (waits && !self.compaction.is_copy(&locator)).then_some(locator.frame)
     }
@@ -60,12 +60,12 @@ impl Engine {
         self.journal.wait(frame).await
     }
 
-    /// Whether a change counts as acknowledged without any wait.
+    /// Whether a change counts as acknowledged without a wait.
     #[inline]
     pub(crate) fn is_acknowledged(&self, sync: bool, frame: Option<u64>) -> bool {
         match frame {
             Some(frame) if sync => self.journal.durable() >= frame,
-            // The change itself has told the journal what time it is.
+            // The change itself has brought the time to the journal.
             Some(frame) => {
                 self.check_written(frame).is_ok()
                     && !self.journal.is_congested(self.journal.latest_ms())
@@ -84,7 +84,7 @@ impl Engine {
         self.make_room().finish().await
     }
 
-    /// Waits for the acknowledgement of a change that was carried out, or for what its refusal rests on.
+    /// Waits for the acknowledgement of a change, or for the frame that its refusal rests on.
     pub(crate) async fn acknowledged<T>(
         &self,
         namespace: &NamespaceCore,
@@ -121,8 +121,8 @@ impl Engine {
         self.journal.congestion(self.now().mono_ms)
     }
 
-    /// Waits for what each item of a batch rests on: the first wait covers all that share its commit.
-    /// After a failed write, each one that was written hears that its effect is unknown.
+    /// Waits for the frame that each item of a batch rests on; the first wait covers every item of the same
+    /// commit. After a failed write, the result of each written item says that its effect is unknown.
     pub(crate) async fn acknowledge_each<T>(
         &self,
         sync: bool,

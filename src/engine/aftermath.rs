@@ -1,4 +1,4 @@
-//! [`Aftermath`]: what is left to do once every lock has been released.
+//! [`Aftermath`]: the work that is left once every lock has been released.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::value::key_bytes::KeyBytes;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 
-/// What is left to do once every lock has been released; dropping it does that.
+/// The work that is left once every lock has been released; dropping it carries that out.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Aftermath {
     pub(in crate::engine) wakes: Wakes,
@@ -46,7 +46,7 @@ impl Aftermath {
         }
     }
 
-    /// Takes down that the lease of a key has lapsed, for those who trace the store.
+    /// Notes that the lease of a key has lapsed, for traces.
     pub(in crate::engine) fn note_lapse(&mut self, running: &EngineRunning) {
         if cfg!(feature = "tracing") {
             let state = match running.guarantee() {

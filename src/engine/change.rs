@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::named::Named;
 use crate::engine::shards::EngineRunning;
 use crate::engine::turn::Turn;
 use crate::journal::format::audit::entry::Draft;
 use crate::journal::tail::Replaced;
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 use crate::observe::tallies::Column;
 use crate::state::last_record::LastRecord;
 use crate::state::slab::SlabRef;
@@ -21,7 +21,7 @@ use crate::value::policy::Policy;
 use crate::value::record::{Head, Record, RecordKind, RecordRef};
 use crate::value::time::Now;
 
-/// What an outcome comes to before the lock of its shard is taken.
+/// The part of an outcome that is made before the lock of its shard is taken.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Prepared(Option<Box<PreparedOutcome>>);
 
@@ -44,9 +44,9 @@ impl Prepared {
 /// What the audit log has of a change.
 #[derive(Debug)]
 pub(in crate::engine) enum Audited<'a> {
-    /// What the record says, brought about by this one.
-    By(By<'a>),
-    /// An entry that was made before, where the policy wants one.
+    /// The transition of the record, caused by this side.
+    By(Initiator<'a>),
+    /// An entry that was made earlier, if the policy wants one.
     As(Option<Box<Draft>>),
 }
 
@@ -67,13 +67,13 @@ pub(in crate::engine) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// A change of a key that nobody runs.
+    /// A change of a key that is not running.
     #[inline]
     pub(in crate::engine) fn of(
         named: Named<'a>,
         record: &'a RecordRef<'a>,
         transition: Transition,
-        by: By<'a>,
+        by: Initiator<'a>,
     ) -> Self {
         Self {
             digest: named.digest,
@@ -94,7 +94,7 @@ impl<'a> Change<'a> {
         running: &'a EngineRunning,
         record: &'a RecordRef<'a>,
         transition: Transition,
-        by: By<'a>,
+        by: Initiator<'a>,
     ) -> Self {
         Self {
             digest: running.digest,
@@ -109,8 +109,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// The record, as those who wait for the key are answered with it: none where nobody does, and where
-    /// each has to decide again.
+    /// The record that answers the callers who wait for the key; `None` without such callers, and where each of
+    /// them has to decide again.
     #[inline]
     fn to_answer(&self) -> Option<Arc<Record>> {
         let waits = self
@@ -148,7 +148,7 @@ impl Turn<'_> {
         running: Option<SlabRef>,
         record: &'c RecordRef<'c>,
         transition: Transition,
-        by: By<'c>,
+        by: Initiator<'c>,
     ) -> Change<'c> {
         Change {
             running: running.map(|at| self.running(at)),
@@ -165,7 +165,7 @@ impl Turn<'_> {
             None => self.shard.last_record(change.digest),
         };
         let to_answer = change.to_answer();
-        let is_by_caller = matches!(change.audited, Audited::By(By::Caller(_)));
+        let is_by_caller = matches!(change.audited, Audited::By(Initiator::Caller(_)));
         let (parts, outcome) = match change.prepared.0 {
             Some(prepared) => (prepared.parts, prepared.digest),
             None => (Vec::new(), None),
@@ -205,8 +205,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Puts a change in force: the key is what its record says, those who wait for it hear of it, and it
-    /// is counted. Gives where the record lies.
+    /// Puts a change in force: applies its record, wakes the callers that wait for the key, and counts it.
+    /// Returns the place of the record.
     #[inline]
     pub(in crate::engine) fn commit(&mut self, appended: Appended) -> Locator {
         let ended = self.shard.apply(
@@ -245,7 +245,7 @@ impl Appended {
             Transition::Forgotten => counters.forgotten += 1,
             _ => {}
         }
-        // Its holder may go on beside the next run.
+        // The superseded holder may go on beside the next run.
         let dropped =
             self.head.kind == RecordKind::Released && self.transition == Transition::Released;
         counters.dropped_leases += u64::from(dropped && !self.is_by_caller);
@@ -255,7 +255,7 @@ impl Appended {
     }
 }
 
-/// What a record takes the place of in the log.
+/// The records of the log that a record replaces.
 #[inline]
 pub(in crate::engine) fn replaced(last: Option<LastRecord>) -> Option<Replaced> {
     last.map(|last| Replaced {

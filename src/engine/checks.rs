@@ -1,7 +1,8 @@
-//! What a call checks before it does anything: whether the store may be used at all, and changed.
+//! The checks of every call: whether the store may be used, and whether it may be changed.
 
 use crate::engine::engine::Engine;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 impl Engine {
     #[inline]
@@ -13,12 +14,7 @@ impl Engine {
         self.lifecycle.is_forked()
     }
 
-    /// Whether it was opened to be read only.
-    pub(crate) fn was_opened_read_only(&self) -> bool {
-        self.lifecycle.was_opened_read_only()
-    }
-
-    /// Refuses calls that the store must not answer at all any more.
+    /// Refuses every call on a store that is closed, or in a forked child.
     #[inline]
     pub(crate) fn check_alive(&self) -> Result<()> {
         self.lifecycle.check_open()?;
@@ -26,14 +22,16 @@ impl Engine {
         self.check_current()
     }
 
-    /// Refuses what was read of a store that is only read and was opened to write since.
+    /// Refuses the answer of a reader if the store was opened to write since.
     #[inline]
     pub(crate) fn check_current(&self) -> Result<()> {
         if !self.lifecycle.is_read_only() {
             return Ok(());
         }
-        let current = self.journal.log().check_current();
-        current.map_err(|error| Error::io("looking whether the store is as it was", error))
+        self.journal
+            .log()
+            .check_current()
+            .while_doing("looking whether the store is as it was")
     }
 
     /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that
@@ -64,13 +62,13 @@ impl Engine {
         self.lifecycle.check_writable()
     }
 
-    /// Makes this look like the copy of a store in a forked child, or like itself again.
+    /// Makes the store behave as in a forked child, or as itself again.
     #[cfg(test)]
     pub(crate) fn pretend_forked(&self, forked: bool) {
         self.lifecycle.pretend_forked(forked);
     }
 
-    /// As before, of a child that was forked past the C library.
+    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
     #[cfg(test)]
     pub(crate) fn pretend_forked_uncounted(&self) {
         self.lifecycle.pretend_forked_uncounted();

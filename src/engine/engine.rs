@@ -39,7 +39,7 @@ pub(crate) struct Engine {
     pub(in crate::engine) doubted_guards: DoubtedGuards,
     pub(in crate::engine) alarm: Alarm,
     pub(in crate::engine) sweep: Sweep,
-    pub(in crate::engine) compaction: Compaction,
+    pub(crate) compaction: Compaction,
     pub(in crate::engine) reads: ColdReads,
     pub(in crate::engine) room: Room,
     pub(in crate::engine) workers: Workers,

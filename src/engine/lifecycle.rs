@@ -9,7 +9,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 pub(in crate::engine) enum Access {
     Full,
     ReadOnly,
-    /// It was opened to write, and has run out of numbers: what has come to its end.
+    /// It was opened to write, and has run out of numbers. The text is the error that tells which.
     Spent(String),
 }
 
@@ -20,7 +20,8 @@ pub(in crate::engine) struct Lifecycle {
     process: Process,
     closed: AtomicBool,
     access: Access,
-    /// As in the manifest: nothing is granted that promises at-most-once.
+    /// Whether the manifest says that losses of a salvage are not accepted: at-most-once namespaces then grant
+    /// nothing.
     salvaged: AtomicBool,
 }
 
@@ -39,7 +40,7 @@ impl Lifecycle {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Closes the store; false where it was closed before.
+    /// Closes the store; false if it was closed before.
     pub(in crate::engine) fn close(&self) -> bool {
         !self.closed.swap(true, Ordering::AcqRel)
     }
@@ -83,15 +84,10 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Nothing may be changed, for whichever reason.
+    /// Whether changes are refused, for any reason.
     #[inline]
     pub(in crate::engine) fn is_read_only(&self) -> bool {
         !matches!(self.access, Access::Full)
-    }
-
-    /// It was opened to be read only.
-    pub(in crate::engine) fn was_opened_read_only(&self) -> bool {
-        matches!(self.access, Access::ReadOnly)
     }
 
     #[inline]
@@ -101,7 +97,7 @@ impl Lifecycle {
             Access::Spent(spent) => Err(Error::new(ErrorKind::Unsupported, spent.clone())),
             Access::ReadOnly => Err(Error::new(
                 ErrorKind::ReadOnly,
-                "the store is open read-only, and nothing of it may change: open it without read_only(), once nobody else has it open",
+                "the store is open read-only, and nothing of it may change: close its other handles, then open it without read_only()",
             )),
         }
     }
@@ -109,22 +105,22 @@ impl Lifecycle {
     /// Whether it was salvaged with losses that are not accepted.
     #[inline]
     pub(in crate::engine) fn is_salvaged(&self) -> bool {
-        // Acquire pairs with the release below: who sees the acceptance sees it durable.
+        // Acquire pairs with the release below: a thread that sees the acceptance finds it durable.
         self.salvaged.load(Ordering::Acquire)
     }
 
-    /// The manifest says that the losses of a salvage were accepted.
+    /// Notes that the manifest accepts the losses of a salvage.
     pub(in crate::engine) fn accept_salvage(&self) {
         self.salvaged.store(false, Ordering::Release);
     }
 
-    /// Makes this look like the copy of a store in a forked child, or like itself again.
+    /// Makes the store behave as in a forked child, or as itself again.
     #[cfg(test)]
     pub(in crate::engine) fn pretend_forked(&self, forked: bool) {
         self.process.pretend_forked(forked);
     }
 
-    /// As before, of a child that was forked past the C library.
+    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
     #[cfg(test)]
     pub(in crate::engine) fn pretend_forked_uncounted(&self) {
         self.process.pretend_forked_uncounted();

@@ -9,11 +9,12 @@ use crate::engine::turn::Turn;
 use crate::state::found::Found;
 use crate::state::slab::SlabRef;
 use crate::state::slot::Settled;
+use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::locator::Locator;
 use crate::value::record::Record;
 
-/// What one look at a key came to.
+/// The result of one look at a key.
 #[derive(Debug)]
 pub(crate) enum Look<T> {
     Done(T),
@@ -40,7 +41,7 @@ pub(in crate::engine) enum Met<'a> {
 }
 
 impl Turn<'_> {
-    /// What a key is. Refuses one that shares its digest with another, where the stored key is at hand.
+    /// The state of a key. Refuses a key that shares its digest with another, if the stored key is at hand.
     #[inline]
     pub(in crate::engine) fn meet<'r>(
         &self,
@@ -81,11 +82,21 @@ impl Engine {
     pub(in crate::engine) fn look<T, E: From<Error>>(
         &self,
         named: Named<'_>,
+        judge: impl FnMut(&mut Turn<'_>, Option<&Read>) -> Result<Look<T>, E>,
+    ) -> Result<T, E> {
+        self.look_at(named.digest, judge)
+    }
+
+    /// As [`look`](Self::look), of a key whose bytes are not at hand.
+    #[inline]
+    pub(in crate::engine) fn look_at<T, E: From<Error>>(
+        &self,
+        digest: Digest,
         mut judge: impl FnMut(&mut Turn<'_>, Option<&Read>) -> Result<Look<T>, E>,
     ) -> Result<T, E> {
         let mut read = None;
         loop {
-            let locator = match judge(&mut self.turn(named.digest), read.as_ref())? {
+            let locator = match judge(&mut self.turn(digest), read.as_ref())? {
                 Look::Done(done) => return Ok(done),
                 Look::Read(locator) => locator,
             };

@@ -20,8 +20,8 @@ pub(crate) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// Refuses a key that shares its digest with another one. Whatever has the stored key at hand asks;
-    /// what reads no record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
+    /// Refuses a key that shares its digest with another one. Every caller that has the stored key at hand
+    /// asks this; a caller without the record trusts the digest (`docs/decisions/0004-identity-of-keys.md`).
     #[inline]
     pub(in crate::engine) fn check_same_key(self, stored: &[u8]) -> Result<()> {
         if stored == self.key {
@@ -33,7 +33,7 @@ impl<'a> Named<'a> {
         ))
     }
 
-    /// What a record says of it that was never written before: a first attempt, and nothing else.
+    /// The subject of a key without a record: a first attempt, and nothing else.
     #[inline]
     pub(in crate::engine) fn new_subject(self, token: FencingToken, now: Now) -> Subject<'a> {
         Subject {
@@ -59,7 +59,7 @@ impl Engine {
         self.hasher.digest(namespace.id, key)
     }
 
-    /// A key that stays the same for each label, across attempts and restarts.
+    /// The derived key of this label, the same across attempts and restarts.
     pub(crate) fn derived_key(&self, namespace: NamespaceId, key: &[u8], label: &str) -> String {
         let key_len = crate::engine::sizes::to_u64(key.len()).to_le_bytes();
         let derived = self.seeded.hash(&[
@@ -72,7 +72,7 @@ impl Engine {
         format!("{derived:032x}")
     }
 
-    /// The name by which calls of this engine mean a key.
+    /// Names a key for the calls of this engine.
     #[inline]
     pub(crate) fn named<'a>(&self, namespace: &'a Arc<NamespaceCore>, key: &'a [u8]) -> Named<'a> {
         let digest: Digest = self.digest(namespace, key);

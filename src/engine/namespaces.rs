@@ -25,7 +25,7 @@ pub(crate) struct NamespaceCore {
 pub(crate) struct Namespaces {
     pub(crate) manifest: Manifest,
     pub(in crate::engine) live: HashMap<NamespaceId, Weak<NamespaceCore>>,
-    /// By column: the namespaces that have one of their own, and their names.
+    /// The namespaces with a column of their own, and their names, by column.
     columns: Vec<(NamespaceId, Arc<str>)>,
 }
 
@@ -53,7 +53,7 @@ impl Namespaces {
         core
     }
 
-    /// The column of a namespace: its own, as long as there are any left.
+    /// The column of a namespace: its own while columns are left, then the shared one.
     fn column(&mut self, id: NamespaceId, name: &Arc<str>) -> Column {
         let known = self.columns.iter().position(|(known, _)| *known == id);
         let number = known.unwrap_or(self.columns.len());

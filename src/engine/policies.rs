@@ -7,6 +7,7 @@ use crate::engine::namespaces::{NamespaceCore, Namespaces, check_name};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::manifest_file;
 use crate::runtime::sync::{MutexGuard, block_on};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;
 use crate::value::namespace_id::NamespaceId;
@@ -102,8 +103,9 @@ impl Engine {
         }
     }
 
-    /// Replaces the policy of a namespace, once its change is `told` in the audit log. `None` after
-    /// it was: nothing is waited for under the lock, so everything has to be looked at again.
+    /// Replaces the policy of a namespace once the audit log has an entry of the change (`told`). Returns
+    /// `None` after it has waited for that entry, without the lock, so the caller has to look at everything
+    /// again.
     fn replace_policy(
         &self,
         mut namespaces: MutexGuard<'_, Namespaces>,
@@ -144,11 +146,10 @@ impl Engine {
     ) -> Result<()> {
         self.check_writable()?;
         self.journal.check()?;
-        let written = self
-            .journal
+        self.journal
             .log()
-            .write_manifest(&manifest_file::encode(&manifest));
-        written.map_err(|error| Error::io("writing the manifest", error))?;
+            .write_manifest(&manifest_file::encode(&manifest))
+            .while_doing("writing the manifest")?;
         namespaces.manifest = manifest;
         Ok(())
     }
@@ -158,7 +159,7 @@ impl Engine {
         if promises && self.options.ephemeral && !self.options.ephemeral_at_most_once {
             return Err(Error::invalid(
                 "an in-memory store forgets everything with its process, so it cannot promise at-most-once: \
-                 open a directory, or say allow_at_most_once() where a test needs it",
+                 open a directory, or call allow_at_most_once() in a test",
             ));
         }
         Ok(())

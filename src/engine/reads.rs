@@ -17,12 +17,12 @@ impl Engine {
     /// Reads a record; `None` when its segment is gone, so that the caller has to look again.
     pub(crate) fn read(&self, locator: Locator) -> Result<Option<Record>> {
         let read = self.journal.read(locator);
-        // The log of a store that is being closed cannot be read, which is no fault of it.
+        // The log of a store that is being closed cannot be read, which is not an error of the log.
         read.map_err(|error| self.check_alive().err().unwrap_or(error))
     }
 
-    /// Reads a record without keeping this thread from other work longer than memory takes: a
-    /// frame that lies on disk is read by the janitor where there is one.
+    /// Reads a record without blocking this thread: the janitor, if there is one, reads frames that lie on
+    /// disk.
     pub(in crate::engine) async fn fetch(&self, locator: Locator) -> Result<Option<Read>> {
         let read = |record| Read {
             locator,
@@ -37,8 +37,8 @@ impl Engine {
         Ok(record?.map(read))
     }
 
-    /// Waits for what a listed record rests on; false where that can never be durable: a poisoned
-    /// store names only what is.
+    /// Waits until a listed record is durable; false if it never can be: a poisoned store lists only durable
+    /// records.
     pub(in crate::engine) fn may_be_told(
         &self,
         namespace: &NamespaceCore,

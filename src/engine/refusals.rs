@@ -1,12 +1,14 @@
-//! [`Refused`]: a refusal that has to wait before it is told; and the errors that more than one call answers.
+//! [`Refused`]: a refusal that waits for a frame; and the errors that several calls share.
 
 use crate::engine::engine::Engine;
+use crate::engine::named::Named;
 use crate::state::transition::Refusal;
 use crate::value::error::{Error, ErrorKind};
 use crate::value::key_info::KeyInfo;
+use crate::value::locator::Locator;
 
-/// A refusal, and the frame that has to be on the medium before the caller is told: a power cut must not
-/// undo what a caller was told. [`Engine::refuse`] alone gives the error.
+/// A refusal, and the frame that has to be on the medium before the caller gets it: a power cut must not undo
+/// an answer that was given. Only [`Engine::refuse`] takes the error out.
 #[derive(Debug)]
 pub(crate) struct Refused {
     error: Error,
@@ -26,7 +28,7 @@ impl Refused {
         }
     }
 
-    /// What kind of trouble it is, which traces may tell at once.
+    /// The kind of the error, which traces may show at once.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.error.kind()
     }
@@ -43,7 +45,17 @@ impl From<Error> for Refused {
 }
 
 impl Engine {
-    /// Waits for what a refusal rests on.
+    /// A refusal that rests on the record of a key at this place.
+    pub(in crate::engine) fn refused_by(
+        &self,
+        named: Named<'_>,
+        at: Locator,
+        error: Error,
+    ) -> Refused {
+        Refused::resting_on(error, self.rests_on(named.namespace, at))
+    }
+
+    /// Waits for the frame that a refusal rests on.
     pub(crate) async fn refuse(&self, refused: Refused) -> Error {
         match self.rest(refused.rests_on).await {
             Ok(()) => refused.error,
@@ -55,42 +67,33 @@ impl Engine {
 pub(crate) fn not_held() -> Error {
     Error::new(
         ErrorKind::NotHeld,
-        "the key of this token is not there any more: stop the work",
+        "the key of this token no longer exists: stop the work",
     )
 }
 
 pub(crate) fn refused(refusal: Refusal, current: Option<KeyInfo>) -> Error {
-    let state = current
-        .as_ref()
-        .map(|info| {
-            format!(
-                " (the key is {} under token {})",
-                info.state(),
-                info.token()
-            )
-        })
-        .unwrap_or_default();
     let (kind, text) = match refusal {
+        Refusal::NotHeld => return not_held(),
         Refusal::Superseded => (
             ErrorKind::Superseded,
-            format!("this token is not current any more: stop the work{state}"),
+            "this token is no longer current: stop the work",
         ),
-        Refusal::NotHeld => return not_held(),
         Refusal::AlreadySettled => (
             ErrorKind::AlreadySettled,
-            format!("the key was settled differently under this token{state}"),
+            "the key was settled with another outcome under this token: keep that one, which current() has",
         ),
-        Refusal::InDoubt => {
-            let text = format!(
-                "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it{state}"
-            );
-            (ErrorKind::InUse, text)
-        }
+        Refusal::InDoubt => (
+            ErrorKind::InUse,
+            "the lease lapsed under at-most-once, so the key is in doubt: only complete, fail or a resolution settles it",
+        ),
     };
-    let error = Error::new(kind, text);
     match current {
-        Some(current) => error.with_current(current),
-        None => error,
+        Some(info) => {
+            let (state, token) = (info.state(), info.token());
+            let text = format!("{text} (the key is {state} under token {token})");
+            Error::new(kind, text).with_current(info)
+        }
+        None => Error::new(kind, text),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A store that was salvaged with losses grants nothing that may have run, until the losses are accepted.
+//! After a salvage with losses, keys that may have run are not granted until the losses are accepted.
 
 use crate::engine::engine::Engine;
 use crate::journal::format::manifest::Manifest;
@@ -12,10 +12,10 @@ impl Engine {
         self.lifecycle.is_salvaged()
     }
 
-    /// Refuses what may have run already, by a record that a salvage could not save.
+    /// Refuses a key that may have run already, by a record that the salvage could not save.
     pub(crate) fn check_salvaged(&self, policy: &Policy) -> Result<()> {
         if policy.guarantee == Guarantee::AtMostOnce && self.is_salvaged() {
-            let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Store::accept_salvage()";
+            let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Operator::accept_salvage()";
             return Err(Error::new(ErrorKind::Salvaged, text));
         }
         Ok(())

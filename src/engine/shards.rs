@@ -19,7 +19,7 @@ pub(in crate::engine) type EngineEnded = Ended<Arc<Waiter>>;
 /// The locked parts of the key space, and counts over all of them.
 #[derive(Debug)]
 pub(crate) struct Shards {
-    /// Each on cache lines of its own. Invariant: a power of two of them.
+    /// Each shard lies on cache lines of its own. Invariant: their number is a power of two.
     parts: Box<[CachePadded<Part>]>,
     keys: CachePadded<AtomicUsize>,
     running: CachePadded<AtomicUsize>,
@@ -30,14 +30,14 @@ struct Part {
     shard: Mutex<EngineShard>,
     keys: Share,
     running: Share,
-    /// The next claim, and the next settlement, are timed. On the cache line of the lock, which such
-    /// a call takes anyway.
+    /// Whether the next claim and the next settlement are timed. The flags lie on the cache line of the lock,
+    /// which such a call takes anyway.
     claim_due: AtomicBool,
     settlement_due: AtomicBool,
 }
 
-/// A shard's share of a count over all shards. It tells the total only now and then, so that calls
-/// on different shards do not write to one cache line.
+/// A shard's share of a count over all shards. It adds to the total only now and then, so that calls on
+/// different shards do not write to one cache line.
 ///
 /// Invariant: changed only under the lock of the shard.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ struct Share {
     told: AtomicUsize,
 }
 
-/// A share is never further than this from what it has told.
+/// The most by which a share differs from its part of the total.
 const UNTOLD_MAX: usize = 32;
 
 impl Share {
@@ -108,8 +108,8 @@ impl Shards {
         route & (self.parts.len() - 1)
     }
 
-    /// The numbers of keys, shard by shard, each shard's in the order in which they came: whoever
-    /// deals with many keys takes each lock once.
+    /// The indexes of keys, shard by shard, and within a shard in the order in which they came: a batch takes each
+    /// lock once.
     pub(crate) fn in_order(&self, digests: impl Iterator<Item = Digest> + Clone) -> Vec<usize> {
         let mut next = vec![0; self.parts.len() + 1];
         for digest in digests.clone() {
@@ -145,13 +145,13 @@ impl Shards {
         }
     }
 
-    /// Whether this claim is one of those that are timed.
+    /// Whether this claim is timed.
     #[inline]
     pub(crate) fn is_timed_claim(&self, digest: Digest) -> bool {
         take(&self.parts[self.index(digest)].claim_due)
     }
 
-    /// Whether this settlement is one of those that are timed.
+    /// Whether this settlement is timed.
     #[inline]
     pub(crate) fn is_timed_settlement(&self, digest: Digest) -> bool {
         take(&self.parts[self.index(digest)].settlement_due)
@@ -173,13 +173,13 @@ impl Shards {
         self.parts.len()
     }
 
-    /// Whether there are so many keys, with `here` of them in the shard of number `index`, whose
-    /// lock the caller holds; exact, but for calls that are under way on other shards.
+    /// Whether the store has this many keys. The caller holds the lock of shard `index`, which has `here` of
+    /// them. Exact, except for calls that are under way on other shards.
     pub(crate) fn has_keys(&self, limit: usize, index: usize, here: usize) -> bool {
         self.has(limit, (index, here), &self.keys, |part| &part.keys)
     }
 
-    /// As [`has_keys`](Self::has_keys), of keys that are running.
+    /// As [`has_keys`](Self::has_keys), for running keys.
     pub(crate) fn has_running(&self, limit: usize, index: usize, here: usize) -> bool {
         self.has(limit, (index, here), &self.running, |part| &part.running)
     }
@@ -202,7 +202,7 @@ impl Shards {
         let before = count(&self.parts[index]);
         let untold = self.parts.len() * UNTOLD_MAX + here.saturating_sub(before);
         let told = told.load(Ordering::Relaxed);
-        // What was told may be off in either direction, and below zero.
+        // The total may be off in either direction, and below zero.
         let near = told.wrapping_add(untold) >= limit || told > usize::MAX / 2;
         near && {
             let sum: usize = self.parts.iter().map(|part| count(part)).sum();

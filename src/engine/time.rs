@@ -1,4 +1,4 @@
-//! [`Time`]: what time it is for the keys of a store, on the monotonic clock and in store time.
+//! [`Time`]: the present for the keys of a store, on the monotonic clock and in store time.
 
 use crate::runtime::clock::Clock;
 use crate::runtime::store_time::StoreTime;
@@ -40,7 +40,7 @@ impl Time {
         self.store_secs.load(Ordering::Relaxed)
     }
 
-    /// Lets store time follow the clock, and shows it to `tell` in milliseconds. Gives it in seconds.
+    /// Lets store time follow the clock, passes it to `tell` in milliseconds, and returns it in seconds.
     pub(in crate::engine) fn follow(&self, mono_ms: u64, tell: impl FnOnce(u64)) -> u32 {
         let mut store = self.store.lock();
         store.follow(mono_ms, self.clock.wall_ms());

@@ -63,6 +63,6 @@ pub(crate) fn next_epoch(epoch: u32, by: u32) -> Result<u32> {
 fn no_epoch_left() -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        "the store has taken 2^31 epochs, and no fencing token is left: bring its keys into a new store, by an export and an import",
+        "the store has taken 2^31 epochs, and no fencing token is left: bring its keys into a new store with an export and an import",
     )
 }

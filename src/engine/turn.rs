@@ -1,9 +1,9 @@
-//! [`Turn`]: the lock of a shard, the moment of it, and what is left to do once it has been released.
+//! [`Turn`]: the lock of a shard, the moment of the lock, and the work that is left for after it.
 
 use crate::engine::aftermath::Aftermath;
 use crate::engine::engine::Engine;
 use crate::engine::shards::{EngineRunning, Locked};
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 use crate::observe::tallies::Column;
 use crate::state::found::Found;
 use crate::state::slab::SlabRef;
@@ -11,11 +11,11 @@ use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 use crate::value::time::Now;
 
-/// The lock of a shard, the moment of it, and what is left to do once it has been released.
+/// The lock of a shard, the moment of the lock, and the work that is left for after it.
 #[derive(Debug)]
 pub(in crate::engine) struct Turn<'a> {
     pub(in crate::engine) engine: &'a Engine,
-    // Fields are dropped in this order: what is left to do finds the lock released.
+    // Fields are dropped in this order, so the aftermath finds the lock released.
     pub(in crate::engine) shard: Locked<'a>,
     pub(in crate::engine) now: Now,
     pub(in crate::engine) aftermath: Aftermath,
@@ -28,9 +28,9 @@ impl Engine {
         self.turn_at(self.shards.index(digest))
     }
 
-    /// Takes a turn at the shard of this number. Its moment is that of the lock: one from before it
-    /// could be earlier than that of a lapse whose waiters have been woken, and whoever got in line or
-    /// watched then would never be woken.
+    /// Takes a turn at the shard of this number. The moment is read under the lock. A moment from before it could
+    /// precede a lapse whose waiters have been woken already, and a caller that got in line then would never
+    /// be woken.
     #[inline]
     pub(in crate::engine) fn turn_at(&self, index: usize) -> Turn<'_> {
         let shard = self.shards.lock_at(index);
@@ -74,7 +74,7 @@ impl Turn<'_> {
         self.shard.tallies.count(column, add);
     }
 
-    /// Releases the lock; what is left to do is carried out when it is dropped.
+    /// Releases the lock. The aftermath that it returns is carried out when it is dropped.
     pub(in crate::engine) fn release(self) -> Aftermath {
         drop(self.shard);
         self.aftermath

@@ -200,19 +200,17 @@ impl Census {
 
     /// The segment of a frame; `None` below the low mark.
     pub(crate) fn by_frame(&self, frame: u64) -> Option<&SegmentStats> {
-        let after = self
-            .segments
-            .partition_point(|stats| stats.first_frame <= frame);
-        after.checked_sub(1).and_then(|at| self.segments.get(at))
+        self.segments.get(self.place_of(frame)?)
     }
 
     fn by_frame_mut(&mut self, frame: u64) -> Option<&mut SegmentStats> {
-        let after = self
-            .segments
-            .partition_point(|stats| stats.first_frame <= frame);
-        after
-            .checked_sub(1)
-            .and_then(|at| self.segments.get_mut(at))
+        let place = self.place_of(frame)?;
+        self.segments.get_mut(place)
+    }
+
+    fn place_of(&self, frame: u64) -> Option<usize> {
+        let begins_before = |stats: &SegmentStats| stats.first_frame <= frame;
+        self.segments.partition_point(begins_before).checked_sub(1)
     }
 
     #[inline]

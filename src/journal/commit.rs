@@ -7,7 +7,8 @@ use crate::journal::commit_round::{CommitRound, Setback};
 use crate::journal::journal::Journal;
 use crate::journal::writer::{FullSegment, Writer};
 use crate::runtime::sync::{Wakes, assert_outside_shards};
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 impl Journal {
     /// One round of the writer: writes what waits, and makes it durable if it is due or `force`d.
@@ -127,7 +128,7 @@ impl Journal {
         drop(writer);
         self.shut();
         poisoned?;
-        marked.map_err(|error| Error::io("writing the marks at close", error))?;
-        closed.map_err(|error| Error::io("closing the log", error))
+        marked.while_doing("writing the marks at close")?;
+        closed.while_doing("closing the log")
     }
 }

@@ -8,8 +8,9 @@ use crate::journal::format::marks::Link;
 use crate::journal::journal::Journal;
 use crate::journal::tail::SealedFrame;
 use crate::journal::writer::{FullSegment, OpenSegment, Writer};
-use crate::runtime::sync::Wakes;
-use crate::value::error::{Error, Result};
+use crate::runtime::sync::{Ordering, Wakes};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 use crate::value::time::millis;
 
 /// Bytes after which frames are handed to the operating system, so that memory stays bounded.
@@ -188,8 +189,9 @@ impl CommitRound<'_> {
         let (log, retries) = (&self.journal.log, &self.journal.retries);
         let begin = || {
             let prepared = log.prepare(number, room);
-            let begun = prepared.and_then(|()| log.activate(number, link));
-            begun.map_err(|error| Error::io(Chore::Begin.doing(), error))
+            prepared
+                .and_then(|()| log.activate(number, link))
+                .while_doing(Chore::Begin.doing())
         };
         // A caller that carries out its own commits cannot wait for a later one.
         let is_inline = self.journal.commits_inline();
@@ -215,7 +217,7 @@ impl CommitRound<'_> {
         }
         if let Some(segment) = self.writer.segment {
             self.sync_segment(segment.number)?;
-            self.journal.meters.note_sync();
+            self.journal.meters.syncs.fetch_add(1, Ordering::Relaxed);
         }
         self.writer.unflushed_bytes = 0;
         self.publish();

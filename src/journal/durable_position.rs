@@ -38,7 +38,7 @@ impl DurablePosition {
 
     #[inline]
     pub(super) fn get(&self) -> u64 {
-        // Acquire pairs with the store in `raise`: who sees the position sees the frames.
+        // Acquire pairs with the store in `raise`: a thread that sees the position sees the frames.
         self.frame.load(Ordering::Acquire)
     }
 

@@ -284,7 +284,7 @@ impl Journal {
     }
 
     pub(crate) fn syncs(&self) -> u64 {
-        self.meters.syncs()
+        self.meters.syncs.load(Ordering::Relaxed)
     }
 
     /// What the journal has counted and timed so far.
@@ -295,8 +295,8 @@ impl Journal {
         };
         let (cold_reads, disk_reads) = self.cold.lock().reads();
         JournalMeters {
-            sync_times: self.meters.sync_times(),
-            read_times: self.meters.read_times(),
+            sync_times: self.meters.sync_times.snapshot(),
+            read_times: self.meters.read_times.snapshot(),
             window_reads,
             cold_reads,
             disk_reads,
@@ -309,7 +309,8 @@ impl Journal {
     /// Bytes that were given to the log in this run, those that wait to be written included.
     pub(crate) fn given_bytes(&self) -> u64 {
         let unwritten = u64::try_from(self.backlog.bytes()).unwrap_or(u64::MAX);
-        self.meters.taken_bytes().saturating_add(unwritten)
+        let taken = self.meters.taken_bytes.load(Ordering::Relaxed);
+        taken.saturating_add(unwritten)
     }
 
     /// Whether the writer has given the reserve of the disk back since the last call.

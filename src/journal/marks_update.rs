@@ -4,7 +4,8 @@ use crate::journal::chore::Chore;
 use crate::journal::format::marks::{Archived, LowMark, Marks};
 use crate::journal::journal::Journal;
 use crate::journal::writer::Writer;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 impl Journal {
     pub(crate) fn marks(&self) -> Marks {
@@ -18,8 +19,10 @@ impl Journal {
             let marks = writer.current_marks(self.store_ms());
             // `retries` keeps the failure, and tells it.
             let _ = self.retries.attempt(Chore::Marks, now_ms, || {
-                let written = writer.marks.write(&*self.log, marks);
-                written.map_err(|error| Error::io(Chore::Marks.doing(), error))
+                writer
+                    .marks
+                    .write(&*self.log, marks)
+                    .while_doing(Chore::Marks.doing())
             });
         }
     }
@@ -59,7 +62,7 @@ impl Journal {
             .and_then(|()| writer.marks.write(&*self.log, marks));
         drop(writer);
         // A failure ends nothing: no token of this epoch was granted.
-        written.map_err(|error| Error::io("writing the epoch", error))
+        written.while_doing("writing the epoch")
     }
 
     /// Raises the low mark durably: the segments below it are dead, and their audit entries are in
@@ -84,6 +87,6 @@ impl Journal {
             .during(now_ms, || writer.marks.write(&*self.log, marks));
         drop(writer);
         // A failure ends nothing: the segments below the mark only stay for longer.
-        written.map_err(|error| Error::io("writing the low mark", error))
+        written.while_doing("writing the low mark")
     }
 }

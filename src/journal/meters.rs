@@ -10,13 +10,13 @@ use crate::runtime::sync::{AtomicU64, Ordering};
 pub(super) struct Meters {
     clock: Clock,
     /// How long the medium took to make a segment durable.
-    sync_times: Histogram,
+    pub(super) sync_times: Histogram,
     /// How long the medium took to return a frame.
-    read_times: Histogram,
+    pub(super) read_times: Histogram,
     /// Commits that have synced.
-    syncs: AtomicU64,
+    pub(super) syncs: AtomicU64,
     /// Bytes that the writer has taken, with a little for each frame.
-    taken_bytes: AtomicU64,
+    pub(super) taken_bytes: AtomicU64,
 }
 
 /// What the journal had counted and timed at one moment.
@@ -66,27 +66,8 @@ impl Meters {
         (result, self.clock.mono_ns().saturating_sub(began_ns))
     }
 
-    pub(super) fn note_sync(&self) {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-
+    /// Counts bytes that the writer has taken.
     pub(super) fn note_taken(&self, bytes: u64) {
         self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn taken_bytes(&self) -> u64 {
-        self.taken_bytes.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn sync_times(&self) -> Distribution {
-        self.sync_times.snapshot()
-    }
-
-    pub(super) fn read_times(&self) -> Distribution {
-        self.read_times.snapshot()
     }
 }

@@ -11,14 +11,9 @@ use crate::value::error::{Error, ErrorKind, Result};
 /// Invariant: the reason is there before the flag, so that a caller that sees the flag finds it.
 #[derive(Debug, Default)]
 pub(super) struct Poison {
-    reason: OnceLock<Reason>,
+    /// `None` if the store was closed.
+    reason: OnceLock<Option<Failure>>,
     is_set: AtomicBool,
-}
-
-#[derive(Debug)]
-enum Reason {
-    Closed,
-    Failed(Failure),
 }
 
 #[derive(Debug)]
@@ -45,7 +40,7 @@ impl Poison {
 
     /// Poisons the store; returns whether this is the first reason.
     pub(super) fn fail(&self, doing: &str, error: &io::Error) -> bool {
-        self.set(Reason::Failed(Failure {
+        self.set(Some(Failure {
             doing: doing.to_owned(),
             kind: error.kind(),
             text: error.to_string(),
@@ -54,10 +49,10 @@ impl Poison {
 
     /// Notes that the store was closed.
     pub(super) fn close(&self) {
-        self.set(Reason::Closed);
+        self.set(None);
     }
 
-    fn set(&self, reason: Reason) -> bool {
+    fn set(&self, reason: Option<Failure>) -> bool {
         let is_first = self.reason.set(reason).is_ok();
         self.is_set.store(true, Ordering::Release);
         is_first
@@ -70,10 +65,7 @@ impl Poison {
     }
 
     fn failure(&self) -> Option<&Failure> {
-        match self.reason.get()? {
-            Reason::Failed(failure) => Some(failure),
-            Reason::Closed => None,
-        }
+        self.reason.get()?.as_ref()
     }
 
     fn error(&self) -> Error {

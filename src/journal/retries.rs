@@ -1,5 +1,6 @@
 //! [`Retries`]: the chores that fail. Each is tried again with back-off; its failure ends nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::journal::chore::Chore;
@@ -10,24 +11,6 @@ use crate::value::error::{Error, ErrorKind, Result};
 /// The first pause between two tries, and the longest; each pause is twice the one before.
 const PAUSE_MS: u64 = 100;
 const PAUSE_MS_MAX: u64 = 5000;
-
-/// A chore that has failed since it last succeeded.
-#[derive(Clone, Debug)]
-pub(crate) struct Failing {
-    pub(crate) doing: &'static str,
-    pub(crate) cause: String,
-    pub(crate) since: Duration,
-}
-
-impl From<Failing> for Trouble {
-    fn from(failing: Failing) -> Self {
-        Self::Upkeep {
-            doing: failing.doing.to_owned(),
-            cause: failing.cause,
-            since: failing.since,
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 struct Setback {
@@ -50,15 +33,9 @@ pub(crate) struct Retries {
 #[derive(Debug, Default)]
 struct KeyState {
     /// Invariant: a chore has a setback exactly while its bit is set.
-    setbacks: [Option<Setback>; Chore::ALL.len()],
+    setbacks: BTreeMap<Chore, Setback>,
     /// Retries that began to fail, with the cause, or healed, and that `tell` has not told yet.
     news: Vec<(Chore, Option<String>)>,
-}
-
-impl KeyState {
-    fn of(&self, chore: Chore) -> Option<&Setback> {
-        self.setbacks[chore as usize].as_ref()
-    }
 }
 
 impl Retries {
@@ -74,7 +51,10 @@ impl Retries {
     ) -> Result<T> {
         if self.is_failing(chore) {
             let state = self.state.lock();
-            let waits = state.of(chore).filter(|setback| setback.again_ms > now_ms);
+            let waits = state
+                .setbacks
+                .get(&chore)
+                .filter(|setback| setback.again_ms > now_ms);
             if let Some(setback) = waits {
                 return Err(Error::new(setback.kind, setback.cause.clone()));
             }
@@ -100,7 +80,7 @@ impl Retries {
     fn succeeded(&self, chore: Chore) {
         if self.is_failing(chore) {
             let mut state = self.state.lock();
-            state.setbacks[chore as usize] = None;
+            state.setbacks.remove(&chore);
             state.news.push((chore, None));
             self.failing.fetch_and(!chore.bit(), Ordering::Release);
         }
@@ -108,7 +88,7 @@ impl Retries {
 
     fn failed(&self, chore: Chore, now_ms: u64, error: &Error) {
         let mut state = self.state.lock();
-        let (since_ms, pause_ms) = match state.of(chore) {
+        let (since_ms, pause_ms) = match state.setbacks.get(&chore) {
             None => (now_ms, PAUSE_MS),
             Some(before) => {
                 let longer_ms = before.pause_ms.saturating_mul(2);
@@ -116,16 +96,17 @@ impl Retries {
             }
         };
         let cause = error.to_string();
-        if state.of(chore).is_none() {
+        if state.setbacks.get(&chore).is_none() {
             state.news.push((chore, Some(cause.clone())));
         }
-        state.setbacks[chore as usize] = Some(Setback {
+        let setback = Setback {
             kind: error.kind(),
             cause,
             since_ms,
             again_ms: now_ms.saturating_add(pause_ms),
             pause_ms,
-        });
+        };
+        state.setbacks.insert(chore, setback);
         self.failing.fetch_or(chore.bit(), Ordering::Release);
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
@@ -153,7 +134,8 @@ impl Retries {
 
     /// Since when a chore has failed, on the monotonic clock.
     pub(crate) fn since_ms(&self, chore: Chore) -> Option<u64> {
-        self.state.lock().of(chore).map(|setback| setback.since_ms)
+        let state = self.state.lock();
+        state.setbacks.get(&chore).map(|setback| setback.since_ms)
     }
 
     /// When a chore that fails is due again.
@@ -161,7 +143,8 @@ impl Retries {
         if !self.is_failing(chore) {
             return None;
         }
-        self.state.lock().of(chore).map(|setback| setback.again_ms)
+        let state = self.state.lock();
+        state.setbacks.get(&chore).map(|setback| setback.again_ms)
     }
 
     /// When the next failing chore is due again.
@@ -170,27 +153,24 @@ impl Retries {
             return None;
         }
         let state = self.state.lock();
-        let again = state.setbacks.iter().flatten();
-        again.map(|setback| setback.again_ms).min()
+        let setbacks = state.setbacks.values();
+        setbacks.map(|setback| setback.again_ms).min()
     }
 
     /// The failing chores. Waits for no lock: in a forked child the holder of a lock may be gone.
-    pub(crate) fn list(&self, now_ms: u64) -> Vec<Failing> {
+    pub(crate) fn list(&self, now_ms: u64) -> Vec<Trouble> {
         if self.failing.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let Some(state) = self.state.try_lock() else {
             return Vec::new();
         };
-        let failing = Chore::ALL.into_iter().filter_map(|chore| {
-            let setback = state.of(chore)?;
-            Some(Failing {
-                doing: chore.doing(),
-                cause: setback.cause.clone(),
-                since: Duration::from_millis(now_ms.saturating_sub(setback.since_ms)),
-            })
-        });
-        failing.collect()
+        let trouble = |(chore, setback): (&Chore, &Setback)| Trouble::Upkeep {
+            doing: chore.doing().to_owned(),
+            cause: setback.cause.clone(),
+            since: Duration::from_millis(now_ms.saturating_sub(setback.since_ms)),
+        };
+        state.setbacks.iter().map(trouble).collect()
     }
 
     /// Failures so far.
@@ -203,6 +183,7 @@ impl Retries {
 mod tests {
     use super::Retries;
     use crate::journal::chore::Chore;
+    use crate::observe::health::Trouble;
     use crate::value::error::{Error, ErrorKind, Result};
 
     fn fail() -> Result<()> {
@@ -231,11 +212,11 @@ mod tests {
             assert_eq!(retries.next_ms(), Some(next));
         }
         assert!(retries.is_failing(Chore::Prepare) && !retries.is_failing(Chore::Close));
-        let [failing] = &retries.list(20_000)[..] else {
+        let [Trouble::Upkeep { cause, since, .. }] = &retries.list(20_000)[..] else {
             panic!("one fails")
         };
-        assert_eq!(failing.since.as_millis(), 19_000);
-        assert!(failing.cause.contains("too many"), "{failing:?}");
+        assert_eq!(since.as_millis(), 19_000);
+        assert!(cause.contains("too many"), "{cause}");
         retries.attempt(Chore::Prepare, 20_000, || Ok(())).unwrap();
         assert!(retries.list(20_000).is_empty() && retries.next_ms().is_none());
         retries.attempt(Chore::Prepare, 20_000, fail).unwrap_err();

@@ -1,7 +1,7 @@
 //! [`SegmentStats`]: what is counted of one segment.
 
 /// What is known of one segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SegmentStats {
     pub(crate) number: u64,
     pub(crate) first_frame: u64,
@@ -33,18 +33,7 @@ impl SegmentStats {
         Self {
             number,
             first_frame,
-            bytes: 0,
-            frames: 0,
-            records: 0,
-            removals: 0,
-            outcomes: 0,
-            outcome_bytes: 0,
-            live: 0,
-            greatest_expiry: 0,
-            immortal: false,
-            audited: 0,
-            audit_bytes: 0,
-            audit_expiry: 0,
+            ..Self::default()
         }
     }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::journal::census::Census;
 use crate::journal::format::audit::entry::Draft;
 use crate::journal::format::codec::{self, PART_BYTES_MAX, RECORD_OVERHEAD_MAX};
-use crate::journal::format::frame::{FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use crate::journal::format::frame::{
+    FRAME_BYTES_MAX, FRAME_NUMBER_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX,
+};
 use crate::journal::frame_window::FrameWindow;
-use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_FRAMES_FIRST};
+use crate::journal::log::contract::SEGMENT_FRAMES_FIRST;
 use crate::journal::segment_room::SegmentRoom;
 use crate::value::audit::AuditHead;
 use crate::value::locator::Locator;

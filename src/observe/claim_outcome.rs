@@ -2,7 +2,7 @@
 
 use crate::value::key_state::KeyState;
 
-/// How a claim ends: each in exactly one of these ways.
+/// How a claim ends: exactly one of these ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ClaimOutcome {
     Granted,

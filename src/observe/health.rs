@@ -25,6 +25,21 @@ pub struct Health {
 }
 
 /// What troubles a store.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Store, Trouble};
+///
+/// let store = Store::in_memory().open()?;
+/// for trouble in store.health().troubles() {
+///     match trouble {
+///         Trouble::Poisoned { cause } => println!("look at the medium, then restart: {cause}"),
+///         other => println!("{}: {other}", other.name()),
+///     }
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trouble {
@@ -34,13 +49,12 @@ pub enum Trouble {
     Forked,
     /// A write failed, so nothing is acknowledged any more: look at the medium, then reopen it.
     Poisoned {
-        /// What was being done, and how it failed.
+        /// The call that failed, and its error.
         cause: String,
     },
-    /// The medium gives no answer; the store is poisoned when that takes as long as the write
-    /// deadline.
+    /// The medium gives no answer. After the write deadline the store is poisoned.
     Stuck {
-        /// For how long it has given none.
+        /// For how long it has given no answer.
         since: Duration,
     },
     /// Changes come faster than the medium takes them, so callers wait.
@@ -53,11 +67,11 @@ pub enum Trouble {
         /// The floor.
         floor_bytes: u64,
     },
-    /// No further segment of the log can be prepared, and what is left of this one is kept for those
-    /// who run, so new claims are refused; holders can complete. The upkeep says why.
+    /// No further segment of the log can be prepared, and the rest of the current one is kept for running
+    /// keys, so new claims are refused; holders can complete. [`Upkeep`](Self::Upkeep) says why.
     NoSegment,
-    /// Work beside the writes of the log fails, as where the process has no descriptor left. It is
-    /// tried again until it succeeds; nothing that was acknowledged depends on it. New claims are
+    /// Work beside the writes of the log fails, for example because the process has no descriptor left. It
+    /// is tried again until it succeeds, and nothing that was acknowledged depends on it. New claims are
     /// refused only once they would find no room.
     Upkeep {
         /// What is being done.
@@ -67,22 +81,22 @@ pub enum Trouble {
         /// For how long it has failed.
         since: Duration,
     },
-    /// It is open to be read only, or has run out of numbers, so it grants and changes nothing.
+    /// It was opened read-only, or has run out of numbers, so it grants and changes nothing.
     ReadOnly,
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
-    /// [`accept_salvage`](crate::Store::accept_salvage).
+    /// [`accept_salvage`](crate::operator::Operator::accept_salvage).
     Salvaged,
 }
 
 impl Health {
-    /// Whether the store can answer at all. What keeps it from that is only ended by opening it
-    /// again: so this is for a check that restarts the process.
+    /// Whether the store can answer at all. If it cannot, only opening it again helps, so use this for a
+    /// check that restarts the process.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.troubles.iter().any(Trouble::is_fatal)
     }
 
-    /// Whether the store answers and grants: for a check that sends callers elsewhere meanwhile.
+    /// Whether the store answers and grants. Use this for a check that sends callers elsewhere meanwhile.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let congestion = |trouble: &Trouble| matches!(trouble, Trouble::Congested { .. });
@@ -134,7 +148,7 @@ impl Trouble {
         "salvaged",
     ];
 
-    /// Its name in metrics: one of a few words.
+    /// Its name in metrics, such as `disk_low`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         let number = match self {
@@ -175,8 +189,8 @@ impl fmt::Display for Trouble {
             Self::Upkeep { cause, since, .. } => {
                 write!(f, "upkeep has failed for {since:?}: {cause}")
             }
-            Self::ReadOnly => f.write_str("open to be read only"),
-            Self::Salvaged => f.write_str("salvaged with losses that nobody has accepted"),
+            Self::ReadOnly => f.write_str("open read-only"),
+            Self::Salvaged => f.write_str("salvaged with losses that are not accepted yet"),
         }
     }
 }

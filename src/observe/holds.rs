@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-/// How long keys were held: powers of two of a millisecond, so that a bucket is found in no time.
+/// How long keys were held, in powers of two of a millisecond, so that a bucket is found at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Holds {
     /// By bucket: up to 1 ms, 2 ms, 4 ms and so on, and what is over the last bound.

@@ -1,9 +1,9 @@
 //! [`Tallies`]: the counters of one shard, each namespace in a [`Column`].
 
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 
-/// The column of the counters that a namespace has in every shard. The first namespaces to be made
-/// or opened have one of their own, so that counters are bounded whatever the number of namespaces.
+/// The column of the counters that a namespace has in every shard. The first namespaces to be made or opened
+/// have one of their own, so that counters are bounded for any number of namespaces.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Column(u8);
 
@@ -11,7 +11,7 @@ pub(crate) struct Column(u8);
 pub(crate) const COLUMNS_MAX: usize = 64;
 
 impl Column {
-    /// The one that namespaces without one of their own share.
+    /// The column that the other namespaces share.
     pub(crate) const OTHERS: Self = Self(64);
 
     /// The column of the `number`-th namespace.
@@ -28,7 +28,7 @@ impl Column {
 /// The counters of one shard, by namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies {
-    /// Nothing is counted: to see what counting costs.
+    /// Nothing is counted, to see what counting costs.
     off: bool,
     /// The first column is at hand; most stores have no other.
     first: Counters,

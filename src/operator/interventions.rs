@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::claim::calls::Calls;
 use crate::claim::doubt::{Doubt, Resolution};
-use crate::engine::intervene::operate::Operation;
+use crate::engine::intervene::end_hold::HoldEnd;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
 use crate::runtime::sync::block_on;
@@ -18,10 +18,10 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
 use crate::value::key::within_limit;
 
-/// What people and tools do to a store, each action under a name and a reason.
+/// The actions of people and tools on a store, each under a name and a reason.
 ///
-/// Namespaces are meant by name, under the policy that is stored; none is made or changed. Every
-/// action is written into the [audit log](crate::Store::audit), whatever the policy says.
+/// Namespaces are named, and keep their stored policy; no call makes or changes one. Every action is written
+/// into the [audit log](crate::Store::audit), under every policy.
 ///
 /// # Examples
 ///
@@ -35,8 +35,8 @@ use crate::value::key::within_limit;
 /// lease.doubt("the provider timed out")?;
 ///
 /// let operator = store.operator(Attribution::new("alice", "INC-42: the provider confirmed")?);
-/// for doubt in store.in_doubt()? {
-///     operator.resolve(&doubt, Resolution::Happened(b"receipt".to_vec()))?;
+/// for doubt in store.doubts()? {
+///     operator.resolve(&doubt?, Resolution::Happened(b"receipt".to_vec()))?;
 /// }
 /// assert!(pay.contains("order-42")?);
 /// # Ok::<(), hapax::Error>(())
@@ -70,8 +70,8 @@ impl Operator {
         self.settle(doubt, &resolution, false)
     }
 
-    /// As [`resolve`](Self::resolve), also while the holder is alive: only where something else
-    /// makes sure that it has stopped.
+    /// As [`resolve`](Self::resolve), also while the holder is alive. Call it only if you know that the
+    /// holder has stopped.
     ///
     /// # Errors
     /// As for [`resolve`](Self::resolve).
@@ -93,30 +93,29 @@ impl Operator {
     /// attempt that the policy allows is a final failure instead, whose error names no person.
     ///
     /// # Errors
-    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put
-    /// [in doubt](Self::doubt) instead, and for a key in doubt;
-    /// [`Superseded`](crate::ErrorKind::Superseded) when the token is not current,
-    /// [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
+    /// [`InUse`](crate::ErrorKind::InUse) under at-most-once, where a key is put [in doubt](Self::doubt)
+    /// instead, and for a key in doubt; [`Superseded`](crate::ErrorKind::Superseded) when the token is not
+    /// current, [`NotHeld`](crate::ErrorKind::NotHeld) when the key is not there,
     /// [`AlreadySettled`](crate::ErrorKind::AlreadySettled) when it is not held any more,
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and the errors of a store that cannot answer.
     pub fn release(
         &self,
         namespace: &str,
         key: impl AsRef<[u8]>,
         token: FencingToken,
     ) -> Result<()> {
-        self.end_hold(namespace, key.as_ref(), token, Operation::Release)
+        self.end_hold(namespace, key.as_ref(), token, HoldEnd::Release)
     }
 
     /// Puts a key that is held under `token` into doubt; the holder is superseded.
     ///
-    /// It may yet cause its effect, so [`Doubt::holder_alive`] says so until its lease is dropped,
-    /// and till then the doubt is resolved as "never happened" by force only.
+    /// The holder may still cause its effect. [`Doubt::holder_alive`] is true until its lease is dropped, and
+    /// until then only force resolves the doubt as "never happened".
     ///
     /// # Errors
     /// As for [`release`](Self::release), but under either guarantee.
     pub fn doubt(&self, namespace: &str, key: impl AsRef<[u8]>, token: FencingToken) -> Result<()> {
-        self.end_hold(namespace, key.as_ref(), token, Operation::Doubt)
+        self.end_hold(namespace, key.as_ref(), token, HoldEnd::Doubt)
     }
 
     /// Fails a key for good that is held under `token`; the holder is superseded.
@@ -133,8 +132,8 @@ impl Operator {
         token: FencingToken,
         error: impl AsRef<[u8]>,
     ) -> Result<()> {
-        let operation = Operation::Fail(error.as_ref());
-        self.end_hold(namespace, key.as_ref(), token, operation)
+        let end = HoldEnd::Fail(error.as_ref());
+        self.end_hold(namespace, key.as_ref(), token, end)
     }
 
     fn end_hold(
@@ -142,12 +141,12 @@ impl Operator {
         namespace: &str,
         key: &[u8],
         token: FencingToken,
-        operation: Operation<'_>,
+        end: HoldEnd<'_>,
     ) -> Result<()> {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
         engine.options.limits.check_key(key)?;
-        let ended = engine.operate(engine.named(&core, key), token, operation, &self.by);
+        let ended = engine.end_hold(engine.named(&core, key), token, end, &self.by);
         let decision = || Decision {
             token: Some(token),
             ..self.decision(
@@ -157,21 +156,21 @@ impl Operator {
             )
         };
         let subject = || engine.subject(&core, key);
-        decided(operation.name(), subject, decision);
+        decided(end.name(), subject, decision);
         block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
     }
 
-    /// Brings a key in with what is known of it: a key of another store, for example. False if it was
-    /// there, in any state: then it stays as it is.
+    /// Brings in a key with what is known of it, for example from another store. False if the key was there,
+    /// in any state: then it stays as it is.
     ///
-    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store
-    /// that was salvaged with losses takes it before they are [accepted](Self::accept_salvage): what is
-    /// known to be done is not lost any more.
+    /// Its token, its times and its attempt are those of a new key, and it has no fingerprint. A store that
+    /// was salvaged with losses takes it before they are [accepted](Self::accept_salvage), so that lost keys
+    /// can be brought in again.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), also where the namespace requires fingerprints;
     /// [`TooLarge`](crate::ErrorKind::TooLarge), [`AtCapacity`](crate::ErrorKind::AtCapacity),
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and whatever keeps the store from answering.
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace), and the errors of a store that cannot answer.
     ///
     /// # Examples
     ///
@@ -257,11 +256,11 @@ impl Operator {
         self.forget_as(namespace, key.as_ref(), None)
     }
 
-    /// Removes a key also while it is in progress or in doubt under this token, as
-    /// [`Namespace::forget_forced`](crate::Namespace::forget_forced) does.
+    /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
     ///
     /// # Errors
-    /// As for [`Namespace::forget_forced`](crate::Namespace::forget_forced), and [`NoNamespace`](crate::ErrorKind::NoNamespace).
+    /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the token is not
+    /// current.
     pub fn forget_forced(
         &self,
         namespace: &str,
@@ -277,12 +276,13 @@ impl Operator {
         calls.forget(key, force, Some(&self.by))
     }
 
-    /// Lets a store that was salvaged with losses grant again, as
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage) does. Where there is nothing to accept,
-    /// nothing is done or written down.
+    /// Lets the at-most-once namespaces of a store that was salvaged with losses grant again, for good.
+    /// Call it once you have settled elsewhere what was under way when the store was damaged. Without such
+    /// losses it does and writes nothing.
     ///
     /// # Errors
-    /// As for [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// [`Io`](crate::ErrorKind::Io) if the manifest cannot be written, and the errors of a store that
+    /// cannot answer.
     pub fn accept_salvage(&self) -> Result<()> {
         let engine = &self.store.engine;
         engine.check_change()?;
@@ -290,7 +290,7 @@ impl Operator {
             accepted_salvage(self.by.actor(), "nothing_to_accept");
             return Ok(());
         }
-        // Written down first: nothing is granted again without it.
+        // The entry comes first: without it nothing is granted again.
         let frame = engine.audit_store(Transition::SalvageAccepted, &self.by);
         let accepted = block_on(engine.rest(Some(frame))).and_then(|()| engine.accept_salvage());
         let outcome = accepted
@@ -302,7 +302,7 @@ impl Operator {
 }
 
 impl Store {
-    /// What people and tools do to the store: each action under a name and a reason.
+    /// The actions of people and tools on the store, under this name and reason.
     #[must_use]
     pub fn operator(&self, by: Attribution) -> Operator {
         Operator::new(self.inner(), by)

@@ -1,4 +1,4 @@
-//! [`Reconciler`]: settling doubts, and asking again about those that are still unknown.
+//! [`Reconciler`]: settles doubts, and asks again about doubts that are still unknown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -131,7 +131,7 @@ impl Reconciler {
         let before = std::mem::take(&mut self.unknown);
         let stepped = self.go_through(doubts, &before, &mut settle);
         if stepped.is_err() {
-            // Those that were not come to have been asked about all the same.
+            // Doubts that this step did not reach count as asked about too.
             for (token, asked) in before {
                 self.unknown.entry(token).or_insert(asked);
             }
@@ -177,7 +177,7 @@ impl Reconciler {
         Ok(reconciled)
     }
 
-    /// How long it is until a doubt can be asked about again; `None` when none stayed unknown.
+    /// How long until a doubt can be asked about again; `None` if no doubt stayed unknown.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let now_ms = self.store.engine().now().mono_ms;
@@ -199,11 +199,10 @@ impl Store {
     /// Asks `settle` about every key in doubt, and resolves those that it knows about; `None`
     /// leaves a key in doubt.
     ///
-    /// Meant to be called after open; [`reconciler`](Self::reconciler) goes on asking about what
-    /// stays unknown.
+    /// Call it after open; [`reconciler`](Self::reconciler) goes on asking about doubts that stay unknown.
     ///
     /// # Errors
-    /// The first failure to resolve. A doubt that was settled meanwhile is no failure.
+    /// The first failure to resolve. A doubt that was settled meanwhile is not a failure.
     pub fn reconcile(
         &self,
         settle: impl FnMut(&Doubt) -> Option<Resolution>,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
 use crate::runtime::sync::{Mutex, block_on};
-use crate::{BatchClaim, Claim, ClaimOptions, Error, ErrorKind, LeaseError, Pending, Policy};
+use crate::{BatchClaim, Claim, ClaimOptions, Error, ErrorKind, Pending, Policy};
 
 fn assert_closed(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
@@ -31,7 +31,7 @@ fn claims_and_waits_end_when_the_store_is_closed() {
             let space = space.clone();
             spawn(move || {
                 let completed = match space.claim("key") {
-                    Ok(claim) => granted(claim).complete("done").map_err(Error::from),
+                    Ok(claim) => granted(claim).complete("done"),
                     Err(error) => Err(error),
                 };
                 completed.map_err(|error| assert_closed(&error)).is_ok()
@@ -62,7 +62,7 @@ fn of_two_that_close_one_is_told_that_it_was_the_second() {
         let store = bench.open_threads();
         let space = at_least_once(&store);
         let lease = granted(space.claim("key").unwrap());
-        let completes = spawn(move || lease.complete("done").map_err(Error::from));
+        let completes = spawn(move || lease.complete("done"));
         let closes = (0..2).map(|_| {
             let store = store.clone();
             spawn(move || store.close().map_err(|error| assert_closed(&error)).is_ok())
@@ -183,7 +183,7 @@ fn a_read_that_the_janitor_was_asked_for_is_answered_or_closed() {
 }
 
 /// A task that is given up when it is woken, and all that it owns with it.
-struct GivesUp(Mutex<Option<Pending<Result<(), LeaseError>>>>);
+struct GivesUp(Mutex<Option<Pending<crate::Result<()>>>>);
 
 impl Wake for GivesUp {
     fn wake(self: Arc<Self>) {

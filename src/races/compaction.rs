@@ -36,7 +36,7 @@ fn compact(store: &Store) -> JoinHandle<()> {
         for _ in 0..20 {
             engine.step_janitor();
             engine.journal.commit(0, true);
-            if store.stats().segments_dropped() > 0 {
+            if store.engine().compaction.segments_dropped() > 0 {
                 return;
             }
         }

@@ -29,12 +29,11 @@ use shuttle::{Config, Runner};
 
 use crate::engine::engine::Engine;
 use crate::engine::options::EngineOptions;
-use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::sync::Drive;
 use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
-use crate::{Claim, ClaimOptions, Durability, Lease, Limits, Namespace, Policy, Store};
+use crate::{Claim, ClaimOptions, Durability, Lease, Namespace, Policy, Store};
 
 pub(crate) use shuttle::thread::{JoinHandle, spawn, yield_now};
 
@@ -115,18 +114,10 @@ impl Bench {
     fn open_as(&self, durability: Durability, drive: Drive) -> Store {
         let options = EngineOptions {
             durability,
-            limits: Limits::default(),
             shards: 1,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
-            write_deadline: Duration::from_secs(30),
-            first_counter: 0,
-            segment_frames: SEGMENT_FRAMES_MAX,
             drive,
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let session = self.log.session().expect("no other store has the log open");
         let clock = Clock::Manual(self.clock.clone());

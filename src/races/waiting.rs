@@ -63,9 +63,9 @@ fn a_completion_answers_all_who_wait() {
     });
 }
 
-/// The bug: a claim looked at the clock before it had the lock of the shard. A lapse came between,
-/// and the claim joined the line behind a lease that it took for alive, after all waiters had been
-/// told of its end: nothing ever woke it.
+/// The bug: a claim looked at the clock before it had the lock of the shard. A lapse came between, and the
+/// claim joined the line behind a lease that it took for alive, after all waiters had been told of its end:
+/// no call ever woke it.
 #[test]
 fn a_lapse_under_at_most_once_answers_all_who_wait() {
     explore(|| {

@@ -1,11 +1,11 @@
-//! [`Begun`]: a call that has been carried out as far as it goes without a wait.
+//! [`Begun`]: a call that is done, or the wait that is left of it.
 
 use std::future::Future;
 
 use crate::runtime::sync::block_on;
 
-/// What a call came to at once, or the wait that is left of it. A blocking call and its async form begin
-/// alike: one [waits](Self::wait), the other is a future that [finishes](Self::finish).
+/// The result of a call, or the wait that is left of it. A blocking call and its async form begin alike: one
+/// [waits](Self::wait), the other is a future that [finishes](Self::finish).
 #[must_use = "a call that has begun may have a wait left"]
 pub(crate) enum Begun<T, F> {
     Ready(T),
@@ -30,7 +30,7 @@ impl<T, F: Future<Output = T>> Begun<T, F> {
         }
     }
 
-    /// Makes something else of what the call comes to.
+    /// Maps the result of the call.
     #[inline]
     pub(crate) fn map<U, M: FnOnce(T) -> U>(
         self,

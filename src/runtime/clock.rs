@@ -94,7 +94,7 @@ impl Clock {
         }
     }
 
-    /// Who drives a store on this clock, unless a simulation does.
+    /// The driver of a store on this clock, unless a simulation drives it.
     pub(crate) fn drive(&self) -> Drive {
         match self {
             Self::System(_) => Drive::Threads,

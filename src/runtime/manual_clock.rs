@@ -40,7 +40,7 @@ struct ManualTime {
     observers: Vec<Weak<dyn Observer>>,
 }
 
-/// What is told when a [`ManualClock`] has moved.
+/// A store that is told when a [`ManualClock`] has moved.
 pub(crate) trait Observer: Send + Sync {
     fn clock_moved(&self);
 }
@@ -49,7 +49,7 @@ pub(crate) trait Observer: Send + Sync {
 const MANUAL_WALL_START_MS: u64 = 1_767_225_600_000;
 
 impl ManualClock {
-    /// Makes a clock that stands at the first of January 2026.
+    /// Makes a clock that stands at 1 January 2026.
     #[must_use]
     pub fn new() -> Self {
         let time = ManualTime {

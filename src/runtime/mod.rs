@@ -1,4 +1,4 @@
-//! What the process gives: time, threads, locks and the question whether this is still the same process.
+//! The services of the process: time, threads, locks, and whether this is still the same process.
 //! What comes in: wakers, closures of threads, durations. Only this room reads a clock and makes a lock.
 //! It knows nothing of keys, records or stores.
 

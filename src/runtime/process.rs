@@ -30,8 +30,8 @@ impl Process {
         self.id.load(Ordering::Relaxed)
     }
 
-    /// Whether this runs in a forked child of it. A child that was made past the C library is seen
-    /// by [`has_forked_exactly`](Self::has_forked_exactly) only.
+    /// Whether this runs in a forked child of it. Only [`has_forked_exactly`](Self::has_forked_exactly) sees
+    /// a child that was made past the C library.
     #[inline]
     pub(crate) fn has_forked(&self) -> bool {
         forks::count() != self.forks.load(Ordering::Relaxed)

@@ -16,11 +16,11 @@ pub(crate) struct StoreTime {
     mono_ms: u64,
 }
 
-/// One part in this many is how much faster or slower than the monotonic clock store time may run.
+/// Store time runs faster or slower than the monotonic clock by at most one part in this many.
 const SLEW_PART: u64 = 16;
 
 impl StoreTime {
-    /// Starts from what the store remembers and what the wall clock says, at open.
+    /// Starts at open, from the store time that was written last and from the wall clock.
     pub(crate) fn start(
         mark_ms: u64,
         wall_ms: u64,

@@ -46,7 +46,7 @@ pub struct AuditScan {
 struct Wanted {
     namespace: Option<NamespaceId>,
     names: HashMap<NamespaceId, Arc<str>>,
-    /// By namespace: what stands for the key of the filter.
+    /// The digest of the filter's key, by namespace.
     digests: HashMap<NamespaceId, KeyDigest>,
 }
 
@@ -64,8 +64,8 @@ impl AuditScan {
             ended: false,
             store: Arc::clone(&store),
         };
-        // An entry is told only once a power cut cannot undo it.
-        block_on(store.engine.rest(Some(this.cursor.end_frame)))?;
+        // An entry is given only once a power cut cannot undo it.
+        block_on(store.engine.rest(Some(this.cursor.frames.end_frame)))?;
         Ok(this)
     }
 
@@ -168,20 +168,20 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// When the store is closed, or a namespace of the filter is not there
+    /// If the store is closed, or a namespace of the filter does not exist
     /// ([`NoNamespace`](crate::ErrorKind::NoNamespace)). Each item has its own result.
     pub fn audit(&self, filter: AuditFilter) -> Result<AuditScan> {
         AuditScan::new(Arc::clone(self.inner()), filter)
     }
 
-    /// The last entry of the audit log: written down elsewhere, it shows later whether anything
-    /// before it was changed.
+    /// The last entry of the audit log. Keep it elsewhere: it shows later whether anything before it was
+    /// changed.
     #[must_use]
     pub fn audit_head(&self) -> AuditHead {
         self.engine().audit_head()
     }
 
-    /// What stands for a response or an error in the audit log of this store.
+    /// The digest that stands for a response or an error in the audit log of this store.
     #[must_use]
     pub fn outcome_digest(&self, outcome: impl AsRef<[u8]>) -> u128 {
         self.engine().outcome_digest(outcome.as_ref())
@@ -195,13 +195,13 @@ impl Store {
         self.verify_chain(None)
     }
 
-    /// As [`verify_audit`](Self::verify_audit), against a head that was noted before. It also finds an
-    /// entry that was changed together with every link after it.
+    /// As [`verify_audit`](Self::verify_audit), against a head that you kept. It also finds an entry that was
+    /// changed together with every link after it.
     ///
     /// # Errors
     /// [`Damaged`](crate::ErrorKind::Damaged) with the place where it breaks, or where the noted entry is
-    /// missing or another one. A noted entry from before [`AuditReport::first`] has expired, or was
-    /// taken away, and tells nothing any more.
+    /// missing or different. A noted entry from before [`AuditReport::first`] has expired or was removed, and
+    /// proves nothing any more.
     pub fn verify_audit_against(&self, noted: AuditHead) -> Result<AuditReport> {
         self.verify_chain(Some(noted))
     }

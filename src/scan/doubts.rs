@@ -15,9 +15,9 @@ use crate::value::scan_position::ScanPosition;
 
 /// An iterator over the keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
 ///
-/// Each record is read when its doubt is asked for, so the first few of many cost as much as a few.
-/// A doubt that is settled before its turn is left out; one that came about after the scan began is
-/// not met. Compaction goes on meanwhile.
+/// Each record is read when its doubt is asked for, so the first few of many doubts cost no more than a few.
+/// The scan leaves out doubts that are settled before their turn, and doubts that began after the scan.
+/// Compaction goes on meanwhile.
 ///
 /// It ends with the first error.
 ///
@@ -52,14 +52,14 @@ impl DoubtScan {
         })
     }
 
-    /// Leaves out every doubt up to this rank: it goes on where another scan stopped.
+    /// Leaves out every doubt up to this rank, to go on where another scan stopped.
     #[must_use]
     pub fn after(mut self, rank: ScanPosition) -> Self {
         self.ranking.skip(rank);
         self
     }
 
-    /// The rank of the last doubt that was met, or what [`after`](Self::after) said.
+    /// The rank of the last doubt that was met, or the rank given to [`after`](Self::after).
     #[must_use]
     pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()
@@ -67,17 +67,8 @@ impl DoubtScan {
 }
 
 impl Store {
-    /// The keys in doubt, of all namespaces, oldest first. All of them are held in memory:
-    /// [`doubts`](Self::doubts) gives them one by one.
-    ///
-    /// # Errors
-    /// Whatever keeps the store from answering.
-    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.doubts()?.collect()
-    }
-
-    /// As [`in_doubt`](Self::in_doubt), one by one: the record of each is read when it is asked
-    /// for, so that the first few of very many are found as fast as a few.
+    /// The keys in doubt, of all namespaces, oldest first. Each record is read when its doubt is asked for,
+    /// so the first few of very many come as fast as a few; `collect` gives all.
     ///
     /// # Examples
     ///
@@ -107,15 +98,7 @@ impl Store {
 }
 
 impl Namespace {
-    /// The keys in doubt, oldest first.
-    ///
-    /// # Errors
-    /// As for [`claim`](Self::claim).
-    pub fn in_doubt(&self) -> Result<Vec<Doubt>> {
-        self.doubts()?.collect()
-    }
-
-    /// As [`in_doubt`](Self::in_doubt), one by one: see [`Store::doubts`](crate::Store::doubts).
+    /// The keys in doubt, oldest first: see [`Store::doubts`](crate::Store::doubts).
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.

@@ -15,8 +15,8 @@ use crate::value::scan_position::ScanPosition;
 /// An iterator over the keys in progress, the longest-running first: see
 /// [`Store::running`](crate::Store::running).
 ///
-/// It reads no log, and copies a key when it is asked for. A key that is settled, handed on or in
-/// doubt before its turn is left out; one that was claimed after the scan began is not met.
+/// It reads no log, and copies a key when it is asked for. The scan leaves out keys that are settled, handed
+/// on or in doubt before their turn, and keys that were claimed after the scan began.
 ///
 /// It ends with the first error.
 ///
@@ -46,14 +46,14 @@ impl InProgressScan {
         })
     }
 
-    /// Leaves out every key up to this rank: it goes on where another scan stopped.
+    /// Leaves out every key up to this rank, to go on where another scan stopped.
     #[must_use]
     pub fn after(mut self, rank: ScanPosition) -> Self {
         self.ranking.skip(rank);
         self
     }
 
-    /// The rank of the last key that was met, or what [`after`](Self::after) said.
+    /// The rank of the last key that was met, or the rank given to [`after`](Self::after).
     #[must_use]
     pub fn reached(&self) -> Option<ScanPosition> {
         self.ranking.reached()

@@ -16,7 +16,7 @@ use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::time::first_second_from;
 
-/// Which keys a scan gives.
+/// The filter of a scan: states, a prefix, a span of time.
 ///
 /// # Examples
 ///
@@ -46,13 +46,13 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
-    /// All keys.
+    /// A filter that every key passes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keys in this state; called again, in one of these states.
+    /// Keys in this state. A second call adds another state.
     #[must_use]
     pub fn state(mut self, state: KeyState) -> Self {
         self.states.push(state);
@@ -124,7 +124,7 @@ pub struct Scan {
     filter: KeyFilter,
     cursor: ScanCursor,
     found: VecDeque<KeyInfo>,
-    /// The log has been gone through once; what was appended meanwhile comes next.
+    /// The log has been read once; records that were appended meanwhile come next.
     passes: u8,
     /// The shard whose running keys come next, one at a time: all of them at once may be many.
     next_shard: usize,
@@ -194,8 +194,8 @@ impl Namespace {
     /// Goes through the keys of the namespace that pass a filter, oldest record first, then the
     /// ones in progress.
     ///
-    /// A key that does not change meanwhile is met exactly once; one that does may be met in
-    /// either state. Compaction waits while the scan is alive.
+    /// A key that does not change meanwhile is met exactly once; a key that changes may be met in either
+    /// state. Compaction waits while the scan is alive.
     ///
     /// # Errors
     /// When the store is closed. Each item has its own result.

@@ -18,10 +18,28 @@ use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::time::millis;
 
-/// One of several that use a store at the same time: a request, a consumer, a job.
+/// One of several users of a store at the same time, such as a request, a consumer or a job.
 ///
 /// A handler is called with one over and over again, for as long as the simulation lasts. It must
 /// draw all chance from the actor and all time from the simulation, or the seed repeats nothing.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hapax::Policy;
+/// use hapax::sim::Simulation;
+///
+/// Simulation::new(7).steps(100).run(|actor| async move {
+///     let mail = actor.store().namespace("mail", Policy::at_least_once())?;
+///     if actor.chance(50) {
+///         actor.sleep(Duration::from_secs(1)).await;
+///     }
+///     mail.insert_async(actor.below(10).to_be_bytes()).await?;
+///     Ok(())
+/// });
+/// ```
 #[derive(Clone)]
 pub struct Actor {
     pub(super) number: usize,
@@ -65,19 +83,19 @@ impl Shared {
 }
 
 impl Actor {
-    /// The store, as it is open in this life of the process.
+    /// The store in this life of the process.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Which of the actors it is, from 0.
+    /// The number of the actor, from 0.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// How often a handler was called before, by any actor, in any life.
+    /// How often a handler was called before, for any actor, in any life.
     #[must_use]
     pub fn round(&self) -> u64 {
         self.round
@@ -89,7 +107,7 @@ impl Actor {
         self.shared.random.borrow_mut().u64(0..end.max(1))
     }
 
-    /// True in this many of a hundred cases, drawn from the seed.
+    /// True in this percentage of cases, drawn from the seed.
     #[must_use]
     pub fn chance(&self, percent: u64) -> bool {
         self.below(100) < percent
@@ -101,7 +119,7 @@ impl Actor {
         Duration::from_millis(self.shared.mono_ms())
     }
 
-    /// Lets others go first. A good place to be killed at.
+    /// Lets other actors go first. The simulation may kill the actor here.
     pub fn pause(&self) -> impl Future<Output = ()> + use<> {
         Pause { paused: false }
     }

@@ -2,7 +2,17 @@
 
 use fastrand::Rng;
 
-/// Something that goes wrong.
+/// A fault that a simulation injects.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::sim::{Fault, Faults, Simulation};
+///
+/// let kills = Faults::none().rate(Fault::Kill, 100);
+/// let report = Simulation::new(7).steps(200).faults(kills).run(|_| async { Ok(()) });
+/// assert_eq!(report.power_cuts(), 1, "the one at the end");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[non_exhaustive]
 pub enum Fault {
@@ -13,7 +23,7 @@ pub enum Fault {
     Kill,
     /// The store is closed, or its last handle dropped, while actors use it; then it is reopened.
     Restart,
-    /// A write or a sync fails, or says so although it has happened.
+    /// A write or a sync fails, or reports a failure although it has happened.
     WriteError,
     /// A read fails.
     ReadError,
@@ -44,7 +54,7 @@ const ALL: [Fault; 10] = [
     Fault::LyingSync,
 ];
 
-/// How often each [`Fault`] comes, per ten thousand opportunities.
+/// The rate of each [`Fault`], per ten thousand opportunities.
 ///
 /// An opportunity is a step of the simulation, or, for what fails in the log, a call of the log.
 /// The default has all of them but [`LyingSync`](Fault::LyingSync).
@@ -72,7 +82,7 @@ impl Faults {
         }
     }
 
-    /// Sets how often a fault comes, per ten thousand opportunities.
+    /// Sets the rate of a fault, per ten thousand opportunities.
     pub fn rate(mut self, fault: Fault, per_10_000: u32) -> Self {
         self.per_10_000[fault as usize] = per_10_000;
         self

@@ -8,7 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::runtime::manual_clock::ManualClock;
 use crate::runtime::sync::Mutex;
 use crate::sim::faults::{Fault, Faults};
@@ -390,7 +391,7 @@ impl Log for Session {
     }
 
     fn segments(&self) -> io::Result<Vec<u64>> {
-        // What a killed process has left in the page cache is made durable before anyone reads it.
+        // What a killed process has left in the page cache is made durable before it is read.
         let act = |medium: &mut Medium| {
             let frames = medium
                 .segments

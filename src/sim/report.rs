@@ -3,6 +3,16 @@
 macro_rules! report {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// What happened in a simulation.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use hapax::sim::{Report, Simulation, each_seed};
+        ///
+        /// let mut all = Report::default();
+        /// each_seed(3, |seed| all.add(&Simulation::new(seed).steps(50).run(|_| async { Ok(()) })));
+        /// assert!(all.lives() >= 3 && all.finished() > 0);
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub struct Report {
             $(pub(super) $name: u64,)*
@@ -15,7 +25,7 @@ macro_rules! report {
                 self.$name
             })*
 
-            /// Adds what happened in another simulation; digests are combined.
+            /// Adds the report of another simulation; digests are combined.
             pub fn add(&mut self, other: &Self) {
                 let digest = self.digest.rotate_left(1) ^ other.digest;
                 $(self.$name = self.$name.wrapping_add(other.$name);)*

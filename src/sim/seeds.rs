@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::runtime::sync::panicking;
 
-/// Runs `one` for many seeds: `count` of them, or what the environment says.
+/// Runs `one` for `count` seeds, or for as many as the environment says.
 ///
 /// `HAPAX_SIM_SEEDS` is how many; `HAPAX_SIM_FIRST` is the first of them, drawn at random where it is
 /// not given; `HAPAX_SIM_SEED` is the only one, to repeat a failure.

@@ -21,6 +21,22 @@ use crate::value::error::Result;
 /// | [`steps`](Self::steps) | 2000 |
 /// | [`faults`](Self::faults) | [`Faults::default`] |
 /// | [`builder`](Self::builder) | 4 shards, segments of 16 frames |
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Policy;
+/// use hapax::sim::Simulation;
+///
+/// let run = || {
+///     Simulation::new(7).actors(2).steps(100).run(|actor| async move {
+///         let mail = actor.store().namespace("mail", Policy::at_least_once())?;
+///         mail.insert_async(actor.number().to_be_bytes()).await?;
+///         Ok(())
+///     })
+/// };
+/// assert_eq!(run().digest(), run().digest(), "a seed decides everything");
+/// ```
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Simulation {
     settings: Settings,
@@ -34,20 +50,20 @@ impl Simulation {
         }
     }
 
-    /// How many handlers run at the same time.
+    /// The number of handlers that run at the same time.
     pub fn actors(mut self, actors: usize) -> Self {
         self.settings.actors = actors;
         self
     }
 
-    /// How many steps it takes; after the last one the power is cut, and the store is opened twice
-    /// more without a fault.
+    /// The number of steps. After the last one the power is cut, and the store is opened twice more without a
+    /// fault.
     pub fn steps(mut self, steps: u64) -> Self {
         self.settings.steps = steps;
         self
     }
 
-    /// What goes wrong, and how often.
+    /// The faults, and their rates.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.settings.faults = faults;
         self
@@ -67,14 +83,14 @@ impl Simulation {
         self
     }
 
-    /// Looks at the store each time it has been opened, before any actor does. Blocking calls are
-    /// fine here.
+    /// Calls `look` each time the store has been opened, before any actor uses it. Blocking calls are fine
+    /// here.
     pub fn at_open(mut self, look: impl FnMut(&Store, Ended) + 'static) -> Self {
         self.settings.at_open = Box::new(look);
         self
     }
 
-    /// Runs it: `handler` is called over and over again, for each actor, in each life.
+    /// Runs the simulation: calls `handler` again and again, for each actor, in each life.
     ///
     /// An error that a handler returns is counted; the handler must panic at what must not happen.
     ///

@@ -1,10 +1,10 @@
-//! [`Found`]: what a key is, as far as its slot tells.
+//! [`Found`]: what the slot of a key tells of it.
 
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Settled, Slot};
 use crate::value::locator::Locator;
 
-/// What a key is, as far as its slot tells.
+/// What the slot of a key tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Absent,

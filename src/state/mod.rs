@@ -36,4 +36,5 @@ mod shard_tests;
 pub(crate) mod slab;
 pub(crate) mod slot;
 mod table;
+pub(crate) mod timers;
 pub(crate) mod transition;

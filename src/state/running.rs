@@ -257,7 +257,7 @@ impl<W: 'static> Running<W> {
         }
     }
 
-    /// A lease in this process will give the outcome, as far as is known.
+    /// Whether a lease in this process is expected to give the outcome.
     pub(crate) fn is_guarded(&self) -> bool {
         self.holder.guard == Guard::Lease
     }

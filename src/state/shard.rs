@@ -11,13 +11,12 @@ use crate::value::locator::Locator;
 use crate::value::policy::Policy;
 use crate::value::record::{Head, RecordKind};
 use crate::value::time::{NEVER, Now};
-use crate::wheel::{TimerKey, Wheel};
+use crate::wheel::TimerKey;
 
 use crate::state::found::Found;
 use crate::state::grant::Grant;
 use crate::state::holder::{Awaits, Holder};
 use crate::state::last_record::LastRecord;
-use crate::state::leases::{LeaseEnd, Leases};
 use crate::state::ranked::{Doubts, Known, Ranked};
 use crate::state::removal::Removal;
 use crate::state::request::Request;
@@ -25,16 +24,8 @@ use crate::state::running::{Armed, Ended, Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
+use crate::state::timers::{Timer, Timers};
 use crate::state::transition::{Basis, settled_state};
-
-/// What a timer of a shard stands for.
-#[derive(Debug)]
-pub(crate) enum Timer<W> {
-    /// A lease ends, or a lapsed key has been kept for long enough.
-    Lease(SlabRef),
-    /// Someone has waited for long enough.
-    Wait(W),
-}
 
 /// Slots, running keys and their timers.
 #[derive(Debug)]
@@ -44,10 +35,7 @@ pub(crate) struct Shard<W> {
     doubts: Doubts,
     /// Invariant: every cell is named by exactly one slot, that of its digest.
     running: Slab<Running<W>>,
-    /// Milliseconds of the monotonic clock.
-    timers: Wheel<Timer<W>>,
-    /// Ends of leases that need no timer: those of leases that are as long as others.
-    leases: Leases,
+    timers: Timers<W>,
     /// Slots that expired up to here may go; it follows the live counts of the log.
     expired_secs: u32,
     /// Policies that were granted under lately, each with the copy that this shard's keys share: so
@@ -68,8 +56,7 @@ impl<W: 'static> Shard<W> {
             table: Table::default(),
             doubts: Doubts::default(),
             running: Slab::new(),
-            timers: Wheel::new(now_ms),
-            leases: Leases::default(),
+            timers: Timers::new(now_ms),
             expired_secs: 0,
             policies: Vec::new(),
             tallies: Tallies::default(),
@@ -172,7 +159,7 @@ impl<W: 'static> Shard<W> {
             Slot::new(digest, Place::Running(at), NEVER),
             self.expired_secs,
         );
-        self.queue(at, lease_ms, &holder);
+        self.timers.queue(&mut self.running, at);
         at
     }
 
@@ -218,31 +205,12 @@ impl<W: 'static> Shard<W> {
         given
     }
 
-    /// Lets the lease of a new holder end when those end that are as long.
-    #[inline]
-    fn queue(&mut self, at: SlabRef, lease_ms: u64, holder: &Holder) {
-        let deadline_ms = holder.deadline_ms;
-        let running = &self.running;
-        let end = LeaseEnd { deadline_ms, at };
-        let is_queued = self.leases.push(lease_ms, end, |end| is_live(running, end));
-        if !is_queued {
-            self.arm(at);
-        } else if let Some(running) = self.running.get_mut(at) {
-            running.timer = Armed::Queued;
-        }
-    }
-
     /// Sets the timer of a running key to what it stands for now.
     #[inline]
     pub(crate) fn arm(&mut self, at: SlabRef) {
-        let Some(running) = self.running.get_mut(at) else {
-            return;
-        };
-        if let Armed::Timer(timer) = running.timer {
-            self.timers.cancel(timer);
+        if let Some(running) = self.running.get_mut(at) {
+            self.timers.arm(running, at);
         }
-        let timer = self.timers.insert(running.timer_ms(), Timer::Lease(at));
-        running.timer = Armed::Timer(timer);
     }
 
     /// Lets the lease of a running key end at another moment, which is still to come.
@@ -256,29 +224,19 @@ impl<W: 'static> Shard<W> {
     }
 
     pub(crate) fn arm_wait(&mut self, waiter: W, deadline_ms: u64) -> TimerKey {
-        self.timers.insert(deadline_ms, Timer::Wait(waiter))
+        self.timers.arm_wait(waiter, deadline_ms)
     }
 
     pub(crate) fn disarm(&mut self, timer: TimerKey) {
-        self.timers.cancel(timer);
+        self.timers.disarm(timer);
     }
 
     pub(crate) fn due(&mut self, now: Now, due: &mut Vec<Timer<W>>) {
-        self.timers
-            .advance(now.mono_ms, &mut |_, timer| due.push(timer));
-        let running = &self.running;
-        self.leases.take_due(
-            now.mono_ms,
-            |end| is_live(running, end),
-            |end| due.push(Timer::Lease(end.at)),
-        );
+        self.timers.due(&self.running, now.mono_ms, due);
     }
 
     pub(crate) fn next_due_ms(&mut self) -> Option<u64> {
-        let running = &self.running;
-        let lease_ms = self.leases.next_ms(|end| is_live(running, end));
-        let timer_ms = self.timers.next_deadline();
-        timer_ms.into_iter().chain(lease_ms).min()
+        self.timers.next_due_ms(&self.running)
     }
 
     /// Changes the state of a key to what a record says. The only function that does: it serves
@@ -367,12 +325,7 @@ impl<W: 'static> Shard<W> {
     #[inline]
     fn take(&mut self, at: SlabRef) -> Option<Running<W>> {
         let entry = self.running.remove(at)?;
-        if let Armed::Timer(timer) = entry.timer {
-            self.timers.cancel(timer);
-        }
-        if self.running.len() == 0 {
-            self.leases.clear();
-        }
+        self.timers.leave(&entry, self.running.len());
         Some(entry)
     }
 
@@ -527,28 +480,6 @@ impl<W: 'static> Shard<W> {
         self.table.put(slot, 0);
     }
 
-    /// The timer of a running key stands for one thing, and comes when that does.
-    fn validate_timer(&self, at: SlabRef, entry: &Running<W>) {
-        let deadline_ms = entry.timer_ms();
-        let is_set = match entry.timer {
-            Armed::No => panic!("a running key has a timer"),
-            Armed::Queued => self.leases.contains(LeaseEnd { deadline_ms, at }),
-            Armed::Timer(timer) => self.timers.deadline(timer) == Some(deadline_ms),
-        };
-        assert!(
-            is_set,
-            "the timer of a running key is set to what it awaits"
-        );
-        assert!(
-            entry.holder.awaits == Awaits::Lapse || entry.holder.awaits == entry.after_lapse(),
-            "what a running key awaits follows from its guarantee"
-        );
-        assert!(
-            entry.holder.awaits == Awaits::Lapse || entry.lease_end_ms() <= self.timers.now(),
-            "a lapse that was seen has come"
-        );
-    }
-
     /// Recounts everything; panics where an invariant does not hold.
     pub(crate) fn validate(&self, durable_or_pending: u64) {
         self.table.validate();
@@ -565,7 +496,7 @@ impl<W: 'static> Shard<W> {
                         again, slot,
                         "the slot of a running key is that of its digest"
                     );
-                    self.validate_timer(at, entry);
+                    self.timers.validate_of(at, entry);
                     let before = entry.rest.previous.map(|previous| previous.place());
                     if let (Some(Place::Settled(_, locator)), Some(last)) =
                         (before, entry.rest.last_record)
@@ -597,16 +528,7 @@ impl<W: 'static> Shard<W> {
         assert_eq!(with_slot, doubts, "every key in doubt is known as one");
         self.running.validate();
         self.timers.validate();
-        self.leases.validate();
     }
-}
-
-/// Whether the end of a lease is still that of the key that was granted then.
-#[inline]
-fn is_live<W: 'static>(running: &Slab<Running<W>>, end: &LeaseEnd) -> bool {
-    running.get(end.at).is_some_and(|entry| {
-        entry.timer == Armed::Queued && entry.holder.deadline_ms == end.deadline_ms
-    })
 }
 
 /// Whether a slot says that its key is in doubt.

@@ -11,9 +11,10 @@ use crate::state::last_record::LastRecord;
 use crate::state::request::{Request, RequestParts};
 use crate::state::running::Armed;
 use crate::state::running::Running;
-use crate::state::shard::{Shard, Timer};
+use crate::state::shard::Shard;
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
+use crate::state::timers::Timer;
 use crate::state::transition::Basis;
 use crate::value::blob::Blob;
 use crate::value::digest::{Digest, Hasher128};
@@ -444,7 +445,7 @@ fn a_copied_record_moves_what_names_it_and_nothing_else() {
     assert_eq!(shard.last_record(digest(1)), None);
     assert_eq!(shard.live_records().count(), 0);
 
-    // Somebody runs it: both names of the record move.
+    // A holder runs it: both names of the record move.
     shard.put_for_test(settled(Settled::Released, 12, 5000));
     let at = grant(&mut shard, AtLeastOnce, Some(released()), basis(true, true));
     assert!(!shard.relocate(digest(1), locator(11), locator(13)));

@@ -20,7 +20,7 @@ pub(crate) enum Settled {
 /// Where the state of a key is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
-    /// In the slab: someone runs it.
+    /// In the slab: a holder runs it.
     Running(SlabRef),
     /// In the journal.
     Settled(Settled, Locator),

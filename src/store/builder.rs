@@ -1,6 +1,5 @@
 //! [`Builder`]: how a store is opened.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::manual_clock::ManualClock;
 #[cfg(feature = "sim")]
 use crate::runtime::sync::Drive;
-use crate::store::config::{Config, LimitsConfig, StoreConfig};
+use crate::store::config::{Config, StoreConfig};
 use crate::store::handle::StoreInner;
 use crate::store::location::{Location, open_log, open_to_read};
 use crate::store::store::Store;
@@ -24,10 +23,7 @@ use crate::value::fencing_token::COUNTER_END;
 use crate::value::limits::Limits;
 use crate::value::log_kind::LogKind;
 
-/// Shards of the key space.
-const SHARDS: usize = 256;
-
-/// How a store is opened.
+/// The options with which a store is opened.
 ///
 /// # Examples
 ///
@@ -51,24 +47,8 @@ const SHARDS: usize = 256;
 pub struct Builder {
     location: Location,
     clock: Option<ManualClock>,
-    durability: Durability,
-    log_kind: Option<LogKind>,
-    limits: Limits,
-    shards: usize,
-    create: bool,
-    wait_for_lock: Duration,
-    max_offline: Option<Duration>,
-    write_deadline: Duration,
-    allow_at_most_once: bool,
-    first_counter: u64,
-    segment_frames: u32,
-    read_only: bool,
-    metrics: bool,
-    trace_keys: bool,
+    pub(in crate::store) options: EngineOptions,
 }
-
-/// How far the wall clock may be past the last time that the store saw, if not said otherwise.
-const MAX_OFFLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Store {
     /// Opens the store in a directory, and makes one in a new directory. Every change is durable
@@ -89,7 +69,7 @@ impl Store {
         Builder::new(Location::Directory(path.as_ref().to_owned()))
     }
 
-    /// A store in memory, for tests and for whatever may be lost with the process.
+    /// A store in memory, for tests and for keys that may be lost with the process.
     pub fn in_memory() -> Builder {
         Builder::new(Location::Memory(MemoryLog::new(), true))
     }
@@ -100,35 +80,23 @@ impl Builder {
         Self {
             location,
             clock: None,
-            durability: Durability::Sync,
-            log_kind: None,
-            limits: Limits::default(),
-            shards: SHARDS,
-            create: true,
-            wait_for_lock: Duration::ZERO,
-            max_offline: Some(MAX_OFFLINE),
-            write_deadline: Duration::from_secs(30),
-            allow_at_most_once: false,
-            first_counter: 0,
-            segment_frames: SEGMENT_FRAMES_MAX,
-            read_only: false,
-            metrics: true,
-            trace_keys: false,
+            options: EngineOptions::default(),
         }
     }
 
     /// Opens a store to read it: not a byte on disk is changed.
     ///
-    /// `get`, `contains`, `scan`, `in_doubt`, `stats`, `verify` and `backup` answer what they would
-    /// after an open to write: what such an open takes from a holder that died, the keys in
-    /// progress of at-most-once namespaces, is in doubt. Claims, and everything else that changes
-    /// something, are refused with [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is
-    /// new, or is named with another policy than the stored one.
+    /// `get`, `contains`, `scan`, `doubts`, `stats`, `verify` and `backup` answer what they would
+    /// after an open to write: keys of at-most-once namespaces whose holder died are in doubt.
+    /// Claims, and all other calls that change something, are refused with
+    /// [`ReadOnly`](ErrorKind::ReadOnly); so is a namespace that is new, or is named with another
+    /// policy than the stored one.
     ///
-    /// Several may read at once, also from a directory that they cannot write to, and none of them
-    /// keeps anybody from writing. Once the store is opened to write, what they have read may not be
-    /// true any more: each call is then refused with [`Locked`](ErrorKind::Locked), for good. While
-    /// it is open to write it cannot be opened to be read. A backup can be read too.
+    /// Several readers may have the store open at once, also in a directory that they cannot write
+    /// to, and no reader keeps a process from writing. Once the store is opened to write, what the
+    /// readers have seen may be out of date: each of their calls is then refused with
+    /// [`Locked`](ErrorKind::Locked), for good. A store that is open to write cannot be opened to
+    /// be read. A backup can be read too.
     ///
     /// # Examples
     ///
@@ -147,20 +115,20 @@ impl Builder {
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn read_only(mut self) -> Self {
-        self.read_only = true;
+        self.options.read_only = true;
         self
     }
 
-    /// When a change counts as acknowledged; [`Durability::Sync`] if not said otherwise.
+    /// When a change counts as acknowledged; [`Durability::Sync`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.options.durability = durability;
         self
     }
 
-    /// The kind of log that a new store gets; [`LogKind::Sled`] if not said otherwise.
+    /// The kind of log that a new store gets; [`LogKind::Sled`] by default.
     ///
-    /// A store that is there has its own, and is opened with it unless another one is named here:
-    /// that is [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] takes it to the other.
+    /// An existing store is opened with its own kind of log; naming another one here is
+    /// [`LogConflict`](ErrorKind::LogConflict). [`Store::move_log`] moves a store from one kind to the other.
     ///
     /// # Examples
     ///
@@ -177,141 +145,109 @@ impl Builder {
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn log_kind(mut self, kind: LogKind) -> Self {
-        self.log_kind = Some(kind);
+        self.options.log_kind = Some(kind);
         self
     }
 
     /// The limits of the store.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.options.limits = limits;
         self
     }
 
-    /// Whether to make a store in a new directory, which is the default; if not, a new directory is
+    /// Whether to make a store in a new directory, as by default; otherwise a new directory is
     /// [`NotAStore`](ErrorKind::NotAStore).
     pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
+        self.options.create = create;
         self
     }
 
-    /// Waits for the directory while another handle has it open; not at all if not said otherwise.
+    /// Waits this long for the directory while another handle has it open; by default it does not wait.
     pub fn wait_for_lock(mut self, wait: Duration) -> Self {
-        self.wait_for_lock = wait;
+        self.options.wait_for_lock = wait;
         self
     }
 
-    /// How far the wall clock may be past the last time that the store saw; 30 days if not said
-    /// otherwise.
+    /// How far the wall clock may be past the last time that the store saw; 30 days by default.
     pub fn max_offline(mut self, max: Duration) -> Self {
-        self.max_offline = Some(max);
+        self.options.max_offline = Some(max);
         self
     }
 
-    /// Accepts whatever the wall clock says. What has expired by it is forgotten.
+    /// Accepts any wall clock. Outcomes that have expired by it are forgotten.
     pub fn accept_clock_jump(mut self) -> Self {
-        self.max_offline = None;
+        self.options.max_offline = None;
         self
     }
 
-    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s
-    /// if not said otherwise.
+    /// How long one write may take before the store gives up and acknowledges nothing more; 30 s by default.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.write_deadline = deadline;
+        self.options.write_deadline = deadline;
         self
     }
 
-    /// Runs on a clock that a test moves. The store starts no threads then.
+    /// Runs the store on a clock that a test moves, without threads.
     pub fn clock(mut self, clock: &ManualClock) -> Self {
         self.clock = Some(clock.clone());
         self
     }
 
-    /// Keeps the log of an in-memory store where the caller can crash and reopen it.
+    /// Keeps the log of an in-memory store in `log`, so that a test can crash and reopen it.
     pub fn log(mut self, log: &MemoryLog) -> Self {
         self.location = Location::Memory(log.clone(), false);
         self
     }
 
-    /// Lets an in-memory store hold at-most-once namespaces, which it cannot keep its promise to.
+    /// Allows at-most-once namespaces in an in-memory store, although it cannot keep their promise after a
+    /// crash.
     pub fn allow_at_most_once(mut self) -> Self {
-        self.allow_at_most_once = true;
+        self.options.ephemeral_at_most_once = true;
         self
     }
 
-    /// Parts of the key space with a lock of their own, rounded up to a power of two; 256 if not
-    /// said otherwise.
+    /// The number of parts of the key space with a lock each, rounded up to a power of two; 256 by default.
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
+        self.options.shards = shards;
         self
     }
 
     /// The counter of the first token of this run, to test what happens when counters run out.
     #[doc(hidden)]
     pub fn first_token_counter(mut self, counter: u64) -> Self {
-        self.first_counter = counter;
+        self.options.first_counter = counter;
         self
     }
 
     /// Frames after which a segment is full, to test what happens when segments come and go.
     #[doc(hidden)]
     pub fn segment_frames(mut self, frames: u32) -> Self {
-        self.segment_frames = frames;
+        self.options.segment_frames = frames;
         self
     }
 
-    /// Lets traces (feature `tracing`) show keys, escaped, beside the digests that stand for them;
-    /// they do not if not said otherwise. Keys may be personal data: see `docs/privacy.md`.
+    /// Lets traces (feature `tracing`) show keys, escaped, beside their digests; by default they do not. Keys
+    /// may be personal data: see [privacy](crate::guide::privacy).
     pub fn trace_keys(mut self, show: bool) -> Self {
-        self.trace_keys = show;
+        self.options.trace_keys = show;
         self
     }
 
-    /// Whether calls are counted and timed, which they are; without, a bench sees what that costs.
+    /// Whether calls are counted and timed, as by default; a bench without it shows what that costs.
     #[doc(hidden)]
     pub fn metrics(mut self, metrics: bool) -> Self {
-        self.metrics = metrics;
+        self.options.counts = metrics;
         self
     }
 
-    /// Takes over every option that a configuration names; the others stay as they are, and a builder
-    /// that was told to [only read](Self::read_only) still only reads. The configuration's
-    /// namespaces are made, or given their policies, by [`Store::configure`].
+    /// Takes over every option that a configuration names. The others stay as they are, and a builder that
+    /// [only reads](Self::read_only) still only reads. [`Store::configure`] makes the namespaces of the
+    /// configuration, or gives them their policies.
     pub fn config(mut self, config: &Config) -> Self {
-        let store = &config.store;
-        self.limits = config.limits.apply(self.limits);
-        self.durability = store.durability.unwrap_or(self.durability);
-        self.log_kind = store.log_kind.or(self.log_kind);
-        self.create = store.create.unwrap_or(self.create);
-        self.wait_for_lock = store.wait_for_lock.unwrap_or(self.wait_for_lock);
-        self.max_offline = store.max_offline.or(self.max_offline);
-        match store.accept_clock_jump {
-            Some(true) => self.max_offline = None,
-            Some(false) => self.max_offline = self.max_offline.or(Some(MAX_OFFLINE)),
-            None => {}
-        }
-        self.write_deadline = store.write_deadline.unwrap_or(self.write_deadline);
-        self.shards = store.shards.unwrap_or(self.shards);
-        self.read_only |= store.read_only == Some(true);
+        let only_reads = self.options.read_only;
+        config.store.put_into(&mut self.options);
+        self.options.read_only |= only_reads;
+        config.limits.put_into(&mut self.options.limits);
         self
-    }
-
-    /// The options as a configuration has them.
-    pub(crate) fn to_config(&self) -> Config {
-        Config {
-            store: StoreConfig {
-                durability: Some(self.durability),
-                log_kind: self.log_kind,
-                create: Some(self.create),
-                wait_for_lock: Some(self.wait_for_lock),
-                max_offline: self.max_offline,
-                accept_clock_jump: Some(self.max_offline.is_none()),
-                write_deadline: Some(self.write_deadline),
-                shards: Some(self.shards),
-                read_only: Some(self.read_only),
-            },
-            limits: LimitsConfig::of(&self.limits),
-            namespaces: BTreeMap::new(),
-        }
     }
 
     /// Opens the store.
@@ -324,7 +260,9 @@ impl Builder {
         self.check()?;
         let mut on_disk = None;
         let (log, ephemeral): (Arc<dyn Log>, bool) = match &self.location {
-            Location::Directory(path) if self.read_only => (self.open_to_read(path)?, false),
+            Location::Directory(path) if self.options.read_only => {
+                (self.open_to_read(path)?, false)
+            }
             Location::Directory(path) => {
                 let found = self.open_directory(path)?;
                 (Arc::clone(&on_disk.insert(found).log), false)
@@ -348,23 +286,14 @@ impl Builder {
             _ => (clock.drive(), None),
         };
         let options = EngineOptions {
-            durability: self.durability,
-            limits: self.limits,
-            shards: self.shards,
-            max_offline: self.max_offline,
             ephemeral,
-            ephemeral_at_most_once: self.allow_at_most_once,
-            write_deadline: self.write_deadline,
-            first_counter: self.first_counter,
-            segment_frames: self.segment_frames,
             drive,
-            counts: self.metrics,
-            trace_keys: self.trace_keys,
             secrets,
+            ..self.options
         };
         let engine = Engine::open(log, clock, options)?;
         if let Some(found) = on_disk {
-            // It is whole, so what a move has left of the other log can go; if that fails, it stays
+            // The store is whole, so the remains of a move in the other log can go; if that fails they stay
             // void, and the next open tries again.
             let _ = found.discard_void();
         }
@@ -375,19 +304,24 @@ impl Builder {
     }
 
     fn open_directory(&self, path: &Path) -> Result<OpenLog> {
-        let found = open_log(path, self.create, self.wait_for_lock, self.log_kind)?;
+        let found = open_log(
+            path,
+            self.options.create,
+            self.options.wait_for_lock,
+            self.options.log_kind,
+        )?;
         self.check_kind(path, Some(found.kind))?;
         Ok(found)
     }
 
     fn open_to_read(&self, path: &Path) -> Result<Arc<dyn Log>> {
-        let log = open_to_read(path, self.wait_for_lock)?;
+        let log = open_to_read(path, self.options.wait_for_lock)?;
         self.check_kind(path, log.kind())?;
         Ok(Arc::new(log))
     }
 
     fn check_kind(&self, path: &Path, found: Option<LogKind>) -> Result<()> {
-        match (self.log_kind, found) {
+        match (self.options.log_kind, found) {
             (Some(wanted), Some(found)) if wanted != found => {
                 let text = format!(
                     "{} lies in a log of the kind {found:?}, not {wanted:?}: open it without log_kind(), or move it with Store::move_log",
@@ -400,20 +334,20 @@ impl Builder {
     }
 
     fn check(&self) -> Result<()> {
-        self.limits.check()?;
-        self.to_config().store.check()?;
-        if self.segment_frames == 0 || self.segment_frames > SEGMENT_FRAMES_MAX {
+        self.options.limits.check()?;
+        StoreConfig::kept_by(&self.options).check()?;
+        if self.options.segment_frames == 0 || self.options.segment_frames > SEGMENT_FRAMES_MAX {
             return Err(Error::invalid("a segment has 1 to 8192 frames"));
         }
-        if self.first_counter >= COUNTER_END {
+        if self.options.first_counter >= COUNTER_END {
             return Err(Error::invalid("the counter of a token has 32 bits"));
         }
-        if self.log_kind.is_some() && !matches!(self.location, Location::Directory(_)) {
+        if self.options.log_kind.is_some() && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory has no kind of log: name none",
             ));
         }
-        if self.read_only && !matches!(self.location, Location::Directory(_)) {
+        if self.options.read_only && !matches!(self.location, Location::Directory(_)) {
             return Err(Error::invalid(
                 "a store in memory holds nothing before it is opened to write: open it without read_only()",
             ));

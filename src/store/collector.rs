@@ -15,7 +15,7 @@ use crate::store::store::Store;
 /// [`prometheus-client`](https://docs.rs/prometheus-client) (feature `prometheus-client`): each
 /// scrape takes a snapshot.
 ///
-/// It does not keep the store open: when the last handle has gone, there is nothing to collect.
+/// It does not keep the store open: once the last handle is gone, it collects nothing.
 ///
 /// # Examples
 ///
@@ -61,14 +61,14 @@ impl Collector for StoreCollector {
 }
 
 fn encode_family(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    // The library adds what the name of a counter ends in.
+    // The library adds the suffix of a counter's name itself.
     let name = family.name().trim_end_matches("_total");
     let kind = match family.kind() {
         MetricKind::Counter => MetricType::Counter,
         MetricKind::Gauge => MetricType::Gauge,
         MetricKind::Histogram => MetricType::Histogram,
     };
-    // So does it with the full stop of the help.
+    // It adds the full stop of the help too.
     let help = family.help().trim_end_matches('.');
     let mut encoder = encoder.encode_descriptor(name, help, None, kind)?;
     for series in family.series() {
@@ -93,7 +93,7 @@ fn encode_value(value: &Value, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
     }
 }
 
-/// Bounds and counts as the library wants them: not summed.
+/// Bounds and counts in the library's form: not cumulative.
 fn buckets(seen: &Distribution) -> Vec<(f64, u64)> {
     let bounds = seen.bounds.iter().copied().chain([f64::INFINITY]);
     bounds.zip(seen.counts.iter().copied()).collect()

@@ -1,20 +1,21 @@
-//! What a configuration does to a store: `configure` and `explain`.
+//! A configuration applied to a store, and shown: `configure` and `explain`.
 
 use std::collections::BTreeMap;
 
+use crate::engine::options::EngineOptions;
 use crate::store::config::{Config, Explained, StoreConfig};
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
 
 impl Store {
-    /// The namespaces of a configuration, each made with its policy if it is new, or given it, as
-    /// [`namespace`](Self::namespace) does: by name. Its other options are those of
-    /// [`Builder::config`](crate::Builder::config).
+    /// Makes the namespaces of a configuration, or gives them their policies, as
+    /// [`namespace`](Self::namespace) does; returns them by name. [`Builder::config`](crate::Builder::config)
+    /// takes its other options.
     ///
-    /// Records keep the retention that they were written with, whatever changes; and a guarantee
-    /// never changes here. An option that a namespace does not name has its default, also where
-    /// another value is stored. Nothing is changed unless all of it can be.
+    /// Records keep the retention that they were written with, and a guarantee never changes here. An option
+    /// that a namespace does not name gets its default, even if another value is stored. If any part is
+    /// refused, nothing changes.
     ///
     /// # Errors
     /// As for [`Config::check`] and [`namespace`](Self::namespace).
@@ -50,23 +51,15 @@ impl Store {
     /// ```
     #[must_use]
     pub fn explain(&self) -> Explained {
-        let engine = self.engine();
-        let options = &engine.options;
-        let by_default = Self::in_memory().to_config().store;
+        let options = &self.engine().options;
         let mut explained = Explained::default();
         let store = StoreConfig {
-            durability: Some(options.durability),
             log_kind: self.log_kind(),
-            max_offline: options.max_offline,
-            accept_clock_jump: Some(options.max_offline.is_none()),
-            write_deadline: Some(options.write_deadline),
-            shards: Some(options.shards),
-            read_only: Some(engine.was_opened_read_only()),
-            ..StoreConfig::default()
+            ..StoreConfig::kept_by(options)
         };
-        explained.add_store(&store, &by_default);
+        explained.add_store(&store, &StoreConfig::kept_by(&EngineOptions::default()));
         explained.add_limits(&options.limits);
-        let namespaces = engine.namespaces.lock();
+        let namespaces = self.engine().namespaces.lock();
         for entry in &namespaces.manifest.namespaces {
             explained.add_namespace(&entry.name, &entry.policy);
         }

@@ -1,4 +1,4 @@
-//! What the handles of a store share: [`StoreInner`], and the [`Homes`] of its namespaces.
+//! The state that the handles of a store share: [`StoreInner`], and the [`Homes`] of its namespaces.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::value::digest::Digest;
 
-/// What the handles of a store share; the last of them to go closes it.
+/// The state that the handles of a store share; dropping the last handle closes the store.
 #[derive(Debug)]
 pub(crate) struct StoreInner {
     pub(crate) engine: Arc<Engine>,
@@ -21,8 +21,8 @@ impl Drop for StoreInner {
     }
 }
 
-/// What a lease holds on to. Each has a count of its own, so that threads which take leases of
-/// different keys do not write to one cache line.
+/// The part of a namespace that a lease keeps alive. Each home has a count of its own, so that threads with
+/// leases of different keys do not write to one cache line.
 #[derive(Debug)]
 pub(crate) struct Home {
     pub(crate) store: Arc<StoreInner>,

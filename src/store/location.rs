@@ -20,9 +20,9 @@ use crate::value::log_kind::LogKind;
 #[derive(Clone, Debug)]
 pub(crate) enum Location {
     Directory(PathBuf),
-    /// Whether nothing survives the store: a log that the caller keeps does.
+    /// Whether the log ends with the store; a log that the caller keeps does not.
     Memory(MemoryLog, bool),
-    /// A log that a simulation made, and what to draw secrets from.
+    /// The log of a simulation, and its source of secrets.
     #[cfg(feature = "sim")]
     Simulated(Arc<dyn Log>, u64),
 }
@@ -42,7 +42,7 @@ pub(crate) fn open_log(
     OpenLog::open(path, options, new).map_err(|failure| explain(path, failure))
 }
 
-/// Opens the log in a directory to read it and no more.
+/// Opens the log in a directory read-only.
 pub(crate) fn open_to_read(path: &Path, wait_for_lock: Duration) -> Result<ReadOnlyLog> {
     ReadOnlyLog::open(path, wait_for_lock).map_err(|failure| explain(path, failure))
 }
@@ -58,7 +58,7 @@ pub(crate) fn make_log(path: &Path, kind: LogKind, making: &'static str) -> Resu
     OpenLog::open(path, options, Some(kind)).map_err(|failure| explain(path, failure))
 }
 
-/// Opens what is left of a store, to read it and no more.
+/// Opens the remains of a store read-only.
 pub(crate) fn open_remains(path: &Path) -> Result<RawStore> {
     RawStore::open(path).map_err(|failure| explain(path, failure))
 }

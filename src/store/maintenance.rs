@@ -1,4 +1,4 @@
-//! What keeps a store in order: verifying, backups and restores, moving, compaction, salvage.
+//! Maintenance of a store: verifying, backups and restores, moving, compaction, salvage.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::value::salvage_options::SalvageOptions;
 use crate::value::salvage_report::SalvageReport;
 
 impl Store {
-    /// Makes a store in a new directory out of a backup, in the same kind of log. Tokens jump far
-    /// ahead, so that none that the original has granted since the backup is granted again.
+    /// Makes a store in a new directory from a backup, in the same kind of log. Its tokens jump far ahead, so
+    /// that no token that the original has granted since the backup is granted again.
     ///
     /// A damaged archive of the audit log comes back as it is, and is counted.
     ///
@@ -31,8 +31,8 @@ impl Store {
         Self::restore_with(backup, into, |_| {})
     }
 
-    /// As [`restore`](Self::restore), and tells how far it has come, in frames. Each is read twice,
-    /// and counts twice: everything is checked before anything is written.
+    /// As [`restore`](Self::restore), and reports the progress in frames. Each frame is read twice and counts
+    /// twice: everything is checked before anything is written.
     ///
     /// # Errors
     /// As for [`restore`](Self::restore).
@@ -42,7 +42,8 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let from = open_log(backup.as_ref(), false, Duration::ZERO, None)?;
-        // Before there is a directory: a store that was taken for a backup leaves none behind.
+        // Checked before the directory is made, so that a store taken for a backup leaves no directory
+        // behind.
         restore::manifest_of(&*from.log)?;
         let to = empty_log(into.as_ref(), from.kind, "a restore")?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
@@ -53,13 +54,13 @@ impl Store {
         Ok(BackupReport::of(copied))
     }
 
-    /// Moves a store that is not open into the other kind of log, where it lies.
+    /// Moves a store that is not open into the other kind of log, within its directory.
     ///
-    /// Every frame is copied as it is, under its number, so that keys, tokens, namespaces and
-    /// everything else stay what they were. What was written is read back and checked before the
-    /// store changes over, in one step; then the old log is removed. Until then the disk has to
-    /// hold both. Wherever this is cut short, the store lies whole in one of them, the next open
-    /// finds out in which, and the same call again goes on. One that lies there already stays.
+    /// Every frame is copied as it is, under its number, so keys, tokens, namespaces and everything else stay
+    /// the same. The copy is read back and checked before the store changes over, in one step. Then the old
+    /// log is removed; until then the disk has to hold both. If the move is cut short at any point, the store
+    /// is whole in one of the two logs, the next open finds it there, and the same call goes on. A store that
+    /// already has this kind of log stays as it is.
     ///
     /// # Examples
     ///
@@ -76,9 +77,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
-    /// store that is not whole: it then lies where it was, as it was. [`Locked`](crate::ErrorKind::Locked)
-    /// while it is open, [`NotAStore`](crate::ErrorKind::NotAStore), [`Unsupported`](crate::ErrorKind::Unsupported),
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged)
+    /// for a store that is not whole: it then stays as it was. [`Locked`](crate::ErrorKind::Locked) while it
+    /// is open, [`NotAStore`](crate::ErrorKind::NotAStore), [`Unsupported`](crate::ErrorKind::Unsupported),
     /// [`Io`](crate::ErrorKind::Io).
     pub fn move_log(path: impl AsRef<Path>, to: LogKind) -> Result<MoveReport> {
         let found = open_log(path.as_ref(), false, Duration::ZERO, None)?;
@@ -93,21 +94,21 @@ impl Store {
 
     /// Saves what is left of a damaged store into a new directory, in the same kind of log.
     ///
-    /// Every frame that is still whole is read, past gaps, missing segments and damaged marks; the
-    /// newest record of each key goes into a new store, under tokens far ahead. The original is
-    /// read only: not a byte of it is changed, and it is locked meanwhile, where it has its lock
-    /// file. The report says what could not be saved.
+    /// Every frame that is still whole is read, past gaps, missing segments and damaged marks. The newest
+    /// record of each key goes into a new store, under tokens far ahead. No byte of the original is changed,
+    /// and it is locked meanwhile if it has its lock file. The report says what could not be saved.
     ///
     /// - A key whose records are all lost is absent, and can be claimed again under at-least-once.
     ///   A key that has an older record left is what that record says.
     /// - A key with an outcome whose bytes are lost is in doubt.
     /// - Unless the report [`is_whole`](SalvageReport::is_whole), namespaces that promise at-most-once
     ///   answer what they know and refuse to grant, insert or attach anything else, with
-    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`accept_salvage`](Self::accept_salvage).
+    ///   [`Salvaged`](crate::ErrorKind::Salvaged), until [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     ///
     /// # Examples
     ///
     /// ```
+    /// use hapax::operator::Attribution;
     /// use hapax::{Policy, Store};
     ///
     /// # let dir = tempfile::tempdir().unwrap();
@@ -119,7 +120,8 @@ impl Store {
     /// let store = Store::open(&rescued)?;
     /// if !salvage.is_whole() {
     ///     // Once a person has looked up what was under way:
-    ///     store.accept_salvage()?;
+    ///     let by = Attribution::new("alice", "INC-42: nothing is under way any more")?;
+    ///     store.operator(by).accept_salvage()?;
     /// }
     /// # assert!(!salvage.is_whole());
     /// # assert!(store.namespace("pay", Policy::at_most_once())?.contains("order-42")?);
@@ -136,7 +138,7 @@ impl Store {
         Self::salvage_with(from, into, SalvageOptions::new())
     }
 
-    /// As [`salvage`](Self::salvage), told what the manifest would have told.
+    /// As [`salvage`](Self::salvage), with the facts that a lost manifest would have given.
     ///
     /// # Errors
     /// As for [`salvage`](Self::salvage), and [`Invalid`](crate::ErrorKind::Invalid) for options that
@@ -149,8 +151,8 @@ impl Store {
         Self::salvage_with_progress(from, into, options, |_| {})
     }
 
-    /// As [`salvage_with`](Self::salvage_with), and tells how far it has come, in bytes of the
-    /// damaged store. What is saved is read three times, and counts as often.
+    /// As [`salvage_with`](Self::salvage_with), and reports the progress in bytes of the damaged store. Saved
+    /// frames are read three times, and count three times.
     ///
     /// # Errors
     /// As for [`salvage_with`](Self::salvage_with).
@@ -169,9 +171,8 @@ impl Store {
         Ok(salvage)
     }
 
-    /// Reads the whole log back and checks it against its checksums: what lies in it of the audit log
-    /// too, but neither the archives of that nor its chain, which
-    /// [`verify_audit`](Self::verify_audit) does.
+    /// Reads the whole log back and checks it against its checksums, including the audit entries in it.
+    /// [`verify_audit`](Self::verify_audit) checks the archives and the chain of the audit log.
     ///
     /// # Errors
     /// [`Damaged`](crate::ErrorKind::Damaged) with the place.
@@ -179,7 +180,7 @@ impl Store {
         self.verify_with(|_| {})
     }
 
-    /// As [`verify`](Self::verify), and tells how far it has come, in frames.
+    /// As [`verify`](Self::verify), and reports the progress in frames.
     ///
     /// # Errors
     /// As for [`verify`](Self::verify).
@@ -195,14 +196,14 @@ impl Store {
         })
     }
 
-    /// Gives back the space of what is dead, now and on this thread: carries what lives out of
-    /// every segment that holds something dead, or lies before one that does, and drops it.
+    /// Frees the space of dead records, now and on this thread: carries the live records out of every segment
+    /// that holds dead ones, or lies before such a segment, and drops it.
     ///
-    /// The store does the same by itself, when more of its log is dead than lives; this is for an
-    /// operator who needs the space at once, or wants the bytes of a forgotten key gone. It writes
-    /// everything that it carries again, a few frames for each commit, so that claims go on as ever.
-    /// What has expired goes, in the first minutes after open too: call it when the clock is right.
-    /// [`CompactReport::is_complete`] says whether all of it is gone.
+    /// The store does the same by itself when more of its log is dead than live. Call this if you need the
+    /// space at once, or want the bytes of a forgotten key gone. It writes everything that it carries again,
+    /// a few frames for each commit, so claims go on as usual. Expired records go in the first minutes after
+    /// open too, so call it when the clock is right. [`CompactReport::is_complete`] says whether everything
+    /// dead is gone.
     ///
     /// # Examples
     ///
@@ -217,12 +218,12 @@ impl Store {
     ///
     /// # Errors
     /// [`InUse`](crate::ErrorKind::InUse) while a scan or a backup is under way,
-    /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and whatever keeps the store from writing.
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly), and the errors of a store that cannot write.
     pub fn compact(&self) -> Result<CompactReport> {
         self.compact_with(|_| {})
     }
 
-    /// As [`compact`](Self::compact), and tells how far it has come, in frames.
+    /// As [`compact`](Self::compact), and reports the progress in frames.
     ///
     /// # Errors
     /// As for [`compact`](Self::compact).
@@ -238,21 +239,21 @@ impl Store {
         })
     }
 
-    /// Copies everything up to now into a new directory, which [`restore`](Self::restore) can make
-    /// a store of, in the same kind of log.
+    /// Copies everything up to now into a new directory, from which [`restore`](Self::restore) makes a store
+    /// in the same kind of log.
     ///
-    /// A damaged archive of the audit log is copied as it is, and counted: everything else is
-    /// backed up all the same. One that cannot be read at all is left out, and counted too.
+    /// A damaged archive of the audit log is copied as it is, and counted; everything else is backed up all
+    /// the same. An archive that cannot be read at all is left out, and counted too.
     ///
     /// # Errors
     /// [`NotAStore`](crate::ErrorKind::NotAStore) for a directory that holds something,
-    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged) for a
-    /// store that cannot be read back, and whatever keeps the store from answering.
+    /// [`AtCapacity`](crate::ErrorKind::AtCapacity) for a full disk, [`Damaged`](crate::ErrorKind::Damaged)
+    /// for a store that cannot be read back, and the errors of a store that cannot answer.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
         self.backup_with(path, |_| {})
     }
 
-    /// As [`backup`](Self::backup), and tells how far it has come, in frames.
+    /// As [`backup`](Self::backup), and reports the progress in frames.
     ///
     /// # Errors
     /// As for [`backup`](Self::backup).
@@ -373,7 +374,7 @@ impl VerifyReport {
     }
 }
 
-/// What [`Store::move_log`] copied; nothing where the store was there already.
+/// What [`Store::move_log`] copied; zero if the store already had this kind of log.
 ///
 /// # Examples
 ///
@@ -415,7 +416,7 @@ impl MoveReport {
     }
 }
 
-/// What [`Store::compact`] did, with what the store did by itself meanwhile.
+/// What [`Store::compact`] did, together with the compaction by the store itself meanwhile.
 ///
 /// # Examples
 ///
@@ -446,21 +447,21 @@ impl CompactReport {
         self.segments_dropped
     }
 
-    /// Records that were written again, because they live.
+    /// Records that were written again because they are live.
     #[must_use]
     pub fn records_carried(&self) -> u64 {
         self.records_carried
     }
 
-    /// Bytes of the medium that the log takes less than before.
+    /// Bytes of the medium by which the log has shrunk.
     #[must_use]
     pub fn freed_bytes(&self) -> u64 {
         self.freed_bytes
     }
 
-    /// Whether nothing is left in the log of what had been forgotten or had expired when it began:
-    /// no key, no answer, no metadata. Entries of the audit log stay for their own time. False where
-    /// the disk had no room to carry what lives, or the log no room for more: compact once more.
+    /// Whether the log holds nothing more of the keys that had been forgotten or had expired at the start: no
+    /// key, no answer, no metadata. Entries of the audit log stay for their own time. False if the disk or
+    /// the log had no room to carry the live records: compact once more.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete
@@ -470,7 +471,7 @@ impl CompactReport {
 /// Makes the log of a copy; refuses a directory that holds something.
 fn empty_log(path: &Path, kind: LogKind, making: &'static str) -> Result<Arc<dyn Log>> {
     let log = make_log(path, kind, making)?.log;
-    // A log is asked for its segments once before it is written to.
+    // A log has to list its segments once before it is written to.
     log.segments()
         .map_err(|error| Error::io(&format!("looking into {}", path.display()), error))?;
     Ok(log)

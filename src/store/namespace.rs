@@ -1,4 +1,4 @@
-//! [`Namespace`]: keys under one policy, and what is done with them.
+//! [`Namespace`]: keys under one policy, and the calls on them.
 
 use std::fmt;
 use std::future::Future;
@@ -8,18 +8,18 @@ use crate::claim::calls::Calls;
 use crate::claim::claim::{BatchClaim, Claim};
 use crate::claim::doubt::Doubt;
 use crate::claim::failure::IntoFailure;
-use crate::claim::lease::{Lease, LeaseError};
+use crate::claim::lease::Lease;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
 use crate::claim::ran::{Ran, RunError};
 use crate::claim::run::{Run, run, run_async};
 use crate::claim::settling::Settling;
-use crate::claim::stored_value::{Codec, StoredValue};
+use crate::claim::stored_value::StoredValue;
+use crate::claim::to_stored::ToStored;
 use crate::observe::metrics::MetricSource;
 use crate::runtime::sync::block_on;
 use crate::store::handle::Homes;
 use crate::value::error::Result;
-use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_info::KeyInfo;
@@ -56,11 +56,6 @@ impl Namespace {
         }
     }
 
-    #[cfg(feature = "json")]
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.calls
-    }
-
     pub(crate) fn homes(&self) -> &Homes {
         self.calls.homes()
     }
@@ -77,8 +72,8 @@ impl Namespace {
         &self.homes().core().policy
     }
 
-    /// Starts a fingerprint under a scheme: a number of your choice that changes when what you
-    /// put into fingerprints changes, so that a deploy does not turn live retries into mismatches.
+    /// Starts a fingerprint under a scheme, a number of your choice. Change it when you change the parts of
+    /// your fingerprints, so that a deploy does not turn live retries into mismatches.
     pub fn fingerprint(&self, scheme: u32) -> FingerprintBuilder {
         FingerprintBuilder::new(self.homes().engine().seeded.clone(), scheme)
     }
@@ -91,7 +86,7 @@ impl Namespace {
         self.fingerprint(0).part("body", body).build()
     }
 
-    /// What stands for a key of this namespace in logs, traces and audits.
+    /// The digest that stands for a key of this namespace in logs, traces and audits.
     #[must_use]
     pub fn key_digest(&self, key: impl AsRef<[u8]>) -> KeyDigest {
         let homes = self.homes();
@@ -139,15 +134,15 @@ impl Namespace {
         self.calls.claim_async(key.as_ref(), options)
     }
 
-    /// Claims many keys in one commit; answers come in the order of the items. It never waits for
-    /// a key. The tokens of its grants are higher than every one granted before, but among each other
-    /// they do not follow the order of the items.
+    /// Claims many keys in one commit; answers come in the order of the items. It never waits for a key. The
+    /// tokens of its grants are higher than every token granted before, but do not follow the order of the
+    /// items.
     ///
     /// # Errors
-    /// An error of the whole call means that nothing was claimed: as for
-    /// [`claim_with`](Self::claim_with) when an item is at fault or the store cannot answer at all,
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) for too many items. From then on each item has an answer
-    /// of its own, and one that cannot be answered is [`Refused`](BatchClaim::Refused).
+    /// An error of the whole call means that nothing was claimed: as for [`claim_with`](Self::claim_with)
+    /// when an item is at fault or the store cannot answer at all, [`TooLarge`](crate::ErrorKind::TooLarge)
+    /// for too many items. From then on each item has its own answer; an item that cannot be answered is
+    /// [`Refused`](BatchClaim::Refused).
     pub fn claim_many(
         &self,
         items: impl IntoIterator<Item = impl Into<ClaimItem>>,
@@ -167,10 +162,10 @@ impl Namespace {
     ///
     /// # Errors
     /// Each item has its own result, as for [`Lease::complete`].
-    pub fn complete_many<R: AsRef<[u8]>>(
+    pub fn complete_many<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Complete.settle(self.name(), items)
     }
 
@@ -178,10 +173,10 @@ impl Namespace {
     ///
     /// # Errors
     /// Each item has its own result, as for [`Lease::fail`].
-    pub fn fail_many<R: AsRef<[u8]>>(
+    pub fn fail_many<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Fail.settle(self.name(), items)
     }
 
@@ -192,25 +187,25 @@ impl Namespace {
     pub fn release_many<R: AsRef<[u8]>>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Vec<Result<(), LeaseError>> {
+    ) -> Vec<Result<()>> {
         Settling::Release.settle(self.name(), items)
     }
 
     /// As [`complete_many`](Self::complete_many); it takes effect at once, and the future only
     /// waits for the acknowledgements.
-    pub fn complete_many_async<R: AsRef<[u8]>>(
+    pub fn complete_many_async<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Complete.settle_async(self.name(), items)
     }
 
     /// As [`fail_many`](Self::fail_many); it takes effect at once, and the future only waits for the
     /// acknowledgements.
-    pub fn fail_many_async<R: AsRef<[u8]>>(
+    pub fn fail_many_async<R: ToStored>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Fail.settle_async(self.name(), items)
     }
 
@@ -219,20 +214,20 @@ impl Namespace {
     pub fn release_many_async<R: AsRef<[u8]>>(
         &self,
         items: impl IntoIterator<Item = (Lease, R)>,
-    ) -> Pending<Vec<Result<(), LeaseError>>> {
+    ) -> Pending<Vec<Result<()>>> {
         Settling::Release.settle_async(self.name(), items)
     }
 
     /// Runs `work` unless it ran before, and stores its result; the lease is kept alive while it
     /// runs, for at most [`RUN_CEILING`](crate::limits::RUN_CEILING).
     ///
-    /// A result over the limit of the policy is given to this caller, and recorded as completed
-    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has
-    /// run, and must not run again for its size.
+    /// A result over the limit of the policy goes to this caller, and the key is recorded as completed
+    /// without its bytes, also under [`Oversize::Refuse`](crate::Oversize::Refuse): the work has run, and
+    /// must not run again because of its size.
     ///
-    /// Work may end in any error that can be displayed: the key is then released under at-least-once, and
-    /// in doubt under at-most-once. A [`Failure`](crate::Failure) says otherwise. A panic in `work`
-    /// releases the key or leaves it in doubt as well.
+    /// Work may end in any error that can be displayed: the key is then released under at-least-once, and in
+    /// doubt under at-most-once. A [`Failure`](crate::Failure) can choose another end. A panic in `work` has
+    /// the same effect as an error.
     ///
     /// # Errors
     /// [`RunError::Work`] when the work failed, once the store knows how; [`RunError::Failed`] when it
@@ -283,17 +278,11 @@ impl Namespace {
         F: IntoFailure,
         W: FnOnce(Run) -> Result<T, F>,
     {
-        run(
-            &self.calls,
-            key.as_ref(),
-            options,
-            Codec::of_stored_value(),
-            work,
-        )
+        run(&self.calls, key.as_ref(), options, work)
     }
 
-    /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the
-    /// work runs is what dropping a [`Lease`] is.
+    /// As [`run_once_with`](Self::run_once_with), without blocking. Dropping the future while the work runs
+    /// has the effect of dropping its [`Lease`].
     ///
     /// # Errors
     /// As for [`run_once`](Self::run_once).
@@ -309,18 +298,12 @@ impl Namespace {
         W: FnOnce(Run) -> U,
         U: Future<Output = Result<T, F>>,
     {
-        run_async(
-            &self.calls,
-            key.as_ref(),
-            options,
-            Codec::of_stored_value(),
-            work,
-        )
+        run_async(&self.calls, key.as_ref(), options, work)
     }
 
-    /// Marks a key as done, as a set would. True when it was not done before.
+    /// Marks a key as done, as a set does. True if it was not done before.
     ///
-    /// It marks *before* the work, or instead of it: where work can fail, claim the key.
+    /// It marks the key *before* the work, or instead of it. If work can fail, claim the key.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -349,9 +332,9 @@ impl Namespace {
     /// and what keeps one key out keeps no other out.
     ///
     /// # Errors
-    /// An error of the whole call means that nothing was marked: a key that is at fault, too many
-    /// keys, a store that cannot answer at all. From then on each key has its own result, as for
-    /// [`insert`](Self::insert): send those again that have an error, and only those.
+    /// An error of the whole call means that nothing was marked: a key that is at fault, too many keys, a
+    /// store that cannot answer at all. From then on each key has its own result, as for
+    /// [`insert`](Self::insert): send only the keys with an error again.
     ///
     /// # Examples
     ///
@@ -403,7 +386,7 @@ impl Namespace {
         Pending::new(async move { calls.contains(&key?).await })
     }
 
-    /// What a key is; `None` when it is absent or expired.
+    /// The state of a key and what is stored of it; `None` if it is absent or expired.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -418,7 +401,7 @@ impl Namespace {
         Pending::new(async move { calls.get(&key?).await })
     }
 
-    /// The doubt of one key; `None` when it is not in doubt.
+    /// The doubt of one key; `None` if it is not in doubt.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim).
@@ -426,24 +409,15 @@ impl Namespace {
         block_on(self.calls.doubt_of(key.as_ref()))
     }
 
-    /// Removes a key, so that it can run again. False when it was not there.
+    /// Removes a key, so that it can run again. False if it was absent.
     ///
     /// The removal is logical: the bytes stay in the log until their segment goes.
     ///
     /// # Errors
     /// As for [`claim`](Self::claim), and [`InUse`](crate::ErrorKind::InUse) for a key in progress
-    /// or in doubt.
+    /// or in doubt: [`Operator::forget_forced`](crate::operator::Operator::forget_forced) removes it.
     pub fn forget(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         self.calls.forget(key.as_ref(), None, None)
-    }
-
-    /// As [`forget`](Self::forget), also for the key in progress or in doubt under this token.
-    ///
-    /// # Errors
-    /// As for [`forget`](Self::forget), and [`Superseded`](crate::ErrorKind::Superseded) when the
-    /// token is not current.
-    pub fn forget_forced(&self, key: impl AsRef<[u8]>, token: FencingToken) -> Result<bool> {
-        self.calls.forget(key.as_ref(), Some(token), None)
     }
 
     /// As [`forget`](Self::forget); it takes effect at once, and the future only waits for the

@@ -1,6 +1,7 @@
 //! [`Store`]: one directory, open in one process.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::claim::pending::Pending;
@@ -9,14 +10,14 @@ use crate::engine::namespaces::NamespaceCore;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::stats::Stats;
-use crate::runtime::sync::block_on;
+use crate::runtime::begun::Begun;
 use crate::store::handle::{Homes, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::value::error::Result;
 use crate::value::log_kind::LogKind;
 use crate::value::policy::Policy;
 
-/// One directory, open in one process. Cheap to clone; the last handle to go closes it.
+/// One directory, open in one process. Cheap to clone; dropping the last handle closes it.
 ///
 /// # Examples
 ///
@@ -44,20 +45,11 @@ impl Store {
         Self { inner }
     }
 
-    /// Lets a store that was salvaged with losses grant again what promises at-most-once, for
-    /// good: says that whatever was under way when it was damaged has been settled outside.
-    ///
-    /// # Errors
-    /// Whatever keeps the manifest from being written.
-    pub fn accept_salvage(&self) -> Result<()> {
-        self.engine().accept_salvage()
-    }
-
     /// The namespace of this name, made with this policy if it is new.
     ///
-    /// The policy lies in the manifest. A policy that differs in anything but the guarantee takes
-    /// the place of the stored one, if no handle of the namespace is alive; records keep the
-    /// retention that they were written with.
+    /// The store keeps the policy. A policy that differs from the stored one, but not in the guarantee,
+    /// replaces it if no handle of the namespace is alive; records keep the retention that they were written
+    /// with.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a policy that contradicts itself,
@@ -101,16 +93,17 @@ impl Store {
             .collect()
     }
 
-    /// What the store has done since it was opened, and what it holds.
+    /// What the store holds, and what opening it found. [`metrics`](Self::metrics) counts what it does.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine().stats()
     }
 
-    /// Everything that the store counts and measures, at this moment, for Prometheus and the like.
+    /// Everything that the store counts and measures, at this moment, for Prometheus or another
+    /// recorder.
     ///
-    /// Takes the lock of each shard in turn: meant to be called every few seconds, not for each
-    /// request. `docs/metrics.md` says what each number means.
+    /// Takes the lock of each shard in turn, so call it every few seconds, not for each request.
+    /// [The guide](crate::guide::metrics) says what each number means.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.engine().metrics()
@@ -128,30 +121,34 @@ impl Store {
         self.engine().journal.log().kind()
     }
 
-    /// Waits until everything that was done before is on the medium.
+    /// Waits until every earlier change is on the medium.
     ///
     /// # Errors
     /// [`Poisoned`](crate::ErrorKind::Poisoned), [`Closed`](crate::ErrorKind::Closed).
     pub fn sync(&self) -> Result<()> {
-        let engine = self.engine();
-        engine.check_alive()?;
-        block_on(engine.rest(Some(engine.journal.last_used())))
+        self.begin_sync().wait()
     }
 
     /// As [`sync`](Self::sync), without blocking.
     pub fn sync_async(&self) -> Pending<Result<()>> {
+        self.begin_sync().into()
+    }
+
+    /// What was done before the call is waited for, whenever a future of it is polled.
+    fn begin_sync(&self) -> Begun<Result<()>, impl Future<Output = Result<()>> + use<>> {
         let inner = Arc::clone(&self.inner);
-        let last = inner.engine.check_alive();
-        let last = last.map(|()| inner.engine.journal.last_used());
-        Pending::new(async move {
-            let last = last?;
+        if let Err(error) = inner.engine.check_alive() {
+            return Begun::Ready(Err(error));
+        }
+        let last = inner.engine.journal.last_used();
+        Begun::Waits(async move {
             inner.engine.check_alive()?;
             inner.engine.rest(Some(last)).await
         })
     }
 
-    /// Recounts every invariant of the state in memory; panics where one does not hold. For tests
-    /// and fuzzers, while nothing else uses the store.
+    /// Recounts every invariant of the state in memory, and panics if one does not hold. For tests and
+    /// fuzzers, while nothing else uses the store.
     #[doc(hidden)]
     pub fn validate(&self) {
         self.engine().validate();
@@ -171,11 +168,11 @@ impl Store {
 
     /// Closes the store: every lease ends, everything is made durable, and the directory is free.
     ///
-    /// Other handles of it get [`Closed`](crate::ErrorKind::Closed) from then on. Keys in progress are
-    /// what their guarantee says after a crash.
+    /// Other handles get [`Closed`](crate::ErrorKind::Closed) from then on. Keys in progress end as their
+    /// guarantee says for a crash.
     ///
     /// # Errors
-    /// When not everything could be made durable, or the store was closed before.
+    /// If not everything could be made durable, or the store was closed before.
     pub fn close(&self) -> Result<()> {
         self.inner.engine.close()
     }

@@ -1,4 +1,4 @@
-//! [`Survey`]: what a store says of itself without being opened.
+//! [`Survey`]: the facts about a store that its small files give without opening it.
 
 use std::fmt;
 use std::path::Path;
@@ -18,10 +18,26 @@ use crate::value::log_kind::LogKind;
 use crate::value::policy::Policy;
 use crate::value::time::system_time;
 
-/// Looks at the marks of a store that is being written to: both slots may be caught half written.
+/// Tries to read the marks of a store that is being written to: both slots may be half written at the moment.
 const LOOKS: usize = 16;
 
 /// A namespace in a [`Survey`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Guarantee, Policy, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::open(&path)?;
+/// store.namespace("mail", Policy::at_most_once())?;
+/// for namespace in Store::survey(&path)?.namespaces() {
+///     assert_eq!(namespace.number, 1);
+///     assert_eq!(namespace.policy.guarantee(), Guarantee::AtMostOnce);
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SurveyedNamespace {
@@ -34,6 +50,20 @@ pub struct SurveyedNamespace {
 }
 
 /// A segment in a [`Survey`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// # let store = Store::open(&path)?;
+/// for segment in Store::survey(&path)?.segments() {
+///     println!("segment {}: {} bytes", segment.number, segment.disk_bytes);
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SurveyedSegment {
@@ -80,9 +110,9 @@ pub struct Survey {
 impl Store {
     /// Looks at a store without opening it. It takes no lock, so another process may have the store open.
     ///
-    /// It reads what the store says of itself in its small files, and counts its segments; no
-    /// frame is read, so nothing is said of what it holds. Beside a writer the parts of the answer
-    /// may be of moments close to each other.
+    /// It reads the small files of the store and counts its segments. It reads no frame, so it says nothing
+    /// about keys. If a process writes meanwhile, the parts of the answer may come from slightly different
+    /// moments.
     ///
     /// # Examples
     ///
@@ -119,7 +149,7 @@ impl Survey {
                 return Err(lost_manifest());
             }
             let text = format!(
-                "{} holds no store, or one that was begun and never made: check the path",
+                "{} holds no store, or only the beginning of one: check the path",
                 path.display()
             );
             return Err(Error::new(ErrorKind::NotAStore, text));
@@ -156,21 +186,20 @@ impl Survey {
         self.manifest_version
     }
 
-    /// What tells this store from every other one, in hexadecimal digits. A backup has that of
-    /// its original.
+    /// The identity of the store, in hexadecimal digits. A backup has that of its original.
     #[must_use]
     pub fn store_id(&self) -> &str {
         &self.store_id
     }
 
-    /// The kind of log that it lies in.
+    /// The kind of log of the store.
     #[must_use]
     pub fn log_kind(&self) -> LogKind {
         self.log_kind
     }
 
-    /// The process that has it open to write; `None` if no process has, or if the operating system
-    /// does not tell who holds a lock.
+    /// The process that has it open to write; `None` if no process has, or if the operating system does not
+    /// name the holder of a lock.
     #[must_use]
     pub fn holder(&self) -> Option<u32> {
         self.holder
@@ -194,8 +223,7 @@ impl Survey {
         self.is_salvaged
     }
 
-    /// The times that it was opened to write, and more: each open raises it by one, each restore
-    /// and salvage by 65,536.
+    /// A number that each open to write raises by one, and each restore and salvage by 65,536.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
@@ -213,7 +241,7 @@ impl Survey {
         self.low_segment
     }
 
-    /// The last store time that was written down, in whole seconds.
+    /// The last store time that was written, in whole seconds.
     #[must_use]
     pub fn store_time(&self) -> SystemTime {
         system_time(self.store_secs)
@@ -289,7 +317,7 @@ impl fmt::Display for Survey {
         )?;
         match self.holder {
             Some(pid) => writeln!(f, "open in process {pid}")?,
-            None => writeln!(f, "open nowhere, as far as can be told")?,
+            None => writeln!(f, "no process is known to have it open")?,
         }
         if self.is_salvaged {
             writeln!(f, "salvaged with losses that are not accepted yet")?;

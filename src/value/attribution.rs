@@ -1,15 +1,15 @@
-//! [`Attribution`]: who intervenes in a store, and why.
+//! [`Attribution`]: the name and the reason of an operator's action.
 
 use crate::value::error::{Error, Result};
 use crate::value::size::check_size;
 
-/// Most bytes of the actor and of the reason of an [`Attribution`], and of an actor of a claim.
+/// The most bytes of the actor and of the reason of an [`Attribution`], and of the actor of a claim.
 pub const ACTOR_BYTES_MAX: usize = 256;
 
 /// The actor of what the engine does by itself. No other actor can have this name.
 pub(crate) const ENGINE: &str = "hapax";
 
-/// Who intervenes, and why: what an operator's action is carried out under.
+/// The name and the reason of an operator's action.
 ///
 /// # Examples
 ///
@@ -28,8 +28,8 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// An action of this actor, for this reason: each at most 256 bytes and without control
-    /// characters, those that end a line or turn its direction included. The actor is not empty.
+    /// Names the actor and the reason. Each has at most 256 bytes, without control characters and characters
+    /// that end a line or turn its direction. The actor is not empty.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -45,13 +45,13 @@ impl Attribution {
         Ok(Self { actor, reason })
     }
 
-    /// Who it is.
+    /// The name of the actor.
     #[must_use]
     pub fn actor(&self) -> &str {
         &self.actor
     }
 
-    /// Why it is done.
+    /// The reason of the action.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

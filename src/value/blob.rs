@@ -101,6 +101,7 @@ impl From<&[u8]> for Blob {
 }
 
 impl From<Vec<u8>> for Blob {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Self {
         Self(match *bytes {
             [] => Bytes::Empty,

@@ -4,13 +4,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::fingerprint::{Fingerprint, Part};
 
-/// How the fingerprint of a claim counts.
+/// How a claim's fingerprint is compared with the stored one.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{ErrorKind, FingerprintPolicy, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().fingerprints(FingerprintPolicy::Required);
+/// let orders = store.namespace("orders", policy)?;
+/// assert_eq!(orders.claim("order-7").unwrap_err().kind(), ErrorKind::Invalid);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FingerprintPolicy {
-    /// A claim without one is refused; another scheme is a mismatch.
+    /// A claim without a fingerprint is refused; another scheme is a mismatch.
     Required,
-    /// Compared when both sides have one of the same scheme; the answer says whether it was.
+    /// Compared when both sides have one of the same scheme; the answer says whether they were compared.
     Optional,
     /// Stored, never compared.
     Ignored,

@@ -1,4 +1,4 @@
-//! [`Digest`]: what stands for a key within this process, and the [`Hasher128`] that draws it.
+//! [`Digest`]: the identity of a key within this process, and the [`Hasher128`] that draws it.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl Hasher128 {
         }
     }
 
-    /// What stands for a key in logs and audits; for the hasher whose seed outlives the process.
+    /// The digest of a key in logs and audits; only for the hasher whose seed outlives the process.
     pub(crate) fn key_digest(&self, namespace: NamespaceId, key: &[u8]) -> KeyDigest {
         let drawn = self.hash(&[b"key digest", &namespace.0.to_le_bytes(), key]);
         KeyDigest::from_bytes(drawn.to_be_bytes())

@@ -8,7 +8,7 @@ use std::io;
 /// The result of an operation of a store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why the store could not answer.
+/// The error of a call: a kind, and a text that says what to do.
 ///
 /// Losing a claim is not an error: it is one of the answers of a claim. An `Error` means that the
 /// store could not answer, or refused what it was asked for. [`kind`](Error::kind) says what to do
@@ -24,6 +24,30 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let error = mail.claim("").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Invalid);
 /// # Ok::<(), hapax::Error>(())
+/// ```
+///
+/// Every call of a store ends in it, those of a [`Lease`](crate::Lease) too, so `?` needs one `From`. The lease
+/// comes back by [`into_lease`](Error::into_lease):
+///
+/// ```
+/// use hapax::Lease;
+///
+/// enum Trouble {
+///     Store(hapax::Error),
+///     Printer(std::io::Error),
+/// }
+///
+/// impl From<hapax::Error> for Trouble {
+///     fn from(error: hapax::Error) -> Self {
+///         Self::Store(error)
+///     }
+/// }
+///
+/// fn print(lease: Lease) -> Result<(), Trouble> {
+///     std::fs::write("/dev/null", lease.key()).map_err(Trouble::Printer)?;
+///     lease.complete("printed")?;
+///     Ok(())
+/// }
 /// ```
 ///
 /// Its `Debug` is its text, so that `main` can return it:
@@ -42,12 +66,13 @@ struct Inner {
     kind: ErrorKind,
     text: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// What the refusal rests on; its type is known where it is put in.
-    detail: Option<Box<dyn Any + Send + Sync>>,
+    /// The state that the refusal depends on, and the lease that it gives back; only the code that puts one in
+    /// knows its type.
+    details: Vec<Box<dyn Any + Send + Sync>>,
     payload: Option<Vec<u8>>,
 }
 
-/// Why what was read of a store counts no more: it was opened to write since.
+/// The error of a reader whose store was opened to write since.
 #[derive(Debug)]
 pub(crate) struct Overtaken(pub(crate) String);
 
@@ -59,7 +84,23 @@ impl fmt::Display for Overtaken {
 
 impl StdError for Overtaken {}
 
-/// What kind of trouble an [`Error`] is, by what to do next.
+/// The kinds of [`Error`], by what to do next.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{ErrorKind, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// let error = mail.claim(vec![b'x'; 2000]).unwrap_err();
+/// match error.kind() {
+///     ErrorKind::AtCapacity => println!("try again later: {error}"),
+///     ErrorKind::Poisoned => println!("reopen the store: {error}"),
+///     kind => assert_eq!(kind, ErrorKind::TooLarge),
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -75,35 +116,34 @@ pub enum ErrorKind {
     Superseded,
     /// The key of this token is no longer there: stop the work.
     NotHeld,
-    /// The key was settled under this very token, with another outcome or other bytes; or a ticket
-    /// came for a key that has its outcome. [`Error::current`] has it.
+    /// The key was settled under this token with another outcome, or a ticket came for a key that has its
+    /// outcome. [`Error::current`] has that outcome.
     AlreadySettled,
     /// Refused while the key is running, in doubt, or its holder is alive in this process: wait,
     /// or force it where the call allows that.
     InUse,
-    /// There is no namespace of this name: the text names those that there are.
+    /// No namespace has this name: the text lists those that exist.
     NoNamespace,
     /// The namespace exists with another policy or guarantee: use the same one, or change it with
     /// the call made for that.
     PolicyConflict,
-    /// The store lies in the other kind of log than the one asked for: open it without naming one,
-    /// or move it with [`Store::move_log`](crate::Store::move_log).
+    /// The store has another kind of log than the call names: open it without naming one, or move it with
+    /// [`Store::move_log`](crate::Store::move_log).
     LogConflict,
-    /// Another process, or another handle of this one, has the store open: the text names it. Or,
-    /// of a store that was opened to be read: it was opened to write since; open it again.
+    /// Another process, or another handle of this one, has the store open: the text names it. A call of a
+    /// reader gets this once the store was opened to write: open it again.
     Locked,
-    /// The store is open to be read only: open it without
-    /// [`read_only`](crate::Builder::read_only) to change it.
+    /// The store is open read-only: open it without [`read_only`](crate::Builder::read_only) to change it.
     ReadOnly,
     /// The directory is not a store, or not one that this call may use: check the path.
     NotAStore,
     /// The store was written by a newer version, or by one that is no longer read.
     Unsupported,
     /// Stored bytes are damaged or missing: restore a backup, or save what is left with
-    /// [`Store::salvage`](crate::Store::salvage); either makes a new store and leaves this one be.
+    /// [`Store::salvage`](crate::Store::salvage). Either makes a new store and leaves this one unchanged.
     Damaged,
-    /// The store was salvaged and something was lost, so what was asked for may have run already:
-    /// settle that outside, then call [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// The store was salvaged with losses, so the effect may have happened already: find that out elsewhere,
+    /// then call [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     Salvaged,
     /// The wall clock is implausibly far from the store's time: check the clock, then accept it.
     ClockJump,
@@ -116,7 +156,7 @@ pub enum ErrorKind {
     Forked,
     /// Stored bytes do not decode as the type asked for: [`Error::payload`] has them.
     Decode,
-    /// The operating system refused something that is not covered by another kind.
+    /// The operating system refused a call, and no other kind covers it.
     Io,
 }
 
@@ -158,26 +198,37 @@ impl Error {
                 kind,
                 text: text.into(),
                 source: None,
-                detail: None,
+                details: Vec::new(),
                 payload: None,
             }),
         }
     }
 
-    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.inner.source = Some(Box::new(source));
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.inner.source = Some(source.into());
         self
     }
 
     /// Carries a value that only the file of its type puts in and takes out.
-    pub(crate) fn with_detail(mut self, detail: impl Any + Send + Sync) -> Self {
-        self.inner.detail = Some(Box::new(detail));
+    pub(crate) fn with_detail(mut self, detail: Box<dyn Any + Send + Sync>) -> Self {
+        self.inner.details.push(detail);
         self
     }
 
-    /// The detail, if it is of this type.
+    /// The detail of this type.
     pub(crate) fn detail<T: Any>(&self) -> Option<&T> {
-        self.inner.detail.as_deref()?.downcast_ref()
+        let mut details = self.inner.details.iter();
+        details.find_map(|detail| detail.downcast_ref())
+    }
+
+    /// Takes the detail of this type out.
+    pub(crate) fn take_detail<T: Any>(&mut self) -> Option<Box<T>> {
+        let details = &mut self.inner.details;
+        let at = details.iter().position(|detail| detail.is::<T>())?;
+        details.swap_remove(at).downcast().ok()
     }
 
     pub(crate) fn with_payload(mut self, payload: Vec<u8>) -> Self {
@@ -211,7 +262,7 @@ impl Error {
         Self::new(kind, format!("{doing}: {source}")).with_source(source)
     }
 
-    /// What kind of trouble this is, by what to do next.
+    /// The kind of error, which says what to do next.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

@@ -1,14 +1,17 @@
-//! [`FencingToken`]: what names a right to run a key.
+//! [`FencingToken`]: the number of a right to run a key.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The right to settle a key: higher than every token granted before it, in the life of the store.
+use crate::value::error::{Error, Result};
+
+/// The right to settle a key. Each token is higher than every token granted before, in the life of the store.
 ///
 /// 63 bits: the boot epoch of the store (31) and a counter (32). Hand it to a downstream system
-/// that can refuse writes under a lower token. It is a string in serde, because JSON numbers lose
-/// bits above 2^53.
+/// that can refuse writes under a lower token. It is shown, and parsed, as one decimal number everywhere. In serde
+/// it is a string, because JSON numbers lose bits above 2^53.
 ///
 /// # Examples
 ///
@@ -23,6 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// let Claim::Granted(second) = jobs.claim("report")? else { panic!("it is released") };
 /// assert!(second.token() > earlier, "a database can refuse writes under the earlier one");
 /// assert_eq!(FencingToken::from_i64(earlier.as_i64()), Some(earlier));
+/// assert_eq!(earlier.to_string().parse::<FencingToken>()?, earlier);
 /// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,12 +105,18 @@ impl fmt::Display for FencingToken {
 
 impl fmt::Debug for FencingToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "FencingToken({}.{})",
-            self.0 >> COUNTER_BITS,
-            self.0 & (COUNTER_END - 1)
-        )
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for FencingToken {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_number);
+        let token = number.and_then(Self::from_u64);
+        token.ok_or_else(|| Error::invalid("a fencing token is a decimal number below 2^63"))
     }
 }
 
@@ -119,9 +129,28 @@ impl Serialize for FencingToken {
 impl<'de> Deserialize<'de> for FencingToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let token = text.parse().ok().and_then(Self::from_i64);
-        token.ok_or_else(|| {
-            serde::de::Error::custom("a fencing token is a decimal number below 2^63")
-        })
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FencingToken;
+
+    #[test]
+    fn a_token_has_one_form() {
+        for token in [
+            FencingToken::FIRST,
+            FencingToken::new(1, 7),
+            FencingToken::LAST,
+        ] {
+            let shown = token.to_string();
+            assert_eq!(shown, token.as_i64().to_string());
+            assert_eq!(format!("{token:?}"), shown);
+            assert_eq!(shown.parse().ok(), Some(token));
+        }
+        for text in ["", "-1", "+1", " 1", "1.7", "0x1", "9223372036854775808"] {
+            assert!(text.parse::<FencingToken>().is_err(), "{text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Fingerprint`]: what the request looked like, so that the same key with another request shows.
+//! [`Fingerprint`]: digests of a request, which show that a key came with another request.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use crate::value::digest::Hasher128;
 use crate::value::error::{Error, Result};
 use crate::value::size::check_size;
 
-/// Most labelled parts of a fingerprint.
+/// The most labelled parts of a fingerprint.
 pub const FINGERPRINT_PARTS_MAX: usize = 16;
 
-/// Most bytes of the label of a part.
+/// The most bytes of the label of a part.
 pub const LABEL_BYTES_MAX: usize = 64;
 
 /// Labelled 128-bit digests of the parts of a request, under a secret of the store.
@@ -47,7 +47,7 @@ pub(crate) struct Part {
 }
 
 impl Fingerprint {
-    /// The scheme that it was made under.
+    /// The scheme of the fingerprint.
     #[must_use]
     pub fn scheme(&self) -> u32 {
         self.scheme
@@ -108,7 +108,7 @@ impl FingerprintBuilder {
         }
     }
 
-    /// Adds a part under a label of 1 to 64 bytes; all bytes count, whatever their number.
+    /// Adds a part of any size under a label of 1 to 64 bytes; all bytes count.
     pub fn part(mut self, label: &str, bytes: impl AsRef<[u8]>) -> Self {
         if let Err(error) = self.check(label) {
             self.error.get_or_insert(error);
@@ -125,8 +125,8 @@ impl FingerprintBuilder {
         self
     }
 
-    /// Adds a JSON body: member order, white space and escapes do not count, array order does, and
-    /// numbers are compared exactly (`1.0` equals `1`; two integers above 2^53 do not blur).
+    /// Adds a JSON body. Member order, white space and escapes do not count; array order does. Numbers are
+    /// compared exactly: `1.0` equals `1`, and integers above 2^53 stay distinct.
     ///
     /// A body that is not JSON, or has a member twice, makes [`build`](Self::build) fail.
     #[cfg(feature = "json")]
@@ -134,7 +134,7 @@ impl FingerprintBuilder {
         self.json_with(label, body, &CanonicalJson::new())
     }
 
-    /// Adds a JSON body of which only the members count that `form` says, with numbers as it says.
+    /// Adds a JSON body by the rules of `form`: which members count, and how numbers are written.
     ///
     /// A body that `form` refuses makes [`build`](Self::build) fail. Give requests another scheme when
     /// their form changes: else each of them is a mismatch with what is stored.

@@ -3,6 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 /// What a namespace promises when a holder dies.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Guarantee, Policy};
+///
+/// assert_eq!(Policy::at_least_once().guarantee(), Guarantee::AtLeastOnce);
+/// assert_eq!(Policy::at_most_once().guarantee(), Guarantee::AtMostOnce);
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Guarantee {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::value::record::RecordKind;
 
-/// A key that an operator brings into a namespace, and what is known of it: for
-/// [`Operator::insert`](crate::operator::Operator::insert).
+/// A key and what is known of it, for [`Operator::insert`](crate::operator::Operator::insert).
 ///
 /// # Examples
 ///
@@ -42,7 +41,7 @@ impl Insertion {
         Self::new(key.as_ref(), RecordKind::Failed, error.into())
     }
 
-    /// A key that has failed once in a way that may be tried again, and the reason.
+    /// A key that failed and may be tried again, and the reason.
     #[must_use]
     pub fn released(key: impl AsRef<[u8]>, reason: impl Into<Vec<u8>>) -> Self {
         Self::new(key.as_ref(), RecordKind::Released, reason.into())

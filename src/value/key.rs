@@ -1,10 +1,10 @@
-//! [`Key`]: what names a unit of work.
+//! [`Key`]: the name of a unit of work.
 
 use std::fmt;
 
 use crate::value::key_part::{AsKeyPart, KeyPart};
 
-/// Most bytes of a key.
+/// The most bytes of a key.
 pub const KEY_BYTES_MAX: usize = 1024;
 
 /// A key made of parts that cannot be confused with one another.
@@ -60,7 +60,7 @@ impl Key {
         Self(bytes)
     }
 
-    /// The parts that [`join`](Self::join) makes exactly these bytes of; `None` for other bytes.
+    /// The parts that [`join`](Self::join) made this key from; `None` for bytes that it cannot have made.
     ///
     /// # Examples
     ///
@@ -85,7 +85,7 @@ impl Key {
     }
 }
 
-/// What a [`Key`] is joined from: see [`Key::join`].
+/// The parts of a [`Key`], as [`Key::join`] takes them.
 ///
 /// # Examples
 ///
@@ -193,7 +193,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// As much of a key as any key may have: one that is longer is refused, and costs no more.
+/// The key, cut off at the limit: a longer key is refused, and this bounds the cost of the refusal.
 pub(crate) fn within_limit(key: &[u8]) -> &[u8] {
     key.get(..KEY_BYTES_MAX).unwrap_or(key)
 }

@@ -1,4 +1,4 @@
-//! [`KeyDigest`]: what stands for a key where it must not be shown.
+//! [`KeyDigest`]: the digest that stands for a key where it must not be shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::value::error::{Error, Result};
 
-/// What stands for a key where the key itself must not be shown: in logs, traces and audits.
+/// The digest that stands for a key where the key itself must not be shown: in logs, traces and audits.
 ///
-/// 128 bits, drawn from the namespace and the key under a secret that lies in the manifest: the same
-/// for the life of the store, across restarts, backups and moves, another one in every other store,
-/// and of no use to find out the key. Shown as 32 hexadecimal digits, and parsed from them.
+/// 128 bits, drawn from the namespace and the key under a secret that lies in the manifest: the same for the
+/// life of the store, across restarts, backups and moves, and different in every other store. It does not
+/// reveal the key. Shown as 32 hexadecimal digits, and parsed from them.
 ///
 /// # Examples
 ///

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::value::error::Error;
+#[cfg(feature = "json")]
+use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::hex::hex;
+#[cfg(feature = "json")]
+use crate::value::json;
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
@@ -53,13 +59,13 @@ impl KeyInfo {
         &self.record.key
     }
 
-    /// What stands for the key in logs and audits.
+    /// The digest that stands for the key in logs and audits.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
         self.digest
     }
 
-    /// What it is.
+    /// The state of the key.
     #[must_use]
     pub fn state(&self) -> KeyState {
         self.state
@@ -71,7 +77,7 @@ impl KeyInfo {
         self.record.head.token
     }
 
-    /// Runs so far; what was resolved to have never happened does not count.
+    /// The number of runs so far, without those that were resolved as never happened.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.record.head.attempt
@@ -89,7 +95,7 @@ impl KeyInfo {
         system_time(self.record.head.recorded_at)
     }
 
-    /// Store time at which the key counts as absent; `None` when it never does by itself.
+    /// Store time at which the key expires; `None` if it does not expire.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.expires_secs().map(system_time)
@@ -105,16 +111,25 @@ impl KeyInfo {
         &self.record.metadata
     }
 
-    /// Of a key in doubt, why it is; else the reason of the last release, empty when there was none.
+    /// Why the key is in doubt, or the reason of its last release; empty without either.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
         &self.record.reason
     }
 
-    /// The response of a completed key, the error of a failed one, else the last checkpoint.
+    /// The response of a completed key, the error of a failed key, or the last checkpoint.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.record.body
+    }
+
+    /// The [`body`](Self::body) as a value, where it was stored as [`Json`](crate::Json).
+    ///
+    /// # Errors
+    /// [`Decode`](crate::ErrorKind::Decode) for bytes that are no `T`, or were left out.
+    #[cfg(feature = "json")]
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.record.decode(|bytes| Ok(json::read(bytes)?))
     }
 
     /// Whether the outcome was recorded without its bytes, because they were over the limit.
@@ -167,7 +182,7 @@ fn add_bytes<M: SerializeMap>(
     }
 }
 
-/// What is told of a fingerprint.
+/// The parts of a fingerprint that are shown.
 #[derive(Serialize)]
 struct Print<'a> {
     scheme: u32,
@@ -185,10 +200,10 @@ impl<'a> Print<'a> {
 
 impl Error {
     pub(crate) fn with_current(self, current: KeyInfo) -> Self {
-        self.with_detail(current)
+        self.with_detail(Box::new(current))
     }
 
-    /// What the key is now, where the refusal rests on it.
+    /// The current state of the key, if the error depends on it.
     #[must_use]
     pub fn current(&self) -> Option<&KeyInfo> {
         self.detail()

@@ -46,13 +46,13 @@ impl<'k> KeyPart<'k> {
         }
     }
 
-    /// The text; `None` for an integer, and for bytes that are no UTF-8.
+    /// The text; `None` for an integer, and for bytes that are not UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&'k str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// The integer as one of this type; `None` for bytes, and for one that does not fit.
+    /// The integer as a value of this type; `None` for bytes, and for an integer that does not fit.
     ///
     /// # Examples
     ///
@@ -171,7 +171,7 @@ impl fmt::Display for KeyPart<'_> {
     }
 }
 
-/// What can be a part of a [`Key`](crate::Key): text, bytes and integers.
+/// A type that can be a part of a [`Key`](crate::Key): text, bytes and integers.
 ///
 /// # Examples
 ///

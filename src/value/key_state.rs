@@ -4,12 +4,25 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a key is.
+/// The state of a key.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{KeyState, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let mail = store.namespace("mail", Policy::at_least_once())?;
+/// mail.insert("user-7")?;
+/// let known = mail.get("user-7")?.expect("it was marked");
+/// assert_eq!(known.state(), KeyState::Completed);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// A holder runs it, or a lapsed one has not been replaced yet.
+    /// A holder runs it, or its lapsed holder has not been replaced yet.
     InProgress,
     /// It ran, and its response is stored.
     Completed,

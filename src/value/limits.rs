@@ -1,13 +1,13 @@
-//! [`Limits`]: how much of everything a store takes, and the rules of size that follow from it.
+//! [`Limits`]: the limits of a store, and the rules of size that follow from them.
 
 use crate::value::error::{Error, Result};
 use crate::value::key::KEY_BYTES_MAX;
 use crate::value::size::check_size;
 
-/// Most bytes of metadata and of a reason, so that a record without its body fits a frame.
+/// The most bytes of metadata and of a reason, so that a record without its body fits a frame.
 pub(crate) const SMALL_BYTES_MAX: usize = 16 * 1024;
 
-/// Most bytes of a checkpoint: it rides in every record of the key until the key is settled.
+/// The most bytes of a checkpoint: every record of the key has it until the key is settled.
 pub const CHECKPOINT_BYTES_MAX: usize = 16 * 1024;
 
 /// Declares each limit once: its method, its default, and the most that it can be set to.
@@ -72,7 +72,7 @@ macro_rules! limits {
                 }
             )*
 
-            /// Refuses a limit that lets nothing pass, and one that is too high.
+            /// Refuses a limit of zero, and a limit that is too high.
             pub(crate) fn check(&self) -> Result<()> {
                 $($(check_limit(stringify!($name), self.$name, $most)?;)?)*
                 Ok(())
@@ -94,16 +94,16 @@ limits! {
     waiters_per_key(waiters: usize) = 4096;
     /// Most callers that wait in the whole store; a further one is answered at once.
     waiters(waiters: usize) = 65_536;
-    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that no one
-    /// took over, and keys that a lapse left in doubt, count among them.
+    /// Most keys that run at the same time; over it new claims are refused. Lapsed keys that are not taken
+    /// over, and keys that a lapse left in doubt, count too.
     running_keys(keys: usize) = 1_000_000, at most 1 << 28;
     /// Most keys that the store remembers; over it claims of new keys are refused. A live key is
     /// never evicted.
     live_keys(keys: usize) = usize::MAX;
     /// Most bytes of changes that wait to be written; over it callers wait.
     unwritten_bytes(bytes: usize) = 16 * 1024 * 1024, at most 1 << 30;
-    /// Free disk space under which new claims are refused while holders can still complete. Less than
-    /// 8 MiB, and 1 KiB for each key that runs, is refused whatever this is: outcomes need it.
+    /// Free disk space under which new claims are refused while holders can still complete. Less than 8 MiB,
+    /// and 1 KiB for each key that runs, is refused under any setting: outcomes need it.
     free_disk_bytes(bytes: u64) = 256 * 1024 * 1024;
 }
 

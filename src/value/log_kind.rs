@@ -1,4 +1,4 @@
-//! [`LogKind`]: what a store in a directory writes its log with.
+//! [`LogKind`]: the kind of log that a store in a directory writes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::error::{Error, Result};
 
-/// What a store in a directory writes its log with.
+/// The kind of log that a store in a directory writes.
 ///
 /// Both keep the same promises, and the same frames under the same numbers:
 /// [`Store::move_log`](crate::Store::move_log) takes a store from one to the other.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{LogKind, Store};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("dedup");
+/// let store = Store::builder(path).log_kind(LogKind::Files).open()?;
+/// assert_eq!(store.log_kind(), Some(LogKind::Files));
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
 pub enum LogKind {

@@ -1,4 +1,4 @@
-//! [`Meter`]: counts, and tells the progress now and then.
+//! [`Meter`]: counts, and reports the progress now and then.
 
 use crate::value::progress::{Progress, ProgressUnit};
 
@@ -9,7 +9,7 @@ pub(crate) struct Meter<'a> {
     tell: &'a mut dyn FnMut(Progress),
 }
 
-/// The times that a closure is told, at most and about.
+/// About how often, at most, a closure is called.
 const TELLINGS: u64 = 1000;
 
 impl<'a> Meter<'a> {
@@ -22,7 +22,7 @@ impl<'a> Meter<'a> {
         Self { now, told: 0, tell }
     }
 
-    /// Says how much there is to do, and tells.
+    /// Sets how much there is to do, and reports it.
     pub(crate) fn expect(&mut self, total: u64) {
         self.now.total = total.max(self.now.done);
         self.told = self.now.done;

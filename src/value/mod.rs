@@ -9,6 +9,7 @@ pub(crate) mod blob;
 pub(crate) mod canonical_json;
 pub(crate) mod comparison;
 pub(crate) mod digest;
+pub(crate) mod doing;
 pub(crate) mod durability;
 pub(crate) mod error;
 pub(crate) mod fencing_token;

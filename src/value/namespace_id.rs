@@ -1,6 +1,6 @@
 //! [`NamespaceId`]: the number of a namespace within its store.
 
-/// Most bytes of the name of a namespace.
+/// The most bytes of the name of a namespace.
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// The number of a namespace within its store.

@@ -11,7 +11,23 @@ use crate::value::error::{Error, Result};
 use crate::value::guarantee::Guarantee;
 use crate::value::size::check_size;
 
-/// What a settled key answers to a request with another fingerprint.
+/// How a settled key answers a request with another fingerprint.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, ClaimOptions, OnChange, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().on_change(OnChange::Rerun);
+/// let pages = store.namespace("pages", policy)?;
+/// for body in ["first draft", "second draft"] {
+///     let changed = ClaimOptions::new().fingerprint(pages.fingerprint_of(body)?);
+///     let Claim::Granted(lease) = pages.claim_with("page-7", changed)? else { panic!("it changed") };
+///     lease.complete("rendered")?;
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum OnChange {
@@ -21,7 +37,22 @@ pub enum OnChange {
     Rerun,
 }
 
-/// What happens to a response or error that is over [`Policy::max_response`].
+/// The treatment of a response or error that is over [`Policy::max_response`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Claim, Oversize, Policy, Store};
+///
+/// let store = Store::in_memory().open()?;
+/// let policy = Policy::at_least_once().max_response(4).oversize(Oversize::OutcomeOnly);
+/// let jobs = store.namespace("jobs", policy)?;
+/// let Claim::Granted(lease) = jobs.claim("report")? else { panic!("it is new") };
+/// lease.complete("too long")?;
+/// let Claim::Completed(answer) = jobs.claim("report")? else { panic!("it ran") };
+/// assert!(answer.response_omitted());
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Oversize {
@@ -31,7 +62,7 @@ pub enum Oversize {
     OutcomeOnly,
 }
 
-/// The rules of a namespace.
+/// The rules of a namespace: guarantee, lease, retentions, limits.
 ///
 /// | knob | default |
 /// | --- | --- |
@@ -133,7 +164,7 @@ impl Policy {
         }
     }
 
-    /// How long a holder may be silent: from 1 ms up, and shorter than every retention.
+    /// How long a holder may be silent: at least 1 ms, and shorter than every retention.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -193,14 +224,14 @@ impl Policy {
         self
     }
 
-    /// Most bytes of a response or an error, up to 16 MiB.
+    /// The most bytes of a response or an error, up to 16 MiB.
     #[must_use]
     pub fn max_response(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// What happens to a response or error that is over its limit.
+    /// The treatment of a response or error that is over the limit.
     #[must_use]
     pub fn oversize(mut self, oversize: Oversize) -> Self {
         self.oversize = oversize;
@@ -214,7 +245,7 @@ impl Policy {
         self
     }
 
-    /// What a settled key answers to a request with another fingerprint.
+    /// How a settled key answers a request with another fingerprint.
     #[must_use]
     pub fn on_change(mut self, on_change: OnChange) -> Self {
         self.on_change = on_change;
@@ -228,16 +259,16 @@ impl Policy {
         self
     }
 
-    /// What is written into the audit log: every transition with the digest of its key, or with
-    /// the key, or nothing but what operators do.
+    /// What is written into the audit log: every transition with the digest of its key, or with the key, or
+    /// only the actions of operators.
     #[must_use]
     pub fn audit(mut self, audit: AuditLevel) -> Self {
         self.audit = audit;
         self
     }
 
-    /// How long audit entries are kept, at most ten years: apart from, and usually longer than, the
-    /// outcomes that they tell of.
+    /// How long audit entries are kept, at most ten years. It does not depend on the retention of outcomes,
+    /// and is usually longer.
     #[must_use]
     pub fn audit_retention(mut self, retention: Duration) -> Self {
         self.audit_retention = retention;
@@ -250,13 +281,13 @@ impl Policy {
         self.guarantee
     }
 
-    /// How long a completion is remembered under it: what [`retention`](Self::retention) was given.
+    /// How long a completion is remembered, as set with [`retention`](Self::retention).
     #[must_use]
     pub fn completed_retention(&self) -> Duration {
         self.retention
     }
 
-    /// Most bytes of a response under it: what [`max_response`](Self::max_response) was given.
+    /// The most bytes of a response, as set with [`max_response`](Self::max_response).
     #[must_use]
     pub fn max_response_bytes(&self) -> usize {
         self.max_response_bytes
@@ -287,7 +318,7 @@ impl Policy {
         self.failed_retention.unwrap_or(self.retention)
     }
 
-    /// Refuses what contradicts itself, before anything is done with it.
+    /// Refuses a policy that contradicts itself, before any work.
     pub(crate) fn check(&self, store: Durability) -> Result<()> {
         check_span("retention", self.retention)?;
         check_span("failed_retention", self.failed_retention_or_default())?;

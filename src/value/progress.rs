@@ -4,7 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a [`Progress`] counts in.
+/// The unit of a [`Progress`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::maintenance::ProgressUnit;
+///
+/// let store = Store::in_memory().open()?;
+/// store.verify_with(|progress| assert_eq!(progress.unit(), ProgressUnit::Frames))?;
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ProgressUnit {
@@ -23,10 +34,10 @@ impl fmt::Display for ProgressUnit {
     }
 }
 
-/// How far a long call has come, as the closure is told that was given to it.
+/// How far a long call has come, for the closure that the caller passes to it.
 ///
-/// It is told at the beginning, at the end if the call succeeds, and in between about a thousand
-/// times at most; on the thread of the call, which goes on when it returns.
+/// The closure is called at the beginning, at the end if the call succeeds, and about a thousand times at
+/// most in between. It runs on the thread of the call.
 ///
 /// # Examples
 ///
@@ -46,19 +57,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What is done; never less than before.
+    /// How much is done; it never falls.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// What there is to do, as far as it can be told by now: an estimate, which may change.
+    /// How much there is to do: an estimate, which may change.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// What both are counted in.
+    /// The unit of both numbers.
     #[must_use]
     pub fn unit(&self) -> ProgressUnit {
         self.unit

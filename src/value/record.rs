@@ -1,8 +1,10 @@
 //! [`Record`]: a key's whole state after one transition.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use crate::value::blob::Blob;
+use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_bytes::KeyBytes;
@@ -11,7 +13,7 @@ use crate::value::namespace_id::NamespaceId;
 /// What a record says the key is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RecordKind {
-    /// Someone runs it. Journaled under `AtMostOnce`, for checkpoints, for tickets, and from the
+    /// A holder runs it. Journaled under `AtMostOnce`, for checkpoints, for tickets, and from the
     /// second attempt on where attempts are limited.
     InProgress,
     Completed,
@@ -28,13 +30,13 @@ pub(crate) struct Head {
     pub(crate) kind: RecordKind,
     pub(crate) namespace: NamespaceId,
     pub(crate) token: FencingToken,
-    /// Runs so far, this one included; zero where the only one never happened.
+    /// Runs so far, this one included; zero if the only run never happened.
     pub(crate) attempt: u32,
     /// Store time of the first claim of the key.
     pub(crate) first_claimed_at: u32,
     /// Store time of the transition.
     pub(crate) recorded_at: u32,
-    /// Store time from which the record counts as absent; [`NEVER`](crate::value::time::NEVER) for none.
+    /// Store time from which the record counts as absent, or [`NEVER`](crate::value::time::NEVER).
     pub(crate) expires_at: u32,
     /// How long the claim asked for its outcome to be remembered, in seconds; zero: the policy's.
     pub(crate) retention_secs: u32,
@@ -44,7 +46,7 @@ pub(crate) struct Head {
     pub(crate) attached: bool,
 }
 
-/// A record as it is written: borrowed, so that nothing is copied but into the log.
+/// A record to be written: borrowed, so that it is copied only into the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordRef<'a> {
     pub(crate) head: Head,
@@ -98,7 +100,26 @@ impl Record {
 const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {
-    /// The record as it tells of a doubt. One of a claim whose process died carries the reason of an
+    /// What its body says to a reader.
+    pub(crate) fn decode<T>(
+        &self,
+        read: impl FnOnce(&[u8]) -> Result<T, Box<dyn StdError + Send + Sync>>,
+    ) -> Result<T> {
+        if self.head.body_omitted {
+            let text = "the outcome was recorded without its bytes, which were over max_response or could not \
+                        be made: there is no value to give back, and the work is not run again";
+            return Err(Error::new(ErrorKind::Decode, text));
+        }
+        read(&self.body).map_err(|cause| {
+            let text = format!(
+                "the stored bytes do not decode: {cause}; they are in payload(), and the work is not run again"
+            );
+            let error = Error::new(ErrorKind::Decode, text).with_source(cause);
+            error.with_payload(self.body.to_vec())
+        })
+    }
+
+    /// The record in the form of a doubt. The record of a claim whose process died has the reason of an
     /// earlier attempt, which is not that of this doubt.
     pub(crate) fn into_doubt(self: Arc<Self>) -> Arc<Self> {
         if self.head.kind != RecordKind::InProgress {
@@ -112,7 +133,7 @@ impl Record {
 }
 
 impl<'a> RecordRef<'a> {
-    /// What says that a key is absent from `store_secs` on.
+    /// The record that makes a key absent from `store_secs` on.
     pub(crate) fn forgotten(
         namespace: NamespaceId,
         key: &'a [u8],

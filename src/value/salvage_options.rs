@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::value::policy::Policy;
 
-/// What a salvage needs to know where the manifest of the store is lost.
+/// What a salvage needs to know if the manifest of the store is lost.
 ///
 /// # Examples
 ///
@@ -36,15 +36,15 @@ impl SalvageOptions {
         Self::default()
     }
 
-    /// Where the manifest is lost, takes the one of this directory: a backup, or an older copy of
-    /// the same store. It has the secret under fingerprints and derived keys too.
+    /// If the manifest is lost, takes that of this directory: a backup, or an older copy of the same store.
+    /// It also has the secret of fingerprints and derived keys.
     pub fn manifest_of(mut self, directory: impl AsRef<Path>) -> Self {
         self.manifest_of = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Where the manifest is lost, the namespace with this number has this name and policy.
-    /// Namespaces are numbered from 1, in the order in which they were made.
+    /// If the manifest is lost, gives the namespace with this number its name and policy. Namespaces are
+    /// numbered from 1, in the order in which they were made.
     pub fn namespace(mut self, number: u32, name: &str, policy: Policy) -> Self {
         self.namespaces.push((number, name.to_owned(), policy));
         self

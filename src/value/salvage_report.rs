@@ -1,4 +1,4 @@
-//! [`SalvageReport`]: what a salvage saved, and what it could not save.
+//! [`SalvageReport`]: the saved and the lost parts of a store.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -45,10 +45,10 @@ pub struct SalvageReport {
     pub(crate) altered_audit_entries: u64,
 }
 
-/// Most places of damage that are told one by one.
+/// The most places of damage that are listed one by one.
 const PLACES_MAX: usize = 1000;
 
-/// Places of damage; so many, and no more.
+/// Places of damage, up to that number.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Places {
     #[serde(rename = "places")]
@@ -68,12 +68,12 @@ impl Places {
 }
 
 impl SalvageReport {
-    /// Whether everything that the store had acknowledged is known to be saved, but for what
+    /// Whether everything that the store had acknowledged is known to be saved, except for
     /// [`lost_audit_entries`](Self::lost_audit_entries) and
-    /// [`altered_audit_entries`](Self::altered_audit_entries) count.
+    /// [`altered_audit_entries`](Self::altered_audit_entries).
     ///
     /// If not, at-most-once namespaces of the new store refuse to grant anything until
-    /// [`Store::accept_salvage`](crate::Store::accept_salvage).
+    /// [`Operator::accept_salvage`](crate::operator::Operator::accept_salvage).
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.is_whole
@@ -116,8 +116,8 @@ impl SalvageReport {
         self.end_is_known
     }
 
-    /// Whether the secret under fingerprints and derived keys is lost. Stored fingerprints were
-    /// left out then, as they could be compared with nothing.
+    /// Whether the secret of fingerprints and derived keys is lost. If so, stored fingerprints were left out,
+    /// because nothing can be compared with them.
     #[must_use]
     pub fn seed_is_lost(&self) -> bool {
         self.seed_is_lost
@@ -135,7 +135,7 @@ impl SalvageReport {
         self.failed_keys
     }
 
-    /// Keys that were saved as released, or as in progress: what that means after a crash.
+    /// Keys that were saved as released, or as in progress, which a crash has ended.
     #[must_use]
     pub fn unfinished_keys(&self) -> u64 {
         self.unfinished_keys
@@ -172,8 +172,8 @@ impl SalvageReport {
         self.lost_audit_entries
     }
 
-    /// Entries of the audit log that do not follow the one before them: one of the two was changed.
-    /// They are saved as they are, and the chain of the new store does not show it any more.
+    /// Entries of the audit log that do not follow the entry before them: one of the two was changed. They
+    /// are saved as they are, and the chain of the new store no longer shows the change.
     #[must_use]
     pub fn altered_audit_entries(&self) -> u64 {
         self.altered_audit_entries

@@ -1,4 +1,4 @@
-//! [`ScanPosition`]: where a key stands in a list that goes by age.
+//! [`ScanPosition`]: the rank of a key in a list by age.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,10 @@ use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::time::{second_of, system_time};
 
-/// Where a key stands in a list that goes by age: its second of store time first, then its token.
+/// The rank of a key in a list by age: its second of store time first, then its token.
 ///
-/// It names nothing that moves: not the place of a record in the log, which compaction changes, nor
-/// anything of this process. So a list goes on after it in another scan, and after a restart. Shown
-/// as two numbers, and parsed from them.
+/// It depends neither on the place of a record, which compaction changes, nor on this process. So another
+/// scan can go on after it, also after a restart. Shown as two numbers, and parsed from them.
 ///
 /// # Examples
 ///
@@ -65,7 +64,7 @@ impl ScanPosition {
         self.token
     }
 
-    /// The last rank of a second: what comes after it is younger than that second.
+    /// The last rank of a second: every later rank is younger than that second.
     #[must_use]
     pub fn end_of(second: SystemTime) -> Self {
         Self::new(second, FencingToken::LAST)
@@ -82,14 +81,11 @@ impl FromStr for ScanPosition {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let number = |text: &str| {
-            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|_: &u64| is_number)
-        };
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
         let parts = text.split_once('-');
         let rank = parts.and_then(|(since, token)| {
-            let token = FencingToken::from_u64(number(token)?)?;
-            Some(Self::of_second(number(since)?, token))
+            let since = Some(since).filter(is_number)?.parse().ok()?;
+            Some(Self::of_second(since, token.parse().ok()?))
         });
         rank.ok_or_else(|| {
             Error::invalid("a rank is two numbers with a hyphen between: seconds and a token")

@@ -39,8 +39,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(part)
 }
 
-/// Seconds since 1970, as callers are told them; those that no clock here can show as the last second of
-/// store time.
+/// Seconds since 1970 as callers get them; seconds that this system's clock cannot show become the last
+/// second of store time.
 pub(crate) fn system_time(secs: impl Into<u64>) -> SystemTime {
     let at = |secs| UNIX_EPOCH.checked_add(Duration::from_secs(secs));
     at(secs.into())

@@ -1,5 +1,5 @@
 //! A hierarchical timing wheel: timers that are cheap to set, to cancel and to leave alone.
-//! What comes in: deadlines as ticks, each with an item, and the tick that time has come to.
+//! What comes in: deadlines as ticks, each with an item, and the present tick.
 //! It knows nothing of what an item is: time is a parameter, and a tick has no unit.
 //!
 //! After G. Varghese and T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987 (their

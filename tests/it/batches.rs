@@ -5,7 +5,7 @@ use hapax::operator::{Attribution, Insertion};
 use hapax::testing::ManualClock;
 use hapax::{BatchClaim, Claim, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
-use crate::contract_support::{SECOND, World, claim, completed, granted, ready};
+use crate::contract_support::{SECOND, World, claim, completed, granted, operator, ready};
 
 const KEYS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
@@ -100,7 +100,7 @@ fn at_the_limit_of_keys_each_item_is_told_for_itself() {
     let space = world.namespace(Policy::at_least_once());
     let (leases, refused) = claimed(&space, keys);
     assert_eq!((leases.len(), refused), (4, 2));
-    settle_at_a_limit(&space, leases);
+    settle_at_a_limit(&world.store, &space, leases);
     world.store.validate();
 }
 
@@ -119,7 +119,7 @@ fn at_the_limit_of_running_keys_each_item_is_told_for_itself() {
         assert_eq!((leases.len(), refused), (3, 7));
         let free = KEYS.iter().filter(|key| space.get(key).unwrap().is_none());
         assert_eq!(free.count(), 7, "what was refused is as it was");
-        settle_at_a_limit(&space, leases);
+        settle_at_a_limit(&world.store, &space, leases);
         world.store.validate();
     }
 }
@@ -145,15 +145,17 @@ fn under_the_floor_of_the_disk_each_item_is_told_for_itself() {
         &answers[1],
         BatchClaim::Claim(Claim::Completed(_))
     ));
-    settle_at_a_limit(&space, leases);
+    settle_at_a_limit(&store, &space, leases);
     store.validate();
 }
 
 /// Holders settle at any limit that keeps others out; each hears the outcome of its own key.
-fn settle_at_a_limit(space: &Namespace, mut leases: Vec<Lease>) {
+fn settle_at_a_limit(store: &Store, space: &Namespace, mut leases: Vec<Lease>) {
     let keys: Vec<Vec<u8>> = leases.iter().map(|lease| lease.key().to_vec()).collect();
     let (last, third) = (leases.pop().unwrap(), leases.pop().unwrap());
-    space.forget_forced(last.key(), last.token()).unwrap();
+    operator(store)
+        .forget_forced(space.name(), last.key(), last.token())
+        .unwrap();
     let items = [(last, "too late"), (third, "done")];
     let results = kinds(space.complete_many(items));
     assert_eq!(results, [Err(ErrorKind::NotHeld), Ok(())]);
@@ -207,12 +209,15 @@ fn the_async_forms_settle_at_once_and_mark_when_they_are_polled() {
     drop(space.fail_many_async(items));
     for (key, error) in KEYS.iter().zip(["no", "never"]) {
         let Claim::Failed(answer) = space.claim(key).unwrap() else {
-            panic!("{key}: nobody has polled")
+            panic!("{key}: it took effect without a poll")
         };
         assert_eq!(answer.error(), error.as_bytes());
     }
     let (gone, last) = (leases.next().unwrap(), leases.next().unwrap());
-    space.forget_forced(gone.key(), gone.token()).unwrap();
+    let forced = world
+        .operator()
+        .forget_forced("work", gone.key(), gone.token());
+    assert!(forced.unwrap());
     let items = [(gone, "later"), (last, "later")];
     let results = kinds(ready(space.release_many_async(items)));
     assert_eq!(results, [Err(ErrorKind::NotHeld), Ok(())]);

@@ -2,14 +2,14 @@
 
 use std::task::Poll;
 
-use hapax::{ErrorKind, KeyState, Lease, LeaseError, Namespace, Policy, Resolution, Store, Ticket};
+use hapax::{ErrorKind, KeyState, Lease, Namespace, Policy, Resolution, Store, Ticket};
 
 use crate::contract_support::{
     HOUR, MINUTE, SECOND, World, both, claim, completed, failed, in_doubt, in_progress, poll,
     ready, state, waiting,
 };
 
-type Settle = fn(Lease) -> Result<(), LeaseError>;
+type Settle = fn(Lease) -> hapax::Result<()>;
 
 /// Every way to settle a lease, and what it leads to.
 const SETTLES: [(Settle, KeyState); 4] = [
@@ -98,7 +98,7 @@ fn a_doubt_is_kept_for_the_reconciler_with_reason_and_checkpoint() {
         let lease = claim(&work, "key");
         lease.checkpoint("sent to the provider").unwrap();
         lease.doubt("it timed out").unwrap();
-        let doubts = world.store.in_doubt().unwrap();
+        let doubts: Vec<_> = world.store.doubts().unwrap().map(Result::unwrap).collect();
         assert_eq!(doubts.len(), 1);
         assert_eq!(doubts[0].reason(), b"it timed out");
         assert_eq!(doubts[0].checkpoint(), b"sent to the provider");
@@ -114,7 +114,7 @@ fn many_are_settled_in_order_and_each_has_its_own_result() {
     assert!(results[0].is_ok() && results[2].is_ok());
     let refused = results.into_iter().nth(1).unwrap().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::TooLarge);
-    let failures = work.fail_many([(refused.into_lease(), "no")]);
+    let failures = work.fail_many([(refused.into_lease().unwrap(), "no")]);
     assert!(failures[0].is_ok());
     let leases = ["d", "e"].map(|key| claim(&work, key));
     let released = work.release_many(leases.into_iter().map(|lease| (lease, "later")));
@@ -290,7 +290,14 @@ const LOSES: [Lose; 4] = [
         world.clock.advance(MINUTE);
         drop(work.claim("key"));
     },
-    |_, work, lease| assert!(work.forget_forced("key", lease.token()).unwrap()),
+    |world, _, lease| {
+        assert!(
+            world
+                .operator()
+                .forget_forced("work", "key", lease.token())
+                .unwrap()
+        )
+    },
     |world, _, _| world.store.close().unwrap(),
 ];
 
@@ -353,19 +360,22 @@ fn superseded_is_an_error_that_carries_the_holder_that_won() {
         }
         let error = settle(first).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded);
-        let current = error.error().current().unwrap();
+        let current = error.current().unwrap();
         assert_eq!(
             (current.state(), current.token()),
             (KeyState::InProgress, second.token())
         );
         assert_eq!(current.attempt(), second.attempt());
-        drop(error.into_lease());
+        drop(error.into_lease().unwrap());
         assert_eq!(
             state(&work, "key"),
             Some(KeyState::InProgress),
             "a late drop does nothing"
         );
-        work.forget_forced("key", second.token()).unwrap();
+        world
+            .operator()
+            .forget_forced("work", "key", second.token())
+            .unwrap();
     }
 }
 
@@ -382,7 +392,7 @@ fn superseded_carries_the_outcome_that_won() {
     for (lease, (settle, _)) in stale.into_iter().zip(SETTLES) {
         let error = settle(lease).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded);
-        let current = error.error().current().unwrap();
+        let current = error.current().unwrap();
         assert_eq!(
             (current.state(), current.body()),
             (KeyState::Completed, &b"the winner's"[..])
@@ -402,7 +412,7 @@ fn a_resolution_supersedes_the_holder() {
         .unwrap();
     let error = lease.complete("late").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
-    let current = error.error().current().unwrap();
+    let current = error.current().unwrap();
     assert_eq!(
         (current.state(), current.body()),
         (KeyState::Completed, &b"found"[..])
@@ -435,13 +445,16 @@ fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record() {
         let work = world.namespace(policy);
         for (settle, _) in SETTLES {
             let lease = claim(&work, "key");
-            work.forget_forced("key", lease.token()).unwrap();
+            world
+                .operator()
+                .forget_forced("work", "key", lease.token())
+                .unwrap();
             for keep in KEEPS {
                 assert_eq!(keep(&lease).unwrap_err().kind(), ErrorKind::NotHeld);
             }
             let error = settle(lease).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotHeld);
-            drop(error.into_lease());
+            drop(error.into_lease().unwrap());
             assert_eq!(state(&work, "key"), None);
         }
     }
@@ -498,7 +511,7 @@ fn a_late_complete_or_fail_settles_a_key_that_is_in_doubt() {
         let error = doubt.resolve(Resolution::NeverHappened).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded, "the doubt is over");
         assert_eq!(error.current().unwrap().state(), *outcome);
-        assert!(world.store.in_doubt().unwrap().is_empty());
+        assert!(world.store.doubts().unwrap().next().is_none());
     }
 }
 
@@ -519,7 +532,10 @@ fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too() {
             let error = world.store.attach(&ticket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InUse);
             assert_eq!(error.current().unwrap().state(), KeyState::InDoubt);
-            work.forget_forced("doubted", ticket.token()).unwrap();
+            world
+                .operator()
+                .forget_forced("work", "doubted", ticket.token())
+                .unwrap();
             work.forget("key").unwrap();
         }
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hapax::operator::{Attribution, Operator};
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     Builder, Claim, ClaimOptions, Completed, Doubt, Failed, Fingerprint, InProgress, KeyInfo,
@@ -51,9 +52,22 @@ impl World {
         Store::in_memory().log(&self.log).clock(&self.clock)
     }
 
+    pub(crate) fn operator(&self) -> Operator {
+        operator(&self.store)
+    }
+
     pub(crate) fn namespace(&self, policy: Policy) -> Namespace {
         self.store.namespace("work", policy).unwrap()
     }
+}
+
+pub(crate) fn operator(store: &Store) -> Operator {
+    store.operator(Attribution::new("alice", "INC-42: it hangs").unwrap())
+}
+
+/// The sum of a counter over all its labels.
+pub(crate) fn total(store: &Store, name: &str) -> u64 {
+    store.metrics().total(name, &[])
 }
 
 /// At-least-once and at-most-once, with a lease of a minute.

@@ -19,9 +19,10 @@ fn reason(store: &Store, work: &Namespace, key: &str) -> String {
         assert!(found.next().is_none(), "once");
         reason
     };
-    told.push(("in_doubt", of(store.in_doubt().unwrap())));
-    let doubts = work.doubts().unwrap().map(Result::unwrap);
-    told.push(("doubts", of(doubts.collect())));
+    for doubts in [store.doubts(), work.doubts()] {
+        let doubts = doubts.unwrap().map(Result::unwrap);
+        told.push(("doubts", of(doubts.collect())));
+    }
     let doubt = work.doubt_of(key).unwrap().unwrap();
     told.push(("doubt_of", doubt.reason().to_vec()));
     let mut scanned = work

@@ -4,9 +4,7 @@ use std::fmt;
 use std::future::ready;
 use std::io;
 
-use hapax::{
-    Claim, ErrorKind, Failure, KeyState, Lease, LeaseError, Namespace, Policy, Ran, RunError, Store,
-};
+use hapax::{Claim, ErrorKind, Failure, KeyState, Lease, Namespace, Policy, Ran, RunError, Store};
 
 use crate::contract_support::{World, both, claim, state};
 
@@ -148,17 +146,20 @@ fn the_question_mark_ends_a_call_of_a_holder() {
         }
     }
     fn mine(lease: Lease) -> Result<(), Mine> {
-        lease.complete("done").map_err(LeaseError::into_error)?;
+        lease.complete("done")?;
         Ok(())
     }
     let world = World::new();
     let jobs = world.namespace(Policy::at_least_once());
     let superseded = || {
         let lease = claim(&jobs, "key");
-        jobs.forget_forced("key", lease.token()).unwrap();
+        world
+            .operator()
+            .forget_forced("work", "key", lease.token())
+            .unwrap();
         lease
     };
-    let text = "the key of this token is not there any more: stop the work";
+    let text = "the key of this token no longer exists: stop the work";
     let error = of_hapax(superseded()).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string()),
@@ -170,6 +171,13 @@ fn the_question_mark_ends_a_call_of_a_holder() {
         mine(superseded()).map_err(|Mine(error)| error.kind()),
         Err(ErrorKind::NotHeld)
     );
+    let policy = Policy::at_least_once().max_response(3);
+    let limited = world.store.namespace("limited", policy).unwrap();
+    let Mine(error) = mine(claim(&limited, "other")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let lease = error.into_lease().unwrap();
+    lease.complete("ok").unwrap();
+    assert!(limited.contains("other").unwrap());
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn at_most_once_the_claim_is_durable_before_granted_at_every_durability() {
         assert!(!doubt.holder_alive());
         world.clock.advance(25 * DAY);
         in_doubt(work.claim("key").unwrap());
-        assert_eq!(world.store.in_doubt().unwrap().len(), 1);
+        assert_eq!(world.store.doubts().unwrap().map(Result::unwrap).count(), 1);
         world.store.validate();
     }
 }
@@ -350,16 +350,28 @@ fn forget_of_a_running_or_doubtful_key_is_refused_unless_forced_with_its_token()
         let lease = claim(&work, "key");
         assert_eq!(work.forget("key").unwrap_err().kind(), ErrorKind::InUse);
         let wrong = FencingToken::from_i64(lease.token().as_i64() + 1).unwrap();
-        let error = work.forget_forced("key", wrong).unwrap_err();
+        let error = world
+            .operator()
+            .forget_forced("work", "key", wrong)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Superseded);
         let token = lease.token();
         lease.doubt("unsure").unwrap();
         assert_eq!(work.forget("key").unwrap_err().kind(), ErrorKind::InUse);
         assert_eq!(
-            work.forget_forced("key", wrong).unwrap_err().kind(),
+            world
+                .operator()
+                .forget_forced("work", "key", wrong)
+                .unwrap_err()
+                .kind(),
             ErrorKind::Superseded
         );
-        assert!(work.forget_forced("key", token).unwrap());
+        assert!(
+            world
+                .operator()
+                .forget_forced("work", "key", token)
+                .unwrap()
+        );
         assert_eq!(state(&work, "key"), None);
     }
 }

@@ -93,7 +93,7 @@ fn a_store_that_is_only_read_is_alive_and_not_ready() {
     let store = builder.read_only().open().unwrap();
     let health = store.health();
     assert!(health.is_alive() && !health.is_ready());
-    assert_eq!(health.to_string(), "open to be read only");
+    assert_eq!(health.to_string(), "open read-only");
     let gauge = |name| store.metrics().gauge("hapax_healthy", &[("trouble", name)]);
     assert_eq!(
         (gauge("read_only"), gauge("closed")),

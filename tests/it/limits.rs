@@ -136,11 +136,11 @@ fn names_of_namespaces_have_limits() {
 fn an_oversized_response_is_refused_and_the_lease_given_back() {
     let world = World::new();
     let work = world.namespace(Policy::at_least_once().max_response(10));
-    let refuse = |settled: Result<(), hapax::LeaseError>| -> Lease {
+    let refuse = |settled: Result<()>| -> Lease {
         let error = settled.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         assert!(error.to_string().contains("OutcomeOnly"), "{error}");
-        error.into_lease()
+        error.into_lease().unwrap()
     };
     let lease = refuse(claim(&work, "key").complete([1; 11]));
     let lease = refuse(lease.fail([1; 11]));
@@ -184,7 +184,7 @@ fn the_largest_response_is_stored_and_one_byte_more_is_not() {
     let work = world.namespace(Policy::at_least_once().max_response(RESPONSE_BYTES_MAX));
     let body = vec![9; RESPONSE_BYTES_MAX + 1];
     let refused = claim(&work, "key").complete(&body).unwrap_err();
-    refused.into_lease().complete(&body[1..]).unwrap();
+    refused.into_lease().unwrap().complete(&body[1..]).unwrap();
     assert!(completed(work.claim("key").unwrap()).response() == &body[1..]);
     world.store.validate();
 }
@@ -207,8 +207,16 @@ fn metadata_reason_checkpoint_and_batch_have_limits() {
     lease.checkpoint(vec![0; CHECKPOINT_BYTES_MAX]).unwrap();
     let error = lease.release(vec![b'r'; 4097]).unwrap_err();
     assert!(error.to_string().contains("shorten"), "{error}");
-    let error = error.into_lease().doubt(vec![b'r'; 4097]).unwrap_err();
-    error.into_lease().release(vec![b'r'; 4096]).unwrap();
+    let error = error
+        .into_lease()
+        .unwrap()
+        .doubt(vec![b'r'; 4097])
+        .unwrap_err();
+    error
+        .into_lease()
+        .unwrap()
+        .release(vec![b'r'; 4096])
+        .unwrap();
     let lease = claim(&work, "key");
     assert_eq!(
         (lease.last_reason().len(), lease.last_checkpoint().len()),

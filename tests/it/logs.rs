@@ -359,7 +359,7 @@ fn both_keep_what_they_are_given() {
                         .unwrap();
                     assert_eq!(info.body(), body, "{name}");
                 }
-                for doubt in store.in_doubt().unwrap() {
+                for doubt in store.doubts().unwrap().map(Result::unwrap) {
                     doubt.resolve(Resolution::NeverHappened).unwrap();
                 }
                 store.validate();

@@ -37,6 +37,10 @@ mod guarantees;
 mod health;
 mod hostile;
 mod hostile_spans;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "json")]
+mod json_values;
 mod keys;
 mod lapse;
 mod limits;
@@ -69,10 +73,6 @@ mod streams;
 mod taken_back;
 mod threads;
 mod tickets;
-#[cfg(feature = "json")]
-mod typed;
-#[cfg(feature = "json")]
-mod typed_values;
 mod undelivered;
 mod upkeep;
 mod withdrawn;

@@ -93,7 +93,7 @@ pub(crate) struct Run {
     pub(crate) lapse_seen: bool,
     /// The newest record was written under this token.
     pub(crate) journaled: bool,
-    /// The lease came of a ticket.
+    /// The lease was made from a ticket.
     pub(crate) attached: bool,
 }
 

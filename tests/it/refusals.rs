@@ -132,7 +132,7 @@ fn a_closed_store_refuses_everything() {
     refused(work.get("key"), closed, &words);
     refused(work.forget("key"), closed, &words);
     refused(work.scan(KeyFilter::new()).map(drop), closed, &words);
-    refused(work.in_doubt(), closed, &words);
+    refused(work.doubts(), closed, &words);
     refused(
         world.store.namespace("new", Policy::at_least_once()),
         closed,

@@ -14,6 +14,7 @@ use hapax::{
 };
 use tempfile::TempDir;
 
+use crate::contract_support::operator;
 use crate::logs::KINDS;
 
 const LARGE: usize = 200_000;
@@ -252,8 +253,9 @@ fn an_at_most_once_namespace_grants_nothing_until_the_loss_is_accepted() {
             let store = Store::open(&path).unwrap();
             assert_eq!(kind(spaces(&store).1.claim("new")), ErrorKind::Salvaged);
             let alice = Attribution::new("alice", "INC-42: looked up").unwrap();
-            store.operator(alice).accept_salvage().unwrap();
-            store.accept_salvage().unwrap();
+            let operator = store.operator(alice);
+            operator.accept_salvage().unwrap();
+            operator.accept_salvage().unwrap();
             let accepted = store.audit(AuditFilter::new()).unwrap().map(Result::unwrap);
             let accepted =
                 accepted.filter(|entry| entry.transition() == Transition::SalvageAccepted);
@@ -339,7 +341,7 @@ fn without_marks_everything_is_saved_and_the_end_is_not_known() {
         assert!(!salvage.end_is_known() && !salvage.is_whole());
         check_all(&store);
         assert_eq!(kind(spaces(&store).1.claim("new")), ErrorKind::Salvaged);
-        store.accept_salvage().unwrap();
+        operator(&store).accept_salvage().unwrap();
         let Claim::Granted(lease) = spaces(&store).1.claim("new").unwrap() else {
             panic!("accepted")
         };

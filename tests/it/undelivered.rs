@@ -138,7 +138,7 @@ fn a_grant_not_fetched_before_its_lease_ends_is_neither_an_attempt_nor_a_doubt()
             holder.release("again").unwrap();
             world.clock.advance(LATE);
             assert_eq!(state(&space, "key"), Some(KeyState::Released), "{policy:?}");
-            assert!(world.store.in_doubt().unwrap().is_empty());
+            assert!(world.store.doubts().unwrap().next().is_none());
             let next = granted(space.claim("key").unwrap());
             assert_eq!(next.attempt(), 2, "{policy:?}");
             next.complete("done").unwrap();

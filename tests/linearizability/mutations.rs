@@ -24,7 +24,7 @@ fn sequential(seed: u64) -> History {
 
 #[test]
 fn calls_that_are_stretched_are_explained_still() {
-    // With more, so many calls of a key overlap that the checker gives up now and then.
+    // With more callers, too many calls of a key overlap, and the checker gives up now and then.
     const STRETCH_NANOS: u64 = 60_000;
     let seed = seed();
     let history = sequential(seed);

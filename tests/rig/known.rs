@@ -202,7 +202,7 @@ impl Known {
             };
             assert!(is_fine, "{key}, last heard of as {open:?}: {state:?}");
         }
-        for doubt in store.in_doubt().unwrap() {
+        for doubt in store.doubts().unwrap().map(Result::unwrap) {
             let key = String::from_utf8(doubt.key().to_vec()).unwrap();
             assert_eq!(doubt.namespace(), SPACES[1], "{key}");
             assert!(

@@ -69,8 +69,8 @@ pub(crate) fn answers(store: &Store) -> Vec<String> {
         let told = [info.body(), info.metadata(), info.reason()];
         format!("{key:?} {about:?} {:?}", told.map(hash))
     }));
-    let doubts = store.in_doubt().unwrap();
-    said.extend(doubts.iter().map(|doubt| format!("{doubt:?}")));
+    let doubts = store.doubts().unwrap();
+    said.extend(doubts.map(|doubt| format!("{:?}", doubt.unwrap())));
     let stats = store.stats();
     let counts = (
         (stats.keys(), stats.live_records()),

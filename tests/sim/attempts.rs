@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hapax::limits::RETENTION_MAX;
 use hapax::sim::{Actor, Ended, Fault, Faults, Report, Simulation, each_seed};
-use hapax::{BatchClaim, Claim, ClaimOptions, Lease, LeaseError, Namespace, Policy, Result, Store};
+use hapax::{BatchClaim, Claim, ClaimOptions, Lease, Namespace, Policy, Result, Store};
 
 const KEYS: u64 = 2;
 const LEASE: Duration = Duration::from_secs(10);
@@ -69,8 +69,7 @@ async fn run(actor: Actor, shared: Shared) -> Result<()> {
         actor.sleep(time).await;
     }
     if actor.chance(70) {
-        let released = lease.release_async("again").await;
-        return released.map_err(LeaseError::into_error);
+        return lease.release_async("again").await;
     }
     if actor.chance(50) {
         actor.sleep(2 * LEASE).await;

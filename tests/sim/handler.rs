@@ -8,7 +8,7 @@ use hapax::audit::AuditLevel;
 use hapax::sim::Actor;
 use hapax::{
     BatchClaim, Claim, ClaimItem, ClaimOptions, Doubt, ErrorKind, FencingToken, KeyState, Lease,
-    LeaseError, Namespace, Policy, Resolution, Result, Store, Ticket,
+    Namespace, Policy, Resolution, Result, Store, Ticket,
 };
 
 use crate::audit::AUDITED;
@@ -272,16 +272,14 @@ impl Round {
             11..13 => self.settle(lease, holding, KeyState::Failed).await,
             13..15 => {
                 self.shared.borrow_mut().model.free(place);
-                let released = lease.release_async("try again").await;
-                released.map_err(LeaseError::into_error)
+                lease.release_async("try again").await
             }
             15..17 => {
                 drop(holding);
                 trace(&self.actor, || {
                     format!("{place:?} {token:?} is put in doubt")
                 });
-                let doubted = lease.doubt_async("no answer").await;
-                doubted.map_err(LeaseError::into_error)
+                lease.doubt_async("no answer").await
             }
             17..19 => {
                 drop(holding);
@@ -292,12 +290,10 @@ impl Round {
                 let mut world = self.shared.borrow_mut();
                 // What a poisoned store was told may be on the medium: a ticket of this lease that is
                 // delivered again is good then.
-                if !matches!(&detached, Err(error) if error.error().kind() != ErrorKind::Poisoned) {
+                if !matches!(&detached, Err(error) if error.kind() != ErrorKind::Poisoned) {
                     world.model.detached(token);
                 }
-                world
-                    .tickets
-                    .push((place, detached.map_err(LeaseError::into_error)?));
+                world.tickets.push((place, detached?));
                 Ok(())
             }
             _ => Ok(()),
@@ -328,8 +324,8 @@ impl Round {
                 Ok(())
             }
             Err(refused) => {
-                self.refused(place, held, refused.error());
-                Err(refused.into_error())
+                self.refused(place, held, &refused);
+                Err(refused)
             }
         }
     }
@@ -403,7 +399,7 @@ impl Round {
 
     /// Settles a doubt in one of the ways that there are.
     async fn resolve(self) -> Result<()> {
-        let doubts: Vec<Doubt> = self.namespace.in_doubt()?;
+        let doubts = self.namespace.doubts()?.collect::<Result<Vec<Doubt>>>()?;
         let Some(doubt) = doubts.get(usize::try_from(self.actor.below(4)).unwrap()) else {
             return Ok(());
         };

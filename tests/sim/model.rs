@@ -39,7 +39,7 @@ pub(crate) struct Handed {
     began: Began,
 }
 
-/// An outcome that a caller was told of, or that a holder was told is kept.
+/// An outcome that a caller has seen, or whose storage was acknowledged to its holder.
 #[derive(Clone, Debug)]
 struct Acknowledged {
     state: KeyState,
@@ -233,7 +233,7 @@ impl Model {
         holder.is_some_and(|(holder, until)| holder == token && now < until)
     }
 
-    /// Who holds the key with a lease that certainly runs.
+    /// The holder of the key, if its lease certainly runs.
     pub(crate) fn holder(&self, place: Place, now: Duration) -> Option<FencingToken> {
         let (token, until) = self.keys.get(&place)?.holder?;
         (now < until).then_some(token)

@@ -18,7 +18,7 @@ pub(crate) fn without_tests(name: &str, _: Option<&str>) -> Option<bool> {
 pub(crate) fn with_all_features(name: &str, value: Option<&str>) -> Option<bool> {
     match name {
         "feature" | "unix" => Some(true),
-        "doctest" | "fuzzing" | "hapax_shuttle" | "miri" | "test" => Some(false),
+        "doc" | "doctest" | "fuzzing" | "hapax_shuttle" | "miri" | "test" => Some(false),
         "target_os" => Some(value == Some("linux")),
         _ => None,
     }

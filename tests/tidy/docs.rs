@@ -40,8 +40,13 @@ fn links_lead_somewhere() {
     let mut faults = Vec::new();
     for page in pages() {
         let text = read(&page);
-        for (at, _) in text.match_indices("](") {
-            let target = text[at + 2..].split([')', '#']).next().unwrap_or_default();
+        let inline = text.match_indices("](").map(|(at, _)| &text[at + 2..]);
+        let defined = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('[')?.split_once("]: "))
+            .map(|(_, target)| target);
+        for link in inline.chain(defined) {
+            let target = link.split([')', '#', '\n']).next().unwrap_or_default();
             let is_ours = !target.is_empty() && !target.contains("://");
             if is_ours && !root().join(folder_of(&page)).join(target).exists() {
                 faults.push(format!("{page}: links to {target}"));

@@ -25,7 +25,7 @@ use crate::routes::{actions, audit, keys, store, vitals};
 /// operations on them.
 ///
 /// It has no authentication of its own. Mount it behind that of the service, on an address that the
-/// public cannot reach: everyone who can read it can read keys.
+/// public cannot reach: it shows keys to all of its readers.
 ///
 /// # Examples
 ///

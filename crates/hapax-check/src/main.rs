@@ -16,7 +16,7 @@ usage: hapax-check [--json] FILE
 FILE is what `cargo run --release --example stress -- --history FILE` writes;
 docs/history.md describes it.
 
-exit code: 0 there is one, 1 there is none, 2 it could not be judged
+exit code: 0 an order exists, 1 no order exists, 2 it could not be judged
 ";
 
 fn main() -> ExitCode {

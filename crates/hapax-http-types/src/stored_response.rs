@@ -259,6 +259,14 @@ impl fmt::Debug for StoredResponse {
 }
 
 /// Bytes that are not a [`StoredResponse`].
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http_types::StoredResponse;
+///
+/// assert!(StoredResponse::from_bytes("not a response".into()).is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotAResponse(());
 

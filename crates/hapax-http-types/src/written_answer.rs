@@ -19,6 +19,15 @@ const OF_THE_CONNECTION: [&str; 9] = [
 ];
 
 /// Why a written answer cannot be sent to a client.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http_types::{BadAnswer, StoredResponse};
+///
+/// let refused = StoredResponse::plain(102, [], "");
+/// assert_eq!(refused.err(), Some(BadAnswer::Status(102)));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BadAnswer {

@@ -1,4 +1,4 @@
-//! Audit archives: what the log has let go of, segment by segment.
+//! Audit archives: the entries of segments that are gone, segment by segment.
 
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::audit::chain::genesis;
@@ -7,13 +7,14 @@ use crate::journal::format::codec::audits;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::value::audit::AuditHead;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// Archives that were copied into another log.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct CopiedArchives {
     pub(crate) archives: u64,
-    /// Those among them that are not whole, and those that could not be read at all.
+    /// The archives that are not whole, and those that could not be read at all.
     pub(crate) damaged: u64,
 }
 
@@ -27,14 +28,13 @@ pub(in crate::engine) fn unknown_before(entries: &[u8]) -> AuditHead {
 }
 
 pub(in crate::engine) fn list(log: &dyn Log) -> Result<Vec<u64>> {
-    log.archives()
-        .map_err(|error| Error::io("listing the audit archives", error))
+    log.archives().while_doing("listing the audit archives")
 }
 
 pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Archive> {
     let bytes = log
         .read_archive(segment)
-        .map_err(|error| Error::io("reading an audit archive", error))?;
+        .while_doing("reading an audit archive")?;
     open_archive(segment, &bytes)
 }
 
@@ -56,8 +56,8 @@ pub(in crate::engine) fn newest_before(log: &dyn Log, before: u64) -> Result<Opt
     Ok(archives.into_iter().rev().find(|segment| *segment < before))
 }
 
-/// Where the audit log goes on after open: behind its last entry, wherever that lies. Where the
-/// archive that it went into is damaged or missing, the numbers go on, under a link that shows it.
+/// Where the audit log goes on after open: behind its last entry, in the log or in an archive. If that
+/// archive is damaged or missing, the numbers go on, under a link that shows it.
 pub(in crate::engine) fn resume(
     log: &dyn Log,
     marks: &Marks,
@@ -83,8 +83,8 @@ pub(in crate::engine) fn resume(
         .unwrap_or(after))
 }
 
-/// Copies every archive of a segment below `low` into another log, byte for byte: one that is
-/// damaged is evidence still, and no reason to go without a backup of all else.
+/// Copies every archive of a segment below `low` into another log, byte for byte. A damaged archive is
+/// evidence too, and must not prevent a backup of the rest.
 pub(in crate::engine) fn copy_archives(
     from: &dyn Log,
     to: &dyn Log,
@@ -100,8 +100,8 @@ pub(in crate::engine) fn copy_archives(
         let opened = open_archive(segment, &bytes);
         let is_damaged = opened.is_err_and(|error| error.kind() == ErrorKind::Damaged);
         copied.damaged += u64::from(is_damaged);
-        let written = to.write_archive(segment, &bytes);
-        written.map_err(|error| Error::io("copying an audit archive", error))?;
+        to.write_archive(segment, &bytes)
+            .while_doing("copying an audit archive")?;
     }
     Ok(copied)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::journal::log::contract::Log;
 use crate::runtime::sync::Mutex;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 /// The bytes of each archive, kept so that the file system is not asked each time.
 #[derive(Debug)]
@@ -12,8 +13,9 @@ pub(in crate::engine) struct ArchiveSizes(Mutex<BTreeMap<u64, u64>>);
 
 impl ArchiveSizes {
     pub(in crate::engine) fn measure(log: &dyn Log) -> Result<Self> {
-        let sizes = log.archive_sizes();
-        let sizes = sizes.map_err(|error| Error::io("measuring the audit archives", error))?;
+        let sizes = log
+            .archive_sizes()
+            .while_doing("measuring the audit archives")?;
         Ok(Self(Mutex::new(sizes.into_iter().collect())))
     }
 

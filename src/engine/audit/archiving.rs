@@ -11,22 +11,14 @@ use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::codec::{audits, extract_audits};
 use crate::journal::segment_stats::SegmentStats;
 use crate::value::audit::AuditHead;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
-/// What became of the audit entries of a segment.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) enum Moved {
-    /// It has none.
-    Nothing,
-    /// They are in an archive, up to this one.
-    UpTo(AuditHead),
-}
-
 impl Engine {
-    /// Copies the audit entries of a segment that is about to go into an archive.
-    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Moved> {
+    /// Copies the audit entries of a segment that is about to go into an archive. Returns the last of them.
+    pub(in crate::engine) fn archive(&self, segment: &SegmentStats) -> Result<Option<AuditHead>> {
         if segment.audited == 0 {
-            return Ok(Moved::Nothing);
+            return Ok(None);
         }
         let mut entries = Vec::new();
         for frame in segment.first_frame..segment.first_frame + u64::from(segment.frames) {
@@ -36,44 +28,49 @@ impl Engine {
         }
         let last = audits(&entries).last().and_then(std::result::Result::ok);
         let Some(last) = last.map(|last| last.head) else {
-            return Ok(Moved::Nothing);
-        };
-        let log = self.journal.log();
-        let before = match newest_before(log, segment.number)? {
-            None => genesis(self.journal.store_id()),
-            Some(newest) => match read_archive(log, newest) {
-                // What is damaged stays, and `verify_audit` tells of it. A store does not end for it.
-                Err(error) if error.kind() == ErrorKind::Damaged => unknown_before(&entries),
-                archive => archive?.after,
-            },
+            return Ok(None);
         };
         let archive = Archive {
             store_id: *self.journal.store_id(),
             segment: segment.number,
-            before,
+            before: self.head_before(segment.number, &entries)?,
             after: last,
             greatest_expiry: segment.audit_expiry,
             entries,
-        }
-        .encode();
-        // A crash may have come after it was written, and before its segment went.
-        if log
-            .read_archive(segment.number)
-            .is_ok_and(|there| there == archive)
-        {
-            return Ok(Moved::UpTo(last));
-        }
-        let written = self.write_archive(segment.number, &archive);
-        written.map_err(|error| Error::io("writing an audit archive", error))?;
-        Ok(Moved::UpTo(last))
+        };
+        self.keep_archive(segment.number, &archive.encode())?;
+        Ok(Some(last))
     }
 
-    /// Removes the oldest archive once everything in it has expired. The newest one only loses its
-    /// entries: it says where the chain goes on. Gives when to look again.
+    /// The head of the chain before the entries of a segment.
+    fn head_before(&self, segment: u64, entries: &[u8]) -> Result<AuditHead> {
+        let log = self.journal.log();
+        let Some(newest) = newest_before(log, segment)? else {
+            return Ok(genesis(self.journal.store_id()));
+        };
+        match read_archive(log, newest) {
+            // Damaged entries stay, and `verify_audit` reports them. The store goes on.
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(unknown_before(entries)),
+            archive => Ok(archive?.after),
+        }
+    }
+
+    fn keep_archive(&self, segment: u64, bytes: &[u8]) -> Result<()> {
+        // A crash may have come after it was written, and before its segment went.
+        let there = self.journal.log().read_archive(segment);
+        if there.is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        let written = self.write_archive(segment, bytes);
+        written.while_doing("writing an audit archive")
+    }
+
+    /// Removes the oldest archive once everything in it has expired. The newest one only loses its entries,
+    /// because it says where the chain goes on. Returns when to look again.
     ///
-    /// When a damaged one expires is unknown. It stays until an operator takes it away, and
-    /// holds up none of the others: `verify_audit` tells of it. Past one that only could not be read
-    /// nothing goes, or the chain would have a gap once it can be read again.
+    /// A damaged archive has no known expiry. It stays until an operator removes it, `verify_audit` reports
+    /// it, and the archives after it expire as usual. If an archive cannot be read for now, nothing after it
+    /// goes: otherwise the chain would have a gap once it can be read again.
     pub(in crate::engine) fn expire_archive(&self, expired_secs: u32) -> Result<u32> {
         let log = self.journal.log();
         let archives = self.buried_archives()?;
@@ -87,14 +84,14 @@ impl Engine {
             return Ok(archive.greatest_expiry);
         }
         if archives.last() != Some(&archive.segment) {
-            let removed = log.remove_archive(archive.segment);
-            removed.map_err(|error| Error::io("removing an audit archive", error))?;
+            log.remove_archive(archive.segment)
+                .while_doing("removing an audit archive")?;
             self.archive_sizes.remove(archive.segment);
             return Ok(0);
         }
         if !archive.entries.is_empty() {
-            let emptied = self.write_archive(archive.segment, &archive.emptied().encode());
-            emptied.map_err(|error| Error::io("emptying an audit archive", error))?;
+            self.write_archive(archive.segment, &archive.emptied().encode())
+                .while_doing("emptying an audit archive")?;
         }
         Ok(u32::MAX)
     }
@@ -112,7 +109,7 @@ impl Engine {
             oldest.map_or(u64::MAX, |stats| stats.number)
         });
         let mut archives = list(self.journal.log())?;
-        // One of a segment that is still there comes from a burial that a crash cut short.
+        // The archive of a segment that still exists comes from a burial that a crash cut short.
         archives.retain(|segment| *segment < low);
         Ok(archives)
     }

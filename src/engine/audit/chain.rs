@@ -13,7 +13,7 @@ struct ChainCheck {
     head: Option<AuditHead>,
     genesis: AuditHead,
     noted: Option<AuditHead>,
-    /// What the marks say of the last entry in an archive, until that was compared.
+    /// The last archived entry by the marks, until it has been compared.
     archived: Archived,
     last_archive: Option<AuditHead>,
     report: AuditReport,
@@ -55,8 +55,8 @@ impl ChainCheck {
         Ok(())
     }
 
-    /// The archives go as far as the marks say. Removing the newest leaves no gap where
-    /// nothing came after them.
+    /// The archives reach the entry that the marks name. Without this check, the newest archives could be removed
+    /// where no entry comes after them.
     fn end_of_archives(&mut self) -> Result<()> {
         let archived = std::mem::take(&mut self.archived);
         let Some(number) = archived.number() else {
@@ -78,7 +78,7 @@ impl ChainCheck {
     fn begin(&mut self, before: AuditHead) -> Result<()> {
         if self.report.first == 0 {
             self.report.first = before.number + 1;
-            // Its entry has gone, and everything that is left rests on its link.
+            // Its entry is gone, and everything that is left rests on its link.
             self.note(before)?;
         }
         self.head = Some(before);
@@ -92,7 +92,7 @@ impl ChainCheck {
                 if noted != head {
                     return Err(damaged(
                         &format!("audit entry {}", head.number),
-                        "another one than was noted, so it or one before it was changed",
+                        "not the entry that was noted, so it or an earlier one was changed",
                     ));
                 }
             }
@@ -123,10 +123,10 @@ impl ChainCheck {
 }
 
 impl Engine {
-    /// Reads the whole audit log and checks its chain; `noted` is an entry of which the link was
-    /// written down elsewhere. A pin is held meanwhile.
+    /// Reads the whole audit log and checks its chain; `noted` is an entry whose link was written down
+    /// elsewhere. A pin is held meanwhile.
     pub(crate) fn verify_audit(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
-        // What is appended from here on may or may not be met.
+        // Entries that are appended from here on may or may not be read.
         let expected = self.audit_head();
         let mut cursor = self.audit_start()?;
         let mut check = ChainCheck {

@@ -1,14 +1,14 @@
-//! Entries: one for each transition that the policy wants to have written down.
+//! Entries: one for each transition that the policy wants in the audit log.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::journal::Journal;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::state::running::Running;
-use crate::value::attribution::{Attribution, ENGINE};
+use crate::state::transition::Subject;
+use crate::value::attribution::Attribution;
 use crate::value::audit::{AuditLevel, Origin, Transition};
-use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
@@ -16,106 +16,71 @@ use crate::value::policy::{AUDIT_RETENTION, Policy};
 use crate::value::record::{RecordKind, RecordRef};
 use crate::value::time::{Now, expiry};
 
-/// A transition of a key.
-#[derive(Clone, Copy, Debug)]
-struct Deed<'a> {
-    transition: Transition,
-    by: By<'a>,
-    namespace: NamespaceId,
-    key: &'a [u8],
-    token: FencingToken,
-    attempt: u32,
-    fingerprint: Option<&'a Fingerprint>,
-    outcome: Option<u128>,
-}
-
 impl Engine {
-    /// The audit entry of a transition that a record tells of; `None` where the policy has none.
+    /// The audit entry of a transition with a record; `None` if the policy wants none.
     #[inline]
     pub(in crate::engine) fn audit_record(
         &self,
-        (transition, by): (Transition, By<'_>),
+        (transition, by): (Transition, Initiator<'_>),
         policy: &Policy,
         record: &RecordRef<'_>,
         outcome: Option<u128>,
         now: Now,
     ) -> Option<Draft> {
         by.writes(policy).then(|| {
-            // A release at the limit of attempts, for one, has become an error only here.
+            // For example, a release at the limit of attempts becomes an error only here.
             let failed = outcome.is_none() && record.head.kind == RecordKind::Failed;
             let outcome = if failed {
                 Some(self.outcome_digest(record.body))
             } else {
                 outcome
             };
-            let deed = Deed {
-                transition,
-                by,
-                namespace: record.head.namespace,
-                key: record.key,
-                token: record.head.token,
-                attempt: record.head.attempt,
-                fingerprint: record.fingerprint,
-                outcome,
-            };
-            self.draft(deed, policy, now)
+            self.draft((transition, by), policy, record, outcome, now)
         })
     }
 
-    /// The audit entry of what happens to a running key.
+    /// The audit entry of a transition of a running key.
     #[inline]
     pub(crate) fn audit_running<W: 'static>(
         &self,
         transition: Transition,
-        by: By<'_>,
+        by: Initiator<'_>,
         running: &Running<W>,
         now: Now,
     ) -> Option<Draft> {
-        by.writes(&running.policy).then(|| {
-            let deed = Deed {
-                transition,
-                by,
-                namespace: running.namespace,
-                key: &running.key,
-                token: running.holder.token,
-                attempt: running.holder.attempt,
-                fingerprint: running.rest.holder.fingerprint.as_ref(),
-                outcome: None,
-            };
-            self.draft(deed, &running.policy, now)
+        let policy = &running.policy;
+        by.writes(policy).then(|| {
+            let record = Subject::of_running(running).record(RecordKind::InProgress, &[], now);
+            self.draft((transition, by), policy, &record, None, now)
         })
     }
 
-    /// Appends the entry of a transition that has no record. Gives its frame.
+    /// Appends the entry of a transition without a record. Returns its frame.
     pub(crate) fn append_audit(&self, draft: Option<Draft>, now: Now) -> Option<u64> {
         draft.map(|draft| self.journal.append_audit(&draft, now.mono_ms))
     }
 
     #[cold]
-    fn draft(&self, deed: Deed<'_>, policy: &Policy, now: Now) -> Draft {
-        let (origin, actor, reason) = match deed.by {
-            By::Caller(actor) => (
-                Origin::Caller,
-                std::str::from_utf8(actor).unwrap_or_default(),
-                "",
-            ),
-            By::Engine => (Origin::Engine, ENGINE, ""),
-            By::Operator(action) => (Origin::Operator, action.actor(), action.reason()),
-        };
+    fn draft(
+        &self,
+        (transition, by): (Transition, Initiator<'_>),
+        policy: &Policy,
+        record: &RecordRef<'_>,
+        outcome: Option<u128>,
+        now: Now,
+    ) -> Draft {
+        let head = &record.head;
+        let (origin, actor, reason) = by.who();
         Draft::new(&Facts {
-            transition: deed.transition,
-            origin,
-            at: now.store_secs,
             expires_at: expiry(now, policy.audit_retention),
-            namespace: deed.namespace,
-            token: Some(deed.token),
-            attempt: deed.attempt,
-            key_digest: self.seeded.key_digest(deed.namespace, deed.key),
-            fingerprint: deed.fingerprint.map(|print| self.print_digest(print)),
-            outcome: deed.outcome,
-            key: (policy.audit == AuditLevel::Keys).then_some(deed.key),
-            actor,
-            reason,
+            namespace: head.namespace,
+            token: Some(head.token),
+            attempt: head.attempt,
+            key_digest: self.seeded.key_digest(head.namespace, record.key),
+            fingerprint: record.fingerprint.map(|print| self.print_digest(print)),
+            outcome,
+            key: (policy.audit == AuditLevel::Keys).then_some(record.key),
+            ..store_facts(transition, origin, (actor, reason), now)
         })
     }
 
@@ -129,21 +94,26 @@ impl Engine {
         self.seeded.hash(&[b"audit fingerprint", &bytes])
     }
 
-    /// What stands for a response or an error in audit entries.
+    /// The digest that stands for a response or an error in audit entries.
     pub(crate) fn outcome_digest(&self, outcome: &[u8]) -> u128 {
         self.seeded.hash(&[b"audit outcome", outcome])
     }
 
-    /// As [`outcome_digest`](Self::outcome_digest), where an entry will be written. It goes through
-    /// all of the body, so it comes before the lock.
-    pub(crate) fn outcome_for(&self, by: By<'_>, policy: &Policy, outcome: &[u8]) -> Option<u128> {
+    /// As [`outcome_digest`](Self::outcome_digest), if an entry will be written. It reads all of the body, so
+    /// it comes before the lock.
+    pub(crate) fn outcome_for(
+        &self,
+        by: Initiator<'_>,
+        policy: &Policy,
+        outcome: &[u8],
+    ) -> Option<u128> {
         by.writes(policy).then(|| self.outcome_digest(outcome))
     }
 
-    /// What goes through all of an outcome, before the lock.
+    /// The work that reads all of an outcome, before the lock.
     pub(in crate::engine) fn prepare_outcome(
         &self,
-        by: By<'_>,
+        by: Initiator<'_>,
         policy: &Policy,
         outcome: &[u8],
     ) -> Prepared {
@@ -155,20 +125,16 @@ impl Engine {
         Prepared::new(parts, self.outcome_for(by, policy, outcome))
     }
 
-    /// Writes down what an operator did to the whole store. Gives its frame.
+    /// Appends the entry of an operator's action on the whole store. Returns its frame.
     pub(crate) fn audit_store(&self, transition: Transition, by: &Attribution) -> u64 {
         let now = self.now();
-        let draft = Draft::new(&store_facts(
-            transition,
-            Origin::Operator,
-            (by.actor(), by.reason()),
-            now,
-        ));
+        let who = (by.actor(), by.reason());
+        let draft = Draft::new(&store_facts(transition, Origin::Operator, who, now));
         self.journal.append_audit(&draft, now.mono_ms)
     }
 }
 
-/// What an entry about the whole store says.
+/// The facts of an entry about the whole store; an entry about a key adds to them.
 pub(crate) fn store_facts<'a>(
     transition: Transition,
     origin: Origin,

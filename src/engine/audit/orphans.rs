@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::engine::audit::entry::store_facts;
 use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::value::attribution::ENGINE;
@@ -11,7 +12,7 @@ use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::time::expiry;
 
-/// Keys that the audit log has a claim of, and no end.
+/// Keys with a claim in the audit log, and no end.
 #[derive(Debug, Default)]
 pub(crate) struct Orphans {
     open: HashMap<(NamespaceId, KeyDigest), Orphan>,
@@ -50,7 +51,7 @@ impl Orphans {
 }
 
 impl Engine {
-    /// Writes down which keys the last process has left in progress.
+    /// Appends an entry for each key that the last process has left in progress.
     pub(crate) fn audit_orphans(&self, orphans: Orphans) {
         if self.check_change().is_err() {
             return;
@@ -63,19 +64,14 @@ impl Engine {
                 continue;
             };
             let draft = Draft::new(&Facts {
-                transition: Transition::Orphaned,
-                origin: Origin::Engine,
-                at: now.store_secs,
                 expires_at: expiry(now, core.policy.audit_retention),
                 namespace,
                 token: orphan.token,
                 attempt: orphan.attempt,
                 key_digest,
                 fingerprint: orphan.fingerprint,
-                outcome: None,
                 key: orphan.key.as_deref(),
-                actor: ENGINE,
-                reason: "",
+                ..store_facts(Transition::Orphaned, Origin::Engine, (ENGINE, ""), now)
             });
             self.journal.append_audit(&draft, now.mono_ms);
         }

@@ -1,8 +1,9 @@
-//! A change of a policy in the audit log: turning auditing off leaves an entry.
+//! The entry of a policy change: turning auditing off leaves one too.
 
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::engine::audit::entry::store_facts;
 use crate::engine::engine::Engine;
 use crate::journal::format::audit::entry::{Draft, Facts};
 use crate::journal::format::codec::encode_policy;
@@ -10,49 +11,37 @@ use crate::journal::format::manifest::NamespaceEntry;
 use crate::value::attribution::ACTOR_BYTES_MAX;
 use crate::value::audit::{AuditLevel, Origin, Transition};
 use crate::value::durability::Durability;
-use crate::value::key_digest::KeyDigest;
 use crate::value::policy::Policy;
 use crate::value::time::expiry;
 
 impl Engine {
-    /// Appends the entry of a change of a policy, unless auditing is off before and after it. Gives
-    /// its frame, which is durable before the manifest says so: a crash between the two leaves an
-    /// entry of a change that did not come about, never a change without an entry.
+    /// Appends the entry of a policy change, unless auditing is off before and after it. Returns its frame,
+    /// which is durable before the manifest is written: a crash between the two leaves an entry without its
+    /// change, and never a change without its entry.
     pub(in crate::engine) fn audit_policy(
         &self,
         old: &NamespaceEntry,
         new: &NamespaceEntry,
     ) -> Option<u64> {
-        let policies = [&old.policy, &new.policy];
-        if policies
-            .iter()
-            .all(|policy| policy.audit == AuditLevel::Off)
-        {
+        let is_off = |entry: &NamespaceEntry| entry.policy.audit == AuditLevel::Off;
+        if is_off(old) && is_off(new) {
             return None;
         }
         let now = self.now();
         // A shorter retention must not take the entry of its own making with it.
         let retention = old.policy.audit_retention.max(new.policy.audit_retention);
+        let said = changes(&old.policy, &new.policy);
         let draft = Draft::new(&Facts {
-            transition: Transition::PolicyChanged,
-            origin: Origin::Caller,
-            at: now.store_secs,
             expires_at: expiry(now, retention),
             namespace: old.id,
-            token: None,
-            attempt: 0,
-            key_digest: KeyDigest::from_bytes([0; 16]),
-            fingerprint: None,
             outcome: Some(self.outcome_digest(&encode_policy(new))),
-            key: None,
-            actor: "",
-            reason: &changes(&old.policy, &new.policy),
+            ..store_facts(Transition::PolicyChanged, Origin::Caller, ("", &said), now)
         });
         Some(self.journal.append_audit(&draft, now.mono_ms))
     }
 }
 
-/// What differs, in words, as far as there is room.
+/// What differs, in words, cut off at the room that there is.
 fn changes(old: &Policy, new: &Policy) -> String {
     let fields = fields(old).into_iter().zip(fields(new));
     let changed = fields.filter(|((_, old), (_, new))| old != new);
@@ -67,7 +56,7 @@ fn changes(old: &Policy, new: &Policy) -> String {
     said
 }
 
-/// The knobs of a policy and their values, in ASCII: those first that an audit is about.
+/// The knobs of a policy and their values, in ASCII. The ones that matter to an audit come first.
 fn fields(policy: &Policy) -> [(&'static str, String); 13] {
     let Policy {
         guarantee,
@@ -104,7 +93,7 @@ fn fields(policy: &Policy) -> [(&'static str, String); 13] {
     ]
 }
 
-/// A duration in seconds: its own form may have a letter that is no ASCII.
+/// A duration in seconds, because its `Debug` form may have a letter that is not ASCII.
 fn span(span: &Duration) -> String {
     format!("{}s", span.as_secs_f64())
 }

@@ -1,10 +1,11 @@
-//! Going through the audit log, and checking its chain.
+//! Reading the audit log, and checking its chain.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::audit::archive::{damaged, read_archive};
 use crate::engine::engine::Engine;
+use crate::engine::list::scan::ScanCursor;
 use crate::journal::damage::lost;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::audits;
@@ -15,15 +16,14 @@ use crate::value::error::Result;
 #[derive(Debug)]
 pub(crate) struct AuditCursor {
     archives: VecDeque<u64>,
-    next_frame: u64,
-    pub(crate) end_frame: u64,
+    pub(crate) frames: ScanCursor,
 }
 
 /// A run of entries.
 #[derive(Debug)]
 pub(crate) struct AuditChunk {
     pub(in crate::engine) place: String,
-    /// Of an archive: the chain before and after it.
+    /// For an archive, the chain before and after it.
     pub(in crate::engine) ends: Option<(AuditHead, AuditHead)>,
     pub(in crate::engine) bytes: Arc<Vec<u8>>,
 }
@@ -46,25 +46,18 @@ impl Engine {
         self.journal.with_tail(|tail| tail.audit())
     }
 
-    /// Where going through the audit log begins and ends. A pin is held meanwhile.
+    /// Where a reader of the audit log begins and ends. A pin is held meanwhile.
     pub(crate) fn audit_start(&self) -> Result<AuditCursor> {
         self.check_alive()?;
         let archives = self.buried_archives()?.into();
-        let mut cursor = self.journal.with_tail(|tail| AuditCursor {
-            archives,
-            next_frame: tail
-                .census
-                .oldest()
-                .map_or(u64::MAX, |stats| stats.first_frame),
-            end_frame: tail.last_used(),
-        });
+        let mut frames = self.scan_start();
         if self.journal.is_poisoned() {
-            cursor.end_frame = cursor.end_frame.min(self.journal.durable());
+            frames.end_frame = frames.end_frame.min(self.journal.durable());
         }
-        Ok(cursor)
+        Ok(AuditCursor { archives, frames })
     }
 
-    /// Goes on with the audit log: the next archive or frame that has entries. `None` at the end.
+    /// The next archive or frame that has entries; `None` at the end.
     pub(crate) fn audit_chunk(&self, cursor: &mut AuditCursor) -> Result<Option<AuditChunk>> {
         if let Some(segment) = cursor.archives.pop_front() {
             let archive = read_archive(self.journal.log(), segment)?;
@@ -74,11 +67,9 @@ impl Engine {
                 bytes: Arc::new(archive.entries),
             }));
         }
-        if cursor.next_frame > cursor.end_frame {
+        let Some(frame) = cursor.frames.take() else {
             return Ok(None);
-        }
-        let frame = cursor.next_frame;
-        cursor.next_frame += 1;
+        };
         let bytes = self.journal.frame_bytes(frame)?;
         Ok(Some(AuditChunk {
             place: format!("frame {frame}"),

@@ -24,8 +24,8 @@ use crate::value::record::Record;
 use crate::value::time::millis;
 
 impl Engine {
-    /// Claims a key, as far as that goes without a wait. A thread that may block reads a record from
-    /// disk by itself: it has nothing else to do.
+    /// Claims a key, up to the first wait. A thread that may block reads a record from disk by itself: it has
+    /// nothing else to do.
     #[inline]
     pub(crate) fn start_claim<'a>(
         &'a self,

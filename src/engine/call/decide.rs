@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::engine::call::answer::{Answer, Tried};
 use crate::engine::call::waiter::Waiter;
+use crate::engine::description::doubt_record;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
-use crate::engine::told::doubt_record;
 use crate::engine::turn::Turn;
 use crate::runtime::sync::Mailbox;
 use crate::state::found::Found;
@@ -129,7 +129,6 @@ impl Turn<'_> {
         rest.waiters.insert(waiter.place, Arc::clone(&waiter));
         let timer = self.shard.arm_wait(Arc::clone(&waiter), until_ms);
         self.engine.alarm.hint(until_ms);
-        self.count(column, |counters| counters.waited += 1);
         Some((waiter, timer))
     }
 }

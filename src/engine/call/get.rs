@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::{state_and_record, state_of};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
-use crate::engine::told::{state_of, told_of};
 use crate::engine::turn::Turn;
 use crate::state::slot::Settled;
 use crate::value::error::Result;
@@ -13,11 +13,11 @@ use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
 use crate::value::record::Record;
 
-/// What is told of a key, and the frame that this rests on.
+/// The state of a key, and the frame that it rests on.
 type Told = (Option<(KeyState, Arc<Record>)>, Option<u64>);
 
 impl Engine {
-    /// What a key is now; `None` when it is absent.
+    /// The present state of a key; `None` if it is absent.
     pub(crate) async fn get(&self, named: Named<'_>) -> Result<Option<KeyInfo>> {
         self.check_alive()?;
         let told = self.look_async(named, |turn, read| turn.tell(named, read));
@@ -46,7 +46,7 @@ impl Turn<'_> {
             Met::Absent => Look::Done((None, None)),
             Met::Forgotten(locator) => Look::Done((None, rests_on(locator))),
             Met::Running(at) => {
-                let (state, record) = told_of(self.running(at), self.now);
+                let (state, record) = state_and_record(self.running(at), self.now);
                 Look::Done((Some((state, Arc::new(record))), None))
             }
             Met::Settled(_, locator, None) => Look::Read(locator),

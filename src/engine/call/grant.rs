@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::call::answer::{Answer, Tried};
 use crate::engine::call::granted::Granted;
@@ -23,7 +23,7 @@ use crate::value::record::{Record, RecordKind, RecordRef};
 use crate::value::time::{Now, millis};
 
 impl Turn<'_> {
-    /// Makes the caller the holder of a key that nobody runs.
+    /// Makes the caller the holder of a key that is not running.
     #[inline]
     pub(in crate::engine) fn grant(
         &mut self,
@@ -66,7 +66,7 @@ impl Turn<'_> {
         Ok(answer(granted))
     }
 
-    /// Grants a lapsed key to someone else.
+    /// Grants a lapsed key to another caller.
     pub(in crate::engine) fn take_over(
         &mut self,
         at: SlabRef,
@@ -98,7 +98,7 @@ impl Turn<'_> {
         granted.rest_on(rests_on);
         granted.undelivered = to_waiter;
         let column = running.column;
-        let by = By::Caller(&running.rest.holder.actor);
+        let by = Initiator::Caller(&running.rest.holder.actor);
         let transition = if granted.attempt > 1 {
             Transition::Reclaimed
         } else {
@@ -152,7 +152,12 @@ impl Turn<'_> {
             Subject::of_record(record, &named.namespace.policy),
             self.now,
         );
-        let appended = self.append(Change::of(named, &failed, Transition::Failed, By::Engine));
+        let appended = self.append(Change::of(
+            named,
+            &failed,
+            Transition::Failed,
+            Initiator::Engine,
+        ));
         Ok(Look::Read(self.commit(appended)))
     }
 
@@ -168,7 +173,13 @@ impl Turn<'_> {
             ..Subject::of_running(self.running(at))
         };
         let failed = exhausted(subject, self.now);
-        let change = self.change_of(named, Some(at), &failed, Transition::Failed, By::Engine);
+        let change = self.change_of(
+            named,
+            Some(at),
+            &failed,
+            Transition::Failed,
+            Initiator::Engine,
+        );
         let appended = self.append(change);
         Ok(Look::Read(self.commit(appended)))
     }

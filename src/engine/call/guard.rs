@@ -14,7 +14,7 @@ use crate::value::digest::Digest;
 use crate::value::fencing_token::FencingToken;
 
 impl Engine {
-    /// Whether the lease of this token has lapsed, or the token is not current any more.
+    /// Whether the lease of this token has lapsed, or the token is no longer current.
     pub(crate) fn is_lost(&self, digest: Digest, token: FencingToken) -> bool {
         if self.check_alive().is_err() {
             return true;
@@ -95,7 +95,7 @@ impl Engine {
                 token,
                 command: Command::Abandon,
             };
-            // Of a key that shares its digest with this one, it has nothing to give up.
+            // If another key has this digest, the guard has nothing to give up.
             let is_same = named.check_same_key(&turn.running(at).key).is_ok();
             let _ = is_same.then(|| turn.act_on_running(at, deed, &mut Prepared::default()));
         } else {

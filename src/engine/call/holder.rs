@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::{Change, Prepared};
+use crate::engine::description::state_of;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::shards::EngineRunning;
-use crate::engine::told::state_of;
 use crate::engine::turn::Turn;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
@@ -59,7 +59,7 @@ impl Engine {
         let policy = &named.namespace.policy;
         match command {
             Command::Complete(body) | Command::Fail(body) => {
-                self.prepare_outcome(By::Caller(&[]), policy, body)
+                self.prepare_outcome(Initiator::Caller(&[]), policy, body)
             }
             _ => Prepared::default(),
         }
@@ -137,8 +137,8 @@ impl Turn<'_> {
         record.head.body_omitted |= matches!(command, Command::CompleteWithout);
         record.head.attached &= !matches!(command, Command::Record);
         let by = match command {
-            Command::Abandon => By::Engine,
-            _ => By::Caller(&running.rest.holder.actor),
+            Command::Abandon => Initiator::Engine,
+            _ => Initiator::Caller(&running.rest.holder.actor),
         };
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
@@ -178,7 +178,7 @@ impl Turn<'_> {
         };
         let mut written = Subject::of_record(record, policy).record(kind, body, self.now);
         written.head.body_omitted |= matches!(command, Command::CompleteWithout);
-        let by = By::Caller(&[]);
+        let by = Initiator::Caller(&[]);
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
             ..Change::of(named, &written, transition(kind, command), by)

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
@@ -30,8 +30,8 @@ enum Inserted {
 }
 
 impl Engine {
-    /// Completes a key that is not running and has no outcome, in one step, as far as that goes without
-    /// a wait. Gives what a claim would have come to, "granted" where it did, acknowledged and counted.
+    /// Completes a key that is not running and has no outcome, in one step, up to the first
+    /// wait. Gives the outcome that a claim would have had, "granted" for a new key, acknowledged and counted.
     #[inline]
     pub(crate) fn start_insert<'a>(
         &'a self,
@@ -145,7 +145,7 @@ impl Turn<'_> {
             None => named.new_subject(token, self.now),
         };
         let record = subject.record(RecordKind::Completed, &[], self.now);
-        let (inserted, by) = (Transition::Inserted, By::Caller(&[]));
+        let (inserted, by) = (Transition::Inserted, Initiator::Caller(&[]));
         let appended = self.append(self.change_of(named, running, &record, inserted, by));
         let frame = self.commit(appended).frame;
         Ok(Look::Done((ClaimOutcome::Granted, Some(frame))))

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::waiter::WaitEnd;
-use crate::engine::told::doubt_record;
+use crate::engine::description::doubt_record;
 use crate::engine::turn::Turn;
 use crate::state::holder::Awaits;
 use crate::state::running::Armed;
@@ -43,7 +43,7 @@ impl Turn<'_> {
         running.holder.awaits = running.after_lapse();
         self.aftermath.wakes.extend(running.rest.take_watchers());
         if !engine.journal.is_poisoned() {
-            let entry = engine.audit_running(Transition::Lapsed, By::Engine, running, now);
+            let entry = engine.audit_running(Transition::Lapsed, Initiator::Engine, running, now);
             engine.append_audit(entry, now);
         }
         let (guarantee, column) = (running.guarantee(), running.column);

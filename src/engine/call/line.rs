@@ -1,18 +1,23 @@
-//! [`Line`]: how many callers wait, of all keys, and the places that they have.
+//! [`Line`]: the number of waiting callers, over all keys, and their places.
 
 use crate::runtime::sync::{AtomicU64, AtomicUsize, Ordering};
 
-/// How many callers wait, of all keys, and the places that they have.
+/// The number of waiting callers, over all keys, and their places.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Line {
     waiters: AtomicUsize,
-    /// The place of the next one who waits.
+    /// The place of the next waiting caller.
     places: AtomicU64,
 }
 
 impl Line {
     pub(in crate::engine) fn waiters(&self) -> usize {
         self.waiters.load(Ordering::Relaxed)
+    }
+
+    /// Everyone who ever joined.
+    pub(in crate::engine) fn joined(&self) -> u64 {
+        self.places.load(Ordering::Relaxed)
     }
 
     /// One more waits, at this place.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::call::granted::Granted;
 use crate::engine::change::{Change, claim_record};
+use crate::engine::description::state_of;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
-use crate::engine::told::state_of;
 use crate::engine::turn::Turn;
 use crate::state::grant::Grant;
 use crate::state::holder::Guard;
@@ -126,7 +126,7 @@ impl Turn<'_> {
         (running.holder.guard, running.holder.attached) = (Guard::Lease, once);
         let running = self.running(at);
         let mut granted = Granted::of(running);
-        let (transition, by) = (Transition::Attached, By::Caller(&[]));
+        let (transition, by) = (Transition::Attached, Initiator::Caller(&[]));
         if !once {
             engine.append_audit(engine.audit_running(transition, by, running, now), now);
             return granted;
@@ -141,7 +141,7 @@ impl Turn<'_> {
     }
 }
 
-/// What the claim of a record has asked for, as far as the record tells.
+/// The request of the claim that a record came from; the record does not keep all of it.
 fn request_again(record: &Record, policy: &Policy) -> Request {
     let parts = RequestParts {
         fingerprint: record.fingerprint.clone(),
@@ -180,7 +180,7 @@ fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
         ),
         AttachRefusal::Used if info.state() == KeyState::InDoubt => (
             ErrorKind::InUse,
-            "this ticket was used, and nobody knows whether its effect happened: settle the doubt with Doubt::resolve",
+            "this ticket was used, and its effect may have happened: settle the doubt with Doubt::resolve",
         ),
         AttachRefusal::Used => (
             ErrorKind::InUse,

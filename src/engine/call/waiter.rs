@@ -27,13 +27,13 @@ pub(crate) enum WaitEnd {
     Settled(KeyState, Arc<Record>, Locator),
     InDoubt {
         record: Arc<Record>,
-        /// Where the record lies; none where a lapse alone makes the doubt.
+        /// The place of the record; `None` for a doubt that only a lapse makes.
         locator: Option<Locator>,
         /// The holder's guard is there, and may still settle the key.
         holder_alive: bool,
     },
     /// The deadline has come.
     TimedOut,
-    /// The key is another one now: decide again.
+    /// The key has changed: decide again.
     Again,
 }

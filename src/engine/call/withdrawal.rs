@@ -1,6 +1,6 @@
 //! Grants that are taken back: the key is what it was before the grant.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::{Audited, Change, Prepared, claim_record};
 use crate::engine::engine::Engine;
 use crate::engine::turn::Turn;
@@ -46,12 +46,12 @@ impl Turn<'_> {
         self.count(column, |counters| counters.withdrawn += 1);
         let running = self.running(at);
         let is_poisoned = engine.journal.is_poisoned();
-        // What became of the record of the claim, only the next open finds out.
+        // Only the next open finds out whether the record of the claim is on the medium.
         if running.holder.journaled && is_poisoned {
             return;
         }
         let entry = (!is_poisoned)
-            .then(|| engine.audit_running(Transition::Withdrawn, By::Engine, running, now))
+            .then(|| engine.audit_running(Transition::Withdrawn, Initiator::Engine, running, now))
             .flatten();
         match (running.rest.lapsed.is_some(), running.holder.journaled) {
             (true, _) => self.give_back(at, entry),
@@ -72,7 +72,8 @@ impl Turn<'_> {
         let running = self.running(at);
         if was_journaled {
             let claim = claim_record(running, self.now);
-            let change = Change::of_running(running, &claim, Transition::Withdrawn, By::Engine);
+            let change =
+                Change::of_running(running, &claim, Transition::Withdrawn, Initiator::Engine);
             let appended = self.append(Change {
                 audited: Audited::As(entry.map(Box::new)),
                 ..change
@@ -94,7 +95,7 @@ impl Turn<'_> {
         };
         // A settled answer that a re-run had replaced may be larger than a frame.
         let prepared = Prepared::new(Journal::split(record.body), None);
-        let change = Change::of_running(running, &record, Transition::Withdrawn, By::Engine);
+        let change = Change::of_running(running, &record, Transition::Withdrawn, Initiator::Engine);
         let appended = self.append(Change {
             audited: Audited::As(entry.map(Box::new)),
             prepared,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::doubt_record;
 use crate::engine::engine::Engine;
 use crate::engine::look::Met;
 use crate::engine::named::Named;
-use crate::engine::told::doubt_record;
 use crate::engine::turn::Turn;
 use crate::state::slot::{Place, Settled};
 use crate::value::error::Result;
@@ -29,15 +29,15 @@ impl Engine {
         }))
     }
 
-    /// Whether a namespace has keys in progress or in doubt, claims that a crash left among them.
+    /// Whether a namespace has keys in progress or in doubt, including claims that a crash left.
     pub(crate) fn has_unsettled(&self, id: NamespaceId) -> Result<bool> {
         for shard in self.shards.all() {
             if shard.running().any(|running| running.namespace == id) {
                 return Ok(true);
             }
         }
-        // Under either guarantee: a holder may doubt under at-least-once too, and what a crash left
-        // of a claim would come into doubt under at-most-once.
+        // Under either guarantee: a holder may doubt under at-least-once too, and a claim that a crash left
+        // would be in doubt under at-most-once.
         for locator in self.settled_in(&[Settled::InDoubt, Settled::Released]) {
             let Some(record) = self.read(locator)? else {
                 continue;
@@ -49,7 +49,7 @@ impl Engine {
         Ok(false)
     }
 
-    /// Where the records of keys in these states lie.
+    /// The places of the records of keys in these states.
     fn settled_in(&self, states: &[Settled]) -> Vec<Locator> {
         let mut locators = Vec::new();
         for shard in self.shards.all() {

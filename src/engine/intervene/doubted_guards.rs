@@ -1,25 +1,25 @@
-//! [`DoubtedGuards`]: guards that are still there after an operator has put their keys in doubt.
+//! [`DoubtedGuards`]: guards that outlive the operator's doubt about their keys.
 
 use crate::runtime::sync::Mutex;
 use crate::value::fencing_token::FencingToken;
 
-/// Guards that are still there after an operator has put their keys in doubt: whoever has one may
-/// yet cause the effect, though the key itself is settled as far as its shard knows.
+/// Guards that outlive the operator's doubt about their keys. Their holders may still cause the effect, but the
+/// shards only know that these keys are in doubt.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct DoubtedGuards {
-    /// The token of the guard, and the one of the doubt. Few: each stands for an intervention.
+    /// The token of the guard, and that of the doubt. There are few: each stands for an intervention.
     guards: Mutex<Vec<(FencingToken, FencingToken)>>,
 }
 
 impl DoubtedGuards {
-    /// The guard of `holder` outlives its hold, which has ended in this doubt. Called under the
-    /// lock of the key's shard, under which it was seen that the guard is there.
+    /// The guard of `holder` outlives its hold, which has ended in this doubt. Called under the lock of the
+    /// key's shard, under which the guard was seen.
     pub(in crate::engine) fn note(&self, holder: FencingToken, doubt: FencingToken) {
         self.guards.lock().push((holder, doubt));
     }
 
-    /// The guard of `holder` is gone. Called after the shard was looked at, so that an operator who
-    /// was there first has noted it.
+    /// The guard of `holder` is gone. Called after the look at the shard, so that an earlier operator has
+    /// noted the guard by then.
     pub(in crate::engine) fn end(&self, holder: FencingToken) {
         self.guards.lock().retain(|(guard, _)| *guard != holder);
     }

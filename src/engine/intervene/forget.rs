@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
@@ -21,8 +21,8 @@ use crate::value::record::{Record, RecordRef};
 impl Engine {
     /// Removes a key. A running one, or one in doubt, only when forced with its token.
     ///
-    /// Gives whether there was such a key, and the frame that the acknowledgement waits for: that of
-    /// an earlier removal too: no caller may be told of one that a power cut could undo.
+    /// Returns whether the key was there, and the frame that the acknowledgement waits for. An earlier
+    /// removal has such a frame too: no caller may be told of a removal that a power cut could undo.
     pub(crate) fn forget(
         &self,
         named: Named<'_>,
@@ -30,7 +30,7 @@ impl Engine {
         by: Option<&Attribution>,
     ) -> Result<(bool, Option<u64>), Refused> {
         self.check_change()?;
-        let by = By::or_caller(by);
+        let by = Initiator::or_caller(by);
         self.look(named, |turn, read| turn.forget(named, force, by, read))
     }
 }
@@ -40,7 +40,7 @@ impl Turn<'_> {
         &mut self,
         named: Named<'_>,
         force: Option<FencingToken>,
-        by: By<'_>,
+        by: Initiator<'_>,
         read: Option<&Read>,
     ) -> Result<Look<(bool, Option<u64>)>, Refused> {
         let running = match self.meet(named, read)? {
@@ -89,14 +89,15 @@ impl Turn<'_> {
         }
         let doubt = Arc::clone(doubt);
         let info = engine.info(named.namespace, KeyState::InDoubt, doubt);
-        let error = unforced(token, force).with_current(info);
-        Err(Refused::resting_on(
-            error,
-            engine.rests_on(named.namespace, at),
-        ))
+        Err(engine.refused_by(named, at, unforced(token, force).with_current(info)))
     }
 
-    fn remove(&mut self, named: Named<'_>, running: Option<SlabRef>, by: By<'_>) -> Result<u64> {
+    fn remove(
+        &mut self,
+        named: Named<'_>,
+        running: Option<SlabRef>,
+        by: Initiator<'_>,
+    ) -> Result<u64> {
         let token = self.admit_intervention()?;
         let store_secs = self.now.store_secs;
         let record = RecordRef::forgotten(named.namespace.id, named.key, token, store_secs);

@@ -1,6 +1,6 @@
-//! What operators bring in: keys that are absent, with what is known of them.
+//! Keys that operators bring in, with what is known of them.
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Entry;
 use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
@@ -18,7 +18,7 @@ use crate::value::limits::check_checkpoint;
 use crate::value::policy::check_retention;
 
 impl Engine {
-    /// Refuses what the namespace could not hold, before anything is done.
+    /// Refuses an insertion that the namespace cannot hold, before any work.
     pub(crate) fn check_insertion(
         &self,
         namespace: &NamespaceCore,
@@ -45,8 +45,8 @@ impl Engine {
         insertion.retention.map_or(Ok(()), check_retention)
     }
 
-    /// Brings a key in that is absent, as its insertion says; any other stays as it is. Gives whether
-    /// it did, and the frame that the acknowledgement waits for.
+    /// Brings in a key if it is absent; a key that is there stays as it is. Returns whether it was absent,
+    /// and the frame that the acknowledgement waits for.
     ///
     /// It starts nothing, so a store that was salvaged with losses takes it before they are accepted.
     pub(crate) fn insert_as(
@@ -57,7 +57,7 @@ impl Engine {
     ) -> Result<(bool, Option<u64>)> {
         self.check_change()?;
         self.make_room().wait()?;
-        let by = By::Operator(by);
+        let by = Initiator::Operator(by);
         let prepared = match insertion.outcome() {
             Some(outcome) => self.prepare_outcome(by, &named.namespace.policy, outcome),
             None => Prepared::default(),
@@ -80,7 +80,7 @@ impl Turn<'_> {
         named: Named<'_>,
         insertion: &Insertion,
         prepared: Prepared,
-        by: By<'_>,
+        by: Initiator<'_>,
     ) -> Result<u64> {
         let policy = &named.namespace.policy;
         let token = self.admit_holder(named.digest, policy, Entry::Import)?;

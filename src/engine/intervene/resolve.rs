@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
-use crate::engine::change::{Appended, Change, Prepared};
+use crate::engine::audit::initiator::Initiator;
+use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
@@ -40,8 +40,8 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    /// The record that settles the doubt of `subject`, under a higher token: the holder that brought the
-    /// doubt about is superseded.
+    /// The record that settles the doubt of `subject`, under a higher token: the holder that caused the doubt
+    /// is superseded.
     fn record(self, subject: Subject<'a>, token: FencingToken, now: Now) -> RecordRef<'a> {
         let attempt = match self {
             // What never happened is no attempt.
@@ -64,23 +64,29 @@ impl<'a> Settlement<'a> {
 
 /// A resolution of a doubt under its token.
 #[derive(Clone, Copy)]
-struct Resolution<'a> {
+struct Resolving<'a> {
     named: Named<'a>,
     token: FencingToken,
     settlement: Settlement<'a>,
     force: bool,
-    by: By<'a>,
+    by: Initiator<'a>,
 }
 
-impl Resolution<'_> {
-    /// The key is to run again, which its holder must not do meanwhile.
+/// Where the doubt is that a resolution settles.
+enum DoubtPlace<'a> {
+    Running(SlabRef),
+    Recorded(&'a Record),
+}
+
+impl Resolving<'_> {
+    /// Whether the key is to run again: then its holder must be gone.
     fn asks_for_holder(&self) -> bool {
         !self.force && matches!(self.settlement, Settlement::NeverHappened)
     }
 }
 
 impl Engine {
-    /// Settles a doubt under its token. Gives the frame that the acknowledgement waits for.
+    /// Settles a doubt under its token. Returns the frame that the acknowledgement waits for.
     pub(crate) fn resolve(
         &self,
         named: Named<'_>,
@@ -90,9 +96,9 @@ impl Engine {
         by: Option<&Attribution>,
     ) -> Result<u64, Refused> {
         self.check_change()?;
-        let by = By::or_caller(by);
+        let by = Initiator::or_caller(by);
         let mut prepared = self.prepare_settlement(named, settlement, by)?;
-        let resolution = Resolution {
+        let resolution = Resolving {
             named,
             token,
             settlement,
@@ -108,7 +114,7 @@ impl Engine {
         &self,
         named: Named<'_>,
         settlement: Settlement<'_>,
-        by: By<'_>,
+        by: Initiator<'_>,
     ) -> Result<Prepared> {
         let policy = &named.namespace.policy;
         match settlement {
@@ -125,20 +131,18 @@ impl Engine {
 impl Turn<'_> {
     fn resolve(
         &mut self,
-        resolution: Resolution<'_>,
+        resolution: Resolving<'_>,
         prepared: &mut Prepared,
         read: Option<&Read>,
     ) -> Result<Look<u64>, Refused> {
         let named = resolution.named;
         match self.meet(named, read)? {
             Met::Absent => Err(not_held().into()),
-            Met::Forgotten(locator) => {
-                let rests_on = self.engine.rests_on(named.namespace, locator);
-                Err(Refused::resting_on(not_held(), rests_on))
-            }
+            Met::Forgotten(removal) => Err(self.engine.refused_by(named, removal, not_held())),
             Met::Running(at) => {
                 self.check_doubt_running(resolution, at)?;
-                Ok(Look::Done(self.resolve_running(resolution, at, prepared)?))
+                let doubt = DoubtPlace::Running(at);
+                Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
             Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
             Met::Settled(settled, locator, Some(record)) => {
@@ -148,14 +152,13 @@ impl Turn<'_> {
                 if resolution.asks_for_holder() {
                     self.check_doubted_guard(named, record)?;
                 }
-                Ok(Look::Done(
-                    self.resolve_settled(resolution, record, prepared)?,
-                ))
+                let doubt = DoubtPlace::Recorded(record);
+                Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
         }
     }
 
-    fn check_doubt_running(&self, resolution: Resolution<'_>, at: SlabRef) -> Result<()> {
+    fn check_doubt_running(&self, resolution: Resolving<'_>, at: SlabRef) -> Result<()> {
         let running = self.running(at);
         let info = || {
             self.engine
@@ -174,7 +177,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Refuses to let a key run again that an operator has put in doubt under a holder who is there.
+    /// Refuses to let a key run again while the holder from whom an operator took it is alive.
     fn check_doubted_guard(&self, named: Named<'_>, record: &Arc<Record>) -> Result<()> {
         if !self.engine.doubted_guards.is_alive(record.head.token) {
             return Ok(());
@@ -184,51 +187,33 @@ impl Turn<'_> {
         Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
     }
 
-    fn resolve_running(
+    fn settle_doubt(
         &mut self,
-        resolution: Resolution<'_>,
-        at: SlabRef,
+        resolution: Resolving<'_>,
+        doubt: DoubtPlace<'_>,
         prepared: &mut Prepared,
     ) -> Result<u64> {
         let token = self.admit_intervention()?;
-        let subject = Subject {
-            policy: &resolution.named.namespace.policy,
-            ..Subject::of_running(self.running(at))
+        let (named, settlement) = (resolution.named, resolution.settlement);
+        let policy = &named.namespace.policy;
+        let (running, subject) = match doubt {
+            DoubtPlace::Running(at) => {
+                let subject = Subject::of_running(self.running(at));
+                (Some(at), Subject { policy, ..subject })
+            }
+            DoubtPlace::Recorded(doubt) => (None, Subject::of_record(doubt, policy)),
         };
-        let appended = self.append_resolution(resolution, Some(at), subject, token, prepared);
-        Ok(self.commit(appended).frame)
-    }
-
-    fn resolve_settled(
-        &mut self,
-        resolution: Resolution<'_>,
-        doubt: &Record,
-        prepared: &mut Prepared,
-    ) -> Result<u64> {
-        let token = self.admit_intervention()?;
-        let subject = Subject::of_record(doubt, &resolution.named.namespace.policy);
-        let appended = self.append_resolution(resolution, None, subject, token, prepared);
-        Ok(self.commit(appended).frame)
-    }
-
-    fn append_resolution<'c>(
-        &'c self,
-        resolution: Resolution<'c>,
-        running: Option<SlabRef>,
-        subject: Subject<'c>,
-        token: FencingToken,
-        prepared: &mut Prepared,
-    ) -> Appended {
-        let Resolution {
-            named,
-            settlement,
-            by,
-            ..
-        } = resolution;
         let record = settlement.record(subject, token, self.now);
-        self.append(Change {
+        let appended = self.append(Change {
             prepared: std::mem::take(prepared),
-            ..self.change_of(named, running, &record, settlement.transition(), by)
-        })
+            ..self.change_of(
+                named,
+                running,
+                &record,
+                settlement.transition(),
+                resolution.by,
+            )
+        });
+        Ok(self.commit(appended).frame)
     }
 }

@@ -22,16 +22,16 @@ pub(crate) struct Ranking {
     kind: Kind,
     only: Option<NamespaceId>,
     after: Option<ScanPosition>,
-    /// The last one when this began: what came later is not met, so a caller that acts on what is met
-    /// comes to an end.
+    /// The last rank when the list began. Later keys are not listed, so a caller that acts on each key comes
+    /// to an end.
     until: Option<ScanPosition>,
     batch: vec::IntoIter<Ranked>,
     batch_keys: usize,
     ended: bool,
 }
 
-/// Keys of the first batch: as many as a page has. Each further one has so many times more, so that
-/// going through all of them takes few passes.
+/// The size of the first batch: a page. Each further batch is this many times larger, so that all keys take
+/// few passes.
 const BATCH_KEYS: usize = 1024;
 
 const BATCH_GROWTH: usize = 8;
@@ -49,10 +49,10 @@ impl Ranking {
         }
     }
 
-    /// Leaves out what stands up to here.
+    /// Leaves out the keys up to this rank.
     pub(crate) fn skip(&mut self, after: ScanPosition) {
         self.after = self.after.max(Some(after));
-        // What was found before this was said is found again, as far as it is still wanted.
+        // The keys that were found before this call are found again, except those up to `after`.
         self.batch = Vec::new().into_iter();
         self.ended = false;
     }
@@ -74,7 +74,7 @@ impl Ranking {
     }
 }
 
-/// The least of what it is offered, so many of them.
+/// The least items among those that it is offered, up to a number.
 struct Least {
     keys: usize,
     heap: BinaryHeap<Ranked>,
@@ -93,8 +93,7 @@ impl Least {
 }
 
 impl Engine {
-    /// The next key of a ranking that is still what it was ranked for, as `tell` has it. An error is
-    /// the last.
+    /// The next ranked key that `tell` still finds in its state. An error is the last item.
     pub(crate) fn next_told<T>(
         &self,
         ranking: &mut Ranking,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::engine::description::{state_and_record, state_of};
 use crate::engine::engine::Engine;
-use crate::engine::told::{state_of, told_of};
 use crate::journal::format::codec::WireRecord;
 use crate::journal::read::records;
 use crate::value::error::Result;
@@ -11,15 +11,24 @@ use crate::value::key_info::KeyInfo;
 use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 
-/// A place in the log that a scan goes on from.
+/// The place in the log at which a scan goes on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScanCursor {
     pub(crate) next_frame: u64,
     pub(crate) end_frame: u64,
 }
 
+impl ScanCursor {
+    /// The next frame, which the cursor moves past; `None` after the last one.
+    pub(in crate::engine) fn take(&mut self) -> Option<u64> {
+        let frame = self.next_frame;
+        self.next_frame = frame.saturating_add(1);
+        (frame <= self.end_frame).then_some(frame)
+    }
+}
+
 impl Engine {
-    /// Where a scan over the log begins, and where it ends at the least.
+    /// Where a scan over the log begins, and the earliest place where it ends.
     pub(crate) fn scan_start(&self) -> ScanCursor {
         self.journal.with_tail(|tail| ScanCursor {
             next_frame: tail
@@ -30,17 +39,15 @@ impl Engine {
         })
     }
 
-    /// Goes on with a scan: the current records of the next frame. `None` at the end.
+    /// The current records of the next frame of a scan; `None` at the end.
     pub(crate) fn scan_frame(
         &self,
         cursor: &mut ScanCursor,
         only: Option<NamespaceId>,
     ) -> Result<Option<Vec<KeyInfo>>> {
-        if cursor.next_frame > cursor.end_frame {
+        let Some(frame) = cursor.take() else {
             return Ok(None);
-        }
-        let frame = cursor.next_frame;
-        cursor.next_frame += 1;
+        };
         let mut found = Vec::new();
         let Some(payload) = self.journal.frame_bytes(frame)? else {
             return Ok(Some(found));
@@ -83,7 +90,7 @@ impl Engine {
             let now = self.now();
             let wanted = |id: NamespaceId| only.is_none_or(|only| only == id);
             for running in shard.running().filter(|running| wanted(running.namespace)) {
-                let (state, record) = told_of(running, now);
+                let (state, record) = state_and_record(running, now);
                 found.push((state, Arc::new(record)));
             }
         }

@@ -9,7 +9,8 @@ use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::sizes::to_u64;
 use crate::observe::claim_outcome::ClaimOutcome;
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
+use crate::observe::metrics::histogram::Histogram;
 use crate::runtime::sync::Ordering;
 use crate::value::error::ErrorKind;
 
@@ -17,24 +18,28 @@ use crate::value::error::ErrorKind;
 const SAMPLE_MS: u64 = 20;
 
 impl Engine {
-    /// The moment, where calls are measured at all.
+    /// The present moment, if calls are measured at all.
     #[inline]
     pub(crate) fn clock_ns(&self) -> Option<u64> {
         self.options.counts.then(|| self.time.clock.mono_ns())
     }
 
-    fn since_ns(&self, began_ns: u64) -> u64 {
-        self.time.clock.mono_ns().saturating_sub(began_ns)
+    /// Notes how long something took, if it was timed. `near` is the number of a shard.
+    #[inline]
+    fn observe(&self, times: &Histogram, near: usize, began_ns: Option<u64>) {
+        if let Some(began_ns) = began_ns {
+            times.observe(near, self.time.clock.mono_ns().saturating_sub(began_ns));
+        }
     }
 
-    /// The moment, where this claim is one of those that are timed.
+    /// The present moment, if this claim is timed.
     #[inline]
     pub(in crate::engine) fn begin_claim(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_claim(named.digest);
         timed.then(|| self.time.clock.mono_ns())
     }
 
-    /// Takes down how long a claim took, where it was timed.
+    /// Notes how long a claim took, if it was timed.
     #[inline]
     pub(in crate::engine) fn end_claim(
         &self,
@@ -42,21 +47,21 @@ impl Engine {
         began_ns: Option<u64>,
         answer: &Answer,
     ) {
-        if let Some(began_ns) = began_ns {
+        if began_ns.is_some() {
             self.observe_claim(named, began_ns, answer.outcome());
         }
     }
 
     #[cold]
-    fn observe_claim(&self, named: Named<'_>, began_ns: u64, outcome: ClaimOutcome) {
+    fn observe_claim(&self, named: Named<'_>, began_ns: Option<u64>, outcome: ClaimOutcome) {
         let timed = ClaimOutcome::ALL.iter().zip(&self.meters.claims);
         let mut histogram = timed.filter(|(of, _)| **of == outcome);
         if let Some((_, histogram)) = histogram.next() {
-            histogram.observe(self.shards.index(named.digest), self.since_ns(began_ns));
+            self.observe(histogram, self.shards.index(named.digest), began_ns);
         }
     }
 
-    /// The moment, where this settlement is one of those that are timed.
+    /// The present moment, if this settlement is timed.
     #[inline]
     pub(crate) fn begin_settlement(&self, named: Named<'_>) -> Option<u64> {
         let timed = self.shards.is_timed_settlement(named.digest);
@@ -65,23 +70,16 @@ impl Engine {
 
     #[inline]
     pub(crate) fn end_settlement(&self, named: Named<'_>, began_ns: Option<u64>) {
-        if let Some(began_ns) = began_ns {
-            let near = self.shards.index(named.digest);
-            let took_ns = self.since_ns(began_ns);
-            self.meters.settlements.observe(near, took_ns);
-        }
+        let near = self.shards.index(named.digest);
+        self.observe(&self.meters.settlements, near, began_ns);
     }
 
     pub(in crate::engine) fn end_wait(&self, began_ns: Option<u64>) {
-        if let Some(began_ns) = began_ns {
-            self.meters.waits.observe(0, self.since_ns(began_ns));
-        }
+        self.observe(&self.meters.waits, 0, began_ns);
     }
 
     pub(in crate::engine) fn end_compaction(&self, began_ns: Option<u64>) {
-        if let Some(began_ns) = began_ns {
-            self.meters.compactions.observe(0, self.since_ns(began_ns));
-        }
+        self.observe(&self.meters.compactions, 0, began_ns);
     }
 
     /// Whether calls are to be marked now to be timed; called by the timers.
@@ -133,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// Counts the answers of a batch, all at once: before, any of them could still fail.
+    /// Counts the answers of a batch at its end, because any of them can still fail before.
     pub(in crate::engine) fn count_batch(
         &self,
         namespace: &Arc<NamespaceCore>,
@@ -159,7 +157,9 @@ impl Engine {
         outcomes: &[ClaimOutcome],
         began_ns: Option<u64>,
     ) {
-        let Some(began_ns) = began_ns else { return };
+        if began_ns.is_none() {
+            return;
+        }
         let mut sum = Counters::default();
         for outcome in outcomes {
             *sum.claims(*outcome) += 1;
@@ -170,6 +170,6 @@ impl Engine {
         let tallies = &mut shard.tallies;
         tallies.count(namespace.column, |counters| *counters += sum);
         drop(shard);
-        self.meters.batches.observe(0, self.since_ns(began_ns));
+        self.observe(&self.meters.batches, 0, began_ns);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Entries`]: keys by state, and what is seen of the running ones.
+//! [`Entries`]: keys by state, and the ages of the running ones.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::observe::metrics::{Metrics, as_f64, seconds};
 /// A key that is in progress for more of its leases than this is overdue.
 pub(in crate::engine) const OVERDUE_LEASES: u64 = 3;
 
-/// Keys by state, and what is seen of the running ones.
+/// Keys by state, and the ages of the running ones.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Entries {
     pub(in crate::engine) in_progress: usize,

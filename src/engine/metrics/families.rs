@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use crate::observe::claim_outcome::ClaimOutcome;
+use crate::observe::counters::Counters;
 use crate::observe::holds::{HOLD_BOUNDS, Holds};
 use crate::observe::metrics::{Distribution, Metrics, as_f64, seconds};
-use crate::observe::stats::{Counters, Stats};
+use crate::observe::stats::Stats;
 
 /// The label of the namespaces that share a column.
 pub(in crate::engine) const OTHERS: &str = "other";
@@ -75,14 +76,6 @@ fn hold_times(holds: &Holds) -> Distribution {
 }
 
 pub(in crate::engine) fn add_stats(metrics: &mut Metrics, stats: &Stats) {
-    for (name, count) in [
-        ("hapax_journal_appended_bytes_total", stats.appended_bytes()),
-        ("hapax_syncs_total", stats.syncs()),
-        ("hapax_compacted_segments_total", stats.segments_dropped()),
-        ("hapax_carried_records_total", stats.records_carried()),
-    ] {
-        metrics.count(name, &[], count);
-    }
     for (name, value) in [
         ("hapax_waiters", stats.waiters()),
         ("hapax_table_bytes", stats.table_bytes()),

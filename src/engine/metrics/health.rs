@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::engine::Engine;
 use crate::observe::health::{Health, Trouble};
 
-/// A writer that has been at one thing for longer counts as stuck.
+/// A writer that spends longer than this on one write counts as stuck.
 const STUCK_MS: u64 = 5000;
 
 impl Engine {
@@ -15,41 +15,28 @@ impl Engine {
         let journal = &self.journal;
         let unsynced = Duration::from_millis(journal.unsynced_ms(now_ms));
         let mut troubles = Vec::new();
-        if self.is_closed() {
-            troubles.push(Trouble::Closed);
-        }
-        if self.is_forked() {
-            troubles.push(Trouble::Forked);
-        }
-        if let Some(cause) = journal.poison_cause() {
-            troubles.push(Trouble::Poisoned { cause });
-        }
+        troubles.extend(self.is_closed().then_some(Trouble::Closed));
+        troubles.extend(self.is_forked().then_some(Trouble::Forked));
+        let poisoned = |cause| Trouble::Poisoned { cause };
+        troubles.extend(journal.poison_cause().map(poisoned));
         let has_ended = !troubles.is_empty();
         let busy_ms = journal.busy_ms(now_ms);
-        if busy_ms >= STUCK_MS {
-            let since = Duration::from_millis(busy_ms);
-            troubles.push(Trouble::Stuck { since });
-        }
-        if self.disk_is_at_floor() {
-            let floor_bytes = self.least_free_bytes();
-            troubles.push(Trouble::DiskLow { floor_bytes });
-        }
+        let since = Duration::from_millis(busy_ms);
+        troubles.extend((busy_ms >= STUCK_MS).then_some(Trouble::Stuck { since }));
+        let floor_bytes = self.least_free_bytes();
+        let is_low = self.disk_is_at_floor();
+        troubles.extend(is_low.then_some(Trouble::DiskLow { floor_bytes }));
         // Nothing is tried again for a store that has ended.
         if !has_ended {
-            if self.check_segment_room(0).is_err() {
-                troubles.push(Trouble::NoSegment);
-            }
-            troubles.extend(journal.retries.list(now_ms).into_iter().map(Trouble::from));
+            let has_none = self.check_segment_room(0).is_err();
+            troubles.extend(has_none.then_some(Trouble::NoSegment));
+            troubles.extend(journal.retries.list(now_ms));
         }
-        if journal.is_congested(now_ms) {
-            troubles.push(Trouble::Congested { unsynced });
-        }
-        if self.lifecycle.is_read_only() {
-            troubles.push(Trouble::ReadOnly);
-        }
-        if self.is_salvaged() {
-            troubles.push(Trouble::Salvaged);
-        }
+        let is_congested = journal.is_congested(now_ms);
+        troubles.extend(is_congested.then_some(Trouble::Congested { unsynced }));
+        let is_read_only = self.lifecycle.is_read_only();
+        troubles.extend(is_read_only.then_some(Trouble::ReadOnly));
+        troubles.extend(self.is_salvaged().then_some(Trouble::Salvaged));
         Health { troubles, unsynced }
     }
 }

@@ -1,7 +1,6 @@
-//! [`Meters`]: what is measured of calls, beside the counters in the shards.
+//! [`Meters`]: the measurements of calls, beside the counters in the shards.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Weak;
 
 use crate::observe::metrics::MetricSource;
@@ -9,9 +8,10 @@ use crate::observe::metrics::histogram::Histogram;
 use crate::observe::tallies::Column;
 use crate::runtime::sync::{AtomicU64, Mutex};
 
-/// What is measured of calls, beside the counters in the shards.
+/// The measurements of calls, beside the counters in the shards.
+#[derive(Debug)]
 pub(in crate::engine) struct Meters {
-    /// By [`ClaimOutcome`], as far as it is an answer to a single claim.
+    /// By [`ClaimOutcome`], for the outcomes that a single claim can have.
     pub(in crate::engine) claims: [Histogram; TIMED_OUTCOMES],
     pub(in crate::engine) settlements: Histogram,
     pub(in crate::engine) batches: Histogram,
@@ -19,13 +19,13 @@ pub(in crate::engine) struct Meters {
     pub(in crate::engine) compactions: Histogram,
     /// Claims that ended in an error, by the kind of error.
     pub(in crate::engine) errors: Mutex<BTreeMap<&'static str, u64>>,
-    /// What stands around the store and counts too, by the namespace that it stands before.
+    /// Sources of counters around the store, each with the namespace that it counts for.
     pub(in crate::engine) sources: Mutex<Vec<(Column, Weak<dyn MetricSource>)>>,
     /// When calls were marked to be timed last.
     pub(in crate::engine) sampled_ms: AtomicU64,
 }
 
-/// The first so many of [`ClaimOutcome::ALL`] are timed.
+/// This many of the first outcomes in [`ClaimOutcome::ALL`] are timed.
 const TIMED_OUTCOMES: usize = 6;
 
 /// Parts of a histogram that calls on many threads observe.
@@ -43,15 +43,5 @@ impl Meters {
             sources: Mutex::new(Vec::new()),
             sampled_ms: AtomicU64::new(0),
         }
-    }
-}
-
-impl fmt::Debug for Meters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Meters")
-            .field("claims", &self.claims)
-            .field("settlements", &self.settlements)
-            .field("errors", &self.errors)
-            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted and measured: in the shards, of calls, and of the store as a whole.
+//! Counters and measurements: of the shards, of calls, and of the whole store.
 //! What comes in: outcomes and moments of calls; the parts of the engine, for a snapshot.
 //! It changes nothing of a key, and holds no lock while it calls code of a user.
 

@@ -1,4 +1,4 @@
-//! The snapshot of everything that is counted and measured.
+//! The snapshot of all counters and measurements.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
@@ -10,15 +10,15 @@ use crate::engine::metrics::families::{OTHERS, add_namespace, add_stats};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::sizes::to_u64;
 use crate::observe::claim_outcome::ClaimOutcome;
+use crate::observe::counters::Counters;
 use crate::observe::health::Trouble;
 use crate::observe::metrics::{MetricSource, Metrics, as_f64, seconds};
-use crate::observe::stats::Counters;
 use crate::observe::tallies::COLUMNS_MAX;
 use crate::state::slot::Settled;
 
 impl Engine {
-    /// Everything that is counted and measured. Takes each shard in turn, for a look at its running
-    /// keys, and the tail of the journal.
+    /// All counters and measurements. Locks each shard in turn to look at its running keys, and then the tail
+    /// of the journal.
     pub(crate) fn metrics(&self) -> Metrics {
         // Each opening of a store draws a key of its own.
         let run = self.hasher.hash(&[b"run"]);
@@ -26,7 +26,8 @@ impl Engine {
         let (mut columns, entries) = self.sum_shards();
         let names = self.namespaces.lock().column_names();
         let others = columns[COLUMNS_MAX];
-        // A namespace of that very name shares its series with them: labels stand there once.
+        // A namespace of that very name shares its series with them, because no two series have the same
+        // labels.
         let namesake = names.iter().position(|name| **name == *OTHERS);
         if let Some(namesake) = namesake {
             columns[namesake] += others;
@@ -46,7 +47,7 @@ impl Engine {
         metrics
     }
 
-    /// Shows what a source counts as long as it lives.
+    /// Shows the counters of a source for as long as it lives.
     pub(crate) fn add_source(&self, namespace: &NamespaceCore, source: Weak<dyn MetricSource>) {
         let mut sources = self.meters.sources.lock();
         sources.retain(|(_, source)| source.strong_count() > 0);
@@ -99,7 +100,7 @@ impl Engine {
     }
 
     fn add_calls(&self, metrics: &mut Metrics) {
-        // Most kinds never come; a series that does stays.
+        // Most kinds never occur; a series that has begun stays.
         for (kind, count) in &*self.meters.errors.lock() {
             let labels = [("kind", Cow::Borrowed(*kind))];
             metrics.count("hapax_claim_errors_total", &labels, *count);
@@ -169,8 +170,26 @@ impl Engine {
     fn add_store(&self, metrics: &mut Metrics) {
         let stats = self.stats();
         add_stats(metrics, &stats);
-        let expired = self.journal.with_tail(|tail| tail.census.expired());
-        metrics.count("hapax_expired_total", &[], expired);
+        let (expired, appended_bytes) = self
+            .journal
+            .with_tail(|tail| (tail.census.expired(), tail.appended_bytes()));
+        let compaction = &self.compaction;
+        for (name, count) in [
+            ("hapax_expired_total", expired),
+            ("hapax_journal_appended_bytes_total", appended_bytes),
+            ("hapax_syncs_total", self.journal.syncs()),
+            (
+                "hapax_compacted_segments_total",
+                compaction.segments_dropped(),
+            ),
+            ("hapax_carried_records_total", compaction.records_carried()),
+            (
+                "hapax_upkeep_failures_total",
+                self.journal.retries.failures(),
+            ),
+        ] {
+            metrics.count(name, &[], count);
+        }
         let open_ms = self.time.mono_ms().saturating_sub(self.opened.at_ms);
         metrics.measure("hapax_open_seconds", &[], seconds(open_ms, 1000));
         let namespaces = self.namespaces.lock().manifest.namespaces.len();
@@ -182,8 +201,6 @@ impl Engine {
             let labels = [("trouble", Cow::Borrowed(trouble))];
             metrics.measure("hapax_healthy", &labels, f64::from(u8::from(healthy)));
         }
-        let failures = self.journal.retries.failures();
-        metrics.count("hapax_upkeep_failures_total", &[], failures);
         let version = [("version", Cow::Borrowed(env!("CARGO_PKG_VERSION")))];
         metrics.measure("hapax_build_info", &version, 1.0);
     }

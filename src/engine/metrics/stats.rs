@@ -1,4 +1,4 @@
-//! The counts of a store, summed over its shards and its log.
+//! What a store holds, summed over its shards and its log.
 
 use crate::engine::engine::Engine;
 use crate::engine::sizes::to_u64;
@@ -8,7 +8,6 @@ impl Engine {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         for shard in self.shards.all() {
-            stats.counters += shard.tallies.sum();
             stats.keys += to_u64(shard.keys());
             stats.running_keys += to_u64(shard.running_keys());
             stats.table_bytes += to_u64(shard.memory_bytes());
@@ -17,7 +16,6 @@ impl Engine {
         self.journal.with_tail(|tail| {
             stats.window_bytes = to_u64(tail.window_bytes());
             stats.last_frame = tail.last_used();
-            stats.appended_bytes = tail.appended_bytes();
             for segment in tail.census.segments() {
                 stats.segments += 1;
                 stats.live_records += segment.live;
@@ -27,10 +25,7 @@ impl Engine {
         });
         stats.store_secs = self.time.store_secs();
         stats.durable_frame = self.journal.durable();
-        stats.syncs = self.journal.syncs();
         stats.disk_bytes = self.journal.log().disk_bytes().unwrap_or(0);
-        stats.segments_dropped = self.compaction.segments_dropped();
-        stats.records_carried = self.compaction.records_carried();
         stats.recovered_records = self.opened.recovered_records;
         stats.torn_frames = self.opened.torn_frames;
         stats.recovery = self.opened.recovery;

@@ -8,7 +8,7 @@ use crate::journal::log::memory_log::image::Image;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::audit::AuditLevel;
 
-/// A store all of whose entries lie in archives, of which there are some.
+/// A store whose entries all lie in archives.
 fn archived() -> (Image, ManualClock) {
     let (log, clock) = (MemoryLog::new(), ManualClock::new());
     let store = open(&log, &clock);
@@ -33,8 +33,8 @@ fn archived() -> (Image, ManualClock) {
     (image, clock)
 }
 
-/// Whoever took the newest archives away of a store whose log held no entry left a chain that held,
-/// and the next entries had the numbers of those that were gone.
+/// The bug: where the log held no entry, the chain still held after the newest archives were taken away, and the
+/// next entries got the numbers of the lost ones.
 #[test]
 fn archives_that_were_taken_from_the_new_end_are_missed() {
     let (whole, clock) = archived();
@@ -134,8 +134,8 @@ fn a_damaged_archive_does_not_end_the_store() {
     assert!(error.to_string().contains("audit archive"), "{error}");
 }
 
-/// Nobody knows when a damaged archive expires: it stayed, which is right, and so did every one
-/// after it, for ever.
+/// The bug: a damaged archive, whose expiry cannot be read, stayed, which is right, and every archive after it
+/// stayed for ever too.
 #[test]
 fn archives_expire_past_a_damaged_one_that_stays() {
     let (log, clock) = (MemoryLog::new(), ManualClock::new());

@@ -80,7 +80,7 @@ fn each_byte_of_an_archive_that_is_changed_is_noticed() {
     }
 }
 
-/// Whoever changes an entry can make every checksum fit again: they are no secret.
+/// Checksums are no secret: an attacker who changes an entry can make all of them fit again.
 #[test]
 fn each_byte_of_an_entry_is_in_the_chain_though_all_checksums_fit() {
     let (image, _) = written();
@@ -220,11 +220,11 @@ fn a_segment_stays_until_there_is_room_for_its_archive() {
     let before = entries(&store);
     log.fail_next_archive(IoKind::StorageFull);
     clock.advance(HOUR * 2);
-    assert_eq!(store.stats().segments_dropped(), 0);
+    assert_eq!(store.engine().compaction.segments_dropped(), 0);
     clock.advance(GRACE);
     assert_eq!(entries(&store), before);
     clock.advance(GRACE);
-    assert!(store.stats().segments_dropped() > 0);
+    assert!(store.engine().compaction.segments_dropped() > 0);
     assert_eq!(entries(&store), before);
     space.insert("still").unwrap();
     store.verify_audit().unwrap();
@@ -257,7 +257,7 @@ fn an_archive_of_a_segment_that_is_still_there_is_not_read_twice() {
     store.verify_audit().unwrap();
     clock.advance(GRACE);
     clock.advance(GRACE);
-    assert!(store.stats().segments_dropped() > 0);
+    assert!(store.engine().compaction.segments_dropped() > 0);
     assert_eq!(entries(&store), all);
     store.verify_audit().unwrap();
 }
@@ -290,8 +290,8 @@ fn without_an_audit_log_no_byte_is_written_for_it() {
     assert_eq!(link.before, 0);
 }
 
-/// The entry of a change of a policy is on the medium before the change is: a crash between the two
-/// leaves a change that did not come about, and not one of which nobody knows.
+/// The entry of a policy change is on the medium before the change: a crash between the two leaves an entry
+/// without its change, and never a change without its entry.
 #[test]
 fn no_policy_changes_before_its_entry_is_durable() {
     let changes = |store: &Store| {
@@ -447,7 +447,7 @@ fn step(
             }
         }
         2 => {
-            for doubt in store.in_doubt().unwrap() {
+            for doubt in store.doubts().unwrap().map(Result::unwrap) {
                 let key = String::from_utf8(doubt.key().to_vec()).unwrap();
                 doubt.resolve(Resolution::NeverHappened).unwrap();
                 model.note(&key, Transition::ResolvedNeverHappened);

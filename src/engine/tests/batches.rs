@@ -3,9 +3,7 @@
 
 use crate::operator::{Attribution, Insertion};
 use crate::testing::{ManualClock, MemoryLog};
-use crate::{
-    BatchClaim, Claim, ErrorKind, KeyState, Lease, LeaseError, Limits, Namespace, Policy, Store,
-};
+use crate::{BatchClaim, Claim, ErrorKind, KeyState, Lease, Limits, Namespace, Policy, Store};
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
@@ -116,13 +114,17 @@ fn leases_that_are_settled_together_over_a_failed_commit_come_back_one_by_one() 
         .iter()
         .map(|key| granted(space.claim(key).unwrap()))
         .collect();
-    space.forget_forced("b", leases[1].token()).unwrap();
+    let by = Attribution::new("alice", "INC-42").unwrap();
+    let operator = store.operator(by);
+    operator
+        .forget_forced("work", "b", leases[1].token())
+        .unwrap();
     log.fail_sync_after(0);
     let items = leases.into_iter().map(|lease| (lease, "done"));
     let kinds: Vec<ErrorKind> = space
         .complete_many(items)
         .into_iter()
-        .map(|settled| settled.map_err(LeaseError::into_error).unwrap_err().kind())
+        .map(|settled| settled.unwrap_err().kind())
         .collect();
     let (poisoned, gone) = (ErrorKind::Poisoned, ErrorKind::NotHeld);
     assert_eq!(

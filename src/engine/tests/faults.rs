@@ -1,4 +1,4 @@
-//! Faults of the medium beneath a store, and what the store makes of them.
+//! Faults of the medium beneath a store, and the answers of the store.
 //!
 //! The store is driven through its public handles; the medium is changed behind its back.
 
@@ -99,7 +99,12 @@ fn poisoned_by(fail: impl FnOnce(&MemoryLog), lost: bool) {
         std::error::Error::source(&error).is_some(),
         "the cause is kept"
     );
-    drop(error.into_lease());
+    let error = error.into_lease().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Poisoned,
+        "nothing can be settled any more"
+    );
 
     assert!(
         matches!(space.claim("1").unwrap(), Claim::Completed(_)),
@@ -116,7 +121,7 @@ fn poisoned_by(fail: impl FnOnce(&MemoryLog), lost: bool) {
         space.forget("1").unwrap_err(),
         store.sync().unwrap_err(),
         third.checkpoint("half").unwrap_err(),
-        third.complete("done").unwrap_err().into_error(),
+        third.complete("done").unwrap_err(),
         store
             .namespace("another", Policy::at_least_once())
             .unwrap_err(),
@@ -186,7 +191,7 @@ fn a_claim_that_could_not_be_journaled_is_not_granted() {
     let space = store.namespace("most", Policy::at_most_once()).unwrap();
     assert!(
         matches!(space.claim("1").unwrap(), Claim::Granted(_)),
-        "nobody ever had it"
+        "no caller ever had it"
     );
 }
 
@@ -345,7 +350,7 @@ fn a_namespace_that_the_manifest_lacks_is_damage() {
     damaged(&bench.refused(), "namespace 1");
 }
 
-/// Frames that nobody was told were durable: a torn one ends the log, and what follows is void.
+/// Frames that were not acknowledged: a torn one ends the log, and what follows is void.
 ///
 /// `verify` once took the void for a part of the log: the next segment goes on with the same frame
 /// numbers, and those counted.
@@ -500,7 +505,7 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
         store.sync().unwrap_err(),
         store.verify().unwrap_err(),
         store.close().unwrap_err(),
-        store.in_doubt().unwrap_err(),
+        store.doubts().unwrap_err(),
         store.namespace("new", Policy::at_least_once()).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
@@ -511,8 +516,8 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
     store.close().unwrap();
 }
 
-/// A raw system call forks without a word to the C library, so nothing is counted. Nobody would wake
-/// what waits in such a child: it hears why instead.
+/// A raw system call forks without a word to the C library, so the fork is not counted. A wait in such a child
+/// would never end: it is refused with the reason instead.
 #[test]
 fn a_child_that_was_not_counted_is_refused_where_it_would_wait() {
     let bench = Bench::new();
@@ -553,7 +558,11 @@ fn a_poisoned_store_answers_what_compaction_was_copying() {
     bench.clock.advance(SECOND);
     let refused = space.claim("new").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Poisoned);
-    assert!(store.stats().records_carried() > 0, "{:?}", store.stats());
+    assert!(
+        store.engine().compaction.records_carried() > 0,
+        "{:?}",
+        store.stats()
+    );
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     assert!(space.contains("1").unwrap());
 }

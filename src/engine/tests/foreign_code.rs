@@ -118,7 +118,7 @@ fn bench() -> Bench {
 }
 
 /// Polls a completion with `waker` until one is pending: a commit may come before the poll.
-fn complete_with(jobs: &Namespace, waker: &Waker) -> Pending<Result<(), crate::LeaseError>> {
+fn complete_with(jobs: &Namespace, waker: &Waker) -> Pending<crate::Result<()>> {
     for number in 0.. {
         let key = format!("polled-{:?}-{number}", waker.data());
         let lease = granted(jobs.claim(key).unwrap());
@@ -167,7 +167,7 @@ fn next(done: &Receiver<&'static str>) -> &'static str {
 }
 
 /// The bug: a waker that made a durable change and waited for it ran on the thread that was to write
-/// the change. That thread waited for itself, for good, and nobody noticed.
+/// the change. That thread waited for itself, for good, and no check noticed.
 #[test]
 fn a_waker_may_wait_for_the_store_on_the_threads_of_the_store() {
     let bench = bench();
@@ -201,7 +201,7 @@ fn a_waker_may_wait_for_the_store_on_the_threads_of_the_store() {
 }
 
 /// The bug: where the system gave no thread, `Store::open` panicked. And a store that got some of its
-/// threads and not all was never let go of, or waited for those that had never begun.
+/// threads, but not all, was never let go of, or waited for threads that had never begun.
 #[test]
 fn a_store_that_gets_no_thread_is_refused_and_opens_later() {
     for kind in [LogKind::Files, LogKind::Sled] {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::engine::Engine;
-use crate::engine::intervene::operate::Operation;
+use crate::engine::intervene::end_hold::HoldEnd;
 use crate::engine::intervene::resolve::Settlement;
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
@@ -194,7 +194,7 @@ fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state:
         (
             "release",
             engine
-                .operate(other, token, Operation::Release, &by)
+                .end_hold(other, token, HoldEnd::Release, &by)
                 .err()
                 .map(told),
         ),

@@ -1,6 +1,6 @@
-//! Logs that no store has written, under checksums that hold: whoever can write to the directory can
-//! make them, and a checksum without a secret keeps nobody out. Found by the fuzz target `recovery`,
-//! or while it was written; each is a typed refusal, or harmless.
+//! Logs that no store has written, under checksums that hold. A process that can write to the directory can make
+//! them, because a checksum without a secret is no protection. They were found by the fuzz target `recovery`, or
+//! while it was written; each is a typed refusal, or harmless.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
 use crate::journal::format::codec;
-use crate::journal::format::frame::{FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame};
+use crate::journal::format::frame::{
+    FRAME_BYTES_MAX, FRAME_NUMBER_MAX, FrameHeader, HEADER_BYTES, open_frame,
+};
 use crate::journal::format::manifest::{Manifest, NAMESPACES_MAX};
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::{Link, LowMark, Marks};
-use crate::journal::log::contract::FRAME_BYTES_MAX;
 use crate::journal::log::memory_log::image::Image;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::fencing_token::{COUNTER_END, EPOCH_END, FencingToken};
@@ -295,8 +296,7 @@ fn a_log_at_the_end_of_its_frame_numbers_answers_and_changes_nothing() {
     store.close().unwrap();
 }
 
-/// An attempt that cannot be counted up was counted up when a grant that nobody had heard of was
-/// taken back.
+/// The bug: taking back an undelivered grant counted up an attempt that cannot be counted up.
 #[test]
 fn the_last_attempt_that_can_be_counted_is_taken_back() {
     let store = open(with_record(|record| record.head.attempt = u32::MAX)).unwrap();

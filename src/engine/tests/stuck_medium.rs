@@ -1,7 +1,7 @@
-//! A medium that gives no answer: nobody who uses the store hangs for ever.
+//! A medium that gives no answer: no call on the store hangs for ever.
 //!
-//! The log beneath holds every sync until it is told to go on. What is waited for here is an answer
-//! with an error; a test that waits for longer than [`PATIENCE`] has found a hang.
+//! The log beneath holds every sync until it is told to go on. The calls here end with an error; a test that
+//! waits for longer than [`PATIENCE`] has found a hang.
 
 use std::io;
 use std::sync::Arc;
@@ -13,19 +13,18 @@ use parking_lot::{Condvar, Mutex};
 use crate::engine::engine::Engine;
 use crate::engine::options::EngineOptions;
 use crate::engine::tests::hooked_log::{Hook, HookedLog};
-use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::runtime::clock::Clock;
 use crate::runtime::patience::LOOK_MS_MAX;
 use crate::store::handle::StoreInner;
 use crate::testing::{ManualClock, MemoryLog};
 use crate::value::error::Result;
-use crate::{Claim, Durability, ErrorKind, Limits, Namespace, Policy, Store};
+use crate::{Claim, Durability, ErrorKind, Namespace, Policy, Store};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Holds whoever comes, while it is shut.
+/// Holds every thread that comes, while it is shut.
 #[derive(Debug, Default)]
 struct Gate {
     state: Mutex<GateState>,
@@ -59,7 +58,7 @@ impl Gate {
         let mut state = self.state.lock();
         while state.waiting == 0 {
             let waited = self.changed.wait_for(&mut state, PATIENCE);
-            assert!(!waited.timed_out(), "nobody came to the gate");
+            assert!(!waited.timed_out(), "no thread came to the gate");
         }
     }
 }
@@ -95,18 +94,11 @@ impl Bench {
         let log = HookedLog::new(self.log.session().unwrap(), gate);
         let options = EngineOptions {
             durability,
-            limits: Limits::default(),
             shards: 4,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
             write_deadline: deadline,
-            first_counter: 0,
-            segment_frames: SEGMENT_FRAMES_MAX,
             drive: clock.drive(),
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let engine = Engine::open(Arc::new(log), clock, options).unwrap();
         engine.start().unwrap();
@@ -134,7 +126,7 @@ fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Receive
 fn answer<T>(result: &Receiver<T>) -> T {
     result
         .recv_timeout(PATIENCE)
-        .expect("nobody hangs for ever")
+        .expect("no call hangs for ever")
 }
 
 fn spaces(store: &Store) -> [Namespace; 2] {
@@ -148,9 +140,7 @@ fn complete(space: &Namespace, key: &str) -> Result<()> {
     let Claim::Granted(lease) = space.claim(key)? else {
         panic!("{key} is new")
     };
-    lease
-        .complete("done")
-        .map_err(crate::LeaseError::into_error)
+    lease.complete("done")
 }
 
 #[test]
@@ -195,7 +185,7 @@ fn callers_get_an_error_when_a_sync_gives_no_answer() {
     });
     answer(&closing).unwrap_err();
     answer(&aside(move || drop((store, least, most))));
-    // When the medium answers after all, whoever is left ends, and nothing acknowledged is missing.
+    // When the medium answers after all, the threads that are left end, and nothing acknowledged is missing.
     bench.gate.set(false);
     reopened(&bench);
 }

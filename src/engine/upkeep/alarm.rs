@@ -18,7 +18,7 @@ impl Alarm {
         }
     }
 
-    /// They will be looked at again at this moment.
+    /// The moment of the next look.
     pub(in crate::engine) fn set(&self, at_ms: u64) {
         self.next_ms.store(at_ms, Ordering::Relaxed);
     }

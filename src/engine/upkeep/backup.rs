@@ -4,92 +4,95 @@ use std::sync::Arc;
 
 use crate::engine::audit::archive::{CopiedArchives, copy_archives};
 use crate::engine::engine::Engine;
+use crate::engine::upkeep::copying::{begin_segment, end_segment};
 use crate::engine::upkeep::pin::Pin;
 use crate::engine::upkeep::recovery::identity::write_new_store;
 use crate::journal::damage::lost;
-use crate::journal::format::audit::entry::Facts;
-use crate::journal::format::codec::{WireRecord, entries};
+use crate::journal::format::codec::entries;
 use crate::journal::format::frame::FrameHeader;
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::{FoundSegment, Visitor};
+use crate::journal::recovery::{FoundSegment, Visitor, spans};
 use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::block_on;
-use crate::value::error::{Error, Result};
-use crate::value::locator::Locator;
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 use crate::value::meter::Meter;
-use crate::value::record::Head;
 
-/// What a backup, or a restore, copied.
+/// The counts of a backup or a restore.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BackedUp {
     pub(crate) frames: u64,
     pub(crate) audit: CopiedArchives,
 }
 
-/// Frames of a backup: the same numbers and payloads, chained anew.
-struct Chain {
+/// A visitor of recovery that only wants its checks.
+pub(in crate::engine) struct Unseen;
+
+impl Visitor for Unseen {}
+
+const WRITING: &str = "writing the backup";
+
+/// A backup under way: the frames of a store, with the same numbers and payloads, chained anew.
+struct Chain<'a> {
+    engine: &'a Engine,
+    target: &'a dyn Log,
     store_id: [u8; 16],
     epoch: u32,
     checksum: u64,
+    /// Frames that were copied.
+    frames: u64,
     scratch: Vec<u8>,
 }
 
-impl Chain {
-    fn append(
-        &mut self,
-        target: &dyn Log,
-        segment: u64,
-        index: u32,
-        number: u64,
-        payload: &[u8],
-        store_secs: u32,
-    ) -> Result<()> {
+impl Chain<'_> {
+    /// Copies the frames of a segment up to `last`.
+    fn segment(&mut self, segment: FoundSegment, last: u64, meter: &mut Meter<'_>) -> Result<()> {
+        let link = Link {
+            store_id: self.store_id,
+            segment: segment.number,
+            before: segment.first_frame - 1,
+            checksum: self.checksum,
+        };
+        begin_segment(self.target, segment, last, &link.encode()).while_doing(WRITING)?;
+        for (index, number) in (0..).zip(segment.first_frame..=last) {
+            self.frame(segment.number, index, number)?;
+            meter.add(1);
+        }
+        end_segment(self.target, segment).while_doing(WRITING)
+    }
+
+    fn frame(&mut self, segment: u64, index: u32, number: u64) -> Result<()> {
+        let payload = self.engine.journal.frame_bytes(number)?;
+        let payload = payload.ok_or_else(|| lost(number))?;
         let header = FrameHeader {
-            records: count_entries(number, payload)?,
+            records: count_entries(number, &payload)?,
             store_id: self.store_id,
             number,
             epoch: self.epoch,
-            store_secs,
+            store_secs: self.engine.now().store_secs,
             durable: number - 1,
             previous: self.checksum,
         };
-        self.checksum = header.seal(payload, &mut self.scratch);
-        target
-            .append(segment, index, &self.scratch)
-            .map_err(|error| Error::io("writing the backup", error))
+        self.checksum = header.seal(&payload, &mut self.scratch);
+        self.frames += 1;
+        let written = self.target.append(segment, index, &self.scratch);
+        written.while_doing(WRITING)
     }
-}
-
-/// Recovery for the sake of its checks alone.
-pub(in crate::engine) struct Unseen;
-
-impl Visitor for Unseen {
-    fn segment(&mut self, _: FoundSegment) {}
-
-    fn frame(&mut self, _: usize) {}
-
-    fn record(&mut self, _: u64, _: Head, _: &WireRecord<'_>, _: Locator) -> Result<()> {
-        Ok(())
-    }
-
-    fn removal(&mut self, _: u64, _: Head, _: Option<Locator>, _: Locator, _: usize) {}
-
-    fn audit(&mut self, _: u64, _: u64, _: &Facts<'_>, _: usize) {}
 }
 
 impl Engine {
-    /// The segments that are there, oldest first.
-    fn segments_from(&self, low: u64) -> Vec<SegmentStats> {
+    /// The segments of a backup up to the frame `last`, oldest first.
+    fn segments_between(&self, low: u64, last: u64) -> Vec<FoundSegment> {
         // A burial may have been under way when the pin was set.
-        self.journal.with_tail(|tail| {
-            let segments = tail.census.segments();
-            segments
-                .filter(|segment| segment.number >= low)
-                .copied()
-                .collect()
-        })
+        let counts = |stats: &&SegmentStats| stats.number >= low && stats.first_frame <= last;
+        let found = |stats: &SegmentStats| FoundSegment {
+            number: stats.number,
+            first_frame: stats.first_frame,
+        };
+        self.journal
+            .with_tail(|tail| tail.census.segments().filter(counts).map(found).collect())
     }
 
     /// Copies everything up to now into an empty log, as a backup.
@@ -108,65 +111,28 @@ impl Engine {
         };
         let marks = self.journal.marks();
         let mut chain = Chain {
+            engine: self,
+            target,
             store_id: manifest.store_id,
             epoch: marks.epoch,
             checksum: marks.low.checksum,
+            frames: 0,
             scratch: Vec::new(),
         };
-        let failed = |error| Error::io("writing the backup", error);
-        let segments = self.segments_from(marks.low.segment);
-        let mut copied = marks.low.before;
-        meter.expect(last.saturating_sub(copied));
-        for (at, segment) in segments.iter().enumerate() {
-            if segment.first_frame > last {
-                break;
-            }
-            let end = segments
-                .get(at + 1)
-                .map_or(last, |next| (next.first_frame - 1).min(last));
-            let link = Link {
-                store_id: manifest.store_id,
-                segment: segment.number,
-                before: copied,
-                checksum: chain.checksum,
-            };
-            let frames = u32::try_from(end + 1 - segment.first_frame).unwrap_or(u32::MAX);
-            target
-                .prepare(segment.number, frames)
-                .and_then(|()| target.activate(segment.number, &link.encode()))
-                .map_err(failed)?;
-            for frame in segment.first_frame..=end {
-                let Some(payload) = self.journal.frame_bytes(frame)? else {
-                    return Err(lost(frame));
-                };
-                let index = u32::try_from(frame - segment.first_frame)
-                    .expect("a segment has at most 8192 frames");
-                chain.append(
-                    target,
-                    segment.number,
-                    index,
-                    frame,
-                    &payload,
-                    self.now().store_secs,
-                )?;
-                copied = frame;
-                meter.add(1);
-            }
-            target.sync(segment.number).map_err(failed)?;
-            target.seal(segment.number).map_err(failed)?;
+        meter.expect(last.saturating_sub(marks.low.before));
+        for (segment, last) in spans(&self.segments_between(marks.low.segment, last), last) {
+            chain.segment(segment, last, meter)?;
         }
         let audit = copy_archives(self.journal.log(), target, marks.low.segment)?;
         let marks = Marks {
             generation: 1,
-            durable: copied,
+            durable: marks.low.before + chain.frames,
             durable_checksum: chain.checksum,
             ..marks
         };
         write_new_store(target, &manifest, &marks)?;
-        Ok(BackedUp {
-            frames: copied - marks.low.before,
-            audit,
-        })
+        let frames = chain.frames;
+        Ok(BackedUp { frames, audit })
     }
 }
 

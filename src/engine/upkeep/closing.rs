@@ -31,8 +31,8 @@ impl Engine {
         })
     }
 
-    /// Closes the journal on a thread of its own, since its writes are not watched any more:
-    /// it too is given up when it is stuck.
+    /// Closes the journal on a thread of its own, because its writes are no longer watched: if the thread is
+    /// stuck, it is given up.
     fn close_journal(self: &Arc<Self>, own: usize) -> std::io::Result<Result<()>> {
         let engine = Arc::clone(self);
         let on_thread = self.options.drive == Drive::Threads
@@ -54,10 +54,9 @@ impl Engine {
         self.workers.note_closed(closed);
     }
 
-    /// Wakes everyone who waits for a key or watches a lease: they find the store closed. Grants on
-    /// their way are taken back, before the last commit: a caller that waits for one is refused, so it must
-    /// not count. Takes the lock of every shard: who held it before is committed, who comes later is
-    /// refused.
+    /// Wakes every caller that waits for a key or watches a lease: it finds the store closed. Takes back the grants
+    /// on their way, before the last commit: their callers are refused, so these grants must not count. Takes
+    /// the lock of every shard: what was changed under it before is committed, and later changes are refused.
     fn end_leases(&self) {
         for index in 0..self.shards.len() {
             let mut turn = self.turn_at(index);

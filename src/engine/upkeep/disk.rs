@@ -1,26 +1,27 @@
-//! Whether there is room on the medium for what a new claim will write, outcome included.
+//! Free disk space: measured, kept in reserve, and checked before each claim and each large outcome.
 //!
-//! A claim is refused while there is not. So a holder, that has perhaps charged a card by then, finds
-//! the room for the outcome that was there when the claim was granted.
+//! A claim is refused unless there is room for all that it will write. So a holder, which has perhaps charged
+//! a card by then, finds room for its outcome.
 
 use crate::engine::engine::Engine;
 use crate::engine::refusals::at_capacity;
 use crate::engine::sizes::to_u64;
 use crate::engine::upkeep::room::{LEAST_BYTES, reserve_for};
 use crate::journal::chore::Chore;
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::{Drive, Ordering};
 use crate::state::transition::Command;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, Result};
 
-/// Bytes that each running key will need for its outcome; larger ones are asked for when they come.
+/// Bytes that each running key will need for its outcome; a larger outcome is checked when it comes.
 const OUTCOME_BYTES: u64 = 1024;
 
-/// Outcomes of up to so many bytes are never refused.
+/// Outcomes of up to this many bytes are never refused.
 const SMALL_BYTES: usize = 4096;
 
-/// Free bytes below which the reserve goes to the holders who are left.
+/// Free bytes below which the reserve is given to the holders.
 const RESERVE_GOES_BYTES: u64 = 4 << 20;
 
 /// Free bytes and files under which the first segment of a run is prepared before it is begun.
@@ -32,8 +33,8 @@ const SHORT_FILES: u64 = 1000;
 const SPARE_FRAMES: u64 = 16;
 
 impl Engine {
-    /// Refuses what makes a new key, or runs one, where there is no room for what it will write. The
-    /// caller holds the lock of shard `index`, in which `here` keys are running.
+    /// Refuses a new or running key for which there is no room. The caller holds the lock of shard `index`,
+    /// in which `here` keys are running.
     #[inline]
     pub(in crate::engine) fn check_disk(&self, index: usize, here: usize) -> Result<()> {
         let given = self.journal.given_bytes();
@@ -50,7 +51,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether less is free than has to be, so that new claims are refused.
+    /// Whether too little is free, so that new claims are refused.
     pub(in crate::engine) fn disk_is_at_floor(&self) -> bool {
         let has_running = |limit| self.shards.has_running_about(limit);
         self.is_low(self.journal.given_bytes(), has_running)
@@ -75,13 +76,13 @@ impl Engine {
         ))
     }
 
-    /// Free bytes below which claims are refused, what running keys need left out.
+    /// Free bytes below which claims are refused, without the bytes that running keys need.
     pub(in crate::engine) fn least_free_bytes(&self) -> u64 {
         self.options.limits.free_disk_bytes.max(LEAST_BYTES)
     }
 
-    /// Refuses what needs so many frames, while no further segment can be prepared and what is left
-    /// of this one belongs to those who run.
+    /// Refuses a change that needs this many frames while no further segment can be prepared and the rest of
+    /// the current one is kept for running keys.
     pub(in crate::engine) fn check_segment_room(&self, frames: u64) -> Result<()> {
         let retries = &self.journal.retries;
         if !retries.is_failing(Chore::Prepare) {
@@ -99,7 +100,7 @@ impl Engine {
         let running = usize::try_from(free).unwrap_or(usize::MAX);
         if self.shards.has_running_about(running) {
             return Err(at_capacity(
-                "no further segment can be prepared, and the rest of this one is kept for those who run: \
+                "no further segment can be prepared, and the rest of this one is kept for running keys: \
                  look at health() for the cause; holders can still complete"
                     .to_owned(),
             ));
@@ -107,14 +108,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses what a holder does where there is no room for it. What is small always has some, which
-    /// was there when the claim was granted.
+    /// Refuses a command of a holder for which there is no room. A small outcome always has the room that was
+    /// kept when the claim was granted.
     pub(in crate::engine) fn check_command_room(&self, command: Command<'_>) -> Result<()> {
         match command {
             Command::Complete(body) | Command::Fail(body) if body.len() > SMALL_BYTES => {
                 self.check_outcome_room(body.len())
             }
-            // Nothing is lost without it, and it must not take the room of an outcome.
+            // Nothing is lost without a checkpoint, and it must not take the room of an outcome.
             Command::Checkpoint(bytes) => {
                 self.check_segment_room(0)?;
                 self.check_outcome_room(bytes.len())
@@ -129,7 +130,7 @@ impl Engine {
         let after = self.journal.given_bytes().saturating_add(to_u64(bytes));
         let has_room = !self.disk_is_at_floor() || after < end;
         let frames = to_u64(bytes / FRAME_BYTES_MAX + 2);
-        // What has failed a moment ago may succeed now, and the holder has only this one outcome.
+        // A call that failed a moment ago may succeed now, and the holder has only this one outcome.
         let has_frames = bytes <= FRAME_BYTES_MAX
             || self.check_segment_room(frames).is_ok()
             || self.prepare_again().is_ok();
@@ -149,17 +150,19 @@ impl Engine {
             self.journal
                 .retries
                 .attempt_now(Chore::Prepare, now_ms, || {
-                    let prepared = self.journal.log().prepare(segment, frames);
-                    prepared.map_err(|error| Error::io(Chore::Prepare.doing(), error))
+                    self.journal
+                        .log()
+                        .prepare(segment, frames)
+                        .while_doing(Chore::Prepare.doing())
                 })?;
             self.room.prepared.fetch_max(segment, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Makes a segment before it is needed, and not before it is clear that it will be: what is
-    /// prepared takes memory, disk and, with sled, threads. Where the medium is short the first one
-    /// is made at once: a claim has to know that it is to be had.
+    /// Makes a segment shortly before it is needed, because a prepared segment takes memory, disk and, with
+    /// sled, threads. If the medium is short the first one is made at once: a claim has to know that it can
+    /// be made.
     pub(in crate::engine) fn prepare_coming(&self) -> Result<()> {
         if self.options.drive == Drive::Clock {
             return Ok(());
@@ -178,10 +181,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Finds out how much is free; gives the reserve to those who run where that is little, and
-    /// takes it again when there is room.
+    /// Measures how much is free. Gives the reserve to running keys if that is little, and takes it again
+    /// when there is room.
     pub(in crate::engine) fn look_at_disk(&self) -> Result<()> {
-        // Before the look: what is written meanwhile counts twice, rather than not at all.
+        // Read before the measurement, so that bytes written meanwhile count twice rather than not at all.
         let given = self.journal.given_bytes();
         let (free, files) = self.attempt_io(Chore::Look, |log| {
             Ok((log.free_bytes()?, log.free_files()?))
@@ -203,8 +206,7 @@ impl Engine {
         self.hold_reserve(self.reserve_bytes())
     }
 
-    /// What is to be held for recovery on a full disk: more where there is more to recover, and never
-    /// less than before.
+    /// The bytes to hold for recovery on a full disk: more for a larger log, and never less than before.
     fn reserve_bytes(&self) -> u64 {
         let log_bytes = self.journal.with_tail(|tail| {
             let segments = tail.census.segments();

@@ -6,6 +6,7 @@ pub(crate) mod alarm;
 pub(crate) mod backup;
 pub(crate) mod closing;
 pub(crate) mod compaction;
+pub(crate) mod copying;
 pub(crate) mod disk;
 pub(crate) mod moving;
 pub(crate) mod numbering;

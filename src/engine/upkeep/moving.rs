@@ -1,20 +1,19 @@
-//! Moving a store from one kind of log to the other, where it lies.
+//! Moving a store from one kind of log to the other, within its directory.
 
 use std::io;
 
 use crate::engine::sizes::to_u64;
 use crate::engine::upkeep::backup::Unseen;
+use crate::engine::upkeep::copying::copy_segments;
 use crate::engine::upkeep::recovery::identity::{load_marks, read_manifest};
 use crate::journal::format::log_kind_note::LogKindNote;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::log::open_log::OpenLog;
 use crate::journal::recovery::{Found, FoundSegment, recover};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::log_kind::LogKind;
-
-/// Bytes after which what was copied is handed to the operating system.
-const FLUSH_BYTES: u64 = 4 << 20;
 
 /// What was copied.
 #[derive(Clone, Copy, Default, Debug)]
@@ -24,8 +23,8 @@ pub(crate) struct Copied {
     pub(crate) bytes: u64,
 }
 
-/// Moves the store into the other log. Until the note says that the new one counts, everything in
-/// it is void; from then on, everything in the old one is.
+/// Moves the store into the other log. Until the note names the new log, everything in the new one is void;
+/// from then on, everything in the old one is.
 pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
     let from = store.kind;
     let marks = read_marks(&*store.log)?;
@@ -35,16 +34,16 @@ pub(crate) fn move_log(store: &OpenLog, to: LogKind) -> Result<Copied> {
         return Ok(Copied::default());
     }
     let note = |kind, has_void| store.note(LogKindNote { kind, has_void });
-    note(from, true).map_err(|error| Error::io("beginning to move the store", error))?;
+    note(from, true).while_doing("beginning to move the store")?;
     let built = store
         .discard(to)
-        .map_err(|error| Error::io("making room for the new log", error))
+        .while_doing("making room for the new log")
         .and_then(|()| build(store, to, &marks, &found));
     let copied = built.inspect_err(|_| {
-        // As it was; what cannot be removed now stays void.
+        // The old log counts, as before; files that cannot be removed now stay void.
         let _ = store.discard(to).and_then(|()| note(from, false));
     })?;
-    note(to, true).map_err(|error| Error::io("changing over to the new log", error))?;
+    note(to, true).while_doing("changing over to the new log")?;
     clear_old(store, from, to)?;
     Ok(copied)
 }
@@ -61,16 +60,15 @@ fn read_marks(log: &dyn Log) -> Result<Marks> {
 
 /// Copies the log and reads the copy back.
 fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &Found) -> Result<Copied> {
-    let copied = copy(&*store.log, &*store.another(to), found)
-        .map_err(|error| Error::io("copying the log", error))?;
-    // Through a log that has not written it.
+    let copied = copy(&*store.log, &*store.another(to), found).while_doing("copying the log")?;
+    // The copy is read through a log that has not written it.
     let there = recover(&*store.another(to), marks, &mut Unseen);
     match there {
         Ok(there) if is_same(&there, found) => Ok(copied),
         Err(error) if error.kind() != ErrorKind::Damaged => Err(error),
         _ => Err(Error::new(
             ErrorKind::Io,
-            "the copy of the log is not what was written: the store lies where it was; look at the disk, then try again",
+            "the copy of the log differs from the log: the store stays in its old log; look at the disk, then try again",
         )),
     }
 }
@@ -85,60 +83,35 @@ fn is_same(one: &Found, other: &Found) -> bool {
     (one.last, one.checksum) == (other.last, other.checksum) && firsts(one) == firsts(other)
 }
 
-/// Copies every frame that counts, and leaves out what a crash has left behind the last one of a
-/// segment.
 fn copy(from: &dyn Log, to: &dyn Log, found: &Found) -> io::Result<Copied> {
     let mut copied = Copied {
         segments: to_u64(found.segments.len()),
         ..Copied::default()
     };
     to.segments()?;
-    for (segment, last) in found.spans() {
-        to.prepare(segment.number, segment.frames_to(last))?;
-        to.activate(segment.number, &from.read_link(segment.number)?)?;
-        let (mut result, mut unflushed) = (Ok(()), 0);
-        from.read_all(segment.number, &mut |index, frame| {
-            let counts = segment.first_frame + u64::from(index) <= last;
-            if counts {
-                result = to.append(segment.number, index, frame);
-                copied.frames += 1;
-                copied.bytes += to_u64(frame.len());
-                unflushed += to_u64(frame.len());
-            }
-            if unflushed > FLUSH_BYTES && result.is_ok() {
-                result = to.flush(segment.number);
-                unflushed = 0;
-            }
-            counts && result.is_ok()
-        })?;
-        result?;
-        to.sync(segment.number)?;
-        to.seal(segment.number)?;
-    }
+    copy_segments(from, to, found, &mut |frame| {
+        copied.frames += 1;
+        copied.bytes += to_u64(frame.len());
+        true
+    })?;
     Ok(copied)
 }
 
 fn clear_old(store: &OpenLog, from: LogKind, to: LogKind) -> Result<()> {
-    let cleared = store.discard(from).and_then(|()| {
-        store.note(LogKindNote {
-            kind: to,
-            has_void: false,
-        })
-    });
-    cleared.map_err(|error| {
-        Error::io(
-            "the store has been moved, but what is left of its old log could not be removed, which the next open tries again",
-            error,
-        )
-    })
+    let note = LogKindNote {
+        kind: to,
+        has_void: false,
+    };
+    let cleared = store.discard(from).and_then(|()| store.note(note));
+    cleared.while_doing(
+        "the store has been moved, but the rest of its old log could not be removed: the next open tries again",
+    )
 }
 
-/// The store lies there already; what an earlier move has left goes.
+/// The store is there already; the remains of an earlier move go.
 fn clear(store: &OpenLog, to: LogKind) -> Result<()> {
-    store.discard_void().map_err(|error| {
-        let doing = format!("removing what is left of the log other than {to:?}");
-        Error::io(&doing, error)
-    })
+    let doing = format!("removing what is left of the log other than {to:?}");
+    store.discard_void().while_doing(&doing)
 }
 
 #[cfg(test)]
@@ -175,7 +148,7 @@ mod tests {
         frames
     }
 
-    /// What a crash has left behind the last frame of a segment may have holes, and is not copied.
+    /// The bytes that a crash has left behind the last frame of a segment may have holes, and are not copied.
     #[test]
     fn only_frames_that_count_are_copied() {
         let medium = MemoryLog::new();

@@ -1,8 +1,8 @@
-//! Whether a store has counted as far as its numbers go.
+//! [`Numbers`]: how far a store has counted, and whether enough numbers are left for a run.
 //!
-//! Epochs, frames, segments and audit entries are numbered for the life of a store. A store that is
-//! near the end of one of them still opens, and answers what it holds; nothing of it changes any
-//! more. So no number, however a log came to it, opens once and is refused from then on.
+//! Epochs, frames, segments and audit entries are numbered for the life of a store. A store near the end of
+//! one of them still opens and answers, but it changes nothing. So a log with any numbers either opens every
+//! time or never.
 
 use crate::journal::format::audit::chain::AUDIT_NUMBER_MAX;
 use crate::journal::format::frame::FRAME_NUMBER_MAX;
@@ -11,11 +11,11 @@ use crate::journal::recovery::Found;
 use crate::value::audit::AuditHead;
 use crate::value::fencing_token::EPOCH_END;
 
-/// Numbers of frames, segments and audit entries that are left to a run at its start: more than one
-/// writes, at a million a second for fifty days.
+/// The least numbers of frames, segments and audit entries that a run has left at its start: at a million a
+/// second they last fifty days.
 const LEFT_MIN: u64 = 1 << 42;
 
-/// Where a run would go on from.
+/// The last numbers that are taken.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Numbers {
     epoch: u32,
@@ -34,7 +34,7 @@ impl Numbers {
         }
     }
 
-    /// What has come to its end, as a refusal tells it.
+    /// The refusal that names the number at its end.
     pub(in crate::engine) fn spent(self) -> Option<String> {
         let ends = [
             ("frame", self.frame, FRAME_NUMBER_MAX),
@@ -50,7 +50,7 @@ impl Numbers {
             None => return None,
         };
         Some(format!(
-            "the store has come to {what} {at} of {end}, and too few are left to go on: it answers what it holds, and nothing of it changes any more; bring its keys into a new store, by an export and an import"
+            "the store has used {what} {at} of {end}, which leaves too few: it still answers, and changes nothing; bring its keys into a new store with an export and an import"
         ))
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         for (what, numbers) in past {
             let text = numbers.spent().unwrap();
             assert!(
-                text.starts_with(&format!("the store has come to {what} ")),
+                text.starts_with(&format!("the store has used {what} ")),
                 "{text}"
             );
         }

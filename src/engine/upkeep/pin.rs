@@ -1,4 +1,4 @@
-//! [`Pin`]: keeps compaction away from the log while something reads all of it.
+//! [`Pin`]: keeps compaction away while a caller reads all of the log.
 
 use std::sync::Arc;
 

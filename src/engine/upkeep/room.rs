@@ -1,31 +1,28 @@
-//! [`Room`]: whether there is room for what a new claim will write, outcome included.
-//!
-//! A claim is refused while there is not. So a holder, that has perhaps charged a card by then, finds
-//! the room for the outcome that was there when the claim was granted.
+//! [`Room`]: the positions of the log at which the disk is full, as `disk.rs` measured them last.
 
 use crate::runtime::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// Free bytes below which nothing is granted, whatever the floor is: the log begins segments, writes
-/// manifests and archives in them.
+/// Free bytes below which nothing is granted, under every floor: the log begins segments, writes manifests
+/// and archives in them.
 pub(in crate::engine) const LEAST_BYTES: u64 = 8 << 20;
 
-/// What is known of the room on the medium. Positions are those of
+/// The room on the medium by the last measurement. Positions are those of
 /// [`given_bytes`](crate::journal::Journal::given_bytes).
 #[derive(Debug)]
 pub(in crate::engine) struct Room {
-    /// Where the floor of `free_disk_bytes` is met, as far as the last look can tell.
+    /// Where the floor of `free_disk_bytes` is met, by the last look.
     pub(in crate::engine) floor: AtomicU64,
-    /// Where what running keys need is not there any more.
+    /// Where the bytes that running keys need begin to be missing.
     pub(in crate::engine) needed: AtomicU64,
     /// Where the medium ends.
     pub(in crate::engine) end: AtomicU64,
-    /// Where to look again, however lately that was done.
+    /// Where to measure again, even if that was done a moment ago.
     pub(in crate::engine) look: AtomicU64,
     /// The last segment that was prepared.
     pub(in crate::engine) prepared: AtomicU64,
     /// Bytes that were taken as the space for recovery on a full disk.
     pub(in crate::engine) reserve_bytes: AtomicU64,
-    /// So little is free that a segment may not be to be had.
+    /// Whether so little is free that a segment may not be available.
     pub(in crate::engine) is_short: AtomicBool,
 }
 
@@ -44,7 +41,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes a look into account at which so many bytes were free.
+    /// Takes a measurement into account: this many bytes were free.
     pub(in crate::engine) fn note(&self, given: u64, free: u64, floor: u64) {
         let at = |least: u64| given.saturating_add(free.saturating_sub(least));
         self.floor.store(at(floor), Ordering::Relaxed);
@@ -61,8 +58,8 @@ const RESERVE_BYTES_MIN: u64 = 2 * 1024 * 1024;
 
 const RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Bytes to hold in reserve where the log has so many: a power of two, so that it is taken again
-/// only when the log has doubled.
+/// Bytes to hold in reserve for a log of this size: a power of two, so that the reserve grows only when the
+/// log has doubled.
 pub(in crate::engine) fn reserve_for(log_bytes: u64) -> u64 {
     (log_bytes / 4)
         .clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)

@@ -30,7 +30,7 @@ impl Sweep {
         are_due
     }
 
-    /// The shard that is to be swept now, of so many.
+    /// The shard that is to be swept now, out of this number.
     pub(in crate::engine) fn take_shard(&self, mono_ms: u64, shards: usize) -> Option<usize> {
         let mut state = self.0.lock();
         if mono_ms < state.swept_ms.saturating_add(SWEEP_MS) {

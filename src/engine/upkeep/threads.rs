@@ -11,12 +11,12 @@ use crate::value::error::{Error, ErrorKind, Result};
 /// The janitor looks at expiry and disk at least this often.
 const JANITOR_MS: u64 = 1000;
 
-/// What one of the threads does: a round of it, and the signal that it sleeps at.
+/// The work of one thread: its round, and the signal that it sleeps at.
 #[derive(Clone, Copy)]
 struct Rounds {
     round: fn(&Engine),
     signal: fn(&Engine) -> &Signal,
-    /// What is left to do once the store is closed.
+    /// The work that is left once the store is closed.
     last: fn(&Engine),
 }
 
@@ -67,8 +67,8 @@ impl Observer for Engine {
     }
 }
 
-/// Says that a worker has ended. One that panics is a bug of ours; the store stops instead of going
-/// on without it.
+/// Reports the end of a worker. A worker that panics is a bug of hapax; the store stops instead of going on
+/// without it.
 struct Ending<'a>(&'a Engine);
 
 impl Drop for Ending<'_> {
@@ -111,7 +111,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A store that is only read has none that writes; time goes on for it.
+    /// A store that is only read has no thread that writes; its time goes on.
     fn start_reading(self: &Arc<Self>) -> Result<()> {
         if let crate::runtime::clock::Clock::System(_) = &self.time.clock {
             self.start_worker("hapax-timer", TIMER)?;
@@ -181,7 +181,7 @@ impl Engine {
         self.journal.janitor.signal.wait(next);
     }
 
-    /// Everything that is due, on this thread: what a manual clock does when it has moved.
+    /// Does everything that is due, on this thread, as a manual clock demands when it has moved.
     pub(crate) fn step_all(&self) {
         self.step_timer();
         self.journal.commit(self.time.mono_ms(), false);

@@ -2,10 +2,10 @@
 
 use crate::engine::call::waiter::WaitEnd;
 use crate::engine::engine::Engine;
-use crate::state::shard::Timer;
+use crate::state::timers::Timer;
 
-/// What expired while the store was closed is not dropped in the first minutes after open, when the
-/// clock is least sure.
+/// Keys that expired while the store was closed are kept in the first minutes after open, when the clock is
+/// least certain.
 pub(crate) const GRACE_MS: u64 = 2 * 60 * 1000;
 
 /// Store time is brought forward at least this often.
@@ -20,8 +20,8 @@ impl Engine {
         }
     }
 
-    /// One step of the timers: store time, lapses, waits, and a part of the sweep. Gives the
-    /// moment of the next deadline.
+    /// One step of the timers: store time, lapses, waits, and a part of the sweep. Returns the moment of the
+    /// next deadline.
     pub(crate) fn step_timer(&self) -> u64 {
         let mono_ms = self.time.mono_ms();
         self.journal.watch(mono_ms);
@@ -58,7 +58,7 @@ impl Engine {
         next
     }
 
-    /// Lets one shard let go of its expired keys, so that a sweep never stops the store.
+    /// Drops the expired keys of one shard, so that a sweep never stops the store.
     fn sweep_one(&self, mono_ms: u64) {
         if !self.lifecycle.is_read_only() && self.sweep.take_marks(mono_ms) {
             self.journal.touch_marks(mono_ms);

@@ -30,7 +30,7 @@ impl Engine {
         for segment in &segments {
             verified.segments += 1;
             let next = segment.first_frame + u64::from(segment.frames);
-            // What the writer has not got to yet is read from memory below.
+            // Frames that the writer has not reached yet are read from memory below.
             self.verify_segment(segment.number, segment.first_frame, next.min(durable + 1))?;
             verified.frames += next - segment.first_frame;
             for frame in segment.first_frame..next {
@@ -41,8 +41,8 @@ impl Engine {
         Ok(verified)
     }
 
-    /// The bytes of a closed segment on its medium: each frame before `end_frame` whole, and none
-    /// missing. What follows is the void that a crash has left there.
+    /// The bytes of a closed segment on its medium: each frame before `end_frame` whole, and none missing.
+    /// Bytes after that are the remains of a crash.
     fn verify_segment(&self, number: u64, first_frame: u64, end_frame: u64) -> Result<()> {
         if self.journal.open_segment() == Some(number) {
             // The open one is only ever read from memory.

@@ -1,4 +1,4 @@
-//! [`Workers`]: the threads of an engine, as those see them who start and end them.
+//! [`Workers`]: the threads of an engine, for the code that starts and ends them.
 
 use crate::runtime::sync::{AtomicUsize, JoinHandle, Mutex, Ordering, Signal};
 use crate::value::error::Result;
@@ -10,7 +10,7 @@ pub(in crate::engine) struct Workers {
     running: AtomicUsize,
     /// Raised by each that ends.
     pub(in crate::engine) ended: Signal,
-    /// What closing the journal came to.
+    /// The result of closing the journal.
     closed: Mutex<Option<Result<()>>>,
 }
 
@@ -32,7 +32,7 @@ impl Workers {
         self.running.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// One has ended, or has never run.
+    /// A worker has ended, or has never run.
     pub(in crate::engine) fn leave(&self) {
         self.running.fetch_sub(1, Ordering::AcqRel);
     }

@@ -1,10 +1,10 @@
 //! [`FrameHeader`]: the unit of commit and its checksum. `docs/format.md` has the bytes.
 
-use xxhash_rust::xxh3::Xxh3;
-
-use crate::journal::format::fields::Fields;
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::fields::{Fields, checksum};
 use crate::value::fencing_token::widened_epoch;
+
+/// Most bytes of one frame with its header: eight such frames fill one of sled's own segments.
+pub(crate) const FRAME_BYTES_MAX: usize = 65_440;
 
 /// Bytes of the header of a frame.
 pub(crate) const HEADER_BYTES: usize = 80;
@@ -83,13 +83,6 @@ impl FrameHeader {
         out.extend_from_slice(payload);
         checksum
     }
-}
-
-fn checksum(header: &[u8], payload: &[u8]) -> u64 {
-    let mut hasher = Xxh3::new();
-    hasher.update(header);
-    hasher.update(payload);
-    hasher.digest()
 }
 
 /// The fields of a header before its checksum is verified.

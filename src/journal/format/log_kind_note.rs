@@ -41,13 +41,8 @@ impl LogKindNote {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadNote> {
-        let bytes: &[u8; NOTE_BYTES] = bytes.try_into().map_err(|_| BadNote::Corrupt)?;
-        let (covered, stored) = bytes.split_at(NOTE_BYTES - 8);
-        let mut fields = Fields(covered);
-        let magic: [u8; 8] = fields.take();
-        if magic != MAGIC || stored != xxh3_64(covered).to_le_bytes() {
-            return Err(BadNote::Corrupt);
-        }
+        let fields = Fields::checked(bytes, NOTE_BYTES, MAGIC);
+        let mut fields = fields.ok_or(BadNote::Corrupt)?;
         let version = u32::from_le_bytes(fields.take());
         let kind = match u16::from_le_bytes(fields.take()) {
             0 => LogKind::Sled,

@@ -94,14 +94,9 @@ impl Marks {
 
     /// `None` for bytes that are not marks of a known version.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; MARKS_BYTES] = bytes.try_into().ok()?;
-        let (covered, checksum) = bytes.split_at(MARKS_BYTES - 8);
-        if checksum != xxh3_64(covered).to_le_bytes() {
-            return None;
-        }
-        let mut fields = Fields(covered);
-        let (magic, version): ([u8; 8], u32) = (fields.take(), u32::from_le_bytes(fields.take()));
-        if magic != MAGIC || !(1..=VERSION).contains(&version) {
+        let mut fields = Fields::checked(bytes, MARKS_BYTES, MAGIC)?;
+        let version = u32::from_le_bytes(fields.take());
+        if !(1..=VERSION).contains(&version) {
             return None;
         }
         let epoch = u32::from_le_bytes(fields.take());
@@ -193,13 +188,7 @@ impl Link {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; LINK_BYTES] = bytes.try_into().ok()?;
-        let (covered, checksum) = bytes.split_at(LINK_BYTES - 8);
-        let mut fields = Fields(covered);
-        let magic: [u8; 8] = fields.take();
-        if magic != LINK_MAGIC || checksum != xxh3_64(covered).to_le_bytes() {
-            return None;
-        }
+        let mut fields = Fields::checked(bytes, LINK_BYTES, LINK_MAGIC)?;
         Some(Self {
             store_id: fields.take(),
             segment: u64::from_le_bytes(fields.take()),

@@ -5,9 +5,6 @@ use std::io;
 
 use crate::value::log_kind::LogKind;
 
-/// Most bytes of one frame with its header: eight such frames fill one of sled's own segments.
-pub(crate) const FRAME_BYTES_MAX: usize = 65_440;
-
 /// Most frames of one segment.
 pub(crate) const SEGMENT_FRAMES_MAX: u32 = 8192;
 
@@ -22,7 +19,7 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Durable storage of segments and frames, and of two small pieces of metadata.
 ///
 /// A *segment* is a run of at most [`SEGMENT_FRAMES_MAX`] frames, created and removed as a whole; a
-/// *frame* is a run of at most [`FRAME_BYTES_MAX`] bytes, written once and never changed. The log
+/// *frame* is a run of at most [`FRAME_BYTES_MAX`](crate::journal::format::frame::FRAME_BYTES_MAX) bytes, written once and never changed. The log
 /// does not look into them: checksums, order and links are the journal's.
 ///
 /// # Contract

@@ -13,10 +13,12 @@ impl FirstFailure {
     /// Runs `act` unless an earlier call has failed, and remembers its failure.
     pub(crate) fn guard<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.check()?;
-        act().inspect_err(|error| {
-            // If two threads fail at once, either error may count as the first.
-            let _ = self.0.set((error.kind(), error.to_string()));
-        })
+        act().inspect_err(|error| self.note(error))
+    }
+
+    /// Remembers a failure. If two threads fail at once, either may count as the first.
+    pub(crate) fn note(&self, error: &io::Error) {
+        let _ = self.0.set((error.kind(), error.to_string()));
     }
 
     /// Returns the first failure as an error, if there was one.

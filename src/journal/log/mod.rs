@@ -4,6 +4,8 @@
 
 pub(crate) mod contract;
 pub(crate) mod directory;
+pub(crate) mod disk_log;
+pub(crate) mod disk_segment;
 pub(crate) mod file_log;
 pub(crate) mod first_failure;
 pub(crate) mod frames;

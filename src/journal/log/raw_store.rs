@@ -10,10 +10,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::journal::format::frame::{self, BadFrame, FrameView};
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::{self, BadFrame, FRAME_BYTES_MAX, FrameView};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{disk_bytes, named, names_if_there};
+use crate::journal::log::directory::files::{Naming, disk_bytes, names_if_there};
 use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::journal::log::directory::read_only_directory::ReadOnlyDirectory;
 use crate::journal::log::directory::segment_name;
@@ -81,7 +80,7 @@ impl RawStore {
         Ok(segments)
     }
 
-    /// The kind of log of the store, as far as that is still known.
+    /// The kind of log that the directory shows.
     pub(crate) fn kind(&self) -> LogKind {
         kind::recognise(&self.directory)
     }
@@ -119,7 +118,7 @@ impl RawStore {
             let length = file.metadata()?.len();
             Ok((file, length))
         };
-        let (file, length) = look().map_err(|error| named(&error, "read", &path))?;
+        let (file, length) = look().naming("read", &path)?;
         let mut window = Vec::new();
         let mut from = 0;
         while from < length {
@@ -135,7 +134,7 @@ impl RawStore {
         let mut frame = vec![0; bytes as usize];
         path.open()
             .and_then(|file| file.read_exact_at(&mut frame, offset))
-            .map_err(|error| named(&error, "read", &path))?;
+            .naming("read", &path)?;
         Ok(frame)
     }
 

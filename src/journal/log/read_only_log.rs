@@ -204,15 +204,15 @@ impl Log for ReadOnlyLog {
     }
 
     fn archives(&self) -> io::Result<Vec<u64>> {
-        self.directory.archives()
+        self.directory.archives.list()
     }
 
     fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        self.directory.archive_sizes()
+        self.directory.archives.sizes()
     }
 
     fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        self.explain(self.directory.read_archive(segment))
+        self.explain(self.directory.archives.read(segment))
     }
 
     fn write_archive(&self, _: u64, _: &[u8]) -> io::Result<()> {

@@ -3,7 +3,8 @@
 use crate::journal::damage::damaged;
 use crate::journal::format::marks::{Link, Marks, SEGMENT_NUMBER_MAX};
 use crate::journal::log::contract::Log;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 /// The segments of a log.
 pub(super) struct Chain {
@@ -15,9 +16,7 @@ pub(super) struct Chain {
 
 /// The links of the segments that count, checked against the marks and each other.
 pub(super) fn chain(log: &dyn Log, marks: &Marks) -> Result<Chain> {
-    let numbers = log
-        .segments()
-        .map_err(|error| Error::io("reading the segments", error))?;
+    let numbers = log.segments().while_doing("reading the segments")?;
     let (dead, counting): (Vec<u64>, Vec<u64>) = numbers
         .into_iter()
         .partition(|number| *number < marks.low.segment);
@@ -42,9 +41,7 @@ pub(super) fn chain(log: &dyn Log, marks: &Marks) -> Result<Chain> {
 /// The link of a segment, where the segment of the number `expected` should be.
 fn read_link(log: &dyn Log, marks: &Marks, number: u64, expected: u64) -> Result<Link> {
     let place = format!("segment {number:016x}");
-    let bytes = log
-        .read_link(number)
-        .map_err(|error| Error::io("reading the segments", error))?;
+    let bytes = log.read_link(number).while_doing("reading the segments")?;
     let link =
         Link::decode(&bytes).ok_or_else(|| damaged(&place, "its ready marker is damaged"))?;
     if link.store_id != marks.store_id {

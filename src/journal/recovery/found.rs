@@ -1,12 +1,25 @@
 //! [`Found`]: where the journal ends, and what it says of the store's past.
 
 use crate::value::audit::AuditHead;
+use crate::value::locator::Locator;
+use crate::value::record::Head;
 
 /// A segment as it was found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FoundSegment {
     pub(crate) number: u64,
     pub(crate) first_frame: u64,
+}
+
+/// A removal as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundRemoval {
+    pub(crate) segment: u64,
+    pub(crate) head: Head,
+    /// The place of the record that it removes, if the key had one.
+    pub(crate) removed: Option<Locator>,
+    pub(crate) at: Locator,
+    pub(crate) bytes: usize,
 }
 
 /// Where the journal ends, and what it says of the store's past.
@@ -28,11 +41,7 @@ impl Found {
     /// Each segment, with the last of its frames that counts. A segment has none if that is before its
     /// first frame.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (FoundSegment, u64)> {
-        self.segments.iter().enumerate().map(|(at, segment)| {
-            let next = self.segments.get(at + 1);
-            let last = next.map_or(self.last, |next| next.first_frame - 1);
-            (*segment, last)
-        })
+        spans(&self.segments, self.last)
     }
 }
 
@@ -41,4 +50,15 @@ impl FoundSegment {
     pub(crate) fn frames_to(&self, last: u64) -> u32 {
         u32::try_from((last + 1).saturating_sub(self.first_frame)).unwrap_or(u32::MAX)
     }
+}
+
+/// Each of some segments, with the last of its frames, where `last` is that of the newest.
+pub(crate) fn spans(
+    segments: &[FoundSegment],
+    last: u64,
+) -> impl Iterator<Item = (FoundSegment, u64)> {
+    segments.iter().enumerate().map(move |(at, segment)| {
+        let next = segments.get(at + 1);
+        (*segment, next.map_or(last, |next| next.first_frame - 1))
+    })
 }

@@ -7,7 +7,8 @@ use crate::journal::recovery::chain::{Chain, chain};
 use crate::journal::recovery::found::Found;
 use crate::journal::recovery::segment_scan::SegmentScan;
 use crate::journal::recovery::visitor::Visitor;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 /// Reads every valid frame, oldest first.
 pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<Found> {
@@ -28,8 +29,7 @@ pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -
     }
     // Only now: in a damaged store a dead segment may hold what is missing elsewhere.
     for number in dead {
-        log.remove(number)
-            .map_err(|error| Error::io("removing a dead segment", error))?;
+        log.remove(number).while_doing("removing a dead segment")?;
     }
     Ok(found)
 }

@@ -7,8 +7,9 @@ use crate::journal::format::codec::{self, Entry, WireRecord, WireRemoval};
 use crate::journal::format::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::found::{Found, FoundSegment};
+use crate::journal::recovery::found::{Found, FoundRemoval, FoundSegment};
 use crate::journal::recovery::visitor::Visitor;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::EPOCH_END;
 use crate::value::locator::Locator;
@@ -55,7 +56,7 @@ impl<'a> SegmentScan<'a> {
             self.error = result.err();
             self.error.is_none()
         });
-        read.map_err(|error| Error::io(&self.place(), error))?;
+        read.while_doing(&self.place())?;
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -65,7 +66,7 @@ impl<'a> SegmentScan<'a> {
                     "frame {} is missing or damaged, but the next segment follows frame {until}",
                     self.found.last + 1
                 );
-                Err(damaged(&self.place(), &what))
+                Err(self.damaged(&what))
             }
             _ => Ok(()),
         }
@@ -78,7 +79,7 @@ impl<'a> SegmentScan<'a> {
                 "it follows frame {}, but the frame before it is {}",
                 self.link.before, self.found.last
             );
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         let segment = FoundSegment {
             number: self.link.segment,
@@ -87,6 +88,10 @@ impl<'a> SegmentScan<'a> {
         self.found.segments.push(segment);
         self.visitor.segment(segment);
         Ok(())
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        damaged(&self.place(), what)
     }
 
     fn place(&self) -> String {
@@ -136,7 +141,7 @@ impl<'a> SegmentScan<'a> {
                 frame.header.number,
                 frame.header.durable,
             );
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         Ok(())
     }
@@ -164,7 +169,7 @@ impl<'a> SegmentScan<'a> {
         }
         if records != frame.header.records {
             let what = format!("frame {number} does not hold the records that its header counts");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         self.parts = if is_part { self.parts + 1 } else { 0 };
         self.found.last = number;
@@ -179,11 +184,11 @@ impl<'a> SegmentScan<'a> {
         let number = frame.header.number;
         if number > FRAME_NUMBER_MAX || frame.header.epoch >= EPOCH_END {
             let what = format!("frame {number} contains numbers that no store can reach");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         if number == self.marks.durable && frame.checksum != self.marks.durable_checksum {
             let what = format!("frame {number} is not the one that the marks call durable");
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         Ok(())
     }
@@ -191,7 +196,7 @@ impl<'a> SegmentScan<'a> {
     fn record(&mut self, record: &WireRecord<'_>, at: Locator) -> Result<()> {
         if record.body_frames > self.parts {
             let what = format!("frame {} ends a body whose parts are missing", at.frame);
-            return Err(damaged(&self.place(), &what));
+            return Err(self.damaged(&what));
         }
         let head = record
             .check()
@@ -209,9 +214,13 @@ impl<'a> SegmentScan<'a> {
             return Err(self.bad(at.frame, BadRecord::Malformed));
         }
         self.found.epoch = self.found.epoch.max(head.token.epoch());
-        let bytes = removal.bytes();
-        self.visitor
-            .removal(self.link.segment, head, removed, at, bytes);
+        self.visitor.removal(FoundRemoval {
+            segment: self.link.segment,
+            head,
+            removed,
+            at,
+            bytes: removal.bytes(),
+        });
         Ok(())
     }
 
@@ -226,10 +235,9 @@ impl<'a> SegmentScan<'a> {
 
     fn bad(&self, frame: u64, bad: BadRecord) -> Error {
         match bad {
-            BadRecord::Malformed => damaged(
-                &self.place(),
-                &format!("frame {frame} holds a malformed record"),
-            ),
+            BadRecord::Malformed => {
+                self.damaged(&format!("frame {frame} holds a malformed record"))
+            }
             BadRecord::UnknownKind(kind) => Error::new(
                 ErrorKind::Unsupported,
                 format!(

@@ -6,6 +6,7 @@ use crate::journal::format::frame::BadFrame;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::raw_store::{Finding, RawSegment, RawStore};
 use crate::journal::salvage::piece::Piece;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::meter::Meter;
 use crate::value::salvage_report::Places;
@@ -32,9 +33,7 @@ pub(crate) fn take_inventory(store: &RawStore, meter: &mut Meter<'_>) -> Result<
                 .add(format!("MARKS: slot {slot} is missing or damaged")),
         }
     }
-    let segments = store
-        .segments()
-        .map_err(|error| Error::io("reading the segments", error))?;
+    let segments = store.segments().while_doing("reading the segments")?;
     let bytes = |segment: &RawSegment| store.bytes(*segment);
     // Frames that are saved are read twice more.
     meter.expect(3 * segments.iter().map(bytes).sum::<u64>());

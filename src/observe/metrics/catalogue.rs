@@ -3,307 +3,100 @@
 
 use crate::observe::metrics::family::{Family, MetricKind};
 
-use MetricKind::{Counter, Gauge, Histogram};
-
-/// Name, kind, and meaning, in the order in which they are shown.
-const CATALOGUE: &[(&str, MetricKind, &str)] = &[
-    (
-        "hapax_claims_total",
-        Counter,
-        "Claims by the outcome that their caller was given.",
-    ),
-    (
-        "hapax_claim_errors_total",
-        Counter,
-        "Claims that ended in an error, by the kind of error.",
-    ),
-    (
-        "hapax_settlements_total",
-        Counter,
-        "Keys that were given an outcome, by that outcome.",
-    ),
-    (
-        "hapax_reruns_total",
-        Counter,
-        "Runs that were started although the key had been run before without an outcome.",
-    ),
-    (
-        "hapax_reclaims_total",
-        Counter,
-        "Runs that were started in place of a holder that lapsed or died.",
-    ),
-    (
-        "hapax_dropped_leases_total",
-        Counter,
-        "Leases that were dropped without an outcome, or taken away by an operator, so that their key can run again.",
-    ),
-    (
-        "hapax_lapses_total",
-        Counter,
-        "Leases that ended without an outcome and without being renewed.",
-    ),
-    (
-        "hapax_doubts_total",
-        Counter,
-        "Keys that came into doubt, by their holder or by a lapse.",
-    ),
-    (
-        "hapax_doubts_resolved_total",
-        Counter,
-        "Doubts that were resolved.",
-    ),
-    (
-        "hapax_superseded_total",
-        Counter,
-        "Calls of holders that were refused because their token was not current any more.",
-    ),
-    (
-        "hapax_superseded_completions_total",
-        Counter,
-        "Completions and final failures among the superseded calls: work that was done under a lost token.",
-    ),
-    (
-        "hapax_not_held_total",
-        Counter,
-        "Calls of holders that were refused because their key was not there any more.",
-    ),
-    (
-        "hapax_withdrawn_grants_total",
-        Counter,
-        "Grants that were taken back because they could not be delivered.",
-    ),
-    (
-        "hapax_renewals_total",
-        Counter,
-        "Leases that were renewed by their holder.",
-    ),
-    (
-        "hapax_checkpoints_total",
-        Counter,
-        "Checkpoints that were stored.",
-    ),
-    (
-        "hapax_forgotten_total",
-        Counter,
-        "Keys that were forgotten on request.",
-    ),
-    (
-        "hapax_waits_total",
-        Counter,
-        "Waits for a key that somebody ran, by how they ended.",
-    ),
-    (
-        "hapax_waits_refused_total",
-        Counter,
-        "Claims that were answered at once because too many others waited.",
-    ),
-    (
-        "hapax_expired_total",
-        Counter,
-        "Keys whose retention ended.",
-    ),
-    (
-        "hapax_claim_duration_seconds",
-        Histogram,
-        "Time that claims took, by outcome, waits for a key left out; a sample.",
-    ),
-    (
-        "hapax_settle_duration_seconds",
-        Histogram,
-        "Time that settling a key took; a sample, with all that waited for the medium.",
-    ),
-    (
-        "hapax_batch_duration_seconds",
-        Histogram,
-        "Time that batches of claims took.",
-    ),
-    (
-        "hapax_hold_duration_seconds",
-        Histogram,
-        "Time from the grant of a key to its outcome.",
-    ),
-    (
-        "hapax_wait_duration_seconds",
-        Histogram,
-        "Time that callers waited for a key that somebody ran.",
-    ),
-    (
-        "hapax_entries",
-        Gauge,
-        "Keys by state; expired ones count until a sweep meets them.",
-    ),
-    (
-        "hapax_lapsed_entries",
-        Gauge,
-        "Keys whose lease has lapsed and that nobody has taken over or settled.",
-    ),
-    (
-        "hapax_overdue_entries",
-        Gauge,
-        "Keys in progress whose grant is older than three of its lease times, renewed or not.",
-    ),
-    (
-        "hapax_oldest_in_progress_seconds",
-        Gauge,
-        "Age of the oldest grant that has no outcome; 0 when nothing is in progress.",
-    ),
-    ("hapax_waiters", Gauge, "Callers that wait for a key."),
-    (
-        "hapax_limit",
-        Gauge,
-        "Limits of the store, by what they limit; without a limit there is no series.",
-    ),
-    (
-        "hapax_table_bytes",
-        Gauge,
-        "Memory of the tables of settled keys.",
-    ),
-    ("hapax_journal_segments", Gauge, "Segments of the journal."),
-    (
-        "hapax_journal_bytes",
-        Gauge,
-        "Bytes of records in the journal, dead ones included.",
-    ),
-    (
-        "hapax_journal_live_bytes",
-        Gauge,
-        "An estimate of the bytes of live records in the journal.",
-    ),
-    (
-        "hapax_journal_live_records",
-        Gauge,
-        "Records that are the newest of their key and have not expired.",
-    ),
-    (
-        "hapax_journal_appended_bytes_total",
-        Counter,
-        "Bytes of records that were appended, carried ones included.",
-    ),
-    (
-        "hapax_journal_window_bytes",
-        Gauge,
-        "Memory of the frames that are kept for retries.",
-    ),
-    (
-        "hapax_unwritten_bytes",
-        Gauge,
-        "Bytes of changes that wait to be written.",
-    ),
-    (
-        "hapax_unsynced_seconds",
-        Gauge,
-        "Age of the oldest change that is not on the medium; 0 when there is none.",
-    ),
-    (
-        "hapax_unsynced_frames",
-        Gauge,
-        "Frames that hold changes and are not on the medium.",
-    ),
-    (
-        "hapax_syncs_total",
-        Counter,
-        "Commits that were made durable.",
-    ),
-    (
-        "hapax_sync_duration_seconds",
-        Histogram,
-        "Time that the medium took to make a commit durable.",
-    ),
-    (
-        "hapax_record_reads_total",
-        Counter,
-        "Records that were read to answer a call, by where they were found.",
-    ),
-    (
-        "hapax_read_duration_seconds",
-        Histogram,
-        "Time that reading a frame from the medium took.",
-    ),
-    (
-        "hapax_compacted_segments_total",
-        Counter,
-        "Segments that compaction has dropped.",
-    ),
-    (
-        "hapax_carried_records_total",
-        Counter,
-        "Records that compaction has carried to the end of the journal.",
-    ),
-    (
-        "hapax_compaction_duration_seconds",
-        Histogram,
-        "Time that a step of compaction took.",
-    ),
-    (
-        "hapax_disk_bytes",
-        Gauge,
-        "Bytes that the journal occupies on its medium.",
-    ),
-    (
-        "hapax_disk_free_bytes",
-        Gauge,
-        "Bytes that are free on the medium; without such a limit there is no series.",
-    ),
-    (
-        "hapax_audit_entries_total",
-        Counter,
-        "Entries of the audit log that were written.",
-    ),
-    (
-        "hapax_audit_archive_bytes",
-        Gauge,
-        "Bytes of the archives of the audit log, which the bytes of the journal leave out.",
-    ),
-    (
-        "hapax_recovery_seconds",
-        Gauge,
-        "Time that recovery took when the store was opened.",
-    ),
-    (
-        "hapax_recovered_records",
-        Gauge,
-        "Records that recovery read when the store was opened.",
-    ),
-    (
-        "hapax_torn_frames",
-        Gauge,
-        "Frames after the end of the journal that recovery discarded: nobody was told that they are durable.",
-    ),
-    (
-        "hapax_open_seconds",
-        Gauge,
-        "Time since the store was opened.",
-    ),
-    (
-        "hapax_store_time_seconds",
-        Gauge,
-        "Store time, since 1970: what retention is counted in.",
-    ),
-    ("hapax_namespaces", Gauge, "Namespaces of the store."),
-    (
-        "hapax_healthy",
-        Gauge,
-        "Whether the store is free of this trouble: 1, or 0 while it has it.",
-    ),
-    (
-        "hapax_upkeep_failures_total",
-        Counter,
-        "Failures of work beside the writes of the log, each of which is tried again.",
-    ),
-    (
-        "hapax_build_info",
-        Gauge,
-        "Always 1; the version of hapax is its label.",
-    ),
-];
-
-/// All metrics, without a number.
-pub(super) fn families() -> Vec<Family> {
-    let family = |&(name, kind, help): &(&'static str, MetricKind, &'static str)| Family {
-        name,
-        help,
-        kind,
-        series: Vec::new(),
+macro_rules! catalogue {
+    ($($kind:ident $name:ident: $help:literal;)*) => {
+        /// All metrics, without a number.
+        pub(super) fn families() -> Vec<Family> {
+            vec![$(Family {
+                name: stringify!($name),
+                help: $help,
+                kind: MetricKind::$kind,
+                series: Vec::new(),
+            },)*]
+        }
     };
-    CATALOGUE.iter().map(family).collect()
+}
+
+// Kind, name, and meaning, in the order in which they are shown.
+catalogue! {
+    Counter hapax_claims_total: "Claims, by the outcome that they were answered with.";
+    Counter hapax_claim_errors_total: "Claims that ended in an error, by the kind of error.";
+    Counter hapax_settlements_total: "Keys that were given an outcome, by that outcome.";
+    Counter hapax_reruns_total: "Runs of a key that had run before without an outcome.";
+    Counter hapax_reclaims_total: "Runs that took the place of a holder that lapsed or died.";
+    Counter hapax_dropped_leases_total:
+        "Leases that were dropped without an outcome, or taken away by an operator, so that their key can run again.";
+    Counter hapax_lapses_total: "Leases that ended without an outcome and without being renewed.";
+    Counter hapax_doubts_total: "Keys that their holder or a lapse put in doubt.";
+    Counter hapax_doubts_resolved_total: "Doubts that were resolved.";
+    Counter hapax_superseded_total:
+        "Calls of holders that were refused because their token was no longer current.";
+    Counter hapax_superseded_completions_total:
+        "Completions and final failures that were superseded: work that was done under a lost token.";
+    Counter hapax_not_held_total:
+        "Calls of holders that were refused because their key was absent.";
+    Counter hapax_withdrawn_grants_total:
+        "Grants that were taken back because they could not be delivered.";
+    Counter hapax_renewals_total: "Leases that were renewed by their holder.";
+    Counter hapax_checkpoints_total: "Checkpoints that were stored.";
+    Counter hapax_forgotten_total: "Keys that were forgotten on request.";
+    Counter hapax_waits_total: "Waits for a key in progress, by how they ended.";
+    Counter hapax_waits_refused_total:
+        "Claims that were answered at once because too many others waited.";
+    Counter hapax_expired_total: "Keys whose retention ended.";
+    Histogram hapax_claim_duration_seconds:
+        "Time that claims took, by outcome, without waits for a key; a sample.";
+    Histogram hapax_settle_duration_seconds:
+        "Time that settling a key took; a sample, with every call that waited for the medium.";
+    Histogram hapax_batch_duration_seconds: "Time that batches of claims took.";
+    Histogram hapax_hold_duration_seconds: "Time from the grant of a key to its outcome.";
+    Histogram hapax_wait_duration_seconds: "Time that callers waited for a key in progress.";
+    Gauge hapax_entries: "Keys by state; expired ones count until a sweep meets them.";
+    Gauge hapax_lapsed_entries:
+        "Keys whose lease has lapsed and that are neither taken over nor settled.";
+    Gauge hapax_overdue_entries:
+        "Keys in progress whose grant is older than three of its lease times, renewed or not.";
+    Gauge hapax_oldest_in_progress_seconds:
+        "Age of the oldest grant that has no outcome; 0 when nothing is in progress.";
+    Gauge hapax_waiters: "Callers that wait for a key.";
+    Gauge hapax_limit: "Limits of the store, by what they limit; no series for what has no limit.";
+    Gauge hapax_table_bytes: "Memory of the tables of settled keys.";
+    Gauge hapax_journal_segments: "Segments of the journal.";
+    Gauge hapax_journal_bytes: "Bytes of records in the journal, dead ones included.";
+    Gauge hapax_journal_live_bytes: "An estimate of the bytes of live records in the journal.";
+    Gauge hapax_journal_live_records:
+        "Records that are the newest of their key and have not expired.";
+    Counter hapax_journal_appended_bytes_total:
+        "Bytes of records that were appended, carried ones included.";
+    Gauge hapax_journal_window_bytes: "Memory of the frames that are kept for retries.";
+    Gauge hapax_unwritten_bytes: "Bytes of changes that wait to be written.";
+    Gauge hapax_unsynced_seconds:
+        "Age of the oldest change that is not on the medium; 0 when all are.";
+    Gauge hapax_unsynced_frames: "Frames that hold changes and are not on the medium.";
+    Counter hapax_syncs_total: "Commits that were made durable.";
+    Histogram hapax_sync_duration_seconds: "Time that the medium took to make a commit durable.";
+    Counter hapax_record_reads_total:
+        "Records that were read to answer a call, by where they were found.";
+    Histogram hapax_read_duration_seconds: "Time that reading a frame from the medium took.";
+    Counter hapax_compacted_segments_total: "Segments that compaction has dropped.";
+    Counter hapax_carried_records_total:
+        "Records that compaction has carried to the end of the journal.";
+    Histogram hapax_compaction_duration_seconds: "Time that a step of compaction took.";
+    Gauge hapax_disk_bytes: "Bytes that the journal occupies on its medium.";
+    Gauge hapax_disk_free_bytes:
+        "Bytes that are free on the medium; no series where the medium has no limit.";
+    Counter hapax_audit_entries_total: "Entries of the audit log that were written.";
+    Gauge hapax_audit_archive_bytes:
+        "Bytes of the archives of the audit log, which the bytes of the journal leave out.";
+    Gauge hapax_recovery_seconds: "Time that recovery took when the store was opened.";
+    Gauge hapax_recovered_records: "Records that recovery read when the store was opened.";
+    Gauge hapax_torn_frames:
+        "Frames after the end of the journal that recovery discarded; none of them was acknowledged.";
+    Gauge hapax_open_seconds: "Time since the store was opened.";
+    Gauge hapax_store_time_seconds: "Store time, since 1970: what retention is counted in.";
+    Gauge hapax_namespaces: "Namespaces of the store.";
+    Gauge hapax_healthy: "Whether the store is free of this trouble: 1, or 0 while it has it.";
+    Counter hapax_upkeep_failures_total:
+        "Failures of work beside the writes of the log; all such work is tried again.";
+    Gauge hapax_build_info: "Always 1; the version of hapax is its label.";
 }

@@ -29,19 +29,19 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// How many there were.
+    /// The number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// All of them together, in seconds.
+    /// The sum of the durations, in seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum_seconds
     }
 
-    /// Upper bounds in seconds, and how many were no longer than that; the last bound is infinite.
+    /// The upper bounds in seconds, each with the number of durations up to it; the last bound is infinite.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let mut below = 0;
@@ -51,8 +51,8 @@ impl Distribution {
         })
     }
 
-    /// The upper bound, in seconds, of the bucket that the `share`-th of them lies in: the 0.95th
-    /// took no longer than that. `None` where there are none.
+    /// The upper bound, in seconds, of the bucket in which this share of the measurements ends: 0.95 gives
+    /// the 95th percentile. `None` without a measurement.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let wanted = as_f64(self.count()) * share.clamp(0.0, 1.0);
@@ -62,7 +62,7 @@ impl Distribution {
         reached.next().map(|(bound, _)| bound)
     }
 
-    /// These, without those of an earlier snapshot.
+    /// The durations since an earlier snapshot.
     pub(crate) fn since(mut self, earlier: &Self) -> Self {
         for (count, before) in self.counts.iter_mut().zip(&earlier.counts) {
             *count = count.saturating_sub(*before);
@@ -71,7 +71,7 @@ impl Distribution {
         self
     }
 
-    /// These and others in the same buckets.
+    /// The sum with another distribution of the same buckets.
     pub(crate) fn with(mut self, other: &Self) -> Self {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
@@ -90,7 +90,7 @@ pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// Seconds, of so many parts of a second.
+/// Seconds, from a number of parts of a second.
 pub(crate) fn seconds(parts: u64, parts_per_second: u64) -> f64 {
     as_f64(parts) / as_f64(parts_per_second)
 }

@@ -4,13 +4,28 @@ use std::borrow::Cow;
 
 use crate::observe::metrics::distribution::Distribution;
 
+/// The name and the value of a label.
+pub(crate) type Label = (&'static str, Cow<'static, str>);
+
 /// What kind of number a metric is.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::metrics::MetricKind;
+///
+/// let metrics = Store::in_memory().open()?.metrics();
+/// let claims = metrics.family("hapax_claims_total").expect("every store has it");
+/// assert_eq!(claims.kind(), MetricKind::Counter);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MetricKind {
     /// It only rises, from zero at open.
     Counter,
-    /// It is what it is now.
+    /// It rises and falls, and shows the present.
     Gauge,
     /// Durations, counted into buckets.
     Histogram,
@@ -56,11 +71,24 @@ pub struct Family {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Series {
-    pub(super) labels: Vec<(&'static str, Cow<'static, str>)>,
+    pub(super) labels: Vec<Label>,
     pub(super) value: Value,
 }
 
-/// What a metric says.
+/// The value of a metric.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::metrics::MetricValue;
+///
+/// let metrics = Store::in_memory().open()?.metrics();
+/// for series in metrics.family("hapax_waiters").expect("every store has it").series() {
+///     assert!(matches!(series.value(), MetricValue::Gauge(waiters) if *waiters == 0.0));
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -79,13 +107,13 @@ impl Family {
         self.name
     }
 
-    /// What it means, in a sentence.
+    /// Its meaning, in one sentence.
     #[must_use]
     pub fn help(&self) -> &'static str {
         self.help
     }
 
-    /// What kind of number it is.
+    /// The kind of its numbers.
     #[must_use]
     pub fn kind(&self) -> MetricKind {
         self.kind
@@ -104,7 +132,7 @@ impl Series {
         self.labels.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// What it says.
+    /// Its value.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value

@@ -8,7 +8,7 @@ use crate::observe::metrics::snapshot::Metrics;
 
 /// The five numbers that say whether deduplication does its work, over a span of time.
 ///
-/// `docs/metrics.md` says how each is defined, what is a good value, and what it cannot tell.
+/// [The guide](crate::guide::metrics) defines each, and says which values are good and what it cannot show.
 ///
 /// # Examples
 ///
@@ -33,27 +33,27 @@ pub struct Indicators {
 }
 
 impl Indicators {
-    /// At most so many effects happened more than once: runs in place of a holder that lapsed or
-    /// died, and leases that were dropped without an outcome.
+    /// The most effects that can have happened more than once: runs in place of a holder that lapsed or died,
+    /// and leases that were dropped without an outcome.
     #[must_use]
     pub fn duplicate_effects_max(&self) -> u64 {
         self.duplicate_effects_max
     }
 
-    /// The same for each run that was started; `None` where none was.
+    /// The same for each run that was started; `None` without a run.
     #[must_use]
     pub fn duplicate_share_max(&self) -> Option<f64> {
         self.duplicate_share_max
     }
 
-    /// Leases that lapsed, for each run that was started; `None` where none was.
+    /// Leases that lapsed, for each run that was started; `None` without a run.
     #[must_use]
     pub fn lapsed_share(&self) -> Option<f64> {
         self.lapsed_share
     }
 
-    /// The time within which 95 of 100 stored answers were given, rounded up to the bound of a
-    /// bucket; `None` where none was timed, and the greatest duration where it is over all bounds.
+    /// The time within which 95 of 100 stored answers were given, rounded up to the bound of a bucket. `None`
+    /// without a timed answer, and the greatest duration if it is over all bounds.
     #[must_use]
     pub fn replay_p95(&self) -> Option<Duration> {
         self.replay_p95
@@ -72,8 +72,8 @@ impl Indicators {
         self.key_growth
     }
 
-    /// Claims that met a key which had been claimed before, for each key that was claimed for the
-    /// first time; `None` where none was.
+    /// Claims of keys that had been claimed before, for each key that was claimed for the first time; `None`
+    /// without such a key.
     #[must_use]
     pub fn retries_per_operation(&self) -> Option<f64> {
         self.retries_per_operation
@@ -87,8 +87,8 @@ impl Metrics {
         self.indicators_over(None)
     }
 
-    /// The five indicators since an earlier snapshot of the same open store; since it was opened,
-    /// where that one is of another.
+    /// The five indicators since an earlier snapshot of the same open store, or since open if that snapshot
+    /// is of another.
     ///
     /// # Examples
     ///

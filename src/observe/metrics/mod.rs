@@ -1,6 +1,6 @@
 //! Everything that a store counts and measures: the names, the numbers at one moment, and the ways to hand them on.
 //! What comes in: numbers from the engine, and snapshots from other sources.
-//! It does not know who counts: `engine/metrics.rs` fills the numbers in.
+//! It does not know what counts: `engine/metrics/` fills the numbers in.
 //!
 //! `catalogue.rs` has the names and what each means; `text.rs` writes them for Prometheus.
 

@@ -35,7 +35,7 @@ pub struct Publisher {
 static METADATA: Metadata<'static> = Metadata::new("hapax", Level::INFO, Some("hapax"));
 
 impl Publisher {
-    /// One that has published nothing.
+    /// Makes a publisher that has published nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

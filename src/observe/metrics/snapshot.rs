@@ -1,15 +1,15 @@
 //! [`Metrics`]: everything that a store counts and measures, at one moment.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::observe::metrics::catalogue;
 use crate::observe::metrics::distribution::Distribution;
-use crate::observe::metrics::family::{Family, Series, Value};
+use crate::observe::metrics::family::{Family, Label, Series, Value};
 
 /// Everything that a store counts and measures, at one moment.
 ///
-/// Counters begin at zero when the store is opened. `docs/metrics.md` says what each of them means.
+/// Counters begin at zero when the store is opened. [The guide](crate::guide::metrics) says what each of
+/// them means.
 ///
 /// # Examples
 ///
@@ -28,9 +28,9 @@ use crate::observe::metrics::family::{Family, Series, Value};
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) families: Vec<Family>,
-    /// On the monotonic clock of the store.
+    /// The moment on the monotonic clock of the store.
     at: Duration,
-    /// Which opening of a store it is of.
+    /// The opening of a store that it belongs to.
     pub(super) run: u128,
 }
 
@@ -43,7 +43,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics, in the order of `docs/metrics.md`.
+    /// All metrics, in the order of [the guide](crate::guide::metrics).
     #[must_use]
     pub fn families(&self) -> &[Family] {
         &self.families
@@ -70,8 +70,8 @@ impl Metrics {
             .sum()
     }
 
-    /// The sum of a gauge over the series that have these labels among theirs; `None` where there
-    /// is none.
+    /// The sum of a gauge over the series that have these labels among theirs; `None` without such a
+    /// series.
     #[must_use]
     pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let series = self.family(name)?.series.iter();
@@ -89,7 +89,7 @@ impl Metrics {
         self.at
     }
 
-    fn add(&mut self, name: &str, labels: &[(&'static str, Cow<'static, str>)], value: Value) {
+    fn add(&mut self, name: &str, labels: &[Label], value: Value) {
         let family = self.families.iter_mut().find(|family| family.name == name);
         let family = family.expect("every metric is in the catalogue");
         debug_assert_eq!(family.kind, value.kind(), "{name} is of this kind");
@@ -99,30 +99,15 @@ impl Metrics {
         });
     }
 
-    pub(crate) fn count(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        count: u64,
-    ) {
+    pub(crate) fn count(&mut self, name: &str, labels: &[Label], count: u64) {
         self.add(name, labels, Value::Counter(count));
     }
 
-    pub(crate) fn measure(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        value: f64,
-    ) {
+    pub(crate) fn measure(&mut self, name: &str, labels: &[Label], value: f64) {
         self.add(name, labels, Value::Gauge(value));
     }
 
-    pub(crate) fn distribution(
-        &mut self,
-        name: &str,
-        labels: &[(&'static str, Cow<'static, str>)],
-        seen: Distribution,
-    ) {
+    pub(crate) fn distribution(&mut self, name: &str, labels: &[Label], seen: Distribution) {
         self.add(name, labels, Value::Histogram(seen));
     }
 }

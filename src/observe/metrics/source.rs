@@ -1,12 +1,12 @@
-//! [`MetricSource`]: counters of what stands around a store, shown among the metrics of the store.
+//! [`MetricSource`]: counters of code around a store, shown among the metrics of the store.
 
 use std::borrow::Cow;
 
 use crate::observe::metrics::family::{Family, MetricKind, Series, Value};
 use crate::observe::metrics::snapshot::Metrics;
 
-/// Counters of what stands around a store, such as a layer for HTTP, to be shown among the metrics of the
-/// store: hand it to [`Namespace::add_metrics`](crate::Namespace::add_metrics).
+/// Counters of code around a store, such as a layer for HTTP, which the metrics of the store show too: hand
+/// it to [`Namespace::add_metrics`](crate::Namespace::add_metrics).
 ///
 /// # Examples
 ///
@@ -33,12 +33,12 @@ use crate::observe::metrics::snapshot::Metrics;
 /// # Ok::<(), hapax::Error>(())
 /// ```
 pub trait MetricSource: Send + Sync {
-    /// What it has counted, at this moment. Each snapshot asks once, on the thread that takes it.
+    /// The present counts. Each snapshot asks once, on the thread that takes it.
     fn families(&self) -> Vec<Family>;
 }
 
 impl Family {
-    /// A counter without a number yet. The name ends in `_total`, and the help is a sentence.
+    /// Makes a counter without a number yet. The name ends in `_total`, and the help is a sentence.
     #[must_use]
     pub fn counter(name: &'static str, help: &'static str) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Family {
         }
     }
 
-    /// With this count under these labels.
+    /// Adds this count under these labels.
     #[must_use]
     pub fn count(
         mut self,
@@ -65,7 +65,7 @@ impl Family {
 }
 
 impl Metrics {
-    /// Adds what a source has counted for a namespace; what has the same name and labels is added up.
+    /// Adds the counts of a source for a namespace; counts with the same name and labels are added up.
     ///
     /// A name of the store itself is left out: a source does not speak for the store.
     pub(crate) fn add_source(&mut self, own: usize, namespace: &str, families: Vec<Family>) {

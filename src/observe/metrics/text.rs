@@ -6,8 +6,8 @@ use crate::observe::metrics::family::{Family, MetricKind, Series, Value};
 use crate::observe::metrics::snapshot::Metrics;
 
 impl Metrics {
-    /// All metrics in the text format of Prometheus, version 0.0.4: what `/metrics` answers, under
-    /// the content type `text/plain; version=0.0.4`.
+    /// All metrics in the text format of Prometheus 0.0.4, for `/metrics` with the content type `text/plain;
+    /// version=0.0.4`.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let mut text = String::new();
@@ -15,7 +15,7 @@ impl Metrics {
         text
     }
 
-    /// As [`to_prometheus`](Self::to_prometheus), at the end of a text that is there.
+    /// As [`to_prometheus`](Self::to_prometheus), appended to a text.
     pub fn render_prometheus(&self, text: &mut String) {
         for family in self.families() {
             // Writing to a string does not fail.

@@ -1,4 +1,4 @@
-//! [`Decision`]: what came of an operation, or of a lease.
+//! [`Decision`]: the result of an operation, or of a lease.
 
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
@@ -6,11 +6,11 @@ use crate::value::key_state::KeyState;
 /// Bytes of the first request's metadata that are shown; the rest is cut off.
 pub(crate) const FIRST_REQUEST_BYTES_MAX: usize = 128;
 
-/// What came of an operation.
+/// The result of an operation.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(
     not(feature = "tracing"),
-    expect(dead_code, reason = "nobody is shown it")
+    expect(dead_code, reason = "only traces show it")
 )]
 pub(crate) struct Decision<'a> {
     pub(crate) outcome: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Decision<'a> {
 impl Decision<'_> {
     #[cfg_attr(
         not(feature = "tracing"),
-        expect(dead_code, reason = "nobody is shown it")
+        expect(dead_code, reason = "only traces show it")
     )]
     pub(crate) fn actor(&self) -> Option<String> {
         self.actor.map(|actor| actor.escape_debug().to_string())
@@ -35,7 +35,7 @@ impl Decision<'_> {
 
     #[cfg_attr(
         not(feature = "tracing"),
-        expect(dead_code, reason = "nobody is shown it")
+        expect(dead_code, reason = "only traces show it")
     )]
     pub(crate) fn first_request(&self) -> Option<String> {
         let shown = self.first_request;
@@ -44,11 +44,11 @@ impl Decision<'_> {
     }
 }
 
-/// A lease that has lapsed, to be told of once the lock of its shard has been released.
+/// A lease that has lapsed; traces show it once the lock of its shard has been released.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
     not(feature = "tracing"),
-    expect(dead_code, reason = "nobody is shown it")
+    expect(dead_code, reason = "only traces show it")
 )]
 pub(crate) struct Lapse {
     pub(crate) token: FencingToken,

@@ -1,5 +1,5 @@
 //! Spans and events for the `tracing` crate, at the edges of the store. `docs/tracing.md` lists them.
-//! What comes in: what was decided, of which key, and how many.
+//! What comes in: decisions, their keys, and their numbers.
 //! It decides nothing. A subscriber is foreign code: nothing here is called under a lock.
 //!
 //! Without the feature `tracing` every call here is empty.

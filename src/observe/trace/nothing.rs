@@ -1,4 +1,4 @@
-//! What is left of spans and events without the feature `tracing`.
+//! The empty forms of spans and events, without the feature `tracing`.
 
 use std::future::Future;
 use std::time::Duration;

@@ -58,7 +58,7 @@ impl Operation {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch(Span);
 
-/// The fields that decisions are counted in. Any other is an error of one key.
+/// The fields in which decisions are counted. Any other decision is an error of one key.
 const COUNTS: &[(&str, &str)] = &[
     ("granted", "hapax.granted"),
     ("in_progress", "hapax.in_progress"),
@@ -135,7 +135,7 @@ impl Batch {
     }
 }
 
-/// Tells what came of an operation; the rest is called only if a subscriber wants to see it.
+/// Emits the result of an operation; the closures are called only if a subscriber wants to see it.
 #[inline]
 pub(crate) fn decided<'a>(
     operation: &'static str,
@@ -148,7 +148,7 @@ pub(crate) fn decided<'a>(
 }
 
 fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &Decision<'_>) {
-    let token = decision.token.map(|token| token.as_u64());
+    let token = decision.token.map(tracing::field::display);
     macro_rules! tell {
         ($level:ident) => {{
             let subject = subject();
@@ -172,7 +172,7 @@ fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &D
     if decision.warns {
         tell!(warn);
     } else if decision.actor.is_some() {
-        // Rare, and what a service that went on differently is explained by.
+        // Rare, and the reason why a service went on differently.
         if enabled!(target: TARGET, Level::INFO) {
             tell!(info);
         }
@@ -208,7 +208,7 @@ pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
                 hapax.namespace = subject.namespace,
                 hapax.key_digest = %subject.digest,
                 hapax.key = subject.key,
-                hapax.token = lapse.token.as_u64(),
+                hapax.token = %lapse.token,
                 hapax.attempt = lapse.attempt,
             },
             "a lease has lapsed"

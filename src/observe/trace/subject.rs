@@ -6,7 +6,7 @@ use crate::value::key_digest::KeyDigest;
 #[derive(Clone, Debug)]
 #[cfg_attr(
     not(feature = "tracing"),
-    expect(dead_code, reason = "nobody is shown it")
+    expect(dead_code, reason = "only traces show it")
 )]
 pub(crate) struct Subject {
     pub(crate) namespace: String,

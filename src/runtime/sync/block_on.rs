@@ -37,11 +37,11 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        // Acquire pairs with the release in `wake`: what the waker saw done is seen by the poll.
+        // Acquire pairs with the release in `wake`: the poll sees everything that the waker saw.
         while !unpark.woken.swap(false, Ordering::Acquire) {
             match &unpark.duty {
                 None => park(),
-                // What is waited for may be this thread's own work.
+                // This thread itself may have to do the work that is waited for.
                 Some(duty) => duty.round(),
             }
         }
@@ -50,7 +50,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 struct Unpark {
     thread: Thread,
-    /// What the thread goes on with, where it is one of a store's own.
+    /// The duty of the thread, if it is one of a store's own.
     duty: Option<Arc<dyn Duty>>,
     woken: AtomicBool,
 }

@@ -1,9 +1,9 @@
-//! [`Drive`]: who drives the workers of a store.
+//! [`Drive`]: what drives the workers of a store.
 
 #[cfg(feature = "sim")]
 use crate::runtime::sync::simulated;
 
-/// Who drives the workers of a store, and carries out its commits.
+/// What drives the workers of a store, and carries out its commits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Drive {
     /// Threads of its own.

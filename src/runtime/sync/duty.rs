@@ -12,7 +12,7 @@ thread_local! {
 
 /// The work of one of a store's own threads.
 pub(crate) trait Duty: Send + Sync {
-    /// Does what is due, then sleeps until more is, or until the next nudge.
+    /// Does the work that is due, then sleeps until more is due, or until the next nudge.
     fn round(&self);
 
     /// Ends the sleep of this round, or keeps the next one from sleeping.
@@ -36,7 +36,7 @@ pub(crate) fn serve(duty: Arc<dyn Duty>, goes_on: impl Fn() -> bool) {
     }
 }
 
-/// The work of this thread, where it is one of a store's own.
+/// The duty of this thread, if it is one of a store's own.
 pub(super) fn of_this_thread() -> Option<Arc<dyn Duty>> {
     DUTY.with(|duty| duty.borrow().clone())
 }

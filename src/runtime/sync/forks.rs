@@ -51,7 +51,7 @@ pub(crate) struct Kept {
     slot: &'static AtomicU64,
     pair: u64,
     file: File,
-    /// What a child has under the number of the file instead.
+    /// The file that a child has under the number instead.
     _stand_in: OwnedFd,
 }
 
@@ -82,7 +82,7 @@ impl AsFd for Kept {
 impl Drop for Kept {
     /// Before the fields are dropped: their numbers belong to other files afterwards.
     fn drop(&mut self) {
-        // In a child the slot may be another one's by now.
+        // In a child the slot may belong to another file by now.
         let _ = self
             .slot
             .compare_exchange(self.pair, FREE, Ordering::AcqRel, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::runtime::sync::Mutex;
 
-/// A place for one value that someone waits for.
+/// A place for one value that one waiter waits for.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     slot: Mutex<Slot<T>>,
@@ -75,8 +75,8 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Gives up waiting: nothing can be delivered any more. Gives what was delivered, and the waker,
-    /// which is to be dropped after every lock has been released.
+    /// Gives up waiting: nothing can be delivered any more. Returns a value that was delivered, and the
+    /// waker; drop the waker after every lock has been released.
     pub(crate) fn shut(&self) -> (Option<T>, Option<Waker>) {
         match std::mem::replace(&mut *self.slot.lock(), Slot::Shut) {
             Slot::Full(value) => (Some(value), None),

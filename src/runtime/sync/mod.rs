@@ -1,9 +1,9 @@
 //! All parking and waking: the one room where a thread or a task goes to sleep.
 //! What comes in: futures and wakers of callers, the work of a store's own threads.
-//! It does not know what is waited for.
+//! It does not know the reason of a wait.
 //!
-//! Every wait is a future that knows nothing of a runtime; a blocking call drives the same future
-//! on its own thread. Wakers run foreign code, so no waker is woken under a lock.
+//! Every wait is a future that needs no runtime; a blocking call drives the same future on its own thread.
+//! Wakers run foreign code, so no waker is woken under a lock.
 //!
 //! Every lock, atomic and thread of the library is named here: with `--cfg hapax_shuttle` the unit
 //! tests get those of shuttle, which tries out the orders in which threads can run.
@@ -43,5 +43,5 @@ pub(crate) use crate::runtime::sync::shuttled::{
 pub(crate) use crate::runtime::sync::signal::Signal;
 pub(crate) use crate::runtime::sync::spawn::{is_this_thread, pipe, spawn};
 pub(crate) use crate::runtime::sync::wakes::{Wakes, contain, wake};
-/// Only the logs on a disk have these, which shuttle cannot run.
+/// Only the logs on a disk use these, and shuttle cannot run those logs.
 pub(crate) use parking_lot::RwLock;

@@ -1,4 +1,4 @@
-//! What the system refuses a store, as far as a test can control it.
+//! Refusals of the operating system that a test can provoke.
 
 /// Whether a thread may be started.
 #[cfg(not(test))]

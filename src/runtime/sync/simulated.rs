@@ -1,4 +1,4 @@
-//! What this thread does on behalf of a simulation.
+//! The state of this thread in a simulation.
 
 use std::cell::Cell;
 

@@ -17,8 +17,8 @@ pub(crate) fn is_this_thread(handle: &JoinHandle<()>) -> bool {
     handle.thread().id() == current().id()
 }
 
-/// Hands what `produce` makes to `consume`, in order: on its own thread, if the store has threads
-/// and the system gives one. Everything is consumed on return.
+/// Hands the items of `produce` to `consume`, in order: on a thread of its own, if the store has threads and
+/// the system gives one. Everything is consumed on return.
 pub(crate) fn pipe<T: Send, R>(
     drive: Drive,
     mut consume: impl FnMut(T) + Send,
@@ -51,7 +51,7 @@ fn pipe_aside<T: Send, R>(
         let work = move || receiver.into_iter().for_each(consume);
         let consumer = spawn_scoped(builder, scope, work).ok()?;
         let produce = produce.take()?;
-        // Who cannot send has lost the consumer to a panic, which is passed on below.
+        // A send fails only if the consumer has panicked; the panic is passed on below.
         let result = produce(&mut |item| drop(sender.send(item)));
         drop(sender);
         if let Err(panic) = consumer.join() {

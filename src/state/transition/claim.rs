@@ -11,7 +11,7 @@ use crate::value::policy::{OnChange, Policy};
 use crate::value::record::Record;
 use crate::value::time::Now;
 
-/// What a claim of a key is told that someone runs, or ran until the lease lapsed.
+/// The verdict on a claim of a running or lapsed key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RunningVerdict {
     /// The lease has lapsed: the caller becomes the holder.
@@ -31,7 +31,7 @@ pub(crate) enum RunningVerdict {
     Exhausted,
 }
 
-/// What a claim of a key that is not running is told.
+/// The verdict on a claim of a key that is not running.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SettledVerdict {
     Grant(Basis),
@@ -52,7 +52,7 @@ pub(crate) enum SettledVerdict {
     Exhausted,
 }
 
-/// Judges a claim of a key that someone runs, or ran until the lease lapsed.
+/// Judges a claim of a running or lapsed key.
 pub(crate) fn claim_running<W: 'static>(
     running: &Running<W>,
     sent: Option<&Fingerprint>,

@@ -51,7 +51,7 @@ impl Command<'_> {
 /// Why a holder is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
-    /// The token is not current any more.
+    /// The token is no longer current.
     Superseded,
     /// The key is not there.
     NotHeld,

@@ -16,7 +16,7 @@ pub(crate) enum AttachRefusal {
     NotHeld,
     /// The key has its outcome.
     Settled,
-    /// Its token is not current any more.
+    /// Its token is no longer current.
     Superseded,
     /// Its lease is held in this process.
     Held,

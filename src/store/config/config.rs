@@ -12,9 +12,10 @@ use crate::value::limits::Limits;
 
 /// The options of a store and the policies of its namespaces, as a file has them.
 ///
-/// Durations are text as in `"500ms"`, `"60s"`, `"24h"`, `"7d"`; sizes are numbers of bytes, or
-/// text as in `"256 MiB"`. A name that is not known is an error. Every option may be left out, but
-/// for the guarantee of a namespace; `docs/configuration.md` has each with its default.
+/// Durations are text as in `"500ms"`, `"60s"`, `"24h"`, `"7d"`; sizes are numbers of bytes, or text as in
+/// `"256 MiB"`. A name that is not known is an error. Every option may be left out, except the guarantee of a
+/// namespace; [the guide](crate::guide::configuration) lists each with
+/// its default.
 ///
 /// # Examples
 ///
@@ -39,7 +40,7 @@ use crate::value::limits::Limits;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How the store is opened.
+    /// The options with which the store is opened.
     pub store: StoreConfig,
     /// Its limits.
     pub limits: LimitsConfig,
@@ -48,7 +49,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Refuses what contradicts itself, naming the part that does.
+    /// Refuses options that contradict each other, and names them.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -61,7 +62,8 @@ impl Config {
 
     /// As [`check`](Self::check), for a store that is open under this durability.
     pub(crate) fn check_under(&self, durability: Durability) -> Result<()> {
-        let limits = self.limits.apply(Limits::default());
+        let mut limits = Limits::default();
+        self.limits.put_into(&mut limits);
         limits.check().map_err(|error| within("limits", &error))?;
         for (name, space) in &self.namespaces {
             let place = format!("namespaces.{name}");

@@ -9,14 +9,27 @@ use crate::value::limits::Limits;
 use crate::value::policy::Policy;
 
 /// Where the value of an option comes from.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::config::OptionSource;
+/// use hapax::{Limits, Store};
+///
+/// let store = Store::in_memory().limits(Limits::new().key_bytes(64)).open()?;
+/// let explained = store.explain();
+/// let key_bytes = explained.find("limits.key_bytes").expect("it is an option");
+/// assert_eq!(key_bytes.source(), OptionSource::Set);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum OptionSource {
-    /// It is the default, named or not.
+    /// It is the default, whether it was given or not.
     Default,
     /// The store was opened with another value than the default.
     Set,
-    /// It lies in the store, and is another one than the default.
+    /// It is stored in the store, and differs from the default.
     Stored,
 }
 
@@ -55,14 +68,13 @@ pub struct ExplainedOption {
 }
 
 impl ExplainedOption {
-    /// The part of a [`Config`](crate::config::Config) that it stands in, as in `limits` or
-    /// `namespaces.mail`.
+    /// The section of a [`Config`](crate::config::Config) that has it, such as `limits` or `namespaces.mail`.
     #[must_use]
     pub fn section(&self) -> &str {
         &self.section
     }
 
-    /// Its name there.
+    /// Its name in the section.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name
@@ -75,7 +87,7 @@ impl ExplainedOption {
         self.value.as_deref()
     }
 
-    /// What it is by default, as before.
+    /// Its default, written as [`value`](Self::value) is.
     #[must_use]
     pub fn by_default(&self) -> Option<&str> {
         self.by_default.as_deref()
@@ -87,20 +99,20 @@ impl ExplainedOption {
         self.source
     }
 
-    /// What it is counted in: `duration`, `bytes`, `number`, `switch`, `word` or `durability`.
+    /// Its unit: `duration`, `bytes`, `number`, `switch`, `word` or `durability`.
     #[must_use]
     pub fn unit(&self) -> &str {
         self.unit
     }
 
-    /// What it means, in one line.
+    /// Its meaning, in one line.
     #[must_use]
     pub fn meaning(&self) -> &str {
         self.meaning
     }
 }
 
-/// What [`Store::explain`](crate::Store::explain) tells: every option in force.
+/// Every option in force: see [`Store::explain`](crate::Store::explain).
 ///
 /// Its text is a table for people; for machines it serialises.
 ///
@@ -127,7 +139,7 @@ impl Explained {
         &self.options
     }
 
-    /// The option of this name, as in `limits.key_bytes` or `namespaces.mail.lease`.
+    /// The option with this path, such as `limits.key_bytes` or `namespaces.mail.lease`.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<&ExplainedOption> {
         let (section, name) = path.rsplit_once('.')?;
@@ -138,7 +150,7 @@ impl Explained {
     pub(crate) fn add_store(&mut self, store: &StoreConfig, by_default: &StoreConfig) {
         let mut heard = self.listen("store", OptionSource::Set);
         store.explain(by_default, &mut |told| {
-            // What counts only while a store is being opened is in force no more.
+            // Options that count only while a store is being opened are no longer in force.
             if !matches!(told.name, "create" | "wait_for_lock") {
                 heard(told);
             }
@@ -153,7 +165,7 @@ impl Explained {
 
     pub(crate) fn add_namespace(&mut self, name: &str, policy: &Policy) {
         let mut by_default = PolicyConfig::from(&Policy::at_least_once());
-        // It is the one option that has none.
+        // It is the one option without a default.
         by_default.guarantee = None;
         let section = format!("namespaces.{name}");
         let heard = &mut self.listen(&section, OptionSource::Stored);

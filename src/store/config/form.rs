@@ -16,10 +16,10 @@ use crate::value::policy::{OnChange, Oversize};
 pub(super) trait Form {
     type Value;
 
-    /// What may stand there, told where something else stands.
+    /// The accepted forms, for the error about any other.
     const FORMS: &'static str;
 
-    /// What the value is counted in, in one word.
+    /// The unit of the value, in one word.
     const UNIT: &'static str;
 
     fn read(raw: &Raw) -> Option<Self::Value>;
@@ -27,7 +27,7 @@ pub(super) trait Form {
     fn write(value: &Self::Value) -> Raw;
 }
 
-/// Reads an option of this name, or says what may stand there.
+/// Reads an option of this name, or returns an error with the accepted forms.
 pub(super) fn understand<F: Form, E: serde::de::Error>(
     name: &str,
     raw: &Raw,
@@ -280,7 +280,7 @@ words! {
         "refuse" => Refuse,
         "rerun" => Rerun,
     }
-    /// What happens to what is too large.
+    /// The treatment of an outcome that is too large.
     Excess: Oversize, "\"refuse\" or \"outcome-only\"", {
         "refuse" => Refuse,
         "outcome-only" => OutcomeOnly,

@@ -1,4 +1,4 @@
-//! [`Raw`]: what stands in a configuration, as its file knows it.
+//! [`Raw`]: a value of a configuration, in the types of its file.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
-/// Reads whatever stands there.
+/// Reads a value of any type.
 struct Reader;
 
 impl Visitor<'_> for Reader {
@@ -58,7 +58,7 @@ impl Visitor<'_> for Reader {
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Raw, E> {
-        // One below zero is text that no form reads, so that the error names the option.
+        // A number below zero becomes text that no form reads, so that the error names the option.
         Ok(u64::try_from(number).map_or_else(|_| Raw::Text(number.to_string()), Raw::Number))
     }
 

@@ -7,6 +7,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::engine::options::{EngineOptions, MAX_OFFLINE};
 use crate::store::config::form::{
     Attempts, Auditing, Change, Comparing, Count, DiskSize, Excess, Form, Log, Promise, Size, Span,
     Switch, Window, understand,
@@ -34,7 +35,7 @@ pub(super) struct Told {
 trait Kept<T> {
     fn option(&self) -> Option<T>;
 
-    /// Takes the option over where it is named; else what is kept stays.
+    /// Takes the option over if it is named; otherwise the kept value stays.
     fn put(&mut self, option: Option<T>);
 }
 
@@ -58,6 +59,21 @@ impl<T: Copy> Kept<T> for Option<T> {
     }
 }
 
+/// A store that accepts any jump of the clock keeps no limit to it.
+impl Kept<bool> for Option<Duration> {
+    fn option(&self) -> Option<bool> {
+        Some(self.is_none())
+    }
+
+    fn put(&mut self, option: Option<bool>) {
+        match option {
+            Some(true) => *self = None,
+            Some(false) => *self = self.or(Some(MAX_OFFLINE)),
+            None => {}
+        }
+    }
+}
+
 /// Declares a section: each option with its form, its meaning in one line, and the field that keeps it
 /// where a value of the library does.
 macro_rules! section {
@@ -67,39 +83,6 @@ macro_rules! section {
             $(
                 #[doc = $meaning:literal]
                 $field:ident: $value:ty as $form:ty => $kept:ident,
-            )*
-        }
-    ) => {
-        section! {
-            $(#[doc = $about])*
-            pub struct $name {
-                $(
-                    #[doc = $meaning]
-                    $field: $value as $form,
-                )*
-            }
-        }
-
-        impl $name {
-            /// Every option as it is kept there.
-            fn kept_by(of: &$of) -> Self {
-                Self {
-                    $($field: Kept::<$value>::option(&of.$kept),)*
-                }
-            }
-
-            /// Puts the options that are named here in place; the others stay as they are.
-            fn put_into(&self, of: &mut $of) {
-                $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
-            }
-        }
-    };
-    (
-        $(#[doc = $about:literal])*
-        pub struct $name:ident {
-            $(
-                #[doc = $meaning:literal]
-                $field:ident: $value:ty as $form:ty,
             )*
         }
     ) => {
@@ -116,7 +99,19 @@ macro_rules! section {
         impl $name {
             pub(super) const OPTIONS: &'static [&'static str] = &[$(stringify!($field),)*];
 
-            /// Each option with what it is here and by default.
+            /// Every option with the kept value.
+            pub(crate) fn kept_by(of: &$of) -> Self {
+                Self {
+                    $($field: Kept::<$value>::option(&of.$kept),)*
+                }
+            }
+
+            /// Sets the options that are named here; the others stay as they are.
+            pub(crate) fn put_into(&self, of: &mut $of) {
+                $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
+            }
+
+            /// Each option with its value here and its default.
             pub(super) fn explain(
                 &self,
                 by_default: &Self,
@@ -184,31 +179,43 @@ macro_rules! section {
 }
 
 section! {
-    /// How a store is opened: each option as the method of that name of [`Builder`](crate::Builder).
-    pub struct StoreConfig {
+    /// The options with which a store is opened: each is the method of that name of
+    /// [`Builder`](crate::Builder).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "store": { "durability": "50ms", "max_offline": "7d" } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub struct StoreConfig of EngineOptions {
         /// When a change counts as acknowledged: on the medium, or within a window.
-        durability: Durability as Window,
+        durability: Durability as Window => durability,
         /// The kind of log of a new store; a store that is there must lie in it.
-        log_kind: LogKind as Log,
+        log_kind: LogKind as Log => log_kind,
         /// Makes the store if the directory has none.
-        create: bool as Switch,
+        create: bool as Switch => create,
         /// How long to wait while another handle has the directory open.
-        wait_for_lock: Duration as Span,
+        wait_for_lock: Duration as Span => wait_for_lock,
         /// How far the wall clock may be past the last time that the store saw.
-        max_offline: Duration as Span,
+        max_offline: Duration as Span => max_offline,
         /// Believes the wall clock however far it is; `max_offline` does not count then.
-        accept_clock_jump: bool as Switch,
+        accept_clock_jump: bool as Switch => max_offline,
         /// How long one write may take before the store gives up.
-        write_deadline: Duration as Span,
+        write_deadline: Duration as Span => write_deadline,
         /// Parts of the key space with a lock of their own, rounded up to a power of two.
-        shards: usize as Count,
+        shards: usize as Count => shards,
         /// Changes not a byte on disk, and refuses every change.
-        read_only: bool as Switch,
+        read_only: bool as Switch => read_only,
     }
 }
 
 impl StoreConfig {
-    /// Refuses what no store can be opened with.
+    /// Refuses options that no store can be opened with.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(durability) = self.durability {
             check_durability(durability)?;
@@ -230,7 +237,18 @@ impl StoreConfig {
 }
 
 section! {
-    /// The limits of a store: each option as the method of that name of [`Limits`].
+    /// The limits of a store: each is the method of that name of [`Limits`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "limits": { "key_bytes": 64, "free_disk_bytes": "1 GiB" } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct LimitsConfig of Limits {
         /// Most bytes of a key, at most 1 KiB.
         key_bytes: usize as Size => key_bytes,
@@ -262,16 +280,21 @@ impl LimitsConfig {
             ..Self::kept_by(limits)
         }
     }
-
-    /// The limits, with those that are named here in place.
-    pub(crate) fn apply(&self, mut limits: Limits) -> Limits {
-        self.put_into(&mut limits);
-        limits
-    }
 }
 
 section! {
-    /// The policy of a namespace: each option as the method of that name of [`Policy`].
+    /// The policy of a namespace: each is the method of that name of [`Policy`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hapax::config::Config;
+    ///
+    /// let text = r#"{ "namespaces": { "mail": { "guarantee": "at-most-once", "lease": "30s" } } }"#;
+    /// let config: Config = serde_json::from_str(text)?;
+    /// config.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct PolicyConfig of Policy {
         /// What is promised when a holder dies: has to be named, as nothing changes it by itself.
         guarantee: Guarantee as Promise => guarantee,
@@ -303,7 +326,7 @@ section! {
 }
 
 impl PolicyConfig {
-    /// The policy; an option that is not named has its default, whatever the store has stored.
+    /// The policy; an option that is not named has its default, not the stored value.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for one that names no guarantee.

@@ -12,7 +12,7 @@ use crate::value::hex::hex;
 use crate::value::key_digest::KeyDigest;
 use crate::value::time::system_time;
 
-/// One transition of a key, as it was written down with it.
+/// An entry of the audit log: one transition of a key, written in the same frame.
 ///
 /// # Examples
 ///
@@ -68,13 +68,13 @@ impl AuditEntry {
         system_time(self.expires_at)
     }
 
-    /// The name of the namespace; `None` for what concerns the whole store.
+    /// The name of the namespace; `None` for an entry about the whole store.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
 
-    /// What stands for the key; `None` for what concerns a whole namespace, or the whole store.
+    /// The digest of the key; `None` for an entry about a whole namespace or the whole store.
     #[must_use]
     pub fn key_digest(&self) -> Option<KeyDigest> {
         self.key_digest
@@ -86,13 +86,13 @@ impl AuditEntry {
         self.key.as_deref()
     }
 
-    /// What happened.
+    /// The transition.
     #[must_use]
     pub fn transition(&self) -> Transition {
         self.transition
     }
 
-    /// Who brought it about.
+    /// The side that caused it.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
@@ -105,7 +105,7 @@ impl AuditEntry {
         &self.actor
     }
 
-    /// The reason of an operator, or what of a policy was changed; empty else.
+    /// The reason of an operator, or the change of a policy; otherwise empty.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -117,7 +117,7 @@ impl AuditEntry {
         self.token
     }
 
-    /// Runs of the key so far, this one included; 0 where none is known.
+    /// The number of runs of the key, this one included; 0 if it is not known.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -129,9 +129,8 @@ impl AuditEntry {
         self.fingerprint
     }
 
-    /// The digest of the response or the error: what
-    /// [`Store::outcome_digest`](crate::Store::outcome_digest) makes of the same bytes. Of a policy
-    /// that was changed: that of the new one.
+    /// The digest of the response or the error, as [`Store::outcome_digest`](crate::Store::outcome_digest)
+    /// makes it; for a change of a policy, that of the new policy.
     #[must_use]
     pub fn outcome_digest(&self) -> Option<u128> {
         self.outcome

@@ -7,7 +7,7 @@ use crate::value::audit::transition::Transition;
 use crate::value::key_digest::KeyDigest;
 use crate::value::time::first_second_from;
 
-/// Which entries [`Store::audit`](crate::Store::audit) gives.
+/// The filter of [`Store::audit`](crate::Store::audit): namespace, key, transition, origin, a span of time.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    /// All entries.
+    /// A filter that every entry passes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -65,14 +65,14 @@ impl AuditFilter {
         self
     }
 
-    /// Entries of this transition; called again, of one of these.
+    /// Entries of this transition. A second call adds another transition.
     #[must_use]
     pub fn transition(mut self, transition: Transition) -> Self {
         self.transitions.push(transition);
         self
     }
 
-    /// Entries of what this side brought about.
+    /// Entries of this origin.
     #[must_use]
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::value::error::{Error, Result};
 use crate::value::hex::hex;
 
-/// The last entry of the audit log and its link in the hash chain: it stands for every entry before
-/// it. Written down elsewhere, it shows later whether any of them was changed.
+/// The last entry of the audit log and its link in the hash chain. It stands for every entry before it: keep
+/// it elsewhere, and it shows later whether any of them was changed.
 ///
 /// Shown, and parsed, as the number, a colon and 64 hexadecimal digits.
 ///

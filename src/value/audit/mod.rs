@@ -1,4 +1,4 @@
-//! The audit log as values: its entries, what chooses among them, and what stands for all of them.
+//! The audit log as values: entries, filters, and the head that stands for all entries.
 //! What comes in: what the journal has decoded, and the wishes of callers.
 //! They do not know how entries are encoded, chained or kept.
 

@@ -1,6 +1,20 @@
-//! [`Origin`]: who brought a transition about.
+//! [`Origin`]: the side that caused a transition.
 
-/// Who brought a transition about.
+/// The side that caused a transition.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax::audit::{AuditFilter, Origin};
+///
+/// # let store = Store::in_memory().open()?;
+/// for entry in store.audit(AuditFilter::new().origin(Origin::Operator))? {
+///     let entry = entry?;
+///     println!("{} by {}: {}", entry.transition(), entry.actor(), entry.reason());
+/// }
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {

@@ -30,19 +30,19 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    /// Entries that were read.
+    /// The number of entries that were read.
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Archives that some of them lie in.
+    /// The number of archives that were read.
     #[must_use]
     pub fn archives(&self) -> u64 {
         self.archives
     }
 
-    /// Entries that lie in archives.
+    /// The number of entries that lie in archives.
     #[must_use]
     pub fn archived(&self) -> u64 {
         self.archived
@@ -54,7 +54,8 @@ impl AuditReport {
         self.first
     }
 
-    /// The last entry, to be written down elsewhere.
+    /// The last entry; keep it elsewhere, for
+    /// [`Store::verify_audit_against`](crate::Store::verify_audit_against).
     #[must_use]
     pub fn head(&self) -> AuditHead {
         self.head

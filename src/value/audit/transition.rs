@@ -1,4 +1,4 @@
-//! [`Transition`]: what an audit entry tells of.
+//! [`Transition`]: the kinds of change that audit entries record.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,21 @@ use crate::value::error::{Error, Result};
 
 macro_rules! transitions {
     ($($(#[$doc:meta])* $name:ident = $byte:literal $text:literal,)*) => {
-        /// What an [`AuditEntry`](crate::audit::AuditEntry) tells of.
+        /// The transition that an [`AuditEntry`](crate::audit::AuditEntry) records.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use hapax::audit::{AuditFilter, AuditLevel, Transition};
+        /// use hapax::{Policy, Store};
+        ///
+        /// let store = Store::in_memory().open()?;
+        /// let mail = store.namespace("mail", Policy::at_least_once().audit(AuditLevel::Digests))?;
+        /// mail.insert("user-7")?;
+        /// let filter = AuditFilter::new().transition(Transition::Inserted);
+        /// assert_eq!(store.audit(filter)?.count(), 1);
+        /// # Ok::<(), hapax::Error>(())
+        /// ```
         #[non_exhaustive]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Transition {
@@ -74,7 +88,7 @@ transitions! {
     SalvageAccepted = 18 "salvage_accepted",
     /// The store was salvaged, and its audit log begins anew.
     Salvaged = 19 "salvaged",
-    /// The policy of a namespace was changed: the reason says what of it. It is about no key.
+    /// The policy of a namespace was changed, as the reason says. The entry has no key.
     PolicyChanged = 20 "policy_changed",
 }
 

@@ -8,8 +8,8 @@ use crate::value::error::Result;
 
 /// One spelling for every JSON body that means the same request.
 ///
-/// A fingerprint must not tell `{"a":1,"b":2}` from `{ "b": 2.0, "a": 1 }`, and must tell apart
-/// whatever a reader could. The canonical form follows RFC 8785 (JCS), but for its numbers:
+/// A fingerprint must be the same for `{"a":1,"b":2}` and `{ "b": 2.0, "a": 1 }`, and different for all
+/// bodies that a reader can tell apart. The canonical form follows RFC 8785 (JCS), but for its numbers:
 ///
 /// - no white space; the members of an object in the order of the UTF-16 code units of their
 ///   unescaped names; the elements of an array where they were;
@@ -26,16 +26,16 @@ use crate::value::error::Result;
 /// mark), a power of ten beyond an i64, nesting deeper than 128, and anything but white space after
 /// the value. The whole body is checked, also where it does not count.
 ///
-/// Fingerprints keep digests of this form. Who changes the options for requests that are
-/// remembered changes the scheme of their fingerprints with them.
+/// Fingerprints keep digests of this form. If you change the options, change the scheme of the fingerprints
+/// too, or remembered requests become mismatches.
 ///
 /// # Which members count
 ///
-/// [`only`](Self::only) and [`without`](Self::without) take JSON pointers (RFC 6901): `""` is the
-/// whole body, `/order/items/0` the first element of a member of a member, `~1` a `/` in a name and
-/// `~0` a `~`. Beyond RFC 6901, `*` stands for every member and every element: `/items/*/price`. A
-/// member whose name is `*` cannot be named alone. A number names an element of an array as well as
-/// a member of that name, whichever is there; `-` names no element.
+/// [`only`](Self::only) and [`without`](Self::without) take JSON pointers (RFC 6901): `""` is the whole body,
+/// `/order/items/0` the first element of a member of a member, `~1` a `/` in a name and `~0` a `~`. Beyond
+/// RFC 6901, `*` stands for every member and every element: `/items/*/price`. A member whose name is `*`
+/// cannot be named alone. A number names both an element of an array and a member of that name; `-` names no
+/// element.
 ///
 /// A value counts if `only` was not called or points at it or at something around it, unless
 /// `without` does. Of the rest nothing shows:
@@ -81,7 +81,7 @@ impl CanonicalJson {
         Self::default()
     }
 
-    /// Writes numbers as RFC 8785 says: through an f64, as ECMAScript does.
+    /// Writes numbers by RFC 8785: through an f64, as ECMAScript does.
     ///
     /// `1e21` is `1e+21`, `100` and `1E2` are `100`, `0.0000001` is `1e-7`, minus zero is `0`. Integers
     /// beyond 2^53 blur, and a number beyond the largest f64 is refused. The form is then the one
@@ -91,21 +91,21 @@ impl CanonicalJson {
         self
     }
 
-    /// Lets only these members and elements count, with all that is in them; called again, these too.
+    /// Lets only these members and elements count, with everything in them. A second call adds to them.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) for what is no JSON pointer, and for no pointer at all:
+    /// [`Invalid`](crate::ErrorKind::Invalid) for text that is not a JSON pointer, and without a pointer:
     /// then all bodies would be the same.
     pub fn only<P: AsRef<str>>(mut self, pointers: impl IntoIterator<Item = P>) -> Result<Self> {
         self.picks.only(pointers)?;
         Ok(self)
     }
 
-    /// Leaves these members and elements out, also where [`only`](Self::only) points at them; called
-    /// again, these too.
+    /// Leaves these members and elements out, also those that [`only`](Self::only) names. A second call adds
+    /// to them.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) for what is no JSON pointer.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for text that is not a JSON pointer.
     pub fn without<P: AsRef<str>>(mut self, pointers: impl IntoIterator<Item = P>) -> Result<Self> {
         self.picks.without(pointers)?;
         Ok(self)

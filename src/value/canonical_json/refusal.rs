@@ -26,9 +26,8 @@ impl CanonicalJsonError {
         self.offset
     }
 
-    /// Whether the body may be JSON and still means other things to other readers, or is more than is
-    /// read: a member twice, a lone surrogate, a number out of range, too deep. Everything else is no
-    /// JSON to anybody.
+    /// Whether some readers accept the body as JSON: it has a member twice, a lone surrogate, a number out of
+    /// range, or is nested too deeply. No reader accepts a body that is refused for anything else.
     ///
     /// # Examples
     ///

@@ -98,7 +98,7 @@ fn is_of_number(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
 }
 
-/// Stands before a deserializer, and before whatever it hands on.
+/// Wraps a deserializer, and every deserializer that it hands on.
 pub(super) struct Exact<'t, D> {
     inner: D,
     text: Text<'t>,

@@ -1,4 +1,4 @@
-//! [`Faithful`]: a serializer of `serde_json` that writes nothing as something else.
+//! [`Faithful`]: a serializer of `serde_json` that refuses what JSON would write as something else.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -9,12 +9,12 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// Stands before a serializer, before whatever it hands on, and around each value in it.
+/// Wraps a serializer, every serializer that it hands on, and each value in it.
 pub(super) struct Faithful<'n, S> {
     inner: S,
     /// How often a `Some` was written as `null`.
     blurred: &'n Cell<u64>,
-    /// The value is all that a `Some` holds.
+    /// Whether the value is the whole content of a `Some`.
     is_in_some: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Values as JSON that comes back as it was: what [`Typed`](crate::Typed) stores and replays.
+//! Values as JSON that comes back as it was: what [`Json`](crate::Json) stores and replays.
 //! What comes in: values of callers, and the bytes that were stored of them.
 //! It does not know where these bytes lie.
 //!
@@ -39,7 +39,7 @@ pub(crate) fn write(value: &(impl Serialize + ?Sized)) -> Result<Written, serde_
     })
 }
 
-/// Reads a value, and whatever [`serde_json::from_slice`] takes, with exact floating-point numbers.
+/// Reads a value as [`serde_json::from_slice`] does, but with exact floating-point numbers.
 ///
 /// # Errors
 /// Those of [`serde_json::from_slice`].

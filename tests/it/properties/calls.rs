@@ -6,13 +6,13 @@ use std::time::Duration;
 use hapax::scan::KeyFilter;
 use hapax::{
     BatchClaim, Claim, ClaimItem, Doubt, ErrorKind, FencingToken, KeyInfo, KeyState, Lease,
-    LeaseError, Resolution,
+    Resolution,
 };
 
 use super::checks::id_of;
 use super::steps::{Asking, Body, Doing, Held, Settling};
 use super::world::{World, bytes, name};
-use crate::contract_support::secs;
+use crate::contract_support::{operator, secs};
 use crate::model::{Act, Asked, Expected, Guard, Id, Rec, Settle};
 
 /// A stored response or error, compared in full.
@@ -118,7 +118,7 @@ impl World {
         let token = lease.token().as_i64();
         let act = act.act();
         let expected = self.model.act(id, token, &act);
-        let result: Result<(), LeaseError> = match &act {
+        let result: hapax::Result<()> = match &act {
             Act::Complete(said) => lease.complete(said),
             Act::Fail(said) => lease.fail(said),
             Act::Release(said) => lease.release(said),
@@ -155,7 +155,7 @@ impl World {
                     self.model.let_run_out(id, token);
                     self.met.let_go += 1;
                 } else {
-                    self.leases.push((id, error.into_lease()));
+                    self.leases.push((id, error.into_lease().unwrap()));
                 }
             }
         }
@@ -273,7 +273,10 @@ impl World {
         let token = force.map(|right| if right { current } else { current - 1 });
         let result = match token.map(|token| FencingToken::from_i64(token).unwrap()) {
             None => self.spaces[id.0].forget(name(id.1)),
-            Some(token) => self.spaces[id.0].forget_forced(name(id.1), token),
+            Some(token) => {
+                let space = self.spaces[id.0].name();
+                operator(&self.store).forget_forced(space, name(id.1), token)
+            }
         };
         let expected = self.model.forget(id, token);
         assert_eq!(
@@ -331,10 +334,10 @@ impl World {
         let items = ours.into_iter().map(|(_, lease)| (lease, bytes(body)));
         let results = self.spaces[space].complete_many(items.collect::<Vec<_>>());
         for ((id, expected), result) in expected.into_iter().zip(results) {
-            let kinds = result.as_ref().map_err(LeaseError::kind).copied();
+            let kinds = result.as_ref().map(drop).map_err(hapax::Error::kind);
             assert_eq!(kinds, expected.map(drop), "{id:?} complete_many");
             if let Err(error) = result {
-                self.leases.push((id, error.into_lease()));
+                self.leases.push((id, error.into_lease().unwrap()));
             }
         }
         self.wrote(wrote);
@@ -372,7 +375,7 @@ impl World {
     }
 
     pub(super) fn doubts(&self) -> BTreeMap<Id, Doubt> {
-        let doubts = self.store.in_doubt().unwrap().into_iter();
+        let doubts = self.store.doubts().unwrap().map(Result::unwrap);
         let found: Vec<_> = doubts
             .map(|doubt| (id_of(doubt.namespace(), doubt.key()), doubt))
             .collect();

@@ -9,6 +9,7 @@ use hapax::{
 };
 
 use super::steps::{Body, Setup, Step};
+use crate::contract_support::total;
 use crate::model::{Asked, Id, Model, Rules};
 
 pub(crate) const KEYS: usize = 4;
@@ -295,9 +296,8 @@ impl World {
     }
 
     pub(super) fn open_again(&mut self, closed: bool) {
-        let stats = self.store.stats();
-        self.met.dropped += stats.segments_dropped();
-        self.met.carried += stats.records_carried();
+        self.met.dropped += total(&self.store, "hapax_compacted_segments_total");
+        self.met.carried += total(&self.store, "hapax_carried_records_total");
         self.leases.clear();
         self.forgotten.clear();
         let store = match open(&self.setup, &self.clock, &self.log, false) {

@@ -3,6 +3,14 @@
 use std::borrow::Cow;
 
 /// Who acts, according to the service that mounts the router. The audit log records the name.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_admin::Actor;
+///
+/// assert_eq!(Actor::new("ada").name(), "ada");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Actor {
     name: String,
@@ -24,6 +32,23 @@ impl Actor {
 }
 
 /// Why a request may not act.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax_admin::{Actor, AdminRouter, Refusal};
+///
+/// # let store = Store::in_memory().open()?;
+/// let admin = AdminRouter::new(store).allow_actions(|request| {
+///     match request.extensions.get::<String>().map(String::as_str) {
+///         None => Err(Refusal::unauthenticated("Bearer")),
+///         Some("guest") => Err(Refusal::forbidden("guests may only read")),
+///         Some(name) => Ok(Actor::new(name)),
+///     }
+/// });
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     pub(crate) kind: RefusalKind,

@@ -3,6 +3,17 @@
 use std::fmt;
 
 /// What an operator can do. Its name is the last part of the path of the request.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::Store;
+/// use hapax_admin::{AdminRouter, Operation};
+///
+/// # let store = Store::in_memory().open()?;
+/// let admin = AdminRouter::new(store).operations([Operation::Resolve, Operation::Release]);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Operation {

@@ -66,8 +66,8 @@ impl World {
             .unwrap();
         let by = Attribution::new("actor <b onclick=x>", "reason <b onclick=x>").unwrap();
         let happened = Resolution::Happened(b"<b onclick=x>".to_vec());
-        let doubt = &store.in_doubt().unwrap()[0];
-        store.operator(by).resolve(doubt, happened).unwrap();
+        let doubt = store.doubts().unwrap().next().unwrap().unwrap();
+        store.operator(by).resolve(&doubt, happened).unwrap();
         claim(&pay, HOSTILE).doubt(HOSTILE).unwrap();
         claim(&jobs, "stuck").detach().unwrap();
         clock.advance(Duration::from_secs(600));
@@ -135,7 +135,7 @@ async fn the_page_shows_the_numbers_of_the_store() {
     assert_attention(&seen);
 }
 
-/// After so many rounds of work.
+/// After this many rounds of work.
 fn assert_rates(seen: &Seen, rounds: u64) {
     assert_eq!(seen.text("claims-rate"), "3.0/s");
     assert_eq!(

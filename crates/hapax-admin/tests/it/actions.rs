@@ -91,7 +91,7 @@ async fn a_holder_loses_its_key_to_an_operator() {
         assert_eq!(info.state(), state);
         assert_eq!(done.json()["now"]["token"], info.token().to_string());
         let refused = lease.complete("late").unwrap_err();
-        assert_eq!(refused.error().kind(), ErrorKind::Superseded);
+        assert_eq!(refused.kind(), ErrorKind::Superseded);
         let again = act(&app, &path, &order).await;
         assert_eq!(again.problem(), code(409, "superseded"));
         assert_eq!(again.json()["current"]["token"], info.token().to_string());
@@ -248,7 +248,7 @@ async fn an_order_has_a_token_a_reason_and_a_size() {
     let other = act(&app, path, &order).await;
     assert_eq!(other.problem(), code(409, "superseded"));
     assert_eq!(other.json()["current"]["token"], token);
-    assert_eq!(world.store.in_doubt().unwrap().len(), 1);
+    assert_eq!(world.store.doubts().unwrap().map(Result::unwrap).count(), 1);
 }
 
 /// A service can serve a copy, or a store whose own service is down.

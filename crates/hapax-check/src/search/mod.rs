@@ -121,7 +121,7 @@ struct Search<'a, 'h> {
 struct TooMany;
 
 impl<'a> Search<'a, '_> {
-    /// Follows one order as far as it leads, then the next.
+    /// Follows one order to its end, then the next.
     fn one_by_one(&mut self, keys: &[Key<'a>]) -> Result<Verdict<'a>, TooMany> {
         let mut quiet = Quiet::default();
         let (mut deepest, mut tried) = (0, 0);

@@ -23,7 +23,7 @@ pub struct Moment {
     pub secs: Span,
 }
 
-/// A fencing token, as far as it was told.
+/// A fencing token, or what is known of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tok {
     Known(i64),
@@ -80,7 +80,7 @@ pub struct Run<'a> {
     pub journaled: bool,
     /// The claim whose future was dropped, where this is its grant.
     pub ghost: Option<usize>,
-    /// The holder that this grant took over from, who is current again if it is taken back.
+    /// The holder that this grant took over from: it is current again if the grant is taken back.
     pub lapsed: Option<Lapsed<'a>>,
 }
 

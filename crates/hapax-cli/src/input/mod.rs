@@ -9,4 +9,3 @@ pub(crate) mod key_choice;
 pub(crate) mod namespace_args;
 pub(crate) mod state_name;
 pub(crate) mod store_args;
-pub(crate) mod token;

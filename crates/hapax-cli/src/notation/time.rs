@@ -21,7 +21,7 @@ pub(crate) fn secs(moment: SystemTime) -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// The moment so many seconds after the beginning of 1970.
+/// The moment this many seconds after the beginning of 1970.
 pub(crate) fn at(secs: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(secs)
 }

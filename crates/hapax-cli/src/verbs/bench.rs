@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use hapax::{Claim, Durability, LeaseError, LogKind, Namespace, Policy, Store};
+use hapax::{Claim, Durability, LogKind, Namespace, Policy, Store};
 
 use crate::notation::time;
 use crate::outcome::Outcome;
@@ -190,7 +190,7 @@ fn call(space: &Namespace, caller: usize, time: Duration) -> Result<Vec<Duration
         number += 1;
         let pair = Stopwatch::start();
         if let Claim::Granted(lease) = space.claim(key)? {
-            lease.complete([7; 16]).map_err(LeaseError::into_error)?;
+            lease.complete([7; 16])?;
         }
         latencies.push(pair.elapsed());
     }

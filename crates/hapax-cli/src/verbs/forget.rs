@@ -8,7 +8,6 @@ use crate::input::action_args::ActionArgs;
 use crate::input::key_choice::KeyChoice;
 use crate::input::state_name::StateName;
 use crate::input::store_args::StoreArgs;
-use crate::input::token::parse_token;
 use crate::notation::count::counted;
 use crate::notation::key_text::{self, KeyBytes};
 use crate::outcome::Outcome;
@@ -37,7 +36,7 @@ pub(crate) struct ForgetArgs {
     state: Vec<StateName>,
 
     /// Also forget a key in doubt or in progress, if this is its token
-    #[arg(long, requires = "key", value_parser = parse_token)]
+    #[arg(long, requires = "key")]
     token: Option<FencingToken>,
 
     #[command(flatten)]

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hapax::{Doubt, Namespace, Resolution, Store};
+use hapax::{Doubt, FencingToken, Namespace, Resolution, Store};
 use serde::Deserialize;
 
 use crate::input::action_args::ActionArgs;
 use crate::input::json_file::lines;
 use crate::input::json_member::{either, fault, key};
 use crate::input::store_args::StoreArgs;
-use crate::input::token::parse_token;
 use crate::notation::count::counted;
 use crate::outcome::Outcome;
 use crate::output::screen::Screen;
@@ -40,7 +39,7 @@ struct Verdict {
     namespace: String,
     key: Option<String>,
     key_hex: Option<String>,
-    token: String,
+    token: FencingToken,
     happened: Option<String>,
     happened_base64: Option<String>,
     failed: Option<String>,
@@ -123,10 +122,9 @@ fn read(file: &Path) -> Result<Vec<(u64, Verdict)>> {
 fn find(store: &Store, (number, verdict): &(u64, Verdict)) -> Result<(Doubt, Resolution)> {
     let wrong = |text: String| Trouble::usage(format!("line {number}: {text}"));
     let key = key(verdict.key.as_deref(), verdict.key_hex.as_deref()).map_err(wrong)?;
-    let token = parse_token(&verdict.token).map_err(wrong)?;
     let resolution = verdict.resolution().map_err(wrong)?;
     let namespace: Namespace = store.open_namespace(&verdict.namespace)?;
-    let doubt = resolution::find(&namespace, &key, token)?;
+    let doubt = resolution::find(&namespace, &key, verdict.token)?;
     let is_http = verdict.happened_http.is_some() || verdict.failed_http.is_some();
     let form = match (is_http, verdict.raw) {
         (true, _) => Form::Http,

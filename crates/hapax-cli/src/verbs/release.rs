@@ -6,7 +6,6 @@ use hapax::{FencingToken, KeyInfo, KeyState};
 use crate::input::action_args::ActionArgs;
 use crate::input::namespace_args::NamespaceArgs;
 use crate::input::store_args::StoreArgs;
-use crate::input::token::parse_token;
 use crate::notation::key_text::{self, KeyBytes};
 use crate::outcome::Outcome;
 use crate::output::change::Change;
@@ -28,7 +27,7 @@ pub(crate) struct ReleaseArgs {
     namespace: NamespaceArgs,
 
     /// The token of the holder, as `stuck` shows it
-    #[arg(long, value_parser = parse_token)]
+    #[arg(long)]
     token: FencingToken,
 
     #[command(flatten)]

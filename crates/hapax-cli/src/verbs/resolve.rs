@@ -8,7 +8,6 @@ use hapax::Resolution;
 use crate::input::action_args::ActionArgs;
 use crate::input::namespace_args::NamespaceArgs;
 use crate::input::store_args::StoreArgs;
-use crate::input::token::parse_token;
 use crate::notation::key_text::{self, KeyBytes};
 use crate::outcome::Outcome;
 use crate::output::screen::Screen;
@@ -30,7 +29,7 @@ pub(crate) struct ResolveArgs {
     namespace: NamespaceArgs,
 
     /// The token of the doubt, as `in-doubt` shows it
-    #[arg(long, value_parser = parse_token)]
+    #[arg(long)]
     token: hapax::FencingToken,
 
     #[command(flatten)]

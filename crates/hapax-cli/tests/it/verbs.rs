@@ -305,7 +305,7 @@ fn a_doubt_shows_what_it_is_looked_up_by() {
         .run("in-doubt dedup --derived-key psp --format json")
         .json()[0];
     let store = Store::open(place.path()).unwrap();
-    let doubt = &store.in_doubt().unwrap()[0];
+    let doubt = store.doubts().unwrap().next().unwrap().unwrap();
     assert_eq!(shown["derived_key"], doubt.derived_key("psp"));
     assert_eq!(shown["metadata"], "trace-44");
     store.close().unwrap();

@@ -79,7 +79,8 @@ impl Engine for Hapax {
     }
 
     fn record_bytes(&self) -> Option<u64> {
-        Some(self.store.stats().appended_bytes())
+        let metrics = self.store.metrics();
+        Some(metrics.total("hapax_journal_appended_bytes_total", &[]))
     }
 
     fn remark(&self) -> Option<String> {
@@ -90,7 +91,7 @@ impl Engine for Hapax {
             stats.table_bytes() / keys,
             stats.window_bytes() / 1024,
             stats.segments(),
-            stats.syncs(),
+            self.store.metrics().total("hapax_syncs_total", &[]),
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! What a row is: a measurement that any engine can take, and the figures that come of it.
+//! A row: a measurement that any engine can take, and its figures.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Goal {
     }
 }
 
-/// One number that comes of a row.
+/// One figure of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
     /// As in the files.

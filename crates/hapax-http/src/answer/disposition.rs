@@ -11,6 +11,21 @@ use crate::body::error::causes;
 ///
 /// The layer decides by status, see [`by_status`]. A handler that knows better puts a disposition
 /// among the extensions of its response.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{Disposition, IdempotencyLayer};
+/// use http::StatusCode;
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let layer = IdempotencyLayer::new(payments)
+///     .one_tenant()
+///     .disposition_of(StatusCode::PAYMENT_REQUIRED, Disposition::Release);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Disposition {

@@ -32,6 +32,20 @@ const SECRETS: [HeaderName; 5] = [
 /// `WWW-Authenticate`. Headers of one connection are never stored: `Connection` and the headers that it names,
 /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Transfer-Encoding`, `Upgrade`. `Trailer` names the stored trailers, and is
 /// absent without any.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{HeaderRules, IdempotencyLayer};
+/// use http::header::{ETAG, SET_COOKIE};
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let rules = HeaderRules::new().allow(&SET_COOKIE).deny(ETAG);
+/// let layer = IdempotencyLayer::new(payments).one_tenant().stored_headers(rules);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct HeaderRules {
     denied: Vec<HeaderName>,

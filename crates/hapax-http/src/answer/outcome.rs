@@ -1,5 +1,7 @@
 //! [`Outcome`]: what the layer did with a request.
 
+use std::time::SystemTime;
+
 use hapax::FencingToken;
 
 use crate::answer::refusal::Refusal;
@@ -7,6 +9,22 @@ use crate::answer::refusal::Refusal;
 /// What the layer did with a request. This is the contract within a service; statuses and headers can be changed.
 ///
 /// Each response to a covered request has it among its extensions, for outer layers that log or count.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::Outcome;
+/// use http::Response;
+///
+/// fn log<B>(response: &Response<B>) {
+///     match response.extensions().get::<Outcome>() {
+///         Some(Outcome::Executed { token, .. }) => println!("ran under token {token}"),
+///         Some(Outcome::Replayed { attempts, .. }) => println!("replayed after {attempts} attempts"),
+///         Some(Outcome::Refused(refusal)) => println!("refused: {}", refusal.reason().code()),
+///         _ => println!("not under a key"),
+///     }
+/// }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -27,10 +45,10 @@ pub enum Outcome {
         token: FencingToken,
         /// The number of attempts that it took.
         attempts: u32,
-        /// Store time at which it was stored, in seconds since 1970.
-        settled_at: u64,
-        /// Store time until which it is replayed, in seconds since 1970.
-        expires_at: u64,
+        /// Store time at which it was stored, in whole seconds.
+        settled_at: SystemTime,
+        /// Store time until which it is replayed, in whole seconds.
+        expires_at: SystemTime,
         /// The request id of the first request under this key, if it sent one.
         first_request_id: Option<String>,
     },

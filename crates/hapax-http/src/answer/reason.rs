@@ -3,6 +3,16 @@
 use http::StatusCode;
 
 /// Why the layer refused a request.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::Reason;
+/// use http::StatusCode;
+///
+/// assert_eq!(Reason::Mismatch.status(), StatusCode::UNPROCESSABLE_ENTITY);
+/// assert!(Reason::InProgress.is_retryable());
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reason {

@@ -11,6 +11,23 @@ use crate::answer::reason::Reason;
 ///
 /// The response has it among its extensions, in an [`Outcome`](crate::Outcome), and the hook
 /// [`IdempotencyLayer::render`](crate::IdempotencyLayer::render) gets it. It never holds the key.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{IdempotencyLayer, Reason};
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let layer = IdempotencyLayer::new(payments).one_tenant().render(|refusal, response| {
+///     if refusal.reason() == Reason::Mismatch {
+///         println!("these parts differ: {:?}", refusal.differs());
+///     }
+///     response
+/// });
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Refusal {
     reason: Reason,

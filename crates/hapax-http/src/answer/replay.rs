@@ -1,10 +1,11 @@
 //! Replays: stored answers as responses, marked as replays.
 
+use std::time::SystemTime;
+
 use hapax::{Completed, Failed};
 use hapax_http_types::StoredResponse;
 use http::{Response, StatusCode};
 
-use crate::answer::expiry::secs;
 use crate::answer::first_request::request_id_in;
 use crate::answer::outcome::Outcome;
 use crate::answer::reason::Reason;
@@ -18,8 +19,8 @@ macro_rules! replayed {
         Outcome::Replayed {
             token: $answer.token(),
             attempts: $answer.attempts(),
-            settled_at: secs($answer.settled_at()),
-            expires_at: secs($answer.expires_at()),
+            settled_at: $answer.settled_at(),
+            expires_at: $answer.expires_at(),
             first_request_id: request_id_in($answer.metadata()),
         }
     };
@@ -33,7 +34,7 @@ pub(crate) fn of_completed(
     if answer.response_omitted() {
         return Err(not_kept(None));
     }
-    let (outcome, expires_at) = (replayed!(answer), secs(answer.expires_at()));
+    let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
     let stored = StoredResponse::from_bytes(answer.into()).map_err(|_| not_kept(None))?;
     let mut response = of_stored(stored, expires_at, marks)?;
     response.extensions_mut().insert(outcome);
@@ -42,7 +43,7 @@ pub(crate) fn of_completed(
 
 /// The stored answer of a failed key, if it was settled with one.
 pub(crate) fn of_failed(answer: Failed, marks: &ReplyHeaders) -> Result<Response<Whole>, Refusal> {
-    let (outcome, expires_at) = (replayed!(answer), secs(answer.expires_at()));
+    let (outcome, expires_at) = (replayed!(answer), answer.expires_at());
     let refusal = failed_for_good(&answer);
     let Ok(stored) = StoredResponse::from_bytes(answer.into()) else {
         return Err(refusal);
@@ -55,7 +56,7 @@ pub(crate) fn of_failed(answer: Failed, marks: &ReplyHeaders) -> Result<Response
 /// A stored answer without its [`Outcome`].
 pub(crate) fn of_stored(
     stored: StoredResponse,
-    expires_at: u64,
+    expires_at: SystemTime,
     marks: &ReplyHeaders,
 ) -> Result<Response<Whole>, Refusal> {
     let trailers = stored.trailers().clone();

@@ -1,5 +1,7 @@
 //! [`ReplyHeaders`]: the headers that the layer adds to answers.
 
+use std::time::SystemTime;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::expiry::http_date;
@@ -35,7 +37,7 @@ impl ReplyHeaders {
     }
 
     /// Says whether the response is stored, and until when.
-    pub(crate) fn mark_stored(&self, headers: &mut HeaderMap, expires_at: Option<u64>) {
+    pub(crate) fn mark_stored(&self, headers: &mut HeaderMap, expires_at: Option<SystemTime>) {
         let stored = if expires_at.is_some() { TRUE } else { FALSE };
         headers.insert(self.stored.clone(), stored);
         match expires_at.and_then(http_date) {

@@ -25,6 +25,25 @@ use crate::request::coverage::Entry;
 ///
 /// It is always ready: it asks the inner service for room only when a handler is about to run. So a duplicate takes up
 /// no room under an inner limit, and a stored answer needs none.
+///
+/// # Examples
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use hapax::{Policy, Store};
+/// use hapax_http::{IdempotencyLayer, RequestBody};
+/// use http::{Request, Response};
+/// use tower::{Layer, service_fn};
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let pay = service_fn(|_: Request<RequestBody>| async {
+///     Ok::<_, Infallible>(Response::new("paid".to_owned()))
+/// });
+/// let service = IdempotencyLayer::new(payments).one_tenant().layer(pay);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Idempotency<S> {
     inner: S,

@@ -94,6 +94,20 @@ macro_rules! runs {
         /// and the refusals. Each run of a handler under a key also counts once among the runs, when it is over.
         ///
         /// The metrics of the store have the same numbers by route: see `docs/http.md`.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use hapax::{Policy, Store};
+        /// use hapax_http::IdempotencyLayer;
+        ///
+        /// # let store = Store::in_memory().open()?;
+        /// # let payments = store.namespace("payments", Policy::at_least_once())?;
+        /// let layer = IdempotencyLayer::new(payments).one_tenant();
+        /// let stats = layer.stats();
+        /// assert_eq!((stats.requests(), stats.replayed(), stats.refusals()), (0, 0, 0));
+        /// # Ok::<(), hapax::Error>(())
+        /// ```
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub struct HttpStats {
             requests: u64,

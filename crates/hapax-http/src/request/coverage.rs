@@ -10,6 +10,18 @@ use crate::request::header::{ClientKey, KeySyntax, key_of};
 use crate::request::key_rule::KeyRule;
 
 /// Whether a covered request needs a key.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{IdempotencyLayer, KeyUse};
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let layer = IdempotencyLayer::new(payments).one_tenant().key(KeyUse::Optional);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum KeyUse {

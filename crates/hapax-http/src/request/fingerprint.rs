@@ -33,7 +33,7 @@ type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 /// | `method` | the method |
 /// | `path`, `query` | in the spelling of RFC 3986 section 6.2.2: `%7e` is `~`, and `%2f` is `%2F`, but not `/` |
 /// | `content-type` | type and parameters, in any case and order. `charset=utf-8` is optional. An empty body has no type |
-/// | `body` | as its type says, see below. All bytes count, whatever the size |
+/// | `body` | as its type says, see below. All bytes count, at any size |
 /// | `header:NAME` | a header with all its values in their order: the headers that you name, and by default conditions and ranges (`If-Match`, `Range`, `Content-Range`, ...), descriptions of the body (`Content-Encoding`, ...), uploads (`Upload-*`), and headers that change the operation (`Destination`, `X-HTTP-Method-Override`, ...); `docs/http.md` lists them |
 /// | `headers` | the default headers together, if a request has more of them than a fingerprint has room for |
 /// | your own | the bytes that [`part`](Self::part) returns |
@@ -47,6 +47,22 @@ type Extra = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 /// | any other, or none | byte for byte |
 ///
 /// A body that does not match its type, or has a `Content-Encoding`, is compared byte for byte.
+///
+/// # Examples
+///
+/// ```
+/// use hapax::{Policy, Store};
+/// use hapax_http::{IdempotencyLayer, RequestFingerprint};
+/// use http::HeaderName;
+///
+/// # let store = Store::in_memory().open()?;
+/// # let payments = store.namespace("payments", Policy::at_least_once())?;
+/// let fingerprint = RequestFingerprint::new()
+///     .without_query()
+///     .header(HeaderName::from_static("x-api-version"));
+/// let layer = IdempotencyLayer::new(payments).one_tenant().fingerprint(fingerprint);
+/// # Ok::<(), hapax::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct RequestFingerprint {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hapax::{Fingerprint, Lease};
@@ -269,7 +270,7 @@ where
         client.end().await;
     }
 
-    fn pass(&mut self, mut parts: Parts, body: ReplyBody<B>, expires_at: Option<u64>) {
+    fn pass(&mut self, mut parts: Parts, body: ReplyBody<B>, expires_at: Option<SystemTime>) {
         let marks = &self.config.reply_headers;
         marks.mark_stored(&mut parts.headers, expires_at);
         parts

@@ -1,14 +1,15 @@
 //! [`HeldKey`]: the key that a run holds until it settles it.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use hapax::{ErrorKind, Fingerprint, Guarantee, KeyState, Lease, LeaseError};
+use hapax::{ErrorKind, Fingerprint, Guarantee, KeyState, Lease};
 use hapax_http_types::StoredResponse;
 use http::StatusCode;
 
 use crate::answer::disposition::Disposition;
-use crate::answer::expiry::{expiry_after, secs};
+use crate::answer::expiry::expiry_after;
 use crate::answer::outcome::Outcome;
 use crate::config::Config;
 use crate::run::run_handle::{HeldLease, Run};
@@ -34,13 +35,13 @@ enum Settled {
 /// The response of the holder that won.
 pub(crate) struct Winner {
     pub(crate) response: StoredResponse,
-    pub(crate) expires_at: u64,
+    pub(crate) expires_at: SystemTime,
 }
 
 /// The result of storing a response.
 pub(crate) enum Stored {
     /// It is stored until then.
-    Until(u64),
+    Until(SystemTime),
     /// Another holder won; with its response, if it stored one for the same request.
     Lost(Option<Box<Winner>>),
     /// The store did not accept it, or it is too long.
@@ -163,21 +164,21 @@ impl HeldKey {
         }
     }
 
-    fn settled(&self, result: Result<(), LeaseError>) -> Settled {
+    fn settled(&self, result: hapax::Result<()>) -> Settled {
         let Err(error) = result else {
             return Settled::Done;
         };
         match error.kind() {
             ErrorKind::Superseded | ErrorKind::NotHeld | ErrorKind::AlreadySettled => {
                 // Once a key was released, another request may have run under it.
-                let winner = error.error().current().filter(|current| {
+                let winner = error.current().filter(|current| {
                     current.state() == KeyState::Completed
                         && current.fingerprint() == Some(&self.fingerprint)
                 });
                 Settled::Lost(winner.and_then(|winner| {
                     let body = Bytes::copy_from_slice(winner.body());
                     let response = StoredResponse::from_bytes(body).ok()?;
-                    let expires_at = winner.expires_at().map_or(0, secs);
+                    let expires_at = winner.expires_at()?;
                     Some(Box::new(Winner {
                         response,
                         expires_at,

@@ -10,6 +10,19 @@ use hapax::{FencingToken, Lease};
 ///
 /// A handler finds it among the extensions of the request. With the feature `axum` it is an extractor, and
 /// `Option<Run>` is the extractor for routes where the key is optional.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::Run;
+/// use http::Request;
+///
+/// /// The token for a downstream system that refuses older tokens.
+/// fn token<B>(request: &Request<B>) -> Option<i64> {
+///     let run = request.extensions().get::<Run>()?;
+///     Some(run.token().as_i64())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Run {
     shared: Arc<Shared>,
@@ -112,6 +125,20 @@ impl fmt::Debug for Run {
 }
 
 /// Why a checkpoint was not stored.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{CheckpointError, Run};
+///
+/// async fn charge(run: &Run) -> Result<(), CheckpointError> {
+///     if run.last_checkpoint() != b"charged" {
+///         // Charge the card here.
+///         run.checkpoint("charged").await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum CheckpointError {

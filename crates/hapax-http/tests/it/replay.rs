@@ -84,9 +84,18 @@ async fn status_headers_in_their_order_and_body_are_the_same() {
     assert_eq!(first.header("idempotency-stored"), Some("true"));
     assert_eq!(second.header("idempotency-stored"), Some("true"));
     assert_eq!(runs.count(), 1);
-    let Some(Outcome::Replayed { attempts: 1, .. }) = second.outcome else {
+    let Some(Outcome::Replayed {
+        attempts: 1,
+        settled_at,
+        expires_at,
+        ..
+    }) = second.outcome
+    else {
         panic!("{:?}", second.outcome)
     };
+    let shown = httpdate::fmt_http_date(expires_at);
+    assert_eq!(second.header("idempotency-expires"), Some(&*shown));
+    assert!(settled_at < expires_at);
 }
 
 #[tokio::test]
@@ -421,7 +430,7 @@ async fn an_operator_settles_a_doubt_with_a_response() {
     assert_eq!(twice(&app).await[1].code(), "in-doubt");
     let paid = http::Response::builder().status(201).header("x-by", "ops");
     let stored = StoredResponse::new(paid.body(Bytes::from("paid")).unwrap());
-    let doubt = jobs.in_doubt().unwrap().remove(0);
+    let doubt = jobs.doubts().unwrap().next().unwrap().unwrap();
     doubt
         .resolve(hapax::Resolution::Happened(stored.to_bytes().to_vec()))
         .unwrap();
@@ -444,7 +453,7 @@ async fn an_operator_settles_a_doubt_with_a_response_that_says_no() {
     twice(&app).await;
     let declined = http::Response::builder().status(402);
     let stored = StoredResponse::new(declined.body(Bytes::from("declined")).unwrap());
-    let doubt = jobs.in_doubt().unwrap().remove(0);
+    let doubt = jobs.doubts().unwrap().next().unwrap().unwrap();
     doubt
         .resolve(hapax::Resolution::Failed(stored.to_bytes().to_vec()))
         .unwrap();
@@ -461,7 +470,7 @@ async fn bytes_that_are_no_response_are_told_as_an_answer_that_was_not_kept() {
         Response::builder().status(500).body(Body::empty()).unwrap()
     });
     twice(&app).await;
-    let doubt = jobs.in_doubt().unwrap().remove(0);
+    let doubt = jobs.doubts().unwrap().next().unwrap().unwrap();
     doubt
         .resolve(hapax::Resolution::Happened(b"by hand".to_vec()))
         .unwrap();

@@ -1,15 +1,15 @@
 //! The oldest segment goes: its audit entries into an archive, then the low mark past it.
 
-use crate::engine::audit::archiving::Moved;
 use crate::engine::engine::Engine;
 use crate::engine::upkeep::compaction::janitor::Dying;
 use crate::journal::chore::Chore;
 use crate::journal::format::marks::{Archived, Link, LowMark};
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 
 impl Engine {
-    /// Lets go of the oldest segment, so that it can be removed. Its audit entries are in an archive
-    /// and the low mark is durable first. Each step can be repeated.
+    /// Gives up the oldest segment, so that it can be removed. Before that, its audit entries are in an
+    /// archive and the low mark is durable. Each step can be repeated.
     pub(in crate::engine) fn bury(&self, dying: Dying) -> Result<()> {
         let (segment, next) = (dying.segment, dying.segment + 1);
         assert!(
@@ -20,13 +20,9 @@ impl Engine {
             let oldest = tail.census.oldest().copied();
             oldest.filter(|stats| stats.number == segment)
         });
-        let moved = self.attempt(Chore::Archive, || {
-            stats.map_or(Ok(Moved::Nothing), |stats| self.archive(&stats))
+        let archived = self.attempt(Chore::Archive, || {
+            stats.map_or(Ok(None), |stats| self.archive(&stats))
         })?;
-        let archived = match moved {
-            Moved::Nothing => None,
-            Moved::UpTo(last) => Some(Archived::at(&last)),
-        };
         let link = self.attempt(Chore::Link, || self.link_of(next))?;
         let low = LowMark {
             segment: next,
@@ -34,16 +30,20 @@ impl Engine {
             checksum: link.checksum,
         };
         self.attempt(Chore::LowMark, || {
+            let archived = archived.as_ref().map(Archived::at);
             self.journal.raise_low(low, archived, self.now().mono_ms)
         })?;
-        // From here on, holders of a locator into it look again.
+        // From here on, a locator into this segment makes its owner look again.
         self.journal.with_tail(|tail| tail.census.drop_oldest());
         Ok(())
     }
 
     fn link_of(&self, segment: u64) -> Result<Link> {
-        let link = self.journal.log().read_link(segment);
-        let link = link.map_err(|error| Error::io(Chore::Link.doing(), error))?;
+        let link = self
+            .journal
+            .log()
+            .read_link(segment)
+            .while_doing(Chore::Link.doing())?;
         Link::decode(&link).ok_or_else(|| {
             let text =
                 format!("the ready marker of segment {segment:016x} is damaged: restore a backup");
@@ -66,25 +66,17 @@ mod tests {
     use crate::runtime::sync::Drive;
     use crate::testing::ManualClock;
     use crate::value::durability::Durability;
-    use crate::value::limits::Limits;
     use crate::value::policy::Policy;
 
     /// An engine whose one change is not on the medium.
     fn unsynced() -> Result<Arc<Engine>, Error> {
         let options = EngineOptions {
             durability: Durability::Interval(Duration::from_secs(1)),
-            limits: Limits::default(),
             shards: 1,
             max_offline: None,
-            ephemeral: false,
-            ephemeral_at_most_once: false,
             write_deadline: Duration::from_secs(1),
-            first_counter: 0,
-            segment_frames: 8192,
             drive: Drive::Clock,
-            counts: true,
-            trace_keys: false,
-            secrets: None,
+            ..EngineOptions::default()
         };
         let log = MemoryLog::new().session().unwrap();
         let engine = Engine::open(Arc::new(log), Clock::Manual(ManualClock::new()), options)?;
@@ -107,8 +99,8 @@ mod tests {
         });
     }
 
-    /// The first commit after an open had to make its segment first, which took longer than the
-    /// window that the change had.
+    /// The first commit after an open has to make its segment first, which can take longer than the window of
+    /// the change.
     #[test]
     fn the_first_segment_of_a_run_is_begun_before_a_commit_is_due() {
         let engine = unsynced().unwrap();

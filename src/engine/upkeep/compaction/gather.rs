@@ -1,9 +1,8 @@
 //! Short segments of many runs, carried together before a store is used.
 
 use crate::engine::engine::Engine;
-use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, View, shortness};
+use crate::engine::upkeep::compaction::plan::{SHORT_SEGMENTS_MAX, shortness};
 use crate::journal::log::contract::SEGMENT_BYTES_MAX;
-use crate::journal::segment_stats::SegmentStats;
 use crate::runtime::sync::block_on;
 
 /// Bytes that an open carries at most to bring short segments together, and segments that it drops.
@@ -12,9 +11,9 @@ const GATHER_BYTES_MAX: u64 = 2 * SEGMENT_BYTES_MAX;
 const GATHER_SEGMENTS_MAX: u64 = 16;
 
 impl Engine {
-    /// Carries short segments together before the store is used, where there are many more of them
-    /// than the janitor leaves: in runs that end at once it has no time for it. Stops after a few,
-    /// so that an open never takes long; the janitor goes on, or the next open.
+    /// Carries short segments together before the store is used, if there are many more of them than the
+    /// janitor leaves. In runs that end at once the janitor has no time for them. It stops after a few, so
+    /// that an open never takes long; the janitor or the next open goes on.
     pub(crate) fn gather_segments(&self) {
         let has_time = || {
             let carried = self.journal.with_tail(|tail| tail.appended_bytes());
@@ -26,7 +25,7 @@ impl Engine {
             return;
         }
         let mut idle = 0;
-        // The janitor meets the same trouble, and tells of it.
+        // The janitor meets the same error, and reports it.
         while idle < 2 && has_time() && self.is_scattered() {
             let Ok(more) = self.compaction_step(0) else {
                 return;
@@ -42,16 +41,9 @@ impl Engine {
     fn is_scattered(&self) -> bool {
         let open_segment = self.journal.oldest_unclosed();
         self.journal.with_tail(|tail| {
-            let segments: Vec<SegmentStats> = tail.census.segments().copied().collect();
-            let view = View {
-                segments: &segments,
-                open_segment,
-                disk_bytes: 0,
-                short_frames: self.short_frames(),
-                expired_secs: 0,
-                asked: 0,
-            };
-            shortness(&view) > 2 * SHORT_SEGMENTS_MAX
+            let segments = tail.census.segments();
+            let closed = segments.take_while(|segment| segment.number < open_segment);
+            shortness(closed, self.short_frames()) > 2 * SHORT_SEGMENTS_MAX
         })
     }
 }

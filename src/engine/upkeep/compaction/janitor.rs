@@ -18,7 +18,7 @@ pub(in crate::engine) struct Janitor {
     pub(in crate::engine) archive_due_secs: u32,
 }
 
-/// What is done with the oldest segment.
+/// The work on the oldest segment.
 #[derive(Clone, Copy, Default, Debug)]
 pub(in crate::engine) enum Oldest {
     #[default]
@@ -27,7 +27,7 @@ pub(in crate::engine) enum Oldest {
     Dying(Dying),
 }
 
-/// What a round of the janitor came to.
+/// The result of a round of the janitor.
 #[derive(Debug)]
 pub(in crate::engine) enum Round {
     /// There is nothing more to do at once.
@@ -35,7 +35,7 @@ pub(in crate::engine) enum Round {
     More,
     /// This segment has gone, and there may be more to do.
     Buried(u64),
-    /// A full segment is not what it was written as.
+    /// A full segment differs from what was written.
     Broken(Error),
 }
 

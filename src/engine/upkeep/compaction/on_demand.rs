@@ -3,13 +3,14 @@
 use crate::engine::engine::Engine;
 use crate::journal::tail::Tail;
 use crate::runtime::sync::block_on;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::meter::Meter;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::RecordRef;
 
-/// What a compaction came to.
+/// The result of a compaction.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Freed {
     pub(crate) segments: u64,
@@ -20,10 +21,10 @@ pub(crate) struct Freed {
 }
 
 impl Engine {
-    /// Carries what lives out of every segment that holds something dead, and drops it.
+    /// Carries the live records out of every segment that holds dead ones, and drops the segment.
     ///
-    /// Only the oldest segment can go, so those before such a one are carried too, however much
-    /// of them lives. What was appended since is left: no end would be in sight.
+    /// Only the oldest segment can go, so the segments before such a one are carried too, even if all of
+    /// their records live. Later appends are left alone, so that the work ends.
     pub(crate) fn compact(&self, meter: &mut Meter<'_>) -> Result<Freed> {
         self.check_change()?;
         self.check_can_wait()?;
@@ -37,12 +38,12 @@ impl Engine {
         let frames = self.frames_up_to(asked);
         meter.expect(frames);
         let mut idle = 0;
-        // The first round without work may have waited for what the last one appended.
+        // The first round without work may have waited for the frames of the round before.
         while idle < 2 && self.frames_up_to(asked) > 0 {
             self.check_open()?;
             self.check_pins()?;
             let more = self.compaction_step(asked)?;
-            // A few frames for each commit, so that claims find the log as empty as ever.
+            // A few frames for each commit, so that claims still find room in the log.
             block_on(self.journal.wait(self.journal.last_used()))?;
             idle = if more { 0 } else { idle + 1 };
             meter.reach(frames.saturating_sub(self.frames_up_to(asked)));
@@ -56,8 +57,7 @@ impl Engine {
         })
     }
 
-    /// Ends the newest segment, so that it can go: another one follows it, which begins with a removal
-    /// of nothing.
+    /// Ends the newest segment, so that it can go. The next one begins with a removal that removes nothing.
     fn begin_next_segment(&self) -> Result<()> {
         let now = self.now();
         let nothing =
@@ -67,8 +67,8 @@ impl Engine {
         block_on(self.journal.wait(self.journal.last_used()))
     }
 
-    /// Counts as dead what has expired, in the first minutes after open too: a caller that asks for
-    /// compaction vouches for the clock.
+    /// Counts expired records as dead, in the first minutes after open too: a caller that asks for compaction
+    /// vouches for the clock.
     fn expire_now(&self) {
         let store_secs = self.time.store_secs();
         self.journal.with_tail(|tail| {
@@ -115,7 +115,7 @@ impl Engine {
         Ok(Freed {
             segments: self.compaction.segments_dropped(),
             records: self.compaction.records_carried(),
-            bytes: bytes.map_err(|error| Error::io("looking at the disk space in use", error))?,
+            bytes: bytes.while_doing("looking at the disk space in use")?,
             is_complete: false,
         })
     }

@@ -13,8 +13,8 @@ const DISK_FACTOR: u64 = 8;
 /// Bytes on disk below which none of this matters.
 const SMALL_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Short segments beside as many longer ones, from which survivors are carried. A run leaves one at
-/// most, so that runs are what makes more of them, and carrying ends.
+/// Short segments beyond the number of longer ones, from which survivors are carried. A run leaves at most
+/// one, so only more runs make more of them, and carrying ends.
 pub(in crate::engine) const SHORT_SEGMENTS_MAX: usize = 8;
 
 /// Bytes of a segment that is not short, however few its frames.
@@ -32,7 +32,7 @@ pub(crate) struct View<'a> {
     pub(crate) short_frames: u32,
     /// Records that expire up to here count as dead.
     pub(crate) expired_secs: u32,
-    /// A caller asked for the segments up to this one to go, however much in them lives.
+    /// A caller asked for the segments up to this one to go, even if all of their records live.
     pub(crate) asked: u64,
 }
 
@@ -40,67 +40,60 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Plan {
     Nothing,
-    /// Nothing in the segment can live: it goes unread.
+    /// No record of the segment can live: it goes unread.
     Drop(u64),
     /// Every record of the segment is checked against its key, and carried if it is current.
     Carry(u64),
 }
 
+impl View<'_> {
+    fn closed(&self) -> impl Iterator<Item = &SegmentStats> {
+        let open_segment = self.open_segment;
+        let segments = self.segments.iter();
+        segments.take_while(move |segment| segment.number < open_segment)
+    }
+
+    /// Whether the log takes much more room than its live records.
+    fn is_wasteful(&self) -> bool {
+        let bytes: u64 = self.closed().map(SegmentStats::record_bytes).sum();
+        let live: u64 = self.closed().map(SegmentStats::live_bytes).sum();
+        let mostly_dead = bytes.saturating_sub(live) * 100 > bytes * DEAD_PERCENT;
+        // Audit entries take their room wherever they lie.
+        let audits = self.segments.iter().map(|segment| segment.audit_bytes);
+        let disk_bytes = self.disk_bytes.saturating_sub(audits.sum());
+        let sparse = disk_bytes > SMALL_DISK_BYTES && disk_bytes / DISK_FACTOR > live;
+        let scattered = shortness(self.closed(), self.short_frames) > SHORT_SEGMENTS_MAX;
+        mostly_dead || sparse || scattered
+    }
+}
+
 /// Counts choose when a segment goes, never whether a record lives.
 pub(crate) fn choose(view: View<'_>) -> Plan {
-    let Some(head) = view.segments.first() else {
+    let Some(head) = view.closed().next() else {
         return Plan::Nothing;
     };
-    if head.number >= view.open_segment {
-        return Plan::Nothing;
-    }
-    if head.live == 0 {
-        let all_expired = !head.immortal && head.greatest_expiry <= view.expired_secs;
-        return if all_expired {
-            Plan::Drop(head.number)
-        } else {
-            Plan::Carry(head.number)
-        };
-    }
-    if head.number <= view.asked {
-        return Plan::Carry(head.number);
-    }
-    let closed = view
-        .segments
-        .iter()
-        .take_while(|segment| segment.number < view.open_segment);
-    let (bytes, live) = closed.fold((0, 0), |(bytes, live), segment| {
-        (bytes + segment.record_bytes(), live + segment.live_bytes())
-    });
-    let mostly_dead = bytes.saturating_sub(live) * 100 > bytes * DEAD_PERCENT;
-    let scattered = shortness(&view) > SHORT_SEGMENTS_MAX;
-    let audit_bytes: u64 = view
-        .segments
-        .iter()
-        .map(|segment| segment.audit_bytes)
-        .sum();
-    // Audit entries take their room wherever they lie.
-    let disk_bytes = view.disk_bytes.saturating_sub(audit_bytes);
-    let sparse = disk_bytes > SMALL_DISK_BYTES && disk_bytes / DISK_FACTOR > live;
-    if mostly_dead || sparse || scattered {
+    let all_expired = !head.immortal && head.greatest_expiry <= view.expired_secs;
+    if head.live == 0 && all_expired {
+        Plan::Drop(head.number)
+    } else if head.live == 0 || head.number <= view.asked || view.is_wasteful() {
         Plan::Carry(head.number)
     } else {
         Plan::Nothing
     }
 }
 
-/// How many short segments there are beyond one for each longer one, among those that are closed.
+/// The number of closed short segments beyond one for each longer one.
 ///
 /// Where the long ones are as many, carrying past them to the short ones would cost more than a
 /// segment for each run.
-pub(in crate::engine) fn shortness(view: &View<'_>) -> usize {
-    let closed = view.segments.iter();
-    let closed = closed.take_while(|segment| segment.number < view.open_segment);
-    let (short, long) = closed.fold((0_usize, 0), |(short, long), segment| {
-        let is_short = segment.frames < view.short_frames && segment.bytes < SHORT_BYTES_MAX;
-        (short + usize::from(is_short), long + usize::from(!is_short))
-    });
-    short.saturating_sub(long)
+pub(in crate::engine) fn shortness<'a>(
+    closed: impl Iterator<Item = &'a SegmentStats>,
+    short_frames: u32,
+) -> usize {
+    let is_short =
+        |segment: &&SegmentStats| segment.frames < short_frames && segment.bytes < SHORT_BYTES_MAX;
+    let (short, long): (Vec<&SegmentStats>, Vec<_>) = closed.partition(is_short);
+    short.len().saturating_sub(long.len())
 }
 
 #[cfg(test)]
@@ -180,8 +173,8 @@ mod tests {
         assert_eq!(choose(view), Plan::Carry(1));
     }
 
-    /// Every run of a store leaves a segment with what little it wrote, and 500 of them took a
-    /// gigabyte. Runs are what makes short segments, so those of many runs are carried together.
+    /// Every run of a store leaves a segment with the little that it wrote, and 500 of them took a gigabyte.
+    /// So the short segments of many runs are carried together.
     #[test]
     fn short_segments_of_many_runs_are_carried_together() {
         let of = |short: u64, long: u64| {

@@ -8,7 +8,8 @@ use crate::journal::log::contract::{Log, SEGMENT_FRAMES_FIRST};
 use crate::journal::segment_stats::SegmentStats;
 use crate::observe::trace::compacted;
 use crate::runtime::sync::contain;
-use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::doing::Doing;
+use crate::value::error::{ErrorKind, Result};
 
 /// Bytes of frames of closed segments that stay in memory.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
@@ -37,7 +38,7 @@ impl Engine {
             Round::Idle => Ok(false),
             Round::More | Round::Buried(_) => Ok(true),
             Round::Broken(error) => {
-                // What was acknowledged may not be there any more.
+                // Acknowledged records may be gone.
                 let failed = std::io::Error::other(error.to_string());
                 self.journal.poison("compaction", &failed);
                 Err(error)
@@ -45,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Tries a chore of the janitor. One that fails is tried again later; it ends nothing.
+    /// Tries a chore of the janitor. A chore that fails is tried again later, and ends nothing.
     pub(in crate::engine) fn attempt<T>(
         &self,
         chore: Chore,
@@ -62,14 +63,12 @@ impl Engine {
         chore: Chore,
         act: impl FnOnce(&dyn Log) -> std::io::Result<T>,
     ) -> Result<T> {
-        self.attempt(chore, || {
-            act(self.journal.log()).map_err(|error| Error::io(chore.doing(), error))
-        })
+        self.attempt(chore, || act(self.journal.log()).while_doing(chore.doing()))
     }
 
     fn janitor_round(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {
         self.compaction.forget_copies(self.journal.durable());
-        // None of these waits for another: what fails is told by the chores.
+        // No chore waits for another, and each reports its own failure.
         let _ = self.prepare_coming();
         let sealed = match self.close_full(janitor) {
             Err(broken) if broken.kind() == ErrorKind::Damaged => return Ok(Round::Broken(broken)),
@@ -114,7 +113,7 @@ impl Engine {
         }
     }
 
-    /// Begins with the oldest segment, if it is to go; else lets go of archives.
+    /// Begins with the oldest segment if it is to go; otherwise removes archives.
     fn begin_with_oldest(&self, janitor: &mut Janitor, asked: u64) -> Result<Round> {
         janitor.oldest = match self.plan(janitor, asked) {
             Plan::Nothing => {
@@ -166,7 +165,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets go of audit archives in which everything has expired, one at a time.
+    /// Removes audit archives in which everything has expired, one at a time.
     fn expire_archives(&self, janitor: &mut Janitor) -> Result<bool> {
         let expired_secs = self.journal.with_tail(|tail| tail.census.now_secs());
         if expired_secs < janitor.archive_due_secs {
@@ -177,7 +176,7 @@ impl Engine {
     }
 
     fn plan(&self, janitor: &mut Janitor, asked: u64) -> Plan {
-        // Where it cannot be measured, it is what it was.
+        // If it cannot be measured, the last value counts.
         if let Ok(bytes) = self.attempt_io(Chore::Measure, Log::disk_bytes) {
             janitor.disk_bytes = bytes;
         }

@@ -8,7 +8,7 @@ use crate::value::locator::Locator;
 
 /// Where compaction stands, what keeps it away, and what it has done.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Compaction {
+pub(crate) struct Compaction {
     pub(in crate::engine) janitor: Mutex<Janitor>,
     /// Copies that were made and are not on the medium yet: their originals are.
     copies: Mutex<HashSet<Locator>>,
@@ -51,7 +51,7 @@ impl Compaction {
         self.segments_dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(in crate::engine) fn segments_dropped(&self) -> u64 {
+    pub(crate) fn segments_dropped(&self) -> u64 {
         self.segments_dropped.load(Ordering::Relaxed)
     }
 
@@ -59,7 +59,7 @@ impl Compaction {
         self.records_carried.fetch_add(records, Ordering::Relaxed);
     }
 
-    pub(in crate::engine) fn records_carried(&self) -> u64 {
+    pub(crate) fn records_carried(&self) -> u64 {
         self.records_carried.load(Ordering::Relaxed)
     }
 }

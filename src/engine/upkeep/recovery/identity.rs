@@ -1,5 +1,6 @@
-//! What a store says of itself: its manifest and its marks.
+//! The identity of a store: its manifest and its marks.
 
+use crate::value::doing::Doing;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::journal::format::manifest::Manifest;
@@ -10,7 +11,7 @@ use crate::value::error::{Error, ErrorKind, Result};
 
 /// Where the secrets of a store come from.
 pub(in crate::engine) struct Secrets {
-    /// The next one of a simulation, which has to come out the same each time.
+    /// The next secret of a simulation, which has to be the same each time.
     seeded: Option<u64>,
 }
 
@@ -76,7 +77,7 @@ fn find_manifest(log: &dyn Log) -> Result<Manifest> {
     read_manifest(log)?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotAStore,
-            "a store was begun in this directory and never made: open it without read_only()",
+            "this directory has only the beginning of a store: open it without read_only() to make it",
         )
     })
 }
@@ -84,18 +85,11 @@ fn find_manifest(log: &dyn Log) -> Result<Manifest> {
 /// `None` where there is no store yet.
 pub(crate) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     let doing = "reading the manifest";
-    if let Some(bytes) = log
-        .read_manifest()
-        .map_err(|error| Error::io(doing, error))?
-    {
+    if let Some(bytes) = log.read_manifest().while_doing(doing)? {
         return manifest_file::decode(&bytes).map(Some);
     }
-    let segments = log
-        .segments()
-        .map_err(|error| Error::io("reading the segments", error))?;
-    let slots = log
-        .read_marks()
-        .map_err(|error| Error::io("reading the marks", error))?;
+    let segments = log.segments().while_doing("reading the segments")?;
+    let slots = log.read_marks().while_doing("reading the marks")?;
     // Marks are written before the manifest of a new store; their epoch rises only after it.
     let has_run = Marks::newest(&slots).0.is_some_and(|marks| marks.epoch > 0);
     if has_run || !segments.is_empty() {
@@ -104,7 +98,7 @@ pub(crate) fn read_manifest(log: &dyn Log) -> Result<Option<Manifest>> {
     Ok(None)
 }
 
-/// There is all of a store but its manifest.
+/// Everything of a store is there except its manifest.
 pub(crate) fn lost_manifest() -> Error {
     Error::new(
         ErrorKind::Damaged,
@@ -130,19 +124,17 @@ pub(crate) fn first_marks(store_id: [u8; 16]) -> Marks {
     }
 }
 
-/// Marks first, the manifest last: only with it is there a store.
+/// Marks first, the manifest last: only with a manifest is it a store.
 pub(crate) fn write_new_store(log: &dyn Log, manifest: &Manifest, marks: &Marks) -> Result<()> {
     let bytes = marks.encode();
     log.write_marks(0, &bytes)
         .and_then(|()| log.write_marks(1, &bytes))
         .and_then(|()| log.write_manifest(&manifest_file::encode(manifest)))
-        .map_err(|error| Error::io("making the store", error))
+        .while_doing("making the store")
 }
 
 pub(crate) fn load_marks(log: &dyn Log, manifest: &Manifest) -> Result<(Marks, usize)> {
-    let slots = log
-        .read_marks()
-        .map_err(|error| Error::io("reading the marks", error))?;
+    let slots = log.read_marks().while_doing("reading the marks")?;
     let (marks, slot) = Marks::newest(&slots);
     let marks = marks.ok_or_else(|| {
         if slots.iter().any(|slot| Marks::is_newer(slot)) {

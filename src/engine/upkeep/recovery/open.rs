@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use crate::engine::audit::archive::resume;
 use crate::engine::audit::archive_sizes::ArchiveSizes;
+use crate::engine::audit::orphans::Orphans;
 use crate::engine::call::line::Line;
 use crate::engine::cold_reads::ColdReads;
 use crate::engine::engine::Engine;
 use crate::engine::intervene::doubted_guards::DoubtedGuards;
-use crate::engine::lifecycle::Access;
-use crate::engine::lifecycle::Lifecycle;
+use crate::engine::lifecycle::{Access, Lifecycle};
 use crate::engine::metrics::meters::Meters;
 use crate::engine::namespaces::Namespaces;
 use crate::engine::options::{EngineOptions, Opened};
 use crate::engine::shards::Shards;
 use crate::engine::time::Time;
-use crate::engine::tokens::Tokens;
-use crate::engine::tokens::next_epoch;
+use crate::engine::tokens::{Tokens, next_epoch};
 use crate::engine::upkeep::alarm::Alarm;
 use crate::engine::upkeep::compaction::state::Compaction;
 use crate::engine::upkeep::numbering::Numbers;
@@ -26,6 +25,7 @@ use crate::engine::upkeep::room::Room;
 use crate::engine::upkeep::sweep::Sweep;
 use crate::engine::upkeep::workers::Workers;
 use crate::journal::census::Census;
+use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::recovery::Found;
@@ -34,11 +34,81 @@ use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::runtime::clock::Clock;
 use crate::runtime::store_time::StoreTime;
 use crate::runtime::sync::{Drive, Mutex, contain};
+use crate::value::audit::AuditHead;
 use crate::value::digest::Hasher128;
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 
 /// Free bytes under which the reserve is given up for the sake of recovery.
 const RECOVERY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A store that was read, and has not begun to run.
+struct Past {
+    manifest: Manifest,
+    marks: Marks,
+    /// The slot of the marks to write next.
+    slot: usize,
+    hasher: Hasher128,
+    shards: Shards,
+    found: Found,
+    records: u64,
+    orphans: Orphans,
+    /// The moment at which the log was read.
+    read_ms: u64,
+    time: StoreTime,
+    audit: AuditHead,
+    access: Access,
+    tail: Tail,
+}
+
+impl Past {
+    fn read(log: &dyn Log, clock: &Clock, options: &EngineOptions, began_ms: u64) -> Result<Self> {
+        let mut secrets = Secrets::new(options.secrets);
+        free_reserve_on_full_disk(log)?;
+        let manifest = load_manifest(log, clock.wall_ms() / 1000, &mut secrets)?;
+        let (marks, slot) = load_marks(log, &manifest)?;
+        let hasher = Hasher128::new(secrets.draw()?);
+        let shards = Shards::new(options.shards, began_ms, options.counts);
+        let rebuilt = rebuild(log, &manifest, &marks, &shards, &hasher, options.drive)?;
+        let (found, mut census, read_ms) = (rebuilt.found, rebuilt.census, clock.mono_ms());
+        let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
+        let time = start_time(mark_ms, clock, read_ms, options, &mut census)?;
+        let last_segment = trim(log, &found, &marks, &mut census)?;
+        let audit = resume(log, &marks, found.audit)?;
+        let access = match Numbers::reached(&found, last_segment, &audit).spent() {
+            _ if log.is_read_only() => Access::ReadOnly,
+            Some(spent) => Access::Spent(spent),
+            None => Access::Full,
+        };
+        let frames = options.segment_frames;
+        let tail = Tail::new(found.last, last_segment, frames, audit, census);
+        let (records, orphans) = (rebuilt.records, rebuilt.orphans);
+        Ok(Self {
+            manifest,
+            marks,
+            slot,
+            hasher,
+            shards,
+            found,
+            records,
+            orphans,
+            read_ms,
+            time,
+            audit,
+            access,
+            tail,
+        })
+    }
+
+    fn opened(&self, began_ms: u64) -> Opened {
+        Opened {
+            recovered_records: self.records,
+            torn_frames: self.found.torn_frames,
+            audited: self.audit.number,
+            ..Opened::between(began_ms, self.read_ms)
+        }
+    }
+}
 
 impl Engine {
     /// Opens the store that lies in a log, or makes one in an empty log.
@@ -48,48 +118,24 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Arc<Self>> {
         let began_ms = clock.mono_ms();
-        let mut secrets = Secrets::new(options.secrets);
-        free_reserve_on_full_disk(&*log)?;
-        let manifest = load_manifest(&*log, clock.wall_ms() / 1000, &mut secrets)?;
-        let (marks, slot) = load_marks(&*log, &manifest)?;
-        let hasher = Hasher128::new(secrets.draw()?);
-        let shards = Shards::new(options.shards, began_ms, options.counts);
-        let rebuilt = rebuild(&*log, &manifest, &marks, &shards, &hasher, options.drive)?;
-        let (found, mut census, mono_ms) = (rebuilt.found, rebuilt.census, clock.mono_ms());
-        let mark_ms = marks.store_ms.max(u64::from(found.store_secs) * 1000);
-        let time = start_time(mark_ms, &clock, mono_ms, &options, &mut census)?;
-        let last_segment = trim(&*log, &found, &marks, &mut census)?;
-        let audit = resume(&*log, &marks, found.audit)?;
-        let numbers = Numbers::reached(&found, last_segment, &audit);
-        let access = match numbers.spent() {
-            _ if log.is_read_only() => Access::ReadOnly,
-            Some(spent) => Access::Spent(spent),
-            None => Access::Full,
-        };
-        let read_only = !matches!(access, Access::Full);
+        let past = Past::read(&*log, &clock, &options, began_ms)?;
+        let opened = past.opened(began_ms);
+        let read_only = !matches!(past.access, Access::Full);
         let options = driven(options, read_only);
         let archive_sizes = ArchiveSizes::measure(&*log)?;
-        let frames = options.segment_frames;
-        let tail = Tail::new(found.last, last_segment, frames, audit, census);
-        let start = (marks, slot, time.store_ms());
-        let journal = journal(log, start, &found, tail, &options, &clock);
-        let epoch = take_first_epoch(&journal, &found, read_only)?;
-        let opened = Opened {
-            recovered_records: rebuilt.records,
-            torn_frames: found.torn_frames,
-            audited: audit.number,
-            ..Opened::between(began_ms, mono_ms)
-        };
+        let start = (past.marks, past.slot, past.time.store_ms());
+        let journal = journal(log, start, &past.found, past.tail, &options, &clock);
+        let epoch = take_first_epoch(&journal, &past.found, read_only)?;
         let engine = Self {
             journal,
-            seeded: Hasher128::new(manifest.seed),
-            lifecycle: Lifecycle::new(access, manifest.salvaged),
-            namespaces: Mutex::new(Namespaces::new(manifest)),
+            seeded: Hasher128::new(past.manifest.seed),
+            lifecycle: Lifecycle::new(past.access, past.manifest.salvaged),
+            namespaces: Mutex::new(Namespaces::new(past.manifest)),
             tokens: Tokens::new(epoch, options.first_counter),
             options,
-            shards,
-            time: Time::new(clock, time),
-            hasher,
+            shards: past.shards,
+            time: Time::new(clock, past.time),
+            hasher: past.hasher,
             opened,
             meters: Meters::new(),
             archive_sizes,
@@ -102,15 +148,15 @@ impl Engine {
             room: Room::default(),
             workers: Workers::default(),
         };
-        engine.audit_orphans(rebuilt.orphans);
+        engine.audit_orphans(past.orphans);
         contain(|| engine.opened.tell(epoch));
         Ok(Arc::new(engine))
     }
 }
 
-/// Starts store time, and counts as dead what has expired for sure: an earlier run wrote that time
-/// down, and the clock on the wall says so too. It goes at once, in a run of a few seconds too; what
-/// only the clock on the wall says has to wait, as that may be wrong at open.
+/// Starts store time, and counts as dead the records that have expired both by the store time of an earlier
+/// run and by the wall clock. These go at once, even in a run of a few seconds. Records that only the wall
+/// clock counts as expired have to wait, because it may be wrong at open.
 fn start_time(
     mark_ms: u64,
     clock: &Clock,
@@ -126,7 +172,8 @@ fn start_time(
 }
 
 fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
-    // Without a thread that writes, a caller that waits for the log does its work: here no caller waits.
+    // Without a thread that writes, a caller that waits for the log does the work itself, and here no caller
+    // waits.
     let drive = if read_only {
         Drive::Clock
     } else {
@@ -161,8 +208,8 @@ fn journal(
     })
 }
 
-/// The epoch of this run, durable on return: above every one before it. A run that only reads
-/// grants nothing, and takes none.
+/// The epoch of this run, durable on return and above every earlier one. A run that only reads grants
+/// nothing, and takes no epoch.
 fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result<u32> {
     if read_only {
         return Ok(found.epoch);
@@ -175,10 +222,10 @@ fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result
 fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
     let free = log
         .free_bytes()
-        .map_err(|error| Error::io("looking at the free disk space", error))?;
+        .while_doing("looking at the free disk space")?;
     if free.is_some_and(|bytes| bytes < RECOVERY_BYTES) && !log.is_read_only() {
         log.hold_reserve(0)
-            .map_err(|error| Error::io("giving up the disk reserve", error))?;
+            .while_doing("giving up the disk reserve")?;
     }
     Ok(())
 }
@@ -192,7 +239,7 @@ fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Res
         return Ok(newest.number);
     }
     log.remove(newest.number)
-        .map_err(|error| Error::io("discarding an empty segment", error))?;
+        .while_doing("discarding an empty segment")?;
     census.discard_newest();
     Ok(newest.number - 1)
 }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use crate::engine::audit::orphans::Orphans;
 use crate::engine::shards::Shards;
+use crate::engine::sizes::to_u64;
 use crate::journal::census::Census;
 use crate::journal::format::audit::entry::Facts;
 use crate::journal::format::codec::{RECORD_OVERHEAD_MAX, WireRecord};
-use crate::journal::format::manifest::Manifest;
+use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::{Found, FoundSegment, Visitor, recover};
+use crate::journal::recovery::{Found, FoundRemoval, FoundSegment, Visitor, recover};
 use crate::runtime::sync::{Drive, pipe};
 use crate::state::last_record::LastRecord;
 use crate::state::removal::Removal;
@@ -21,7 +22,7 @@ use crate::value::locator::Locator;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::record::{Head, RecordKind};
 
-/// What reading the log came to.
+/// The result of reading the log.
 pub(in crate::engine) struct Rebuilt {
     /// Where it ends.
     pub(in crate::engine) found: Found,
@@ -30,22 +31,21 @@ pub(in crate::engine) struct Rebuilt {
     pub(in crate::engine) orphans: Orphans,
 }
 
-/// What was read of the log and is not in the tables yet.
+/// A part of the log that was read and is not in the tables yet.
 struct Batch {
     /// Segments and frames, which count before the records do.
     places: Vec<Met>,
     records: Vec<Pending>,
-    removals: Vec<PendingRemoval>,
+    removals: Vec<FoundRemoval>,
 }
 
 enum Met {
     Segment(FoundSegment),
     /// A frame of the newest segment, with the bytes of its records.
     Frame(usize),
-    /// Audit entries of a segment.
-    Audits {
+    /// An audit entry of a segment.
+    Audit {
         segment: u64,
-        entries: u64,
         bytes: u64,
         expires_at: u32,
     },
@@ -58,15 +58,6 @@ struct Pending {
     digest: Digest,
     guarantee: Guarantee,
     locator: Locator,
-    bytes: u64,
-}
-
-/// A removal on its way into the tables.
-struct PendingRemoval {
-    segment: u64,
-    head: Head,
-    removed: Option<Locator>,
-    at: Locator,
     bytes: u64,
 }
 
@@ -94,6 +85,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Hands the batch on if it is full.
+    fn flush_full(&mut self, items: usize) {
+        if items >= BATCH_RECORDS {
+            self.flush();
+        }
+    }
+
     fn flush(&mut self) {
         (self.send)(std::mem::replace(&mut self.batch, Batch::new()));
     }
@@ -122,7 +120,7 @@ impl Visitor for Reader<'_> {
             );
             return Err(Error::new(ErrorKind::Damaged, text));
         };
-        let key_bytes = crate::engine::sizes::to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
+        let key_bytes = to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
         self.batch.records.push(Pending {
             segment,
             head,
@@ -131,43 +129,23 @@ impl Visitor for Reader<'_> {
             locator,
             bytes: key_bytes.saturating_add(record.body_len),
         });
-        if self.batch.records.len() == BATCH_RECORDS {
-            self.flush();
-        }
+        self.flush_full(self.batch.records.len());
         Ok(())
     }
 
-    fn removal(
-        &mut self,
-        segment: u64,
-        head: Head,
-        removed: Option<Locator>,
-        at: Locator,
-        bytes: usize,
-    ) {
-        self.batch.removals.push(PendingRemoval {
-            segment,
-            head,
-            removed,
-            at,
-            bytes: crate::engine::sizes::to_u64(bytes),
-        });
-        if self.batch.removals.len() == BATCH_RECORDS {
-            self.flush();
-        }
+    fn removal(&mut self, removal: FoundRemoval) {
+        self.batch.removals.push(removal);
+        self.flush_full(self.batch.removals.len());
     }
 
     fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
         self.orphans.meet(number, facts);
-        self.batch.places.push(Met::Audits {
+        self.batch.places.push(Met::Audit {
             segment,
-            entries: 1,
-            bytes: crate::engine::sizes::to_u64(bytes),
+            bytes: to_u64(bytes),
             expires_at: facts.expires_at,
         });
-        if self.batch.places.len() >= BATCH_RECORDS {
-            self.flush();
-        }
+        self.flush_full(self.batch.places.len());
     }
 }
 
@@ -176,28 +154,49 @@ struct Builder<'a> {
     shards: &'a Shards,
     census: Census,
     records: u64,
-    /// Those that name a record. They are applied last: what they name may have been replaced.
+    /// The removals that name a record. They are applied last, because their records may have been replaced.
     removals: Vec<Removal>,
 }
 
 impl Builder<'_> {
-    /// Applies what was read, shard by shard; within a shard, and so for each key, in log order.
+    /// Applies a batch.
     fn apply(&mut self, batch: Batch) {
         for place in batch.places {
-            match place {
-                Met::Segment(segment) => self
-                    .census
-                    .open_segment(segment.number, segment.first_frame),
-                Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
-                Met::Audits {
-                    segment,
-                    entries,
-                    bytes,
-                    expires_at,
-                } => self.census.audited(segment, entries, bytes, expires_at),
-            }
+            self.count_place(&place);
         }
-        let records = &batch.records;
+        let replaced = self.replace(&batch.records);
+        for (item, replaced) in batch.records.iter().zip(replaced) {
+            self.count(item, replaced);
+        }
+        for removal in batch.removals {
+            let (head, at) = (removal.head, removal.at);
+            self.census
+                .removal(removal.segment, &head, to_u64(removal.bytes));
+            self.records += 1;
+            let removed = removal.removed;
+            self.removals
+                .extend(removed.map(|removed| Removal { removed, head, at }));
+        }
+    }
+
+    fn count_place(&mut self, place: &Met) {
+        match *place {
+            Met::Segment(FoundSegment {
+                number,
+                first_frame,
+            }) => self.census.open_segment(number, first_frame),
+            Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
+            Met::Audit {
+                segment,
+                bytes,
+                expires_at,
+            } => self.census.audited(segment, 1, bytes, expires_at),
+        }
+    }
+
+    /// Applies the records, shard by shard; within a shard, and so for each key, in the order of the log. Returns
+    /// the records that they replace.
+    fn replace(&self, records: &[Pending]) -> Vec<Option<LastRecord>> {
         let order = self.shards.in_order(records.iter().map(|item| item.digest));
         let mut replaced = vec![None; records.len()];
         let shard_of = |number: &usize| self.shards.index(records[*number].digest);
@@ -212,19 +211,7 @@ impl Builder<'_> {
                 shard.apply(item.digest, &item.head, item.guarantee, item.locator);
             }
         }
-        for (item, replaced) in records.iter().zip(replaced) {
-            self.count(item, replaced);
-        }
-        for removal in batch.removals {
-            self.census
-                .removal(removal.segment, &removal.head, removal.bytes);
-            self.records += 1;
-            self.removals.extend(removal.removed.map(|removed| Removal {
-                removed,
-                head: removal.head,
-                at: removal.at,
-            }));
-        }
+        replaced
     }
 
     /// Applies the removals, when every record has been.
@@ -263,15 +250,13 @@ pub(in crate::engine) fn rebuild(
 ) -> Result<Rebuilt> {
     let mut builder = Builder {
         shards,
-        // From zero: what counts as expired is known only when the log has been read.
+        // From zero, because expiry is known only when the log has been read.
         census: Census::new(0),
         records: 0,
         removals: Vec::new(),
     };
-    let guarantees = manifest.namespaces.iter();
-    let guarantees = guarantees
-        .map(|entry| (entry.id, entry.policy.guarantee))
-        .collect();
+    let guarantee_of = |entry: &NamespaceEntry| (entry.id, entry.policy.guarantee);
+    let guarantees = manifest.namespaces.iter().map(guarantee_of).collect();
     let consume = |batch| builder.apply(batch);
     let (found, orphans) = pipe(drive, consume, |send| {
         let mut reader = Reader {

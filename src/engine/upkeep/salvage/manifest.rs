@@ -1,4 +1,4 @@
-//! The manifest of a store that is salvaged, or one in its place.
+//! The manifest of a store that is salvaged, or a substitute.
 
 use crate::engine::namespaces::check_name;
 use crate::engine::upkeep::recovery::identity::random;
@@ -7,32 +7,26 @@ use crate::journal::format::manifest_file;
 use crate::journal::log::directory::directory::read_manifest_of;
 use crate::journal::log::raw_store::RawStore;
 use crate::journal::salvage::Inventory;
+use crate::value::doing::Doing;
 use crate::value::durability::Durability;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::namespace_id::NamespaceId;
 use crate::value::salvage_options::SalvageOptions;
 
-/// The manifest of the store, or one in its place; and whether its seed is lost.
+/// The manifest of the store, or a substitute; and whether its seed is lost.
 pub(in crate::engine) fn find_manifest(
     remains: &RawStore,
     inventory: &mut Inventory,
     options: &SalvageOptions,
 ) -> Result<(Manifest, bool)> {
-    let read = remains.directory.read_manifest();
-    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    let own = read
-        .and_then(|bytes| bytes.ok_or_else(missing))
-        .map_err(|error| Error::io("the manifest", error))
-        .and_then(|bytes| manifest_file::decode(&bytes))
-        .and_then(|manifest| check_store(manifest, inventory));
-    let error = match own {
+    let error = match own_manifest(remains, inventory) {
         Ok(manifest) => return Ok((manifest, false)),
         Err(error) => error,
     };
     inventory.places.add(format!("MANIFEST: {error}"));
     if let Some(directory) = &options.manifest_of {
         let doing = "reading the manifest to take instead";
-        let bytes = read_manifest_of(directory).map_err(|error| Error::io(doing, error))?;
+        let bytes = read_manifest_of(directory).while_doing(doing)?;
         let manifest = check_store(manifest_file::decode(&bytes)?, inventory)?;
         return Ok((with_namespaces(manifest, options)?, false));
     }
@@ -42,25 +36,40 @@ pub(in crate::engine) fn find_manifest(
         );
         return Err(Error::new(ErrorKind::Damaged, text).with_source(error));
     }
-    let manifest = Manifest {
+    let manifest = new_manifest(inventory)?;
+    Ok((with_namespaces(manifest, options)?, true))
+}
+
+fn own_manifest(remains: &RawStore, inventory: &Inventory) -> Result<Manifest> {
+    let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    let bytes = remains.directory.read_manifest();
+    let bytes = bytes.and_then(|bytes| bytes.ok_or_else(missing));
+    check_store(
+        manifest_file::decode(&bytes.while_doing("the manifest")?)?,
+        inventory,
+    )
+}
+
+/// A manifest without a namespace, for the store that most frames belong to.
+fn new_manifest(inventory: &Inventory) -> Result<Manifest> {
+    Ok(Manifest {
         store_id: inventory.likely_store().unwrap_or_default(),
         seed: random()?,
         created_secs: 0,
         backup: false,
         salvaged: true,
         namespaces: Vec::new(),
-    };
-    Ok((with_namespaces(manifest, options)?, true))
+    })
 }
 
-/// Refuses a manifest that describes another store than all that is left.
+/// Refuses a manifest of another store than the one that the frames belong to.
 fn check_store(manifest: Manifest, inventory: &Inventory) -> Result<Manifest> {
     if inventory.knows(&manifest.store_id) {
         return Ok(manifest);
     }
     Err(Error::new(
         ErrorKind::Damaged,
-        "the manifest is of another store than everything else that is left",
+        "the manifest belongs to another store than the rest of the directory: take the one of a backup with SalvageOptions::manifest_of",
     ))
 }
 

@@ -3,37 +3,30 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::tokens::{EPOCH_JUMP, next_epoch};
-use crate::engine::upkeep::recovery::identity::{first_marks, random};
+use crate::engine::sizes::to_u64;
+use crate::engine::upkeep::recovery::identity::random;
 use crate::engine::upkeep::salvage::manifest::find_manifest;
 use crate::engine::upkeep::salvage::trail::Trail;
-use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit, finish};
-use crate::journal::census::Census;
-use crate::journal::format::audit::chain::genesis;
+use crate::engine::upkeep::salvage::writing::Writing;
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::{Entry, WireRecord, WireRemoval, decode_entry, entries};
 use crate::journal::format::frame::{HEADER_BYTES, open_any};
 use crate::journal::format::manifest::Manifest;
-use crate::journal::format::marks::Marks;
-use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
+use crate::journal::log::contract::Log;
 use crate::journal::log::raw_store::RawStore;
 use crate::journal::salvage::{Arrangement, Piece, take_inventory};
-use crate::journal::tail::Tail;
-use crate::journal::{Journal, JournalStart, WriterStart};
-use crate::runtime::clock::Clock;
-use crate::runtime::sync::Drive;
 use crate::value::blob::Blob;
 use crate::value::digest::Hasher128;
-use crate::value::durability::Durability;
+use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::locator::Locator;
 use crate::value::meter::Meter;
 use crate::value::record::{Head, Record, RecordKind};
 use crate::value::salvage_options::SalvageOptions;
-use crate::value::salvage_report::SalvageReport;
+use crate::value::salvage_report::{Places, SalvageReport};
 use crate::value::time::NEVER;
 
-/// What stands in a doubt that comes from an outcome without its bytes.
+/// The reason of a doubt that takes the place of an outcome without its bytes.
 const LOST_BODY: &[u8] = b"salvaged: the outcome is known, its bytes are lost";
 
 /// A salvage under way.
@@ -50,7 +43,36 @@ struct Saving<'a> {
     epoch: u32,
 }
 
-impl Saving<'_> {
+impl<'a> Saving<'a> {
+    fn new(
+        remains: &'a RawStore,
+        found: Arrangement,
+        places: Places,
+        seed_is_lost: bool,
+    ) -> Result<Self> {
+        let report = SalvageReport {
+            frames: to_u64(found.pieces.len()),
+            void_frames: found.void_frames,
+            foreign_frames: found.foreign_frames,
+            lost: found.lost.clone(),
+            end_is_known: found.end_is_known,
+            is_whole: found.is_whole && !seed_is_lost,
+            seed_is_lost,
+            places,
+            ..SalvageReport::default()
+        };
+        Ok(Self {
+            remains,
+            report,
+            now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
+            hasher: Hasher128::new(random()?),
+            newest: HashMap::new(),
+            removed: HashSet::new(),
+            epoch: found.epoch,
+            found,
+        })
+    }
+
     /// Finds the newest record of each key.
     fn find_newest(&mut self, manifest: &Manifest, meter: &mut Meter<'_>) -> Result<()> {
         let known: BTreeSet<u32> = manifest.namespaces.iter().map(|entry| entry.id.0).collect();
@@ -83,7 +105,7 @@ impl Saving<'_> {
         Err(Error::new(ErrorKind::Damaged, text))
     }
 
-    /// A record and its offset; nothing for a part, and for what does not decode.
+    /// A record and its offset; `None` for a part, and for bytes that do not decode.
     fn record<'b>(
         &mut self,
         at: usize,
@@ -108,7 +130,7 @@ impl Saving<'_> {
         Ok(None)
     }
 
-    /// What it removes is not saved, if that is the newest record of its key.
+    /// The record that it removes is not saved, if that is the newest of its key.
     fn removal(&mut self, removal: &WireRemoval) {
         let Ok(head) = removal.head() else { return };
         self.epoch = self.epoch.max(head.token.epoch());
@@ -130,7 +152,7 @@ impl Saving<'_> {
         let bytes = self
             .remains
             .read(piece.segment, piece.offset, piece.bytes)
-            .map_err(|error| Error::io("reading what is left", error))?;
+            .while_doing("reading what is left")?;
         let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
         if !is_same {
             let what = format!("frame {} changed while it was read", piece.number);
@@ -139,117 +161,55 @@ impl Saving<'_> {
         Ok(bytes[HEADER_BYTES..].to_vec())
     }
 
-    /// A journal in the empty log, under an epoch far ahead.
-    fn start(&self, target: &Arc<dyn Log>) -> Result<Journal> {
-        let marks = Marks {
-            store_ms: self.found.store_ms,
-            ..first_marks(random()?)
-        };
-        let journal = Journal::new(JournalStart {
-            log: Arc::clone(target),
-            writer: WriterStart {
-                marks,
-                marks_slot: 0,
-                last: 0,
-                checksum: 0,
-            },
-            tail: Tail::new(
-                0,
-                0,
-                SEGMENT_FRAMES_MAX,
-                genesis(&marks.store_id),
-                Census::new(0),
-            ),
-            // Synced where a segment ends, and at the end: no caller waits for a part of it.
-            durability: Durability::Interval(std::time::Duration::MAX),
-            unwritten_limit: usize::MAX,
-            write_deadline: std::time::Duration::MAX,
-            drive: Drive::Clock,
-            clock: Clock::system(),
-            store_ms: self.found.store_ms,
-        });
-        journal.raise_epoch(next_epoch(self.epoch, EPOCH_JUMP)?)?;
-        Ok(journal)
-    }
-
-    /// Writes the newest record of each key, oldest first, and what is left of the audit log.
+    /// Writes the newest record of each key, oldest first, and the rest of the audit log.
     fn write(
         &mut self,
-        journal: &Journal,
+        writing: &mut Writing,
         manifest: &Manifest,
         meter: &mut Meter<'_>,
     ) -> Result<()> {
-        let mut unwritten = 0;
         let mut trail = Trail::new(manifest.store_id, self.now_secs);
-        trail.archives(self.remains, journal, &mut self.report)?;
+        trail.archives(self.remains, writing, &mut self.report)?;
         for at in 0..self.found.pieces.len() {
             let payload = self.payload(at)?;
             meter.add(u64::from(self.found.pieces[at].bytes));
-            // A malformed record was told of on the first way through.
+            // The first pass has reported malformed records.
             for (offset, entry) in entries(&payload).flatten() {
-                unwritten += std::mem::take(&mut trail.unwritten);
-                if unwritten > WRITE_BYTES {
-                    unwritten = 0;
-                    commit(journal, false)?;
-                }
-                let wire = match entry {
-                    Entry::Record(wire) => wire,
-                    Entry::Part(_) | Entry::Removal(_) => continue,
-                    Entry::Audit(wire) => {
-                        trail.meet(&wire, journal, &mut self.report);
-                        continue;
+                match entry {
+                    Entry::Audit(wire) => trail.meet(&wire, writing, &mut self.report)?,
+                    Entry::Record(wire) => {
+                        let saved = self.saved((at, offset), wire)?;
+                        saved.map_or(Ok(()), |record| writing.append(&record))?;
                     }
-                };
-                let Ok(head) = wire.head() else { continue };
-                let digest = self.digest(&head, wire.key);
-                let frame = self.found.pieces[at].number;
-                if self.newest.get(&digest) != Some(&(at, offset)) || self.is_removed(frame, offset)
-                {
-                    continue;
-                }
-                if let Some(record) = self.saved(at, &head, wire)? {
-                    unwritten += record.key.len() + record.body.len() + record.metadata.len();
-                    let parts = Journal::split(&record.body);
-                    journal.append(&record.as_ref(), parts, None, 0);
+                    Entry::Part(_) | Entry::Removal(_) => {}
                 }
             }
         }
         trail.end(self.found.archived, &mut self.report);
-        commit(journal, true)
+        Ok(())
     }
 
-    fn is_removed(&self, frame: u64, offset: usize) -> bool {
-        let offset = u16::try_from(offset);
-        offset.is_ok_and(|offset| self.removed.contains(&Locator { frame, offset }))
+    fn is_newest(&self, place: (usize, usize), head: &Head, key: &[u8]) -> bool {
+        let frame = self.found.pieces[place.0].number;
+        let is_removed = u16::try_from(place.1)
+            .is_ok_and(|offset| self.removed.contains(&Locator { frame, offset }));
+        self.newest.get(&self.digest(head, key)) == Some(&place) && !is_removed
     }
 
-    /// What is saved of a record: nothing if its key is absent.
-    fn saved(&mut self, at: usize, head: &Head, wire: WireRecord<'_>) -> Result<Option<Record>> {
-        if head.kind == RecordKind::Forgotten {
+    /// The record that is saved; `None` if there is a newer one, or its key is absent.
+    fn saved(&mut self, place: (usize, usize), wire: WireRecord<'_>) -> Result<Option<Record>> {
+        let Ok(head) = wire.head() else {
+            return Ok(None);
+        };
+        if !self.is_newest(place, &head, wire.key) || head.kind == RecordKind::Forgotten {
             return Ok(None);
         }
         if head.expires_at <= self.now_secs {
             self.report.expired_keys += 1;
             return Ok(None);
         }
-        let number = self.found.pieces[at].number;
-        let whole = match wire.body_frames {
-            0 => wire.to_record(None),
-            frames => match self.body(at, frames)? {
-                Some(body) => wire.to_record(Some(body)),
-                None => Err(BadRecord::Malformed),
-            },
-        };
-        let mut record = match whole {
-            Ok(record) => record,
-            Err(_) => {
-                self.report.lost_bodies += 1;
-                self.spoil(format!(
-                    "frame {number}: the body of a record is missing or damaged; its key is in doubt"
-                ));
-                in_doubt(*head, wire)
-            }
-        };
+        let whole = self.whole(place.0, wire)?;
+        let mut record = whole.unwrap_or_else(|| self.without_body(place.0, head, wire));
         if self.report.seed_is_lost {
             record.fingerprint = None;
         }
@@ -261,6 +221,27 @@ impl Saving<'_> {
             _ => &mut report.unfinished_keys,
         } += 1;
         Ok(Some(record))
+    }
+
+    /// A record with its body; `None` if that is missing or damaged.
+    fn whole(&self, at: usize, wire: WireRecord<'_>) -> Result<Option<Record>> {
+        let body = match wire.body_frames {
+            0 => None,
+            frames => match self.body(at, frames)? {
+                None => return Ok(None),
+                body => body,
+            },
+        };
+        Ok(wire.to_record(body).ok())
+    }
+
+    fn without_body(&mut self, at: usize, head: Head, wire: WireRecord<'_>) -> Record {
+        let number = self.found.pieces[at].number;
+        self.report.lost_bodies += 1;
+        self.spoil(format!(
+            "frame {number}: the body of a record is missing or damaged; its key is in doubt"
+        ));
+        in_doubt(head, wire)
     }
 
     /// The body that lies in the frames directly before one.
@@ -287,7 +268,7 @@ impl Saving<'_> {
     }
 }
 
-/// Saves what is left of a store into an empty log.
+/// Saves the remains of a store into an empty log.
 pub(crate) fn salvage(
     remains: &RawStore,
     target: &Arc<dyn Log>,
@@ -297,44 +278,22 @@ pub(crate) fn salvage(
     let mut inventory = take_inventory(remains, meter)?;
     let (manifest, seed_is_lost) = find_manifest(remains, &mut inventory, options)?;
     let (found, places) = Arrangement::of(inventory, &manifest.store_id);
-    let mut saving = Saving {
-        remains,
-        report: SalvageReport {
-            frames: crate::engine::sizes::to_u64(found.pieces.len()),
-            void_frames: found.void_frames,
-            foreign_frames: found.foreign_frames,
-            lost: found.lost.clone(),
-            end_is_known: found.end_is_known,
-            is_whole: found.is_whole && !seed_is_lost,
-            seed_is_lost,
-            places,
-            ..SalvageReport::default()
-        },
-        now_secs: u32::try_from(found.store_ms / 1000).unwrap_or(NEVER),
-        hasher: Hasher128::new(random()?),
-        newest: HashMap::new(),
-        removed: HashSet::new(),
-        epoch: found.epoch,
-        found,
-    };
+    let mut saving = Saving::new(remains, found, places, seed_is_lost)?;
     let pieces = saving.found.pieces.iter();
     let bytes: u64 = pieces.map(|piece| u64::from(piece.bytes)).sum();
     meter.expect(meter.done() + 2 * bytes);
     saving.find_newest(&manifest, meter)?;
-    let journal = saving.start(target)?;
-    saving.write(&journal, &manifest, meter)?;
-    let manifest = Manifest {
-        store_id: *journal.store_id(),
-        backup: false,
+    let mut writing = Writing::start(target, saving.found.store_ms, saving.epoch)?;
+    saving.write(&mut writing, &manifest, meter)?;
+    writing.finish(Manifest {
         salvaged: !saving.report.is_whole || manifest.salvaged,
         ..manifest
-    };
-    finish(&journal, &manifest)?;
+    })?;
     Ok(saving.report)
 }
 
-/// The doubt that takes the place of an outcome without its bytes: not absent, which would run
-/// the key again, and no other answer than the one that was given.
+/// The doubt that takes the place of an outcome without its bytes. An absent key would run again, and another
+/// answer would contradict the one that was given.
 fn in_doubt(head: Head, wire: WireRecord<'_>) -> Record {
     Record {
         head: Head {

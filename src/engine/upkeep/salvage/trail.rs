@@ -1,9 +1,8 @@
-//! The audit log of a store that is salvaged: what is left of it goes into the new store's, entry by
-//! entry, under a chain of its own.
+//! The audit log of a store that is salvaged: its remaining entries go into that of the new store, under a
+//! new chain.
 
 use crate::engine::audit::entry::store_facts;
-use crate::engine::upkeep::salvage::writing::{WRITE_BYTES, commit};
-use crate::journal::Journal;
+use crate::engine::upkeep::salvage::writing::Writing;
 use crate::journal::format::audit::archive::Archive;
 use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::audit::entry::{Draft, WireAudit};
@@ -11,7 +10,8 @@ use crate::journal::format::codec::audits;
 use crate::journal::log::raw_store::RawStore;
 use crate::value::attribution::ENGINE;
 use crate::value::audit::{AuditHead, Origin, Transition};
-use crate::value::error::{Error, Result};
+use crate::value::doing::Doing;
+use crate::value::error::Result;
 use crate::value::hex::hex;
 use crate::value::salvage_report::SalvageReport;
 use crate::value::time::Now;
@@ -23,8 +23,6 @@ pub(in crate::engine) struct Trail {
     now_secs: u32,
     /// The old chain after the last entry that was met.
     head: Option<AuditHead>,
-    /// Bytes that were appended since they were counted last.
-    pub(in crate::engine) unwritten: usize,
 }
 
 impl Trail {
@@ -33,7 +31,6 @@ impl Trail {
             store_id,
             now_secs,
             head: None,
-            unwritten: 0,
         }
     }
 
@@ -41,41 +38,41 @@ impl Trail {
     pub(in crate::engine) fn archives(
         &mut self,
         remains: &RawStore,
-        journal: &Journal,
+        writing: &mut Writing,
         report: &mut SalvageReport,
     ) -> Result<()> {
-        let archives = remains.directory.archives();
-        let archives = archives.map_err(|error| Error::io("listing the audit archives", error))?;
-        for segment in archives {
-            let bytes = remains.directory.read_archive(segment);
-            let archive = bytes
-                .map_err(|error| error.to_string())
-                .and_then(|bytes| Archive::decode(&bytes).map_err(|_| "damaged".to_owned()));
-            let archive = match archive {
-                Ok(archive) if archive.store_id == self.store_id => archive,
-                Ok(_) => {
-                    let what = format!("audit archive {segment:016x}: it is of another store");
-                    report.places.add(what);
-                    continue;
-                }
-                Err(what) => {
-                    let place = format!("audit archive {segment:016x}: {what}");
-                    report.places.add(place);
-                    continue;
-                }
-            };
-            self.head.get_or_insert(archive.before);
-            for wire in audits(&archive.entries) {
-                match wire {
-                    Ok(wire) => self.meet(&wire, journal, report),
-                    Err(_) => report.places.add(format!(
-                        "audit archive {segment:016x}: it holds a malformed entry"
-                    )),
-                }
+        let archives = remains.directory.archives.list();
+        for segment in archives.while_doing("listing the audit archives")? {
+            match self.open_archive(remains, segment) {
+                Ok(archive) => self.archive(&archive, writing, report)?,
+                Err(what) => add_place(report, segment, &what),
             }
-            if self.unwritten > WRITE_BYTES {
-                self.unwritten = 0;
-                commit(journal, false)?;
+        }
+        Ok(())
+    }
+
+    /// An archive of this store; else the reason why it is none.
+    fn open_archive(&self, remains: &RawStore, segment: u64) -> Result<Archive, String> {
+        let bytes = remains.directory.archives.read(segment);
+        let archive = Archive::decode(&bytes.map_err(|error| error.to_string())?);
+        match archive {
+            Ok(archive) if archive.store_id == self.store_id => Ok(archive),
+            Ok(_) => Err("it is of another store".to_owned()),
+            Err(_) => Err("damaged".to_owned()),
+        }
+    }
+
+    fn archive(
+        &mut self,
+        archive: &Archive,
+        writing: &mut Writing,
+        report: &mut SalvageReport,
+    ) -> Result<()> {
+        self.head.get_or_insert(archive.before);
+        for wire in audits(&archive.entries) {
+            match wire {
+                Ok(wire) => self.meet(&wire, writing, report)?,
+                Err(_) => add_place(report, archive.segment, "it holds a malformed entry"),
             }
         }
         Ok(())
@@ -85,62 +82,58 @@ impl Trail {
     pub(in crate::engine) fn meet(
         &mut self,
         wire: &WireAudit<'_>,
-        journal: &Journal,
+        writing: &mut Writing,
         report: &mut SalvageReport,
-    ) {
+    ) -> Result<()> {
+        let number = wire.head.number;
+        if !self.follow(wire, report) {
+            return Ok(());
+        }
+        let Ok(facts) = wire.facts() else {
+            report.lost_audit_entries += 1;
+            let what = format!("audit entry {number} is malformed");
+            report.places.add(what);
+            return Ok(());
+        };
+        if facts.expires_at <= self.now_secs {
+            return Ok(());
+        }
+        if report.audit_entries == 0 {
+            self.begin(number, writing)?;
+        }
+        report.audit_entries += 1;
+        writing.append_audit(&Draft::copy_of(wire, facts.expires_at))
+    }
+
+    /// Follows the old chain to an entry; false if that was met before.
+    fn follow(&mut self, wire: &WireAudit<'_>, report: &mut SalvageReport) -> bool {
         let number = wire.head.number;
         let before = self.head.unwrap_or_else(|| genesis(&self.store_id));
         let next = before.number.saturating_add(1);
         if number < next {
-            return;
+            return false;
         }
-        // The new chain fits whatever is written into it, so this is the last look at the old one.
+        // The new chain accepts any entries, so this is the last check of the old one.
         if number == next && !wire.follows(&before) {
             report.altered_audit_entries += 1;
             report.places.add(format!(
                 "audit entry {number} does not follow the one before it: one of them was changed"
             ));
         }
-        if number > next {
-            report.lost_audit_entries += number - next;
-            report.places.add(format!(
-                "audit entries {next} to {} are missing or damaged",
-                number - 1
-            ));
-        }
+        note_lost(report, next, number - 1);
         self.head = Some(wire.head);
-        let Ok(facts) = wire.facts() else {
-            report.lost_audit_entries += 1;
-            report
-                .places
-                .add(format!("audit entry {number} is malformed"));
-            return;
-        };
-        if facts.expires_at <= self.now_secs {
-            return;
-        }
-        if report.audit_entries == 0 {
-            self.begin(number, journal);
-        }
-        report.audit_entries += 1;
-        self.append(&Draft::copy_of(wire, facts.expires_at), journal);
+        true
     }
 
-    /// Looks whether it went as far as entries had gone into archives: the newest of those may be
-    /// missing, with nothing after them that would show it.
+    /// Checks that it reached the last archived entry. The newest archives may be missing, and without a later
+    /// entry nothing else would show that.
     pub(in crate::engine) fn end(&self, archived: Option<u64>, report: &mut SalvageReport) {
         let met = self.head.map_or(0, |head| head.number);
-        if let Some(last) = archived.filter(|last| *last > met) {
-            report.lost_audit_entries += last - met;
-            report.places.add(format!(
-                "audit entries {} to {last} are missing or damaged",
-                met + 1
-            ));
-        }
+        note_lost(report, met + 1, archived.unwrap_or(0));
     }
 
     /// The first entry of the new chain says where the others come from.
-    fn begin(&mut self, number: u64, journal: &Journal) {
+    fn begin(&self, number: u64, writing: &mut Writing) -> Result<()> {
         let id = hex(&self.store_id);
         let reason = format!("what follows was entry {number} and on of the store {id}");
         let now = Now {
@@ -149,11 +142,20 @@ impl Trail {
         };
         let who = (ENGINE, &*reason);
         let facts = store_facts(Transition::Salvaged, Origin::Engine, who, now);
-        self.append(&Draft::new(&facts), journal);
+        writing.append_audit(&Draft::new(&facts))
     }
+}
 
-    fn append(&mut self, draft: &Draft, journal: &Journal) {
-        self.unwritten += draft.bytes();
-        journal.append_audit(draft, 0);
+fn add_place(report: &mut SalvageReport, segment: u64, what: &str) {
+    let place = format!("audit archive {segment:016x}: {what}");
+    report.places.add(place);
+}
+
+/// Notes the gap between the entries `first` and `last`, if there is one.
+fn note_lost(report: &mut SalvageReport, first: u64, last: u64) {
+    if first <= last {
+        report.lost_audit_entries += last + 1 - first;
+        let what = format!("audit entries {first} to {last} are missing or damaged");
+        report.places.add(what);
     }
 }

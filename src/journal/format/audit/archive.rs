@@ -1,11 +1,9 @@
 //! [`Archive`]: the audit entries of a segment, kept when the segment goes.
 
-use xxhash_rust::xxh3::Xxh3;
-
 use crate::journal::format::audit::chain::AUDIT_NUMBER_MAX;
 use crate::journal::format::audit::entry::KIND;
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::fields::Fields;
+use crate::journal::format::fields::{Fields, checksum};
 use crate::value::audit::AuditHead;
 
 const MAGIC: [u8; 8] = *b"hapaxaud";
@@ -95,11 +93,4 @@ impl Archive {
             ..self.clone()
         }
     }
-}
-
-fn checksum(header: &[u8], entries: &[u8]) -> u64 {
-    let mut hasher = Xxh3::new();
-    hasher.update(header);
-    hasher.update(entries);
-    hasher.digest()
 }

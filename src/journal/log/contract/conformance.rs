@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 
 /// Opens the log again each time it is called, after the previous one was dropped or closed.
 type Open<'a> = &'a dyn Fn() -> Arc<dyn Log>;

@@ -69,26 +69,23 @@ impl AnchoredPath {
         }
     }
 
+    fn with(&self, below: PathBuf) -> Self {
+        let held = Arc::clone(&self.held);
+        Self { held, below }
+    }
+
     pub(crate) fn join(&self, name: impl AsRef<Path>) -> Self {
-        Self {
-            held: Arc::clone(&self.held),
-            below: self.below.join(name),
-        }
+        self.with(self.below.join(name))
     }
 
     /// Another name in the same folder.
     pub(crate) fn beside(&self, name: impl AsRef<OsStr>) -> Self {
-        Self {
-            held: Arc::clone(&self.held),
-            below: self.below.with_file_name(name),
-        }
+        self.with(self.below.with_file_name(name))
     }
 
     /// The folder that contains this; `None` for the directory that is held.
     pub(crate) fn folder(&self) -> Option<Self> {
-        let below = self.below.parent()?.to_owned();
-        let held = Arc::clone(&self.held);
-        Some(Self { held, below })
+        Some(self.with(self.below.parent()?.to_owned()))
     }
 
     /// The last part of the path.

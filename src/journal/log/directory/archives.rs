@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{
-    create_folder, named, names_if_there, remove_if_there, replace_file, sync_directory,
+    Naming, create_folder, named, names_if_there, remove_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::AUDIT;
 use crate::journal::log::directory::segment_name;
@@ -30,7 +30,7 @@ impl Archives {
         }
     }
 
-    pub(crate) fn folder(&self) -> AnchoredPath {
+    fn folder(&self) -> AnchoredPath {
         if self.held.get().is_none() {
             if let Ok(held) = self.directory.join(AUDIT).hold() {
                 // A thread that comes second has opened the same folder.
@@ -55,32 +55,33 @@ impl Archives {
         remove_if_there(&folder.join(segment_name::archive(segment)))?;
         sync_directory(&folder)
     }
-}
 
-/// The numbers of the segments that have an archive in a folder, ascending.
-pub(crate) fn list(folder: &AnchoredPath) -> io::Result<Vec<u64>> {
-    let names = names_if_there(folder)?;
-    let number = |name: &std::ffi::OsString| segment_name::number_of_archive(name.to_str()?);
-    let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// As [`list`], with the bytes of each archive.
-pub(crate) fn sizes(folder: &AnchoredPath) -> io::Result<Vec<(u64, u64)>> {
-    let mut sizes = Vec::new();
-    for segment in list(folder)? {
-        let path = folder.join(segment_name::archive(segment));
-        match path.bytes() {
-            Ok(bytes) => sizes.push((segment, bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(named(&error, "measure", &path)),
-        }
+    /// The numbers of the segments that have an archive in a folder, ascending.
+    pub(crate) fn list(&self) -> io::Result<Vec<u64>> {
+        let names = names_if_there(&self.folder())?;
+        let number = |name: &std::ffi::OsString| segment_name::number_of_archive(name.to_str()?);
+        let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
-    Ok(sizes)
-}
 
-pub(crate) fn read(folder: &AnchoredPath, segment: u64) -> io::Result<Vec<u8>> {
-    let path = folder.join(segment_name::archive(segment));
-    path.read().map_err(|error| named(&error, "read", &path))
+    /// As [`list`](Self::list), with the bytes of each archive.
+    pub(crate) fn sizes(&self) -> io::Result<Vec<(u64, u64)>> {
+        let mut sizes = Vec::new();
+        let folder = self.folder();
+        for segment in self.list()? {
+            let path = folder.join(segment_name::archive(segment));
+            match path.bytes() {
+                Ok(bytes) => sizes.push((segment, bytes)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(named(&error, "measure", &path)),
+            }
+        }
+        Ok(sizes)
+    }
+
+    pub(crate) fn read(&self, segment: u64) -> io::Result<Vec<u8>> {
+        let path = self.folder().join(segment_name::archive(segment));
+        path.read().naming("read", &path)
+    }
 }

@@ -6,7 +6,7 @@ use crate::journal::format::log_kind_note::LogKindNote;
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{named, remove_all_if_there};
+use crate::journal::log::directory::files::{Naming, remove_all_if_there};
 use crate::journal::log::directory::layout::{
     LOCK, LOGKIND, MANIFEST, MARKS, NAMES, SEGMENTS, UNFINISHED,
 };
@@ -56,9 +56,7 @@ pub(crate) fn look_at(directory: &AnchoredPath) -> io::Result<Contents> {
 fn read(directory: &AnchoredPath, name: &str) -> io::Result<Option<Vec<u8>>> {
     let file = directory.join(name);
     match file.is_file() {
-        true => file
-            .read_if_there()
-            .map_err(|error| named(&error, "read", &file)),
+        true => file.read_if_there().naming("read", &file),
         false => Ok(None),
     }
 }
@@ -71,7 +69,7 @@ fn has_traces(directory: &AnchoredPath, has_manifest: bool) -> io::Result<bool> 
         true => marks
             .open()
             .and_then(|file| read_slots(&file))
-            .map_err(|error| named(&error, "read", &marks))?,
+            .naming("read", &marks)?,
         false => Default::default(),
     };
     let newest = Marks::newest(&slots).0;
@@ -87,9 +85,7 @@ fn has_segments(directory: &AnchoredPath) -> io::Result<bool> {
     if !segments.is_folder() {
         return Ok(false);
     }
-    let names = segments
-        .names()
-        .map_err(|error| named(&error, "list", &segments))?;
+    let names = segments.names().naming("list", &segments)?;
     Ok(names
         .iter()
         .any(|name| segment_name::is_of_any(&name.to_string_lossy())))
@@ -97,9 +93,7 @@ fn has_segments(directory: &AnchoredPath) -> io::Result<bool> {
 
 /// What a directory without a trace of a store holds, by its names.
 fn look_at_names(directory: &AnchoredPath) -> io::Result<Contents> {
-    let names = directory
-        .names()
-        .map_err(|error| named(&error, "list", directory))?;
+    let names = directory.names().naming("list", directory)?;
     let mut contents = Contents::Nothing;
     for name in names {
         match name.to_string_lossy() {

@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::archives::{self, Archives};
+use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents;
 use crate::journal::log::directory::directory_options::DirectoryOptions;
 use crate::journal::log::directory::files::{
-    create_folder, named, read_if_there, replace_file, sync_directory,
+    Naming, create_folder, read_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::{
     LOGKIND, LOGKIND_NEW, MANIFEST, MANIFEST_NEW, MARKS, SEGMENTS,
@@ -26,7 +26,7 @@ pub(crate) struct Directory {
     path: AnchoredPath,
     /// Held open as well: looked up once, wherever its name leads later.
     segments: AnchoredPath,
-    archives: Archives,
+    pub(crate) archives: Archives,
     lock: Lock,
     marks: MarksFile,
     reserve: Reserve,
@@ -56,9 +56,7 @@ impl Directory {
         let segments = path.join(SEGMENTS);
         create_folder(&segments)?;
         sync_directory(&path)?;
-        let segments = segments
-            .hold()
-            .map_err(|error| named(&error, "open", &segments))?;
+        let segments = segments.hold().naming("open", &segments)?;
         Ok(Self {
             archives: Archives::of(&path),
             reserve: Reserve::of(&path),
@@ -128,18 +126,6 @@ impl Directory {
         self.marks.write(slot, bytes)
     }
 
-    pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
-        archives::list(&self.archives.folder())
-    }
-
-    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        archives::sizes(&self.archives.folder())
-    }
-
-    pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        archives::read(&self.archives.folder(), segment)
-    }
-
     pub(crate) fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
         self.check()?;
         self.archives.write(segment, bytes)
@@ -152,18 +138,15 @@ impl Directory {
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let free = self.path.free_bytes();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_bytes().naming("ask", &self.path)
     }
 
     /// Files that can still be created; `None` if the file system has no fixed number of them.
     pub(crate) fn free_files(&self) -> io::Result<Option<u64>> {
-        let free = self.path.free_files();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_files().naming("ask", &self.path)
     }
 
-    /// Holds at least so many bytes in reserve, or as many as before if the disk is full; 0 gives all
-    /// back.
+    /// Holds at least this many bytes in reserve, or as many as before if the disk is full; 0 gives all back.
     pub(crate) fn hold_reserve(&self, bytes: u64) -> io::Result<()> {
         self.check()?;
         self.reserve.hold(bytes)
@@ -193,9 +176,7 @@ impl Drop for Directory {
 /// The manifest of the store or backup in a directory.
 pub(crate) fn read_manifest_of(directory: &Path) -> io::Result<Vec<u8>> {
     let manifest = AnchoredPath::at(directory)
-        .map_err(|error| named(&error, "open", directory.display()))?
+        .naming("open", directory.display())?
         .join(MANIFEST);
-    manifest
-        .read()
-        .map_err(|error| named(&error, "read", &manifest))
+    manifest.read().naming("read", &manifest)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::contents::{self, Contents};
-use crate::journal::log::directory::files::{create_folder, named, sync_directory};
+use crate::journal::log::directory::files::{Naming, create_folder, named, sync_directory};
 use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::journal::log::directory::unfinished;
 
@@ -49,13 +49,12 @@ impl DirectoryOptions {
             result => result,
         };
         // Messages name the path without links; it is looked up only here.
-        let canonical = canonical.map_err(|error| named(&error, "open", path.display()))?;
+        let canonical = canonical.naming("open", path.display())?;
         if !canonical.is_dir() {
             let reason = format!("{} is not a directory", path.display());
             return Err(OpenFailure::NotAStore(reason));
         }
-        let found = AnchoredPath::at(&canonical);
-        let path = found.map_err(|error| named(&error, "open", canonical.display()))?;
+        let path = AnchoredPath::at(&canonical).naming("open", canonical.display())?;
         if !is_marked {
             self.check_contents(&path)?;
         }
@@ -90,16 +89,14 @@ fn create(path: &Path, making: Option<&str>) -> io::Result<bool> {
         return Ok(false);
     };
     create_directories(parent)?;
-    let parent =
-        AnchoredPath::at(parent).map_err(|error| named(&error, "open", parent.display()))?;
+    let parent = AnchoredPath::at(parent).naming("open", parent.display())?;
     let mut new_name = OsStr::new(".").to_owned();
     new_name.push(name);
     new_name.push(".new");
     let (new, directory) = (parent.join(new_name), parent.join(name));
     create_folder(&new)?;
     unfinished::mark(&new, what)?;
-    new.rename(&directory)
-        .map_err(|error| named(&error, "create", &directory))?;
+    new.rename(&directory).naming("create", &directory)?;
     sync_directory(&parent)?;
     Ok(true)
 }
@@ -114,8 +111,9 @@ fn create_directories(path: &Path) -> io::Result<()> {
             _ => {}
         }
         if let Some(parent) = path.parent() {
-            let synced = AnchoredPath::at(parent).and_then(|parent| parent.sync());
-            synced.map_err(|error| named(&error, "sync", parent.display()))?;
+            AnchoredPath::at(parent)
+                .and_then(|parent| parent.sync())
+                .naming("sync", parent.display())?;
         }
     }
     Ok(())

@@ -10,6 +10,17 @@ pub(crate) fn named(error: &io::Error, doing: &str, to: impl Display) -> io::Err
     io::Error::new(error.kind(), format!("cannot {doing} {to}: {error}"))
 }
 
+/// A result whose error names neither the call nor the file yet.
+pub(crate) trait Naming<T> {
+    fn naming(self, doing: &str, to: impl Display) -> io::Result<T>;
+}
+
+impl<T> Naming<T> for io::Result<T> {
+    fn naming(self, doing: &str, to: impl Display) -> io::Result<T> {
+        self.map_err(|error| named(&error, doing, to))
+    }
+}
+
 /// Whether a write failed because the disk, or a quota on it, is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
@@ -20,8 +31,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// The bytes of a file; `None` if it does not exist.
 pub(crate) fn read_if_there(file: &AnchoredPath) -> io::Result<Option<Vec<u8>>> {
-    file.read_if_there()
-        .map_err(|error| named(&error, "read", file))
+    file.read_if_there().naming("read", file)
 }
 
 /// Makes the entries of a directory durable.
@@ -31,7 +41,7 @@ pub(crate) fn sync_directory(folder: &AnchoredPath) -> io::Result<()> {
 
 /// Makes a file durable, its length and times included.
 pub(crate) fn sync_file(file: &AnchoredPath) -> io::Result<()> {
-    file.sync().map_err(|error| named(&error, "sync", file))
+    file.sync().naming("sync", file)
 }
 
 /// Makes a folder, unless it exists.
@@ -59,7 +69,7 @@ pub(crate) fn replace_file(
         out.sync_all()?;
         new.rename(&file)
     };
-    write().map_err(|error| named(&error, "write", &file))?;
+    write().naming("write", &file)?;
     sync_directory(folder)
 }
 
@@ -83,7 +93,7 @@ pub(crate) fn remove_all_if_there(path: &AnchoredPath) -> io::Result<()> {
 pub(crate) fn names_if_there(folder: &AnchoredPath) -> io::Result<Vec<std::ffi::OsString>> {
     match folder.names() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        names => names.map_err(|error| named(&error, "list", folder)),
+        names => names.naming("list", folder),
     }
 }
 
@@ -102,6 +112,6 @@ pub(crate) fn disk_bytes(path: &AnchoredPath) -> io::Result<u64> {
     };
     match measure() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        result => result.map_err(|error| named(&error, "measure", path)),
+        result => result.naming("measure", path),
     }
 }

@@ -1,4 +1,4 @@
-//! [`Holder`]: who has a store open for writing.
+//! [`Holder`]: the processes that have a store open for writing.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ const KERNEL_LOCKS: &str = "/proc/locks";
 /// Where the kernel lists the processes, if it does.
 const PROCESSES: &str = "/proc";
 
-/// The processes that have a store open for writing, as far as the system tells.
+/// The processes that the system shows to have a store open for writing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Holder {
     /// The process that took the lock, by the text in its file.
@@ -29,7 +29,7 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// Who holds the lock whose file this is.
+    /// The holder of the lock whose file this is.
     pub(super) fn of(lock: &AnchoredPath) -> Self {
         let taker = read_pid(lock);
         Self {
@@ -39,8 +39,8 @@ impl Holder {
         }
     }
 
-    /// Who has the store in a directory open for writing; `None` if it is not open, or if the kernel
-    /// does not tell.
+    /// The process that has the store in a directory open for writing; `None` if it is not open, or if the
+    /// kernel does not tell.
     pub(crate) fn find(directory: &AnchoredPath) -> Option<Self> {
         let lock = directory.join(LOCK);
         let about = lock.open().and_then(|file| file.metadata()).ok()?;

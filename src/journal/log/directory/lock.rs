@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::named;
+use crate::journal::log::directory::files::{Naming, named};
 use crate::journal::log::directory::holder::Holder;
 use crate::journal::log::directory::layout::LOCK;
 use crate::journal::log::directory::open_failure::OpenFailure;
@@ -39,14 +39,12 @@ impl Lock {
         let path = directory.join(LOCK);
         let mut round = 0;
         loop {
-            let opened = path.open_or_create();
-            let file = opened.map_err(|error| named(&error, "open", &path))?;
+            let file = path.open_or_create().naming("open", &path)?;
             let lock = Self::keep(directory, &path, file)?;
             match flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
                 // The file may have been deleted between the two calls: such a lock guards nothing.
                 Ok(()) if path.is(lock.file.file()) => {
-                    let written = write_pid(lock.file.file());
-                    written.map_err(|error| named(&error, "write", &path))?;
+                    write_pid(lock.file.file()).naming("write", &path)?;
                     return Ok(lock);
                 }
                 Ok(()) | Err(Errno::INTR) => {}

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::named;
+use crate::journal::log::directory::files::Naming;
 
 /// Bytes of one slot: a write of one slot touches no block of the other.
 const SLOT_BYTES: usize = 4096;
@@ -35,12 +35,12 @@ impl MarksFile {
             }
             Ok(file)
         };
-        let file = open().map_err(|error: io::Error| named(&error, "open", &path))?;
+        let file = open().naming("open", &path)?;
         Ok(Self { path, file })
     }
 
     pub(crate) fn read(&self) -> io::Result<[Vec<u8>; 2]> {
-        read_slots(&self.file).map_err(|error| named(&error, "read", &self.path))
+        read_slots(&self.file).naming("read", &self.path)
     }
 
     /// Writes one slot durably.
@@ -57,7 +57,7 @@ impl MarksFile {
         self.file
             .write_all_at(&block, (slot * SLOT_BYTES) as u64)
             .and_then(|()| self.file.sync_data())
-            .map_err(|error| named(&error, "write", &self.path))
+            .naming("write", &self.path)
     }
 }
 

@@ -5,13 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::archives;
+use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents::{self, Contents};
-use crate::journal::log::directory::files::{named, read_if_there};
+use crate::journal::log::directory::files::{Naming, read_if_there};
 use crate::journal::log::directory::holder::Holder;
-use crate::journal::log::directory::layout::{
-    AUDIT, LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED,
-};
+use crate::journal::log::directory::layout::{LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED};
 use crate::journal::log::directory::lock::Lock;
 use crate::journal::log::directory::marks_file::read_slot;
 use crate::journal::log::directory::open_failure::OpenFailure;
@@ -21,6 +19,7 @@ use crate::journal::log::directory::open_failure::OpenFailure;
 pub(crate) struct ReadOnlyDirectory {
     path: AnchoredPath,
     segments: AnchoredPath,
+    pub(crate) archives: Archives,
     /// Held as long as this lives; `None` if there is no file to lock, or nothing is to be locked.
     _lock: Option<Lock>,
 }
@@ -51,6 +50,7 @@ impl ReadOnlyDirectory {
         Self {
             // A missing folder is reported when it is read.
             segments: segments.hold().unwrap_or(segments),
+            archives: Archives::of(&path),
             path,
             _lock: lock,
         }
@@ -60,19 +60,8 @@ impl ReadOnlyDirectory {
         &self.path
     }
 
-    pub(crate) fn archives(&self) -> io::Result<Vec<u64>> {
-        archives::list(&self.path.join(AUDIT))
-    }
-
-    pub(crate) fn archive_sizes(&self) -> io::Result<Vec<(u64, u64)>> {
-        archives::sizes(&self.path.join(AUDIT))
-    }
-
-    pub(crate) fn read_archive(&self, segment: u64) -> io::Result<Vec<u8>> {
-        archives::read(&self.path.join(AUDIT), segment)
-    }
-
-    /// Who has the store open for writing; `None` if it is not open, or if the kernel does not tell.
+    /// The process that has the store open for writing; `None` if it is not open, or if the kernel does not
+    /// tell.
     pub(crate) fn holder(&self) -> Option<Holder> {
         Holder::find(&self.path)
     }
@@ -100,14 +89,13 @@ impl ReadOnlyDirectory {
         let marks = self.path.join(MARKS);
         match marks.open().and_then(|file| read_slot(&file, slot)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            result => result.map_err(|error| named(&error, "read", &marks)),
+            result => result.naming("read", &marks),
         }
     }
 
     /// Bytes that an ordinary user of the file system may still write.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let free = self.path.free_bytes();
-        free.map_err(|error| named(&error, "ask", &self.path))
+        self.path.free_bytes().naming("ask", &self.path)
     }
 }
 
@@ -118,8 +106,7 @@ fn find(path: &Path) -> Result<AnchoredPath, OpenFailure> {
         .ok()
         .filter(|path| path.is_dir())
         .ok_or_else(|| OpenFailure::NotAStore(format!("{} is not a directory", path.display())))?;
-    let directory =
-        AnchoredPath::at(&found).map_err(|error| named(&error, "open", found.display()))?;
+    let directory = AnchoredPath::at(&found).naming("open", found.display())?;
     let parts = [MANIFEST, MARKS, SEGMENTS, UNFINISHED];
     if !parts.iter().any(|name| directory.join(name).exists()) {
         let reason = format!("{} holds no part of a store", path.display());

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{is_full, named, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{Naming, is_full, remove_if_there, sync_directory};
 use crate::journal::log::directory::layout::RESERVE;
 use crate::runtime::sync::Mutex;
 
@@ -27,14 +27,14 @@ impl Reserve {
         }
     }
 
-    /// Holds at least so many bytes, or as many as before if the disk is full; 0 gives all back.
+    /// Holds at least this many bytes, or as many as before if the disk is full; 0 gives all back.
     pub(crate) fn hold(&self, bytes: u64) -> io::Result<()> {
         let _guard = self.changing.lock();
         let file = self.directory.join(RESERVE);
         if bytes > 0 {
             match grow(&file, bytes) {
                 Err(error) if is_full(&error) => {}
-                result => result.map_err(|error| named(&error, "reserve", &file))?,
+                result => result.naming("reserve", &file)?,
             }
         } else {
             remove_if_there(&file)?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{named, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{Naming, remove_if_there, sync_directory};
 use crate::journal::log::directory::layout::UNFINISHED;
 
 /// Notes durably what is being copied into a directory.
@@ -14,7 +14,7 @@ pub(crate) fn mark(directory: &AnchoredPath, what: &str) -> io::Result<()> {
         file.write_all(what.as_bytes())?;
         file.sync_all()
     };
-    write().map_err(|error| named(&error, "write", &note))?;
+    write().naming("write", &note)?;
     sync_directory(directory)
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{named, remove_if_there};
+use crate::journal::log::directory::files::{Naming, remove_if_there};
 use crate::journal::log::file_log::header::{BadHeader, HEADER_BYTES, Header};
 use crate::journal::log::file_log::scan;
 
@@ -18,7 +18,7 @@ pub(super) enum FileKind {
 
 /// Looks at a file, and refuses one that was a segment and is no longer whole.
 pub(super) fn look_at(path: &AnchoredPath, number: u64) -> io::Result<FileKind> {
-    let (decoded, is_unused) = read(path).map_err(|error| named(&error, "read", path))?;
+    let (decoded, is_unused) = read(path).naming("read", path)?;
     match decoded {
         Ok(header) if header.number == number => Ok(FileKind::Segment(header)),
         Ok(header) => {

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::log::file_log::lead::LEAD_BYTES;
 
 /// Where the frames are.

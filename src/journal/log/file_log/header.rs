@@ -58,15 +58,10 @@ impl Header {
 
     /// Believes nothing before the checksum holds.
     pub(super) fn decode(block: &[u8]) -> Result<Self, BadHeader> {
-        let (covered, rest) = block
-            .split_at_checked(COVERED_BYTES)
-            .ok_or(BadHeader::Corrupt)?;
-        let stored = rest.get(..8).ok_or(BadHeader::Corrupt)?;
-        let mut fields = Fields(covered);
-        let magic: [u8; 8] = fields.take();
-        if magic != MAGIC || stored != xxh3_64(covered).to_le_bytes() {
-            return Err(BadHeader::Corrupt);
-        }
+        let length = COVERED_BYTES + 8;
+        let checked = block.get(..length).unwrap_or_default();
+        let fields = Fields::checked(checked, length, MAGIC);
+        let mut fields = fields.ok_or(BadHeader::Corrupt)?;
         let version = u32::from_le_bytes(fields.take());
         let flags = u16::from_le_bytes(fields.take());
         if version != VERSION || flags != 0 {

@@ -3,7 +3,8 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::journal::format::fields::Fields;
-use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 
 /// Bytes before each frame.
 pub(super) const LEAD_BYTES: usize = 24;

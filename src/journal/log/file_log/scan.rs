@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-use crate::journal::log::contract::FRAME_BYTES_MAX;
+use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::log::file_log::header::{HEADER_BYTES, Header};
 use crate::journal::log::file_log::lead::{ALIGN_BYTES, LEAD_BYTES, Lead, align};
 

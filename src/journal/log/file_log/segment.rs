@@ -4,22 +4,26 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::named;
-use crate::journal::log::file_log::file_kind::{FileKind, look_at};
+use crate::journal::log::directory::files::{Naming, named, remove_if_there, sync_directory};
+use crate::journal::log::directory::segment_name;
+use crate::journal::log::disk_segment::DiskSegment;
+use crate::journal::log::file_log::file_kind::{FileKind, discard_unused, look_at};
 use crate::journal::log::file_log::frame_offsets::FrameOffsets;
 use crate::journal::log::file_log::header::Header;
 use crate::journal::log::file_log::lead::{LEAD_BYTES, Lead, align};
 use crate::journal::log::file_log::scan::{self, FoundFrame};
-use crate::journal::log::file_log::segment_writer::SegmentWriter;
+use crate::journal::log::file_log::segment_writer::{FIRST_BYTES, SegmentWriter};
 use crate::journal::log::first_failure::FirstFailure;
 use crate::journal::log::frames::Frames;
 use crate::runtime::sync::{AtomicBool, Mutex, Ordering, RwLock};
+use crate::value::log_kind::LogKind;
 
 /// A segment that has been activated.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     path: AnchoredPath,
     header: Header,
     /// Open from activation until it is sealed; readers have handles of their own.
@@ -32,14 +36,6 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// A segment that has just been activated.
-    pub(super) fn open(path: AnchoredPath, writer: SegmentWriter) -> Self {
-        Self {
-            offsets: Mutex::new(Some(FrameOffsets::default())),
-            ..Self::new(path, writer.header().clone(), Some(writer))
-        }
-    }
-
     /// A segment of an earlier run.
     pub(super) fn closed(path: AnchoredPath, header: Header) -> Self {
         Self::new(path, header, None)
@@ -56,119 +52,6 @@ impl Segment {
         }
     }
 
-    pub(super) fn path(&self) -> &AnchoredPath {
-        &self.path
-    }
-
-    pub(super) fn link(&self) -> &[u8] {
-        &self.header.link
-    }
-
-    pub(super) fn append(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        self.failure.guard(|| {
-            let expected = self.offsets.lock().as_ref().map_or(0, FrameOffsets::len);
-            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < SEGMENT_FRAMES_MAX;
-            if !fits || usize::try_from(index) != Ok(expected) {
-                let path = &self.path;
-                let bytes = frame.len();
-                let what = format!("{path}: frame {index} of {bytes} bytes, after {expected}");
-                return Err(io::Error::new(ErrorKind::InvalidInput, what));
-            }
-            let offset = self.with_writer(|writer| writer.append(index, frame))?;
-            let mut offsets = self.offsets.lock();
-            offsets
-                .get_or_insert_default()
-                .add(index, offset, frame.len())
-        })
-    }
-
-    /// Writes have handed everything to the operating system already; this lets it begin to write.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.failure.guard(|| {
-            self.with_writer(|writer| {
-                writer.start_writing();
-                Ok(())
-            })
-        })
-    }
-
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.failure.guard(|| self.with_writer(SegmentWriter::sync))
-    }
-
-    /// Closes the file, which the journal has synced; returns how many bytes it has, if it was open.
-    pub(super) fn seal(&self) -> io::Result<Option<u64>> {
-        if self.writer.read().is_none() {
-            return Ok(None);
-        }
-        self.sync()?;
-        let Some(writer) = self.writer.write().take() else {
-            return Ok(None);
-        };
-        if let Some(offsets) = self.offsets.lock().as_mut() {
-            offsets.shrink();
-        }
-        let bytes = writer.bytes();
-        writer.finish().map(|()| Some(bytes))
-    }
-
-    /// The first failure of a write to this segment, if there was one.
-    pub(super) fn check(&self) -> io::Result<()> {
-        self.failure.check()
-    }
-
-    pub(super) fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
-        if self.offsets.lock().is_none() {
-            self.read_first(&mut |_, _| true)?;
-        }
-        let found = self.offsets.lock().as_ref().and_then(|all| all.find(index));
-        let Some((offset, bytes)) = found else {
-            return Ok(None);
-        };
-        let mut frame = vec![0; bytes];
-        self.path
-            .open()
-            .and_then(|file| file.read_exact_at(&mut frame, offset))
-            .map_err(|error| self.explain(&error))?;
-        match Lead::decode(&frame, self.header.number, self.header.salt) {
-            Some(lead) if lead.index == index && lead.frame_bytes() + LEAD_BYTES <= bytes => {
-                frame.drain(..LEAD_BYTES);
-                frame.truncate(lead.frame_bytes());
-                Ok(Some(frame))
-            }
-            _ => Err(self.lost(index)),
-        }
-    }
-
-    pub(super) fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        let known = self.offsets.lock().clone();
-        match known {
-            Some(known) => self.read_known(&known, visit),
-            None => self.read_first(visit),
-        }
-    }
-
-    /// Cuts off the zeros that a process which died has left behind its last frame, or behind a torn
-    /// one. Does so only if an earlier run wrote the segment and this one has read it.
-    pub(super) fn give_back(&self) -> io::Result<()> {
-        let used = self.offsets.lock().as_ref().map(FrameOffsets::used);
-        let Some(used) = used.filter(|used| *used > 0).map(align) else {
-            return Ok(());
-        };
-        let cut = || match self.path.bytes()? {
-            length if used < length => self.path.open_to_write()?.set_len(used),
-            _ => Ok(()),
-        };
-        cut().map_err(|error| named(&error, "cut", &self.path))
-    }
-
-    /// Notes that the file is being removed: a reader that misses it from now on came too late.
-    pub(super) fn forget(&self) {
-        self.removed.store(true, Ordering::Relaxed);
-        // Its data is no longer needed: nothing is synced.
-        drop(self.writer.write().take());
-    }
-
     fn with_writer<T>(&self, act: impl FnOnce(&SegmentWriter) -> io::Result<T>) -> io::Result<T> {
         match self.writer.read().as_ref() {
             Some(writer) => act(writer),
@@ -180,8 +63,7 @@ impl Segment {
     /// reached the medium yet, and nothing may rest on them before.
     fn open_synced(&self) -> io::Result<File> {
         let file = self.path.open().map_err(|error| self.explain(&error))?;
-        file.sync_data()
-            .map_err(|error| named(&error, "sync", &self.path))?;
+        file.sync_data().naming("sync", &self.path)?;
         Ok(file)
     }
 
@@ -263,15 +145,155 @@ impl Segment {
 
 impl Frames for Segment {
     fn link(&self) -> io::Result<Vec<u8>> {
-        Ok(Self::link(self).to_vec())
+        Ok(self.header.link.clone())
     }
 
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
-        Self::read(self, index)
+        if self.offsets.lock().is_none() {
+            self.read_first(&mut |_, _| true)?;
+        }
+        let found = self.offsets.lock().as_ref().and_then(|all| all.find(index));
+        let Some((offset, bytes)) = found else {
+            return Ok(None);
+        };
+        let mut frame = vec![0; bytes];
+        self.path
+            .open()
+            .and_then(|file| file.read_exact_at(&mut frame, offset))
+            .map_err(|error| self.explain(&error))?;
+        match Lead::decode(&frame, self.header.number, self.header.salt) {
+            Some(lead) if lead.index == index && lead.frame_bytes() + LEAD_BYTES <= bytes => {
+                frame.drain(..LEAD_BYTES);
+                frame.truncate(lead.frame_bytes());
+                Ok(Some(frame))
+            }
+            _ => Err(self.lost(index)),
+        }
     }
 
     fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        Self::read_all(self, visit)
+        let known = self.offsets.lock().clone();
+        match known {
+            Some(known) => self.read_known(&known, visit),
+            None => self.read_first(visit),
+        }
+    }
+}
+
+impl DiskSegment for Segment {
+    const KIND: LogKind = LogKind::Files;
+
+    type Prepared = SegmentWriter;
+
+    fn name(number: u64) -> String {
+        segment_name::file(number)
+    }
+
+    fn find(folder: &AnchoredPath, name: &str) -> io::Result<Option<(u64, Self)>> {
+        let Some(number) = segment_name::number_of_file(name) else {
+            return Ok(None);
+        };
+        let path = folder.join(name);
+        match look_at(&path, number)? {
+            FileKind::Segment(header) => Ok(Some((number, Self::closed(path, header)))),
+            FileKind::Unused => remove_if_there(&path).map(|()| None),
+        }
+    }
+
+    fn prepare(path: &AnchoredPath, number: u64, _: u32, bytes: u64) -> io::Result<SegmentWriter> {
+        match path.about_itself() {
+            Ok(_) => discard_unused(path, number)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(named(&error, "look at", path)),
+        }
+        SegmentWriter::create(path, number, bytes.max(FIRST_BYTES))
+    }
+
+    fn begin(writer: &mut SegmentWriter, link: &[u8]) -> io::Result<()> {
+        writer.activate(link)
+    }
+
+    fn open(path: AnchoredPath, writer: SegmentWriter) -> Self {
+        Self {
+            offsets: Mutex::new(Some(FrameOffsets::default())),
+            ..Self::new(path, writer.header().clone(), Some(writer))
+        }
+    }
+
+    fn append(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+        self.failure.guard(|| {
+            let expected = self.offsets.lock().as_ref().map_or(0, FrameOffsets::len);
+            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < SEGMENT_FRAMES_MAX;
+            if !fits || usize::try_from(index) != Ok(expected) {
+                let path = &self.path;
+                let bytes = frame.len();
+                let what = format!("{path}: frame {index} of {bytes} bytes, after {expected}");
+                return Err(io::Error::new(ErrorKind::InvalidInput, what));
+            }
+            let offset = self.with_writer(|writer| writer.append(index, frame))?;
+            let mut offsets = self.offsets.lock();
+            offsets
+                .get_or_insert_default()
+                .add(index, offset, frame.len())
+        })
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.failure.guard(|| {
+            // Writes have handed everything to the operating system already; this lets it begin to write.
+            self.with_writer(|writer| {
+                writer.start_writing();
+                Ok(())
+            })
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.failure.guard(|| self.with_writer(SegmentWriter::sync))
+    }
+
+    fn seal(&self) -> io::Result<Option<u64>> {
+        if self.writer.read().is_none() {
+            return Ok(None);
+        }
+        self.sync()?;
+        let Some(writer) = self.writer.write().take() else {
+            return Ok(None);
+        };
+        if let Some(offsets) = self.offsets.lock().as_mut() {
+            offsets.shrink();
+        }
+        let bytes = writer.bytes();
+        writer.finish()?;
+        // A little more, so that the next segment need not grow.
+        Ok(Some(bytes + bytes / 32))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.failure.check()?;
+        self.seal().map(drop)
+    }
+
+    /// Cuts off the zeros that a process which died has left behind its last frame, or behind a torn
+    /// one. Does so only if an earlier run wrote the segment and this one has read it.
+    fn give_back(&self) -> io::Result<()> {
+        let used = self.offsets.lock().as_ref().map(FrameOffsets::used);
+        let Some(used) = used.filter(|used| *used > 0).map(align) else {
+            return Ok(());
+        };
+        let cut = || match self.path.bytes()? {
+            length if used < length => self.path.open_to_write()?.set_len(used),
+            _ => Ok(()),
+        };
+        cut().naming("cut", &self.path)
+    }
+
+    fn remove(&self, folder: &AnchoredPath) -> io::Result<()> {
+        self.removed.store(true, Ordering::Relaxed);
+        // Its data is no longer needed: nothing is synced.
+        drop(self.writer.write().take());
+        remove_if_there(&self.path)?;
+        sync_directory(folder)
     }
 }
 

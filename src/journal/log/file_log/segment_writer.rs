@@ -8,7 +8,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{is_full, named, sync_directory};
+use crate::journal::log::directory::files::{Naming, is_full, named, sync_directory};
 use crate::journal::log::file_log::header::{HEADER_BYTES, Header};
 use crate::journal::log::file_log::lead::{ALIGN_BYTES, LEAD_BYTES, Lead, align};
 use crate::runtime::sync::Mutex;
@@ -24,7 +24,7 @@ const PAGE_BYTES: u64 = 4096;
 
 /// A file, open for writing. One thread at a time appends; any may sync meanwhile.
 #[derive(Debug)]
-pub(super) struct SegmentWriter {
+pub(crate) struct SegmentWriter {
     path: AnchoredPath,
     /// Opened before the first write, and the only handle that writes: so it is told of every lost
     /// write.
@@ -56,7 +56,7 @@ impl SegmentWriter {
             file.seek(SeekFrom::Start(HEADER_BYTES as u64))?;
             Ok(file)
         };
-        let made = make().map_err(|error: io::Error| named(&error, "create", path));
+        let made = make().naming("create", path);
         let file = made.inspect_err(|_| {
             // It is useless, and in the way on a full disk.
             let _ = path.remove_file();
@@ -89,7 +89,7 @@ impl SegmentWriter {
         self.file
             .write_all_at(&block, 0)
             .and_then(|()| self.file.sync_data())
-            .map_err(|error| named(&error, "begin", &self.path))
+            .naming("begin", &self.path)
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -108,7 +108,7 @@ impl SegmentWriter {
         let zeros = [0; ALIGN_BYTES];
         let padding = usize::try_from(next - end.next).unwrap_or(0) - LEAD_BYTES - frame.len();
         let parts = [&lead[..], frame, &zeros[..padding]];
-        write_all(&self.file, parts).map_err(|error| named(&error, "write", &self.path))?;
+        write_all(&self.file, parts).naming("write", &self.path)?;
         let offset = end.next;
         end.next = next;
         Ok(offset)
@@ -128,17 +128,13 @@ impl SegmentWriter {
 
     /// Makes what was appended durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file
-            .sync_data()
-            .map_err(|error| named(&error, "sync", &self.path))
+        self.file.sync_data().naming("sync", &self.path)
     }
 
     /// Gives back the unused end of the allocation. Nothing depends on whether that is durable.
     pub(super) fn finish(self) -> io::Result<()> {
         let next = self.end.lock().next;
-        self.file
-            .set_len(next)
-            .map_err(|error| named(&error, "cut", &self.path))
+        self.file.set_len(next).naming("cut", &self.path)
     }
 
     /// Bytes up to the end of the last frame.

@@ -67,7 +67,7 @@ impl MemoryLog {
                 durable: segment.frames.len(),
                 frames: segment.frames,
                 sealed: true,
-                failure: None,
+                ..StoredSegment::default()
             };
             (segment.number, stored)
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use crate::journal::log::first_failure::FirstFailure;
 use crate::runtime::sync::{Mutex, MutexGuard};
 
 /// One medium, shared by all handles on it.
@@ -57,7 +58,7 @@ pub(super) struct StoredSegment {
     pub(super) durable: usize,
     pub(super) sealed: bool,
     /// The first failure of a write: later writes fail with it too.
-    pub(super) failure: Option<(ErrorKind, String)>,
+    pub(super) failure: FirstFailure,
 }
 
 impl Medium {
@@ -73,7 +74,7 @@ impl Medium {
             // As recovery does on a real medium: nothing may rest on what could still be lost.
             stored.durable = stored.frames.len();
             stored.sealed = true;
-            stored.failure = None;
+            stored.failure = FirstFailure::default();
         }
         Ok(self.sessions)
     }
@@ -100,14 +101,5 @@ impl Medium {
     pub(super) fn stored(&mut self, segment: u64) -> io::Result<&mut StoredSegment> {
         let what = || io::Error::new(ErrorKind::NotFound, format!("no segment {segment}"));
         self.segments.get_mut(&segment).ok_or_else(what)
-    }
-}
-
-impl StoredSegment {
-    pub(super) fn check(&self) -> io::Result<()> {
-        match &self.failure {
-            None => Ok(()),
-            Some((kind, message)) => Err(io::Error::new(*kind, message.clone())),
-        }
     }
 }

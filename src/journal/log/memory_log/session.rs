@@ -2,7 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, Log, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::log::memory_log::medium::{Medium, SharedMedium, StoredSegment};
 
 /// The [`Log`] over a medium in memory.
@@ -45,13 +46,13 @@ impl MemorySession {
     ) -> io::Result<T> {
         self.with(|medium| {
             let stored = medium.stored(segment)?;
-            stored.check()?;
+            stored.failure.check()?;
             if stored.sealed {
                 return Err(io::Error::other(format!("segment {segment} is sealed")));
             }
             act(medium).inspect_err(|error| {
                 if let Some(stored) = medium.segments.get_mut(&segment) {
-                    stored.failure = Some((error.kind(), error.to_string()));
+                    stored.failure.note(error);
                 }
             })
         })
@@ -154,7 +155,7 @@ impl Log for MemorySession {
 
     fn seal(&self, segment: u64) -> io::Result<()> {
         self.with_stored(segment, |stored| {
-            stored.check()?;
+            stored.failure.check()?;
             stored.durable = stored.frames.len();
             stored.sealed = true;
             Ok(())
@@ -239,7 +240,8 @@ impl Log for MemorySession {
     fn close(&self) -> io::Result<()> {
         self.with(|medium| {
             medium.open = None;
-            medium.segments.values().try_for_each(StoredSegment::check)
+            let mut stored = medium.segments.values();
+            stored.try_for_each(|stored| stored.failure.check())
         })
     }
 }

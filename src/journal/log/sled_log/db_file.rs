@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::named;
+use crate::journal::log::directory::files::Naming;
 use crate::journal::log::sled_log::messages::{self, Layout};
 
 /// sled's log, which holds the frames.
@@ -25,15 +25,14 @@ pub(super) const CONF_BYTES: &[u8] =
 /// not have reached the medium yet.
 pub(super) fn open_db(path: &AnchoredPath) -> io::Result<File> {
     let conf = path.join(CONF);
-    let bytes = conf.read().map_err(|error| named(&error, "read", &conf))?;
+    let bytes = conf.read().naming("read", &conf)?;
     if bytes != CONF_BYTES {
         let what = format!("{conf} is not as it was written");
         return Err(io::Error::new(ErrorKind::InvalidData, what));
     }
     let db = path.join(DB);
-    let file = db.open().map_err(|error| named(&error, "open", &db))?;
-    file.sync_data()
-        .map_err(|error| named(&error, "sync", &db))?;
+    let file = db.open().naming("open", &db)?;
+    file.sync_data().naming("sync", &db)?;
     Ok(file)
 }
 
@@ -41,8 +40,7 @@ pub(super) fn open_db(path: &AnchoredPath) -> io::Result<File> {
 /// and no block written twice.
 pub(super) fn check_layout(path: &AnchoredPath, db: &File) -> io::Result<()> {
     let blobs = path.join(BLOBS);
-    let names = blobs.names();
-    let names = names.map_err(|error| named(&error, "list", &blobs))?;
+    let names = blobs.names().naming("list", &blobs)?;
     let broken = match messages::layout(db)? {
         _ if !names.is_empty() => "values in files of their own".to_owned(),
         Layout::Recycled(offset) => format!("the block at {offset} written twice"),
@@ -58,13 +56,13 @@ pub(super) fn holds_values(path: &AnchoredPath) -> io::Result<bool> {
     let db = path.join(DB);
     let file = match db.open() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        result => result.map_err(|error| named(&error, "open", &db))?,
+        result => result.naming("open", &db)?,
     };
     let mut holds = false;
     messages::each(&file, &mut |found| {
         holds |= found.is_intact();
         Ok(!holds)
     })
-    .map_err(|error| named(&error, "read", &db))?;
+    .naming("read", &db)?;
     Ok(holds)
 }

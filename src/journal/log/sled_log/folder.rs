@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use crate::journal::log::contract::{SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{
-    named, remove_all_if_there, sync_directory, sync_file,
+    Naming, remove_all_if_there, sync_directory, sync_file,
 };
 use crate::journal::log::directory::lock::LOCK_ROUND;
 use crate::journal::log::directory::standard_streams;
@@ -26,7 +26,7 @@ const OPEN_ROUNDS: u32 = 100;
 
 /// A sled database with a key for each frame, written at most once.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: AnchoredPath,
     /// How many keys frames may have; the spare keys follow.
     frames: u32,
@@ -55,12 +55,9 @@ impl Folder {
             return Err(io::Error::new(ErrorKind::AlreadyExists, what));
         }
         remove_all_if_there(path)?;
-        path.create_folder()
-            .map_err(|error| named(&error, "create", path))?;
+        path.create_folder().naming("create", path)?;
         let db_path = path.join(DB);
-        let db = db_path
-            .create()
-            .map_err(|error| named(&error, "create", &db_path))?;
+        let db = db_path.create().naming("create", &db_path)?;
         let mut folder = Self::start(path, db)?;
         folder.frames = room_for(frames);
         folder.attempt("fill", ErrorKind::Other, |database| {
@@ -140,9 +137,7 @@ impl Folder {
 
     /// Makes what was flushed durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.db
-            .sync_data()
-            .map_err(|error| named(&error, "sync", self.path.join(DB)))
+        self.db.sync_data().naming("sync", self.path.join(DB))
     }
 
     /// Reads a frame; `None` if the value of its key is empty.
@@ -170,7 +165,7 @@ impl Folder {
         check_clock()?;
         check_threads()?;
         standard_streams::occupy()?;
-        let held = path.hold().map_err(|error| named(&error, "open", path))?;
+        let held = path.hold().naming("open", path)?;
         let place = held.path_for_others()?;
         let open = || {
             let config = sled::Config::default();
@@ -204,9 +199,7 @@ impl Folder {
 
     /// Makes a new folder durable, with its name and all that is in it.
     fn sync_all(&self) -> io::Result<()> {
-        self.db
-            .sync_all()
-            .map_err(|error| named(&error, "sync", self.path.join(DB)))?;
+        self.db.sync_all().naming("sync", self.path.join(DB))?;
         sync_file(&self.path.join(CONF))?;
         sync_directory(&self.path.join(BLOBS))?;
         sync_directory(&self.path)?;
@@ -258,7 +251,7 @@ fn make_private(folder: &AnchoredPath) -> io::Result<()> {
     [CONF, BLOBS].iter().try_for_each(|name| {
         let path = folder.join(name);
         path.make_private()
-            .map_err(|error| named(&error, "take the permissions of others from", &path))
+            .naming("take the permissions of others from", &path)
     })
 }
 
@@ -273,7 +266,7 @@ fn remove_unfinished_snapshots(path: &AnchoredPath) -> io::Result<()> {
         }
         Ok(())
     };
-    remove().map_err(|error| named(&error, "clear", path))
+    remove().naming("clear", path)
 }
 
 /// The room that a folder gets for at least `frames` frames: one of few sizes, so that a folder which

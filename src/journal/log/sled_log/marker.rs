@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{named, replace_file};
+use crate::journal::log::directory::files::{Naming, replace_file};
 
 const READY: &str = "ready";
 const READY_NEW: &str = "ready.new";
@@ -31,7 +31,7 @@ impl Marker {
             let folder = path.open()?;
             Ok(Self { file, folder })
         };
-        make().map_err(|error: io::Error| named(&error, "create", &new))
+        make().naming("create", &new)
     }
 
     pub(super) fn begin(&self, path: &AnchoredPath, link: &[u8]) -> io::Result<()> {
@@ -48,7 +48,7 @@ impl Marker {
             }
             self.folder.sync_all()
         };
-        begin().map_err(|error| named(&error, "write", &ready))
+        begin().naming("write", &ready)
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn write_link(path: &AnchoredPath, link: &[u8]) -> io::Result<()> {
 /// Reads the marker of a folder.
 pub(crate) fn read_link(path: &AnchoredPath) -> io::Result<Vec<u8>> {
     let ready = path.join(READY);
-    ready.read().map_err(|error| named(&error, "read", &ready))
+    ready.read().naming("read", &ready)
 }
 
 /// Whether there is anything under the name of the marker.

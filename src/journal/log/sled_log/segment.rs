@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::journal::log::contract::{FRAME_BYTES_MAX, SEGMENT_FRAMES_MAX};
+use crate::journal::format::frame::FRAME_BYTES_MAX;
+use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::named;
+use crate::journal::log::directory::files::{Naming, named, remove_all_if_there, sync_directory};
+use crate::journal::log::directory::segment_name;
+use crate::journal::log::disk_segment::DiskSegment;
 use crate::journal::log::first_failure::FirstFailure;
 use crate::journal::log::frames::Frames;
 use crate::journal::log::sled_log::db_file::{self, DB};
@@ -18,11 +21,13 @@ use crate::journal::log::sled_log::frame_index::{Entry, FrameIndex, offset_in_fi
 use crate::journal::log::sled_log::frame_stream::FrameStream;
 use crate::journal::log::sled_log::marker;
 use crate::journal::log::sled_log::messages::{self, Layout};
+use crate::journal::log::sled_log::preconditions::check_clock;
 use crate::runtime::sync::{AtomicBool, Mutex, Ordering, RwLock};
+use crate::value::log_kind::LogKind;
 
 /// A segment that has been activated.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     path: AnchoredPath,
     /// Open from activation until it is sealed. Sealing and removing lock it for writing; reading and
     /// appending share it.
@@ -62,124 +67,10 @@ impl Segment {
         }
     }
 
-    /// A segment that has just been made.
-    pub(super) fn open(path: AnchoredPath, folder: Folder) -> Self {
-        Self {
-            folder: RwLock::new(Some(folder)),
-            ..Self::closed(path)
-        }
-    }
-
-    pub(super) fn path(&self) -> &AnchoredPath {
-        &self.path
-    }
-
-    pub(super) fn append(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        self.failure.guard(|| {
-            let expected = self.written.lock().len();
-            let room = self.with_folder(|folder| Ok(folder.frames()))?;
-            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < room;
-            if !fits || index as usize != expected {
-                let path = &self.path;
-                let what = format!(
-                    "{path}: frame {index} of {} bytes, after {expected}, where {room} fit",
-                    frame.len()
-                );
-                return Err(io::Error::new(ErrorKind::InvalidInput, what));
-            }
-            self.with_folder(|folder| folder.insert(index, frame))?;
-            self.written.lock().push(Entry::of(frame, 0));
-            Ok(())
-        })
-    }
-
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.failure.guard(|| self.with_folder(Folder::flush))
-    }
-
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.failure.guard(|| {
-            self.with_folder(|folder| {
-                folder.flush()?;
-                folder.sync()
-            })
-        })
-    }
-
-    /// Closes the folder, and finds out where its frames are.
-    pub(super) fn seal(&self) -> io::Result<()> {
-        if self.folder.read().is_none() {
-            return Ok(());
-        }
-        self.sync()?;
-        // Nothing is written from here on, so sealing can be tried again after a failure.
-        let db = db_file::open_db(&self.path)?;
-        db_file::check_layout(&self.path, &db)?;
-        let entries = self.locate(&db)?;
-        // From here on readers use the file, and the folder is not needed.
-        *self.index.write() = Some(Arc::new(FrameIndex {
-            entries,
-            is_direct: true,
-        }));
-        *self.written.lock() = Vec::new();
-        self.close()
-    }
-
     /// Closes the folder if it is open; the segment is readable afterwards too.
-    pub(super) fn close(&self) -> io::Result<()> {
+    fn shut(&self) -> io::Result<()> {
         let folder = self.folder.write().take();
         folder.map_or(Ok(()), Folder::close)
-    }
-
-    /// The first failure of a write to this segment, if there was one.
-    pub(super) fn check(&self) -> io::Result<()> {
-        self.failure.check()
-    }
-
-    pub(super) fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
-        if let Some(known) = self.index() {
-            return self.read_known(&known, index);
-        }
-        if let Some(folder) = self.folder.read().as_ref() {
-            return if index < folder.frames() {
-                folder.get(index)
-            } else {
-                Ok(None)
-            };
-        }
-        // It was sealed since the first look, or is of an earlier run and was not read as a whole yet.
-        if self.index().is_none() {
-            self.read_first(&mut |_, _| true)?;
-        }
-        match self.index() {
-            Some(known) => self.read_known(&known, index),
-            None => Err(io::Error::other(format!("{} is not known", &self.path))),
-        }
-    }
-
-    pub(super) fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        let known = match self.index() {
-            Some(known) => known.entries.len(),
-            None if self.folder.read().is_some() => self.written.lock().len(),
-            None => return self.read_first(visit),
-        };
-        for index in 0..u32::try_from(known).unwrap_or(SEGMENT_FRAMES_MAX) {
-            if let Some(frame) = self.read(index)? {
-                if !visit(index, &frame) {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs `rename`, after which the folder is never opened again.
-    pub(super) fn remove<T>(&self, rename: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.removed.store(true, Ordering::Relaxed);
-        let _guard = self.reopening.lock();
-        // Its data is no longer needed, so a failure to close does not matter.
-        drop(self.folder.write().take());
-        rename()
     }
 
     fn index(&self) -> Option<Arc<FrameIndex>> {
@@ -314,12 +205,172 @@ impl Frames for Segment {
     }
 
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
-        Self::read(self, index)
+        if let Some(known) = self.index() {
+            return self.read_known(&known, index);
+        }
+        if let Some(folder) = self.folder.read().as_ref() {
+            return if index < folder.frames() {
+                folder.get(index)
+            } else {
+                Ok(None)
+            };
+        }
+        // It was sealed since the first look, or is of an earlier run and was not read as a whole yet.
+        if self.index().is_none() {
+            self.read_first(&mut |_, _| true)?;
+        }
+        match self.index() {
+            Some(known) => self.read_known(&known, index),
+            None => Err(io::Error::other(format!("{} is not known", &self.path))),
+        }
     }
 
     fn read_all(&self, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()> {
-        Self::read_all(self, visit)
+        let known = match self.index() {
+            Some(known) => known.entries.len(),
+            None if self.folder.read().is_some() => self.written.lock().len(),
+            None => return self.read_first(visit),
+        };
+        for index in 0..u32::try_from(known).unwrap_or(SEGMENT_FRAMES_MAX) {
+            if let Some(frame) = self.read(index)? {
+                if !visit(index, &frame) {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
+}
+
+impl DiskSegment for Segment {
+    const KIND: LogKind = LogKind::Sled;
+
+    type Prepared = Folder;
+
+    fn name(number: u64) -> String {
+        segment_name::folder(number)
+    }
+
+    fn check_machine() -> io::Result<()> {
+        check_clock()
+    }
+
+    fn find(folder: &AnchoredPath, name: &str) -> io::Result<Option<(u64, Self)>> {
+        let path = folder.join(name);
+        let number = segment_name::number_of_folder(name);
+        if number.is_none() && !segment_name::is_dead(name) {
+            return Ok(None);
+        }
+        match number {
+            Some(number) if is_segment(&path)? => Ok(Some((number, Self::closed(path)))),
+            _ => remove_all_if_there(&path).map(|()| None),
+        }
+    }
+
+    fn prepare(path: &AnchoredPath, _: u64, frames: u32, _: u64) -> io::Result<Folder> {
+        Folder::create(path, frames)
+    }
+
+    fn begin(folder: &mut Folder, link: &[u8]) -> io::Result<()> {
+        folder.begin(link)
+    }
+
+    fn open(path: AnchoredPath, folder: Folder) -> Self {
+        Self {
+            folder: RwLock::new(Some(folder)),
+            ..Self::closed(path)
+        }
+    }
+
+    fn append(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+        self.failure.guard(|| {
+            let expected = self.written.lock().len();
+            let room = self.with_folder(|folder| Ok(folder.frames()))?;
+            let fits = (1..=FRAME_BYTES_MAX).contains(&frame.len()) && index < room;
+            if !fits || index as usize != expected {
+                let path = &self.path;
+                let what = format!(
+                    "{path}: frame {index} of {} bytes, after {expected}, where {room} fit",
+                    frame.len()
+                );
+                return Err(io::Error::new(ErrorKind::InvalidInput, what));
+            }
+            self.with_folder(|folder| folder.insert(index, frame))?;
+            self.written.lock().push(Entry::of(frame, 0));
+            Ok(())
+        })
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.failure.guard(|| self.with_folder(Folder::flush))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.failure.guard(|| {
+            self.with_folder(|folder| {
+                folder.flush()?;
+                folder.sync()
+            })
+        })
+    }
+
+    fn seal(&self) -> io::Result<Option<u64>> {
+        if self.folder.read().is_none() {
+            return Ok(None);
+        }
+        self.sync()?;
+        // Nothing is written from here on, so sealing can be tried again after a failure.
+        let db = db_file::open_db(&self.path)?;
+        db_file::check_layout(&self.path, &db)?;
+        let entries = self.locate(&db)?;
+        // From here on readers use the file, and the folder is not needed.
+        *self.index.write() = Some(Arc::new(FrameIndex {
+            entries,
+            is_direct: true,
+        }));
+        *self.written.lock() = Vec::new();
+        self.shut()?;
+        Ok(None)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.failure.check().and(self.shut())
+    }
+
+    fn remove(&self, folder: &AnchoredPath) -> io::Result<()> {
+        self.removed.store(true, Ordering::Relaxed);
+        let guard = self.reopening.lock();
+        // Its data is no longer needed, so a failure to close does not matter.
+        drop(self.folder.write().take());
+        let dead = bury(&self.path, folder)?;
+        // From here on it is never opened again.
+        drop(guard);
+        remove_all_if_there(&dead)
+    }
+}
+
+/// Renames a folder to a dead name, so that a crash while it is deleted leaves no half segment.
+fn bury(path: &AnchoredPath, folder: &AnchoredPath) -> io::Result<AnchoredPath> {
+    let dead = path.beside(segment_name::dead(&path.name()));
+    match path.rename(&dead) {
+        // An earlier try came this far.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if is_there(&error) => {
+            remove_all_if_there(&dead)?;
+            path.rename(&dead).naming("rename", path)?;
+        }
+        renamed => renamed.naming("rename", path)?,
+    }
+    sync_directory(folder)?;
+    Ok(dead)
+}
+
+/// Whether a rename failed because the new name is taken.
+fn is_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+    )
 }
 
 /// Whether a folder is a segment; refuses one that was a segment and is no longer whole.

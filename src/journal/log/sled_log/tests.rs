@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::log::contract::conformance::{check_frames, frame};
 use crate::journal::log::contract::{
-    FRAME_BYTES_MAX, Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
+    Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
 };
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::directory::Directory;

@@ -109,7 +109,7 @@ impl Picks {
     }
 }
 
-/// The kind of the outermost value, as far as it shows where it does not count.
+/// The outermost value without its members: only its kind is left where its members do not count.
 fn empty(value: &Json) -> Json {
     match value {
         Json::Array(_) => Json::Array(Vec::new()),

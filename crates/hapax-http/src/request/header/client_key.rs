@@ -10,6 +10,17 @@ use crate::request::header::malformed_key::MalformedKey;
 ///
 /// A key gives access to the answer that is stored under it, so `Debug` shows only its length, and there is no
 /// `Display`.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeySyntax, parse_key};
+///
+/// let key = parse_key(b"\"8e03978e\"", KeySyntax::Strict)?;
+/// assert_eq!(key.as_str(), "8e03978e");
+/// assert_eq!(format!("{key:?}"), "ClientKey(8 bytes)");
+/// # Ok::<(), hapax_http::MalformedKey>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey(Box<str>);
 

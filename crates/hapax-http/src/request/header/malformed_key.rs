@@ -7,6 +7,14 @@ use hapax_http_types::CLIENT_KEY_BYTES_MAX;
 /// Why no key can be read from a header. The text never quotes the value.
 ///
 /// Positions count bytes from 0, in the value without leading blanks.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeySyntax, MalformedKey, parse_key};
+///
+/// assert_eq!(parse_key(b"", KeySyntax::Lenient), Err(MalformedKey::Empty));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MalformedKey {

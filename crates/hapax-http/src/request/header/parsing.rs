@@ -8,6 +8,15 @@ use crate::request::header::client_key::ClientKey;
 use crate::request::header::malformed_key::MalformedKey;
 
 /// Which spellings of a key are accepted.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeySyntax, parse_key};
+///
+/// assert!(parse_key(b"8e03978e", KeySyntax::Lenient).is_ok());
+/// assert!(parse_key(b"8e03978e", KeySyntax::Strict).is_err(), "it has no quotes");
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum KeySyntax {

@@ -6,6 +6,18 @@ use std::fmt;
 use crate::request::header::CLIENT_KEY_BYTES_MAX;
 
 /// A key that the rule refuses. The text says what to send, and never quotes the key.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeyFault, KeyRule, KeySyntax, parse_key};
+///
+/// let key = parse_key(b"1234", KeySyntax::Lenient)?;
+/// let refused = KeyRule::uuid().check(&key).expect_err("it is not a UUID");
+/// assert_eq!(refused.fault(), KeyFault::Form);
+/// println!("{refused}");
+/// # Ok::<(), hapax_http::MalformedKey>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRefused {
     fault: KeyFault,
@@ -40,6 +52,17 @@ impl fmt::Display for KeyRefused {
 impl Error for KeyRefused {}
 
 /// What is wrong with a key.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{KeyFault, KeyRule, KeySyntax, parse_key};
+///
+/// let key = parse_key(b"1234", KeySyntax::Lenient)?;
+/// let refused = KeyRule::any().min_bytes(20).check(&key).expect_err("it is too short");
+/// assert!(matches!(refused.fault(), KeyFault::TooShort { bytes: 4, min_bytes: 20 }));
+/// # Ok::<(), hapax_http::MalformedKey>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyFault {
@@ -103,6 +126,15 @@ impl fmt::Display for KeyFault {
 }
 
 /// The settings of a rule contradict each other, so no key can meet one of its choices.
+///
+/// # Examples
+///
+/// ```
+/// use hapax_http::{InvalidRule, KeyRule};
+///
+/// let rule = KeyRule::any().min_bytes(20).max_bytes(10);
+/// assert!(matches!(rule.validate(), Err(InvalidRule::MinOverMax { .. })));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InvalidRule {

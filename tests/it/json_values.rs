@@ -1,11 +1,11 @@
-//! A typed value comes back exactly, to the last bit.
+//! A value that is stored as JSON comes back exactly, to the last bit.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hapax::{
-    Claim, ErrorKind, Failure, Namespace, Policy, Ran, RunError, Store, Typed, TypedClaim,
+    Claim, ErrorKind, Failure, Json, Lease, Namespace, Policy, Ran, RunError, Store, StoredValue,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -223,7 +223,7 @@ fn everything() -> impl Strategy<Value = Everything> {
 fn namespace() -> &'static Namespace {
     static OPEN: LazyLock<(Store, Namespace)> = LazyLock::new(|| {
         let store = Store::in_memory().open().expect("it opens");
-        let namespace = store.namespace("typed", Policy::at_least_once());
+        let namespace = store.namespace("json", Policy::at_least_once());
         (store, namespace.expect("a policy that holds"))
     });
     &OPEN.1
@@ -235,29 +235,31 @@ fn new_key() -> String {
     KEYS.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
+fn granted(key: &str) -> Lease {
+    match namespace().claim(key).expect("the store is open") {
+        Claim::Granted(lease) => lease,
+        other => panic!("granted, not {other:?}"),
+    }
+}
+
 /// What the second call is told.
 fn replayed<T: Serialize + DeserializeOwned + Clone>(value: &T) -> T {
-    let (typed, key): (Typed<T>, _) = (namespace().typed(), new_key());
-    let run = || typed.run_once(&key, |_| Ok::<_, Failure<String>>(value.clone()));
+    let (space, key) = (namespace(), new_key());
+    let run = || space.run_once(&key, |_| Ok::<_, Failure<String>>(Json(value.clone())));
     assert!(matches!(run(), Ok(Ran::Executed(_))), "it runs once");
     match run() {
-        Ok(Ran::Replayed(value)) => value,
+        Ok(Ran::Replayed(Json(value))) => value,
         Ok(_) => panic!("it ran before"),
         Err(error) => panic!("{error}"),
     }
 }
 
-/// A stored response, read as a `T` by the namespace and by `serde_json` alone.
-fn both<T: DeserializeOwned + Serialize>(
-    bytes: &[u8],
-) -> (hapax::Result<T>, serde_json::Result<T>) {
-    let (raw, key) = (namespace(), new_key());
-    match raw.claim(&key).expect("the store is open") {
-        Claim::Granted(lease) => lease.complete(bytes).expect("it fits"),
-        other => panic!("granted, not {other:?}"),
-    }
-    let read = raw.typed::<T>().get(&key);
-    let read = read.map(|value| value.expect("it is completed"));
+/// A stored response, read as a `T` by the answer and by `serde_json` alone.
+fn both<T: DeserializeOwned>(bytes: &[u8]) -> (hapax::Result<T>, serde_json::Result<T>) {
+    let key = new_key();
+    granted(&key).complete(bytes).expect("it fits");
+    let info = namespace().get(&key).expect("the store is open");
+    let read = info.expect("it is completed").json();
     (read, serde_json::from_slice(bytes))
 }
 
@@ -414,15 +416,12 @@ fn a_total_is_replayed_as_it_was_executed() {
     assert_eq!(replayed(&total).to_bits(), total.to_bits());
     assert_eq!(replayed(&Value::from(total)), Value::from(total));
     assert_eq!(replayed(&vec![Some(total)]), [Some(total)]);
-    let (errors, key): (Typed<()>, _) = (namespace().typed(), new_key());
-    let TypedClaim::Granted(lease) = errors.claim(&key).unwrap() else {
-        panic!("granted")
-    };
-    lease.fail_with(&("declined", total)).unwrap();
-    let TypedClaim::Failed(failed) = errors.claim(&key).unwrap() else {
+    let key = new_key();
+    granted(&key).fail(Json(("declined", total))).unwrap();
+    let Claim::Failed(failed) = namespace().claim(&key).unwrap() else {
         panic!("failed")
     };
-    let (_, read): (String, f64) = failed.decode().unwrap();
+    let (_, read): (String, f64) = failed.json().unwrap();
     assert_eq!(read.to_bits(), total.to_bits());
 }
 
@@ -474,18 +473,13 @@ fn nesting_is_read_as_deep_as_serde_json_does() {
 // replayed as `None`, and any other number never decoded again.
 #[test]
 fn a_number_that_is_not_finite_is_refused_before_it_is_stored() {
-    fn refused<T: Serialize + DeserializeOwned + std::fmt::Debug>(value: T) {
-        let (typed, key): (Typed<T>, _) = (namespace().typed(), new_key());
-        let TypedClaim::Granted(lease) = typed.claim(&key).unwrap() else {
-            panic!("granted")
-        };
-        let error = lease.complete(&value).unwrap_err();
+    fn refused<T: Serialize + std::fmt::Debug>(value: T) {
+        let key = new_key();
+        let error = granted(&key).complete(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{value:?}");
-        let held = typed.claim(&key).unwrap();
-        assert!(matches!(held, TypedClaim::InProgress(_)), "{value:?}");
-        let lease = error.into_lease();
-        let lease = hapax::TypedLease::<T>::from(lease);
-        let error = lease.fail_with(&value).unwrap_err();
+        let held = namespace().claim(&key).unwrap();
+        assert!(matches!(held, Claim::InProgress(_)), "{value:?}");
+        let error = error.into_lease().unwrap().fail(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{value:?}");
     }
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -536,23 +530,23 @@ struct Newtype(Option<u8>);
 // JSON has one `null`: `Some(None)` was executed, and `None` replayed.
 #[test]
 fn a_some_of_nothing_is_refused_where_it_would_be_replayed_as_none() {
-    fn refused<T: Serialize + DeserializeOwned>(value: &T) {
-        let (typed, key): (Typed<T>, _) = (namespace().typed(), new_key());
-        let TypedClaim::Granted(lease) = typed.claim(&key).unwrap() else {
-            panic!("granted")
-        };
-        let error = lease.complete(value).unwrap_err();
+    fn refused<T: Serialize + DeserializeOwned>(value: T) {
+        let error = granted(&new_key()).complete(Json(&value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("Some"), "{error}");
+        let error = error.into_lease().unwrap().fail(Json(&value)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let ran = namespace().run_once(new_key(), |_| Ok::<_, Failure<String>>(Json(value)));
+        assert!(matches!(ran, Err(RunError::Store(error)) if error.kind() == ErrorKind::Invalid));
     }
-    refused(&Some(None::<u8>));
-    refused(&Some(Some(None::<u8>)));
-    refused(&Some(()));
-    refused(&Some(Unit));
-    refused(&Some(Newtype(None)));
-    refused(&Some(Value::Null));
-    refused(&vec![Some(Some(1)), Some(None)]);
-    refused(&BTreeMap::from([(1, (Some(None::<u8>), 2))]));
+    refused(Some(None::<u8>));
+    refused(Some(Some(None::<u8>)));
+    refused(Some(()));
+    refused(Some(Unit));
+    refused(Some(Newtype(None)));
+    refused(Some(Value::Null));
+    refused(vec![Some(Some(1)), Some(None)]);
+    refused(BTreeMap::from([(1, (Some(None::<u8>), 2))]));
     assert_eq!(replayed(&None::<Option<u8>>), None);
     assert_eq!(replayed(&Some(Newtype(Some(1)))), Some(Newtype(Some(1))));
     assert_eq!(replayed(&Some(vec![None::<u8>])), Some(vec![None]));
@@ -560,6 +554,12 @@ fn a_some_of_nothing_is_refused_where_it_would_be_replayed_as_none() {
     for name in [None, Some(None), Some(Some("al".to_owned()))] {
         let patch = Patch { name };
         assert_eq!(replayed(&patch), patch);
+        let (key, bytes) = (new_key(), Json(patch.clone()).to_bytes().unwrap());
+        granted(&key).complete(bytes).unwrap();
+        let Claim::Completed(answer) = namespace().claim(&key).unwrap() else {
+            panic!("completed")
+        };
+        assert_eq!(answer.json::<Patch>().unwrap(), patch);
     }
 }
 
@@ -567,24 +567,24 @@ fn a_some_of_nothing_is_refused_where_it_would_be_replayed_as_none() {
 // the work ran again, each time.
 #[test]
 fn work_whose_result_cannot_be_stored_is_not_run_again() {
-    let (typed, key): (Typed<Option<f64>>, _) = (namespace().typed(), new_key());
+    let (space, key) = (namespace(), new_key());
     let mut runs = 0;
-    let ran = typed.run_once(&key, |_| {
+    let ran = space.run_once(&key, |_| {
         runs += 1;
-        Ok::<_, Failure<String>>(Some(f64::NAN))
+        Ok::<_, Failure<String>>(Json(Some(f64::NAN)))
     });
     let Err(RunError::Store(error)) = ran else {
         panic!("not stored")
     };
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
-    let ran = typed.run_once(&key, |_| -> Result<_, Failure<String>> {
+    let ran = space.run_once(&key, |_| -> Result<Json<Option<f64>>, Failure<String>> {
         panic!("a second run")
     });
     let Err(RunError::Store(error)) = ran else {
         panic!("the result has no value")
     };
     assert_eq!((error.kind(), error.payload()), (ErrorKind::Decode, None));
-    assert!(typed.namespace().contains(&key).unwrap());
+    assert!(space.contains(&key).unwrap());
     assert_eq!(runs, 1);
 }
 
@@ -613,17 +613,14 @@ proptest! {
 
     #[test]
     fn what_is_stored_is_what_serde_json_writes(value in everything()) {
-        let (typed, key): (Typed<Everything>, _) = (namespace().typed(), new_key());
-        let TypedClaim::Granted(lease) = typed.claim(&key).unwrap() else {
-            panic!("granted")
-        };
-        lease.complete(&value).unwrap();
-        let TypedClaim::Completed(answer) = typed.claim(&key).unwrap() else {
+        let key = new_key();
+        let expected = serde_json::to_vec(&value).unwrap();
+        granted(&key).complete(Json(value)).unwrap();
+        let Claim::Completed(answer) = namespace().claim(&key).unwrap() else {
             panic!("completed")
         };
-        let expected = serde_json::to_vec(&value).unwrap();
         // Except for the few f32s that a reader would round twice.
-        let same = answer.answer().response() == expected;
+        let same = answer.response() == expected;
         prop_assert!(same || String::from_utf8_lossy(&expected).contains("7.038531e-26"));
     }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use hapax::testing::ManualClock;
 use hapax::{
-    Claim, ClaimOptions, ErrorKind, Failure, Namespace, Oversize, Policy, Ran, RunError, Store,
-    Typed, TypedClaim, TypedLease,
+    Claim, ClaimOptions, ErrorKind, Failure, Json, KeyState, Lease, Namespace, Oversize, Policy,
+    Ran, RunError, Store,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -44,16 +45,23 @@ fn namespace(policy: Policy) -> (Store, Namespace) {
     let store = Store::in_memory().allow_at_most_once().open();
     let store = store.expect("it opens");
     let namespace = store
-        .namespace("typed", policy)
+        .namespace("json", policy)
         .expect("a policy that holds");
     (store, namespace)
 }
 
-fn granted<T: std::fmt::Debug>(claim: TypedClaim<T>) -> TypedLease<T> {
+fn granted(claim: Claim) -> Lease {
     match claim {
-        TypedClaim::Granted(lease) => lease,
+        Claim::Granted(lease) => lease,
         other => panic!("granted, not {other:?}"),
     }
+}
+
+/// What a completed key has stored.
+fn stored<T: DeserializeOwned>(space: &Namespace, key: &str) -> Option<T> {
+    let info = space.get(key).expect("the store is open")?;
+    let is_completed = info.state() == KeyState::Completed;
+    is_completed.then(|| info.json().expect("it is of this type"))
 }
 
 fn ready<F: Future>(future: F) -> F::Output {
@@ -70,98 +78,90 @@ fn a_value_is_given_back_as_it_was_and_survives_a_restart() {
     let open = || {
         let store = Store::open(&path).unwrap();
         let pay = store.namespace("pay", Policy::at_most_once()).unwrap();
-        (store, pay.typed::<Receipt>())
+        (store, pay)
     };
     let (store, pay) = open();
-    assert_eq!(pay.get("order").unwrap(), None);
+    assert_eq!(stored::<Receipt>(&pay, "order"), None);
     let lease = granted(pay.claim("order").unwrap());
     assert_eq!(lease.attempt(), 1);
-    assert!(matches!(
-        pay.claim("order").unwrap(),
-        TypedClaim::InProgress(_)
-    ));
-    assert_eq!(
-        pay.get("order").unwrap(),
-        None,
-        "a running key has no value"
-    );
+    assert!(matches!(pay.claim("order").unwrap(), Claim::InProgress(_)));
     lease.renew().unwrap();
     let token = lease.token();
-    lease.complete(&receipt()).unwrap();
+    lease.complete(Json(receipt())).unwrap();
     drop((store, pay));
 
     let (_store, pay) = open();
-    let TypedClaim::Completed(answer) = pay.claim("order").unwrap() else {
+    let Claim::Completed(answer) = pay.claim("order").unwrap() else {
         panic!("completed")
     };
-    assert_eq!(answer.value(), &receipt());
-    assert_eq!(answer.answer().token(), token);
-    assert_eq!(
-        answer.answer().response(),
-        serde_json::to_vec(&receipt()).unwrap()
-    );
-    assert_eq!(answer.into_value(), receipt());
-    assert_eq!(pay.get("order").unwrap(), Some(receipt()));
+    assert_eq!(answer.json::<Receipt>().unwrap(), receipt());
+    assert_eq!(answer.token(), token);
+    assert_eq!(answer.response(), serde_json::to_vec(&receipt()).unwrap());
+    assert_eq!(stored(&pay, "order"), Some(receipt()));
 }
 
 #[test]
 fn a_response_that_no_longer_decodes_is_an_error_with_its_bytes_and_never_a_second_run() {
-    let (_store, raw) = namespace(Policy::at_least_once());
-    let Claim::Granted(lease) = raw.claim("old").unwrap() else {
-        panic!("granted")
-    };
+    let (_store, pay) = namespace(Policy::at_least_once());
+    let lease = granted(pay.claim("old").unwrap());
     lease.complete(r#"{"charge":"ch_0"}"#).unwrap();
-    let pay: Typed<Receipt> = raw.typed();
+    let Claim::Completed(answer) = pay.claim("old").unwrap() else {
+        panic!("completed")
+    };
     let mut errors = vec![
-        pay.claim("old").unwrap_err(),
-        ready(pay.claim_async("old", ClaimOptions::new())).unwrap_err(),
-        pay.get("old").unwrap_err(),
+        answer.json::<Receipt>().unwrap_err(),
+        pay.get("old")
+            .unwrap()
+            .unwrap()
+            .json::<Receipt>()
+            .unwrap_err(),
     ];
-    let ran = pay.run_once("old", |_| -> Result<Receipt, Failure<String>> {
+    let ran = pay.run_once("old", |_| -> Result<Json<Receipt>, Failure<String>> {
         panic!("a second run")
     });
-    let RunError::Store(error) = ran.unwrap_err() else {
+    let again = ready(pay.run_once_async("old", ClaimOptions::new(), |_| async {
+        Err::<Json<Receipt>, _>(Failure::Final("a second run"))
+    }));
+    let (Err(RunError::Store(error)), Err(RunError::Store(again))) = (ran, again) else {
         panic!("the store could not answer")
     };
-    errors.push(error);
+    errors.extend([error, again]);
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
         assert_eq!(error.payload(), Some(&br#"{"charge":"ch_0"}"#[..]));
         assert!(std::error::Error::source(&error).is_some());
     }
-    assert!(raw.contains("old").unwrap(), "the outcome is still there");
+    assert!(pay.contains("old").unwrap(), "the outcome is still there");
 }
 
 #[test]
 fn a_value_that_does_not_serialise_is_refused_and_keeps_the_lease() {
-    let (_store, raw) = namespace(Policy::at_most_once());
-    let numbers: Typed<Picky> = raw.typed();
+    let (_store, numbers) = namespace(Policy::at_most_once());
     let lease = granted(numbers.claim("a").unwrap());
-    let error = lease.complete(&Picky(-1)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(matches!(
-        numbers.claim("a").unwrap(),
-        TypedClaim::InProgress(_)
-    ));
-    let lease = TypedLease::<Picky>::from(error.into_lease());
-    let lease = ready(lease.complete_async(&Picky(-2)))
-        .unwrap_err()
-        .into_lease();
-    let lease = TypedLease::<Picky>::from(lease);
+    let refused = lease.complete(Json(Picky(-1))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert!(refused.to_string().contains("below zero"), "{refused}");
+    assert!(std::error::Error::source(&refused).is_some());
+    let held = numbers.claim("a").unwrap();
+    assert!(matches!(held, Claim::InProgress(_)));
+    let lease = refused.into_lease().unwrap();
+    let refused = ready(lease.complete_async(Json(Picky(-2)))).unwrap_err();
+    let lease = refused.into_lease().unwrap();
     // Keys of a JSON object are strings.
-    let error = lease
-        .fail_with(&HashMap::from([((1, 2), 3)]))
-        .unwrap_err()
-        .into_lease();
-    ready(TypedLease::<Picky>::from(error).complete_async(&Picky(1))).unwrap();
-    assert_eq!(numbers.get("a").unwrap(), Some(Picky(1)));
+    let refused = lease.fail(Json(HashMap::from([((1, 2), 3)]))).unwrap_err();
+    let lease = refused.into_lease().unwrap();
+    let mut refused = numbers.complete_many([(lease, Json(Picky(-3)))]);
+    let refused = refused.remove(0).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let lease = refused.into_lease().unwrap();
+    ready(lease.complete_async(Json(&Picky(1)))).unwrap();
+    assert_eq!(stored(&numbers, "a"), Some(Picky(1)));
 }
 
 #[test]
 fn a_result_of_run_once_that_does_not_serialise_does_not_make_it_run_again() {
-    let (_store, raw) = namespace(Policy::at_least_once());
-    let numbers: Typed<Picky> = raw.typed();
-    let run = |value| numbers.run_once("a", move |_| Ok::<_, Failure<String>>(Picky(value)));
+    let (_store, numbers) = namespace(Policy::at_least_once());
+    let run = |value| numbers.run_once("a", move |_| Ok::<_, Failure<String>>(Json(Picky(value))));
     let Err(RunError::Store(error)) = run(-1) else {
         panic!("not stored")
     };
@@ -170,89 +170,74 @@ fn a_result_of_run_once_that_does_not_serialise_does_not_make_it_run_again() {
         panic!("the work was done, so it is not run again")
     };
     assert_eq!((error.kind(), error.payload()), (ErrorKind::Decode, None));
-    assert!(raw.contains("a").unwrap());
+    assert!(numbers.contains("a").unwrap());
     let options = ClaimOptions::new();
     let ran = ready(numbers.run_once_async("b", options, |_| async {
-        Ok::<_, Failure<String>>(Picky(-1))
+        Ok::<_, Failure<String>>(Json(Picky(-1)))
     }));
     assert!(matches!(ran, Err(RunError::Store(error)) if error.kind() == ErrorKind::Invalid));
-    assert!(raw.contains("b").unwrap());
+    assert!(numbers.contains("b").unwrap());
 }
 
 #[test]
 fn run_once_runs_once_and_replays_the_value() {
-    let (_store, raw) = namespace(Policy::at_least_once());
-    let pay: Typed<Receipt> = raw.typed();
+    let (_store, pay) = namespace(Policy::at_least_once());
     let mut runs = 0;
     for round in 0..3 {
         let ran = pay.run_once("order", |run| {
             runs += 1;
             assert_eq!(run.attempt(), 1);
-            Ok::<_, Failure<String>>(receipt())
+            Ok::<_, Failure<String>>(Json(receipt()))
         });
         match (round, ran.unwrap()) {
-            (0, Ran::Executed(value)) | (_, Ran::Replayed(value)) => assert_eq!(value, receipt()),
+            (0, Ran::Executed(Json(value))) | (_, Ran::Replayed(Json(value))) => {
+                assert_eq!(value, receipt());
+            }
             (_, other) => panic!("{other:?}"),
         }
     }
     assert_eq!(runs, 1);
     let options = ClaimOptions::new();
     let ran = ready(pay.run_once_async("order", options, |_| async {
-        Err::<Receipt, _>(Failure::Final("a second run"))
+        Err::<Json<Receipt>, _>(Failure::Final("a second run"))
     }));
-    assert!(matches!(ran, Ok(Ran::Replayed(value)) if value == receipt()));
+    assert!(matches!(ran, Ok(Ran::Replayed(Json(value))) if value == receipt()));
     let ran = pay.run_once("other", |_| {
-        Err::<Receipt, _>(Failure::Final("declined".to_owned()))
+        Err::<Json<Receipt>, _>(Failure::Final("declined".to_owned()))
     });
     assert!(matches!(ran, Err(RunError::Work(text)) if text == "declined"));
-    let TypedClaim::Failed(answer) = pay.claim("other").unwrap() else {
+    let Claim::Failed(answer) = pay.claim("other").unwrap() else {
         panic!("failed")
     };
     assert_eq!(answer.error(), b"declined");
 }
 
 #[test]
-fn a_lease_fails_with_a_text_or_a_value_releases_and_doubts() {
-    let (_store, raw) = namespace(Policy::at_most_once());
-    let pay: Typed<Receipt> = raw.typed();
+fn a_lease_fails_with_a_text_or_a_value_and_a_ticket_completes_with_one() {
+    let (store, pay) = namespace(Policy::at_most_once());
     granted(pay.claim("text").unwrap())
         .fail("declined")
         .unwrap();
-    let TypedClaim::Failed(answer) = pay.claim("text").unwrap() else {
+    let Claim::Failed(answer) = pay.claim("text").unwrap() else {
         panic!("failed")
     };
     assert_eq!(answer.error(), b"declined");
-    let error = answer.decode::<Receipt>().unwrap_err();
+    let error = answer.json::<Receipt>().unwrap_err();
     assert_eq!(error.payload(), Some(&b"declined"[..]));
-    assert_eq!(pay.get("text").unwrap(), None, "an error is not a response");
 
     granted(pay.claim("value").unwrap())
-        .fail_with(&("declined", 51))
+        .fail(Json(("declined", 51)))
         .unwrap();
-    let TypedClaim::Failed(answer) = pay.claim("value").unwrap() else {
+    let Claim::Failed(answer) = pay.claim("value").unwrap() else {
         panic!("failed")
     };
-    let (text, code): (String, u32) = answer.decode().unwrap();
+    let (text, code): (String, u32) = answer.json().unwrap();
     assert_eq!((text.as_str(), code), ("declined", 51));
 
-    granted(pay.claim("again").unwrap())
-        .release("busy")
-        .unwrap();
-    let lease = granted(pay.claim("again").unwrap());
-    assert_eq!((lease.attempt(), lease.last_reason()), (2, &b"busy"[..]));
-    lease.doubt("timed out").unwrap();
-    assert!(matches!(
-        pay.claim("again").unwrap(),
-        TypedClaim::InDoubt(doubt) if doubt.reason() == b"timed out"
-    ));
-
-    let ticket = granted(pay.claim("later").unwrap())
-        .into_inner()
-        .detach()
-        .unwrap();
-    let lease = TypedLease::<Receipt>::from(_store.attach(&ticket).unwrap());
-    lease.complete(&receipt()).unwrap();
-    assert_eq!(pay.get("later").unwrap(), Some(receipt()));
+    let ticket = granted(pay.claim("later").unwrap()).detach().unwrap();
+    let lease = store.attach(&ticket).unwrap();
+    lease.complete(Json(receipt())).unwrap();
+    assert_eq!(stored(&pay, "later"), Some(receipt()));
 }
 
 #[test]
@@ -260,12 +245,14 @@ fn a_value_that_was_left_out_is_said_to_be_left_out() {
     let policy = Policy::at_least_once()
         .max_response(8)
         .oversize(Oversize::OutcomeOnly);
-    let (_store, raw) = namespace(policy);
-    let pay: Typed<Receipt> = raw.typed();
+    let (_store, pay) = namespace(policy);
     granted(pay.claim("order").unwrap())
-        .complete(&receipt())
+        .complete(Json(receipt()))
         .unwrap();
-    let error = pay.claim("order").unwrap_err();
+    let Claim::Completed(answer) = pay.claim("order").unwrap() else {
+        panic!("completed")
+    };
+    let error = answer.json::<Receipt>().unwrap_err();
     assert_eq!((error.kind(), error.payload()), (ErrorKind::Decode, None));
 }
 
@@ -301,22 +288,15 @@ fn json_bodies_that_mean_the_same_have_the_same_fingerprint_and_others_do_not() 
 }
 
 #[test]
-fn a_typed_namespace_can_be_shared_with_any_type_of_values() {
-    fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
-    let (_store, raw) = namespace(Policy::at_least_once());
-    // A `Cell` cannot be shared; a namespace whose values are cells can.
-    is_shared(&raw.typed::<std::cell::Cell<u64>>());
+fn values_expire_as_answers_do() {
     let clock = ManualClock::new();
     let store = Store::in_memory().clock(&clock).open().unwrap();
     let policy = Policy::at_least_once().retention(Duration::from_secs(3600));
-    let sums = store.namespace("sums", policy).unwrap().typed::<u64>();
-    granted(sums.clone().claim("1+2").unwrap())
-        .complete(&3)
+    let sums = store.namespace("sums", policy).unwrap();
+    granted(sums.claim("1+2").unwrap())
+        .complete(Json(3_u64))
         .unwrap();
+    assert_eq!(stored(&sums, "1+2"), Some(3_u64));
     clock.advance(Duration::from_secs(7200));
-    assert_eq!(
-        sums.get("1+2").unwrap(),
-        None,
-        "values expire as answers do"
-    );
+    assert_eq!(stored::<u64>(&sums, "1+2"), None);
 }

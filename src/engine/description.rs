@@ -1,4 +1,4 @@
-//! What is told of a key: its state, and its newest record or one that stands for it.
+//! The description of a key for callers: its state, and its newest record or a record that stands for it.
 
 use std::sync::Arc;
 
@@ -38,20 +38,20 @@ impl Engine {
         running: &Running<W>,
         now: Now,
     ) -> KeyInfo {
-        let (state, record) = told_of(running, now);
+        let (state, record) = state_and_record(running, now);
         self.info(named.namespace, state, Arc::new(record))
     }
 }
 
-/// What a lapsed at-most-once key looks like to those who ask.
+/// The record that stands for a lapsed at-most-once key.
 pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record {
     let reason = b"the lease lapsed without an outcome";
     let record = Subject::of_running(running).record(RecordKind::InDoubt, reason, now);
     since_claim(running, record)
 }
 
-/// What is told of a key that someone runs, or ran until the lease lapsed.
-pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
+/// The state of a running or lapsed key, and the record that stands for it.
+pub(crate) fn state_and_record<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, Record) {
     if running.is_in_doubt(now) {
         return (KeyState::InDoubt, doubt_record(running, now));
     }
@@ -60,7 +60,7 @@ pub(crate) fn told_of<W: 'static>(running: &Running<W>, now: Now) -> (KeyState, 
     (KeyState::InProgress, since_claim(running, record))
 }
 
-/// As a record that is told: its last transition is the claim.
+/// Dates the record of a running key from its claim, which is its last transition.
 fn since_claim<W: 'static>(running: &Running<W>, mut record: RecordRef<'_>) -> Record {
     record.head.recorded_at = running.holder.claimed_at;
     record.to_record()

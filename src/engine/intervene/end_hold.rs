@@ -1,15 +1,15 @@
-//! What operators do to a running key.
+//! [`HoldEnd`]: how an operator ends the hold on a key in progress: release, doubt or failure.
 
 use std::sync::Arc;
 
-use crate::engine::audit::by::By;
+use crate::engine::audit::initiator::Initiator;
 use crate::engine::change::{Change, Prepared};
+use crate::engine::description::state_of;
 use crate::engine::engine::Engine;
 use crate::engine::intervene::resolve::Settlement;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
-use crate::engine::told::state_of;
 use crate::engine::turn::Turn;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
@@ -22,15 +22,15 @@ use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::record::{Record, RecordKind};
 
-/// What is done to a key in progress in its holder's place.
+/// How an operator ends the hold on a key in progress, in its holder's place.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Operation<'a> {
+pub(crate) enum HoldEnd<'a> {
     Release,
     Doubt,
     Fail(&'a [u8]),
 }
 
-impl Operation<'_> {
+impl HoldEnd<'_> {
     /// Its name in traces.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -44,12 +44,12 @@ impl Operation<'_> {
 /// The error of a key that an operator releases after the last attempt that its policy allows.
 const LAST_ATTEMPT: &[u8] = b"an operator ended the last attempt that the policy allows";
 
-/// An operation on the hold of a token.
+/// The end of the hold of a token.
 #[derive(Clone, Copy)]
 struct Intervention<'a> {
     named: Named<'a>,
     token: FencingToken,
-    operation: Operation<'a>,
+    end: HoldEnd<'a>,
     by: &'a Attribution,
     /// What the record says, unless callers are answered with it.
     line: &'a str,
@@ -57,47 +57,47 @@ struct Intervention<'a> {
 
 impl<'a> Intervention<'a> {
     fn said(&self, kind: RecordKind) -> &'a [u8] {
-        match self.operation {
-            Operation::Fail(error) => error,
-            // It is what callers are answered: who intervened and why is not for them.
-            Operation::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
-            Operation::Release | Operation::Doubt => self.line.as_bytes(),
+        match self.end {
+            HoldEnd::Fail(error) => error,
+            // Callers get this as their answer, so it does not name the operator and the reason.
+            HoldEnd::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
+            HoldEnd::Release | HoldEnd::Doubt => self.line.as_bytes(),
         }
     }
 }
 
 impl Engine {
-    /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is
-    /// superseded. Gives the frame that the acknowledgement waits for.
-    pub(crate) fn operate(
+    /// Ends the hold of `token` on a key in progress, under a higher token, so that the holder is superseded.
+    /// Returns the frame that the acknowledgement waits for.
+    pub(crate) fn end_hold(
         &self,
         named: Named<'_>,
         token: FencingToken,
-        operation: Operation<'_>,
+        end: HoldEnd<'_>,
         by: &Attribution,
     ) -> Result<u64, Refused> {
         self.check_change()?;
-        let mut prepared = match operation {
-            Operation::Fail(error) => {
-                self.prepare_settlement(named, Settlement::Failed(error), By::Operator(by))?
+        let mut prepared = match end {
+            HoldEnd::Fail(error) => {
+                self.prepare_settlement(named, Settlement::Failed(error), Initiator::Operator(by))?
             }
-            Operation::Release | Operation::Doubt => Prepared::default(),
+            HoldEnd::Release | HoldEnd::Doubt => Prepared::default(),
         };
         let intervention = Intervention {
             named,
             token,
-            operation,
+            end,
             by,
             line: &by.line(),
         };
         self.look(named, |turn, read| {
-            turn.operate(intervention, &mut prepared, read)
+            turn.end_hold(intervention, &mut prepared, read)
         })
     }
 }
 
 impl Turn<'_> {
-    fn operate(
+    fn end_hold(
         &mut self,
         intervention: Intervention<'_>,
         prepared: &mut Prepared,
@@ -106,13 +106,10 @@ impl Turn<'_> {
         let named = intervention.named;
         match self.meet(named, read)? {
             Met::Absent => Err(not_held().into()),
-            Met::Forgotten(locator) => {
-                let rests_on = self.engine.rests_on(named.namespace, locator);
-                Err(Refused::resting_on(not_held(), rests_on))
-            }
+            Met::Forgotten(removal) => Err(self.engine.refused_by(named, removal, not_held())),
             Met::Running(at) => {
-                let kind = self.check_operation(intervention, at)?;
-                Ok(Look::Done(self.end_hold(
+                let kind = self.check_end(intervention, at)?;
+                Ok(Look::Done(self.write_end(
                     intervention,
                     at,
                     kind,
@@ -121,13 +118,13 @@ impl Turn<'_> {
             }
             Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
             Met::Settled(_, locator, Some(record)) => {
-                Err(self.refuse_operation(intervention, locator, record))
+                Err(self.refuse_end(intervention, locator, record))
             }
         }
     }
 
-    /// The kind of record that the operation leads to.
-    fn check_operation(&self, intervention: Intervention<'_>, at: SlabRef) -> Result<RecordKind> {
+    /// The kind of record that the end leads to.
+    fn check_end(&self, intervention: Intervention<'_>, at: SlabRef) -> Result<RecordKind> {
         let running = self.running(at);
         let named = intervention.named;
         let info = || self.engine.running_info(named, running, self.now);
@@ -137,27 +134,27 @@ impl Turn<'_> {
         if running.is_in_doubt(self.now) {
             return Err(in_doubt().with_current(info()));
         }
-        match intervention.operation {
-            Operation::Release if running.guarantee() == Guarantee::AtMostOnce => {
-                let text = "the namespace promises at-most-once, and nobody knows whether the effect of this key has \
-                            happened: put it in doubt with Operator::doubt, then resolve the doubt";
+        match intervention.end {
+            HoldEnd::Release if running.guarantee() == Guarantee::AtMostOnce => {
+                let text = "the namespace promises at-most-once, and the effect of this key may have happened: put \
+                            it in doubt with Operator::doubt, then resolve the doubt";
                 Err(Error::new(ErrorKind::InUse, text).with_current(info()))
             }
-            Operation::Release if running.is_exhausted() => Ok(RecordKind::Failed),
-            Operation::Release => Ok(RecordKind::Released),
-            Operation::Doubt => Ok(RecordKind::InDoubt),
-            Operation::Fail(_) => Ok(RecordKind::Failed),
+            HoldEnd::Release if running.is_exhausted() => Ok(RecordKind::Failed),
+            HoldEnd::Release => Ok(RecordKind::Released),
+            HoldEnd::Doubt => Ok(RecordKind::InDoubt),
+            HoldEnd::Fail(_) => Ok(RecordKind::Failed),
         }
     }
 
-    fn end_hold(
+    fn write_end(
         &mut self,
         intervention: Intervention<'_>,
         at: SlabRef,
         kind: RecordKind,
         prepared: &mut Prepared,
     ) -> Result<u64> {
-        // A higher token, so that the holder hears that it was superseded.
+        // A higher token, so that the calls of the holder are superseded.
         let token = self.admit_intervention()?;
         let running = self.running(at);
         if kind == RecordKind::InDoubt && running.is_guarded() {
@@ -174,7 +171,7 @@ impl Turn<'_> {
             RecordKind::InDoubt => Transition::Doubted,
             _ => Transition::Released,
         };
-        let by = By::Operator(intervention.by);
+        let by = Initiator::Operator(intervention.by);
         let appended = self.append(Change {
             prepared: std::mem::take(prepared),
             ends_hold: true,
@@ -183,22 +180,22 @@ impl Turn<'_> {
         Ok(self.commit(appended).frame)
     }
 
-    fn refuse_operation(
+    fn refuse_end(
         &self,
         intervention: Intervention<'_>,
         at: Locator,
         record: &Arc<Record>,
     ) -> Refused {
-        let (engine, namespace) = (self.engine, intervention.named.namespace);
+        let (engine, named) = (self.engine, intervention.named);
+        let namespace = named.namespace;
         if record.head.token != intervention.token {
-            return self.refuse_settled(intervention.named, at, record, Refusal::Superseded);
+            return self.refuse_settled(named, at, record, Refusal::Superseded);
         }
         if state_of(record, namespace.policy.guarantee) != KeyState::InDoubt {
-            return self.refuse_settled(intervention.named, at, record, Refusal::AlreadySettled);
+            return self.refuse_settled(named, at, record, Refusal::AlreadySettled);
         }
         let info = engine.info(namespace, KeyState::InDoubt, Arc::clone(record));
-        let rests_on = engine.rests_on(namespace, at);
-        Refused::resting_on(in_doubt().with_current(info), rests_on)
+        engine.refused_by(named, at, in_doubt().with_current(info))
     }
 }
 
