@@ -64,7 +64,7 @@ impl<'a> Settlement<'a> {
 
 /// A resolution of a doubt under its token.
 #[derive(Clone, Copy)]
-struct Resolution<'a> {
+struct Resolving<'a> {
     named: Named<'a>,
     token: FencingToken,
     settlement: Settlement<'a>,
@@ -73,12 +73,12 @@ struct Resolution<'a> {
 }
 
 /// Where the doubt is that a resolution settles.
-enum Doubt<'a> {
+enum DoubtPlace<'a> {
     Running(SlabRef),
     Recorded(&'a Record),
 }
 
-impl Resolution<'_> {
+impl Resolving<'_> {
     /// Whether the key is to run again: then its holder must be gone.
     fn asks_for_holder(&self) -> bool {
         !self.force && matches!(self.settlement, Settlement::NeverHappened)
@@ -98,7 +98,7 @@ impl Engine {
         self.check_change()?;
         let by = Initiator::or_caller(by);
         let mut prepared = self.prepare_settlement(named, settlement, by)?;
-        let resolution = Resolution {
+        let resolution = Resolving {
             named,
             token,
             settlement,
@@ -131,7 +131,7 @@ impl Engine {
 impl Turn<'_> {
     fn resolve(
         &mut self,
-        resolution: Resolution<'_>,
+        resolution: Resolving<'_>,
         prepared: &mut Prepared,
         read: Option<&Read>,
     ) -> Result<Look<u64>, Refused> {
@@ -141,7 +141,7 @@ impl Turn<'_> {
             Met::Forgotten(removal) => Err(self.engine.refused_by(named, removal, not_held())),
             Met::Running(at) => {
                 self.check_doubt_running(resolution, at)?;
-                let doubt = Doubt::Running(at);
+                let doubt = DoubtPlace::Running(at);
                 Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
             Met::Settled(_, locator, None) => Ok(Look::Read(locator)),
@@ -152,13 +152,13 @@ impl Turn<'_> {
                 if resolution.asks_for_holder() {
                     self.check_doubted_guard(named, record)?;
                 }
-                let doubt = Doubt::Recorded(record);
+                let doubt = DoubtPlace::Recorded(record);
                 Ok(Look::Done(self.settle_doubt(resolution, doubt, prepared)?))
             }
         }
     }
 
-    fn check_doubt_running(&self, resolution: Resolution<'_>, at: SlabRef) -> Result<()> {
+    fn check_doubt_running(&self, resolution: Resolving<'_>, at: SlabRef) -> Result<()> {
         let running = self.running(at);
         let info = || {
             self.engine
@@ -189,19 +189,19 @@ impl Turn<'_> {
 
     fn settle_doubt(
         &mut self,
-        resolution: Resolution<'_>,
-        doubt: Doubt<'_>,
+        resolution: Resolving<'_>,
+        doubt: DoubtPlace<'_>,
         prepared: &mut Prepared,
     ) -> Result<u64> {
         let token = self.admit_intervention()?;
         let (named, settlement) = (resolution.named, resolution.settlement);
         let policy = &named.namespace.policy;
         let (running, subject) = match doubt {
-            Doubt::Running(at) => {
+            DoubtPlace::Running(at) => {
                 let subject = Subject::of_running(self.running(at));
                 (Some(at), Subject { policy, ..subject })
             }
-            Doubt::Recorded(doubt) => (None, Subject::of_record(doubt, policy)),
+            DoubtPlace::Recorded(doubt) => (None, Subject::of_record(doubt, policy)),
         };
         let record = settlement.record(subject, token, self.now);
         let appended = self.append(Change {
