@@ -1,7 +1,8 @@
 //! An embeddable deduplication engine: a key goes through once.
 //!
 //! The first claim of a key runs. Every later claim gets the stored answer, a "still running", or a refusal
-//! with a reason. hapax is linked into a service: there is no server and no network hop.
+//! with a reason. hapax is linked into a service: there is no server and no network hop. This page is the way in;
+//! [the guide](guide) has every promise, option and metric.
 //!
 //! # Start here
 //!
