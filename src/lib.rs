@@ -1,7 +1,8 @@
 //! An embeddable deduplication engine: a key goes through once.
 //!
 //! The first claim of a key runs. Every later claim gets the stored answer, a "still running", or a refusal
-//! with a reason. hapax is linked into a service: there is no server and no network hop.
+//! with a reason. hapax is linked into a service: there is no server and no network hop. This page is the way in;
+//! [the guide](guide) has every promise, option and metric.
 //!
 //! # Start here
 //!
@@ -44,6 +45,7 @@
 //! | mark events as seen, as a set does | [`Namespace::insert`], [`insert_many`](Namespace::insert_many) |
 //! | claim and settle many keys in one commit | [`claim_many`](Namespace::claim_many), [`complete_many`](Namespace::complete_many) |
 //! | make a key of several values | [`Key::join`] |
+//! | accept only keys of a form that clients must send | [`key::KeyRule`] |
 //! | refuse another request under the same key | [`Namespace::fingerprint`], [`ClaimOptions::fingerprint`] |
 //! | wait for a key in progress | [`ClaimOptions::wait`] |
 //! | call from async code | the forms that end in `_async`: they need no particular runtime |
@@ -221,10 +223,12 @@ pub mod config {
     };
 }
 
-/// The parts that a [`Key`] is joined from and split into.
+/// What keys are joined from, the parts that they split into (see [`Key`]), and the form that clients' keys must have.
 pub mod key {
     pub use crate::value::key::AsKeyParts;
     pub use crate::value::key_part::{AsKeyPart, KeyPart};
+    pub use crate::value::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
+    pub use crate::value::key_rule::rule::KeyRule;
 }
 
 /// Fixed bounds: the longest key, name, answer and lease, and others.

@@ -7,7 +7,7 @@ use crate::rig::{Key, NEW, Rig, counted_calls};
 /// Keys of a call.
 const BATCH: u64 = 4096;
 
-/// Keys that were settled last, of which a batch brings some again.
+/// The keys that were settled last; a batch brings some of them again.
 const LATELY: u64 = 32_768;
 
 /// Runs `call` on batches, until these have brought [`NEW`] new keys.

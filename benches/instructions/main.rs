@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use scenarios::{SCENARIOS, Scenario};
 
 fn main() -> ExitCode {
-    // `cargo bench` adds flags for a harness, and this is none.
+    // `cargo bench` adds flags for a harness, which this is not.
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| !arg.starts_with("--") || arg == "--list")

@@ -27,10 +27,10 @@ use crate::runtime::begun::Begun;
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Pending<T> {
-    answer: Answer<T>,
+    answer: Stage<T>,
 }
 
-enum Answer<T> {
+enum Stage<T> {
     /// `None` once it was given.
     Ready(Option<T>),
     Future(Pin<Box<dyn Future<Output = T> + Send>>),
@@ -39,7 +39,7 @@ enum Answer<T> {
 impl<T> Pending<T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self {
-            answer: Answer::Future(Box::pin(future)),
+            answer: Stage::Future(Box::pin(future)),
         }
     }
 }
@@ -48,7 +48,7 @@ impl<T, F: Future<Output = T> + Send + 'static> From<Begun<T, F>> for Pending<T>
     fn from(begun: Begun<T, F>) -> Self {
         match begun {
             Begun::Ready(value) => Self {
-                answer: Answer::Ready(Some(value)),
+                answer: Stage::Ready(Some(value)),
             },
             Begun::Waits(rest) => Self::new(rest),
         }
@@ -63,10 +63,8 @@ impl<T> Future for Pending<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match &mut self.answer {
-            Answer::Ready(value) => {
-                Poll::Ready(value.take().expect("it is polled to its end once"))
-            }
-            Answer::Future(future) => future.as_mut().poll(context),
+            Stage::Ready(value) => Poll::Ready(value.take().expect("it is polled to its end once")),
+            Stage::Future(future) => future.as_mut().poll(context),
         }
     }
 }

@@ -192,14 +192,14 @@ fn kept_alive(options: ClaimOptions) -> ClaimOptions {
 }
 
 /// How a run ended, to be told once its key is settled.
-enum End<T, E> {
+enum RunEnd<T, E> {
     Stored(T),
     /// The work has run, and must not run again because its result cannot be stored.
     Unstorable(Error),
     Failed(E),
 }
 
-impl<T, E> End<T, E> {
+impl<T, E> RunEnd<T, E> {
     fn told(self, settled: Result<()>) -> Result<Ran<T>, RunError<E>> {
         let is_lost = |kind| matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld);
         match (self, settled.map_err(Error::without_lease)) {
@@ -228,11 +228,11 @@ fn settle<T: StoredValue, F: IntoFailure>(
         Ok(value) => match value.to_bytes() {
             Ok(bytes) => (
                 lease.settle(Command::Complete(&bytes), Asked::Now),
-                End::Stored(value),
+                RunEnd::Stored(value),
             ),
             Err(cause) => (
                 lease.settle(Command::CompleteWithout, Asked::Now),
-                End::Unstorable(unstorable(cause, RAN)),
+                RunEnd::Unstorable(unstorable(cause, RAN)),
             ),
         },
         Err(failure) => {
@@ -243,11 +243,13 @@ fn settle<T: StoredValue, F: IntoFailure>(
                 How::Release => Command::Release(beginning(&text, REASON_BYTES).as_bytes()),
                 How::Doubt => Command::Doubt(beginning(&text, REASON_BYTES).as_bytes()),
             };
-            (lease.settle(command, Asked::Now), End::Failed(error))
+            (lease.settle(command, Asked::Now), RunEnd::Failed(error))
         }
     };
     let settled = match (settled, &end) {
-        (Begun::Ready(Err(refused)), End::Stored(_)) if refused.kind() == ErrorKind::TooLarge => {
+        (Begun::Ready(Err(refused)), RunEnd::Stored(_))
+            if refused.kind() == ErrorKind::TooLarge =>
+        {
             match refused.into_lease() {
                 Ok(lease) => lease.settle(Command::CompleteWithout, Asked::Now),
                 Err(refused) => Begun::Ready(Err(refused)),

@@ -20,13 +20,13 @@ pub(in crate::engine) type EngineEnded = Ended<Arc<Waiter>>;
 #[derive(Debug)]
 pub(crate) struct Shards {
     /// Each shard lies on cache lines of its own. Invariant: their number is a power of two.
-    parts: Box<[CachePadded<Part>]>,
+    parts: Box<[CachePadded<ShardPart>]>,
     keys: CachePadded<AtomicUsize>,
     running: CachePadded<AtomicUsize>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct ShardPart {
     shard: Mutex<EngineShard>,
     keys: Share,
     running: Share,
@@ -67,7 +67,7 @@ pub(crate) struct Locked<'a> {
     shard: MutexGuard<'a, EngineShard>,
     _scope: ShardScope,
     of: &'a Shards,
-    part: &'a Part,
+    part: &'a ShardPart,
     keys: usize,
     running: usize,
 }
@@ -80,7 +80,7 @@ impl Shards {
             if !counts {
                 shard.tallies.turn_off();
             }
-            CachePadded::new(Part {
+            CachePadded::new(ShardPart {
                 shard: Mutex::new(shard),
                 keys: Share::default(),
                 running: Share::default(),
@@ -195,9 +195,9 @@ impl Shards {
         limit: usize,
         (index, here): (usize, usize),
         told: &AtomicUsize,
-        share: impl Fn(&Part) -> &Share,
+        share: impl Fn(&ShardPart) -> &Share,
     ) -> bool {
-        let count = |part: &Part| share(part).count.load(Ordering::Relaxed);
+        let count = |part: &ShardPart| share(part).count.load(Ordering::Relaxed);
         // The share of the caller's own shard follows only when its lock is released.
         let before = count(&self.parts[index]);
         let untold = self.parts.len() * UNTOLD_MAX + here.saturating_sub(before);

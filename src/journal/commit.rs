@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::journal::chore::Chore;
-use crate::journal::commit_round::{CommitRound, Setback};
+use crate::journal::commit_round::{CommitRound, Interruption};
 use crate::journal::journal::Journal;
 use crate::journal::writer::{FullSegment, Writer};
 use crate::runtime::sync::{Wakes, assert_outside_shards};
@@ -38,14 +38,18 @@ impl Journal {
 
     /// Lets `act` write, unless the store is poisoned; its failure poisons the store. Returns whether
     /// it came to its end.
-    fn write(&self, now_ms: u64, act: impl FnOnce(&mut Writer) -> Result<(), Setback>) -> bool {
+    fn write(
+        &self,
+        now_ms: u64,
+        act: impl FnOnce(&mut Writer) -> Result<(), Interruption>,
+    ) -> bool {
         if self.is_poisoned() {
             return false;
         }
         let mut writer = self.writer.lock();
         let result = self.watchdog.during(now_ms, || act(&mut writer));
         drop(writer);
-        if let Err(Setback::Failed(doing, error)) = &result {
+        if let Err(Interruption::Failed(doing, error)) = &result {
             self.poison(doing, error);
         }
         result.is_ok()

@@ -30,14 +30,14 @@ const TRIES_AT_ONCE: u32 = 3;
 
 /// Why a round did not come to its end.
 #[derive(Debug)]
-pub(super) enum Setback {
+pub(super) enum Interruption {
     /// A write or sync failed: the store is poisoned.
     Failed(&'static str, io::Error),
     /// The next segment could not begin, and nothing was written: the round is tried again.
     Later,
 }
 
-impl Setback {
+impl Interruption {
     fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::Failed(doing, error)
     }
@@ -55,7 +55,7 @@ pub(super) struct CommitRound<'a> {
 
 impl CommitRound<'_> {
     /// Writes what waits, and makes it durable if that is due.
-    pub(super) fn run(mut self, is_due: bool) -> Result<(), Setback> {
+    pub(super) fn run(mut self, is_due: bool) -> Result<(), Interruption> {
         let begun = self.take_frames(is_due);
         self.make_disk_room();
         self.write_waiting()?;
@@ -64,11 +64,13 @@ impl CommitRound<'_> {
             self.roll(begun)?;
         }
         if self.writer.sync_is_due {
-            self.sync().map_err(Setback::failed("syncing the log"))?;
+            self.sync()
+                .map_err(Interruption::failed("syncing the log"))?;
             self.writer.sync_is_due = false;
             self.journal.backlog.end_sync();
         } else if self.writer.unflushed_bytes >= FLUSH_BYTES {
-            self.flush().map_err(Setback::failed("flushing the log"))?;
+            self.flush()
+                .map_err(Interruption::failed("flushing the log"))?;
         }
         Ok(())
     }
@@ -113,7 +115,7 @@ impl CommitRound<'_> {
         }
     }
 
-    fn write_waiting(&mut self) -> Result<(), Setback> {
+    fn write_waiting(&mut self) -> Result<(), Interruption> {
         while let Some(frame) = self.writer.waiting.front() {
             let (segment, room) = (frame.segment, frame.room);
             let open = match self.writer.segment {
@@ -124,7 +126,7 @@ impl CommitRound<'_> {
                 break;
             };
             self.write_frame(open, &frame)
-                .map_err(Setback::failed("writing to the log"))?;
+                .map_err(Interruption::failed("writing to the log"))?;
         }
         Ok(())
     }
@@ -157,10 +159,10 @@ impl CommitRound<'_> {
     }
 
     /// Moves on to a segment, whose first frame is the next one, after making the one before durable.
-    fn roll(&mut self, (number, room): (u64, u32)) -> Result<OpenSegment, Setback> {
+    fn roll(&mut self, (number, room): (u64, u32)) -> Result<OpenSegment, Interruption> {
         if let Some(before) = self.writer.segment.take() {
             self.sync_segment(before.number)
-                .map_err(Setback::failed("syncing the log"))?;
+                .map_err(Interruption::failed("syncing the log"))?;
             self.writer.full.push(FullSegment {
                 number: before.number,
                 end_frame: self.writer.written.frame + 1,
@@ -185,7 +187,7 @@ impl CommitRound<'_> {
 
     /// Makes a segment exist. A failure loses no write, so it is tried again, for as long as one write
     /// may take.
-    fn begin(&self, (number, room): (u64, u32), link: &[u8]) -> Result<(), Setback> {
+    fn begin(&self, (number, room): (u64, u32), link: &[u8]) -> Result<(), Interruption> {
         let (log, retries) = (&self.journal.log, &self.journal.retries);
         let begin = || {
             let prepared = log.prepare(number, room);
@@ -206,9 +208,9 @@ impl CommitRound<'_> {
         let waited_ms = self.now_ms.saturating_sub(since_ms);
         if is_inline || waited_ms >= millis(self.journal.watchdog.deadline()) {
             let error = io::Error::other(error.to_string());
-            return Err(Setback::Failed("writing to the log", error));
+            return Err(Interruption::Failed("writing to the log", error));
         }
-        Err(Setback::Later)
+        Err(Interruption::Later)
     }
 
     fn sync(&mut self) -> io::Result<()> {

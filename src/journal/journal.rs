@@ -14,7 +14,7 @@ use crate::journal::format::audit::entry::Draft;
 use crate::journal::format::codec::{Encoded, record_bytes_max};
 use crate::journal::janitor_call::JanitorCall;
 use crate::journal::log::contract::Log;
-use crate::journal::meters::{JournalMeters, Meters};
+use crate::journal::meters::{JournalMeters, LiveMeters};
 use crate::journal::poison::Poison;
 use crate::journal::retries::Retries;
 use crate::journal::tail::{Replaced, Tail, split_body};
@@ -45,7 +45,7 @@ pub(crate) struct Journal {
     pub(super) durable: DurablePosition,
     pub(super) watchdog: Watchdog,
     pub(super) poison: Poison,
-    pub(super) meters: Meters,
+    pub(super) meters: LiveMeters,
     /// Store time, for the headers of frames and the marks.
     store_ms: AtomicU64,
     pub(crate) retries: Retries,
@@ -86,7 +86,7 @@ impl Journal {
             cold: Mutex::default(),
             watchdog: Watchdog::new(start.write_deadline),
             poison: Poison::default(),
-            meters: Meters::new(start.clock.clone()),
+            meters: LiveMeters::new(start.clock.clone()),
             clock: start.clock,
             store_ms: AtomicU64::new(start.store_ms),
             retries: Retries::default(),

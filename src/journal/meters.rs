@@ -1,4 +1,4 @@
-//! [`Meters`]: what the journal counts and times by itself.
+//! [`LiveMeters`]: what the journal counts and times by itself.
 
 use crate::observe::metrics::Distribution;
 use crate::observe::metrics::histogram::Histogram;
@@ -7,7 +7,7 @@ use crate::runtime::sync::{AtomicU64, Ordering};
 
 /// The live counters. Each only rises.
 #[derive(Debug)]
-pub(super) struct Meters {
+pub(super) struct LiveMeters {
     clock: Clock,
     /// How long the medium took to make a segment durable.
     pub(super) sync_times: Histogram,
@@ -33,7 +33,7 @@ pub(crate) struct JournalMeters {
     pub(crate) unsynced_frames: u64,
 }
 
-impl Meters {
+impl LiveMeters {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,

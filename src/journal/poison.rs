@@ -12,12 +12,12 @@ use crate::value::error::{Error, ErrorKind, Result};
 #[derive(Debug, Default)]
 pub(super) struct Poison {
     /// `None` if the store was closed.
-    reason: OnceLock<Option<Failure>>,
+    reason: OnceLock<Option<Poisoning>>,
     is_set: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Failure {
+struct Poisoning {
     doing: String,
     kind: io::ErrorKind,
     text: String,
@@ -40,7 +40,7 @@ impl Poison {
 
     /// Poisons the store; returns whether this is the first reason.
     pub(super) fn fail(&self, doing: &str, error: &io::Error) -> bool {
-        self.set(Some(Failure {
+        self.set(Some(Poisoning {
             doing: doing.to_owned(),
             kind: error.kind(),
             text: error.to_string(),
@@ -52,7 +52,7 @@ impl Poison {
         self.set(None);
     }
 
-    fn set(&self, reason: Option<Failure>) -> bool {
+    fn set(&self, reason: Option<Poisoning>) -> bool {
         let is_first = self.reason.set(reason).is_ok();
         self.is_set.store(true, Ordering::Release);
         is_first
@@ -64,7 +64,7 @@ impl Poison {
         Some(format!("{}: {}", failure.doing, failure.text))
     }
 
-    fn failure(&self) -> Option<&Failure> {
+    fn failure(&self) -> Option<&Poisoning> {
         self.reason.get()?.as_ref()
     }
 

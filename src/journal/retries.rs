@@ -27,11 +27,11 @@ pub(crate) struct Retries {
     /// A bit for each chore that fails, so that no caller takes the lock while all is well.
     failing: AtomicU32,
     failures: AtomicU32,
-    state: Mutex<KeyState>,
+    state: Mutex<Setbacks>,
 }
 
 #[derive(Debug, Default)]
-struct KeyState {
+struct Setbacks {
     /// Invariant: a chore has a setback exactly while its bit is set.
     setbacks: BTreeMap<Chore, Setback>,
     /// Retries that began to fail, with the cause, or healed, and that `tell` has not told yet.

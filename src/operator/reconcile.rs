@@ -98,11 +98,11 @@ pub struct Reconciler {
     first_ms: u64,
     most_ms: u64,
     /// By the token of a doubt that stayed unknown.
-    unknown: HashMap<FencingToken, Asked>,
+    unknown: HashMap<FencingToken, Recheck>,
 }
 
 #[derive(Clone, Copy)]
-struct Asked {
+struct Recheck {
     wait_ms: u64,
     again_ms: u64,
 }
@@ -142,7 +142,7 @@ impl Reconciler {
     fn go_through(
         &mut self,
         doubts: DoubtScan,
-        before: &HashMap<FencingToken, Asked>,
+        before: &HashMap<FencingToken, Recheck>,
         settle: &mut impl FnMut(&Doubt) -> Option<Resolution>,
     ) -> Result<Reconciled> {
         let mut reconciled = Reconciled::default();
@@ -185,13 +185,13 @@ impl Reconciler {
         Some(Duration::from_millis(next.saturating_sub(now_ms)))
     }
 
-    fn ask_again(&mut self, doubt: &Doubt, asked: Option<Asked>, now_ms: u64) {
+    fn ask_again(&mut self, doubt: &Doubt, asked: Option<Recheck>, now_ms: u64) {
         let wait_ms = asked
             .map_or(self.first_ms, |asked| asked.wait_ms.saturating_mul(2))
             .min(self.most_ms);
         let again_ms = now_ms.saturating_add(wait_ms);
         self.unknown
-            .insert(doubt.token(), Asked { wait_ms, again_ms });
+            .insert(doubt.token(), Recheck { wait_ms, again_ms });
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sim::faults::{Fault, Faults};
 
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
+pub(super) enum ProcessEnd {
     PowerCut,
     Kill,
 }
@@ -24,18 +24,18 @@ pub(super) enum End {
 /// A medium and what is on it. It outlives the stores that are opened on it.
 #[derive(Clone, Debug)]
 pub(super) struct FaultyLog {
-    medium: Arc<Mutex<Medium>>,
+    medium: Arc<Mutex<SimMedium>>,
 }
 
 /// The log of one life of the process.
 #[derive(Debug)]
 pub(super) struct Session {
-    medium: Arc<Mutex<Medium>>,
+    medium: Arc<Mutex<SimMedium>>,
     number: u64,
 }
 
 #[derive(Debug)]
-struct Medium {
+struct SimMedium {
     random: Rng,
     faults: Faults,
     clock: ManualClock,
@@ -43,7 +43,7 @@ struct Medium {
     session: Option<u64>,
     sessions: u64,
     /// The process ended inside a call.
-    end: Option<End>,
+    end: Option<ProcessEnd>,
     /// Calls that change the medium.
     changes: u64,
     /// The change at which the power goes, with any faults.
@@ -86,12 +86,12 @@ enum Reached {
 enum Fate {
     Happens,
     Fails { happens: bool },
-    Ends { happens: bool, end: End },
+    Ends { happens: bool, end: ProcessEnd },
 }
 
 impl FaultyLog {
     pub(super) fn new(seed: u64, faults: Faults, clock: &ManualClock, cut_at: Option<u64>) -> Self {
-        let medium = Medium {
+        let medium = SimMedium {
             random: Rng::with_seed(seed),
             faults,
             clock: clock.clone(),
@@ -125,12 +125,12 @@ impl FaultyLog {
     }
 
     /// The end that the process has met inside of a call.
-    pub(super) fn end(&self) -> Option<End> {
+    pub(super) fn end(&self) -> Option<ProcessEnd> {
         self.medium.lock().end
     }
 
     /// Ends the life of the process, and settles what of its writes is left.
-    pub(super) fn settle(&self, end: End) {
+    pub(super) fn settle(&self, end: ProcessEnd) {
         let mut medium = self.medium.lock();
         let medium = &mut *medium;
         medium.session = None;
@@ -170,11 +170,11 @@ impl FaultyLog {
 
 impl Stored {
     /// Decides what is left of the frames that were not synced.
-    fn settle(&mut self, end: End, random: &mut Rng) {
+    fn settle(&mut self, end: ProcessEnd, random: &mut Rng) {
         let lost = |frame: &Frame| match frame.reached {
             Reached::Medium => false,
             // After a failed sync the pages count as written, and may be dropped.
-            Reached::System => end == End::PowerCut || self.failed,
+            Reached::System => end == ProcessEnd::PowerCut || self.failed,
             Reached::Process => true,
         };
         let at_risk: Vec<usize> = (0..self.frames.len())
@@ -225,7 +225,7 @@ fn tear(slot: &mut Option<Frame>, random: &mut Rng) {
     }
 }
 
-impl Medium {
+impl SimMedium {
     fn stored(&mut self, segment: u64) -> io::Result<&mut Stored> {
         let what = || io::Error::new(ErrorKind::NotFound, format!("no segment {segment}"));
         self.segments.get_mut(&segment).ok_or_else(what)
@@ -257,10 +257,13 @@ impl Medium {
             let happens = self.random.bool();
             return Fate::Ends {
                 happens,
-                end: End::PowerCut,
+                end: ProcessEnd::PowerCut,
             };
         }
-        for (fault, end) in [(Fault::PowerCut, End::PowerCut), (Fault::Kill, End::Kill)] {
+        for (fault, end) in [
+            (Fault::PowerCut, ProcessEnd::PowerCut),
+            (Fault::Kill, ProcessEnd::Kill),
+        ] {
             if self.strikes(fault) {
                 let happens = self.random.bool();
                 return Fate::Ends { happens, end };
@@ -292,7 +295,7 @@ impl Session {
         &self,
         what: &str,
         detail: u64,
-        act: impl FnOnce(&mut Medium) -> io::Result<T>,
+        act: impl FnOnce(&mut SimMedium) -> io::Result<T>,
     ) -> io::Result<T> {
         let mut medium = self.medium.lock();
         if medium.session != Some(self.number) {
@@ -311,8 +314,8 @@ impl Session {
         &self,
         what: &str,
         detail: u64,
-        act: impl FnOnce(&mut Medium) -> io::Result<()>,
-        half: impl FnOnce(&mut Medium),
+        act: impl FnOnce(&mut SimMedium) -> io::Result<()>,
+        half: impl FnOnce(&mut SimMedium),
     ) -> io::Result<()> {
         let mut medium = self.medium.lock();
         if medium.session != Some(self.number) {
@@ -343,7 +346,7 @@ impl Session {
         &self,
         what: &str,
         segment: u64,
-        act: impl FnOnce(&mut Medium) -> io::Result<()>,
+        act: impl FnOnce(&mut SimMedium) -> io::Result<()>,
     ) -> io::Result<()> {
         let result = self.change(what, segment, act, |_| {});
         if result.is_err() {
@@ -361,7 +364,7 @@ impl Log for Session {
     }
 
     fn write_manifest(&self, bytes: &[u8]) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             medium.manifest = Some(bytes.to_vec());
             Ok(())
         };
@@ -373,7 +376,7 @@ impl Log for Session {
     }
 
     fn write_marks(&self, slot: usize, bytes: &[u8]) -> io::Result<()> {
-        let act = |medium: &mut Medium| match medium.marks.get_mut(slot) {
+        let act = |medium: &mut SimMedium| match medium.marks.get_mut(slot) {
             Some(mark) if bytes.len() <= 512 => {
                 bytes.clone_into(mark);
                 Ok(())
@@ -381,7 +384,7 @@ impl Log for Session {
             _ => Err(ErrorKind::InvalidInput.into()),
         };
         // The slot is undefined: a prefix of the new bytes may stand before the old ones.
-        let half = |medium: &mut Medium| {
+        let half = |medium: &mut SimMedium| {
             let length = medium.random.usize(0..=bytes.len());
             let mark = &mut medium.marks[slot];
             mark.resize(mark.len().max(length), 0);
@@ -392,7 +395,7 @@ impl Log for Session {
 
     fn segments(&self) -> io::Result<Vec<u64>> {
         // What a killed process has left in the page cache is made durable before it is read.
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             let frames = medium
                 .segments
                 .values_mut()
@@ -411,7 +414,7 @@ impl Log for Session {
     }
 
     fn activate(&self, segment: u64, link: &[u8]) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             if link.len() > 512 || medium.segments.contains_key(&segment) {
                 let what = format!("segment {segment} cannot be activated");
                 return Err(io::Error::new(ErrorKind::InvalidInput, what));
@@ -475,7 +478,7 @@ impl Log for Session {
     }
 
     fn seal(&self, segment: u64) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             let stored = medium.stored(segment)?;
             if stored.failed {
                 return Err(io::Error::other("the segment has failed before"));
@@ -510,7 +513,7 @@ impl Log for Session {
     }
 
     fn remove(&self, segment: u64) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             medium.stored(segment)?;
             medium.segments.remove(&segment);
             Ok(())
@@ -538,7 +541,7 @@ impl Log for Session {
     }
 
     fn write_archive(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             medium.archives.insert(segment, bytes.to_vec());
             Ok(())
         };
@@ -546,7 +549,7 @@ impl Log for Session {
     }
 
     fn remove_archive(&self, segment: u64) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             medium.archives.remove(&segment);
             Ok(())
         };
@@ -570,7 +573,7 @@ impl Log for Session {
     }
 
     fn close(&self) -> io::Result<()> {
-        let act = |medium: &mut Medium| {
+        let act = |medium: &mut SimMedium| {
             medium.session = None;
             Ok(())
         };

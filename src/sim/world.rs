@@ -13,7 +13,7 @@ use crate::runtime::sync::simulated::Simulating;
 use crate::sim::actor::{Actor, Shared, Task};
 use crate::sim::ended::Ended;
 use crate::sim::faults::Fault;
-use crate::sim::log::{End, FaultyLog};
+use crate::sim::log::{FaultyLog, ProcessEnd};
 use crate::sim::report::Report;
 use crate::sim::seeds::OnPanic;
 use crate::sim::settings::Settings;
@@ -81,13 +81,13 @@ where
                 ended = self.live(store);
                 self.stay_down();
             } else {
-                let end = self.log.end().unwrap_or(End::Kill);
+                let end = self.log.end().unwrap_or(ProcessEnd::Kill);
                 self.settle(end);
                 // A store that was never made is not one whose end was clean.
                 ended = match (ended, end) {
-                    (_, End::PowerCut) => Ended::PowerCut,
-                    (Ended::PowerCut, End::Kill) => Ended::PowerCut,
-                    (_, End::Kill) => Ended::Killed,
+                    (_, ProcessEnd::PowerCut) => Ended::PowerCut,
+                    (Ended::PowerCut, ProcessEnd::Kill) => Ended::PowerCut,
+                    (_, ProcessEnd::Kill) => Ended::Killed,
                 };
             }
         }
@@ -111,7 +111,7 @@ where
             self.count_compaction(&store);
             store.close().expect("nothing goes wrong any more");
             drop(store);
-            self.settle(End::PowerCut);
+            self.settle(ProcessEnd::PowerCut);
             ended = Ended::Closed;
         }
     }
@@ -180,7 +180,7 @@ where
         let ended = loop {
             self.report.steps += 1;
             if self.report.steps >= self.settings.steps {
-                break self.end(life, End::PowerCut);
+                break self.end(life, ProcessEnd::PowerCut);
             }
             if let Some(end) = self.log.end() {
                 break self.end(life, end);
@@ -190,9 +190,9 @@ where
             }
             if self.is_over(&mut life) {
                 let end = if self.random.bool() {
-                    End::Kill
+                    ProcessEnd::Kill
                 } else {
-                    End::PowerCut
+                    ProcessEnd::PowerCut
                 };
                 break self.end(life, end);
             }
@@ -233,9 +233,12 @@ where
     }
 
     /// What goes wrong between two steps.
-    fn strike(&mut self, life: &mut Life) -> Option<End> {
+    fn strike(&mut self, life: &mut Life) -> Option<ProcessEnd> {
         // Rarer than within a call of the log: most steps do not call it.
-        for (fault, end) in [(Fault::PowerCut, End::PowerCut), (Fault::Kill, End::Kill)] {
+        for (fault, end) in [
+            (Fault::PowerCut, ProcessEnd::PowerCut),
+            (Fault::Kill, ProcessEnd::Kill),
+        ] {
             if self.random.u8(0..4) == 0 && self.strikes(fault) {
                 return Some(end);
             }
@@ -331,17 +334,17 @@ where
     }
 
     /// The process is gone, with all that it had in memory.
-    fn end(&mut self, life: Life, end: End) -> Ended {
+    fn end(&mut self, life: Life, end: ProcessEnd) -> Ended {
         self.count_compaction(&life.store);
         self.settle(end);
         // From here on their calls reach nothing.
         drop(life);
         match end {
-            End::PowerCut => {
+            ProcessEnd::PowerCut => {
                 self.report.power_cuts += 1;
                 Ended::PowerCut
             }
-            End::Kill => {
+            ProcessEnd::Kill => {
                 self.report.kills += 1;
                 Ended::Killed
             }
@@ -356,21 +359,21 @@ where
             let closed = life.store.close();
             drop(life);
             if closed.is_ok() {
-                self.settle(End::PowerCut);
+                self.settle(ProcessEnd::PowerCut);
                 return Ended::Closed;
             }
         } else {
             drop(life);
         }
-        let end = self.log.end().unwrap_or(End::Kill);
+        let end = self.log.end().unwrap_or(ProcessEnd::Kill);
         self.settle(end);
         match end {
-            End::PowerCut => Ended::PowerCut,
-            End::Kill => Ended::Killed,
+            ProcessEnd::PowerCut => Ended::PowerCut,
+            ProcessEnd::Kill => Ended::Killed,
         }
     }
 
-    fn settle(&mut self, end: End) {
+    fn settle(&mut self, end: ProcessEnd) {
         self.log.set_low_disk(false);
         self.log.settle(end);
     }

@@ -287,7 +287,7 @@ mod tests {
     use crate::value::key_part::{AsKeyPart, KeyPart};
 
     #[derive(Clone, PartialEq, Debug)]
-    enum Part {
+    enum AnyPart {
         Text(String),
         Bytes(Vec<u8>),
         Unsigned(u128),
@@ -295,7 +295,7 @@ mod tests {
         Small(i8),
     }
 
-    impl AsKeyPart for Part {
+    impl AsKeyPart for AnyPart {
         fn as_key_part(&self) -> KeyPart<'_> {
             match self {
                 Self::Text(text) => text.as_key_part(),
@@ -307,18 +307,18 @@ mod tests {
         }
     }
 
-    fn parts() -> impl Strategy<Value = Vec<Part>> {
+    fn parts() -> impl Strategy<Value = Vec<AnyPart>> {
         let part = prop_oneof![
-            "\\PC{0,9}".prop_map(Part::Text),
-            collection::vec(any::<u8>(), 0..300).prop_map(Part::Bytes),
-            any::<u128>().prop_map(Part::Unsigned),
-            any::<i128>().prop_map(Part::Signed),
-            any::<i8>().prop_map(Part::Small),
+            "\\PC{0,9}".prop_map(AnyPart::Text),
+            collection::vec(any::<u8>(), 0..300).prop_map(AnyPart::Bytes),
+            any::<u128>().prop_map(AnyPart::Unsigned),
+            any::<i128>().prop_map(AnyPart::Signed),
+            any::<i8>().prop_map(AnyPart::Small),
         ];
         collection::vec(part, 0..6)
     }
 
-    fn told(parts: &[Part]) -> Vec<KeyPart<'_>> {
+    fn told(parts: &[AnyPart]) -> Vec<KeyPart<'_>> {
         parts.iter().map(AsKeyPart::as_key_part).collect()
     }
 

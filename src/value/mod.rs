@@ -24,6 +24,7 @@ pub(crate) mod key_bytes;
 pub(crate) mod key_digest;
 pub(crate) mod key_info;
 pub(crate) mod key_part;
+pub(crate) mod key_rule;
 pub(crate) mod key_state;
 pub(crate) mod limits;
 pub(crate) mod locator;

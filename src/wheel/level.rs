@@ -34,7 +34,7 @@ const _: () = assert!(
 
 /// Where a timer waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Place {
+pub(super) enum TimerPlace {
     /// In the list of timers whose deadline has passed.
     Due,
     /// In one slot of one level.
@@ -115,12 +115,12 @@ impl Level {
 /// Finds where a timer waits when the wheel stands at `now`.
 ///
 /// It depends on nothing else, so a timer does not store its place.
-pub(super) fn place(now: u64, deadline: u64) -> Place {
+pub(super) fn place(now: u64, deadline: u64) -> TimerPlace {
     if deadline <= now {
-        return Place::Due;
+        return TimerPlace::Due;
     }
     let level = level_of(now, deadline);
-    Place::Slot {
+    TimerPlace::Slot {
         level,
         slot: slot_of(deadline, level),
     }
@@ -145,7 +145,7 @@ pub(super) fn slot_start(now: u64, level: usize, slot: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEVELS, Level, NIL, Place, SLOTS, level_of, place, slot_of, slot_start};
+    use super::{LEVELS, Level, NIL, SLOTS, TimerPlace, level_of, place, slot_of, slot_start};
 
     #[test]
     fn the_highest_digit_that_differs_is_the_level() {
@@ -189,7 +189,7 @@ mod tests {
         ];
         for now in ticks {
             for deadline in ticks {
-                let Place::Slot { level, slot } = place(now, deadline) else {
+                let TimerPlace::Slot { level, slot } = place(now, deadline) else {
                     assert!(deadline <= now);
                     continue;
                 };

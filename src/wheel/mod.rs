@@ -29,7 +29,7 @@
 
 mod level;
 
-use crate::wheel::level::{LEVELS, Level, NIL, Place, SLOTS};
+use crate::wheel::level::{LEVELS, Level, NIL, SLOTS, TimerPlace};
 
 /// A slab of at most this many entries keeps its memory when the last timer leaves.
 const SLAB_KEEP: usize = 32;
@@ -50,7 +50,7 @@ pub(crate) struct Wheel<T> {
     /// level `n` is earlier than all of level `n + 1`. `None` until used.
     levels: [Option<Box<Level>>; LEVELS],
     /// Every timer. Invariant: an occupied entry is in exactly one list of the wheel.
-    slab: Slab<T>,
+    slab: Lists<T>,
     /// Levels and slots looked at and timers moved by all turns so far: their cost.
     #[cfg(test)]
     visited: u64,
@@ -76,7 +76,7 @@ impl<T> Wheel<T> {
             due: NIL,
             due_from: u64::MAX,
             levels: [const { None }; LEVELS],
-            slab: Slab::new(),
+            slab: Lists::new(),
             #[cfg(test)]
             visited: 0,
         }
@@ -112,7 +112,7 @@ impl<T> Wheel<T> {
         self.turn_to(now);
         while self.due != NIL {
             let index = self.due;
-            self.unlink(Place::Due, index);
+            self.unlink(TimerPlace::Due, index);
             let (deadline, item) = self.slab.remove(index);
             fire(deadline, item);
         }
@@ -152,12 +152,12 @@ impl<T> Wheel<T> {
     /// Panics if an invariant is broken; counts everything again, so it is for tests.
     pub(crate) fn validate(&self) {
         self.slab.validate();
-        let mut linked = self.validate_list(Place::Due);
+        let mut linked = self.validate_list(TimerPlace::Due);
         for (index, level) in self.levels.iter().enumerate() {
             let Some(level) = level else { continue };
             level.validate();
             for slot in 0..SLOTS {
-                linked += self.validate_list(Place::Slot { level: index, slot });
+                linked += self.validate_list(TimerPlace::Slot { level: index, slot });
             }
         }
         assert_eq!(
@@ -181,7 +181,7 @@ impl<T> Wheel<T> {
         }
         self.expire(top, slot);
 
-        let opened = Place::Slot { level: top, slot };
+        let opened = TimerPlace::Slot { level: top, slot };
         let mut cascade = self.head(opened);
         if cascade != NIL {
             self.set_head(opened, NIL);
@@ -222,7 +222,7 @@ impl<T> Wheel<T> {
     fn link(&mut self, index: u32) {
         let deadline = self.slab.entry(index).deadline;
         let place = level::place(self.now, deadline);
-        if place == Place::Due {
+        if place == TimerPlace::Due {
             self.due_from = self.due_from.min(deadline);
         }
         let head = self.slab.join(self.head(place), index);
@@ -230,31 +230,31 @@ impl<T> Wheel<T> {
     }
 
     /// Takes a timer out of the list of `place`, which must be its own.
-    fn unlink(&mut self, place: Place, index: u32) {
+    fn unlink(&mut self, place: TimerPlace, index: u32) {
         let head = self.slab.unlink(self.head(place), index);
         self.set_head(place, head);
     }
 
     /// Returns the list of a place.
-    fn head(&self, place: Place) -> u32 {
+    fn head(&self, place: TimerPlace) -> u32 {
         match place {
-            Place::Due => self.due,
-            Place::Slot { level, slot } => self.levels[level]
+            TimerPlace::Due => self.due,
+            TimerPlace::Slot { level, slot } => self.levels[level]
                 .as_ref()
                 .map_or(NIL, |level| level.head(slot)),
         }
     }
 
     /// Replaces the list of a place.
-    fn set_head(&mut self, place: Place, head: u32) {
+    fn set_head(&mut self, place: TimerPlace, head: u32) {
         match place {
-            Place::Due => {
+            TimerPlace::Due => {
                 self.due = head;
                 if head == NIL {
                     self.due_from = u64::MAX;
                 }
             }
-            Place::Slot { level, slot } => {
+            TimerPlace::Slot { level, slot } => {
                 let level = self.levels[level].get_or_insert_with(|| Box::new(Level::new()));
                 level.set_head(slot, head);
             }
@@ -262,7 +262,7 @@ impl<T> Wheel<T> {
     }
 
     /// Panics unless the list of `place` holds only timers that belong there; returns how many.
-    fn validate_list(&self, place: Place) -> usize {
+    fn validate_list(&self, place: TimerPlace) -> usize {
         self.slab.validate_list(self.head(place), &mut |entry| {
             assert!(
                 entry.item.is_some(),
@@ -273,7 +273,7 @@ impl<T> Wheel<T> {
                 place,
                 "a timer is misplaced"
             );
-            if place == Place::Due {
+            if place == TimerPlace::Due {
                 assert!(
                     self.due_from <= entry.deadline,
                     "a due timer is earlier than `due_from`"
@@ -294,8 +294,8 @@ impl<T> Wheel<T> {
 /// Entries that keep their index, in circular doubly linked lists that are named by their head.
 ///
 /// In a circle the head knows its tail, so lists are joined and entries leave in constant time.
-struct Slab<T> {
-    entries: Vec<Entry<T>>,
+struct Lists<T> {
+    entries: Vec<TimerEntry<T>>,
     /// The list of vacant entries. Invariant: holds every vacant entry, and no other.
     free: u32,
     /// Invariant: the number of occupied entries.
@@ -306,7 +306,7 @@ struct Slab<T> {
 }
 
 /// One timer, or a vacancy.
-struct Entry<T> {
+struct TimerEntry<T> {
     deadline: u64,
     /// `None` marks a vacant entry.
     item: Option<T>,
@@ -316,7 +316,7 @@ struct Entry<T> {
     next: u32,
 }
 
-impl<T> Slab<T> {
+impl<T> Lists<T> {
     fn new() -> Self {
         Self {
             entries: Vec::new(),
@@ -338,7 +338,7 @@ impl<T> Slab<T> {
         } else {
             self.free
         };
-        let entry = Entry {
+        let entry = TimerEntry {
             deadline,
             item: Some(item),
             generation,
@@ -421,18 +421,18 @@ impl<T> Slab<T> {
     }
 
     /// Returns the timer of `key` while it waits.
-    fn find(&self, key: TimerKey) -> Option<&Entry<T>> {
+    fn find(&self, key: TimerKey) -> Option<&TimerEntry<T>> {
         let entry = self.entries.get(key.index as usize)?;
         (entry.item.is_some() && entry.generation == key.generation).then_some(entry)
     }
 
-    fn entry(&self, index: u32) -> &Entry<T> {
+    fn entry(&self, index: u32) -> &TimerEntry<T> {
         self.entries
             .get(index as usize)
             .expect("a link points into the slab")
     }
 
-    fn entry_mut(&mut self, index: u32) -> &mut Entry<T> {
+    fn entry_mut(&mut self, index: u32) -> &mut TimerEntry<T> {
         self.entries
             .get_mut(index as usize)
             .expect("a link points into the slab")
@@ -466,7 +466,7 @@ impl<T> Slab<T> {
     }
 
     /// Panics unless the links of a list agree; shows each entry to `check` and counts them.
-    fn validate_list(&self, head: u32, check: &mut impl FnMut(&Entry<T>)) -> usize {
+    fn validate_list(&self, head: u32, check: &mut impl FnMut(&TimerEntry<T>)) -> usize {
         let mut count = 0;
         let mut index = head;
         while index != NIL {

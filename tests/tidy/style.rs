@@ -132,6 +132,31 @@ const UNFINISHED: &[(&str, &str)] = &[
     ("db", "g!("),
 ];
 
+/// Words that leave open who is meant; the text names the caller, the holder or the operator instead.
+const VAGUE: &[&str] = &["anybody", "nobody", "somebody", "whoever"];
+
+#[test]
+fn comments_and_pages_name_who_is_meant() {
+    let mut faults = Vec::new();
+    for path in written() {
+        let is_page = path.ends_with(".md") && !path.starts_with("docs/decisions/");
+        // This file lists the words.
+        if path == "tests/tidy/style.rs" || !is_page && !path.ends_with(".rs") {
+            continue;
+        }
+        for (at, line) in read(&path).lines().enumerate() {
+            let is_text = is_page || line.trim_start().starts_with("//");
+            let vague = words(line)
+                .into_iter()
+                .find(|(_, word)| VAGUE.contains(&word.to_lowercase().as_str()));
+            if let (true, Some((_, word))) = (is_text, vague) {
+                faults.push(format!("{path}:{}: {word}", at + 1));
+            }
+        }
+    }
+    check(&faults);
+}
+
 #[test]
 fn nothing_is_put_off_or_slept_through() {
     let mut faults = Vec::new();

@@ -63,18 +63,18 @@ pub use answer::refusal::Refusal;
 pub use body::error::BoxError;
 pub use body::reply_body::ReplyBody;
 pub use body::request_body::RequestBody;
+pub use hapax::key::{InvalidRule, KeyFault, KeyRefused, KeyRule};
 pub use hapax_http_types::{BadAnswer, KeyParts, NotAResponse, StoredResponse};
 pub use layer::idempotency_layer::{IdempotencyLayer, Unscoped};
 pub use layer::service::{Idempotency, ResponseFuture};
 pub use observe::counters::HttpStats;
 pub use request::coverage::KeyUse;
 pub use request::fingerprint::RequestFingerprint;
+pub use request::header;
 pub use request::header::{
     CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, MalformedKey, key_of, parse_key,
 };
-pub use request::key_rule::{InvalidRule, KeyFault, KeyRefused, KeyRule};
 pub use request::operation::operation;
-pub use request::{header, key_rule};
 pub use run::run_handle::{CheckpointError, Run};
 pub use run_tasks::RunTask;
 

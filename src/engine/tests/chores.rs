@@ -41,14 +41,14 @@ const ERRORS: [Errno; 8] = [
 
 /// What fails, how often it did, and what is free.
 #[derive(Debug, Default)]
-struct Faults {
+struct Failing {
     failing: Mutex<Option<(&'static str, Errno)>>,
     struck: Mutex<u64>,
     free: Mutex<Option<u64>>,
     reserve: Mutex<u64>,
 }
 
-impl Hook for Faults {
+impl Hook for Failing {
     fn before(&self, call: &'static str) -> io::Result<()> {
         match *self.failing.lock() {
             Some((failing, errno)) if failing == call => {
@@ -71,7 +71,7 @@ impl Hook for Faults {
 struct Bench {
     clock: ManualClock,
     log: MemoryLog,
-    faults: Arc<Faults>,
+    faults: Arc<Failing>,
     limits: Limits,
     frames: u32,
 }

@@ -17,9 +17,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does something when it is woken.
-struct Task<F>(Mutex<Option<F>>);
+struct OnWake<F>(Mutex<Option<F>>);
 
-impl<F: FnOnce() + Send + 'static> Wake for Task<F> {
+impl<F: FnOnce() + Send + 'static> Wake for OnWake<F> {
     fn wake(self: Arc<Self>) {
         let act = self.0.lock().take();
         if let Some(act) = act {
@@ -29,7 +29,7 @@ impl<F: FnOnce() + Send + 'static> Wake for Task<F> {
 }
 
 fn waker(act: impl FnOnce() + Send + 'static) -> Waker {
-    Waker::from(Arc::new(Task(Mutex::new(Some(act)))))
+    Waker::from(Arc::new(OnWake(Mutex::new(Some(act)))))
 }
 
 /// Panics when it is woken, and once more when it is dropped.

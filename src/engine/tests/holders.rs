@@ -16,13 +16,13 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::policy::Oversize;
 use crate::{Claim, ErrorKind, KeyState, Lease, Policy, Store};
 
-struct World {
+struct Rig {
     store: Store,
     clock: ManualClock,
     core: Arc<NamespaceCore>,
 }
 
-impl World {
+impl Rig {
     fn new(policy: Policy) -> Self {
         let clock = ManualClock::new();
         let builder = Store::in_memory().log(&MemoryLog::new()).clock(&clock);
@@ -65,7 +65,7 @@ const SAME: [Command<'static>; 3] = [
 fn the_same_outcome_again_is_a_no_op_and_any_other_is_refused() {
     for policy in [Policy::at_least_once(), Policy::at_most_once()] {
         for (at, command) in SAME.into_iter().enumerate() {
-            let world = World::new(policy.clone());
+            let world = Rig::new(policy.clone());
             let lease = world.lease("key");
             let token = lease.token();
             world.act(token, command).unwrap();
@@ -112,7 +112,7 @@ fn the_same_outcome_again_is_a_no_op_and_any_other_is_refused() {
 #[test]
 fn a_small_outcome_is_not_the_one_that_was_left_out() {
     let policy = Policy::at_least_once().max_response(4);
-    let world = World::new(policy.oversize(Oversize::OutcomeOnly));
+    let world = Rig::new(policy.oversize(Oversize::OutcomeOnly));
     let lease = world.lease("key");
     let token = lease.token();
     lease.complete("too long").unwrap();
@@ -136,7 +136,7 @@ fn a_key_is_never_taken_for_another_one_with_its_digest() {
         (Some(Command::Doubt(b"unsure")), KeyState::InDoubt),
         (Some(Command::Complete(b"done")), KeyState::Completed),
     ] {
-        let world = World::new(Policy::at_least_once());
+        let world = Rig::new(Policy::at_least_once());
         let lease = world.lease("key");
         let token = lease.token();
         if let Some(settle) = settle {
@@ -158,7 +158,7 @@ fn a_key_is_never_taken_for_another_one_with_its_digest() {
 }
 
 #[track_caller]
-fn confused_by_none(world: &World, other: Named<'_>, token: FencingToken, state: KeyState) {
+fn confused_by_none(world: &Rig, other: Named<'_>, token: FencingToken, state: KeyState) {
     let engine = world.engine();
     let by = Attribution::new("alice", "INC-42").unwrap();
     let request = crate::state::request::Request {

@@ -35,7 +35,7 @@ impl Visitor for Unseen {}
 const WRITING: &str = "writing the backup";
 
 /// A backup under way: the frames of a store, with the same numbers and payloads, chained anew.
-struct Chain<'a> {
+struct NewChain<'a> {
     engine: &'a Engine,
     target: &'a dyn Log,
     store_id: [u8; 16],
@@ -46,7 +46,7 @@ struct Chain<'a> {
     scratch: Vec<u8>,
 }
 
-impl Chain<'_> {
+impl NewChain<'_> {
     /// Copies the frames of a segment up to `last`.
     fn segment(&mut self, segment: FoundSegment, last: u64, meter: &mut Meter<'_>) -> Result<()> {
         let link = Link {
@@ -110,7 +110,7 @@ impl Engine {
             ..self.namespaces.lock().manifest.clone()
         };
         let marks = self.journal.marks();
-        let mut chain = Chain {
+        let mut chain = NewChain {
             engine: self,
             target,
             store_id: manifest.store_id,

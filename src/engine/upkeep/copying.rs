@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::sizes::to_u64;
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::{Found, FoundSegment};
+use crate::journal::recovery::{FoundLog, FoundSegment};
 
 /// Bytes after which the copied frames are handed to the operating system.
 const FLUSH_BYTES: u64 = 4 << 20;
@@ -31,7 +31,7 @@ pub(in crate::engine) fn end_segment(to: &dyn Log, segment: FoundSegment) -> io:
 pub(in crate::engine) fn copy_segments(
     from: &dyn Log,
     to: &dyn Log,
-    found: &Found,
+    found: &FoundLog,
     take: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
     for (segment, last) in found.spans() {

@@ -10,7 +10,7 @@ use crate::journal::format::log_kind_note::LogKindNote;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::log::open_log::OpenLog;
-use crate::journal::recovery::{Found, FoundSegment, recover};
+use crate::journal::recovery::{FoundLog, FoundSegment, recover};
 use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::log_kind::LogKind;
@@ -59,7 +59,7 @@ fn read_marks(log: &dyn Log) -> Result<Marks> {
 }
 
 /// Copies the log and reads the copy back.
-fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &Found) -> Result<Copied> {
+fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &FoundLog) -> Result<Copied> {
     let copied = copy(&*store.log, &*store.another(to), found).while_doing("copying the log")?;
     // The copy is read through a log that has not written it.
     let there = recover(&*store.another(to), marks, &mut Unseen);
@@ -74,8 +74,8 @@ fn build(store: &OpenLog, to: LogKind, marks: &Marks, found: &Found) -> Result<C
 }
 
 /// Whether two logs hold the same frames in the same segments.
-fn is_same(one: &Found, other: &Found) -> bool {
-    let firsts = |found: &Found| -> Vec<(u64, u64)> {
+fn is_same(one: &FoundLog, other: &FoundLog) -> bool {
+    let firsts = |found: &FoundLog| -> Vec<(u64, u64)> {
         let first = |segment: &FoundSegment| (segment.number, segment.first_frame);
         found.segments.iter().map(first).collect()
     };
@@ -83,7 +83,7 @@ fn is_same(one: &Found, other: &Found) -> bool {
     (one.last, one.checksum) == (other.last, other.checksum) && firsts(one) == firsts(other)
 }
 
-fn copy(from: &dyn Log, to: &dyn Log, found: &Found) -> io::Result<Copied> {
+fn copy(from: &dyn Log, to: &dyn Log, found: &FoundLog) -> io::Result<Copied> {
     let mut copied = Copied {
         segments: to_u64(found.segments.len()),
         ..Copied::default()
@@ -119,14 +119,14 @@ mod tests {
     use super::{copy, is_same};
     use crate::journal::log::contract::Log;
     use crate::journal::log::memory_log::memory_log::MemoryLog;
-    use crate::journal::recovery::{Found, FoundSegment};
+    use crate::journal::recovery::{FoundLog, FoundSegment};
 
-    fn found(segments: &[(u64, u64)], last: u64, checksum: u64) -> Found {
+    fn found(segments: &[(u64, u64)], last: u64, checksum: u64) -> FoundLog {
         let segment = |(number, first_frame): &(u64, u64)| FoundSegment {
             number: *number,
             first_frame: *first_frame,
         };
-        Found {
+        FoundLog {
             segments: segments.iter().map(segment).collect(),
             last,
             checksum,

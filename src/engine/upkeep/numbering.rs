@@ -7,7 +7,7 @@
 use crate::journal::format::audit::chain::AUDIT_NUMBER_MAX;
 use crate::journal::format::frame::FRAME_NUMBER_MAX;
 use crate::journal::format::marks::SEGMENT_NUMBER_MAX;
-use crate::journal::recovery::Found;
+use crate::journal::recovery::FoundLog;
 use crate::value::audit::AuditHead;
 use crate::value::fencing_token::EPOCH_END;
 
@@ -25,7 +25,7 @@ pub(in crate::engine) struct Numbers {
 }
 
 impl Numbers {
-    pub(in crate::engine) fn reached(found: &Found, segment: u64, audit: &AuditHead) -> Self {
+    pub(in crate::engine) fn reached(found: &FoundLog, segment: u64, audit: &AuditHead) -> Self {
         Self {
             epoch: found.epoch,
             frame: found.last,

@@ -22,7 +22,7 @@ pub(crate) struct DiskLog<S: DiskSegment> {
     /// Made but not yet activated. The lock is held while one is being made, so that its activation
     /// waits for it; an append never takes the lock.
     prepared: Mutex<BTreeMap<u64, S::Prepared>>,
-    /// Bytes that the next segment will take, as far as the last full one of this run tells.
+    /// An estimate of the bytes of the next segment, from the last full one of this run.
     expected_bytes: AtomicU64,
     /// The space that earlier runs had allocated and not used has been given back.
     gave_back: AtomicBool,

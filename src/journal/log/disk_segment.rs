@@ -27,7 +27,7 @@ pub(crate) trait DiskSegment: Frames + Sized + 'static {
     fn find(folder: &AnchoredPath, name: &str) -> io::Result<Option<(u64, Self)>>;
 
     /// Makes a file or folder that can become a segment, durably, with room for at least `frames` frames.
-    /// `bytes` is an estimate of their size; 0 if there is none.
+    /// `bytes` is an estimate of their size; 0 without one.
     fn prepare(
         path: &AnchoredPath,
         number: u64,

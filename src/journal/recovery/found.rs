@@ -1,4 +1,4 @@
-//! [`Found`]: where the journal ends, and what it says of the store's past.
+//! [`FoundLog`]: where the journal ends, and what it says of the store's past.
 
 use crate::value::audit::AuditHead;
 use crate::value::locator::Locator;
@@ -24,7 +24,7 @@ pub(crate) struct FoundRemoval {
 
 /// Where the journal ends, and what it says of the store's past.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundLog {
     pub(crate) segments: Vec<FoundSegment>,
     /// The last valid frame and its checksum.
     pub(crate) last: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Found {
     pub(crate) audit: Option<AuditHead>,
 }
 
-impl Found {
+impl FoundLog {
     /// Each segment, with the last of its frames that counts. A segment has none if that is before its
     /// first frame.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (FoundSegment, u64)> {

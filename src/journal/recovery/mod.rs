@@ -8,6 +8,6 @@ mod recover;
 mod segment_scan;
 mod visitor;
 
-pub(crate) use crate::journal::recovery::found::{Found, FoundRemoval, FoundSegment, spans};
+pub(crate) use crate::journal::recovery::found::{FoundLog, FoundRemoval, FoundSegment, spans};
 pub(crate) use crate::journal::recovery::recover::recover;
 pub(crate) use crate::journal::recovery::visitor::Visitor;

@@ -4,14 +4,14 @@ use crate::journal::damage::damaged;
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
 use crate::journal::recovery::chain::{Chain, chain};
-use crate::journal::recovery::found::Found;
+use crate::journal::recovery::found::FoundLog;
 use crate::journal::recovery::segment_scan::SegmentScan;
 use crate::journal::recovery::visitor::Visitor;
 use crate::value::doing::Doing;
 use crate::value::error::Result;
 
 /// Reads every valid frame, oldest first.
-pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<Found> {
+pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<FoundLog> {
     if !marks.is_plausible() {
         return Err(damaged(
             "the marks",
@@ -39,8 +39,8 @@ fn read_segments(
     marks: &Marks,
     segments: &[Link],
     visitor: &mut dyn Visitor,
-) -> Result<Found> {
-    let mut found = Found {
+) -> Result<FoundLog> {
+    let mut found = FoundLog {
         segments: Vec::new(),
         last: marks.low.before,
         checksum: marks.low.checksum,

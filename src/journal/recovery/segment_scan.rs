@@ -7,7 +7,7 @@ use crate::journal::format::codec::{self, Entry, WireRecord, WireRemoval};
 use crate::journal::format::frame::{BadFrame, FRAME_NUMBER_MAX, FrameView, open_frame};
 use crate::journal::format::marks::{Link, Marks};
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::found::{Found, FoundRemoval, FoundSegment};
+use crate::journal::recovery::found::{FoundLog, FoundRemoval, FoundSegment};
 use crate::journal::recovery::visitor::Visitor;
 use crate::value::doing::Doing;
 use crate::value::error::{Error, ErrorKind, Result};
@@ -20,7 +20,7 @@ pub(super) struct SegmentScan<'a> {
     link: Link,
     /// The last frame that the next segment follows; what comes after it is void.
     until: Option<u64>,
-    found: &'a mut Found,
+    found: &'a mut FoundLog,
     visitor: &'a mut dyn Visitor,
     error: Option<Error>,
     /// A frame was missing or bad; later frames are only evidence of what was durable.
@@ -34,7 +34,7 @@ impl<'a> SegmentScan<'a> {
         marks: &'a Marks,
         link: Link,
         until: Option<u64>,
-        found: &'a mut Found,
+        found: &'a mut FoundLog,
         visitor: &'a mut dyn Visitor,
     ) -> Self {
         Self {

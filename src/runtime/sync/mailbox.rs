@@ -7,11 +7,11 @@ use crate::runtime::sync::Mutex;
 /// A place for one value that one waiter waits for.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
-    slot: Mutex<Slot<T>>,
+    slot: Mutex<Post<T>>,
 }
 
 #[derive(Debug)]
-enum Slot<T> {
+enum Post<T> {
     Waiting(Option<Waker>),
     Full(T),
     /// The receiver has taken the value or has given up.
@@ -21,7 +21,7 @@ enum Slot<T> {
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
         Self {
-            slot: Mutex::new(Slot::Waiting(None)),
+            slot: Mutex::new(Post::Waiting(None)),
         }
     }
 
@@ -30,12 +30,12 @@ impl<T> Mailbox<T> {
     pub(crate) fn deliver(&self, value: T) -> Result<Option<Waker>, T> {
         let mut slot = self.slot.lock();
         match &mut *slot {
-            Slot::Waiting(waker) => {
+            Post::Waiting(waker) => {
                 let waker = waker.take();
-                *slot = Slot::Full(value);
+                *slot = Post::Full(value);
                 Ok(waker)
             }
-            Slot::Full(_) | Slot::Shut => Err(value),
+            Post::Full(_) | Post::Shut => Err(value),
         }
     }
 
@@ -46,15 +46,15 @@ impl<T> Mailbox<T> {
         // Cloning and dropping a waker runs foreign code: outside of the lock.
         let waker = context.waker().clone();
         let mut slot = self.slot.lock();
-        let before = std::mem::replace(&mut *slot, Slot::Shut);
+        let before = std::mem::replace(&mut *slot, Post::Shut);
         let (polled, unused) = match before {
-            Slot::Full(value) => (Poll::Ready(value), Some(waker)),
-            Slot::Waiting(before) => {
-                *slot = Slot::Waiting(Some(waker));
+            Post::Full(value) => (Poll::Ready(value), Some(waker)),
+            Post::Waiting(before) => {
+                *slot = Post::Waiting(Some(waker));
                 (Poll::Pending, before)
             }
-            Slot::Shut => {
-                *slot = Slot::Waiting(Some(waker));
+            Post::Shut => {
+                *slot = Post::Waiting(Some(waker));
                 (Poll::Pending, None)
             }
         };
@@ -66,26 +66,26 @@ impl<T> Mailbox<T> {
     /// Takes the value, if it is there.
     fn fetch(&self) -> Option<T> {
         let mut slot = self.slot.lock();
-        if !matches!(&*slot, Slot::Full(_)) {
+        if !matches!(&*slot, Post::Full(_)) {
             return None;
         }
-        match std::mem::replace(&mut *slot, Slot::Shut) {
-            Slot::Full(value) => Some(value),
-            Slot::Waiting(_) | Slot::Shut => None,
+        match std::mem::replace(&mut *slot, Post::Shut) {
+            Post::Full(value) => Some(value),
+            Post::Waiting(_) | Post::Shut => None,
         }
     }
 
     /// Gives up waiting: nothing can be delivered any more. Returns a value that was delivered, and the
     /// waker; drop the waker after every lock has been released.
     pub(crate) fn shut(&self) -> (Option<T>, Option<Waker>) {
-        match std::mem::replace(&mut *self.slot.lock(), Slot::Shut) {
-            Slot::Full(value) => (Some(value), None),
-            Slot::Waiting(waker) => (None, waker),
-            Slot::Shut => (None, None),
+        match std::mem::replace(&mut *self.slot.lock(), Post::Shut) {
+            Post::Full(value) => (Some(value), None),
+            Post::Waiting(waker) => (None, waker),
+            Post::Shut => (None, None),
         }
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        matches!(&*self.slot.lock(), Slot::Waiting(_))
+        matches!(&*self.slot.lock(), Post::Waiting(_))
     }
 }

@@ -35,14 +35,14 @@ impl Serialize for Raw {
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(RawReader)
     }
 }
 
 /// Reads a value of any type.
-struct Reader;
+struct RawReader;
 
-impl Visitor<'_> for Reader {
+impl Visitor<'_> for RawReader {
     type Value = Raw;
 
     fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -32,14 +32,14 @@ pub(super) struct Told {
 }
 
 /// How a policy or the limits keep an option: always, or only if it was chosen.
-trait Kept<T> {
+trait Keeps<T> {
     fn option(&self) -> Option<T>;
 
     /// Takes the option over if it is named; otherwise the kept value stays.
     fn put(&mut self, option: Option<T>);
 }
 
-impl<T: Copy> Kept<T> for T {
+impl<T: Copy> Keeps<T> for T {
     fn option(&self) -> Option<T> {
         Some(*self)
     }
@@ -49,7 +49,7 @@ impl<T: Copy> Kept<T> for T {
     }
 }
 
-impl<T: Copy> Kept<T> for Option<T> {
+impl<T: Copy> Keeps<T> for Option<T> {
     fn option(&self) -> Option<T> {
         *self
     }
@@ -60,7 +60,7 @@ impl<T: Copy> Kept<T> for Option<T> {
 }
 
 /// A store that accepts any jump of the clock keeps no limit to it.
-impl Kept<bool> for Option<Duration> {
+impl Keeps<bool> for Option<Duration> {
     fn option(&self) -> Option<bool> {
         Some(self.is_none())
     }
@@ -102,13 +102,13 @@ macro_rules! section {
             /// Every option with the kept value.
             pub(crate) fn kept_by(of: &$of) -> Self {
                 Self {
-                    $($field: Kept::<$value>::option(&of.$kept),)*
+                    $($field: Keeps::<$value>::option(&of.$kept),)*
                 }
             }
 
             /// Sets the options that are named here; the others stay as they are.
             pub(crate) fn put_into(&self, of: &mut $of) {
-                $(Kept::<$value>::put(&mut of.$kept, self.$field);)*
+                $(Keeps::<$value>::put(&mut of.$kept, self.$field);)*
             }
 
             /// Each option with its value here and its default.
@@ -143,9 +143,9 @@ macro_rules! section {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Reader;
+                struct SectionReader;
 
-                impl<'de> Visitor<'de> for Reader {
+                impl<'de> Visitor<'de> for SectionReader {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,7 +172,7 @@ macro_rules! section {
                     }
                 }
 
-                deserializer.deserialize_map(Reader)
+                deserializer.deserialize_map(SectionReader)
             }
         }
     };

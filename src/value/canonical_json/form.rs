@@ -1,6 +1,6 @@
 //! [`CanonicalJson`]: one spelling for every JSON body that means the same request.
 
-use crate::value::canonical_json::number::Numbers;
+use crate::value::canonical_json::number::NumberForm;
 use crate::value::canonical_json::pass::Pass;
 use crate::value::canonical_json::pick::Picks;
 use crate::value::canonical_json::refusal::CanonicalJsonError;
@@ -70,7 +70,7 @@ use crate::value::error::Result;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct CanonicalJson {
-    numbers: Numbers,
+    numbers: NumberForm,
     picks: Picks,
 }
 
@@ -87,7 +87,7 @@ impl CanonicalJson {
     /// beyond 2^53 blur, and a number beyond the largest f64 is refused. The form is then the one
     /// that other implementations of RFC 8785 write; pick the default if no other implementation has to agree.
     pub fn strict_rfc8785(mut self) -> Self {
-        self.numbers = Numbers::Rfc8785;
+        self.numbers = NumberForm::Rfc8785;
         self
     }
 

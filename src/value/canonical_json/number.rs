@@ -6,7 +6,7 @@ use crate::value::canonical_json::refusal::{BEYOND_F64, CanonicalJsonError, OUT_
 
 /// The form of numbers.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Numbers {
+pub(super) enum NumberForm {
     /// Exact decimals.
     #[default]
     Exact,
@@ -35,12 +35,12 @@ pub(super) struct Number<'a> {
 impl Number<'_> {
     pub(super) fn write(
         &self,
-        numbers: Numbers,
+        numbers: NumberForm,
         out: &mut Vec<u8>,
     ) -> Result<(), CanonicalJsonError> {
         match numbers {
-            Numbers::Exact => self.write_exact(out),
-            Numbers::Rfc8785 => self.write_rfc8785(out),
+            NumberForm::Exact => self.write_exact(out),
+            NumberForm::Rfc8785 => self.write_rfc8785(out),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::value::canonical_json::number::{Number, Numbers};
+use crate::value::canonical_json::number::{Number, NumberForm};
 use crate::value::canonical_json::pick::{Picks, Scope, Step, Walk};
 use crate::value::canonical_json::refusal::{
     CanonicalJsonError, LONE_SURROGATE, SECOND_MEMBER, TOO_DEEP,
@@ -24,7 +24,7 @@ pub(super) struct Pass<'a> {
     body: &'a str,
     at: usize,
     out: Vec<u8>,
-    numbers: Numbers,
+    numbers: NumberForm,
     walk: Walk<'a>,
     /// Unescaped strings, as a stack: the names of the open objects, then the string being read.
     text: String,
@@ -45,7 +45,7 @@ struct Member {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(body: &'a str, numbers: Numbers, picks: &'a Picks) -> Self {
+    pub(super) fn new(body: &'a str, numbers: NumberForm, picks: &'a Picks) -> Self {
         Self {
             body,
             at: 0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hapax::Namespace;
+use hapax::key::KeyRule;
 use http::header::{LINK, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
@@ -23,8 +24,7 @@ use crate::layer::service::Idempotency;
 use crate::observe::counters::{Counters, HttpStats};
 use crate::request::coverage::KeyUse;
 use crate::request::fingerprint::RequestFingerprint;
-use crate::request::header::KeySyntax;
-use crate::request::key_rule::KeyRule;
+use crate::request::header::{CLIENT_KEY_BYTES_MAX, KeySyntax};
 use crate::run_tasks::RunTask;
 
 /// Makes a service idempotent under the `Idempotency-Key` header of its requests.
@@ -127,11 +127,12 @@ impl IdempotencyLayer {
         self.with(|config| config.coverage.syntax = syntax)
     }
 
-    /// The form that a key must have.
+    /// The form that a key must have; the maximum length is lowered to 255 bytes.
     ///
     /// # Panics
     /// If the rule contradicts itself; [`KeyRule::validate`] says how.
     pub fn key_rule(self, rule: KeyRule) -> Self {
+        let rule = rule.at_most(CLIENT_KEY_BYTES_MAX);
         if let Err(error) = rule.validate() {
             panic!("{error}");
         }

@@ -1,13 +1,13 @@
 //! [`Coverage`]: which requests the layer covers, and which keys it accepts.
 
+use hapax::key::KeyRule;
 use http::request::Parts;
 use http::{HeaderName, Method};
 
 use crate::answer::ending::Ending;
 use crate::answer::reason::Reason;
 use crate::answer::refusal::Refusal;
-use crate::request::header::{ClientKey, KeySyntax, key_of};
-use crate::request::key_rule::KeyRule;
+use crate::request::header::{CLIENT_KEY_BYTES_MAX, ClientKey, KeySyntax, key_of};
 
 /// Whether a covered request needs a key.
 ///
@@ -51,7 +51,7 @@ impl Default for Coverage {
             key_use: KeyUse::default(),
             key_header: HeaderName::from_static("idempotency-key"),
             syntax: KeySyntax::default(),
-            rule: KeyRule::any(),
+            rule: KeyRule::any().at_most(CLIENT_KEY_BYTES_MAX),
         }
     }
 }

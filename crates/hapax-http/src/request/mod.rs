@@ -9,7 +9,6 @@ mod form_body;
 mod framing;
 pub mod header;
 pub(crate) mod key_composition;
-pub mod key_rule;
 pub(crate) mod limited_body;
 mod media_type;
 pub(crate) mod operation;

@@ -28,7 +28,7 @@ use crate::journal::census::Census;
 use crate::journal::format::manifest::Manifest;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::Found;
+use crate::journal::recovery::FoundLog;
 use crate::journal::tail::Tail;
 use crate::journal::{Journal, JournalStart, WriterStart};
 use crate::runtime::clock::Clock;
@@ -50,7 +50,7 @@ struct Past {
     slot: usize,
     hasher: Hasher128,
     shards: Shards,
-    found: Found,
+    found: FoundLog,
     records: u64,
     orphans: Orphans,
     /// The moment at which the log was read.
@@ -185,7 +185,7 @@ fn driven(options: EngineOptions, read_only: bool) -> EngineOptions {
 fn journal(
     log: Arc<dyn Log>,
     (marks, marks_slot, store_ms): (Marks, usize, u64),
-    found: &Found,
+    found: &FoundLog,
     tail: Tail,
     options: &EngineOptions,
     clock: &Clock,
@@ -210,7 +210,7 @@ fn journal(
 
 /// The epoch of this run, durable on return and above every earlier one. A run that only reads grants
 /// nothing, and takes no epoch.
-fn take_first_epoch(journal: &Journal, found: &Found, read_only: bool) -> Result<u32> {
+fn take_first_epoch(journal: &Journal, found: &FoundLog, read_only: bool) -> Result<u32> {
     if read_only {
         return Ok(found.epoch);
     }
@@ -231,7 +231,7 @@ fn free_reserve_on_full_disk(log: &dyn Log) -> Result<()> {
 }
 
 /// Discards an empty newest segment; gives the number of the newest one that stays.
-fn trim(log: &dyn Log, found: &Found, marks: &Marks, census: &mut Census) -> Result<u64> {
+fn trim(log: &dyn Log, found: &FoundLog, marks: &Marks, census: &mut Census) -> Result<u64> {
     let Some(newest) = found.segments.last() else {
         return Ok(marks.low.segment - 1);
     };

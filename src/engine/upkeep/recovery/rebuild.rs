@@ -11,7 +11,7 @@ use crate::journal::format::codec::{RECORD_OVERHEAD_MAX, WireRecord};
 use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
-use crate::journal::recovery::{Found, FoundRemoval, FoundSegment, Visitor, recover};
+use crate::journal::recovery::{FoundLog, FoundRemoval, FoundSegment, Visitor, recover};
 use crate::runtime::sync::{Drive, pipe};
 use crate::state::last_record::LastRecord;
 use crate::state::removal::Removal;
@@ -25,21 +25,21 @@ use crate::value::record::{Head, RecordKind};
 /// The result of reading the log.
 pub(in crate::engine) struct Rebuilt {
     /// Where it ends.
-    pub(in crate::engine) found: Found,
+    pub(in crate::engine) found: FoundLog,
     pub(in crate::engine) census: Census,
     pub(in crate::engine) records: u64,
     pub(in crate::engine) orphans: Orphans,
 }
 
 /// A part of the log that was read and is not in the tables yet.
-struct Batch {
+struct ReadAhead {
     /// Segments and frames, which count before the records do.
-    places: Vec<Met>,
-    records: Vec<Pending>,
+    places: Vec<FoundPart>,
+    records: Vec<ReadRecord>,
     removals: Vec<FoundRemoval>,
 }
 
-enum Met {
+enum FoundPart {
     Segment(FoundSegment),
     /// A frame of the newest segment, with the bytes of its records.
     Frame(usize),
@@ -52,7 +52,7 @@ enum Met {
 }
 
 /// A record on its way into the tables.
-struct Pending {
+struct ReadRecord {
     segment: u64,
     head: Head,
     digest: Digest,
@@ -65,7 +65,7 @@ struct Pending {
 /// together.
 const BATCH_RECORDS: usize = 4096;
 
-impl Batch {
+impl ReadAhead {
     fn new() -> Self {
         Self {
             places: Vec::new(),
@@ -76,15 +76,15 @@ impl Batch {
 }
 
 /// Reads the records of the log, and hands them on in batches.
-struct Reader<'a> {
+struct LogReader<'a> {
     hasher: &'a Hasher128,
     guarantees: HashMap<NamespaceId, Guarantee>,
-    batch: Batch,
+    batch: ReadAhead,
     orphans: Orphans,
-    send: &'a mut dyn FnMut(Batch),
+    send: &'a mut dyn FnMut(ReadAhead),
 }
 
-impl Reader<'_> {
+impl LogReader<'_> {
     /// Hands the batch on if it is full.
     fn flush_full(&mut self, items: usize) {
         if items >= BATCH_RECORDS {
@@ -93,17 +93,17 @@ impl Reader<'_> {
     }
 
     fn flush(&mut self) {
-        (self.send)(std::mem::replace(&mut self.batch, Batch::new()));
+        (self.send)(std::mem::replace(&mut self.batch, ReadAhead::new()));
     }
 }
 
-impl Visitor for Reader<'_> {
+impl Visitor for LogReader<'_> {
     fn segment(&mut self, segment: FoundSegment) {
-        self.batch.places.push(Met::Segment(segment));
+        self.batch.places.push(FoundPart::Segment(segment));
     }
 
     fn frame(&mut self, payload_bytes: usize) {
-        self.batch.places.push(Met::Frame(payload_bytes));
+        self.batch.places.push(FoundPart::Frame(payload_bytes));
     }
 
     fn record(
@@ -121,7 +121,7 @@ impl Visitor for Reader<'_> {
             return Err(Error::new(ErrorKind::Damaged, text));
         };
         let key_bytes = to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
-        self.batch.records.push(Pending {
+        self.batch.records.push(ReadRecord {
             segment,
             head,
             digest: self.hasher.digest(head.namespace, record.key),
@@ -140,7 +140,7 @@ impl Visitor for Reader<'_> {
 
     fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
         self.orphans.meet(number, facts);
-        self.batch.places.push(Met::Audit {
+        self.batch.places.push(FoundPart::Audit {
             segment,
             bytes: to_u64(bytes),
             expires_at: facts.expires_at,
@@ -150,7 +150,7 @@ impl Visitor for Reader<'_> {
 }
 
 /// Builds the tables and the live counts.
-struct Builder<'a> {
+struct TableBuilder<'a> {
     shards: &'a Shards,
     census: Census,
     records: u64,
@@ -158,9 +158,9 @@ struct Builder<'a> {
     removals: Vec<Removal>,
 }
 
-impl Builder<'_> {
+impl TableBuilder<'_> {
     /// Applies a batch.
-    fn apply(&mut self, batch: Batch) {
+    fn apply(&mut self, batch: ReadAhead) {
         for place in batch.places {
             self.count_place(&place);
         }
@@ -179,14 +179,14 @@ impl Builder<'_> {
         }
     }
 
-    fn count_place(&mut self, place: &Met) {
+    fn count_place(&mut self, place: &FoundPart) {
         match *place {
-            Met::Segment(FoundSegment {
+            FoundPart::Segment(FoundSegment {
                 number,
                 first_frame,
             }) => self.census.open_segment(number, first_frame),
-            Met::Frame(payload_bytes) => self.census.frame(payload_bytes),
-            Met::Audit {
+            FoundPart::Frame(payload_bytes) => self.census.frame(payload_bytes),
+            FoundPart::Audit {
                 segment,
                 bytes,
                 expires_at,
@@ -196,7 +196,7 @@ impl Builder<'_> {
 
     /// Applies the records, shard by shard; within a shard, and so for each key, in the order of the log. Returns
     /// the records that they replace.
-    fn replace(&self, records: &[Pending]) -> Vec<Option<LastRecord>> {
+    fn replace(&self, records: &[ReadRecord]) -> Vec<Option<LastRecord>> {
         let order = self.shards.in_order(records.iter().map(|item| item.digest));
         let mut replaced = vec![None; records.len()];
         let shard_of = |number: &usize| self.shards.index(records[*number].digest);
@@ -227,7 +227,7 @@ impl Builder<'_> {
         }
     }
 
-    fn count(&mut self, item: &Pending, replaced: Option<LastRecord>) {
+    fn count(&mut self, item: &ReadRecord, replaced: Option<LastRecord>) {
         self.census.written(item.segment, &item.head, item.bytes);
         if let Some(last) = replaced {
             self.census.died(last.locator.frame, last.expires_at);
@@ -248,7 +248,7 @@ pub(in crate::engine) fn rebuild(
     hasher: &Hasher128,
     drive: Drive,
 ) -> Result<Rebuilt> {
-    let mut builder = Builder {
+    let mut builder = TableBuilder {
         shards,
         // From zero, because expiry is known only when the log has been read.
         census: Census::new(0),
@@ -259,10 +259,10 @@ pub(in crate::engine) fn rebuild(
     let guarantees = manifest.namespaces.iter().map(guarantee_of).collect();
     let consume = |batch| builder.apply(batch);
     let (found, orphans) = pipe(drive, consume, |send| {
-        let mut reader = Reader {
+        let mut reader = LogReader {
             hasher,
             guarantees,
-            batch: Batch::new(),
+            batch: ReadAhead::new(),
             orphans: Orphans::default(),
             send,
         };

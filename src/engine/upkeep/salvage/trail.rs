@@ -51,7 +51,7 @@ impl Trail {
         Ok(())
     }
 
-    /// An archive of this store; else the reason why it is none.
+    /// An archive of this store, or the reason why it is not one.
     fn open_archive(&self, remains: &RawStore, segment: u64) -> Result<Archive, String> {
         let bytes = remains.directory.archives.read(segment);
         let archive = Archive::decode(&bytes.map_err(|error| error.to_string())?);

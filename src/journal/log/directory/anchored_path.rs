@@ -35,7 +35,7 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// A directory that is held open.
 #[derive(Debug)]
-struct Held {
+struct OpenDirectory {
     descriptor: OwnedFd,
     /// Where it was when it was opened: for messages only.
     path: PathBuf,
@@ -44,7 +44,7 @@ struct Held {
 /// A path below a directory, which is held open for as long as this lives.
 #[derive(Clone, Debug)]
 pub(crate) struct AnchoredPath {
-    held: Arc<Held>,
+    held: Arc<OpenDirectory>,
     /// Empty for the directory itself.
     below: PathBuf,
 }
@@ -62,7 +62,7 @@ impl AnchoredPath {
     }
 
     fn held(descriptor: OwnedFd, path: PathBuf) -> Self {
-        let held = Arc::new(Held { descriptor, path });
+        let held = Arc::new(OpenDirectory { descriptor, path });
         Self {
             held,
             below: PathBuf::new(),

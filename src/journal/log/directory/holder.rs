@@ -1,4 +1,4 @@
-//! [`Holder`]: the processes that have a store open for writing.
+//! [`StoreHolder`]: the processes that have a store open for writing.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ const PROCESSES: &str = "/proc";
 
 /// The processes that the system shows to have a store open for writing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Holder {
+pub(crate) struct StoreHolder {
     /// The process that took the lock, by the text in its file.
     taker: Option<u32>,
     /// Whether that process exists on this system.
@@ -28,7 +28,7 @@ pub(crate) struct Holder {
     seen: Vec<u32>,
 }
 
-impl Holder {
+impl StoreHolder {
     /// The holder of the lock whose file this is.
     pub(super) fn of(lock: &AnchoredPath) -> Self {
         let taker = read_pid(lock);

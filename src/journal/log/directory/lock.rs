@@ -2,7 +2,7 @@
 //!
 //! It is a `flock`, which belongs to the open file and not to the process. A forked child would hold
 //! it beyond its parent's death, so `sync::forks` closes the file in every child. A child that is
-//! forked past the C library keeps it; [`Holder`] then names that child.
+//! forked past the C library keeps it; [`StoreHolder`] then names that child.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{Naming, named};
-use crate::journal::log::directory::holder::Holder;
+use crate::journal::log::directory::holder::StoreHolder;
 use crate::journal::log::directory::layout::LOCK;
 use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::runtime::sync::forks::Kept;
@@ -116,7 +116,7 @@ impl Lock {
             match is_being_read {
                 true if round >= READER_ROUNDS => return Err(OpenFailure::BeingRead),
                 true => {}
-                false => return Err(OpenFailure::Locked(Holder::of(&self.path))),
+                false => return Err(OpenFailure::Locked(StoreHolder::of(&self.path))),
             }
         }
         std::thread::park_timeout(LOCK_ROUND);

@@ -4,13 +4,13 @@ use std::fmt::{self, Display};
 use std::io;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::holder::Holder;
+use crate::journal::log::directory::holder::StoreHolder;
 
 /// Why a store could not be opened.
 #[derive(Debug)]
 pub(crate) enum OpenFailure {
     /// Another handle, of this or another process, has it open.
-    Locked(Holder),
+    Locked(StoreHolder),
     /// A reader has it open, and a writer would change it under that reader.
     BeingRead,
     /// The path is something else; nothing in it was changed.

@@ -8,7 +8,7 @@ use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents::{self, Contents};
 use crate::journal::log::directory::files::{Naming, read_if_there};
-use crate::journal::log::directory::holder::Holder;
+use crate::journal::log::directory::holder::StoreHolder;
 use crate::journal::log::directory::layout::{LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED};
 use crate::journal::log::directory::lock::Lock;
 use crate::journal::log::directory::marks_file::read_slot;
@@ -62,8 +62,8 @@ impl ReadOnlyDirectory {
 
     /// The process that has the store open for writing; `None` if it is not open, or if the kernel does not
     /// tell.
-    pub(crate) fn holder(&self) -> Option<Holder> {
-        Holder::find(&self.path)
+    pub(crate) fn holder(&self) -> Option<StoreHolder> {
+        StoreHolder::find(&self.path)
     }
 
     /// Whether there is, or was, a store, whatever state its manifest is in.

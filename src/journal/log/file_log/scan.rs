@@ -31,7 +31,7 @@ pub(super) fn each(
     header: &Header,
     visit: &mut dyn FnMut(FoundFrame<'_>) -> io::Result<bool>,
 ) -> io::Result<Option<u64>> {
-    let mut window = Window::new(file)?;
+    let mut window = FilePart::new(file)?;
     let (mut offset, mut end, mut next) = (HEADER_BYTES as u64, HEADER_BYTES as u64, 0);
     while offset < window.length {
         let bytes = window.at(offset, LEAD_BYTES + FRAME_BYTES_MAX)?;
@@ -67,7 +67,7 @@ fn frame_at<'a>(bytes: &'a [u8], header: &Header, next: u32) -> Option<(Lead, &'
 
 /// Whether there is anything but zeros behind the header.
 pub(super) fn holds_anything(file: &File) -> io::Result<bool> {
-    let mut window = Window::new(file)?;
+    let mut window = FilePart::new(file)?;
     let mut offset = HEADER_BYTES as u64;
     while offset < window.length {
         let bytes = window.at(offset, ALIGN_BYTES)?;
@@ -80,7 +80,7 @@ pub(super) fn holds_anything(file: &File) -> io::Result<bool> {
 }
 
 /// A part of a file in memory.
-struct Window<'a> {
+struct FilePart<'a> {
     file: &'a File,
     /// The length of the file when the reading began.
     length: u64,
@@ -88,7 +88,7 @@ struct Window<'a> {
     bytes: Vec<u8>,
 }
 
-impl<'a> Window<'a> {
+impl<'a> FilePart<'a> {
     fn new(file: &'a File) -> io::Result<Self> {
         Ok(Self {
             file,

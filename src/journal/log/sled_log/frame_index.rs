@@ -8,21 +8,21 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug)]
 pub(super) struct FrameIndex {
     /// By frame; an entry of no bytes is absent.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<FrameEntry>,
     /// Whether the frames can be read from the file itself, without sled.
     pub(super) is_direct: bool,
 }
 
 /// One frame.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Entry {
+pub(super) struct FrameEntry {
     pub(super) hash: u64,
     /// Where in sled's file; 0 if that is not known yet.
     pub(super) offset: u32,
     pub(super) bytes: u32,
 }
 
-impl Entry {
+impl FrameEntry {
     pub(super) fn of(frame: &[u8], offset: u32) -> Self {
         let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         Self {

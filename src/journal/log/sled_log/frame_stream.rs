@@ -7,14 +7,14 @@ use std::io::{self, ErrorKind};
 use crate::journal::format::frame;
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::sled_log::frame_index::{Entry, offset_in_file};
-use crate::journal::log::sled_log::messages::{self, Found};
+use crate::journal::log::sled_log::frame_index::{FrameEntry, offset_in_file};
+use crate::journal::log::sled_log::messages::{self, FoundValue};
 
 /// A pass over the frames of a segment.
 pub(super) struct FrameStream<'a> {
     pub(super) path: &'a AnchoredPath,
     /// What is known of the frames that were met.
-    pub(super) entries: &'a mut Vec<Entry>,
+    pub(super) entries: &'a mut Vec<FrameEntry>,
     pub(super) visit: &'a mut dyn FnMut(u32, &[u8]) -> bool,
     /// Nothing has stopped it so far.
     pub(super) is_complete: bool,
@@ -34,7 +34,7 @@ impl FrameStream<'_> {
         Ok(stream.into_inner().is_complete)
     }
 
-    fn meet(&mut self, found: &Found<'_>) -> io::Result<bool> {
+    fn meet(&mut self, found: &FoundValue<'_>) -> io::Result<bool> {
         let index = u32::try_from(found.key).unwrap_or(u32::MAX);
         if index >= SEGMENT_FRAMES_MAX {
             return Ok(true);
@@ -46,9 +46,9 @@ impl FrameStream<'_> {
             let what = format!("{} holds frame {index} out of order", self.path);
             return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
-        self.entries.resize(index as usize, Entry::default());
+        self.entries.resize(index as usize, FrameEntry::default());
         let offset = offset_in_file(found.offset)?;
-        self.entries.push(Entry::of(found.value, offset));
+        self.entries.push(FrameEntry::of(found.value, offset));
         self.is_complete = (self.visit)(index, found.value);
         Ok(self.is_complete)
     }

@@ -44,7 +44,7 @@ const KEY_BYTES: usize = 8;
 
 /// A value that was written under a key, and its place in the file.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct FoundValue<'a> {
     pub(super) key: u64,
     pub(super) value: &'a [u8],
     /// The offset of the value in the file.
@@ -52,7 +52,7 @@ pub(super) struct Found<'a> {
     message: Message<'a>,
 }
 
-impl Found<'_> {
+impl FoundValue<'_> {
     /// Whether sled's checksum over the message holds.
     pub(super) fn is_intact(&self) -> bool {
         self.message.is_intact()
@@ -92,7 +92,7 @@ pub(super) fn layout(db: &File) -> io::Result<Layout> {
 /// Skips a torn message and the rest of its block.
 pub(super) fn each(
     db: &File,
-    visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
+    visit: &mut dyn FnMut(&FoundValue<'_>) -> io::Result<bool>,
 ) -> io::Result<()> {
     each_and_torn(db, visit, &mut |_| true)
 }
@@ -101,7 +101,7 @@ pub(super) fn each(
 /// block was torn or damaged.
 pub(super) fn each_and_torn(
     db: &File,
-    visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
+    visit: &mut dyn FnMut(&FoundValue<'_>) -> io::Result<bool>,
     torn: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
     let length = db.metadata()?.len();
@@ -129,7 +129,7 @@ fn each_in_block(
     block: &[u8],
     offset: u64,
     pages: &mut Pages,
-    visit: &mut dyn FnMut(&Found<'_>) -> io::Result<bool>,
+    visit: &mut dyn FnMut(&FoundValue<'_>) -> io::Result<bool>,
 ) -> io::Result<Option<usize>> {
     let number = offset / BLOCK_BYTES as u64;
     let mut at = HEADER_BYTES;
@@ -144,7 +144,7 @@ fn each_in_block(
         let end = at + message.bytes.len();
         if let Some((key, value)) = pages.change(&message) {
             let offset = offset + (end - value.len()) as u64;
-            if !visit(&Found {
+            if !visit(&FoundValue {
                 key,
                 value,
                 offset,

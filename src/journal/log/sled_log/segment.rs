@@ -17,7 +17,7 @@ use crate::journal::log::first_failure::FirstFailure;
 use crate::journal::log::frames::Frames;
 use crate::journal::log::sled_log::db_file::{self, DB};
 use crate::journal::log::sled_log::folder::Folder;
-use crate::journal::log::sled_log::frame_index::{Entry, FrameIndex, offset_in_file};
+use crate::journal::log::sled_log::frame_index::{FrameEntry, FrameIndex, offset_in_file};
 use crate::journal::log::sled_log::frame_stream::FrameStream;
 use crate::journal::log::sled_log::marker;
 use crate::journal::log::sled_log::messages::{self, Layout};
@@ -33,7 +33,7 @@ pub(crate) struct Segment {
     /// appending share it.
     folder: RwLock<Option<Folder>>,
     /// What was appended in this run, by index.
-    written: Mutex<Vec<Entry>>,
+    written: Mutex<Vec<FrameEntry>>,
     /// Known once the segment is sealed or was read as a whole.
     index: RwLock<Option<Arc<FrameIndex>>>,
     /// Held while sled reopens a closed folder, and while the folder is renamed.
@@ -85,7 +85,7 @@ impl Segment {
     }
 
     /// Finds every frame of this run in sled's file. The bytes of a frame are checked when it is read.
-    fn locate(&self, db: &File) -> io::Result<Vec<Entry>> {
+    fn locate(&self, db: &File) -> io::Result<Vec<FrameEntry>> {
         let mut entries = self.written.lock().clone();
         let mut missing = entries.len();
         messages::each(db, &mut |found| {
@@ -130,13 +130,13 @@ impl Segment {
     /// Reads the frames through sled, which knows which of several versions of a frame counts.
     fn read_through_sled(
         &self,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<FrameEntry>,
         visit: &mut dyn FnMut(u32, &[u8]) -> bool,
     ) -> io::Result<bool> {
         self.reopened(|folder| {
             for index in 0..folder.frames() {
                 let frame = folder.get(index)?.unwrap_or_default();
-                entries.push(Entry::of(&frame, 0));
+                entries.push(FrameEntry::of(&frame, 0));
                 if !frame.is_empty() && !visit(index, &frame) {
                     return Ok(false);
                 }
@@ -296,7 +296,7 @@ impl DiskSegment for Segment {
                 return Err(io::Error::new(ErrorKind::InvalidInput, what));
             }
             self.with_folder(|folder| folder.insert(index, frame))?;
-            self.written.lock().push(Entry::of(frame, 0));
+            self.written.lock().push(FrameEntry::of(frame, 0));
             Ok(())
         })
     }

@@ -37,7 +37,7 @@ impl Sent {
 
 /// The cells of the table, short enough to be read in columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
+enum Expected {
     /// Granted as the first attempt of a new history.
     Fresh,
     /// Granted as the next attempt, with the last checkpoint.
@@ -51,7 +51,7 @@ enum Cell {
     Exhausted,
 }
 
-use Cell::{Changed, Exhausted, Fresh, Mismatch, Next, Plain, Same};
+use Expected::{Changed, Exhausted, Fresh, Mismatch, Next, Plain, Same};
 
 fn basis(attempt: u32, same_request: bool, continues: bool) -> Basis {
     Basis {
@@ -72,7 +72,7 @@ fn labels(sent: Sent) -> Vec<String> {
 
 /// What a cell means in a row of running keys whose other answer is `stored`.
 fn of_running(
-    cell: Cell,
+    cell: Expected,
     sent: Sent,
     stored: fn(bool) -> RunningVerdict,
     state: KeyState,
@@ -103,7 +103,7 @@ fn unsure(compared: bool) -> RunningVerdict {
 type Stored = fn(KeyState, bool) -> SettledVerdict;
 
 /// What a cell means in a row of settled keys whose other answer is `stored`.
-fn of_settled(cell: Cell, sent: Sent, stored: Stored, state: KeyState) -> SettledVerdict {
+fn of_settled(cell: Expected, sent: Sent, stored: Stored, state: KeyState) -> SettledVerdict {
     match cell {
         Fresh => SettledVerdict::Grant(basis(1, false, false)),
         Next => SettledVerdict::Grant(basis(3, true, true)),
@@ -143,7 +143,7 @@ const COUNTS: [FingerprintPolicy; 3] = [
     FingerprintPolicy::Ignored,
 ];
 
-type Columns = [[Cell; 4]; 3];
+type Columns = [[Expected; 4]; 3];
 
 /// An answer that does not depend on a change of the request but by comparing it.
 const COMPARED: Columns = [

@@ -1,18 +1,18 @@
 //! What counts, against a model that walks a value by paths.
 
-use crate::value::canonical_json::tests::spelling::{Json, Spelling, json, leaves, text};
+use crate::value::canonical_json::tests::spelling::{AnyJson, Spelling, json, leaves, text};
 use crate::value::canonical_json::tests::*;
 
 /// A step to a member or an element.
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum ModelStep {
     Member(String),
     Element(usize),
 }
 
 /// The pointers of a form, by their tokens; `None` is `*`.
 #[derive(Clone, Debug, Default)]
-struct Picks {
+struct ModelPicks {
     only: Vec<Vec<Option<String>>>,
     without: Vec<Vec<Option<String>>>,
 }
@@ -25,16 +25,16 @@ fn spelt(pointer: &[Option<String>]) -> String {
     pointer.iter().map(token).collect()
 }
 
-fn leads(pointer: &[Option<String>], path: &[Step]) -> bool {
-    let is_step = |(token, step): (&Option<String>, &Step)| match (token.as_deref(), step) {
+fn leads(pointer: &[Option<String>], path: &[ModelStep]) -> bool {
+    let is_step = |(token, step): (&Option<String>, &ModelStep)| match (token.as_deref(), step) {
         (None | Some("*"), _) => true,
-        (Some(token), Step::Member(name)) => token == name,
-        (Some(token), Step::Element(index)) => token == index.to_string(),
+        (Some(token), ModelStep::Member(name)) => token == name,
+        (Some(token), ModelStep::Element(index)) => token == index.to_string(),
     };
     pointer.len() == path.len() && pointer.iter().zip(path).all(is_step)
 }
 
-impl Picks {
+impl ModelPicks {
     fn form(&self) -> CanonicalJson {
         let mut form = CanonicalJson::new();
         if !self.only.is_empty() {
@@ -46,7 +46,7 @@ impl Picks {
     }
 
     /// Whether a value counts as such: it or something around it is picked, and neither is left out.
-    fn counts(&self, path: &[Step]) -> bool {
+    fn counts(&self, path: &[ModelStep]) -> bool {
         let above = || (0..=path.len()).map(|steps| &path[..steps]);
         let any = |pointers: &[Vec<_>]| {
             above().any(|path| pointers.iter().any(|pointer| leads(pointer, path)))
@@ -55,13 +55,13 @@ impl Picks {
     }
 
     /// What is left of a value.
-    fn rest(&self, value: &Json, path: &mut Vec<Step>) -> Option<Json> {
+    fn rest(&self, value: &AnyJson, path: &mut Vec<ModelStep>) -> Option<AnyJson> {
         let counts = self.counts(path);
         match value {
-            Json::Array(elements) => {
+            AnyJson::Array(elements) => {
                 let mut rest = Vec::new();
                 for (index, element) in elements.iter().enumerate() {
-                    path.push(Step::Element(index));
+                    path.push(ModelStep::Element(index));
                     rest.push(self.rest(element, path));
                     path.pop();
                 }
@@ -70,33 +70,38 @@ impl Picks {
                 }
                 let rest: Vec<_> = rest
                     .into_iter()
-                    .map(|rest| rest.unwrap_or(Json::Null))
+                    .map(|rest| rest.unwrap_or(AnyJson::Null))
                     .collect();
-                (counts || !rest.is_empty()).then_some(Json::Array(rest))
+                (counts || !rest.is_empty()).then_some(AnyJson::Array(rest))
             }
-            Json::Object(members) => {
+            AnyJson::Object(members) => {
                 let mut rest = BTreeMap::new();
                 for (name, member) in members {
-                    path.push(Step::Member(name.clone()));
+                    path.push(ModelStep::Member(name.clone()));
                     rest.extend(self.rest(member, path).map(|rest| (name.clone(), rest)));
                     path.pop();
                 }
-                (counts || !rest.is_empty()).then_some(Json::Object(rest))
+                (counts || !rest.is_empty()).then_some(AnyJson::Object(rest))
             }
             leaf => counts.then(|| leaf.clone()),
         }
     }
 
-    fn rest_of(&self, value: &Json) -> Json {
+    fn rest_of(&self, value: &AnyJson) -> AnyJson {
         let rest = self.rest(value, &mut Vec::new());
         rest.unwrap_or_else(|| empty(value))
     }
 
     /// The values that count, each by where it is, and without what is in it.
-    fn counted(&self, value: &Json, path: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Json)>) {
+    fn counted(
+        &self,
+        value: &AnyJson,
+        path: &mut Vec<ModelStep>,
+        found: &mut Vec<(Vec<ModelStep>, AnyJson)>,
+    ) {
         if self.counts(path) {
             let own = match value {
-                Json::Array(_) | Json::Object(_) => empty(value),
+                AnyJson::Array(_) | AnyJson::Object(_) => empty(value),
                 leaf => leaf.clone(),
             };
             found.push((path.clone(), own));
@@ -110,30 +115,30 @@ impl Picks {
 }
 
 /// The outermost value without its members: only its kind is left where its members do not count.
-fn empty(value: &Json) -> Json {
+fn empty(value: &AnyJson) -> AnyJson {
     match value {
-        Json::Array(_) => Json::Array(Vec::new()),
-        Json::Object(_) => Json::Object(BTreeMap::new()),
-        _ => Json::Null,
+        AnyJson::Array(_) => AnyJson::Array(Vec::new()),
+        AnyJson::Object(_) => AnyJson::Object(BTreeMap::new()),
+        _ => AnyJson::Null,
     }
 }
 
-fn steps(value: &Json) -> Vec<(Step, &Json)> {
+fn steps(value: &AnyJson) -> Vec<(ModelStep, &AnyJson)> {
     match value {
-        Json::Array(elements) => {
-            let steps = (0..).map(Step::Element);
+        AnyJson::Array(elements) => {
+            let steps = (0..).map(ModelStep::Element);
             steps.zip(elements).collect()
         }
-        Json::Object(members) => members
+        AnyJson::Object(members) => members
             .iter()
-            .map(|(name, member)| (Step::Member(name.clone()), member))
+            .map(|(name, member)| (ModelStep::Member(name.clone()), member))
             .collect(),
         _ => Vec::new(),
     }
 }
 
 /// A pointer to something in a value, or to what is not quite there.
-fn pointer(value: &Json, choices: &[usize]) -> Vec<Option<String>> {
+fn pointer(value: &AnyJson, choices: &[usize]) -> Vec<Option<String>> {
     let mut pointer = Vec::new();
     let mut at = value;
     for choice in choices {
@@ -143,8 +148,8 @@ fn pointer(value: &Json, choices: &[usize]) -> Vec<Option<String>> {
             break;
         };
         let name = match step {
-            Step::Member(name) => name.clone(),
-            Step::Element(index) => index.to_string(),
+            ModelStep::Member(name) => name.clone(),
+            ModelStep::Element(index) => index.to_string(),
         };
         pointer.push(match choice % 8 {
             0 | 1 => None,
@@ -160,20 +165,20 @@ fn choices() -> impl Strategy<Value = Vec<Vec<usize>>> {
     vec(vec(0..800_usize, 0..4), 0..4)
 }
 
-fn picks(value: &Json, only: &[Vec<usize>], without: &[Vec<usize>]) -> Picks {
+fn picks(value: &AnyJson, only: &[Vec<usize>], without: &[Vec<usize>]) -> ModelPicks {
     let pointers = |choices: &[Vec<usize>]| choices.iter().map(|one| pointer(value, one)).collect();
-    Picks {
+    ModelPicks {
         only: pointers(only),
         without: pointers(without),
     }
 }
 
 /// Containers more often than [`json`] has them at the outermost place.
-fn body() -> impl Strategy<Value = Json> {
+fn body() -> impl Strategy<Value = AnyJson> {
     prop_oneof![
         1 => json(),
-        3 => vec(json(), 0..5).prop_map(Json::Array),
-        6 => btree_map(text(), json(), 0..6).prop_map(Json::Object),
+        3 => vec(json(), 0..5).prop_map(AnyJson::Array),
+        6 => btree_map(text(), json(), 0..6).prop_map(AnyJson::Object),
     ]
 }
 
@@ -205,7 +210,7 @@ proptest! {
         let leaf = at.index(leaves.len());
         *leaves[leaf] = other;
         let picks = picks(&value, &only, &without);
-        let counted = |value: &Json| {
+        let counted = |value: &AnyJson| {
             let mut found = Vec::new();
             picks.counted(value, &mut Vec::new(), &mut found);
             found.sort_by_key(|(path, _)| format!("{path:?}"));

@@ -1,6 +1,6 @@
 //! What holds for every value, however it is spelt.
 
-use crate::value::canonical_json::tests::spelling::{Json, Spelling, json, leaves, text};
+use crate::value::canonical_json::tests::spelling::{AnyJson, Spelling, json, leaves, text};
 use crate::value::canonical_json::tests::*;
 
 /// Without numbers, which `serde_json` rounds.
@@ -53,20 +53,20 @@ proptest! {
         let (_, member) = renamed.pop_first().expect("one member or more");
         renamed.insert(name, member);
         let same = members == renamed;
-        let one = canonical(Spelling::of(&Json::Object(members), 1)).expect("a spelling is JSON");
-        let two = canonical(Spelling::of(&Json::Object(renamed), 2)).expect("a spelling is JSON");
+        let one = canonical(Spelling::of(&AnyJson::Object(members), 1)).expect("a spelling is JSON");
+        let two = canonical(Spelling::of(&AnyJson::Object(renamed), 2)).expect("a spelling is JSON");
         prop_assert_eq!(one == two, same);
     }
 
     #[test]
-    fn members_come_in_the_order_of_code_units(names in btree_map(text(), Just(Json::Null), 0..9)) {
+    fn members_come_in_the_order_of_code_units(names in btree_map(text(), Just(AnyJson::Null), 0..9)) {
         let mut sorted: Vec<_> = names.keys().cloned().collect();
         sorted.sort_by_key(|name| name.encode_utf16().collect::<Vec<_>>());
         let expected: Vec<_> = sorted
             .iter()
             .map(|name| format!("{}:null", canonical(serde_json::json!(name).to_string()).unwrap()))
             .collect();
-        let form = canonical(Spelling::of(&Json::Object(names), 3));
+        let form = canonical(Spelling::of(&AnyJson::Object(names), 3));
         prop_assert_eq!(form, Ok(format!("{{{}}}", expected.join(","))));
     }
 
@@ -75,7 +75,7 @@ proptest! {
         text in vec(any::<char>(), 0..100).prop_map(String::from_iter),
     ) {
         let written = serde_json::to_string(&text).expect("a string is JSON");
-        prop_assert_eq!(canonical(Spelling::of(&Json::String(text), 4)), Ok(written));
+        prop_assert_eq!(canonical(Spelling::of(&AnyJson::String(text), 4)), Ok(written));
     }
 
     #[test]

@@ -4,21 +4,21 @@ use crate::value::canonical_json::tests::*;
 
 /// A JSON value, apart from how it is spelt.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(super) enum AnyJson {
     Null,
     Bool(bool),
     /// A number that is not zero and does not end in a zero, and a power of ten.
     Number(i64, i32),
     Zero,
     String(String),
-    Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Array(Vec<AnyJson>),
+    Object(BTreeMap<String, AnyJson>),
 }
 
-fn number() -> impl Strategy<Value = Json> {
+fn number() -> impl Strategy<Value = AnyJson> {
     (any::<i64>(), 0..64, -400..400).prop_map(|(digits, shift, power)| match digits >> shift {
-        digits if digits % 10 == 0 => Json::Zero,
-        digits => Json::Number(digits, if power > 0 { power / 8 } else { power }),
+        digits if digits % 10 == 0 => AnyJson::Zero,
+        digits => AnyJson::Number(digits, if power > 0 { power / 8 } else { power }),
     })
 }
 
@@ -33,19 +33,19 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     vec(character, 0..6).prop_map(String::from_iter)
 }
 
-pub(super) fn json() -> impl Strategy<Value = Json> {
+pub(super) fn json() -> impl Strategy<Value = AnyJson> {
     let leaf = prop_oneof![
-        Just(Json::Null),
-        any::<bool>().prop_map(Json::Bool),
+        Just(AnyJson::Null),
+        any::<bool>().prop_map(AnyJson::Bool),
         number(),
-        text().prop_map(Json::String),
+        text().prop_map(AnyJson::String),
     ];
     let (depth, size, most) = if cfg!(miri) { (2, 8, 3) } else { (5, 64, 8) };
     leaf.prop_recursive(depth, size, most, move |inner| {
         let most = most as usize;
         prop_oneof![
-            vec(inner.clone(), 0..most).prop_map(Json::Array),
-            btree_map(text(), inner, 0..most).prop_map(Json::Object),
+            vec(inner.clone(), 0..most).prop_map(AnyJson::Array),
+            btree_map(text(), inner, 0..most).prop_map(AnyJson::Object),
         ]
     })
 }
@@ -57,7 +57,7 @@ pub(super) struct Spelling {
 }
 
 impl Spelling {
-    pub(super) fn of(value: &Json, seed: u64) -> String {
+    pub(super) fn of(value: &AnyJson, seed: u64) -> String {
         let mut spelling = Self {
             state: seed,
             out: String::new(),
@@ -88,18 +88,18 @@ impl Spelling {
         self.space();
     }
 
-    fn value(&mut self, value: &Json) {
+    fn value(&mut self, value: &AnyJson) {
         self.space();
         match value {
-            Json::Null => self.token("null"),
-            Json::Bool(value) => self.token(&value.to_string()),
-            Json::Zero => {
+            AnyJson::Null => self.token("null"),
+            AnyJson::Bool(value) => self.token(&value.to_string()),
+            AnyJson::Zero => {
                 let zero = self.one_of(&["0", "-0", "0.0", "0e7", "-0.00E-3"]);
                 self.token(zero);
             }
-            Json::Number(digits, power) => self.number(*digits, i64::from(*power)),
-            Json::String(text) => self.string(text),
-            Json::Array(elements) => {
+            AnyJson::Number(digits, power) => self.number(*digits, i64::from(*power)),
+            AnyJson::String(text) => self.string(text),
+            AnyJson::Array(elements) => {
                 self.token("[");
                 for (at, element) in elements.iter().enumerate() {
                     self.token(if at == 0 { "" } else { "," });
@@ -107,12 +107,12 @@ impl Spelling {
                 }
                 self.token("]");
             }
-            Json::Object(members) => self.object(members.iter().collect()),
+            AnyJson::Object(members) => self.object(members.iter().collect()),
         }
         self.space();
     }
 
-    fn object(&mut self, mut members: Vec<(&String, &Json)>) {
+    fn object(&mut self, mut members: Vec<(&String, &AnyJson)>) {
         for end in (1..members.len()).rev() {
             let other = self.below(end + 1);
             members.swap(end, other);
@@ -195,16 +195,16 @@ impl Spelling {
 }
 
 /// The leaves of a value: whatever has nothing in it.
-pub(super) fn leaves(value: &mut Json) -> Vec<&mut Json> {
+pub(super) fn leaves(value: &mut AnyJson) -> Vec<&mut AnyJson> {
     let is_leaf = match value {
-        Json::Array(elements) => elements.is_empty(),
-        Json::Object(members) => members.is_empty(),
+        AnyJson::Array(elements) => elements.is_empty(),
+        AnyJson::Object(members) => members.is_empty(),
         _ => true,
     };
     match value {
         _ if is_leaf => vec![value],
-        Json::Array(elements) => elements.iter_mut().flat_map(leaves).collect(),
-        Json::Object(members) => members.values_mut().flat_map(leaves).collect(),
+        AnyJson::Array(elements) => elements.iter_mut().flat_map(leaves).collect(),
+        AnyJson::Object(members) => members.values_mut().flat_map(leaves).collect(),
         _ => Vec::new(),
     }
 }

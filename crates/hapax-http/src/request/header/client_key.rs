@@ -40,6 +40,12 @@ impl ClientKey {
     }
 }
 
+impl AsRef<str> for ClientKey {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Debug for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientKey({} bytes)", self.0.len())

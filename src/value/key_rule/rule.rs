@@ -1,19 +1,21 @@
-//! [`KeyRule`]: a service builds it, and the layer checks keys by it.
+//! [`KeyRule`]: a service builds it, and keys are checked by it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::request::header::ClientKey;
-use crate::request::key_rule::alphabet::Alphabet;
-use crate::request::key_rule::choice::Choice;
-use crate::request::key_rule::form::Form;
-use crate::request::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
+use crate::value::key_rule::alphabet::Alphabet;
+use crate::value::key_rule::choice::Choice;
+use crate::value::key_rule::form::Form;
+use crate::value::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
 
-/// The form that a client's key must have.
+/// The form that a key must have, for keys that clients choose: check them before they are claimed.
+///
+/// A stranger who guesses a key can read the answer that is stored under it, so a service should publish a form for
+/// its keys and refuse all others.
 ///
 /// | rule | keys | spelling |
 /// | --- | --- | --- |
-/// | [`any`](Self::any), the default | 1 to 255 printable ASCII characters | each spelling is another key |
+/// | [`any`](Self::any), the default | 1 to 1024 printable ASCII characters | each spelling is another key |
 /// | [`uuid`](Self::uuid), [`uuid_v4`](Self::uuid_v4), [`uuid_v7`](Self::uuid_v7) | RFC 9562, hyphenated, either case | the case makes no difference |
 /// | [`ulid`](Self::ulid) | 26 characters of Crockford's base 32, either case | the case makes no difference |
 ///
@@ -27,23 +29,26 @@ use crate::request::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
 /// # Examples
 ///
 /// ```
-/// use hapax_http::{KeyRule, KeySyntax, parse_key};
+/// use hapax::key::KeyRule;
+/// use hapax::{Policy, Store};
 ///
 /// let rule = KeyRule::uuid().or(KeyRule::any().min_bytes(20).min_entropy_bits(60));
 /// rule.validate()?;
 ///
-/// let upper = parse_key(b"8E03978E-40D5-43E8-BC93-6894A57F9324", KeySyntax::Lenient)?;
-/// rule.check(&upper)?;
-/// assert_eq!(rule.canonical(&upper), "8e03978e-40d5-43e8-bc93-6894a57f9324");
+/// let store = Store::in_memory().open()?;
+/// let pay = store.namespace("pay", Policy::at_least_once())?;
+/// let sent = "8E03978E-40D5-43E8-BC93-6894A57F9324";
+/// rule.check(sent)?;
+/// assert!(pay.insert(&*rule.canonical(sent))?);
+/// assert!(pay.contains("8e03978e-40d5-43e8-bc93-6894a57f9324")?);
 ///
-/// let weak = parse_key(b"1234", KeySyntax::Lenient)?;
-/// let refused = rule.check(&weak).expect_err("too short, and easy to guess");
+/// let refused = rule.check("1234").expect_err("too short, and easy to guess");
 /// assert_eq!(
 ///     refused.to_string(),
 ///     "the key has 4 bytes, fewer than 20; send a UUID of version 4 or 7, with its hyphens, \
-///      or a random key of 20 to 255 bytes with at least 60 bits of entropy"
+///      or a random key of 20 to 1024 bytes with at least 60 bits of entropy"
 /// );
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), hapax::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRule {
@@ -69,7 +74,7 @@ impl KeyRule {
         self
     }
 
-    /// Every key of 1 to 255 bytes; each spelling is another key. The default.
+    /// Every key of 1 to 1024 printable ASCII characters; each spelling is another key. The default.
     #[must_use]
     pub fn any() -> Self {
         Self::of(Form::Any)
@@ -106,10 +111,16 @@ impl KeyRule {
         self.each(|choice| choice.min_bytes = bytes)
     }
 
-    /// The maximum length of a key, in bytes, up to 255. Default: 255.
+    /// The maximum length of a key, in bytes, up to 1024. Default: 1024.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
         self.each(|choice| choice.max_bytes = bytes)
+    }
+
+    /// Lowers the maximum length of a key to this, where it is greater.
+    #[must_use]
+    pub fn at_most(self, bytes: usize) -> Self {
+        self.each(|choice| choice.max_bytes = choice.max_bytes.min(bytes))
     }
 
     /// The characters that a key may have, in the spelling that was sent. Default: all printable ASCII.
@@ -151,7 +162,7 @@ impl KeyRule {
     /// # Examples
     ///
     /// ```
-    /// use hapax_http::{InvalidRule, KeyRule};
+    /// use hapax::key::{InvalidRule, KeyRule};
     ///
     /// let refused = KeyRule::uuid().max_bytes(32).validate();
     /// assert!(matches!(refused, Err(InvalidRule::FormBytes { .. })));
@@ -165,10 +176,11 @@ impl KeyRule {
     /// # Errors
     ///
     /// [`KeyRefused`], which says what to send and never quotes the key.
-    pub fn check(&self, key: &ClientKey) -> Result<(), KeyRefused> {
+    pub fn check(&self, key: impl AsRef<str>) -> Result<(), KeyRefused> {
+        let key = key.as_ref();
         let mut closest: Option<KeyFault> = None;
         for choice in &self.choices {
-            let Err(fault) = choice.check(key.as_str()) else {
+            let Err(fault) = choice.check(key) else {
                 return Ok(());
             };
             if closest.is_none_or(|before| before.closeness() < fault.closeness()) {
@@ -188,8 +200,8 @@ impl KeyRule {
     /// has [`ulid`](Self::ulid), and any other key is as it was sent. A rule that has another form besides
     /// [`any`](Self::any) applies that form first, whatever the order. Applying it twice changes nothing.
     #[must_use]
-    pub fn canonical<'k>(&self, key: &'k ClientKey) -> Cow<'k, str> {
-        let key = key.as_str();
+    pub fn canonical<'k>(&self, key: &'k (impl AsRef<str> + ?Sized)) -> Cow<'k, str> {
+        let key = key.as_ref();
         self.choices
             .iter()
             .find(|choice| choice.form != Form::Any && choice.form.fits(key))

@@ -1,22 +1,21 @@
 //! Why a rule refuses a key ([`KeyRefused`]), and why a rule is invalid ([`InvalidRule`]).
 
-use std::error::Error;
+use std::error::Error as StdError;
 use std::fmt;
 
-use crate::request::header::CLIENT_KEY_BYTES_MAX;
+use crate::value::error::Error;
+use crate::value::key::KEY_BYTES_MAX;
 
 /// A key that the rule refuses. The text says what to send, and never quotes the key.
 ///
 /// # Examples
 ///
 /// ```
-/// use hapax_http::{KeyFault, KeyRule, KeySyntax, parse_key};
+/// use hapax::key::{KeyFault, KeyRule};
 ///
-/// let key = parse_key(b"1234", KeySyntax::Lenient)?;
-/// let refused = KeyRule::uuid().check(&key).expect_err("it is not a UUID");
+/// let refused = KeyRule::uuid().check("1234").expect_err("it is not a UUID");
 /// assert_eq!(refused.fault(), KeyFault::Form);
 /// println!("{refused}");
-/// # Ok::<(), hapax_http::MalformedKey>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRefused {
@@ -49,19 +48,24 @@ impl fmt::Display for KeyRefused {
     }
 }
 
-impl Error for KeyRefused {}
+impl StdError for KeyRefused {}
+
+/// [`Invalid`](crate::ErrorKind::Invalid), with the same text.
+impl From<KeyRefused> for Error {
+    fn from(refused: KeyRefused) -> Self {
+        Self::invalid(refused.to_string()).with_source(refused)
+    }
+}
 
 /// What is wrong with a key.
 ///
 /// # Examples
 ///
 /// ```
-/// use hapax_http::{KeyFault, KeyRule, KeySyntax, parse_key};
+/// use hapax::key::{KeyFault, KeyRule};
 ///
-/// let key = parse_key(b"1234", KeySyntax::Lenient)?;
-/// let refused = KeyRule::any().min_bytes(20).check(&key).expect_err("it is too short");
+/// let refused = KeyRule::any().min_bytes(20).check("1234").expect_err("it is too short");
 /// assert!(matches!(refused.fault(), KeyFault::TooShort { bytes: 4, min_bytes: 20 }));
-/// # Ok::<(), hapax_http::MalformedKey>(())
 /// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +89,7 @@ pub enum KeyFault {
     /// It has a character outside the alphabet.
     Alphabet,
     /// It is too easy to guess, by the estimate of
-    /// [`KeyRule::min_entropy_bits`](crate::KeyRule::min_entropy_bits).
+    /// [`KeyRule::min_entropy_bits`](crate::key::KeyRule::min_entropy_bits).
     LowEntropy {
         /// The least entropy that is allowed.
         min_bits: u32,
@@ -130,7 +134,7 @@ impl fmt::Display for KeyFault {
 /// # Examples
 ///
 /// ```
-/// use hapax_http::{InvalidRule, KeyRule};
+/// use hapax::key::{InvalidRule, KeyRule};
 ///
 /// let rule = KeyRule::any().min_bytes(20).max_bytes(10);
 /// assert!(matches!(rule.validate(), Err(InvalidRule::MinOverMax { .. })));
@@ -180,7 +184,7 @@ impl fmt::Display for InvalidRule {
             ),
             Self::MaxBytes { max_bytes } => write!(
                 f,
-                "max_bytes is {max_bytes}, and a key has at most {CLIENT_KEY_BYTES_MAX} bytes: lower it"
+                "max_bytes is {max_bytes}, and a key has at most {KEY_BYTES_MAX} bytes: lower it"
             ),
             Self::FormBytes { form_bytes } => write!(
                 f,
@@ -203,4 +207,11 @@ impl fmt::Display for InvalidRule {
     }
 }
 
-impl Error for InvalidRule {}
+impl StdError for InvalidRule {}
+
+/// [`Invalid`](crate::ErrorKind::Invalid), with the same text.
+impl From<InvalidRule> for Error {
+    fn from(invalid: InvalidRule) -> Self {
+        Self::invalid(invalid.to_string()).with_source(invalid)
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::request::key_rule::entropy::{most_shannon_bits, shannon_bits};
+use crate::value::key_rule::entropy::{most_shannon_bits, shannon_bits};
 
 const UUID_BYTES: usize = 36;
 const UUID_HYPHENS: [usize; 4] = [8, 13, 18, 23];

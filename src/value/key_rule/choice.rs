@@ -1,9 +1,9 @@
 //! [`Choice`]: one of the forms that a rule accepts.
 
-use crate::request::header::CLIENT_KEY_BYTES_MAX;
-use crate::request::key_rule::alphabet::Alphabet;
-use crate::request::key_rule::form::Form;
-use crate::request::key_rule::refused::{InvalidRule, KeyFault};
+use crate::value::key::KEY_BYTES_MAX;
+use crate::value::key_rule::alphabet::Alphabet;
+use crate::value::key_rule::form::Form;
+use crate::value::key_rule::refused::{InvalidRule, KeyFault};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Choice {
@@ -20,7 +20,7 @@ impl Choice {
         Self {
             form,
             min_bytes: 1,
-            max_bytes: CLIENT_KEY_BYTES_MAX,
+            max_bytes: KEY_BYTES_MAX,
             alphabet: None,
             min_entropy_bits: 0,
         }
@@ -31,16 +31,17 @@ impl Choice {
         if !self.form.fits(key) {
             return Err(KeyFault::Form);
         }
-        if bytes < self.min_bytes {
-            let min_bytes = self.min_bytes;
+        // A key has at least one byte.
+        let min_bytes = self.min_bytes.max(1);
+        if bytes < min_bytes {
             return Err(KeyFault::TooShort { bytes, min_bytes });
         }
         if bytes > self.max_bytes {
             let max_bytes = self.max_bytes;
             return Err(KeyFault::TooLong { bytes, max_bytes });
         }
-        let foreign = |alphabet: &Alphabet| !key.bytes().all(|byte| alphabet.has(byte));
-        if self.alphabet.as_ref().is_some_and(foreign) {
+        let alphabet = self.alphabet.unwrap_or(Alphabet::PRINTABLE);
+        if !key.bytes().all(|byte| alphabet.has(byte)) {
             return Err(KeyFault::Alphabet);
         }
         let min_bits = self.min_entropy_bits;
@@ -52,7 +53,7 @@ impl Choice {
 
     pub(super) fn validate(&self) -> Result<(), InvalidRule> {
         let (min_bytes, max_bytes) = (self.min_bytes, self.max_bytes);
-        if max_bytes > CLIENT_KEY_BYTES_MAX {
+        if max_bytes > KEY_BYTES_MAX {
             return Err(InvalidRule::MaxBytes { max_bytes });
         }
         // A key has at least one byte.
