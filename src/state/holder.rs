@@ -8,7 +8,7 @@ use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::time::Now;
 
-/// Who will give a running key its outcome.
+/// The party that will give a running key its outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Guard {
     /// A lease in this process.

@@ -74,7 +74,7 @@ pub(crate) struct Rest<W> {
     /// By their places in the line, which no two in a store share: a caller that gives up leaves a line of
     /// any length in a moment.
     pub(crate) waiters: BTreeMap<u64, W>,
-    /// Who wants to hear that the lease is lost.
+    /// The watchers of the lease.
     pub(crate) watchers: Vec<Waker>,
 }
 
@@ -141,7 +141,7 @@ impl<W> Rare<W> {
         self.0.as_deref_mut()
     }
 
-    /// Those who wait, in the order in which they came.
+    /// The waiting callers, in the order in which they came.
     pub(crate) fn take_waiters(&mut self) -> VecDeque<W> {
         let waiters = self.get_mut().map(|rest| std::mem::take(&mut rest.waiters));
         waiters.unwrap_or_default().into_values().collect()
@@ -267,7 +267,7 @@ impl<W: 'static> Running<W> {
         self.lease_end_ms() <= now.mono_ms
     }
 
-    /// What a caller who has to come back is told.
+    /// The wait after which a caller should come back.
     pub(crate) fn lease_left_ms(&self, now: Now) -> u64 {
         self.lease_end_ms()
             .saturating_sub(now.mono_ms)
@@ -285,7 +285,7 @@ impl<W: 'static> Running<W> {
         self.guarantee() == Guarantee::AtMostOnce && self.is_lapsed(now) && !self.holder.undelivered
     }
 
-    /// What the key is to those who ask.
+    /// The state of the key, for answers.
     pub(crate) fn state(&self, now: Now) -> KeyState {
         if self.is_in_doubt(now) {
             KeyState::InDoubt

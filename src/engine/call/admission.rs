@@ -25,13 +25,13 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// What a salvage may have lost of it could run again.
+    /// Whether the entry could run again what a salvage has lost.
     #[inline]
     fn asks_for_salvage(self) -> bool {
         self != Self::Import
     }
 
-    /// No limit stands in the way of what runs already.
+    /// Whether the key runs already: then no limit refuses it.
     #[inline]
     fn is_running_already(self) -> bool {
         self == Self::Attach
@@ -42,7 +42,7 @@ impl Entry {
         matches!(self, Self::Run | Self::Resume)
     }
 
-    /// A holder that comes back has an outcome to give, for which there is room.
+    /// A holder that comes back has an outcome to give, for which room was kept.
     #[inline]
     fn needs_free_disk(self) -> bool {
         self != Self::Resume
@@ -50,9 +50,9 @@ impl Entry {
 }
 
 impl Turn<'_> {
-    /// Refuses to grant or to make a key where the store is closed, read-only, poisoned or salvaged,
-    /// or at a limit. Called right before the change, by whatever leads to a grant or to a new key. What
-    /// holders do is no business of it.
+    /// Refuses to grant or to make a key if the store is closed, read-only, poisoned or salvaged, or at a
+    /// limit. Every call that grants or makes a key asks this right before the change; commands of holders do
+    /// not.
     #[inline]
     pub(in crate::engine) fn admit(
         &mut self,
@@ -91,8 +91,8 @@ impl Turn<'_> {
         self.engine.tokens.next(&self.engine.journal)
     }
 
-    /// The token of a change by an operator or a resolution, which supersedes the holder. It runs nothing,
-    /// and no limit stands in its way.
+    /// The token of a change by an operator or a resolution, which supersedes the holder. It runs nothing, so
+    /// no limit refuses it.
     pub(in crate::engine) fn admit_intervention(&self) -> Result<FencingToken> {
         self.engine.check_open()?;
         self.engine.tokens.next(&self.engine.journal)

@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-/// What one look comes to: the answer, and the frame that it rests on.
+/// The result of one look: the answer, and the frame that it rests on.
 pub(crate) type Tried = Look<(Answer, Option<u64>)>;
 
 /// One look at a key by a caller that may wait for it.

@@ -108,7 +108,7 @@ const RUN_MAX: usize = 64;
 struct Batch<'a> {
     namespace: &'a Arc<NamespaceCore>,
     items: &'a [BatchItem],
-    /// By item; none where it has not been decided yet.
+    /// The answers by item; `None` for an item that is not decided yet.
     answers: Vec<Option<ItemAnswer>>,
     /// Items whose answers rest on the log, and the frames.
     resting: Vec<(usize, u64)>,
@@ -127,7 +127,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes down how an item was decided; what keeps it out keeps no other out.
+    /// Notes the decision on an item. An error of one item keeps no other item out.
     fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
         let answer = match claimed {
             Ok((answer, frame)) => {
@@ -152,8 +152,8 @@ impl<'a> Batch<'a> {
 }
 
 impl Engine {
-    /// Gathers what `prepare` makes of each item. Nothing is made of a batch that says of itself
-    /// that it is too large, and no more than the limit of one that does not.
+    /// Collects the results of `prepare` for each item. A batch whose size hint is over the limit is refused
+    /// at once, and any other after at most `limit` items.
     pub(crate) fn gather<I, T>(
         &self,
         items: impl IntoIterator<Item = I>,
@@ -244,8 +244,7 @@ impl Engine {
         }
     }
 
-    /// Nothing is granted any more: grants are taken back, and each answer that rests on what is not
-    /// on the medium becomes the reason why it is not.
+    /// Takes every grant back. Each answer whose frame is not on the medium becomes the error of that.
     async fn refuse_many(&self, batch: &mut Batch<'_>, why: &Error) {
         for index in batch.undelivered.take_back() {
             let refused = Error::new(why.kind(), why.to_string());
@@ -303,11 +302,11 @@ impl Engine {
         }
     }
 
-    /// Decides by records that are read together. What is on disk where that may not block, or has
-    /// moved meanwhile, is left to be decided by itself.
+    /// Decides by records that are read together. Items whose records lie on disk, if this call may not
+    /// block, or have moved meanwhile, are left to be decided one by one.
     fn claim_read(&self, batch: &mut Batch<'_>, reads: &[(usize, Locator)], may_block: bool) {
         let locators: Vec<_> = reads.iter().map(|(_, locator)| *locator).collect();
-        // Where these cannot be read together, each item hears by itself why not.
+        // If the records cannot be read together, each item gets its own error later.
         let Ok(records) = self.journal.read_many_in_memory(&locators) else {
             return;
         };

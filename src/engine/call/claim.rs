@@ -95,7 +95,7 @@ impl Engine {
             let answered = match looked {
                 Looked::Tried(Look::Done((answer, None))) => Some(answer),
                 Looked::Tried(Look::Done((answer, rests_on))) => {
-                    // What waits for the medium is timed, whether it is one of the sample or not.
+                    // A call that waits for the medium is timed, in the sample or not.
                     began_ns = began_ns.or_else(|| self.clock_ns());
                     self.hand_out(named, request, answer, rests_on).await?
                 }
@@ -108,7 +108,7 @@ impl Engine {
                     None
                 }
                 Looked::Wait(waiter, timer) => {
-                    // How long another holder takes has a distribution of its own.
+                    // The time that another holder takes has its own distribution.
                     began_ns = None;
                     let waiting = Waiting {
                         engine: self,
@@ -137,7 +137,7 @@ impl Engine {
         }
     }
 
-    /// What a wait came to; `None` when the key has to be looked at again.
+    /// The answer after a wait; `None` if the key has to be looked at again.
     async fn waited(
         &self,
         named: Named<'_>,

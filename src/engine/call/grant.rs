@@ -1,4 +1,4 @@
-//! Grants: the answers that make the caller the one who runs.
+//! Grants: the answers that make the caller the holder.
 
 use std::sync::Arc;
 
@@ -192,7 +192,7 @@ impl Engine {
         self.promises_at_most_once(policy) || self.is_sync_under(policy)
     }
 
-    /// Whether what runs under this policy has to be known after a crash.
+    /// Whether a run under this policy has to be known after a crash.
     #[inline]
     pub(in crate::engine) fn promises_at_most_once(&self, policy: &Policy) -> bool {
         policy.guarantee == Guarantee::AtMostOnce && !self.options.ephemeral
@@ -214,7 +214,7 @@ fn exhausted(subject: Subject<'_>, now: Now) -> RecordRef<'_> {
     subject.record(RecordKind::Failed, said, now)
 }
 
-/// Whether each claim is journaled: for what it promises, or so that no attempt goes uncounted.
+/// Whether each claim is journaled: to keep its promise, or to count every attempt.
 #[inline]
 pub(in crate::engine) fn is_journaled(policy: &Policy) -> bool {
     policy.guarantee == Guarantee::AtMostOnce || policy.max_attempts.is_some()

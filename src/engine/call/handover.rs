@@ -1,4 +1,4 @@
-//! Keys that are handed on to those who wait for them.
+//! Keys that are handed on to the callers that wait for them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Gives a released key to the first of those who wait; the others go on waiting.
+    /// Gives a released key to the first waiting caller; the others go on waiting.
     fn hand_on(&mut self, key: &SettledKey<'_>, waiters: VecDeque<Arc<Waiter>>) {
         let mut waiters = waiters
             .into_iter()
@@ -79,8 +79,8 @@ impl Turn<'_> {
         self.give(&first, granted, waiters);
     }
 
-    /// Gives the key to the first of those who wait, if it was granted; what stands in the way of the
-    /// grant, each of them hears for itself.
+    /// Gives the key to the first waiting caller if it was granted. If the grant was refused, every waiting
+    /// caller decides again and gets its own error.
     pub(in crate::engine) fn give(
         &mut self,
         first: &Waiter,
@@ -121,8 +121,7 @@ impl Turn<'_> {
         Ok(Some((at, self.write_grant(at, rests_on, true))))
     }
 
-    /// Lets those who wait go on waiting for the new holder; who asked for something else decides
-    /// again.
+    /// Lets the callers wait for the new holder, except those with a different request: they decide again.
     fn requeue(&mut self, at: SlabRef, waiters: impl Iterator<Item = Arc<Waiter>>) {
         let running = self.shard.running_at_mut(at);
         for waiter in waiters {
@@ -137,7 +136,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The key has ended without an answer: those who waited for it decide again.
+    /// The key has ended without an answer: the callers that waited for it decide again.
     #[inline]
     pub(in crate::engine) fn wake_waiters(&mut self, mut ended: EngineEnded) {
         if !ended.rest.waiters.is_empty() {

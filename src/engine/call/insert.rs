@@ -94,7 +94,7 @@ impl Engine {
     async fn go_on_inserting(&self, named: Named<'_>, inserted: Inserted) -> Result<Marked> {
         match inserted {
             Inserted::Looked(Look::Done(marked)) => return Ok(marked),
-            // What the first look has met is met again.
+            // The first look has read this key already.
             Inserted::Looked(Look::Read(_)) => {}
             Inserted::Congested(frame) => self.wait(frame).await?,
         }

@@ -36,7 +36,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The lease of a running key has ended: all that have to hear of it do.
+    /// Ends the lease of a running key, and tells every party that depends on it.
     fn end_lease(&mut self, at: SlabRef) {
         let (engine, now) = (self.engine, self.now);
         let running = self.shard.running_at_mut(at);
@@ -76,7 +76,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Gives a lapsed key to the first of those who wait; the others go on waiting.
+    /// Gives a lapsed key to the first waiting caller; the others go on waiting.
     fn hand_on_lapsed(&mut self, at: SlabRef) {
         let now = self.now;
         let running = self.running_mut(at);
@@ -93,7 +93,7 @@ impl Turn<'_> {
         self.give(&first, granted, waiters);
     }
 
-    /// A lapsed key that no caller wanted for long enough is what it was before.
+    /// A lapsed key that no caller claimed for long enough is what it was before the grant.
     fn expire_lapsed(&mut self, at: SlabRef) {
         if let Some(ended) = self.shard.restore(at) {
             self.wake_waiters(ended);

@@ -75,7 +75,7 @@ impl Turn<'_> {
             let info = self.engine.running_info(named, running, self.now);
             return Err(unattached(refusal, info));
         }
-        // It runs already, so no limit stands in its way.
+        // It runs already, so no limit refuses it.
         self.admit(named.digest, &named.namespace.policy, Entry::Attach)?;
         Ok(self.attached(named, at))
     }
@@ -156,7 +156,7 @@ fn request_again(record: &Record, policy: &Policy) -> Request {
     }
 }
 
-/// What the bearer of a ticket is told who does not become the holder.
+/// The refusal of a ticket.
 fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
     let is = format!(
         " (the key is {} under token {})",
