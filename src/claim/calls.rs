@@ -22,6 +22,7 @@ use crate::value::attribution::Attribution;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key::within_limit;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::key_info::KeyInfo;
 
 /// The calls on the keys of one namespace. Cheap to clone.
@@ -57,7 +58,7 @@ impl Calls {
         let operation = Operation::begin("claim", || self.subject(key));
         let wait = options.wait;
         let prepared = self.prepare(key, options);
-        let key = Box::<[u8]>::from(within_limit(key));
+        let key = KeyBytes::from(within_limit(key));
         let unanswered = Unanswered::new(self, 1);
         Pending::new(operation.follow(async move {
             let calls = unanswered.calls();
@@ -169,7 +170,7 @@ impl Calls {
     pub(crate) fn insert_async(&self, key: &[u8]) -> Pending<Result<bool>> {
         let operation = Operation::begin("insert", || self.subject(key));
         let checked = self.check_key(key);
-        let key = Box::<[u8]>::from(within_limit(key));
+        let key = KeyBytes::from(within_limit(key));
         let unanswered = Unanswered::new(self, 1);
         Pending::new(operation.follow(async move {
             let calls = unanswered.calls();
@@ -221,7 +222,7 @@ impl Calls {
     async fn insert_owned(
         &self,
         batch: &Batch,
-        keys: Result<Vec<Box<[u8]>>>,
+        keys: Result<Vec<KeyBytes>>,
     ) -> Result<Vec<Result<bool>>> {
         let inserts = keys.as_ref().map_or(1, Vec::len);
         let inserted = match keys {
@@ -321,15 +322,12 @@ impl Calls {
     }
 
     /// A key for a future to own.
-    pub(crate) fn own_key(&self, key: &[u8]) -> Result<Box<[u8]>> {
+    pub(crate) fn own_key(&self, key: &[u8]) -> Result<KeyBytes> {
         self.check_key(key)?;
         Ok(key.into())
     }
 
-    fn own_keys<K: AsRef<[u8]>>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Result<Vec<Box<[u8]>>> {
+    fn own_keys<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<KeyBytes>> {
         let engine = self.homes.engine();
         engine.gather(keys, |_, key| self.own_key(key.as_ref()))
     }

@@ -8,6 +8,7 @@ use crate::value::blob::Blob;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::fingerprint::Fingerprint;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::limits::Limits;
 use crate::value::policy::{Policy, check_lease, check_retention};
 use crate::value::time::millis;
@@ -174,7 +175,7 @@ fn check_parts(parts: &RequestParts, limits: &Limits) -> Result<()> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClaimItem {
-    pub(crate) key: Vec<u8>,
+    pub(crate) key: KeyBytes,
     pub(crate) options: ClaimOptions,
 }
 
@@ -183,7 +184,7 @@ impl ClaimItem {
     #[must_use]
     pub fn new(key: impl AsRef<[u8]>) -> Self {
         Self {
-            key: key.as_ref().to_vec(),
+            key: KeyBytes::from(key.as_ref()),
             options: ClaimOptions::new(),
         }
     }

@@ -59,26 +59,49 @@ impl Journal {
             tail.note_reads(usize::from(payload.is_some()));
             payload
         };
-        let Some(payload) = payload else {
-            return Ok(None);
-        };
+        match payload {
+            Some(payload) => self.record_in(&payload, locator),
+            None => Ok(None),
+        }
+    }
+
+    /// The record at a place in the payload of its frame, which keeps its body; `None` where the body is in
+    /// parts.
+    #[inline]
+    pub(crate) fn record_in(
+        &self,
+        payload: &Arc<Vec<u8>>,
+        locator: Locator,
+    ) -> Result<Option<Arc<Record>>> {
         let offset = usize::from(locator.offset);
         let bytes = payload.get(offset..).ok_or_else(|| malformed(locator))?;
         codec::decode_record(bytes)
-            .and_then(|(record, taken)| record.to_record_in(&payload, offset + taken))
+            .and_then(|(record, taken)| record.to_record_in(payload, offset + taken))
             .map_err(|_| malformed(locator))
     }
 
-    /// As [`read_in_memory`](Self::read_in_memory), for many records at once.
-    pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
+    /// The payloads of complete frames that are in memory, each with the first byte of its record near.
+    pub(crate) fn payloads_in_memory(
+        &self,
+        locators: impl Iterator<Item = Locator> + Clone,
+    ) -> Vec<Option<Arc<Vec<u8>>>> {
+        if locators.clone().next().is_none() {
+            return Vec::new();
+        }
         let payloads: Vec<_> = {
             let mut tail = self.tail.lock();
-            let payload = |locator: &Locator| tail.in_memory(locator.frame);
-            let payloads: Vec<_> = locators.iter().map(payload).collect();
+            let payload = |locator: Locator| tail.in_memory(locator.frame);
+            let payloads: Vec<_> = locators.clone().map(payload).collect();
             tail.note_reads(payloads.iter().flatten().count());
             payloads
         };
         touch(locators, &payloads);
+        payloads
+    }
+
+    /// As [`read_in_memory`](Self::read_in_memory), for many records at once.
+    pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
+        let payloads = self.payloads_in_memory(locators.iter().copied());
         let record = |(locator, payload): (&Locator, Option<Arc<Vec<u8>>>)| match payload {
             Some(payload) => self.decode_in(&payload, *locator),
             // In the open frame, or only on disk.
@@ -218,12 +241,12 @@ impl Journal {
 }
 
 /// Reads a byte of each record, so that the processor waits for their memory only once.
-fn touch(locators: &[Locator], payloads: &[Option<Arc<Vec<u8>>>]) {
-    let first_byte = |(locator, payload): (&Locator, &Option<Arc<Vec<u8>>>)| {
+fn touch(locators: impl Iterator<Item = Locator>, payloads: &[Option<Arc<Vec<u8>>>]) {
+    let first_byte = |(locator, payload): (Locator, &Option<Arc<Vec<u8>>>)| {
         let payload = payload.as_ref()?;
         payload.get(usize::from(locator.offset)).copied()
     };
-    let placed = locators.iter().zip(payloads);
+    let placed = locators.zip(payloads);
     let read = placed.fold(0, |read, one| read ^ first_byte(one).unwrap_or(0));
     std::hint::black_box(read);
 }

@@ -7,18 +7,20 @@ use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Read};
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
+use crate::engine::sizes::to_u64;
 use crate::state::request::Request;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::fencing_token::FencingToken;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::locator::Locator;
 
 /// A claim within a batch.
 #[derive(Debug)]
 pub(crate) struct BatchItem {
     pub(crate) digest: Digest,
-    pub(crate) key: Vec<u8>,
+    pub(crate) key: KeyBytes,
     pub(crate) request: Request,
 }
 
@@ -199,7 +201,7 @@ impl Engine {
         };
         let order = self.in_batch_order(items);
         let mut unread = Vec::new();
-        for run in self.runs(items, &order) {
+        for run in self.runs(&order, |index| items[index].digest) {
             self.claim_run(&mut batch, run, &mut unread);
         }
         // A frame that lies on disk is read once.
@@ -259,33 +261,42 @@ impl Engine {
 
     /// The indexes of items, shard by shard; those of one key stand together, the first one first.
     fn in_batch_order(&self, items: &[BatchItem]) -> Vec<usize> {
-        let digests = items.iter().map(|item| item.digest);
-        let mut order = self.shards.in_order(digests);
+        let mut order = self.shards.in_order(items.iter().map(|item| item.digest));
         let shard_of = |index: usize| self.shards.index(items[index].digest);
+        let mut sorted = Vec::new();
         for shard in order.chunk_by_mut(|a, b| shard_of(*a) == shard_of(*b)) {
-            shard.sort_by_key(|index| items[*index].digest.words);
+            // Digest and index as one number, so that sorting touches no item.
+            sorted.extend(shard.iter().map(|index| {
+                let [a, b, c] = items[*index].digest.words.map(u128::from);
+                a << 96 | b << 64 | c << 32 | u128::from(to_u64(*index))
+            }));
+            sorted.sort_unstable();
+            for (at, number) in shard.iter_mut().zip(sorted.drain(..)) {
+                *at = usize::try_from(number & 0xffff_ffff).expect("it was an index");
+            }
         }
         order
     }
 
     /// What is dealt with under one lock: items of one shard, and not too many.
-    fn runs<'b>(
+    pub(in crate::engine) fn runs<'b>(
         &self,
-        items: &'b [BatchItem],
         order: &'b [usize],
+        digest_of: impl Fn(usize) -> Digest,
     ) -> impl Iterator<Item = &'b [usize]> {
-        let shard_of = |index: usize| self.shards.index(items[index].digest);
+        let shard_of = move |index: usize| self.shards.index(digest_of(index));
         order
             .chunk_by(move |a, b| shard_of(*a) == shard_of(*b))
             .flat_map(|run| run.chunks(RUN_MAX))
     }
 
-    /// Decides what can be decided without reading; the rest goes to `unread`.
+    /// Decides under one lock what takes neither the disk nor a wait; the rest goes to `unread`.
     fn claim_run(&self, batch: &mut Batch<'_>, run: &[usize], unread: &mut Vec<(usize, Locator)>) {
         let items = batch.items;
         let mut turn = self.turn(items[run[0]].digest);
         let digests = run.iter().map(|index| items[*index].digest);
         turn.shard.touch(digests);
+        let mut reads = Vec::new();
         for &index in run {
             let item = &items[index];
             let first = batch.first.filter(|first| items[*first].key == item.key);
@@ -295,6 +306,24 @@ impl Engine {
             }
             batch.first = Some(index);
             match turn.decide(batch.named(index), &item.request, None) {
+                Ok(Look::Read(locator)) => reads.push((index, locator)),
+                Ok(Look::Done(decided)) => batch.note(index, Ok(decided)),
+                Err(error) => batch.note(index, Err(error)),
+            }
+        }
+        let payloads = self
+            .journal
+            .payloads_in_memory(reads.iter().map(|(_, locator)| *locator));
+        for ((index, locator), payload) in reads.into_iter().zip(payloads) {
+            let decided = match payload.map(|payload| self.journal.record_in(&payload, locator)) {
+                Some(Ok(Some(record))) => {
+                    let read = Read { locator, record };
+                    turn.decide(batch.named(index), &items[index].request, Some(&read))
+                }
+                // One that cannot be read gets its error when it is decided by itself.
+                _ => Ok(Look::Read(locator)),
+            };
+            match decided {
                 Ok(Look::Read(locator)) => unread.push((index, locator)),
                 Ok(Look::Done(decided)) => batch.note(index, Ok(decided)),
                 Err(error) => batch.note(index, Err(error)),

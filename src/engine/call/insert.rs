@@ -18,6 +18,7 @@ use crate::state::transition::Subject;
 use crate::value::audit::Transition;
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
+use crate::value::key_bytes::KeyBytes;
 use crate::value::record::{Record, RecordKind};
 
 /// What a claim would have come to, "granted" where the key was marked, and the frame that the answer waits for.
@@ -70,18 +71,27 @@ impl Engine {
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
-        keys: &[Box<[u8]>],
+        keys: &[KeyBytes],
     ) -> Result<Vec<Result<ClaimOutcome>>> {
         let began_ns = self.clock_ns();
         self.check_change()?;
-        let mut begun = Vec::with_capacity(keys.len());
-        for key in keys {
-            let named = self.named(namespace, key);
-            begun.push(match self.insert_first(named) {
-                Ok(inserted) => self.go_on_inserting(named, inserted).await,
-                Err(error) => Err(error),
-            });
+        let names: Vec<_> = keys.iter().map(|key| self.named(namespace, key)).collect();
+        let order = self.shards.in_order(names.iter().map(|named| named.digest));
+        let mut begun: Vec<Option<Result<Marked>>> = names.iter().map(|_| None).collect();
+        for run in self.runs(&order, |index| names[index].digest) {
+            self.insert_run(&names, run, &mut begun);
+            for &index in run {
+                if begun[index].is_none() {
+                    let named = names[index];
+                    let marked = match self.insert_first(named) {
+                        Ok(inserted) => self.go_on_inserting(named, inserted).await,
+                        Err(error) => Err(error),
+                    };
+                    begun[index] = Some(marked);
+                }
+            }
         }
+        let begun = begun.into_iter().flatten().collect();
         let results = self.acknowledge_each(self.is_sync(namespace), begun).await;
         for error in results.iter().filter_map(|result| result.as_ref().err()) {
             self.count_errors(namespace, 1, error.kind());
@@ -89,6 +99,23 @@ impl Engine {
         let outcomes: Vec<_> = results.iter().flatten().copied().collect();
         self.count_inserts(namespace, &outcomes, began_ns);
         Ok(results)
+    }
+
+    /// Inserts keys of one shard under one lock, as far as that goes without a wait or a read.
+    fn insert_run(&self, names: &[Named<'_>], run: &[usize], begun: &mut [Option<Result<Marked>>]) {
+        if self.congestion().is_some() {
+            return;
+        }
+        let mut turn = self.turn(names[run[0]].digest);
+        turn.shard
+            .touch(run.iter().map(|index| names[*index].digest));
+        for &index in run {
+            begun[index] = match turn.insert(names[index], None) {
+                Ok(Look::Done(marked)) => Some(Ok(marked)),
+                Ok(Look::Read(_)) => None,
+                Err(error) => Some(Err(error)),
+            };
+        }
     }
 
     async fn go_on_inserting(&self, named: Named<'_>, inserted: Inserted) -> Result<Marked> {
