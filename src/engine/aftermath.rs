@@ -1,6 +1,7 @@
 //! [`Aftermath`]: the work that is left once every lock has been released.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::engine::call::waiter::{WaitEnd, Waiter};
 use crate::engine::shards::{EngineEnded, EngineRunning};
@@ -14,28 +15,50 @@ use crate::value::namespace_id::NamespaceId;
 
 /// The work that is left once every lock has been released; dropping it carries that out.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Aftermath {
-    pub(in crate::engine) wakes: Wakes,
+pub(in crate::engine) struct Aftermath(Option<Box<Left>>);
+
+/// What most calls leave nothing of.
+#[derive(Debug, Default)]
+struct Left {
+    wakes: Wakes,
     /// What the keys that have ended kept. Dropped outside of the lock: user code may hang on their wakers.
     ended: Vec<Rare<Arc<Waiter>>>,
     /// Leases that have lapsed, with their namespaces and keys.
-    pub(in crate::engine) lapses: Vec<(NamespaceId, KeyBytes, Lapse)>,
+    lapses: Vec<(NamespaceId, KeyBytes, Lapse)>,
 }
 
 impl Aftermath {
+    fn left(&mut self) -> &mut Left {
+        self.0.get_or_insert_default()
+    }
+
+    /// These wakers are woken.
+    pub(in crate::engine) fn wake(&mut self, wakers: Vec<Waker>) {
+        if !wakers.is_empty() {
+            self.left().wakes.extend(wakers);
+        }
+    }
+
+    /// Takes the leases that have lapsed, with their namespaces and keys.
+    pub(in crate::engine) fn take_lapses(&mut self) -> Vec<(NamespaceId, KeyBytes, Lapse)> {
+        let left = self.0.as_mut();
+        left.map(|left| std::mem::take(&mut left.lapses))
+            .unwrap_or_default()
+    }
+
     /// This key has ended: those who watch its lease hear of it.
     #[inline]
     pub(in crate::engine) fn end(&mut self, mut ended: EngineEnded) {
         if !ended.rest.is_empty() {
-            self.wakes.extend(ended.rest.take_watchers());
-            self.ended.push(ended.rest);
+            self.wake(ended.rest.take_watchers());
+            self.left().ended.push(ended.rest);
         }
     }
 
     /// A wait has ended.
     pub(in crate::engine) fn deliver(&mut self, waiter: &Waiter, end: WaitEnd) {
         if let Ok(waker) = waiter.mailbox.deliver(end) {
-            self.wakes.add(waker);
+            self.left().wakes.add(waker);
         }
     }
 
@@ -58,7 +81,8 @@ impl Aftermath {
                 attempt: running.holder.attempt,
                 state,
             };
-            self.lapses
+            self.left()
+                .lapses
                 .push((running.namespace, running.key.clone(), lapse));
         }
     }
@@ -67,11 +91,17 @@ impl Aftermath {
 impl Drop for Aftermath {
     #[inline]
     fn drop(&mut self) {
-        if self.wakes.is_empty() && self.ended.is_empty() {
-            return;
+        if let Some(left) = self.0.take() {
+            left.carry_out();
         }
-        std::mem::take(&mut self.wakes).wake();
-        for ended in self.ended.drain(..) {
+    }
+}
+
+impl Left {
+    #[cold]
+    fn carry_out(self) {
+        self.wakes.wake();
+        for ended in self.ended {
             contain(|| drop(ended));
         }
     }

@@ -16,7 +16,7 @@ impl Engine {
 
     /// Tells of leases that have lapsed.
     pub(in crate::engine) fn tell_lapses(&self, aftermath: &mut Aftermath) {
-        for (id, key, lapse) in std::mem::take(&mut aftermath.lapses) {
+        for (id, key, lapse) in aftermath.take_lapses() {
             if let Ok(namespace) = self.namespace_by_id(id) {
                 contain(|| crate::observe::trace::lapsed(|| self.subject(&namespace, &key), lapse));
             }

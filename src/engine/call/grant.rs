@@ -62,7 +62,7 @@ impl Turn<'_> {
     ) -> Result<Tried> {
         let granted = self.take_over(at, request, basis, false)?;
         let watchers = self.running_mut(at).rest.take_watchers();
-        self.aftermath.wakes.extend(watchers);
+        self.aftermath.wake(watchers);
         Ok(answer(granted))
     }
 

@@ -41,7 +41,7 @@ impl Turn<'_> {
         let (engine, now) = (self.engine, self.now);
         let running = self.shard.running_at_mut(at);
         running.holder.awaits = running.after_lapse();
-        self.aftermath.wakes.extend(running.rest.take_watchers());
+        self.aftermath.wake(running.rest.take_watchers());
         if !engine.journal.is_poisoned() {
             let entry = engine.audit_running(Transition::Lapsed, Initiator::Engine, running, now);
             engine.append_audit(entry, now);

@@ -105,7 +105,7 @@ impl Turn<'_> {
             return;
         };
         let is_undelivered = running.holder.undelivered;
-        self.aftermath.wakes.extend(running.rest.take_watchers());
+        self.aftermath.wake(running.rest.take_watchers());
         self.aftermath.send_back(running.rest.take_waiters());
         if is_undelivered {
             self.take_back(at);

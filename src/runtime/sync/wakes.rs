@@ -34,11 +34,6 @@ impl Wakes {
         self.0.extend(waker);
     }
 
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn wake(self) {
         if !self.0.is_empty() {
             assert_outside_shards("waking");
