@@ -55,22 +55,4 @@ impl Engine {
         self.check_alive()?;
         self.lifecycle.check_writable()
     }
-
-    /// As [`check_change`](Self::check_change), of a store that is known to be alive.
-    #[inline]
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        self.lifecycle.check_writable()
-    }
-
-    /// Makes the store behave as in a forked child, or as itself again.
-    #[cfg(test)]
-    pub(crate) fn pretend_forked(&self, forked: bool) {
-        self.lifecycle.pretend_forked(forked);
-    }
-
-    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
-    #[cfg(test)]
-    pub(crate) fn pretend_forked_uncounted(&self) {
-        self.lifecycle.pretend_forked_uncounted();
-    }
 }

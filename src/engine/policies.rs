@@ -97,9 +97,9 @@ impl Engine {
             Some(entry) => {
                 check_guarantee(entry, policy)?;
                 check_unused(&namespaces, entry)?;
-                self.check_writable()
+                self.lifecycle.check_writable()
             }
-            None => self.check_writable(),
+            None => self.lifecycle.check_writable(),
         }
     }
 
@@ -144,7 +144,7 @@ impl Engine {
         namespaces: &mut Namespaces,
         manifest: Manifest,
     ) -> Result<()> {
-        self.check_writable()?;
+        self.lifecycle.check_writable()?;
         self.journal.check()?;
         self.journal
             .log()

@@ -96,7 +96,7 @@ impl Retries {
             }
         };
         let cause = error.to_string();
-        if state.setbacks.get(&chore).is_none() {
+        if !state.setbacks.contains_key(&chore) {
             state.news.push((chore, Some(cause.clone())));
         }
         let setback = Setback {
