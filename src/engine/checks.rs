@@ -28,10 +28,8 @@ impl Engine {
         if !self.lifecycle.is_read_only() {
             return Ok(());
         }
-        self.journal
-            .log()
-            .check_current()
-            .while_doing("looking whether the store is as it was")
+        let current = self.journal.log().check_current();
+        current.while_doing("looking whether the store is as it was")
     }
 
     /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that

@@ -146,10 +146,9 @@ impl Engine {
     ) -> Result<()> {
         self.lifecycle.check_writable()?;
         self.journal.check()?;
-        self.journal
-            .log()
-            .write_manifest(&manifest_file::encode(&manifest))
-            .while_doing("writing the manifest")?;
+        let bytes = manifest_file::encode(&manifest);
+        let written = self.journal.log().write_manifest(&bytes);
+        written.while_doing("writing the manifest")?;
         namespaces.manifest = manifest;
         Ok(())
     }
