@@ -65,7 +65,7 @@ impl Fault {
                 on.claim(key)
             }
             (Self::GrantedAfterLapse, Claim::InDoubt(doubt)) => {
-                let _ = doubt.resolve_forced(Resolution::NeverHappened);
+                let _ = operator.resolve_forced(&doubt, Resolution::NeverHappened);
                 on.claim(key)
             }
             (_, claim) => Ok(claim),

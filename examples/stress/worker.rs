@@ -483,7 +483,7 @@ impl<'a> Worker<'a> {
         };
         let start = self.stamp();
         let done = if force {
-            doubt.resolve_forced(resolution)
+            open.operator.resolve_forced(&doubt, resolution)
         } else {
             doubt.resolve(resolution)
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hapax::operator::Attribution;
+use hapax::operator::{Attribution, Operator};
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
     BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease,
@@ -475,13 +475,17 @@ impl Machine {
         }
     }
 
+    fn operator(&self) -> Operator {
+        let by = Attribution::new("fuzz", "by force").expect("it is short");
+        self.store.operator(by)
+    }
+
     fn forget(&mut self, place: Place, force: bool) {
         let namespace = &self.namespaces[place.0];
         let info = namespace.get([place.1]).expect("the log does not fail");
         let forgotten = match info {
             Some(info) if force => {
-                let by = Attribution::new("fuzz", "by force").expect("it is short");
-                let operator = self.store.operator(by);
+                let operator = self.operator();
                 operator.forget_forced(namespace.name(), [place.1], info.token())
             }
             _ => {
@@ -512,7 +516,7 @@ impl Machine {
             How::NeverHappened => Resolution::NeverHappened,
         };
         let resolved = if force {
-            doubt.resolve_forced(resolution)
+            self.operator().resolve_forced(doubt, resolution)
         } else {
             doubt.resolve(resolution)
         };

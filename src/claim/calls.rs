@@ -13,7 +13,7 @@ use crate::engine::call::batch::BatchItem;
 use crate::engine::named::Named;
 use crate::engine::refusals::Refused;
 use crate::observe::claim_outcome::ClaimOutcome;
-use crate::observe::trace::{Batch, Operation, Subject, decided};
+use crate::observe::trace::{Operation, Subject, decided};
 use crate::runtime::begun::Begun;
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;
@@ -99,7 +99,7 @@ impl Calls {
         items: impl IntoIterator<Item = I>,
     ) -> Result<Vec<BatchClaim>> {
         let items = self.prepare_many(items);
-        let batch = Batch::begin("claim_many", self.name());
+        let batch = Operation::begin_batch("claim_many", self.name());
         batch.run(|| block_on(self.claim_prepared(&batch, items, true)))
     }
 
@@ -110,7 +110,7 @@ impl Calls {
     ) -> Pending<Result<Vec<BatchClaim>>> {
         let items = self.prepare_many(items);
         let unanswered = Unanswered::new(self, items.as_ref().map_or(1, Vec::len));
-        let batch = Batch::begin("claim_many", self.name());
+        let batch = Operation::begin_batch("claim_many", self.name());
         let within = batch.clone();
         Pending::new(batch.follow(async move {
             let calls = unanswered.calls();
@@ -121,7 +121,7 @@ impl Calls {
 
     async fn claim_prepared(
         &self,
-        batch: &Batch,
+        batch: &Operation,
         items: Result<Vec<BatchItem>>,
         may_block: bool,
     ) -> Result<Vec<BatchClaim>> {
@@ -199,7 +199,7 @@ impl Calls {
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Result<bool>>> {
         let keys = self.own_keys(keys);
-        let batch = Batch::begin("insert_many", self.name());
+        let batch = Operation::begin_batch("insert_many", self.name());
         batch.run(|| block_on(self.insert_owned(&batch, keys)))
     }
 
@@ -210,7 +210,7 @@ impl Calls {
     ) -> Pending<Result<Vec<Result<bool>>>> {
         let keys = self.own_keys(keys);
         let unanswered = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
-        let batch = Batch::begin("insert_many", self.name());
+        let batch = Operation::begin_batch("insert_many", self.name());
         let within = batch.clone();
         Pending::new(batch.follow(async move {
             let calls = unanswered.calls();
@@ -221,7 +221,7 @@ impl Calls {
 
     async fn insert_owned(
         &self,
-        batch: &Batch,
+        batch: &Operation,
         keys: Result<Vec<KeyBytes>>,
     ) -> Result<Vec<Result<bool>>> {
         let inserts = keys.as_ref().map_or(1, Vec::len);

@@ -202,15 +202,6 @@ impl Doubt {
         self.settle(&resolution, false, None)
     }
 
-    /// As [`resolve`](Self::resolve), also while the holder is alive. Call it only if you know that
-    /// the holder has stopped.
-    ///
-    /// # Errors
-    /// As for [`resolve`](Self::resolve).
-    pub fn resolve_forced(&self, resolution: Resolution) -> Result<()> {
-        self.settle(&resolution, true, None)
-    }
-
     /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
     /// acknowledgement.
     pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {

@@ -3,7 +3,7 @@
 use crate::claim::lease::{Lease, RefusedLease};
 use crate::claim::pending::Pending;
 use crate::claim::to_stored::ToStored;
-use crate::observe::trace::Batch;
+use crate::observe::trace::Operation;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::value::error::Result;
@@ -39,7 +39,7 @@ impl Settling {
         namespace: &str,
         items: impl IntoIterator<Item = (Lease, S)>,
     ) -> Vec<Result<()>> {
-        let batch = Batch::begin(self.operation(), namespace);
+        let batch = Operation::begin_batch(self.operation(), namespace);
         batch.run(|| block_on(acknowledged(&batch, self.start(items))))
     }
 
@@ -49,7 +49,7 @@ impl Settling {
         namespace: &str,
         items: impl IntoIterator<Item = (Lease, S)>,
     ) -> Pending<Vec<Result<()>>> {
-        let batch = Batch::begin(self.operation(), namespace);
+        let batch = Operation::begin_batch(self.operation(), namespace);
         let started = batch.run(|| self.start(items));
         let within = batch.clone();
         Pending::new(batch.follow(async move { acknowledged(&within, started).await }))
@@ -70,7 +70,7 @@ impl Settling {
 
 /// Waits for many acknowledgements: the first wait covers all that share its commit.
 async fn acknowledged(
-    batch: &Batch,
+    batch: &Operation,
     started: Vec<Result<(Lease, Option<u64>), RefusedLease>>,
 ) -> Vec<Result<()>> {
     let mut results = Vec::with_capacity(started.len());

@@ -182,7 +182,7 @@ impl Turn<'_> {
                 .map(Box::new),
             Audited::As(entry) => entry,
         };
-        let locator = engine.journal.append_audited(
+        let locator = engine.journal.append(
             change.record,
             parts,
             replaced(last),

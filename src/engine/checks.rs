@@ -28,10 +28,8 @@ impl Engine {
         if !self.lifecycle.is_read_only() {
             return Ok(());
         }
-        self.journal
-            .log()
-            .check_current()
-            .while_doing("looking whether the store is as it was")
+        let current = self.journal.log().check_current();
+        current.while_doing("looking whether the store is as it was")
     }
 
     /// As [`check_alive`](Self::check_alive), for a call that is about to wait: also in a child that
@@ -54,23 +52,5 @@ impl Engine {
     pub(crate) fn check_change(&self) -> Result<()> {
         self.check_alive()?;
         self.lifecycle.check_writable()
-    }
-
-    /// As [`check_change`](Self::check_change), of a store that is known to be alive.
-    #[inline]
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        self.lifecycle.check_writable()
-    }
-
-    /// Makes the store behave as in a forked child, or as itself again.
-    #[cfg(test)]
-    pub(crate) fn pretend_forked(&self, forked: bool) {
-        self.lifecycle.pretend_forked(forked);
-    }
-
-    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
-    #[cfg(test)]
-    pub(crate) fn pretend_forked_uncounted(&self) {
-        self.lifecycle.pretend_forked_uncounted();
     }
 }

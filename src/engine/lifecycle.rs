@@ -17,7 +17,7 @@ pub(in crate::engine) enum Access {
 #[derive(Debug)]
 pub(in crate::engine) struct Lifecycle {
     /// The process that opened the store.
-    process: Process,
+    pub(in crate::engine) process: Process,
     closed: AtomicBool,
     access: Access,
     /// Whether the manifest says that losses of a salvage are not accepted: at-most-once namespaces then grant
@@ -112,17 +112,5 @@ impl Lifecycle {
     /// Notes that the manifest accepts the losses of a salvage.
     pub(in crate::engine) fn accept_salvage(&self) {
         self.salvaged.store(false, Ordering::Release);
-    }
-
-    /// Makes the store behave as in a forked child, or as itself again.
-    #[cfg(test)]
-    pub(in crate::engine) fn pretend_forked(&self, forked: bool) {
-        self.process.pretend_forked(forked);
-    }
-
-    /// As [`pretend_forked`](Self::pretend_forked), for a child that was forked past the C library.
-    #[cfg(test)]
-    pub(in crate::engine) fn pretend_forked_uncounted(&self) {
-        self.process.pretend_forked_uncounted();
     }
 }

@@ -97,9 +97,9 @@ impl Engine {
             Some(entry) => {
                 check_guarantee(entry, policy)?;
                 check_unused(&namespaces, entry)?;
-                self.check_writable()
+                self.lifecycle.check_writable()
             }
-            None => self.check_writable(),
+            None => self.lifecycle.check_writable(),
         }
     }
 
@@ -144,12 +144,11 @@ impl Engine {
         namespaces: &mut Namespaces,
         manifest: Manifest,
     ) -> Result<()> {
-        self.check_writable()?;
+        self.lifecycle.check_writable()?;
         self.journal.check()?;
-        self.journal
-            .log()
-            .write_manifest(&manifest_file::encode(&manifest))
-            .while_doing("writing the manifest")?;
+        let bytes = manifest_file::encode(&manifest);
+        let written = self.journal.log().write_manifest(&bytes);
+        written.while_doing("writing the manifest")?;
         namespaces.manifest = manifest;
         Ok(())
     }

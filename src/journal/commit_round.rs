@@ -191,9 +191,8 @@ impl CommitRound<'_> {
         let (log, retries) = (&self.journal.log, &self.journal.retries);
         let begin = || {
             let prepared = log.prepare(number, room);
-            prepared
-                .and_then(|()| log.activate(number, link))
-                .while_doing(Chore::Begin.doing())
+            let begun = prepared.and_then(|()| log.activate(number, link));
+            begun.while_doing(Chore::Begin.doing())
         };
         // A caller that carries out its own commits cannot wait for a later one.
         let is_inline = self.journal.commits_inline();

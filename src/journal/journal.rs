@@ -99,21 +99,9 @@ impl Journal {
     ///
     /// Called under the lock of the key's shard, so the order of the log is the order of the
     /// key's transitions. `parts` is what [`split`](Self::split) made of a body that is too long for
-    /// its record.
+    /// its record; `audit` is the entry of the transition, which goes into the same frame.
     #[inline]
     pub(crate) fn append(
-        &self,
-        record: &RecordRef<'_>,
-        parts: Vec<Vec<u8>>,
-        replaced: Option<Replaced>,
-        now_ms: u64,
-    ) -> Locator {
-        self.append_audited(record, parts, replaced, None, now_ms)
-    }
-
-    /// As [`append`](Self::append), with the audit entry of the transition in the same frame.
-    #[inline]
-    pub(crate) fn append_audited(
         &self,
         record: &RecordRef<'_>,
         parts: Vec<Vec<u8>>,

@@ -19,10 +19,8 @@ impl Journal {
             let marks = writer.current_marks(self.store_ms());
             // `retries` keeps the failure, and tells it.
             let _ = self.retries.attempt(Chore::Marks, now_ms, || {
-                writer
-                    .marks
-                    .write(&*self.log, marks)
-                    .while_doing(Chore::Marks.doing())
+                let written = writer.marks.write(&*self.log, marks);
+                written.while_doing(Chore::Marks.doing())
             });
         }
     }

@@ -7,7 +7,7 @@ use crate::claim::calls::Calls;
 use crate::claim::doubt::{Doubt, Resolution};
 use crate::engine::intervene::end_hold::HoldEnd;
 use crate::engine::namespaces::NamespaceCore;
-use crate::observe::trace::{Batch, Decision, accepted_salvage, decided};
+use crate::observe::trace::{Decision, Operation, accepted_salvage, decided};
 use crate::runtime::sync::block_on;
 use crate::store::handle::{Homes, StoreInner};
 use crate::store::store::Store;
@@ -210,7 +210,7 @@ impl Operator {
         let engine = &self.store.engine;
         let core = engine.existing(namespace)?;
         let items = engine.gather(items, |_, item| Ok(item))?;
-        let batch = Batch::begin("insert_many", namespace);
+        let batch = Operation::begin_batch("insert_many", namespace);
         batch.run(|| {
             engine.check_change()?;
             let begun = items.iter().map(|item| self.start_insert(&core, item));

@@ -172,7 +172,9 @@ impl World {
         let happened = Resolution::Happened(b"receipt".to_vec());
         let resolutions = [Resolution::NeverHappened, happened];
         let resolution = resolutions[self.below(2)].clone();
-        found.resolve_forced(resolution).unwrap();
+        operator(&self.store)
+            .resolve_forced(&found, resolution)
+            .unwrap();
         self.in_doubt.remove(&rank);
         // The holder of a lapsed key finds out when it comes back.
         self.leases.remove(&rank).map(Lease::detach);

@@ -144,7 +144,10 @@ fn attempts_before_the_one_that_never_happened_count() {
         assert_eq!(lease.attempt(), 3);
         world.clock.advance(MINUTE);
         let doubt = in_doubt(work.claim("key").unwrap());
-        doubt.resolve_forced(Resolution::NeverHappened).unwrap();
+        let forced = world
+            .operator()
+            .resolve_forced(&doubt, Resolution::NeverHappened);
+        forced.unwrap();
         drop(lease);
     }
     claim(&work, "key").release("busy").unwrap();

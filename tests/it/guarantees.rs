@@ -224,7 +224,10 @@ fn at_most_once_an_old_doubt_never_settles_a_newer_one() {
     let old = in_doubt(work.claim("key").unwrap());
     old.resolve(Resolution::NeverHappened).unwrap();
     let second = claim(&work, "key");
-    let error = old.resolve_forced(Resolution::NeverHappened).unwrap_err();
+    let forced = world
+        .operator()
+        .resolve_forced(&old, Resolution::NeverHappened);
+    let error = forced.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
     assert_eq!(error.current().unwrap().token(), second.token());
     drop(second);
@@ -244,7 +247,10 @@ fn at_most_once_never_happened_is_refused_while_the_holder_is_alive_unless_force
     let error = doubt.resolve(Resolution::NeverHappened).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InUse);
     assert!(error.to_string().contains("stop it first"), "{error}");
-    doubt.resolve_forced(Resolution::NeverHappened).unwrap();
+    let forced = world
+        .operator()
+        .resolve_forced(&doubt, Resolution::NeverHappened);
+    forced.unwrap();
     assert!(lease.is_lost());
     let second = claim(&work, "key");
     assert!(second.token() > lease.token());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hapax::{Claim, ClaimOptions, Durability, Lease, Namespace, Policy, Resolution, Store};
 
+use crate::contract_support::operator;
 use crate::logs::KINDS;
 
 const THREADS: usize = 64;
@@ -152,7 +153,7 @@ fn storm(store: &Store, space: &Namespace, mut draw: Draw, seen: &Seen) {
             }
             Claim::InDoubt(doubt) => {
                 // Another caller may be first, and the holder may be alive.
-                let _ = doubt.resolve_forced(Resolution::NeverHappened);
+                let _ = operator(store).resolve_forced(&doubt, Resolution::NeverHappened);
             }
             _ => {}
         }

@@ -32,10 +32,8 @@ pub(in crate::engine) fn list(log: &dyn Log) -> Result<Vec<u64>> {
 }
 
 pub(in crate::engine) fn read_archive(log: &dyn Log, segment: u64) -> Result<Archive> {
-    let bytes = log
-        .read_archive(segment)
-        .while_doing("reading an audit archive")?;
-    open_archive(segment, &bytes)
+    let bytes = log.read_archive(segment);
+    open_archive(segment, &bytes.while_doing("reading an audit archive")?)
 }
 
 fn open_archive(segment: u64, bytes: &[u8]) -> Result<Archive> {

@@ -13,9 +13,8 @@ pub(in crate::engine) struct ArchiveSizes(Mutex<BTreeMap<u64, u64>>);
 
 impl ArchiveSizes {
     pub(in crate::engine) fn measure(log: &dyn Log) -> Result<Self> {
-        let sizes = log
-            .archive_sizes()
-            .while_doing("measuring the audit archives")?;
+        let sizes = log.archive_sizes();
+        let sizes = sizes.while_doing("measuring the audit archives")?;
         Ok(Self(Mutex::new(sizes.into_iter().collect())))
     }
 

@@ -496,7 +496,7 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
     let store = bench.open().unwrap();
     let space = at_least(&store);
     complete(&space, 1);
-    store.engine().pretend_forked(true);
+    store.engine().lifecycle.process.pretend_forked(true);
     for error in [
         space.claim("1").unwrap_err(),
         space.get("1").unwrap_err(),
@@ -511,7 +511,7 @@ fn a_forked_child_is_refused_and_its_parent_is_left_alone() {
         assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
         assert!(error.to_string().contains("fork of process"), "{error}");
     }
-    store.engine().pretend_forked(false);
+    store.engine().lifecycle.process.pretend_forked(false);
     assert!(matches!(space.claim("1").unwrap(), Claim::Completed(_)));
     store.close().unwrap();
 }
@@ -528,7 +528,7 @@ fn a_child_that_was_not_counted_is_refused_where_it_would_wait() {
         Claim::Granted(lease) => lease,
         other => panic!("{other:?}"),
     });
-    store.engine().pretend_forked_uncounted();
+    store.engine().lifecycle.process.pretend_forked_uncounted();
     let error = lease.complete("done").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
     let error = space.insert("3").unwrap_err();

@@ -150,10 +150,8 @@ impl Engine {
             self.journal
                 .retries
                 .attempt_now(Chore::Prepare, now_ms, || {
-                    self.journal
-                        .log()
-                        .prepare(segment, frames)
-                        .while_doing(Chore::Prepare.doing())
+                    let prepared = self.journal.log().prepare(segment, frames);
+                    prepared.while_doing(Chore::Prepare.doing())
                 })?;
             self.room.prepared.fetch_max(segment, Ordering::Relaxed);
         }

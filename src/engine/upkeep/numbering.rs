@@ -36,19 +36,15 @@ impl Numbers {
 
     /// The refusal that names the number at its end.
     pub(in crate::engine) fn spent(self) -> Option<String> {
+        // Each with its last number, and how many have to be left.
         let ends = [
-            ("frame", self.frame, FRAME_NUMBER_MAX),
-            ("segment", self.segment, SEGMENT_NUMBER_MAX),
-            ("audit entry", self.audit, AUDIT_NUMBER_MAX),
+            ("frame", self.frame, FRAME_NUMBER_MAX, LEFT_MIN),
+            ("segment", self.segment, SEGMENT_NUMBER_MAX, LEFT_MIN),
+            ("audit entry", self.audit, AUDIT_NUMBER_MAX, LEFT_MIN),
+            ("epoch", self.epoch.into(), u64::from(EPOCH_END) - 1, 1),
         ];
-        let near = ends.iter().find(|(_, at, end)| *at > end - LEFT_MIN);
-        let (what, at, end) = match near {
-            Some((what, at, end)) => (*what, *at, *end),
-            None if self.epoch >= EPOCH_END - 1 => {
-                ("epoch", u64::from(self.epoch), u64::from(EPOCH_END) - 1)
-            }
-            None => return None,
-        };
+        let mut near = ends.iter().filter(|(_, at, end, left)| *at > end - left);
+        let (what, at, end, _) = near.next()?;
         Some(format!(
             "the store has used {what} {at} of {end}, which leaves too few: it still answers, and changes nothing; bring its keys into a new store with an export and an import"
         ))

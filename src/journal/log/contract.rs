@@ -215,4 +215,4 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
 }
 
 #[cfg(test)]
-pub(crate) mod conformance;
+pub(crate) mod conformance_tests;

@@ -8,7 +8,7 @@ use crate::journal::log::contract::{Log, SEGMENT_FRAMES_MAX};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::directory::Directory;
 use crate::journal::log::directory::files::{
-    Naming, disk_bytes, remove_all_if_there, sync_directory,
+    FileResult, disk_bytes, remove_all_if_there, sync_directory,
 };
 use crate::journal::log::disk_segment::DiskSegment;
 use crate::runtime::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};

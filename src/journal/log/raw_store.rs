@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::journal::format::frame::{self, BadFrame, FRAME_BYTES_MAX, FrameView};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, disk_bytes, names_if_there};
+use crate::journal::log::directory::files::{FileResult, disk_bytes, names_if_there};
 use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::journal::log::directory::read_only_directory::ReadOnlyDirectory;
 use crate::journal::log::directory::segment_name;

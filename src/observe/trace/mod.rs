@@ -14,12 +14,10 @@ mod subject;
 pub(crate) use crate::observe::trace::decision::{Decision, Lapse};
 #[cfg(not(feature = "tracing"))]
 pub(crate) use crate::observe::trace::nothing::{
-    Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
-    recovered,
+    Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned, recovered,
 };
 #[cfg(feature = "tracing")]
 pub(crate) use crate::observe::trace::spans::{
-    Batch, Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned,
-    recovered,
+    Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned, recovered,
 };
 pub(crate) use crate::observe::trace::subject::Subject;

@@ -7,7 +7,7 @@ use crate::observe::trace::decision::{Decision, Lapse};
 use crate::observe::trace::subject::Subject;
 
 /// A span of one operation, shown to no one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Operation;
 
 impl Operation {
@@ -30,26 +30,10 @@ impl Operation {
     pub(crate) fn follow<F: Future>(&self, work: F) -> F {
         work
     }
-}
 
-/// A span of many decisions, shown to no one.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch;
-
-impl Batch {
     #[inline]
-    pub(crate) fn begin(_: &'static str, _: &str) -> Self {
+    pub(crate) fn begin_batch(_: &'static str, _: &str) -> Self {
         Self
-    }
-
-    #[inline]
-    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        work()
-    }
-
-    #[inline]
-    pub(crate) fn follow<F: Future>(&self, work: F) -> F {
-        work
     }
 
     #[inline]

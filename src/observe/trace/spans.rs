@@ -14,6 +14,21 @@ use crate::value::key_state::KeyState;
 
 const TARGET: &str = "hapax";
 
+/// The fields in which decisions are counted. Any other decision is an error of one key.
+const COUNTS: &[(&str, &str)] = &[
+    ("granted", "hapax.granted"),
+    ("in_progress", "hapax.in_progress"),
+    ("completed", "hapax.completed"),
+    ("failed", "hapax.failed"),
+    ("in_doubt", "hapax.in_doubt"),
+    ("mismatch", "hapax.mismatch"),
+    ("repeat", "hapax.repeat"),
+    ("ok", "hapax.ok"),
+    ("inserted", "hapax.inserted"),
+    ("present", "hapax.present"),
+];
+const ERRORS: &str = "hapax.errors";
+
 /// A span of one operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation(Span);
@@ -52,30 +67,10 @@ impl Operation {
     pub(crate) fn follow<F: Future>(&self, work: F) -> Instrumented<F> {
         work.instrument(self.0.clone())
     }
-}
 
-/// A span of many decisions, which has their numbers in the end.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch(Span);
-
-/// The fields in which decisions are counted. Any other decision is an error of one key.
-const COUNTS: &[(&str, &str)] = &[
-    ("granted", "hapax.granted"),
-    ("in_progress", "hapax.in_progress"),
-    ("completed", "hapax.completed"),
-    ("failed", "hapax.failed"),
-    ("in_doubt", "hapax.in_doubt"),
-    ("mismatch", "hapax.mismatch"),
-    ("repeat", "hapax.repeat"),
-    ("ok", "hapax.ok"),
-    ("inserted", "hapax.inserted"),
-    ("present", "hapax.present"),
-];
-const ERRORS: &str = "hapax.errors";
-
-impl Batch {
+    /// Begins an operation on many keys, whose decisions [`end`](Self::end) counts.
     #[inline]
-    pub(crate) fn begin(name: &'static str, namespace: &str) -> Self {
+    pub(crate) fn begin_batch(name: &'static str, namespace: &str) -> Self {
         if !enabled!(target: TARGET, Level::DEBUG) {
             return Self(Span::none());
         }
@@ -98,17 +93,6 @@ impl Batch {
             hapax.present = Empty,
             hapax.errors = Empty,
         ))
-    }
-
-    /// Does something within the span.
-    #[inline]
-    pub(crate) fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.0.in_scope(work)
-    }
-
-    /// Enters the span whenever the future is polled.
-    pub(crate) fn follow<F: Future>(&self, work: F) -> Instrumented<F> {
-        work.instrument(self.0.clone())
     }
 
     /// Counts the decisions, by their names; these are called for only if a subscriber wants to see them.

@@ -243,7 +243,8 @@ impl World {
                 .model
                 .resolve(id, doubt.token().as_i64(), &Settle::Never, true);
             first.expect("a forced resolution");
-            doubt.resolve_forced(Resolution::NeverHappened).unwrap();
+            let forced = operator(&self.store).resolve_forced(&doubt, Resolution::NeverHappened);
+            forced.unwrap();
             self.wrote(true);
             self.adopt(id);
         }
@@ -256,7 +257,7 @@ impl World {
             Settle::Never => Resolution::NeverHappened,
         };
         let result = if force {
-            doubt.resolve_forced(resolution)
+            operator(&self.store).resolve_forced(&doubt, resolution)
         } else {
             doubt.resolve(resolution)
         };

@@ -39,11 +39,8 @@ impl Engine {
     }
 
     fn link_of(&self, segment: u64) -> Result<Link> {
-        let link = self
-            .journal
-            .log()
-            .read_link(segment)
-            .while_doing(Chore::Link.doing())?;
+        let link = self.journal.log().read_link(segment);
+        let link = link.while_doing(Chore::Link.doing())?;
         Link::decode(&link).ok_or_else(|| {
             let text =
                 format!("the ready marker of segment {segment:016x} is damaged: restore a backup");

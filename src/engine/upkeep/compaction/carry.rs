@@ -87,6 +87,7 @@ impl Engine {
             &record.as_ref(),
             parts,
             replaced(Some(last)),
+            None,
             turn.now.mono_ms,
         );
         self.compaction.note_copy(to);

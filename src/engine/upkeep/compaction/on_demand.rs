@@ -63,7 +63,8 @@ impl Engine {
         let nothing =
             RecordRef::forgotten(NamespaceId(0), &[], FencingToken::FIRST, now.store_secs);
         self.journal.with_tail(Tail::end_segment);
-        self.journal.append(&nothing, Vec::new(), None, now.mono_ms);
+        self.journal
+            .append(&nothing, Vec::new(), None, None, now.mono_ms);
         block_on(self.journal.wait(self.journal.last_used()))
     }
 

@@ -149,10 +149,9 @@ impl<'a> Saving<'a> {
     /// The records of a frame, which was whole before.
     fn payload(&self, at: usize) -> Result<Vec<u8>> {
         let piece = self.found.pieces[at];
-        let bytes = self
-            .remains
-            .read(piece.segment, piece.offset, piece.bytes)
-            .while_doing("reading what is left")?;
+        let (segment, offset) = (piece.segment, piece.offset);
+        let bytes = self.remains.read(segment, offset, piece.bytes);
+        let bytes = bytes.while_doing("reading what is left")?;
         let is_same = open_any(&bytes).is_ok_and(|(view, _)| view.checksum == piece.checksum);
         if !is_same {
             let what = format!("frame {} changed while it was read", piece.number);

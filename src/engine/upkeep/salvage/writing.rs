@@ -64,7 +64,7 @@ impl Writing {
 
     pub(in crate::engine) fn append(&mut self, record: &Record) -> Result<()> {
         let parts = Journal::split(&record.body);
-        self.journal.append(&record.as_ref(), parts, None, 0);
+        self.journal.append(&record.as_ref(), parts, None, None, 0);
         self.appended(record.key.len() + record.body.len() + record.metadata.len())
     }
 

@@ -173,14 +173,6 @@ impl AnchoredPath {
         Ok(bytes)
     }
 
-    /// As [`read`](Self::read); `None` if the file does not exist.
-    pub(crate) fn read_if_there(&self) -> io::Result<Option<Vec<u8>>> {
-        match self.read() {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        }
-    }
-
     pub(crate) fn about(&self) -> io::Result<Stat> {
         let (directory, name) = (&self.held.descriptor, self.name_below());
         Ok(statat(directory, name, AtFlags::empty())?)

@@ -1,11 +1,11 @@
 //! [`Archives`]: the audit archives of a store, a file for each segment that had entries.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::OnceLock;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{
-    Naming, create_folder, named, names_if_there, remove_if_there, replace_file, sync_directory,
+    FileResult, create_folder, names_if_there, remove_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::AUDIT;
 use crate::journal::log::directory::segment_name;
@@ -71,11 +71,8 @@ impl Archives {
         let folder = self.folder();
         for segment in self.list()? {
             let path = folder.join(segment_name::archive(segment));
-            match path.bytes() {
-                Ok(bytes) => sizes.push((segment, bytes)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(named(&error, "measure", &path)),
-            }
+            let bytes = path.bytes().if_there().naming("measure", &path)?;
+            sizes.extend(bytes.map(|bytes| (segment, bytes)));
         }
         Ok(sizes)
     }

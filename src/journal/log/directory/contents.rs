@@ -6,7 +6,7 @@ use crate::journal::format::log_kind_note::LogKindNote;
 use crate::journal::format::manifest_file;
 use crate::journal::format::marks::Marks;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, remove_all_if_there};
+use crate::journal::log::directory::files::{FileResult, read_if_there, remove_all_if_there};
 use crate::journal::log::directory::layout::{
     LOCK, LOGKIND, MANIFEST, MARKS, NAMES, SEGMENTS, UNFINISHED,
 };
@@ -56,7 +56,7 @@ pub(crate) fn look_at(directory: &AnchoredPath) -> io::Result<Contents> {
 fn read(directory: &AnchoredPath, name: &str) -> io::Result<Option<Vec<u8>>> {
     let file = directory.join(name);
     match file.is_file() {
-        true => file.read_if_there().naming("read", &file),
+        true => read_if_there(&file),
         false => Ok(None),
     }
 }

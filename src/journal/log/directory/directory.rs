@@ -8,7 +8,7 @@ use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents;
 use crate::journal::log::directory::directory_options::DirectoryOptions;
 use crate::journal::log::directory::files::{
-    Naming, create_folder, read_if_there, replace_file, sync_directory,
+    FileResult, create_folder, read_if_there, replace_file, sync_directory,
 };
 use crate::journal::log::directory::layout::{
     LOGKIND, LOGKIND_NEW, MANIFEST, MANIFEST_NEW, MARKS, SEGMENTS,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::contents::{self, Contents};
-use crate::journal::log::directory::files::{Naming, create_folder, named, sync_directory};
+use crate::journal::log::directory::files::{FileResult, create_folder, named, sync_directory};
 use crate::journal::log::directory::open_failure::OpenFailure;
 use crate::journal::log::directory::unfinished;
 

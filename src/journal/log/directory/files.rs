@@ -10,14 +10,25 @@ pub(crate) fn named(error: &io::Error, doing: &str, to: impl Display) -> io::Err
     io::Error::new(error.kind(), format!("cannot {doing} {to}: {error}"))
 }
 
-/// A result whose error names neither the call nor the file yet.
-pub(crate) trait Naming<T> {
+/// The result of a call on a file, whose error names neither the call nor the file yet.
+pub(crate) trait FileResult<T> {
+    /// The same result, with an error that names both.
     fn naming(self, doing: &str, to: impl Display) -> io::Result<T>;
+
+    /// `None` if the file does not exist.
+    fn if_there(self) -> io::Result<Option<T>>;
 }
 
-impl<T> Naming<T> for io::Result<T> {
+impl<T> FileResult<T> for io::Result<T> {
     fn naming(self, doing: &str, to: impl Display) -> io::Result<T> {
         self.map_err(|error| named(&error, doing, to))
+    }
+
+    fn if_there(self) -> io::Result<Option<T>> {
+        match self {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            result => result.map(Some),
+        }
     }
 }
 
@@ -31,7 +42,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// The bytes of a file; `None` if it does not exist.
 pub(crate) fn read_if_there(file: &AnchoredPath) -> io::Result<Option<Vec<u8>>> {
-    file.read_if_there().naming("read", file)
+    file.read().if_there().naming("read", file)
 }
 
 /// Makes the entries of a directory durable.
@@ -75,26 +86,22 @@ pub(crate) fn replace_file(
 
 /// Removes a file, unless it is gone.
 pub(crate) fn remove_if_there(file: &AnchoredPath) -> io::Result<()> {
-    match file.remove_file() {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", file)),
-        _ => Ok(()),
-    }
+    let removed = file.remove_file().if_there();
+    removed.naming("remove", file).map(drop)
 }
 
 /// Removes a file, or a folder with all that is in it, unless it is gone.
 pub(crate) fn remove_all_if_there(path: &AnchoredPath) -> io::Result<()> {
-    match path.remove_all() {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(named(&error, "remove", path)),
-        _ => Ok(()),
-    }
+    path.remove_all()
+        .if_there()
+        .naming("remove", path)
+        .map(drop)
 }
 
 /// The names of what is in a folder, in no order; none if the folder does not exist.
 pub(crate) fn names_if_there(folder: &AnchoredPath) -> io::Result<Vec<std::ffi::OsString>> {
-    match folder.names() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        names => names.naming("list", folder),
-    }
+    let names = folder.names().if_there().naming("list", folder)?;
+    Ok(names.unwrap_or_default())
 }
 
 /// Bytes that a path occupies on its medium, with all that is below it. Skips what is removed
@@ -110,8 +117,6 @@ pub(crate) fn disk_bytes(path: &AnchoredPath) -> io::Result<u64> {
         }
         Ok(bytes)
     };
-    match measure() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-        result => result.naming("measure", path),
-    }
+    let bytes = measure().if_there().naming("measure", path)?;
+    Ok(bytes.unwrap_or(0))
 }

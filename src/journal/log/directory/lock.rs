@@ -5,15 +5,15 @@
 //! forked past the C library keeps it; [`StoreHolder`] then names that child.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, named};
+use crate::journal::log::directory::files::{FileResult, named};
 use crate::journal::log::directory::holder::StoreHolder;
 use crate::journal::log::directory::layout::LOCK;
 use crate::journal::log::directory::open_failure::OpenFailure;
@@ -41,16 +41,13 @@ impl Lock {
         loop {
             let file = path.open_or_create().naming("open", &path)?;
             let lock = Self::keep(directory, &path, file)?;
-            match flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
-                // The file may have been deleted between the two calls: such a lock guards nothing.
-                Ok(()) if path.is(lock.file.file()) => {
-                    write_pid(lock.file.file()).naming("write", &path)?;
-                    return Ok(lock);
-                }
-                Ok(()) | Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => lock.wait(round, rounds(wait))?,
-                Err(error) => return Err(named(&error.into(), "lock", &path).into()),
+            if !lock.attempt(FlockOperation::NonBlockingLockExclusive)? {
+                lock.wait(round, rounds(wait))?;
+            } else if path.is(lock.file.file()) {
+                write_pid(lock.file.file()).naming("write", &path)?;
+                return Ok(lock);
             }
+            // Else the file was deleted between the two calls: such a lock guards nothing.
             round += 1;
         }
     }
@@ -78,11 +75,9 @@ impl Lock {
     /// The file of the lock, not locked.
     fn find(directory: &AnchoredPath) -> Result<Option<Self>, OpenFailure> {
         let path = directory.join(LOCK);
-        match path.open() {
-            Ok(file) => Ok(Some(Self::keep(directory, &path, file)?)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(named(&error, "open", &path).into()),
-        }
+        let file = path.open().if_there().naming("open", &path)?;
+        let lock = file.map(|file| Self::keep(directory, &path, file));
+        Ok(lock.transpose()?)
     }
 
     fn keep(directory: &AnchoredPath, path: &AnchoredPath, file: File) -> io::Result<Self> {
@@ -95,14 +90,19 @@ impl Lock {
 
     fn hold(&self, operation: FlockOperation, rounds: u128) -> Result<(), OpenFailure> {
         let mut round = 0;
-        loop {
-            match flock(&self.file, operation) {
-                Ok(()) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => self.wait(round, rounds)?,
-                Err(error) => return Err(named(&error.into(), "lock", &self.path).into()),
-            }
+        while !self.attempt(operation)? {
+            self.wait(round, rounds)?;
             round += 1;
+        }
+        Ok(())
+    }
+
+    /// Tries to lock the file; false if another handle keeps it locked.
+    fn attempt(&self, operation: FlockOperation) -> Result<bool, OpenFailure> {
+        match retry_on_intr(|| flock(&self.file, operation)) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(named(&error.into(), "lock", &self.path).into()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::Naming;
+use crate::journal::log::directory::files::FileResult;
 
 /// Bytes of one slot: a write of one slot touches no block of the other.
 const SLOT_BYTES: usize = 4096;

@@ -1,13 +1,13 @@
 //! [`ReadOnlyDirectory`]: the directory of a store, opened so that not a byte of it changes.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::archives::Archives;
 use crate::journal::log::directory::contents::{self, Contents};
-use crate::journal::log::directory::files::{Naming, read_if_there};
+use crate::journal::log::directory::files::{FileResult, read_if_there};
 use crate::journal::log::directory::holder::StoreHolder;
 use crate::journal::log::directory::layout::{LOGKIND, MANIFEST, MARKS, SEGMENTS, UNFINISHED};
 use crate::journal::log::directory::lock::Lock;
@@ -87,10 +87,8 @@ impl ReadOnlyDirectory {
     /// One slot of the marks; empty if it does not exist.
     pub(crate) fn read_marks(&self, slot: usize) -> io::Result<Vec<u8>> {
         let marks = self.path.join(MARKS);
-        match marks.open().and_then(|file| read_slot(&file, slot)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            result => result.naming("read", &marks),
-        }
+        let read = marks.open().and_then(|file| read_slot(&file, slot));
+        Ok(read.if_there().naming("read", &marks)?.unwrap_or_default())
     }
 
     /// Bytes that an ordinary user of the file system may still write.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, is_full, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{FileResult, is_full, remove_if_there, sync_directory};
 use crate::journal::log::directory::layout::RESERVE;
 use crate::runtime::sync::Mutex;
 

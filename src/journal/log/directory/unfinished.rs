@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{FileResult, remove_if_there, sync_directory};
 use crate::journal::log::directory::layout::UNFINISHED;
 
 /// Notes durably what is being copied into a directory.

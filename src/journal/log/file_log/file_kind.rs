@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, remove_if_there};
+use crate::journal::log::directory::files::{FileResult, remove_if_there};
 use crate::journal::log::file_log::header::{BadHeader, HEADER_BYTES, Header};
 use crate::journal::log::file_log::scan;
 

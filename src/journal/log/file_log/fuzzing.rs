@@ -4,10 +4,12 @@ use std::io;
 use std::path::Path;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::disk_segment::DiskSegment;
 use crate::journal::log::file_log::file_kind::{FileKind, look_at};
 use crate::journal::log::file_log::header::Header;
 use crate::journal::log::file_log::lead::Lead;
 use crate::journal::log::file_log::segment::Segment;
+use crate::journal::log::frames::Frames;
 
 /// Reads a segment in one go, again, and frame by frame. `None` if the file is no segment.
 pub(crate) fn read_segment(path: &Path, number: u64) -> io::Result<Option<Vec<(u32, Vec<u8>)>>> {

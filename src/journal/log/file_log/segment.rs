@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, named, remove_if_there, sync_directory};
+use crate::journal::log::directory::files::{FileResult, named, remove_if_there, sync_directory};
 use crate::journal::log::directory::segment_name;
 use crate::journal::log::disk_segment::DiskSegment;
 use crate::journal::log::file_log::file_kind::{FileKind, discard_unused, look_at};
@@ -201,10 +201,9 @@ impl DiskSegment for Segment {
     }
 
     fn prepare(path: &AnchoredPath, number: u64, _: u32, bytes: u64) -> io::Result<SegmentWriter> {
-        match path.about_itself() {
-            Ok(_) => discard_unused(path, number)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(named(&error, "look at", path)),
+        let there = path.about_itself().if_there().naming("look at", path)?;
+        if there.is_some() {
+            discard_unused(path, number)?;
         }
         SegmentWriter::create(path, number, bytes.max(FIRST_BYTES))
     }

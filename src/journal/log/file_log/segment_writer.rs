@@ -8,7 +8,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, is_full, named, sync_directory};
+use crate::journal::log::directory::files::{FileResult, is_full, named, sync_directory};
 use crate::journal::log::file_log::header::{HEADER_BYTES, Header};
 use crate::journal::log::file_log::lead::{ALIGN_BYTES, LEAD_BYTES, Lead, align};
 use crate::runtime::sync::Mutex;

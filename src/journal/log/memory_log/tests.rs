@@ -2,8 +2,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::journal::log::contract::Log;
-use crate::journal::log::contract::conformance;
-use crate::journal::log::contract::conformance::check_frames;
+use crate::journal::log::contract::conformance_tests as conformance;
+use crate::journal::log::contract::conformance_tests::check_frames;
 use crate::journal::log::memory_log::memory_log::MemoryLog;
 use crate::journal::log::memory_log::session::MemorySession;
 

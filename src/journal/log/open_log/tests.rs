@@ -9,8 +9,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::journal::format::log_kind_note::LogKindNote;
-use crate::journal::log::contract::conformance;
-use crate::journal::log::contract::conformance::{check_frames, frame};
+use crate::journal::log::contract::conformance_tests as conformance;
+use crate::journal::log::contract::conformance_tests::{check_frames, frame};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::directory_options::DirectoryOptions;
 use crate::journal::log::directory::files::disk_bytes;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::Naming;
+use crate::journal::log::directory::files::FileResult;
 use crate::journal::log::sled_log::messages::{self, Layout};
 
 /// sled's log, which holds the frames.
@@ -54,9 +54,8 @@ pub(super) fn check_layout(path: &AnchoredPath, db: &File) -> io::Result<()> {
 /// Whether a frame was ever written to the folder, which had its marker by then.
 pub(super) fn holds_values(path: &AnchoredPath) -> io::Result<bool> {
     let db = path.join(DB);
-    let file = match db.open() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        result => result.naming("open", &db)?,
+    let Some(file) = db.open().if_there().naming("open", &db)? else {
+        return Ok(false);
     };
     let mut holds = false;
     messages::each(&file, &mut |found| {

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use crate::journal::log::contract::{SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX};
 use crate::journal::log::directory::anchored_path::AnchoredPath;
 use crate::journal::log::directory::files::{
-    Naming, remove_all_if_there, sync_directory, sync_file,
+    FileResult, remove_all_if_there, sync_directory, sync_file,
 };
 use crate::journal::log::directory::lock::LOCK_ROUND;
 use crate::journal::log::directory::standard_streams;

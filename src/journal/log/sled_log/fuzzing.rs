@@ -6,6 +6,7 @@ use std::path::Path;
 use crc32fast::Hasher;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
+use crate::journal::log::frames::Frames;
 use crate::journal::log::sled_log::db_file::{CONF_BYTES, open_db};
 use crate::journal::log::sled_log::messages::{self, Layout};
 use crate::journal::log::sled_log::segment::Segment;

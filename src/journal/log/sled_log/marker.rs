@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, replace_file};
+use crate::journal::log::directory::files::{FileResult, replace_file};
 
 const READY: &str = "ready";
 const READY_NEW: &str = "ready.new";

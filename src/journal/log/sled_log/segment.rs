@@ -10,7 +10,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::journal::format::frame::FRAME_BYTES_MAX;
 use crate::journal::log::contract::SEGMENT_FRAMES_MAX;
 use crate::journal::log::directory::anchored_path::AnchoredPath;
-use crate::journal::log::directory::files::{Naming, named, remove_all_if_there, sync_directory};
+use crate::journal::log::directory::files::{
+    FileResult, named, remove_all_if_there, sync_directory,
+};
 use crate::journal::log::directory::segment_name;
 use crate::journal::log::disk_segment::DiskSegment;
 use crate::journal::log::first_failure::FirstFailure;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::journal::format::frame::FRAME_BYTES_MAX;
-use crate::journal::log::contract::conformance::{check_frames, frame};
+use crate::journal::log::contract::conformance_tests::{check_frames, frame};
 use crate::journal::log::contract::{
     Log, SEGMENT_BYTES_MAX, SEGMENT_FRAMES_FIRST, SEGMENT_FRAMES_MAX,
 };
