@@ -296,7 +296,7 @@ const LOSES: [Lose; 4] = [
                 .operator()
                 .forget_forced("work", "key", lease.token())
                 .unwrap()
-        )
+        );
     },
     |world, _, _| world.store.close().unwrap(),
 ];

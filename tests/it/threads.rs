@@ -84,7 +84,7 @@ fn check(store: &Store, space: &Namespace) {
         "each key was granted once"
     );
     assert_eq!(grants.len(), KEYS);
-    assert_eq!(granted(&store), KEYS as u64);
+    assert_eq!(granted(store), KEYS as u64);
     store.sync().unwrap();
     store.validate();
     store.verify().unwrap();
