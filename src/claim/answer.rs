@@ -100,6 +100,9 @@ macro_rules! stored_answer {
             }
 
             #[doc = concat!("The bytes of the ", stringify!($body), ". Callers that waited together share them.")]
+            ///
+            /// An answer may keep the frame of its record in memory, at most 64 KiB, for as long as it is held:
+            /// a program that collects many answers collects these bytes instead.
             #[must_use]
             pub fn into_bytes(self) -> Arc<[u8]> {
                 self.record.body.clone().into_shared()

@@ -9,7 +9,6 @@ use crate::races::{
 };
 use crate::runtime::sync::{AtomicUsize, Ordering, block_on};
 use crate::state::request::Request;
-use crate::value::blob::Blob;
 use crate::{Claim, ClaimOptions};
 
 #[test]
