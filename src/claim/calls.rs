@@ -13,7 +13,7 @@ use crate::engine::call::batch::BatchItem;
 use crate::engine::named::Named;
 use crate::engine::refusals::Refused;
 use crate::observe::claim_outcome::ClaimOutcome;
-use crate::observe::trace::{Operation, Subject, decided};
+use crate::observe::trace::{Operation, TraceSubject, decided};
 use crate::runtime::begun::Begun;
 use crate::runtime::sync::block_on;
 use crate::state::request::Request;
@@ -151,7 +151,7 @@ impl Calls {
     }
 
     /// The keys of a batch, if traces show them.
-    fn keys_to_show(&self, items: &[BatchItem]) -> Vec<Subject> {
+    fn keys_to_show(&self, items: &[BatchItem]) -> Vec<TraceSubject> {
         if !Operation::is_wanted() {
             return Vec::new();
         }
@@ -300,7 +300,7 @@ impl Calls {
         self.homes.engine().named(self.homes.core(), key)
     }
 
-    fn subject(&self, key: &[u8]) -> Subject {
+    fn subject(&self, key: &[u8]) -> TraceSubject {
         self.homes
             .engine()
             .subject(self.homes.core(), within_limit(key))

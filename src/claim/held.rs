@@ -11,7 +11,7 @@ use crate::engine::engine::Engine;
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::refusals::Refused;
-use crate::observe::trace::{Decision, Subject, decided};
+use crate::observe::trace::{Decision, TraceSubject, decided};
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::store::handle::{Home, Homes};
@@ -75,7 +75,7 @@ impl Held {
         acted
     }
 
-    pub(crate) fn subject(&self) -> Subject {
+    pub(crate) fn subject(&self) -> TraceSubject {
         self.engine().subject(self.namespace(), self.key())
     }
 

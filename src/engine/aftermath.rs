@@ -15,11 +15,11 @@ use crate::value::namespace_id::NamespaceId;
 
 /// The work that is left once every lock has been released; dropping it carries that out.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Aftermath(Option<Box<Left>>);
+pub(in crate::engine) struct Aftermath(Option<Box<Leftover>>);
 
 /// What most calls leave nothing of.
 #[derive(Debug, Default)]
-struct Left {
+struct Leftover {
     wakes: Wakes,
     /// What the keys that have ended kept. Dropped outside of the lock: user code may hang on their wakers.
     ended: Vec<Rare<Arc<Waiter>>>,
@@ -28,7 +28,7 @@ struct Left {
 }
 
 impl Aftermath {
-    fn left(&mut self) -> &mut Left {
+    fn left(&mut self) -> &mut Leftover {
         self.0.get_or_insert_default()
     }
 
@@ -97,7 +97,7 @@ impl Drop for Aftermath {
     }
 }
 
-impl Left {
+impl Leftover {
     #[cold]
     fn carry_out(self) {
         self.wakes.wake();

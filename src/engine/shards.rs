@@ -7,14 +7,14 @@ use crossbeam_utils::CachePadded;
 
 use crate::engine::call::waiter::Waiter;
 use crate::runtime::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
-use crate::state::running::{Ended, Running};
+use crate::state::running::{EndedRun, Running};
 use crate::state::shard::Shard;
 use crate::value::digest::Digest;
 
 /// A shard of the engine, and a running key in it.
 pub(crate) type EngineShard = Shard<Arc<Waiter>>;
 pub(in crate::engine) type EngineRunning = Running<Arc<Waiter>>;
-pub(in crate::engine) type EngineEnded = Ended<Arc<Waiter>>;
+pub(in crate::engine) type EngineEnded = EndedRun<Arc<Waiter>>;
 
 /// The locked parts of the key space, and counts over all of them.
 #[derive(Debug)]

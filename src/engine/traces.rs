@@ -3,15 +3,15 @@
 use crate::engine::aftermath::Aftermath;
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
-use crate::observe::trace::Subject;
+use crate::observe::trace::TraceSubject;
 use crate::runtime::sync::contain;
 
 impl Engine {
     /// How a key is shown in traces.
-    pub(crate) fn subject(&self, namespace: &NamespaceCore, key: &[u8]) -> Subject {
+    pub(crate) fn subject(&self, namespace: &NamespaceCore, key: &[u8]) -> TraceSubject {
         let digest = self.seeded.key_digest(namespace.id, key);
         let shown = self.options.trace_keys.then_some(key);
-        Subject::new(&namespace.name, digest, shown)
+        TraceSubject::new(&namespace.name, digest, shown)
     }
 
     /// Tells of leases that have lapsed.

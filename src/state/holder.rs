@@ -16,7 +16,7 @@ pub(crate) enum Guard {
     /// The caller that attaches its ticket.
     Ticket,
     /// No guard any more: its holder was refused and went away, and the lease runs out.
-    Nobody,
+    Gone,
 }
 
 /// What the timer of a running key stands for.

@@ -164,7 +164,7 @@ impl<W: 'static> Deref for Rare<W> {
 
 /// A running key that has ended: what those who deal with that need.
 #[derive(Debug)]
-pub(crate) struct Ended<W> {
+pub(crate) struct EndedRun<W> {
     pub(crate) digest: Digest,
     pub(crate) column: Column,
     /// When the run was granted, on the monotonic clock.
@@ -173,7 +173,7 @@ pub(crate) struct Ended<W> {
     pub(crate) rest: Rare<W>,
 }
 
-impl<W> From<Running<W>> for Ended<W> {
+impl<W> From<Running<W>> for EndedRun<W> {
     #[inline]
     fn from(running: Running<W>) -> Self {
         Self {

@@ -20,7 +20,7 @@ use crate::state::last_record::LastRecord;
 use crate::state::ranked::{Doubts, Known, Ranked};
 use crate::state::removal::Removal;
 use crate::state::request::Request;
-use crate::state::running::{Armed, Ended, Rare, Running};
+use crate::state::running::{Armed, EndedRun, Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
 use crate::state::table::Table;
@@ -248,7 +248,7 @@ impl<W: 'static> Shard<W> {
         head: &Head,
         guarantee: Guarantee,
         locator: Locator,
-    ) -> Option<Ended<W>> {
+    ) -> Option<EndedRun<W>> {
         debug_assert!(
             self.last_record(digest)
                 .is_none_or(|last| last.locator < locator),
@@ -291,11 +291,11 @@ impl<W: 'static> Shard<W> {
             Slot::new(digest, Place::Settled(settled, locator), expires_at),
             self.expired_secs,
         );
-        running.and_then(|at| self.take(at)).map(Ended::from)
+        running.and_then(|at| self.take(at)).map(EndedRun::from)
     }
 
     /// Takes a grant away that left no outcome: the key is what its newest record says.
-    pub(crate) fn restore(&mut self, at: SlabRef) -> Option<Ended<W>> {
+    pub(crate) fn restore(&mut self, at: SlabRef) -> Option<EndedRun<W>> {
         let entry = self.take(at)?;
         // Without a slot to go back to, the newest record is one of a claim: a ticket's, a counted
         // one, or a checkpoint. What it holds lives on, as it would after a crash.

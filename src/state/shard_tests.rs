@@ -228,7 +228,7 @@ fn a_key_is_granted_anew_to_the_same_request_or_to_another() {
         (
             running.rest.to_mut().holder.keep_alive_until_ms,
             running.holder.guard,
-        ) = (900, Guard::Nobody);
+        ) = (900, Guard::Gone);
         (running.holder.deadline_ms, running.holder.awaits) = (NOW.mono_ms, Awaits::Forgetting);
         (running.holder.journaled, running.holder.attached) = (true, true);
         shard.arm(at);

@@ -9,7 +9,7 @@ use crate::value::policy::Policy;
 
 /// What a call is about to do with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Entry {
+pub(crate) enum Admission {
     /// A claim, or a waiter, is to run it.
     Run,
     /// As `Run`, in the place of a holder whose lease has lapsed.
@@ -24,7 +24,7 @@ pub(crate) enum Entry {
     Import,
 }
 
-impl Entry {
+impl Admission {
     /// Whether the entry could run again what a salvage has lost.
     #[inline]
     fn asks_for_salvage(self) -> bool {
@@ -58,7 +58,7 @@ impl Turn<'_> {
         &mut self,
         digest: Digest,
         policy: &Policy,
-        entry: Entry,
+        entry: Admission,
     ) -> Result<()> {
         let engine = self.engine;
         engine.check_open()?;
@@ -85,7 +85,7 @@ impl Turn<'_> {
         &mut self,
         digest: Digest,
         policy: &Policy,
-        entry: Entry,
+        entry: Admission,
     ) -> Result<FencingToken> {
         self.admit(digest, policy, entry)?;
         self.engine.tokens.next(&self.engine.journal)

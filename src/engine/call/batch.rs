@@ -34,7 +34,7 @@ pub(crate) enum ItemAnswer {
 
 /// A grant that no caller has got yet.
 #[derive(Clone, Copy)]
-struct Grant {
+struct BatchGrant {
     /// The index of the item.
     item: usize,
     token: FencingToken,
@@ -44,16 +44,16 @@ struct Grant {
 }
 
 /// The grants of a batch that has not been answered. Dropped early, they are taken back.
-struct Undelivered<'a> {
+struct UndeliveredBatch<'a> {
     engine: &'a Engine,
-    granted: Vec<Grant>,
+    granted: Vec<BatchGrant>,
     items: &'a [BatchItem],
 }
 
-impl Undelivered<'_> {
+impl UndeliveredBatch<'_> {
     fn note(&mut self, item: usize, answer: &Answer) {
         if let Answer::Granted(granted) = answer {
-            self.granted.push(Grant {
+            self.granted.push(BatchGrant {
                 item,
                 token: granted.token,
                 on_its_way: granted.undelivered || self.items[item].request.keep_alive_ms > 0,
@@ -87,8 +87,8 @@ impl Undelivered<'_> {
         self.withdraw(granted)
     }
 
-    fn withdraw(&self, grants: Vec<Grant>) -> Vec<usize> {
-        let withdraw = |grant: Grant| {
+    fn withdraw(&self, grants: Vec<BatchGrant>) -> Vec<usize> {
+        let withdraw = |grant: BatchGrant| {
             let digest = self.items[grant.item].digest;
             self.engine.withdraw(digest, grant.token);
             grant.item
@@ -97,7 +97,7 @@ impl Undelivered<'_> {
     }
 }
 
-impl Drop for Undelivered<'_> {
+impl Drop for UndeliveredBatch<'_> {
     fn drop(&mut self) {
         let _ = self.take_back();
     }
@@ -116,7 +116,7 @@ struct Batch<'a> {
     resting: Vec<(usize, u64)>,
     /// The first item of the key that is dealt with; its repeats stand right behind it.
     first: Option<usize>,
-    undelivered: Undelivered<'a>,
+    undelivered: UndeliveredBatch<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -193,7 +193,7 @@ impl Engine {
             answers: std::iter::repeat_with(|| None).take(items.len()).collect(),
             resting: Vec::new(),
             first: None,
-            undelivered: Undelivered {
+            undelivered: UndeliveredBatch {
                 engine: self,
                 granted: Vec::new(),
                 items,

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use crate::engine::call::answer::{Answer, Tried};
-use crate::engine::call::waiter::Waiter;
 use crate::engine::description::doubt_record;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::turn::Turn;
-use crate::runtime::sync::Mailbox;
-use crate::state::found::Found;
 use crate::state::request::Request;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{
@@ -17,7 +14,6 @@ use crate::state::transition::{
 };
 use crate::value::error::Result;
 use crate::value::record::Record;
-use crate::wheel::TimerKey;
 
 impl Turn<'_> {
     /// Decides a claim, or says which record has to be read first.
@@ -101,34 +97,5 @@ impl Turn<'_> {
             RunningVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
         };
         Ok(Look::Done((answer, None)))
-    }
-
-    /// Puts a caller in line for a key in progress; `None` when the line is full.
-    pub(in crate::engine) fn enqueue(
-        &mut self,
-        named: Named<'_>,
-        request: &Request,
-        until_ms: u64,
-    ) -> Option<(Arc<Waiter>, TimerKey)> {
-        let Found::Running(at) = self.find(named.digest) else {
-            return None;
-        };
-        let (limits, line) = (&self.engine.options.limits, &self.engine.line);
-        let running = self.running(at);
-        let (in_line, column) = (running.rest.waiters.len(), running.column);
-        if in_line >= limits.waiters_per_key || line.waiters() >= limits.waiters {
-            self.count(column, |counters| counters.waits_refused += 1);
-            return None;
-        }
-        let waiter = Arc::new(Waiter {
-            place: line.join(),
-            request: request.clone(),
-            mailbox: Mailbox::new(),
-        });
-        let rest = self.running_mut(at).rest.to_mut();
-        rest.waiters.insert(waiter.place, Arc::clone(&waiter));
-        let timer = self.shard.arm_wait(Arc::clone(&waiter), until_ms);
-        self.engine.alarm.hint(until_ms);
-        Some((waiter, timer))
     }
 }

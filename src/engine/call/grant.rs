@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::audit::initiator::Initiator;
-use crate::engine::call::admission::Entry;
+use crate::engine::call::admission::Admission;
 use crate::engine::call::answer::{Answer, Tried};
 use crate::engine::call::granted::Granted;
 use crate::engine::change::{Change, claim_record};
@@ -34,7 +34,7 @@ impl Turn<'_> {
         rests_on: Option<u64>,
     ) -> Result<Tried> {
         let (namespace, policy) = (named.namespace, &named.namespace.policy);
-        let token = self.admit_holder(named.digest, policy, Entry::Run)?;
+        let token = self.admit_holder(named.digest, policy, Admission::Run)?;
         if record.is_some_and(|record| record.head.kind == RecordKind::InProgress) {
             // Its holder died with the process that it ran in.
             self.count(namespace.column, |counters| counters.reclaimed += 1);
@@ -77,7 +77,7 @@ impl Turn<'_> {
         let running = self.running(at);
         let (digest, column) = (running.digest, running.column);
         let policy = Arc::clone(&running.policy);
-        let token = self.admit_holder(digest, &policy, Entry::TakeOver)?;
+        let token = self.admit_holder(digest, &policy, Admission::TakeOver)?;
         self.count(column, |counters| counters.reclaimed += 1);
         self.shard
             .regrant(at, token, request.clone(), basis, self.now);

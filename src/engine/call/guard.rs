@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use crate::engine::call::holder::Deed;
+use crate::engine::call::holder_command::HolderCommand;
 use crate::engine::change::Prepared;
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
@@ -90,14 +90,15 @@ impl Engine {
         }
         let mut turn = self.turn(named.digest);
         if let Some(at) = turn.held(named.digest, token) {
-            let deed = Deed {
+            let held_command = HolderCommand {
                 named,
                 token,
                 command: Command::Abandon,
             };
             // If another key has this digest, the guard has nothing to give up.
             let is_same = named.check_same_key(&turn.running(at).key).is_ok();
-            let _ = is_same.then(|| turn.act_on_running(at, deed, &mut Prepared::default()));
+            let _ =
+                is_same.then(|| turn.act_on_running(at, held_command, &mut Prepared::default()));
         } else {
             drop(turn);
             self.doubted_guards.end(token);
@@ -115,7 +116,7 @@ impl Turn<'_> {
         let now_ms = self.now.mono_ms;
         let running = self.running_mut(at);
         let holder = &mut running.holder;
-        holder.guard = Guard::Nobody;
+        holder.guard = Guard::Gone;
         if let Some(rest) = running.rest.get_mut() {
             let renewed_ms = std::mem::take(&mut rest.holder.keep_alive_until_ms);
             let one_lease_ms = now_ms.saturating_add(holder.lease_ms);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::engine::call::admission::Entry;
+use crate::engine::call::admission::Admission;
 use crate::engine::call::granted::Granted;
 use crate::engine::call::waiter::{WaitEnd, Waiter};
 use crate::engine::shards::EngineEnded;
@@ -105,7 +105,7 @@ impl Turn<'_> {
         let SettledVerdict::Grant(basis) = claim_settled(key.record, sent, &key.policy) else {
             return Ok(None);
         };
-        let token = self.admit_holder(key.digest, &key.policy, Entry::Run)?;
+        let token = self.admit_holder(key.digest, &key.policy, Admission::Run)?;
         let grant = Grant {
             namespace: key.record.head.namespace,
             column: key.column,

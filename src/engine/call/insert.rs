@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::engine::audit::initiator::Initiator;
-use crate::engine::call::admission::Entry;
+use crate::engine::call::admission::Admission;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
@@ -163,7 +163,7 @@ impl Turn<'_> {
         attempt: Option<&Record>,
     ) -> Result<Look<Marked>> {
         let policy = &named.namespace.policy;
-        let token = self.admit_holder(named.digest, policy, Entry::Record)?;
+        let token = self.admit_holder(named.digest, policy, Admission::Record)?;
         let subject = match attempt {
             Some(record) => Subject {
                 token,

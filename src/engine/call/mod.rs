@@ -13,7 +13,7 @@ pub(crate) mod grant;
 pub(crate) mod granted;
 pub(crate) mod guard;
 pub(crate) mod handover;
-pub(crate) mod holder;
+pub(crate) mod holder_command;
 pub(crate) mod insert;
 pub(crate) mod lapse;
 pub(crate) mod line;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::audit::initiator::Initiator;
-use crate::engine::call::admission::Entry;
+use crate::engine::call::admission::Admission;
 use crate::engine::call::granted::Granted;
 use crate::engine::change::{Change, claim_record};
 use crate::engine::description::state_of;
@@ -76,7 +76,7 @@ impl Turn<'_> {
             return Err(unattached(refusal, info));
         }
         // It runs already, so no limit refuses it.
-        self.admit(named.digest, &named.namespace.policy, Entry::Attach)?;
+        self.admit(named.digest, &named.namespace.policy, Admission::Attach)?;
         Ok(self.attached(named, at))
     }
 
@@ -92,7 +92,7 @@ impl Turn<'_> {
             let info = self.engine.info(namespace, state, Arc::clone(record));
             return Err(unattached(refusal, info));
         }
-        self.admit(named.digest, policy, Entry::Resume)?;
+        self.admit(named.digest, policy, Admission::Resume)?;
         let grant = Grant {
             namespace: namespace.id,
             column: namespace.column,

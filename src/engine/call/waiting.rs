@@ -7,8 +7,12 @@ use std::task::{Context, Poll};
 
 use crate::engine::call::waiter::{WaitEnd, Waiter};
 use crate::engine::engine::Engine;
+use crate::engine::named::Named;
+use crate::engine::turn::Turn;
 use crate::observe::tallies::Column;
+use crate::runtime::sync::Mailbox;
 use crate::state::found::Found;
+use crate::state::request::Request;
 use crate::value::digest::Digest;
 use crate::wheel::TimerKey;
 
@@ -79,5 +83,36 @@ impl Drop for Waiting<'_> {
         if let Some(WaitEnd::Granted(granted)) = self.leave(None) {
             self.engine.withdraw(self.digest, granted.token);
         }
+    }
+}
+
+impl Turn<'_> {
+    /// Puts a caller in line for a key in progress; `None` when the line is full.
+    pub(in crate::engine) fn enqueue(
+        &mut self,
+        named: Named<'_>,
+        request: &Request,
+        until_ms: u64,
+    ) -> Option<(Arc<Waiter>, TimerKey)> {
+        let Found::Running(at) = self.find(named.digest) else {
+            return None;
+        };
+        let (limits, line) = (&self.engine.options.limits, &self.engine.line);
+        let running = self.running(at);
+        let (in_line, column) = (running.rest.waiters.len(), running.column);
+        if in_line >= limits.waiters_per_key || line.waiters() >= limits.waiters {
+            self.count(column, |counters| counters.waits_refused += 1);
+            return None;
+        }
+        let waiter = Arc::new(Waiter {
+            place: line.join(),
+            request: request.clone(),
+            mailbox: Mailbox::new(),
+        });
+        let rest = self.running_mut(at).rest.to_mut();
+        rest.waiters.insert(waiter.place, Arc::clone(&waiter));
+        let timer = self.shard.arm_wait(Arc::clone(&waiter), until_ms);
+        self.engine.alarm.hint(until_ms);
+        Some((waiter, timer))
     }
 }

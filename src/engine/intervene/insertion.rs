@@ -1,7 +1,7 @@
 //! Keys that operators bring in, with what is known of them.
 
 use crate::engine::audit::initiator::Initiator;
-use crate::engine::call::admission::Entry;
+use crate::engine::call::admission::Admission;
 use crate::engine::change::{Change, Prepared};
 use crate::engine::engine::Engine;
 use crate::engine::named::Named;
@@ -83,7 +83,7 @@ impl Turn<'_> {
         by: Initiator<'_>,
     ) -> Result<u64> {
         let policy = &named.namespace.policy;
-        let token = self.admit_holder(named.digest, policy, Entry::Import)?;
+        let token = self.admit_holder(named.digest, policy, Admission::Import)?;
         let subject = Subject {
             metadata: &insertion.metadata,
             checkpoint: &insertion.checkpoint,

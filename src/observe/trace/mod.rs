@@ -20,4 +20,4 @@ pub(crate) use crate::observe::trace::nothing::{
 pub(crate) use crate::observe::trace::spans::{
     Operation, accepted_salvage, ailing, compacted, decided, healed, lapsed, poisoned, recovered,
 };
-pub(crate) use crate::observe::trace::subject::Subject;
+pub(crate) use crate::observe::trace::subject::TraceSubject;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::observe::trace::decision::{Decision, Lapse};
-use crate::observe::trace::subject::Subject;
+use crate::observe::trace::subject::TraceSubject;
 
 /// A span of one operation, shown to no one.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Operation;
 
 impl Operation {
     #[inline]
-    pub(crate) fn begin(_: &'static str, _: impl FnOnce() -> Subject) -> Self {
+    pub(crate) fn begin(_: &'static str, _: impl FnOnce() -> TraceSubject) -> Self {
         Self
     }
 
@@ -51,13 +51,13 @@ pub(crate) fn accepted_salvage(_: &str, _: &'static str) {}
 #[inline]
 pub(crate) fn decided<'a>(
     _: &'static str,
-    _: impl FnOnce() -> Subject,
+    _: impl FnOnce() -> TraceSubject,
     _: impl FnOnce() -> Decision<'a>,
 ) {
 }
 
 #[inline]
-pub(crate) fn lapsed(_: impl FnOnce() -> Subject, _: Lapse) {}
+pub(crate) fn lapsed(_: impl FnOnce() -> TraceSubject, _: Lapse) {}
 
 #[inline]
 pub(crate) fn poisoned(_: &str, _: &std::io::Error) {}

@@ -9,7 +9,7 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument, Level, Span, debug, debug_span, enabled, error, info, warn};
 
 use crate::observe::trace::decision::{Decision, Lapse};
-use crate::observe::trace::subject::Subject;
+use crate::observe::trace::subject::TraceSubject;
 use crate::value::key_state::KeyState;
 
 const TARGET: &str = "hapax";
@@ -36,7 +36,7 @@ pub(crate) struct Operation(Span);
 impl Operation {
     /// Begins an operation; `subject` is called only if a subscriber wants to see it.
     #[inline]
-    pub(crate) fn begin(name: &'static str, subject: impl FnOnce() -> Subject) -> Self {
+    pub(crate) fn begin(name: &'static str, subject: impl FnOnce() -> TraceSubject) -> Self {
         if !enabled!(target: TARGET, Level::DEBUG) {
             return Self(Span::none());
         }
@@ -123,7 +123,7 @@ impl Operation {
 #[inline]
 pub(crate) fn decided<'a>(
     operation: &'static str,
-    subject: impl FnOnce() -> Subject,
+    subject: impl FnOnce() -> TraceSubject,
     decision: impl FnOnce() -> Decision<'a>,
 ) {
     if enabled!(target: TARGET, Level::WARN) {
@@ -131,7 +131,7 @@ pub(crate) fn decided<'a>(
     }
 }
 
-fn show(operation: &'static str, subject: impl FnOnce() -> Subject, decision: &Decision<'_>) {
+fn show(operation: &'static str, subject: impl FnOnce() -> TraceSubject, decision: &Decision<'_>) {
     let token = decision.token.map(tracing::field::display);
     macro_rules! tell {
         ($level:ident) => {{
@@ -177,7 +177,7 @@ pub(crate) fn accepted_salvage(actor: &str, outcome: &'static str) {
     );
 }
 
-pub(crate) fn lapsed(subject: impl FnOnce() -> Subject, lapse: Lapse) {
+pub(crate) fn lapsed(subject: impl FnOnce() -> TraceSubject, lapse: Lapse) {
     if enabled!(target: TARGET, Level::WARN) {
         let subject = subject();
         let outcome = match lapse.state {

@@ -1,4 +1,4 @@
-//! [`Subject`]: a key, as spans and events show it.
+//! [`TraceSubject`]: a key, as spans and events show it.
 
 use crate::value::key_digest::KeyDigest;
 
@@ -8,14 +8,14 @@ use crate::value::key_digest::KeyDigest;
     not(feature = "tracing"),
     expect(dead_code, reason = "only traces show it")
 )]
-pub(crate) struct Subject {
+pub(crate) struct TraceSubject {
     pub(crate) namespace: String,
     pub(crate) digest: KeyDigest,
     /// Only where the store was told to show keys.
     pub(crate) key: Option<String>,
 }
 
-impl Subject {
+impl TraceSubject {
     /// Everything that a caller chose is escaped, so that no line of a log can be made up.
     pub(crate) fn new(namespace: &str, digest: KeyDigest, key: Option<&[u8]>) -> Self {
         Self {

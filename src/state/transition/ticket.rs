@@ -40,8 +40,8 @@ pub(crate) fn attach_running<W: 'static>(
     match running.holder.guard {
         _ if running.holder.token != token => Err(AttachRefusal::Superseded),
         Guard::Lease => Err(AttachRefusal::Held),
-        Guard::Nobody if attaches_once(&running.policy) => Err(AttachRefusal::Used),
-        Guard::Ticket | Guard::Nobody => Ok(()),
+        Guard::Gone if attaches_once(&running.policy) => Err(AttachRefusal::Used),
+        Guard::Ticket | Guard::Gone => Ok(()),
     }
 }
 

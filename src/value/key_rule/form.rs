@@ -71,16 +71,16 @@ impl Form {
         match self {
             Self::Any => shannon_bits(key.iter().copied()),
             Self::Uuid(_) => {
-                let random = Random::of_uuid(key[UUID_VERSION]);
+                let random = RandomPart::of_uuid(key[UUID_VERSION]);
                 random.at_most(shannon_bits(
                     (random.from..UUID_BYTES)
                         .filter(|at| *at != UUID_VERSION && !UUID_HYPHENS.contains(at))
                         .map(|at| key[at]),
                 ))
             }
-            Self::Ulid => {
-                Random::OF_ULID.at_most(shannon_bits(key[Random::OF_ULID.from..].iter().copied()))
-            }
+            Self::Ulid => RandomPart::OF_ULID.at_most(shannon_bits(
+                key[RandomPart::OF_ULID.from..].iter().copied(),
+            )),
         }
     }
 
@@ -94,7 +94,7 @@ impl Form {
             }
             Self::Uuid(versions) => versions
                 .iter()
-                .map(|version| Random::of_uuid(*version))
+                .map(|version| RandomPart::of_uuid(*version))
                 .map(|random| {
                     random.at_most(most_shannon_bits(
                         random.characters,
@@ -104,7 +104,8 @@ impl Form {
                 .fold(0.0, f64::max),
             Self::Ulid => {
                 let kinds = among(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ");
-                Random::OF_ULID.at_most(most_shannon_bits(Random::OF_ULID.characters, kinds))
+                RandomPart::OF_ULID
+                    .at_most(most_shannon_bits(RandomPart::OF_ULID.characters, kinds))
             }
         }
     }
@@ -126,7 +127,7 @@ fn spelled(byte: u8, allowed: impl Fn(u8) -> bool) -> bool {
 }
 
 /// The random part of a form.
-struct Random {
+struct RandomPart {
     /// The position of its first character.
     from: usize,
     /// The number of characters that have random bits.
@@ -134,7 +135,7 @@ struct Random {
     bits: f64,
 }
 
-impl Random {
+impl RandomPart {
     const OF_ULID: Self = Self {
         from: ULID_RANDOM,
         characters: ULID_BYTES - ULID_RANDOM,

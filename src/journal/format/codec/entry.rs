@@ -2,7 +2,7 @@
 
 use crate::journal::format::audit::entry::{self as audit, WireAudit};
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::codec::fields::Fields;
+use crate::journal::format::codec::fields::FieldReader;
 use crate::journal::format::codec::head::kind_of;
 use crate::journal::format::codec::part::{PART, WirePart};
 use crate::journal::format::codec::record::WireRecord;
@@ -21,7 +21,7 @@ pub(crate) enum Entry<'a> {
 /// Decodes the record at the front of `bytes`, and returns how many bytes it has.
 #[inline]
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<(WireRecord<'_>, usize), BadRecord> {
-    let mut fields = Fields::new(bytes);
+    let mut fields = FieldReader::new(bytes);
     let record = WireRecord::take(&mut fields)?;
     Ok((record, bytes.len() - fields.left()))
 }
@@ -38,7 +38,7 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> Result<(Entry<'_>, usize), BadRecord
         return Ok((Entry::Audit(wire), taken));
     }
     if kind == REMOVAL {
-        let mut fields = Fields::new(bytes);
+        let mut fields = FieldReader::new(bytes);
         let removal = WireRemoval::take(&mut fields)?;
         return Ok((Entry::Removal(removal), bytes.len() - fields.left()));
     }

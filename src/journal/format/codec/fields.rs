@@ -1,4 +1,4 @@
-//! [`Fields`]: the fields of an entry as bincode writes them, in the few instructions that every call
+//! [`FieldReader`]: the fields of an entry as bincode writes them, in the few instructions that every call
 //! can afford.
 //!
 //! bincode's varint (its specification, "Varint encoding"): a number below 251 is one byte; larger ones
@@ -34,11 +34,11 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut impl Sink) {
 
 /// Takes the fields of an entry one after the other.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(super) struct FieldReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> FieldReader<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, put_bytes, put_number};
+    use super::{FieldReader, put_bytes, put_number};
     use crate::journal::format::codec::wire::CONFIG;
     use proptest::prelude::*;
 
@@ -137,16 +137,16 @@ mod tests {
         #[test]
         fn what_is_read_is_what_bincode_reads(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 249_u8..], 0..20)) {
             let theirs = bincode::borrow_decode_from_slice::<u16, _>(&bytes, CONFIG);
-            let mut ours = Fields::new(&bytes);
+            let mut ours = FieldReader::new(&bytes);
             prop_assert_eq!(ours.u16().ok().map(|it| (it, bytes.len() - ours.left())), theirs.ok());
             let theirs = bincode::borrow_decode_from_slice::<u32, _>(&bytes, CONFIG);
-            let mut ours = Fields::new(&bytes);
+            let mut ours = FieldReader::new(&bytes);
             prop_assert_eq!(ours.u32().ok().map(|it| (it, bytes.len() - ours.left())), theirs.ok());
             let theirs = bincode::borrow_decode_from_slice::<u64, _>(&bytes, CONFIG);
-            let mut ours = Fields::new(&bytes);
+            let mut ours = FieldReader::new(&bytes);
             prop_assert_eq!(ours.u64().ok().map(|it| (it, bytes.len() - ours.left())), theirs.ok());
             let theirs = bincode::borrow_decode_from_slice::<&[u8], _>(&bytes, CONFIG);
-            let mut ours = Fields::new(&bytes);
+            let mut ours = FieldReader::new(&bytes);
             prop_assert_eq!(ours.bytes().ok().map(|it| (it, bytes.len() - ours.left())), theirs.ok());
         }
     }

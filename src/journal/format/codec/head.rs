@@ -1,7 +1,7 @@
 //! [`WireHead`]: the fields of a record that have a fixed size.
 
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::codec::fields::{Fields, put_number};
+use crate::journal::format::codec::fields::{FieldReader, put_number};
 use crate::journal::format::codec::sink::Sink;
 use crate::value::fencing_token::FencingToken;
 use crate::value::namespace_id::NamespaceId;
@@ -61,7 +61,7 @@ impl WireHead {
     }
 
     #[inline]
-    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, BadRecord> {
+    pub(super) fn take(fields: &mut FieldReader<'_>) -> Result<Self, BadRecord> {
         Ok(Self {
             kind: fields.byte()?,
             flags: fields.byte()?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::codec::fields::{Fields, put_bytes, put_number};
+use crate::journal::format::codec::fields::{FieldReader, put_bytes, put_number};
 use crate::journal::format::codec::fingerprint::{
     decode_fingerprint, encode_fingerprint, fingerprint_bytes,
 };
@@ -34,7 +34,7 @@ pub(crate) struct WireRecord<'a> {
 
 impl<'a> WireRecord<'a> {
     #[inline]
-    pub(super) fn take(fields: &mut Fields<'a>) -> Result<Self, BadRecord> {
+    pub(super) fn take(fields: &mut FieldReader<'a>) -> Result<Self, BadRecord> {
         Ok(Self {
             head: WireHead::take(fields)?,
             key: fields.bytes()?,

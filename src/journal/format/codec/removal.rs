@@ -1,7 +1,7 @@
 //! [`WireRemoval`]: the entry of a key that is forgotten.
 
 use crate::journal::format::bad_record::BadRecord;
-use crate::journal::format::codec::fields::{Fields, put_number};
+use crate::journal::format::codec::fields::{FieldReader, put_number};
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::RECORD_OVERHEAD_MAX;
 use crate::journal::format::codec::sink::Sink;
@@ -37,7 +37,7 @@ impl WireRemoval {
         put_number(self.offset.into(), out);
     }
 
-    pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, BadRecord> {
+    pub(super) fn take(fields: &mut FieldReader<'_>) -> Result<Self, BadRecord> {
         Ok(Self {
             head: WireHead::take(fields)?,
             frame: fields.u64()?,

@@ -58,9 +58,9 @@ fn every_ticket_of_a_running_key() {
         (Guard::Lease,  AtMostOnce,  None,    Err(Held)),
         (Guard::Ticket, AtLeastOnce, None,    Ok(())),
         (Guard::Ticket, AtMostOnce,  Some(3), Ok(())),
-        (Guard::Nobody, AtLeastOnce, None,    Ok(())),
-        (Guard::Nobody, AtLeastOnce, Some(3), Err(Used)),
-        (Guard::Nobody, AtMostOnce,  None,    Err(Used)),
+        (Guard::Gone, AtLeastOnce, None,    Ok(())),
+        (Guard::Gone, AtLeastOnce, Some(3), Err(Used)),
+        (Guard::Gone, AtMostOnce,  None,    Err(Used)),
     ];
     for (guard, guarantee, most, expected) in table {
         let mut policy = policy(guarantee);

@@ -27,7 +27,7 @@ const _: () = assert!(
 
 /// What a holder does to its key.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Deed<'a> {
+pub(in crate::engine) struct HolderCommand<'a> {
     pub(in crate::engine) named: Named<'a>,
     pub(in crate::engine) token: FencingToken,
     pub(in crate::engine) command: Command<'a>,
@@ -45,12 +45,14 @@ impl Engine {
         self.check_change()?;
         self.check_command(named, command)?;
         let mut prepared = self.prepare(named, command);
-        let deed = Deed {
+        let held_command = HolderCommand {
             named,
             token,
             command,
         };
-        self.look(named, |turn, read| turn.act(deed, &mut prepared, read))
+        self.look(named, |turn, read| {
+            turn.act(held_command, &mut prepared, read)
+        })
     }
 
     /// What goes through all of a body, before the lock.
@@ -88,22 +90,27 @@ impl Turn<'_> {
     #[inline]
     fn act(
         &mut self,
-        deed: Deed<'_>,
+        held_command: HolderCommand<'_>,
         prepared: &mut Prepared,
         read: Option<&Read>,
     ) -> Result<Look<Option<u64>>, Refused> {
-        let locator = match self.meet(deed.named, read)? {
-            Met::Running(at) => return self.act_on_running(at, deed, prepared).map(Look::Done),
+        let locator = match self.meet(held_command.named, read)? {
+            Met::Running(at) => {
+                return self
+                    .act_on_running(at, held_command, prepared)
+                    .map(Look::Done);
+            }
             Met::Settled(_, locator, None) => return Ok(Look::Read(locator)),
             Met::Settled(_, locator, Some(record)) => {
-                let acted = self.act_on_settled(locator, record, deed, prepared);
+                let acted = self.act_on_settled(locator, record, held_command, prepared);
                 return acted.map(Look::Done);
             }
             Met::Absent => None,
             Met::Forgotten(locator) => Some(locator),
         };
-        self.count_refusal(deed, Refusal::NotHeld);
-        let rests_on = locator.and_then(|at| self.engine.rests_on(deed.named.namespace, at));
+        self.count_refusal(held_command, Refusal::NotHeld);
+        let rests_on =
+            locator.and_then(|at| self.engine.rests_on(held_command.named.namespace, at));
         Err(Refused::resting_on(not_held(), rests_on))
     }
 
@@ -111,14 +118,16 @@ impl Turn<'_> {
     pub(in crate::engine) fn act_on_running(
         &mut self,
         at: SlabRef,
-        deed: Deed<'_>,
+        held_command: HolderCommand<'_>,
         prepared: &mut Prepared,
     ) -> Result<Option<u64>, Refused> {
-        let (running, command) = (self.running(at), deed.command);
-        let kind = match act_running(running, deed.token, command, self.now) {
+        let (running, command) = (self.running(at), held_command.command);
+        let kind = match act_running(running, held_command.token, command, self.now) {
             Err(refusal) => {
-                let info = self.engine.running_info(deed.named, running, self.now);
-                self.count_refusal(deed, refusal);
+                let info = self
+                    .engine
+                    .running_info(held_command.named, running, self.now);
+                self.count_refusal(held_command, refusal);
                 return Err(refused(refusal, Some(info)).into());
             }
             // Journaled before, and perhaps not on the medium yet.
@@ -156,14 +165,14 @@ impl Turn<'_> {
         &mut self,
         at: Locator,
         record: &Arc<Record>,
-        deed: Deed<'_>,
+        held_command: HolderCommand<'_>,
         prepared: &mut Prepared,
     ) -> Result<Option<u64>, Refused> {
-        let (named, command) = (deed.named, deed.command);
+        let (named, command) = (held_command.named, held_command.command);
         let policy = &*named.namespace.policy;
-        let kind = match act_settled(record, deed.token, command, policy) {
+        let kind = match act_settled(record, held_command.token, command, policy) {
             Err(refusal) => {
-                self.count_refusal(deed, refusal);
+                self.count_refusal(held_command, refusal);
                 return Err(self.refuse_settled(named, at, record, refusal));
             }
             // What was done before is acknowledged again when it is durable.
@@ -214,21 +223,24 @@ impl Turn<'_> {
     }
 
     /// Counts a call of a holder that was refused.
-    fn count_refusal(&mut self, deed: Deed<'_>, refusal: Refusal) {
+    fn count_refusal(&mut self, held_command: HolderCommand<'_>, refusal: Refusal) {
         let has_run = matches!(
-            deed.command,
+            held_command.command,
             Command::Complete(_) | Command::CompleteWithout | Command::Fail(_)
         );
-        self.count(deed.named.namespace.column, |counters| match refusal {
-            // A guard that goes away asks for nothing.
-            _ if matches!(deed.command, Command::Abandon) => {}
-            Refusal::Superseded => {
-                counters.superseded += 1;
-                counters.superseded_completions += u64::from(has_run);
-            }
-            Refusal::NotHeld => counters.not_held += 1,
-            Refusal::AlreadySettled | Refusal::InDoubt => {}
-        });
+        self.count(
+            held_command.named.namespace.column,
+            |counters| match refusal {
+                // A guard that goes away asks for nothing.
+                _ if matches!(held_command.command, Command::Abandon) => {}
+                Refusal::Superseded => {
+                    counters.superseded += 1;
+                    counters.superseded_completions += u64::from(has_run);
+                }
+                Refusal::NotHeld => counters.not_held += 1,
+                Refusal::AlreadySettled | Refusal::InDoubt => {}
+            },
+        );
     }
 }
 
