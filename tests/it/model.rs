@@ -56,6 +56,8 @@ pub(crate) struct Rec {
     pub(crate) retention_secs: Option<u64>,
     /// Its ticket has become a lease, and the lease has not become a ticket again.
     pub(crate) attached: bool,
+    /// What else a crash may have left, that only a ticket tells from this: kind and `attached`.
+    pub(crate) or_else: Vec<(Kind, bool)>,
 }
 
 /// What a claim asks for.
@@ -173,7 +175,7 @@ pub(crate) struct Model {
     pub(crate) now_ms: u64,
     pub(crate) now_secs: u64,
     /// What the store held when it was opened.
-    base: BTreeMap<Id, Option<Rec>>,
+    base: Survivor,
     /// Every record since then; `None` for a removal.
     written: Vec<(Id, Option<Rec>)>,
     /// How many of them were acknowledged.
@@ -274,6 +276,7 @@ impl Model {
             body,
             retention_secs: run.asked.retention_secs,
             attached: kind == Kind::InProgress && run.attached,
+            or_else: Vec::new(),
         }
     }
 
@@ -290,6 +293,7 @@ impl Model {
                 from.body.clone()
             },
             attached: false,
+            or_else: Vec::new(),
             ..from.clone()
         }
     }
@@ -568,7 +572,7 @@ impl Model {
     }
 
     /// Every state that a crash may have left, newest first: at least what was acknowledged.
-    pub(crate) fn survivors(&self) -> Vec<BTreeMap<Id, Option<Rec>>> {
+    pub(crate) fn survivors(&self) -> Vec<Survivor> {
         let mut state = self.base.clone();
         let mut survivors = Vec::new();
         for at in 0..=self.written.len() {
@@ -584,7 +588,7 @@ impl Model {
     }
 
     /// Goes on from what a crash or a restart has left.
-    pub(crate) fn reopen(&mut self, state: BTreeMap<Id, Option<Rec>>) {
+    pub(crate) fn reopen(&mut self, state: Survivor) {
         for (id, entry) in &mut self.keys {
             *entry = Entry {
                 last: state.get(id).cloned().flatten(),
@@ -596,6 +600,9 @@ impl Model {
         self.acked = 0;
     }
 }
+
+/// A state that a crash or a restart may have left.
+pub(crate) type Survivor = BTreeMap<Id, Option<Rec>>;
 
 /// A record as a caller sees it: a doubt shows its own reason, not that of an earlier attempt.
 fn told(state: hapax::KeyState, record: Rec) -> Rec {

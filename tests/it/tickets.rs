@@ -1,9 +1,13 @@
 //! Tickets that come more than once: a queue delivers them at least once, but not every delivery
 //! may cause an effect.
 
+use std::time::Duration;
+
 use hapax::operator::Attribution;
-use hapax::testing::ManualClock;
-use hapax::{Claim, ErrorKind, KeyState, LogKind, Namespace, Policy, Resolution, Store, Ticket};
+use hapax::testing::{ManualClock, MemoryLog};
+use hapax::{
+    Claim, Durability, ErrorKind, KeyState, LogKind, Namespace, Policy, Resolution, Store, Ticket,
+};
 
 use crate::contract_support::{MINUTE, World, both, claim, completed, in_doubt, state};
 
@@ -139,6 +143,51 @@ fn a_ticket_that_was_made_again_is_valid_again() {
                 KeyState::Completed,
             );
         }
+    }
+}
+
+/// Under `Interval` a power cut may take a `detach` away. The use before it stays, so both deliveries
+/// of the ticket find it used, unless an effect may run twice.
+#[test]
+fn a_ticket_whose_making_a_power_cut_took_away_is_used() {
+    let counted = Policy::at_least_once().max_attempts(3);
+    let refusals = [
+        (Policy::at_least_once(), None),
+        (
+            counted,
+            Some((ErrorKind::AlreadySettled, KeyState::Released)),
+        ),
+        (
+            Policy::at_most_once(),
+            Some((ErrorKind::InUse, KeyState::InDoubt)),
+        ),
+    ];
+    for (policy, refusal) in refusals {
+        let (clock, log) = (ManualClock::new(), MemoryLog::new());
+        let open = || {
+            let window = Durability::Interval(Duration::from_secs(1));
+            let builder = Store::in_memory().log(&log).clock(&clock);
+            let store = builder.durability(window).open().unwrap();
+            let work = store.namespace("work", policy.clone()).unwrap();
+            (store, work)
+        };
+        let (store, work) = open();
+        let first = claim(&work, "key").detach().unwrap();
+        let lease = store.attach(&first).unwrap();
+        store.sync().unwrap();
+        let second = lease.detach().unwrap();
+        log.crash();
+        drop((store, work));
+        let (store, _work) = open();
+        match refusal {
+            None => drop(store.attach(&second).unwrap()),
+            Some((kind, left)) => {
+                for ticket in [&first, &second] {
+                    refused(&store, ticket, kind, left);
+                }
+            }
+        }
+        store.validate();
     }
 }
 

@@ -126,6 +126,34 @@ impl Model {
         }
     }
 
+    /// The answer to a ticket shows which of the records that look alike a crash has left.
+    pub(crate) fn learn(&mut self, id: Id, token: i64, answer: Result<(), ErrorKind>) {
+        let settled = self.settled(id).filter(|_| self.run(id).is_none());
+        let Some(record) = settled.cloned() else {
+            return;
+        };
+        let mut alike = record.or_else.clone();
+        alike.insert(0, (record.kind, record.attached));
+        alike.retain(|&(kind, attached)| {
+            let record = Rec {
+                kind,
+                attached,
+                ..record.clone()
+            };
+            self.attach_settled(id, token, &record) == answer
+        });
+        if alike.is_empty() {
+            return;
+        }
+        let (kind, attached) = alike.remove(0);
+        self.entry(id).last = Some(Rec {
+            kind,
+            attached,
+            or_else: alike,
+            ..record
+        });
+    }
+
     /// What the attached lease knows: attempt and checkpoint.
     pub(crate) fn attach(&mut self, id: Id, token: i64) -> Result<(u32, Vec<u8>), ErrorKind> {
         let once = self.rules[id.0].attach_once();
@@ -138,14 +166,8 @@ impl Model {
             }
         } else {
             let record = self.settled(id).cloned().ok_or(ErrorKind::NotHeld)?;
-            match record.kind {
-                Kind::Completed | Kind::Failed => return Err(ErrorKind::AlreadySettled),
-                _ if record.token != token => return Err(ErrorKind::Superseded),
-                Kind::InProgress if !record.attached || !once => self.resume(id, &record),
-                Kind::InDoubt => return Err(ErrorKind::InUse),
-                Kind::InProgress if self.rules[id.0].at_most_once => return Err(ErrorKind::InUse),
-                Kind::InProgress | Kind::Released => return Err(ErrorKind::AlreadySettled),
-            }
+            self.attach_settled(id, token, &record)?;
+            self.resume(id, &record);
         }
         let run = self.entry(id).run.as_mut().expect("the key is running");
         (run.guard, run.attached) = (Guard::Lease, once);
@@ -155,6 +177,19 @@ impl Model {
             self.write(id, Some(record));
         }
         Ok((run.attempt, run.checkpoint))
+    }
+
+    /// Whether a ticket is good for a key that has this record.
+    fn attach_settled(&self, id: Id, token: i64, record: &Rec) -> Result<(), ErrorKind> {
+        let rules = &self.rules[id.0];
+        match record.kind {
+            Kind::Completed | Kind::Failed => Err(ErrorKind::AlreadySettled),
+            _ if record.token != token => Err(ErrorKind::Superseded),
+            Kind::InProgress if !record.attached || !rules.attach_once() => Ok(()),
+            Kind::InDoubt => Err(ErrorKind::InUse),
+            Kind::InProgress if rules.at_most_once => Err(ErrorKind::InUse),
+            Kind::InProgress | Kind::Released => Err(ErrorKind::AlreadySettled),
+        }
     }
 
     /// The claim of a record goes on, in another life.
@@ -249,6 +284,7 @@ impl Model {
             body: Vec::new(),
             retention_secs: None,
             attached: false,
+            or_else: Vec::new(),
         };
         let record = match (self.run(id), self.settled(id)) {
             (Some(run), _) if !self.lapsed(run) || self.rules[id.0].at_most_once => return false,

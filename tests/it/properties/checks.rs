@@ -1,13 +1,13 @@
 //! The checks after every step.
 
-use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 
 use hapax::{Claim, FencingToken, KeyInfo, KeyState};
 
 use super::world::{WATCH_KEPT, World, name};
 use crate::contract_support::secs;
-use crate::model::{Id, Rec};
+use crate::model::{Id, Survivor};
 
 impl World {
     pub(super) fn told(&mut self, id: Id) {
@@ -113,7 +113,6 @@ impl World {
         let ids = self.ids();
         let seen: Vec<_> = ids.iter().map(|id| self.look(*id)).collect();
         let survivors = self.model.survivors();
-        self.unsure.clear();
         let mut fitting: Option<(usize, Survivor)> = None;
         for (lost, survivor) in survivors.into_iter().enumerate() {
             self.model.keys.values_mut().for_each(|entry| {
@@ -126,8 +125,8 @@ impl World {
                 .iter()
                 .zip(&seen)
                 .all(|(id, info)| self.fits(*id, info.as_ref()).is_ok());
-            match &fitting {
-                Some((_, first)) if fits => self.unsure.extend(unlike(first, &survivor)),
+            match &mut fitting {
+                Some((_, first)) if fits => put_in_question(first, &survivor),
                 None if fits => fitting = Some((lost, survivor)),
                 _ => {}
             }
@@ -173,17 +172,19 @@ impl World {
     }
 }
 
-/// A state that a crash may have left.
-type Survivor = BTreeMap<Id, Option<Rec>>;
-
-/// The keys that look the same to a claim in both states, but not to a ticket.
-fn unlike(one: &Survivor, other: &Survivor) -> Vec<Id> {
-    let attached = |state: &Survivor, id: &Id| {
-        let record = state.get(id).and_then(Option::as_ref);
-        record.is_some_and(|record| record.attached)
-    };
-    let differs = |id: &&Id| attached(one, id) != attached(other, id);
-    one.keys().filter(differs).copied().collect()
+/// Notes what each key may be instead, which looks the same to all but a ticket.
+fn put_in_question(one: &mut Survivor, other: &Survivor) {
+    for (id, record) in one {
+        let other = other.get(id).and_then(Option::as_ref);
+        let (Some(record), Some(other)) = (record, other) else {
+            continue;
+        };
+        for alike in iter::once(&(other.kind, other.attached)).chain(&other.or_else) {
+            if *alike != (record.kind, record.attached) && !record.or_else.contains(alike) {
+                record.or_else.push(*alike);
+            }
+        }
+    }
 }
 
 pub(super) fn id_of(namespace: &str, key: &[u8]) -> Id {

@@ -147,3 +147,41 @@ fn a_ticket_of_a_counted_attempt_outlives_a_power_cut() {
     ];
     replay(setup(None), &history);
 }
+
+/// The model was at fault: a crash may have lost a `detach`, and a key looks the same with it as
+/// without it, but its ticket is good again or still used. At the next restart the model took it for
+/// certain that the `detach` was there.
+#[test]
+fn a_detach_that_may_be_lost_stays_in_question_over_a_restart() {
+    let detach = || act(Doing::Detach);
+    for space in 1..4 {
+        let history = [
+            claim(space, 0),
+            detach(),
+            Step::Attach { ticket: 0 },
+            Step::Sync,
+            detach(),
+            Step::Crash { keeping: 0 },
+            Step::Reopen,
+            Step::Attach { ticket: 0 },
+            Step::Attach { ticket: 1 },
+        ];
+        replay(setup(Some(1)), &history);
+    }
+}
+
+/// The model was at fault: it took a `release` for certain that a crash had lost. A key that was
+/// released without a reason looks like one whose holder died, and only a ticket tells them apart.
+#[test]
+fn a_release_that_may_be_lost_is_in_question() {
+    let history = [
+        claim(0, 0),
+        act(Doing::Detach),
+        Step::Sync,
+        Step::Attach { ticket: 0 },
+        act(Doing::Release(0)),
+        Step::Crash { keeping: 0 },
+        Step::Attach { ticket: 0 },
+    ];
+    replay(setup(Some(1)), &history);
+}

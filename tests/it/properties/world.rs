@@ -1,6 +1,5 @@
 //! The engine and the model side by side: each step is done to both, and every answer compared.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hapax::testing::{ManualClock, MemoryLog};
@@ -51,8 +50,6 @@ pub(crate) struct World {
     /// Leases that are never settled.
     pub(super) forgotten: Vec<Lease>,
     pub(super) tickets: Vec<(Id, Ticket)>,
-    /// Keys whose tickets a crash may have made good again, which only a ticket shows.
-    pub(super) unsure: BTreeSet<Id>,
     pub(super) wall_ms: u64,
     pub(super) highest: i64,
     pub(super) churned: u64,
@@ -157,7 +154,6 @@ impl World {
             leases: Vec::new(),
             forgotten: Vec::new(),
             tickets: Vec::new(),
-            unsure: BTreeSet::new(),
             wall_ms: WALL_START_MS,
             highest: 0,
             churned: 0,
