@@ -178,6 +178,7 @@ impl Engine {
     /// The namespace of this name, under the policy that is stored.
     pub(crate) fn existing(&self, name: &str) -> Result<Arc<NamespaceCore>> {
         self.check_alive()?;
+        check_name(name)?;
         if let Some(core) = self.namespace_by_name(name) {
             return Ok(core);
         }

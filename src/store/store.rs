@@ -64,7 +64,8 @@ impl Store {
     /// A namespace that was made before, under the policy that is stored.
     ///
     /// # Errors
-    /// [`NoNamespace`](crate::ErrorKind::NoNamespace) if no namespace has this name, and
+    /// [`NoNamespace`](crate::ErrorKind::NoNamespace) if no namespace has this name,
+    /// [`Invalid`](crate::ErrorKind::Invalid) or [`TooLarge`](crate::ErrorKind::TooLarge) if none can have it, and
     /// [`Closed`](crate::ErrorKind::Closed).
     pub fn open_namespace(&self, name: &str) -> Result<Namespace> {
         let core = self.engine().existing(name)?;

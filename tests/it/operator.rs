@@ -56,6 +56,13 @@ fn a_namespace_is_opened_under_the_policy_that_is_stored() {
     let other = world.store.open_namespace("wrok").unwrap_err();
     assert_eq!(other.kind(), ErrorKind::NoNamespace);
     assert!(other.to_string().contains("\"work\""), "{other}");
+    // A name that no namespace can have is refused before it is looked up, and not repeated in the error.
+    let long = "w".repeat(1 << 20);
+    for (name, kind) in [("", ErrorKind::Invalid), (&long, ErrorKind::TooLarge)] {
+        let error = world.store.open_namespace(name).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().len() < 200, "{error}");
+    }
     let operator = world.operator();
     let token = claim(&opened, "b").token();
     for error in [
