@@ -5,8 +5,8 @@ use std::time::Duration;
 use hapax::operator::{Attribution, Operator};
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease,
-    Limits, Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
+    BatchClaim, Claim, ClaimOptions, Durability, ErrorKind, FencingToken, KeyState, Lease, Limits,
+    Namespace, Policy, Resolution, Result, Store, Ticket, fuzzing,
 };
 
 use crate::line::Line;

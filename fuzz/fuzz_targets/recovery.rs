@@ -104,7 +104,9 @@ fn use_it(store: &Store) -> bool {
         whole = false;
     };
     let doubts = store.doubts().expect("the store is open");
-    doubts.filter_map(Result::err).for_each(|error| read(&error));
+    doubts
+        .filter_map(Result::err)
+        .for_each(|error| read(&error));
     for (index, name) in NAMES.iter().enumerate() {
         let Ok(namespace) = store.namespace(name, policy(index)) else {
             continue;
