@@ -122,7 +122,7 @@ impl Session for Caller {
             (lease, response)
         });
         for result in self.jobs.complete_many(settled) {
-            result.map_err(hapax::Error::from)?;
+            result?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Session for Caller {
         let mut granted = 0;
         for key in keys {
             if let Claim::Granted(lease) = self.jobs.claim(key)? {
-                lease.complete(response(key)).map_err(hapax::Error::from)?;
+                lease.complete(response(key))?;
                 granted += 1;
             }
         }
