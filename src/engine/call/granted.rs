@@ -15,7 +15,7 @@ pub(crate) struct Granted {
     pub(crate) token: FencingToken,
     pub(crate) attempt: u32,
     pub(crate) first_claimed_at: u32,
-    left: Option<Box<Before>>,
+    left: Option<Box<Inherited>>,
     /// The frame to wait for before it may be handed out: the first one has the number 1.
     rests_on: Option<NonZeroU64>,
     /// It is on its way: [`Engine::start_lease`] hands it out.
@@ -24,7 +24,7 @@ pub(crate) struct Granted {
 
 /// What the attempts before have left.
 #[derive(Clone, Debug)]
-struct Before {
+struct Inherited {
     checkpoint: Blob,
     reason: Blob,
 }
@@ -70,7 +70,7 @@ impl Granted {
 
     fn leave(&mut self, checkpoint: &Blob, reason: &Blob) {
         if !checkpoint.is_empty() || !reason.is_empty() {
-            self.left = Some(Box::new(Before {
+            self.left = Some(Box::new(Inherited {
                 checkpoint: checkpoint.clone(),
                 reason: reason.clone(),
             }));

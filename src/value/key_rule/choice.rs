@@ -2,12 +2,12 @@
 
 use crate::value::key::KEY_BYTES_MAX;
 use crate::value::key_rule::alphabet::Alphabet;
-use crate::value::key_rule::form::Form;
+use crate::value::key_rule::form::KeyForm;
 use crate::value::key_rule::refused::{InvalidRule, KeyFault};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Choice {
-    pub(super) form: Form,
+    pub(super) form: KeyForm,
     pub(super) min_bytes: usize,
     pub(super) max_bytes: usize,
     pub(super) alphabet: Option<Alphabet>,
@@ -16,7 +16,7 @@ pub(super) struct Choice {
 
 impl Choice {
     /// All keys of a form.
-    pub(super) fn of(form: Form) -> Self {
+    pub(super) fn of(form: KeyForm) -> Self {
         Self {
             form,
             min_bytes: 1,

@@ -15,14 +15,14 @@ const ULID_BYTES: usize = 26;
 const ULID_RANDOM: usize = 10;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
+pub(super) enum KeyForm {
     Any,
     /// With one of these version digits: 4, 7 or both.
     Uuid(&'static [u8]),
     Ulid,
 }
 
-impl Form {
+impl KeyForm {
     /// The name for clients; `None` if only the length matters.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::value::key_rule::alphabet::Alphabet;
 use crate::value::key_rule::choice::Choice;
-use crate::value::key_rule::form::Form;
+use crate::value::key_rule::form::KeyForm;
 use crate::value::key_rule::refused::{InvalidRule, KeyFault, KeyRefused};
 
 /// The form that a key must have, for keys that clients choose: check them before they are claimed.
@@ -63,7 +63,7 @@ impl Default for KeyRule {
 }
 
 impl KeyRule {
-    fn of(form: Form) -> Self {
+    fn of(form: KeyForm) -> Self {
         Self {
             choices: vec![Choice::of(form)],
         }
@@ -77,32 +77,32 @@ impl KeyRule {
     /// Every key of 1 to 1024 printable ASCII characters; each spelling is another key. The default.
     #[must_use]
     pub fn any() -> Self {
-        Self::of(Form::Any)
+        Self::of(KeyForm::Any)
     }
 
     /// A UUID of version 4 or 7 (RFC 9562) with its hyphens, in upper or lower case.
     #[must_use]
     pub fn uuid() -> Self {
-        Self::of(Form::Uuid(b"47"))
+        Self::of(KeyForm::Uuid(b"47"))
     }
 
     /// A UUID of version 4: 122 random bits.
     #[must_use]
     pub fn uuid_v4() -> Self {
-        Self::of(Form::Uuid(b"4"))
+        Self::of(KeyForm::Uuid(b"4"))
     }
 
     /// A UUID of version 7: a time, and 74 bits that most generators draw at random.
     #[must_use]
     pub fn uuid_v7() -> Self {
-        Self::of(Form::Uuid(b"7"))
+        Self::of(KeyForm::Uuid(b"7"))
     }
 
     /// A ULID: 26 characters of Crockford's base 32, in upper or lower case, the first at most `7`.
     /// I, L, O and U are refused, even as other spellings of 1 and 0.
     #[must_use]
     pub fn ulid() -> Self {
-        Self::of(Form::Ulid)
+        Self::of(KeyForm::Ulid)
     }
 
     /// The minimum length of a key, in bytes. Default: 1.
@@ -204,7 +204,7 @@ impl KeyRule {
         let key = key.as_ref();
         self.choices
             .iter()
-            .find(|choice| choice.form != Form::Any && choice.form.fits(key))
+            .find(|choice| choice.form != KeyForm::Any && choice.form.fits(key))
             .map_or(Cow::Borrowed(key), |choice| choice.form.canonical(key))
     }
 }
