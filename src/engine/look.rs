@@ -65,9 +65,7 @@ impl Turn<'_> {
             }
         })
     }
-}
 
-impl Turn<'_> {
     /// Reads a record that takes neither the disk nor a wait, under the lock.
     #[inline]
     pub(in crate::engine) fn read_at_hand(&self, locator: Locator) -> Result<Option<Read>> {

@@ -13,8 +13,8 @@ pub(crate) const HEADER_BYTES: usize = 80;
 pub(crate) const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - HEADER_BYTES;
 
 const _: () = assert!(
-    PAYLOAD_BYTES_MAX <= 1 << 16,
-    "an offset in a payload has 16 bits"
+    PAYLOAD_BYTES_MAX < 1 << 16,
+    "an offset in a payload has 16 bits, and so has the end of a record"
 );
 
 /// Highest frame number that a slot can hold: 44 bits.
