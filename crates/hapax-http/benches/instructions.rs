@@ -101,7 +101,7 @@ fn run(runtime: &Runtime, from: u64) {
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let lists = wanted.iter().any(|arg| arg == "--list");
-    // `cargo bench` adds flags for a harness, and this is none.
+    // `cargo bench` adds flags for a harness, which this program does not have.
     let names: Vec<&String> = wanted.iter().filter(|arg| !arg.starts_with('-')).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

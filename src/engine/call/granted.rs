@@ -77,12 +77,12 @@ impl Granted {
         }
     }
 
-    /// The last checkpoint of the attempts before; empty if there is none.
+    /// The last checkpoint of the attempts before; empty without one.
     pub(crate) fn checkpoint(&self) -> &[u8] {
         self.left.as_ref().map_or(&[], |left| &left.checkpoint)
     }
 
-    /// Why the attempt before was given up; empty if no reason was given.
+    /// Why the attempt before was given up; empty without a reason.
     pub(crate) fn reason(&self) -> &[u8] {
         self.left.as_ref().map_or(&[], |left| &left.reason)
     }
