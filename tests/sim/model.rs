@@ -84,7 +84,7 @@ pub(crate) struct Model {
     /// The highest token of an earlier life.
     before: Option<FencingToken>,
     /// Every outcome that was ever handed over: to which key, and since when.
-    bodies: HashMap<(KeyState, Vec<u8>), (Place, u64)>,
+    bodies: HashMap<(KeyState, Vec<u8>), (Place, Began)>,
     pub(crate) met: Met,
 }
 
@@ -277,7 +277,7 @@ impl Model {
         body: &[u8],
         began: Began,
     ) -> Handed {
-        let handed = (place, began.store_secs);
+        let handed = (place, began);
         self.bodies.insert((state, body.to_vec()), handed);
         let known = self.known(place);
         // Of several outcomes, any may be kept, so this takes the earliest that may expire.
@@ -313,14 +313,14 @@ impl Model {
     pub(crate) fn told(&mut self, place: Place, state: KeyState, info: &Told<'_>, began: Began) {
         self.met.replayed += 1;
         let known_body = self.bodies.get(&(state, info.body.to_vec())).copied();
-        let Some((of, handed_secs)) = known_body else {
+        let Some((of, handed)) = known_body else {
             panic!(
                 "{place:?}: an answer that was never given: {state:?} {:?}",
                 info.body
             );
         };
         assert_eq!(of, place, "the answer of another key");
-        let late = handed_secs + RETENTION_SECS + 2;
+        let late = handed.store_secs + RETENTION_SECS + 2;
         assert!(
             began.store_secs <= late,
             "{place:?}: answered after its time"
@@ -333,16 +333,19 @@ impl Model {
         if let Some(answer) = &known.acknowledged {
             let binds = answer.event < began.event && began.store_secs < answer.until_secs;
             let same = answer.state == state && answer.body == info.body;
-            let newer = answer.handed.store_secs <= handed_secs;
+            let newer = answer.handed.store_secs <= handed.store_secs;
             assert!(
                 !binds || same || newer,
                 "{place:?}: an older answer than {answer:?} came back"
             );
         }
         if known.freed < began.event && known.newest <= Some(info.token) {
+            // A caller that waited may have begun long before the outcome was made, so the times are those of
+            // the holder: by the caller's, an outcome could count as older than the window and be lost to a
+            // power cut (seed 90475838305738).
             let handed = Began {
-                store_secs: handed_secs,
-                ..began
+                event: began.event,
+                ..handed
             };
             self.keep(place, state, info.body.to_vec(), info.expires_at, handed);
         }
