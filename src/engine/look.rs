@@ -1,5 +1,5 @@
-//! [`Look`]: one look at a key under its lock. The record of a settled key is read without the lock, and the key
-//! looked at again.
+//! [`Look`]: one look at a key under its lock. The record of a settled key is read under it if it is at hand, else
+//! without it, and the key is looked at again.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use crate::value::record::Record;
 #[derive(Debug)]
 pub(crate) enum Look<T> {
     Done(T),
-    /// The record that lies here decides; it has to be read without the lock.
+    /// The record that lies here decides; one that is not [at hand](Turn::read_at_hand) has to be read without
+    /// the lock.
     Read(Locator),
 }
 

@@ -497,6 +497,22 @@ fn with_parts(parts: RequestParts) -> Request {
     }
 }
 
+/// An answer may keep the frame of its record; a key that runs for long must not.
+#[test]
+fn a_running_key_keeps_no_frame_in_memory() {
+    let payload = Arc::new(b"before half".to_vec());
+    let record = Record {
+        body: Blob::in_frame(&payload, 11, 4).unwrap(),
+        ..released()
+    };
+    let mut shard = Shard::new(NOW.mono_ms);
+    let at = grant(&mut shard, AtLeastOnce, Some(record), basis(true, true));
+    let rest = &shard.get(at).unwrap().rest;
+    assert_eq!(*rest.holder.checkpoint, *b"half");
+    assert_eq!(*rest.previous_record.as_ref().unwrap().body, *b"half");
+    assert_eq!(Arc::strong_count(&payload), 1);
+}
+
 #[test]
 fn a_plain_grant_has_nothing_beside_its_lease() {
     let policy = Arc::new(Policy::at_least_once());
