@@ -329,7 +329,8 @@ impl Namespace {
     }
 
     /// As [`insert`](Self::insert), for many keys in one commit; results come in the order of the keys,
-    /// and what keeps one key out keeps no other out.
+    /// and what keeps one key out keeps no other out. Keys are marked in the order of their hashes: which
+    /// of them a limit keeps out is not defined.
     ///
     /// # Errors
     /// An error of the whole call means that nothing was marked: a key that is at fault, too many keys, a
@@ -352,7 +353,9 @@ impl Namespace {
     ///         Err(_) => later.push(event),
     ///     }
     /// }
-    /// assert_eq!((handle, later), (vec![&"a", &"b"], vec![&"c"]));
+    /// // Two of the three keys fit.
+    /// assert_eq!(handle.len(), 2);
+    /// assert!(!later.is_empty());
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn insert_many<K: AsRef<[u8]>>(
