@@ -32,15 +32,14 @@ BEGIN { home = ENVIRON["PWD"] }
 /^cfn=/ { callee = function_of(substr($0, 5)); next }
 /^calls=/ { is_call = 1; next }
 /^[+*0-9-]/ {
-    # Positions are told as differences to the line before.
-    if ($1 ~ /^\+/) line += substr($1, 2)
-    else if ($1 ~ /^-/) line -= substr($1, 2)
-    else if ($1 != "*") line = $1
-    if (is_call && callee != here) whole[here] += $2
+    # An address, a line, a count. Lines are told as differences to the one before.
+    if ($2 ~ /^[+-]/) line += $2
+    else if ($2 != "*") line = $2
+    if (is_call && callee != here) whole[here] += $3
     if (!is_call) {
-        whole[here] += $2
-        self[here] += $2
-        at[file ":" line "  in " here] += $2
+        whole[here] += $3
+        self[here] += $3
+        at[file ":" line "  in " here] += $3
     }
     is_call = 0
 }

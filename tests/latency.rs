@@ -14,6 +14,8 @@ mod events;
 mod executor;
 #[path = "../examples/soak/histogram.rs"]
 mod histogram;
+#[path = "../examples/latency/hot.rs"]
+mod hot;
 #[path = "../examples/latency/load.rs"]
 mod load;
 #[path = "../examples/latency/row.rs"]
@@ -43,7 +45,7 @@ fn parse(line: &str) -> Result<Command, Failure> {
 
 fn args(line: &str) -> Args {
     match parse(line).unwrap() {
-        Command::Run(args) => args,
+        Command::Run(args) | Command::Hot(args) => args,
         Command::Help => panic!("a run"),
     }
 }
@@ -59,6 +61,7 @@ fn arguments_are_checked() {
     assert_eq!(few.forms, [Form::Async]);
     assert_eq!((few.rate_of(3), few.rate_of(64)), (3000, 9000), "of sync");
     assert!(matches!(parse("--help"), Ok(Command::Help)));
+    assert!(matches!(parse("--scenario hot"), Ok(Command::Hot(_))));
     for option in [
         "seconds",
         "callers",
@@ -69,6 +72,7 @@ fn arguments_are_checked() {
         "keys",
         "log",
         "dir",
+        "markdown",
         "json",
     ] {
         assert!(args::USAGE.contains(&format!("--{option} ")), "{option}");
@@ -97,6 +101,8 @@ fn the_dead_of_an_event_outnumber_the_living() {
             let quiet = Duration::from_secs(secs);
             let keys = events::keys_to_carry(rate, quiet).unwrap();
             let lived = rate * (keys / 100_000 + secs + 5);
+            // Each of them takes as many bytes, and compaction looks some seconds later.
+            let lived = lived + 2 * rate;
             let (dead, living) = (keys / 4 * 3, keys / 4 + lived);
             assert!(
                 dead > living,
@@ -164,6 +170,28 @@ fn growth_is_measured_beside_the_quiet() {
     let during: Vec<_> = rows.iter().map(|row| row.during).collect();
     assert_eq!(during, ["quiet", "growth", "quiet", "growth"]);
     rows.iter().for_each(check);
+    for row in &rows {
+        assert_eq!(row.by_quiet.is_some(), row.during == "growth", "{row:?}");
+        assert_eq!(row.markdown().matches('|').count(), 13, "{row:?}");
+    }
+}
+
+#[test]
+fn each_caller_of_one_key_gets_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("told.json");
+    let line = format!("--seconds 1 --callers 8 --json {}", json.display());
+    hot::run(&args(&line), dir.path()).unwrap();
+    let told = std::fs::read_to_string(json).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let [waits, asks] = [&told[0], &told[1]];
+    assert_eq!(
+        (&waits["manner"], &asks["manner"]),
+        (&"waits".into(), &"asks".into())
+    );
+    let least = waits["granted_least_median_most"][0].as_u64().unwrap();
+    assert!(least > 0, "each that waits in line: {told:#}");
+    assert_eq!(waits["told_in_progress"], 0, "{told:#}");
 }
 
 /// A claim that is kept waiting by the one before it counts from when it was due; one whose thread

@@ -16,7 +16,8 @@ usage: cargo run --release --example latency -- [options]
 
   --seconds S        of quiet that are measured in each run (default 10)
   --callers N,N,..   (default 1,8,64,512)
-  --scenario NAME    steady, expiry, compaction, growth or all (default)
+  --scenario NAME    steady, expiry, compaction, growth or all of these (default);
+                     or hot
   --form NAME        blocking, async or both (default)
   --durability D     interval (default), with a window of 50 ms, or sync
   --rate N           claims and completions offered a second, by all callers
@@ -25,6 +26,7 @@ usage: cargo run --release --example latency -- [options]
                      takes more, so that the keys of the callers are fewer)
   --log KIND         sled (default) or files
   --dir DIR          keep the stores in DIR (default: a temporary directory)
+  --markdown         the table in Markdown, with claims from their calls alone
   --json FILE        the table as JSON too
   --help             this text
 
@@ -34,6 +36,11 @@ scenarios:
   compaction   the same, but every fourth of them lives on and has to be carried
   growth       and the keys of the event, four times as many, come at 400000 a
                second from another thread: the tables grow from empty
+  hot          every caller is a thread, and all want one key: half of them wait in
+               line, the others come again after a millisecond. A holder runs for
+               50 us; it releases the key, or completes it and has it forgotten. What
+               counts is the longest wait of each caller, and how often each
+               got the key. A table of its own
 
 The load is open: each caller keeps its schedule, however long the calls take. A claim that
 is late because the call before it took long counts from when it was due, so that
@@ -42,7 +49,8 @@ that has nothing to do is not counted, and what falls due meanwhile is left out,
 one caller alone offers less than --rate. What the call of a claim took by itself is
 beside it. A complete counts from the answer to its claim.
 
-In the rows of an event, the callers go on while it lasts. Nothing is dropped in
+In the rows of an event, the callers go on while it lasts; p99.9 by quiet is how
+many times that of the quiet before it, in the same process. Nothing is dropped in
 the first two minutes after open, so expiry and compaction begin with a wait.
 Async callers are futures on one thread, or on two where there is more than one
 caller, with an executor of a page (executor.rs): no runtime is measured with them.
@@ -55,6 +63,8 @@ exit code: 0 measured, 2 the run failed, or an answer was wrong
 pub(crate) enum Command {
     Help,
     Run(Args),
+    /// Many callers of one key.
+    Hot(Args),
 }
 
 /// The work of the store beside the callers.
@@ -110,6 +120,7 @@ pub(crate) struct Args {
     pub(crate) rate: u64,
     pub(crate) keys: u64,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) markdown: bool,
     pub(crate) json: Option<PathBuf>,
 }
 
@@ -137,8 +148,10 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
         rate: 20_000,
         keys: 1_000_000,
         dir: None,
+        markdown: false,
         json: None,
     };
+    let mut is_hot = false;
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("seconds") => {
@@ -146,7 +159,13 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
                 args.quiet = Duration::from_secs(bounded("seconds", value, 3600)?);
             }
             Arg::Long("callers") => args.callers = callers(&parser.value()?.string()?)?,
-            Arg::Long("scenario") => args.scenarios = scenarios(&parser.value()?.string()?)?,
+            Arg::Long("scenario") => {
+                let name = parser.value()?.string()?;
+                is_hot = name == "hot";
+                if !is_hot {
+                    args.scenarios = scenarios(&name)?;
+                }
+            }
             Arg::Long("form") => args.forms = forms(&parser.value()?.string()?)?,
             Arg::Long("durability") => args.durability = durability(&parser.value()?.string()?)?,
             Arg::Long("rate") => {
@@ -157,12 +176,17 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, Failure> {
             }
             Arg::Long("log") => args.log = parser.value()?.parse()?,
             Arg::Long("dir") => args.dir = Some(parser.value()?.into()),
+            Arg::Long("markdown") => args.markdown = true,
             Arg::Long("json") => args.json = Some(parser.value()?.into()),
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(format!("{}; try --help", other.unexpected()).into()),
         }
     }
-    Ok(Command::Run(args))
+    Ok(if is_hot {
+        Command::Hot(args)
+    } else {
+        Command::Run(args)
+    })
 }
 
 fn bounded(name: &str, value: u64, most: u64) -> Result<u64, Failure> {
@@ -187,7 +211,7 @@ fn scenarios(text: &str) -> Result<Vec<Scenario>, Failure> {
         Some(scenario) => Ok(vec![scenario]),
         None if text == "all" => Ok(Scenario::ALL.to_vec()),
         None => {
-            let most = "steady, expiry, compaction, growth or all";
+            let most = "steady, expiry, compaction, growth, all or hot";
             Err(format!("--scenario is {text:?}: give it {most}").into())
         }
     }

@@ -7,7 +7,7 @@ use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, Lease, Namespace, Store}
 use crate::Failure;
 use crate::args::Scenario;
 use crate::histogram::instant;
-use crate::load::{Phase, Phases};
+use crate::load::{Phase, Phases, RESPONSE};
 
 /// How long the phases of a run were.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +35,8 @@ const LONG_LIVED_ONE_IN: u64 = 4;
 const FILL_RATE_LEAST: u64 = 100_000;
 
 /// The callers' own keys live on while the keys of the event are filled in and die. With at least this many
-/// keys of the event, most of the log is dead: compaction carries nothing before that.
+/// keys of the event, most bytes of the log are dead: compaction carries nothing before that. The keys and
+/// responses of both are as long as each other.
 pub(crate) fn keys_to_carry(rate: u64, quiet: Duration) -> Result<u64, Failure> {
     // Of each four keys three die, so every second one outnumbers a caller's; and each takes time to
     // fill in, in which the callers bring more.
@@ -45,7 +46,8 @@ pub(crate) fn keys_to_carry(rate: u64, quiet: Duration) -> Result<u64, Failure> 
         return Err(text.into());
     }
     let waiting = filling_seconds(0) + quiet.as_secs() + SPARE_SECONDS;
-    Ok(rate * waiting * 2 * FILL_RATE_LEAST / (FILL_RATE_LEAST - 2 * rate) * 3 / 2)
+    // And once more as many: compaction begins some time after they have died, and the callers go on.
+    Ok(rate * waiting * 2 * FILL_RATE_LEAST / (FILL_RATE_LEAST - 2 * rate) * 2)
 }
 
 /// How long a fill may take.
@@ -69,7 +71,7 @@ fn key(serial: u64) -> [u8; 16] {
 
 fn complete(on: &Namespace, claims: Vec<BatchClaim>) -> Result<(), Failure> {
     let lease = |claim| match claim {
-        BatchClaim::Claim(Claim::Granted(lease)) => Ok((lease, b"filled")),
+        BatchClaim::Claim(Claim::Granted(lease)) => Ok((lease, RESPONSE)),
         other => Err(format!(
             "a new key is granted, but the answer was {other:?}"
         )),

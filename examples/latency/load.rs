@@ -106,7 +106,7 @@ pub(crate) struct Load<'a> {
     pub(crate) phases: &'a Phases,
 }
 
-const RESPONSE: [u8; 64] = [7; 64];
+pub(crate) const RESPONSE: [u8; 64] = [7; 64];
 
 /// Threads of the async form: as many as serve a small service.
 const ASYNC_THREADS: u64 = 2;

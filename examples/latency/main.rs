@@ -2,13 +2,14 @@
 //!
 //! `cargo run --release --example latency` prints a table; `--help` lists the rest. Where to look
 //! first: `session.rs` runs it, `events.rs` keeps the store busy, `load.rs` makes the calls,
-//! `schedule.rs` says from when a latency counts.
+//! `schedule.rs` says from when a latency counts, `hot.rs` has many threads at one key.
 
 mod args;
 mod events;
 mod executor;
 #[path = "../soak/histogram.rs"]
 mod histogram;
+mod hot;
 mod load;
 mod row;
 mod schedule;
@@ -43,10 +44,19 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let args = match args::parse(lexopt::Parser::from_env())? {
         Command::Help => return Ok(io::stdout().write_all(args::USAGE.as_bytes())?),
+        Command::Hot(args) => {
+            let scratch = Scratch::new("latency", args.dir.clone())?;
+            return hot::run(&args, scratch.path());
+        }
         Command::Run(args) => args,
     };
     let scratch = Scratch::new("latency", args.dir.clone())?;
-    writeln!(io::stdout(), "{}", Row::head())?;
+    let head = if args.markdown {
+        Row::markdown_head()
+    } else {
+        Row::head()
+    };
+    writeln!(io::stdout(), "{head}")?;
     let mut told = Vec::new();
     session::run(&args, scratch.path(), &mut |rows| {
         tell(&args, &mut told, rows)
@@ -58,7 +68,12 @@ fn run() -> Result<(), Failure> {
 fn tell(args: &Args, told: &mut Vec<Value>, rows: &[Row]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for row in rows {
-        writeln!(out, "{}", row.line())?;
+        let line = if args.markdown {
+            row.markdown()
+        } else {
+            row.line()
+        };
+        writeln!(out, "{line}")?;
         told.push(row.json());
     }
     if let Some(file) = &args.json {

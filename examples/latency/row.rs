@@ -22,6 +22,9 @@ pub(crate) struct Row {
     /// From when it was called.
     pub(crate) claim_call: [Duration; 4],
     pub(crate) complete: [Duration; 4],
+    /// How many times the p99.9 of the quiet before it those of an event are: of claims from their calls,
+    /// and of completions.
+    pub(crate) by_quiet: Option<[f64; 2]>,
 }
 
 fn percentiles(of: &Histogram) -> [Duration; 4] {
@@ -54,7 +57,20 @@ impl Row {
             claim: percentiles(&tally.claims),
             claim_call: percentiles(&tally.claim_calls),
             complete: percentiles(&tally.completes),
+            by_quiet: None,
         }
+    }
+
+    /// As an event, after this quiet in the same process.
+    pub(crate) fn after(mut self, quiet: &Self) -> Self {
+        let by = |event: [Duration; 4], quiet: [Duration; 4]| {
+            event[2].as_secs_f64() / quiet[2].as_secs_f64().max(1e-9)
+        };
+        self.by_quiet = Some([
+            by(self.claim_call, quiet.claim_call),
+            by(self.complete, quiet.complete),
+        ]);
+        self
     }
 
     /// Two lines: the groups of columns, and the columns.
@@ -62,7 +78,7 @@ impl Row {
         let us = format!("{:>8} {:>8} {:>8} {:>9}", "p50", "p99", "p99.9", "max");
         let group = |name| format!("{name:36}");
         format!(
-            "{:57} | {} | {} | {}\n{:10} {:8} {:>7} {:10} {:>7} {:>9}  | {us} | {us} | {us}",
+            "{:57} | {} | {} | {} | p99.9 by quiet\n{:10} {:8} {:>7} {:10} {:>7} {:>9}  | {us} | {us} | {us} | claim complete",
             "",
             group("claim, us from when it was due"),
             group("claim, us from the call"),
@@ -86,8 +102,11 @@ impl Row {
             let [p50, p99, p999, max] = micros(latencies);
             format!("{p50:8.1} {p99:8.1} {p999:8.1} {max:9.0}")
         };
+        let by_quiet = (self.by_quiet)
+            .map(|[claim, complete]| format!("{claim:5.1} {complete:8.1}"))
+            .unwrap_or_else(|| " ".repeat(14));
         format!(
-            "{:10} {:8} {:7} {:10} {:7.1} {:9}  | {} | {} | {}",
+            "{:10} {:8} {:7} {:10} {:7.1} {:9}  | {} | {} | {} | {by_quiet}",
             self.scenario,
             self.form,
             self.callers,
@@ -97,6 +116,31 @@ impl Row {
             us(self.claim),
             us(self.claim_call),
             us(self.complete),
+        )
+    }
+
+    /// As [`head`](Self::head), of a table in Markdown.
+    pub(crate) fn markdown_head() -> String {
+        let four = "p50 | p99 | p99.9 | max | p99.9 by quiet";
+        format!(
+            "| | callers | claim {four} | complete {four} |\n| --- |{}",
+            " ---: |".repeat(11)
+        )
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let us = |latencies: [Duration; 4], by_quiet: Option<f64>| {
+            let [p50, p99, p999, max] = micros(latencies);
+            let by_quiet = by_quiet.map_or(String::new(), |by| format!("{by:.1}"));
+            format!("{p50:.1} | {p99:.1} | {p999:.0} | {max:.0} | {by_quiet}")
+        };
+        format!(
+            "| {}, {} | {} | {} | {} |",
+            self.during,
+            self.form,
+            self.callers,
+            us(self.claim_call, self.by_quiet.map(|by| by[0])),
+            us(self.complete, self.by_quiet.map(|by| by[1])),
         )
     }
 
@@ -112,6 +156,7 @@ impl Row {
             "claim_call_us_p50_p99_p999_max": micros(self.claim_call),
             "claim_us_p50_p99_p999_max": micros(self.claim),
             "complete_us_p50_p99_p999_max": micros(self.complete),
+            "p999_by_quiet_claim_complete": self.by_quiet,
         })
     }
 }

@@ -128,11 +128,12 @@ impl Run {
                 lasted,
             )
         };
-        let mut rows = vec![row("quiet", &measured.quiet, lasted.quiet)];
-        if self.scenario != Scenario::Steady {
-            rows.push(row(self.scenario.name(), &measured.event, lasted.event));
+        let quiet = row("quiet", &measured.quiet, lasted.quiet);
+        if self.scenario == Scenario::Steady {
+            return vec![quiet];
         }
-        rows
+        let event = row(self.scenario.name(), &measured.event, lasted.event).after(&quiet);
+        vec![quiet, event]
     }
 }
 
