@@ -4,6 +4,7 @@ use std::io;
 
 use crate::journal::chore::Chore;
 use crate::journal::commit_round::{CommitRound, Interruption};
+use crate::journal::frame_window::frame_memory;
 use crate::journal::journal::Journal;
 use crate::journal::writer::{FullSegment, Writer};
 use crate::runtime::sync::{Wakes, assert_outside_shards};
@@ -25,8 +26,9 @@ impl Journal {
             round.run(force || self.commit_is_due(now_ms))
         });
         // Wakers are foreign code, which may close the store: not under the lock of the writer. They
-        // go before the marks, for which no caller waits.
+        // go before the memory and the marks, for which no caller waits.
         wakes.wake();
+        self.make_memory_ahead();
         if written {
             self.write(now_ms, |writer| {
                 self.update_marks(writer, now_ms);
@@ -53,6 +55,16 @@ impl Journal {
             self.poison(doing, error);
         }
         result.is_ok()
+    }
+
+    /// Makes memory for the frames to come, so that a caller which seals one does not wait for the kernel to
+    /// find it.
+    fn make_memory_ahead(&self) {
+        let missing = self.tail.lock().take_missing();
+        if missing > 0 {
+            let memory = frame_memory(missing);
+            self.tail.lock().add_spare(memory);
+        }
     }
 
     fn commit_is_due(&self, now_ms: u64) -> bool {

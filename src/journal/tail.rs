@@ -263,10 +263,21 @@ impl Tail {
         std::mem::take(&mut self.sealed)
     }
 
-    /// Notes that frames below `frame` are in closed segments, and drops those over `keep_bytes` from
-    /// memory.
-    pub(crate) fn close_below(&mut self, frame: u64, keep_bytes: usize) {
-        self.window.close_below(frame, keep_bytes);
+    /// Notes that frames below `frame` are in closed segments, and lets those over `keep_bytes` go. They are
+    /// given to be dropped without the lock.
+    #[must_use = "they are dropped without the lock"]
+    pub(crate) fn close_below(&mut self, frame: u64, keep_bytes: usize) -> Vec<Arc<Vec<u8>>> {
+        self.window.close_below(frame, keep_bytes)
+    }
+
+    /// How many frames' memory is to be made ahead, without the lock.
+    pub(super) fn take_missing(&mut self) -> usize {
+        self.window.take_missing()
+    }
+
+    /// Takes memory that was made ahead.
+    pub(super) fn add_spare(&mut self, memory: Vec<Vec<u8>>) {
+        self.window.add_spare(memory);
     }
 
     /// A complete frame that is in memory.

@@ -145,8 +145,10 @@ impl Engine {
         let mut closed = false;
         while let Some(full) = janitor.full.front().copied() {
             self.attempt_io(Chore::Close, |log| log.seal(full.number))?;
-            self.journal
+            let leaving = self
+                .journal
                 .with_tail(|tail| tail.close_below(full.end_frame, WINDOW_BYTES));
+            drop(leaving);
             janitor.full.pop_front();
             closed = true;
         }

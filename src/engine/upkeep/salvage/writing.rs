@@ -90,7 +90,7 @@ impl Writing {
         for segment in journal.take_full() {
             let sealed = journal.log().seal(segment.number);
             sealed.while_doing("closing a segment")?;
-            journal.with_tail(|tail| tail.close_below(segment.end_frame, 0));
+            drop(journal.with_tail(|tail| tail.close_below(segment.end_frame, 0)));
         }
         Ok(())
     }
