@@ -237,6 +237,34 @@ fn threads_that_wait_run_one_after_the_other_while_holders_release() {
     assert_eq!(executions, 4);
 }
 
+/// A grant that goes to a caller which has gone is taken back, and those in line decide again. One that
+/// comes late to that stays before all who came after it, however often that happens.
+#[test]
+fn a_caller_keeps_its_place_however_often_those_before_it_give_up() {
+    for policy in both() {
+        let world = World::new();
+        let work = world.namespace(policy);
+        let mut lease = claim(&work, "key");
+        let mut line = queue(&work, 4);
+        let mut behind = Vec::new();
+        while line.len() > 1 {
+            lease.release("again").unwrap();
+            drop(line.remove(0));
+            // Another claims first, and one more gets in line before those who waited look.
+            lease = claim(&work, "key");
+            behind.push(queued(&work, patient()));
+            line = line.into_iter().map(waiting).collect();
+            world.store.validate();
+        }
+        lease.release("again").unwrap();
+        let (answers, _) = sweep(behind);
+        assert!(answers.is_empty(), "they came later");
+        let (answers, _) = sweep(line);
+        drop(granted(answers.into_iter().next().unwrap()));
+        world.store.validate();
+    }
+}
+
 #[test]
 fn a_dropped_lease_hands_the_key_on_under_at_least_once() {
     let world = World::new();

@@ -60,7 +60,7 @@ impl Engine {
                 return Ok(Looked::Congested(frame));
             }
         }
-        let looked = self.look_to_claim(named, request, None, wait_until_ms)?;
+        let looked = self.look_to_claim(named, request, None, wait_until_ms, None)?;
         let Looked::Tried(Look::Read(locator)) = looked else {
             return Ok(looked);
         };
@@ -69,7 +69,7 @@ impl Engine {
             Some(record) => {
                 let record = Arc::new(record);
                 let read = Read { locator, record };
-                self.look_to_claim(named, request, Some(&read), wait_until_ms)
+                self.look_to_claim(named, request, Some(&read), wait_until_ms, None)
             }
             None => Ok(looked),
         }
@@ -91,6 +91,7 @@ impl Engine {
         mut began_ns: Option<u64>,
     ) -> Result<Answer> {
         let mut read: Option<Read> = None;
+        let mut place = None;
         loop {
             let answered = match looked {
                 Looked::Tried(Look::Done((answer, None))) => Some(answer),
@@ -110,6 +111,7 @@ impl Engine {
                 Looked::Wait(waiter, timer) => {
                     // The time that another holder takes has its own distribution.
                     began_ns = None;
+                    place = Some(waiter.place);
                     let waiting = Waiting {
                         engine: self,
                         digest: named.digest,
@@ -133,7 +135,7 @@ impl Engine {
                 self.end_claim(named, began_ns, &answer);
                 return Ok(answer);
             }
-            looked = self.look_to_claim(named, request, read.as_ref(), wait_until_ms)?;
+            looked = self.look_to_claim(named, request, read.as_ref(), wait_until_ms, place)?;
         }
     }
 
@@ -188,12 +190,13 @@ impl Engine {
         request: &Request,
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
+        place: Option<u64>,
     ) -> Result<Looked> {
         let mut turn = self.turn(named.digest);
         let mut at_hand = None;
         let looked = loop {
             let read = read.or(at_hand.as_ref());
-            let looked = turn.decide_or_wait(named, request, read, wait_until_ms)?;
+            let looked = turn.decide_or_wait(named, request, read, wait_until_ms, place)?;
             match looked {
                 Looked::Tried(Look::Read(locator)) if read.is_none() => {
                     at_hand = turn.read_at_hand(locator)?;
@@ -224,6 +227,7 @@ impl Turn<'_> {
         request: &Request,
         read: Option<&Read>,
         wait_until_ms: Option<u64>,
+        place: Option<u64>,
     ) -> Result<Looked> {
         let tried = self.decide(named, request, read)?;
         let until_ms = wait_until_ms.filter(|until| *until > self.now.mono_ms);
@@ -234,7 +238,7 @@ impl Turn<'_> {
         // Under the lock: `close` wakes the callers in line before it takes the lock again.
         self.engine.check_alive()?;
         self.engine.check_can_wait()?;
-        Ok(match self.enqueue(named, request, until_ms) {
+        Ok(match self.enqueue(named, request, until_ms, place) {
             Some((waiter, timer)) => Looked::Wait(waiter, timer),
             None => Looked::Tried(tried),
         })

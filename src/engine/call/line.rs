@@ -20,10 +20,11 @@ impl Line {
         self.places.load(Ordering::Relaxed)
     }
 
-    /// One more waits, at this place.
-    pub(in crate::engine) fn join(&self) -> u64 {
+    /// One more waits, at this place: the one that it had before, or else a new one.
+    pub(in crate::engine) fn join(&self, before: Option<u64>) -> u64 {
         self.waiters.fetch_add(1, Ordering::Relaxed);
-        self.places.fetch_add(1, Ordering::Relaxed)
+        let last = self.places.fetch_add(1, Ordering::Relaxed);
+        before.unwrap_or(last)
     }
 
     pub(in crate::engine) fn leave(&self) {

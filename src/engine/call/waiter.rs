@@ -12,7 +12,8 @@ use crate::value::record::Record;
 /// A caller that waits for a key.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    /// Later ones have higher places. It keeps its place when the key is handed on.
+    /// Later ones have higher places. A caller keeps its place when the key is handed on, and when it decides
+    /// again: else each grant that is taken back would put it behind all who came since.
     pub(crate) place: u64,
     pub(crate) request: Request,
     /// Shut only under the lock of the shard, so the holder of that lock knows who still waits.

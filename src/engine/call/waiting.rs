@@ -87,12 +87,14 @@ impl Drop for Waiting<'_> {
 }
 
 impl Turn<'_> {
-    /// Puts a caller in line for a key in progress; `None` when the line is full.
+    /// Puts a caller in line for a key in progress, at the place that it had before; `None` when the line is
+    /// full.
     pub(in crate::engine) fn enqueue(
         &mut self,
         named: Named<'_>,
         request: &Request,
         until_ms: u64,
+        place: Option<u64>,
     ) -> Option<(Arc<Waiter>, TimerKey)> {
         let Found::Running(at) = self.find(named.digest) else {
             return None;
@@ -105,7 +107,7 @@ impl Turn<'_> {
             return None;
         }
         let waiter = Arc::new(Waiter {
-            place: line.join(),
+            place: line.join(place),
             request: request.clone(),
             mailbox: Mailbox::new(),
         });
