@@ -13,6 +13,7 @@ impl Engine {
     }
 
     /// Refuses a key that may have run already, by a record that the salvage could not save.
+    #[inline]
     pub(crate) fn check_salvaged(&self, policy: &Policy) -> Result<()> {
         if policy.guarantee == Guarantee::AtMostOnce && self.is_salvaged() {
             let text = "the store was salvaged and something was lost, so this key may have run already: settle outside what was under way, then call Operator::accept_salvage()";

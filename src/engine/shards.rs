@@ -50,6 +50,7 @@ struct Share {
 const UNTOLD_MAX: usize = 32;
 
 impl Share {
+    #[inline]
     fn set(&self, count: usize, total: &AtomicUsize) {
         self.count.store(count, Ordering::Relaxed);
         let told = self.told.load(Ordering::Relaxed);
@@ -175,21 +176,25 @@ impl Shards {
 
     /// Whether the store has this many keys. The caller holds the lock of shard `index`, which has `here` of
     /// them. Exact, except for calls that are under way on other shards.
+    #[inline]
     pub(crate) fn has_keys(&self, limit: usize, index: usize, here: usize) -> bool {
         self.has(limit, (index, here), &self.keys, |part| &part.keys)
     }
 
     /// As [`has_keys`](Self::has_keys), for running keys.
+    #[inline]
     pub(crate) fn has_running(&self, limit: usize, index: usize, here: usize) -> bool {
         self.has(limit, (index, here), &self.running, |part| &part.running)
     }
 
     /// As [`has_running`](Self::has_running), for a caller that holds no lock.
+    #[inline]
     pub(crate) fn has_running_about(&self, limit: usize) -> bool {
         let here = self.parts[0].running.count.load(Ordering::Relaxed);
         self.has_running(limit, 0, here)
     }
 
+    #[inline]
     fn has(
         &self,
         limit: usize,
@@ -197,17 +202,19 @@ impl Shards {
         told: &AtomicUsize,
         share: impl Fn(&ShardPart) -> &Share,
     ) -> bool {
-        let count = |part: &ShardPart| share(part).count.load(Ordering::Relaxed);
         // The share of the caller's own shard follows only when its lock is released.
-        let before = count(&self.parts[index]);
+        let before = share(&self.parts[index]).count.load(Ordering::Relaxed);
         let untold = self.parts.len() * UNTOLD_MAX + here.saturating_sub(before);
         let told = told.load(Ordering::Relaxed);
         // The total may be off in either direction, and below zero.
         let near = told.wrapping_add(untold) >= limit || told > usize::MAX / 2;
-        near && {
-            let sum: usize = self.parts.iter().map(|part| count(part)).sum();
-            (sum + here).saturating_sub(before) >= limit
-        }
+        near && (self.sum(share) + here).saturating_sub(before) >= limit
+    }
+
+    #[cold]
+    fn sum(&self, share: impl Fn(&ShardPart) -> &Share) -> usize {
+        let count = |part: &CachePadded<ShardPart>| share(part).count.load(Ordering::Relaxed);
+        self.parts.iter().map(count).sum()
     }
 }
 

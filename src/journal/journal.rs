@@ -295,6 +295,7 @@ impl Journal {
     }
 
     /// Bytes that were given to the log in this run, those that wait to be written included.
+    #[inline]
     pub(crate) fn given_bytes(&self) -> u64 {
         let unwritten = u64::try_from(self.backlog.bytes()).unwrap_or(u64::MAX);
         let taken = self.meters.taken_bytes.load(Ordering::Relaxed);

@@ -67,6 +67,7 @@ impl Hasher128 {
     }
 }
 
+#[inline]
 fn words(value: u128) -> [u32; 4] {
     let bytes = value.to_le_bytes();
     let word =

@@ -7,9 +7,10 @@
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::sink::Sink;
 
-const U16: u8 = 251;
-const U32: u8 = 252;
-const U64: u8 = 253;
+/// Numbers from here on are as wide as their first byte says.
+pub(super) const U16: u8 = 251;
+pub(super) const U32: u8 = 252;
+pub(super) const U64: u8 = 253;
 
 /// Appends a number.
 #[inline]
@@ -48,6 +49,18 @@ impl<'a> FieldReader<'a> {
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.rest.len()
+    }
+
+    /// The bytes that come next, which stay.
+    #[inline]
+    pub(super) fn ahead<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.rest.first_chunk()
+    }
+
+    /// Leaves out bytes that were [looked at](Self::ahead).
+    #[inline]
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
     #[inline]

@@ -32,12 +32,30 @@ pub(crate) struct WireRecord<'a> {
     body: &'a [u8],
 }
 
+/// What stands between the key and the body of a plain record: no fingerprint, metadata or reason, and no
+/// frames before it. Nearly all are, so it is written and read in one piece.
+const PLAIN: [u8; 4] = [0; 4];
+
 impl<'a> WireRecord<'a> {
     #[inline]
     pub(super) fn take(fields: &mut FieldReader<'a>) -> Result<Self, BadRecord> {
+        let (head, key) = (WireHead::take(fields)?, fields.bytes()?);
+        if fields.ahead() == Some(&PLAIN) {
+            fields.skip(PLAIN.len());
+            return Ok(Self {
+                head,
+                key,
+                fingerprint: &[],
+                metadata: &[],
+                reason: &[],
+                body_frames: 0,
+                body_len: fields.u64()?,
+                body: fields.bytes()?,
+            });
+        }
         Ok(Self {
-            head: WireHead::take(fields)?,
-            key: fields.bytes()?,
+            head,
+            key,
             fingerprint: fields.bytes()?,
             metadata: fields.bytes()?,
             reason: fields.bytes()?,
@@ -135,6 +153,20 @@ impl<'a> WireRecord<'a> {
 pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     WireHead::new(&record.head).put(out);
     put_bytes(record.key, out);
+    let is_plain = record.fingerprint.is_none()
+        && record.metadata.is_empty()
+        && record.reason.is_empty()
+        && body_frames == 0;
+    if is_plain {
+        out.extend(&PLAIN);
+    } else {
+        put_extras(record, body_frames, out);
+    }
+    put_number(record.body.len() as u64, out);
+    put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
+}
+
+fn put_extras(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     match record.fingerprint {
         None => put_bytes(&[], out),
         Some(print) => {
@@ -146,6 +178,4 @@ pub(crate) fn encode_record(record: &RecordRef<'_>, body_frames: u32, out: &mut 
     put_bytes(record.metadata, out);
     put_bytes(record.reason, out);
     put_number(u64::from(body_frames), out);
-    put_number(record.body.len() as u64, out);
-    put_bytes(if body_frames == 0 { record.body } else { &[] }, out);
 }
