@@ -132,9 +132,9 @@ impl Calls {
                 let engine = self.homes.engine();
                 let answers = engine.claim_many(self.homes.core(), &items, may_block);
                 let claimed = answers.await.map(|answers| {
-                    let answered = items.iter().zip(answers);
+                    let answered = answers.zip(&items);
                     answered
-                        .map(|(item, answer)| BatchClaim::of(&self.homes, item.digest, answer))
+                        .map(|(answer, item)| BatchClaim::of(&self.homes, item.digest, answer))
                         .collect::<Vec<_>>()
                 });
                 (keys, claimed)
@@ -198,9 +198,10 @@ impl Calls {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Vec<Result<bool>>> {
-        let keys = self.own_keys(keys);
+        // The items stay as they are, and their keys are borrowed.
+        let keys = self.homes.engine().gather(keys, |_, key| Ok(key));
         let batch = Operation::begin_batch("insert_many", self.name());
-        batch.run(|| block_on(self.insert_owned(&batch, keys)))
+        batch.run(|| block_on(self.insert_all(&batch, keys)))
     }
 
     /// As [`insert_many`](Self::insert_many); keys are marked when the future is first polled.
@@ -208,30 +209,39 @@ impl Calls {
         &self,
         keys: impl IntoIterator<Item = K>,
     ) -> Pending<Result<Vec<Result<bool>>>> {
-        let keys = self.own_keys(keys);
+        let engine = self.homes.engine();
+        let keys = engine.gather(keys, |_, key| self.own_key(key.as_ref()));
         let unanswered = Unanswered::new(self, keys.as_ref().map_or(1, Vec::len));
         let batch = Operation::begin_batch("insert_many", self.name());
         let within = batch.clone();
         Pending::new(batch.follow(async move {
             let calls = unanswered.calls();
-            let inserted = calls.insert_owned(&within, keys).await;
+            let inserted = calls.insert_all(&within, keys).await;
             unanswered.end(|_| inserted)
         }))
     }
 
-    async fn insert_owned(
+    async fn insert_all<K: AsRef<[u8]>>(
         &self,
         batch: &Operation,
-        keys: Result<Vec<KeyBytes>>,
+        keys: Result<Vec<K>>,
     ) -> Result<Vec<Result<bool>>> {
-        let inserts = keys.as_ref().map_or(1, Vec::len);
-        let inserted = match keys {
-            Ok(keys) => {
+        let (keys, refused) = match keys {
+            Ok(keys) => (keys, None),
+            Err(refused) => (Vec::new(), Some(refused)),
+        };
+        let names = match refused {
+            None => self.names(&keys),
+            Some(refused) => Err(refused),
+        };
+        let inserts = names.as_ref().map_or(1, Vec::len);
+        let inserted = match names {
+            Ok(names) => {
                 let engine = self.homes.engine();
-                let inserted = engine.insert_many(self.homes.core(), &keys).await;
-                for (key, of) in keys.iter().zip(inserted.iter().flatten()) {
+                let inserted = engine.insert_many(self.homes.core(), &names).await;
+                for (named, of) in names.iter().zip(inserted.iter().flatten()) {
                     let decision = || outcome(of_insertion(of));
-                    decided("insert_many", || self.subject(key), decision);
+                    decided("insert_many", || self.subject(named.key), decision);
                 }
                 inserted
             }
@@ -242,6 +252,16 @@ impl Calls {
         let is_new = |of: Result<ClaimOutcome>| Ok(of? == ClaimOutcome::Granted);
         let inserted = self.count_failed(inserts, inserted)?;
         Ok(inserted.into_iter().map(is_new).collect())
+    }
+
+    fn names<'a, K: AsRef<[u8]>>(&'a self, keys: &'a [K]) -> Result<Vec<Named<'a>>> {
+        let mut names = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key = key.as_ref();
+            self.check_key(key)?;
+            names.push(self.named(key));
+        }
+        Ok(names)
     }
 
     pub(crate) async fn contains(&self, key: &[u8]) -> Result<bool> {
@@ -325,11 +345,6 @@ impl Calls {
     pub(crate) fn own_key(&self, key: &[u8]) -> Result<KeyBytes> {
         self.check_key(key)?;
         Ok(key.into())
-    }
-
-    fn own_keys<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<KeyBytes>> {
-        let engine = self.homes.engine();
-        engine.gather(keys, |_, key| self.own_key(key.as_ref()))
     }
 
     #[inline]

@@ -28,6 +28,7 @@ pub(crate) mod policies;
 pub(crate) mod reads;
 pub(crate) mod refusals;
 pub(crate) mod salvaged;
+mod shard_order;
 pub(crate) mod shards;
 pub(crate) mod sizes;
 #[cfg(test)]

@@ -109,27 +109,6 @@ impl Shards {
         route & (self.parts.len() - 1)
     }
 
-    /// The indexes of keys, shard by shard, and within a shard in the order in which they came: a batch takes each
-    /// lock once.
-    pub(crate) fn in_order(&self, digests: impl Iterator<Item = Digest> + Clone) -> Vec<usize> {
-        let mut next = vec![0; self.parts.len() + 1];
-        for digest in digests.clone() {
-            next[self.index(digest) + 1] += 1;
-        }
-        let mut sum = 0;
-        for count in &mut next {
-            sum += *count;
-            *count = sum;
-        }
-        let mut order = vec![0; sum];
-        for (number, digest) in digests.enumerate() {
-            let at = &mut next[self.index(digest)];
-            order[*at] = number;
-            *at += 1;
-        }
-        order
-    }
-
     #[inline]
     pub(crate) fn lock_at(&self, index: usize) -> Locked<'_> {
         let scope = ShardScope::enter();

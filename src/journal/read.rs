@@ -80,28 +80,30 @@ impl Journal {
             .map_err(|_| malformed(locator))
     }
 
-    /// The payloads of complete frames that are in memory, each with the first byte of its record near.
+    /// Fills `payloads` with those of complete frames that are in memory, each with the first byte of its record
+    /// near.
     pub(crate) fn payloads_in_memory(
         &self,
         locators: impl Iterator<Item = Locator> + Clone,
-    ) -> Vec<Option<Arc<Vec<u8>>>> {
-        if locators.clone().next().is_none() {
-            return Vec::new();
-        }
-        let payloads: Vec<_> = {
+        payloads: &mut Vec<Option<Arc<Vec<u8>>>>,
+    ) {
+        payloads.clear();
+        {
             let mut tail = self.tail.lock();
-            let payload = |locator: Locator| tail.in_memory(locator.frame);
-            let payloads: Vec<_> = locators.clone().map(payload).collect();
+            payloads.extend(
+                locators
+                    .clone()
+                    .map(|locator| tail.in_memory(locator.frame)),
+            );
             tail.note_reads(payloads.iter().flatten().count());
-            payloads
-        };
-        touch(locators, &payloads);
-        payloads
+        }
+        touch(locators, payloads);
     }
 
     /// As [`read_in_memory`](Self::read_in_memory), for many records at once.
     pub(crate) fn read_many_in_memory(&self, locators: &[Locator]) -> Result<Vec<Option<Record>>> {
-        let payloads = self.payloads_in_memory(locators.iter().copied());
+        let mut payloads = Vec::new();
+        self.payloads_in_memory(locators.iter().copied(), &mut payloads);
         let record = |(locator, payload): (&Locator, Option<Arc<Vec<u8>>>)| match payload {
             Some(payload) => self.decode_in(&payload, *locator),
             // In the open frame, or only on disk.

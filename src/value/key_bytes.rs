@@ -46,6 +46,13 @@ impl Deref for KeyBytes {
     }
 }
 
+impl AsRef<[u8]> for KeyBytes {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl PartialEq for KeyBytes {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

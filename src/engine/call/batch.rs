@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use crate::engine::call::answer::Answer;
+use crate::engine::call::granted::Granted;
+use crate::engine::call::repeats::repeats;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Read};
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::sizes::to_u64;
+use crate::engine::shard_order::ShardOrder;
 use crate::state::request::Request;
 use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
-use crate::value::fencing_token::FencingToken;
 use crate::value::key_bytes::KeyBytes;
 use crate::value::locator::Locator;
 
@@ -32,94 +33,53 @@ pub(crate) enum ItemAnswer {
     Refused(Error),
 }
 
-/// A grant that no caller has got yet.
-#[derive(Clone, Copy)]
-struct BatchGrant {
-    /// The index of the item.
-    item: usize,
-    token: FencingToken,
-    /// It was written, or rests on the log, or is to be kept alive: what it asks for begins when it is
-    /// handed out.
-    on_its_way: bool,
-}
-
-/// The grants of a batch that has not been answered. Dropped early, they are taken back.
-struct UndeliveredBatch<'a> {
-    engine: &'a Engine,
-    granted: Vec<BatchGrant>,
-    items: &'a [BatchItem],
-}
-
-impl UndeliveredBatch<'_> {
-    fn note(&mut self, item: usize, answer: &Answer) {
-        if let Answer::Granted(granted) = answer {
-            self.granted.push(BatchGrant {
-                item,
-                token: granted.token,
-                on_its_way: granted.undelivered || self.items[item].request.keep_alive_ms > 0,
-            });
-        }
-    }
-
-    fn are_on_their_way(&self) -> bool {
-        self.granted.iter().any(|grant| grant.on_its_way)
-    }
-
-    /// Lets the leases begin, after a wait for the log. Takes back those that were lost before they
-    /// had begun, and gives the indexes of their items.
-    fn start_leases(&mut self) -> Vec<usize> {
-        let granted = std::mem::take(&mut self.granted);
-        let (good, lost): (Vec<_>, Vec<_>) = granted.into_iter().partition(|grant| {
-            let item = &self.items[grant.item];
-            let began = self
-                .engine
-                .start_lease(item.digest, grant.token, &item.request);
-            // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
-            began || !(grant.on_its_way || self.engine.is_closed())
-        });
-        self.granted = good;
-        self.withdraw(lost)
-    }
-
-    /// Takes back every grant, and gives the indexes of their items.
-    fn take_back(&mut self) -> Vec<usize> {
-        let granted = std::mem::take(&mut self.granted);
-        self.withdraw(granted)
-    }
-
-    fn withdraw(&self, grants: Vec<BatchGrant>) -> Vec<usize> {
-        let withdraw = |grant: BatchGrant| {
-            let digest = self.items[grant.item].digest;
-            self.engine.withdraw(digest, grant.token);
-            grant.item
-        };
-        grants.into_iter().map(withdraw).collect()
-    }
-}
-
-impl Drop for UndeliveredBatch<'_> {
-    fn drop(&mut self) {
-        let _ = self.take_back();
-    }
-}
-
 /// Items that are decided under one lock, or read together, at most.
-const RUN_MAX: usize = 64;
+pub(in crate::engine) const RUN_MAX: usize = 64;
 
-/// A batch on its way.
+/// A batch on its way. Dropped early, it takes its grants back.
 struct Batch<'a> {
+    engine: &'a Engine,
     namespace: &'a Arc<NamespaceCore>,
     items: &'a [BatchItem],
     /// The answers by item; `None` for an item that is not decided yet.
     answers: Vec<Option<ItemAnswer>>,
     /// Items whose answers rest on the log, and the frames.
     resting: Vec<(usize, u64)>,
-    /// The first item of the key that is dealt with; its repeats stand right behind it.
-    first: Option<usize>,
-    undelivered: UndeliveredBatch<'a>,
+    /// The lease of some grant begins when it is [handed out](is_on_its_way).
+    on_their_way: bool,
+}
+
+/// Records that are read under the lock of a shard. The memory is used again for each lock.
+#[derive(Default)]
+struct Reads {
+    records: Vec<(usize, Locator)>,
+    payloads: Vec<Option<Arc<Vec<u8>>>>,
+    /// Those that are not in memory, or changed their places, of all shards.
+    left: Vec<(usize, Locator)>,
+}
+
+/// Whether a grant was written, or rests on the log, or is to be kept alive: what it asks for begins when it is
+/// handed out.
+#[inline]
+fn is_on_its_way(granted: &Granted, item: &BatchItem) -> bool {
+    granted.undelivered || item.request.keep_alive_ms > 0
 }
 
 impl<'a> Batch<'a> {
+    fn new(engine: &'a Engine, namespace: &'a Arc<NamespaceCore>, items: &'a [BatchItem]) -> Self {
+        let mut answers = Vec::new();
+        answers.resize_with(items.len(), || None);
+        Self {
+            engine,
+            namespace,
+            items,
+            answers,
+            resting: Vec::new(),
+            on_their_way: false,
+        }
+    }
+
+    #[inline]
     fn named(&self, index: usize) -> Named<'a> {
         let item = &self.items[index];
         Named {
@@ -130,16 +90,65 @@ impl<'a> Batch<'a> {
     }
 
     /// Notes the decision on an item. An error of one item keeps no other item out.
+    #[inline]
     fn note(&mut self, index: usize, claimed: Result<(Answer, Option<u64>)>) {
-        let answer = match claimed {
+        self.answers[index] = Some(match claimed {
             Ok((answer, frame)) => {
-                self.resting.extend(frame.map(|frame| (index, frame)));
-                self.undelivered.note(index, &answer);
+                if let Some(frame) = frame {
+                    self.resting.push((index, frame));
+                }
+                if let Answer::Granted(granted) = &answer {
+                    self.on_their_way |= is_on_its_way(granted, &self.items[index]);
+                }
                 ItemAnswer::Answer(answer)
             }
             Err(error) => ItemAnswer::Refused(error),
-        };
-        self.answers[index] = Some(answer);
+        });
+    }
+
+    /// Answers the items whose key an earlier item has. Returns whether there are any.
+    fn note_repeats(&mut self) -> bool {
+        let mut any = false;
+        repeats(self.items, |first, index| {
+            any = true;
+            self.answers[index] = Some(self.repeat(first, index));
+        });
+        any
+    }
+
+    /// The items that have no answer yet, shard by shard.
+    fn in_shard_order(&mut self) -> ShardOrder {
+        let repeat = self.note_repeats();
+        let digests = self.items.iter().map(|item| item.digest).enumerate();
+        let undecided = digests.filter(|(index, _)| !repeat || self.answers[*index].is_none());
+        ShardOrder::new(&self.engine.shards, undecided)
+    }
+
+    /// Lets the leases begin, after a wait for the log. Takes back those that were lost before they
+    /// had begun, and gives the indexes of their items.
+    fn start_leases(&mut self) -> Vec<usize> {
+        let engine = self.engine;
+        self.take_back_if(|granted, item| {
+            let began = engine.start_lease(item.digest, granted.token, &item.request);
+            // A lease that had begun with its decision, and has lapsed since, is handed out as it is.
+            !began && (is_on_its_way(granted, item) || engine.is_closed())
+        })
+    }
+
+    /// Takes grants back, and gives the indexes of their items, which have no answer then.
+    fn take_back_if(&mut self, is_lost: impl Fn(&Granted, &BatchItem) -> bool) -> Vec<usize> {
+        let mut lost = Vec::new();
+        for (index, (answer, item)) in self.answers.iter_mut().zip(self.items).enumerate() {
+            if let Some(ItemAnswer::Answer(Answer::Granted(granted))) = answer
+                && is_lost(granted, item)
+            {
+                let token = granted.token;
+                *answer = None;
+                self.engine.withdraw(item.digest, token);
+                lost.push(index);
+            }
+        }
+        lost
     }
 
     fn repeat(&self, first: usize, index: usize) -> ItemAnswer {
@@ -150,6 +159,12 @@ impl<'a> Batch<'a> {
             index: first,
             mismatch: matches!(comparison, Comparison::Differs(_)),
         }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let _ = self.take_back_if(|_, _| true);
     }
 }
 
@@ -183,32 +198,12 @@ impl Engine {
         namespace: &Arc<NamespaceCore>,
         items: &[BatchItem],
         may_block: bool,
-    ) -> Result<Vec<ItemAnswer>> {
+    ) -> Result<impl ExactSizeIterator<Item = ItemAnswer> + use<>> {
         let began_ns = self.clock_ns();
         self.check_change()?;
         self.make_room().finish().await?;
-        let mut batch = Batch {
-            namespace,
-            items,
-            answers: std::iter::repeat_with(|| None).take(items.len()).collect(),
-            resting: Vec::new(),
-            first: None,
-            undelivered: UndeliveredBatch {
-                engine: self,
-                granted: Vec::new(),
-                items,
-            },
-        };
-        let order = self.in_batch_order(items);
-        let mut unread = Vec::new();
-        for run in self.runs(&order, |index| items[index].digest) {
-            self.claim_run(&mut batch, run, &mut unread);
-        }
-        // A frame that lies on disk is read once.
-        unread.sort_unstable_by_key(|(_, locator)| *locator);
-        for reads in unread.chunks(RUN_MAX) {
-            self.claim_read(&mut batch, reads, may_block);
-        }
+        let mut batch = Batch::new(self, namespace, items);
+        self.decide_at_once(&mut batch, may_block);
         for (index, item) in items.iter().enumerate() {
             if batch.answers[index].is_none() {
                 let claimed = self.claim_item(namespace, item).await;
@@ -216,10 +211,27 @@ impl Engine {
             }
         }
         self.hand_out_many(&mut batch).await;
-        batch.undelivered.granted.clear();
-        self.count_batch(namespace, &batch.answers, began_ns);
-        let answer = |answer: Option<ItemAnswer>| answer.expect("every item was answered");
-        Ok(batch.answers.drain(..).map(answer).collect())
+        // They are the caller's from here on.
+        let answers = std::mem::take(&mut batch.answers);
+        self.count_batch(namespace, &answers, began_ns);
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.expect("every item was answered")))
+    }
+
+    /// Decides what takes no wait, and no disk unless the call may block; the rest has no answer yet.
+    fn decide_at_once(&self, batch: &mut Batch<'_>, may_block: bool) {
+        let order = batch.in_shard_order();
+        let mut reads = Reads::default();
+        for (shard, run) in order.runs(RUN_MAX) {
+            self.claim_run(batch, shard, run, &mut reads);
+        }
+        let mut left = reads.left;
+        // A frame that lies on disk is read once.
+        left.sort_unstable_by_key(|(_, locator)| *locator);
+        for reads in left.chunks(RUN_MAX) {
+            self.claim_read(batch, reads, may_block);
+        }
     }
 
     /// Waits for what the answers of a batch rest on, all at once, and lets the leases of its grants
@@ -227,7 +239,7 @@ impl Engine {
     async fn hand_out_many(&self, batch: &mut Batch<'_>) {
         loop {
             let newest = batch.resting.iter().map(|(_, frame)| *frame).max();
-            if newest.is_none() && !batch.undelivered.are_on_their_way() {
+            if newest.is_none() && !batch.on_their_way {
                 return;
             }
             let rested = self.rest(newest).await;
@@ -235,7 +247,7 @@ impl Engine {
                 return self.refuse_many(batch, &error).await;
             }
             batch.resting.clear();
-            let lost = batch.undelivered.start_leases();
+            let lost = batch.start_leases();
             if lost.is_empty() {
                 return;
             }
@@ -248,7 +260,7 @@ impl Engine {
 
     /// Takes every grant back. Each answer whose frame is not on the medium becomes the error of that.
     async fn refuse_many(&self, batch: &mut Batch<'_>, why: &Error) {
-        for index in batch.undelivered.take_back() {
+        for index in batch.take_back_if(|_, _| true) {
             let refused = Error::new(why.kind(), why.to_string());
             batch.answers[index] = Some(ItemAnswer::Refused(refused));
         }
@@ -259,62 +271,27 @@ impl Engine {
         }
     }
 
-    /// The indexes of items, shard by shard; those of one key stand together, the first one first.
-    fn in_batch_order(&self, items: &[BatchItem]) -> Vec<usize> {
-        let mut order = self.shards.in_order(items.iter().map(|item| item.digest));
-        let shard_of = |index: usize| self.shards.index(items[index].digest);
-        let mut sorted = Vec::new();
-        for shard in order.chunk_by_mut(|a, b| shard_of(*a) == shard_of(*b)) {
-            // Digest and index as one number, so that sorting touches no item.
-            sorted.extend(shard.iter().map(|index| {
-                let [a, b, c] = items[*index].digest.words.map(u128::from);
-                a << 96 | b << 64 | c << 32 | u128::from(to_u64(*index))
-            }));
-            sorted.sort_unstable();
-            for (at, number) in shard.iter_mut().zip(sorted.drain(..)) {
-                *at = usize::try_from(number & 0xffff_ffff).expect("it was an index");
-            }
-        }
-        order
-    }
-
-    /// What is dealt with under one lock: items of one shard, and not too many.
-    pub(in crate::engine) fn runs<'b>(
-        &self,
-        order: &'b [usize],
-        digest_of: impl Fn(usize) -> Digest,
-    ) -> impl Iterator<Item = &'b [usize]> {
-        let shard_of = move |index: usize| self.shards.index(digest_of(index));
-        order
-            .chunk_by(move |a, b| shard_of(*a) == shard_of(*b))
-            .flat_map(|run| run.chunks(RUN_MAX))
-    }
-
-    /// Decides under one lock what takes neither the disk nor a wait; the rest goes to `unread`.
-    fn claim_run(&self, batch: &mut Batch<'_>, run: &[usize], unread: &mut Vec<(usize, Locator)>) {
+    /// Decides under one lock what takes neither the disk nor a wait; the rest is left to read.
+    fn claim_run(&self, batch: &mut Batch<'_>, shard: usize, run: &[usize], reads: &mut Reads) {
         let items = batch.items;
-        let mut turn = self.turn(items[run[0]].digest);
-        let digests = run.iter().map(|index| items[*index].digest);
-        turn.shard.touch(digests);
-        let mut reads = Vec::new();
+        let mut turn = self.turn_at(shard);
+        turn.shard
+            .touch(run.iter().map(|index| items[*index].digest));
         for &index in run {
-            let item = &items[index];
-            let first = batch.first.filter(|first| items[*first].key == item.key);
-            if let Some(first) = first {
-                batch.answers[index] = Some(batch.repeat(first, index));
-                continue;
-            }
-            batch.first = Some(index);
-            match turn.decide(batch.named(index), &item.request, None) {
-                Ok(Look::Read(locator)) => reads.push((index, locator)),
+            match turn.decide(batch.named(index), &items[index].request, None) {
+                Ok(Look::Read(locator)) => reads.records.push((index, locator)),
                 Ok(Look::Done(decided)) => batch.note(index, Ok(decided)),
                 Err(error) => batch.note(index, Err(error)),
             }
         }
-        let payloads = self
-            .journal
-            .payloads_in_memory(reads.iter().map(|(_, locator)| *locator));
-        for ((index, locator), payload) in reads.into_iter().zip(payloads) {
+        if reads.records.is_empty() {
+            return;
+        }
+        let locators = reads.records.iter().map(|(_, locator)| *locator);
+        self.journal
+            .payloads_in_memory(locators, &mut reads.payloads);
+        let read = reads.records.drain(..).zip(reads.payloads.drain(..));
+        for ((index, locator), payload) in read {
             let decided = match payload.map(|payload| self.journal.record_in(&payload, locator)) {
                 Some(Ok(Some(record))) => {
                     let read = Read { locator, record };
@@ -324,7 +301,7 @@ impl Engine {
                 _ => Ok(Look::Read(locator)),
             };
             match decided {
-                Ok(Look::Read(locator)) => unread.push((index, locator)),
+                Ok(Look::Read(locator)) => reads.left.push((index, locator)),
                 Ok(Look::Done(decided)) => batch.note(index, Ok(decided)),
                 Err(error) => batch.note(index, Err(error)),
             }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::engine::audit::initiator::Initiator;
 use crate::engine::call::admission::Admission;
+use crate::engine::call::batch::RUN_MAX;
 use crate::engine::engine::Engine;
 use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
+use crate::engine::shard_order::ShardOrder;
 use crate::engine::turn::Turn;
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::runtime::begun::Begun;
@@ -18,7 +20,6 @@ use crate::state::transition::Subject;
 use crate::value::audit::Transition;
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
-use crate::value::key_bytes::KeyBytes;
 use crate::value::record::{Record, RecordKind};
 
 /// What a claim would have come to, "granted" where the key was marked, and the frame that the answer waits for.
@@ -66,20 +67,23 @@ impl Engine {
         }
     }
 
-    /// As [`start_insert`](Self::start_insert), for many keys in one commit, each with a result of its
-    /// own. An error is of the whole batch: nothing of it was done then.
+    /// As [`start_insert`](Self::start_insert), for many keys of a namespace in one commit, each with a result of
+    /// its own. An error is of the whole batch: nothing of it was done then.
     pub(crate) async fn insert_many(
         &self,
         namespace: &Arc<NamespaceCore>,
-        keys: &[KeyBytes],
+        names: &[Named<'_>],
     ) -> Result<Vec<Result<ClaimOutcome>>> {
         let began_ns = self.clock_ns();
         self.check_change()?;
-        let names: Vec<_> = keys.iter().map(|key| self.named(namespace, key)).collect();
-        let order = self.shards.in_order(names.iter().map(|named| named.digest));
-        let mut begun: Vec<Option<Result<Marked>>> = names.iter().map(|_| None).collect();
-        for run in self.runs(&order, |index| names[index].digest) {
-            self.insert_run(&names, run, &mut begun);
+        let digests = names.iter().map(|named| named.digest);
+        let order = ShardOrder::new(&self.shards, digests.enumerate());
+        let mut begun = Vec::new();
+        begun.resize_with(names.len(), || None);
+        for (shard, run) in order.runs(RUN_MAX) {
+            if self.insert_run(shard, names, run, &mut begun) {
+                continue;
+            }
             for &index in run {
                 if begun[index].is_none() {
                     let named = names[index];
@@ -93,29 +97,44 @@ impl Engine {
         }
         let begun = begun.into_iter().flatten().collect();
         let results = self.acknowledge_each(self.is_sync(namespace), begun).await;
-        for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            self.count_errors(namespace, 1, error.kind());
-        }
-        let outcomes: Vec<_> = results.iter().flatten().copied().collect();
-        self.count_inserts(namespace, &outcomes, began_ns);
+        let outcome = |result: &Result<ClaimOutcome>| match result {
+            Ok(outcome) => Some(*outcome),
+            Err(error) => {
+                self.count_errors(namespace, 1, error.kind());
+                None
+            }
+        };
+        self.count_inserts(namespace, results.iter().filter_map(outcome), began_ns);
         Ok(results)
     }
 
-    /// Inserts keys of one shard under one lock, as far as that goes without a wait or a read.
-    fn insert_run(&self, names: &[Named<'_>], run: &[usize], begun: &mut [Option<Result<Marked>>]) {
+    /// Inserts keys of one shard under one lock, as far as that goes without a wait or a read. Returns whether
+    /// that is all of them.
+    fn insert_run(
+        &self,
+        shard: usize,
+        names: &[Named<'_>],
+        run: &[usize],
+        begun: &mut [Option<Result<Marked>>],
+    ) -> bool {
         if self.congestion().is_some() {
-            return;
+            return false;
         }
-        let mut turn = self.turn(names[run[0]].digest);
+        let mut turn = self.turn_at(shard);
         turn.shard
             .touch(run.iter().map(|index| names[*index].digest));
+        let mut all = true;
         for &index in run {
             begun[index] = match turn.insert(names[index], None) {
                 Ok(Look::Done(marked)) => Some(Ok(marked)),
-                Ok(Look::Read(_)) => None,
+                Ok(Look::Read(_)) => {
+                    all = false;
+                    None
+                }
                 Err(error) => Some(Err(error)),
             };
         }
+        all
     }
 
     async fn go_on_inserting(&self, named: Named<'_>, inserted: Inserted) -> Result<Marked> {

@@ -17,6 +17,7 @@ pub(crate) mod holder_command;
 pub(crate) mod insert;
 pub(crate) mod lapse;
 pub(crate) mod line;
+mod repeats;
 pub(crate) mod ticket;
 pub(crate) mod waiter;
 pub(crate) mod waiting;

@@ -146,27 +146,27 @@ impl Engine {
                 None
             }
         };
-        let outcomes: Vec<_> = answers.iter().flatten().filter_map(outcome).collect();
-        self.count_inserts(namespace, &outcomes, began_ns);
+        let outcomes = answers.iter().flatten().filter_map(outcome);
+        self.count_inserts(namespace, outcomes, began_ns);
     }
 
     /// As [`count_batch`](Self::count_batch), for keys that were inserted.
     pub(in crate::engine) fn count_inserts(
         &self,
         namespace: &NamespaceCore,
-        outcomes: &[ClaimOutcome],
+        outcomes: impl Iterator<Item = ClaimOutcome>,
         began_ns: Option<u64>,
     ) {
+        let mut sum = Counters::default();
+        let mut items = 0;
+        for outcome in outcomes {
+            *sum.claims(outcome) += 1;
+            items += 1;
+        }
         if began_ns.is_none() {
             return;
         }
-        let mut sum = Counters::default();
-        for outcome in outcomes {
-            *sum.claims(*outcome) += 1;
-        }
-        let mut shard = self
-            .shards
-            .lock_at(outcomes.len() & (self.shards.len() - 1));
+        let mut shard = self.shards.lock_at(items & (self.shards.len() - 1));
         let tallies = &mut shard.tallies;
         tallies.count(namespace.column, |counters| *counters += sum);
         drop(shard);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::audit::orphans::Orphans;
+use crate::engine::shard_order::ShardOrder;
 use crate::engine::shards::Shards;
 use crate::engine::sizes::to_u64;
 use crate::journal::census::Census;
@@ -197,11 +198,11 @@ impl TableBuilder<'_> {
     /// Applies the records, shard by shard; within a shard, and so for each key, in the order of the log. Returns
     /// the records that they replace.
     fn replace(&self, records: &[ReadRecord]) -> Vec<Option<LastRecord>> {
-        let order = self.shards.in_order(records.iter().map(|item| item.digest));
+        let digests = records.iter().map(|item| item.digest);
+        let order = ShardOrder::new(self.shards, digests.enumerate());
         let mut replaced = vec![None; records.len()];
-        let shard_of = |number: &usize| self.shards.index(records[*number].digest);
-        for run in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
-            let mut shard = self.shards.lock_at(shard_of(&run[0]));
+        for (shard, run) in order.runs(usize::MAX) {
+            let mut shard = self.shards.lock_at(shard);
             shard.touch(run.iter().map(|number| records[*number].digest));
             for &number in run {
                 let item = &records[number];
