@@ -108,11 +108,18 @@ impl<'a> Batch<'a> {
 
     /// Answers the items whose key an earlier item has. Returns whether there are any.
     fn note_repeats(&mut self) -> bool {
-        let mut any = false;
-        repeats(self.items, |first, index| {
-            any = true;
-            self.answers[index] = Some(self.repeat(first, index));
-        });
+        let (mut any, items) = (false, self.items);
+        let is_same = |first: usize, index: usize| {
+            items[first].digest == items[index].digest && items[first].key == items[index].key
+        };
+        repeats(
+            items.iter().map(|item| item.digest),
+            is_same,
+            |first, index| {
+                any = true;
+                self.answers[index] = Some(self.repeat(first, index));
+            },
+        );
         any
     }
 
