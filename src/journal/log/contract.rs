@@ -144,6 +144,10 @@ pub(crate) trait Log: Send + Sync + Debug + 'static {
     /// Any failure, as for [`read`](Log::read).
     fn read_all(&self, segment: u64, visit: &mut dyn FnMut(u32, &[u8]) -> bool) -> io::Result<()>;
 
+    /// Is told that [`read_all`](Log::read_all) of this segment will follow soon, so that the medium can
+    /// begin to read so many bytes of it. Only advice: a failure shows in the reading.
+    fn read_ahead(&self, _segment: u64, _from: u64, _bytes: u64) {}
+
     /// Removes a segment for good and frees its space.
     ///
     /// # Errors

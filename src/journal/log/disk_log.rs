@@ -166,6 +166,12 @@ impl<S: DiskSegment> Log for DiskLog<S> {
         self.checked(segment)?.read_all(visit)
     }
 
+    fn read_ahead(&self, segment: u64, from: u64, bytes: u64) {
+        if let Ok(found) = self.segment(segment) {
+            found.read_ahead(from, bytes);
+        }
+    }
+
     fn remove(&self, segment: u64) -> io::Result<()> {
         let found = self.checked(segment)?;
         found.remove(self.directory.segments())?;

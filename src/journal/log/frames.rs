@@ -8,6 +8,9 @@ pub(crate) trait Frames: Send + Sync + Debug {
     /// The marker of the segment.
     fn link(&self) -> io::Result<Vec<u8>>;
 
+    /// As [`Log::read_ahead`](crate::journal::log::contract::Log::read_ahead).
+    fn read_ahead(&self, from: u64, bytes: u64);
+
     /// As [`Log::read`](crate::journal::log::contract::Log::read).
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>>;
 

@@ -197,6 +197,12 @@ impl Log for ReadOnlyLog {
         self.explain(read.and_then(|segment| segment.read_all(visit)))
     }
 
+    fn read_ahead(&self, segment: u64, from: u64, bytes: u64) {
+        if let Ok(found) = self.segment(segment) {
+            found.read_ahead(from, bytes);
+        }
+    }
+
     /// Skips it from now on: recovery removes only what does not count.
     fn remove(&self, segment: u64) -> io::Result<()> {
         self.segments.write().remove(&segment);

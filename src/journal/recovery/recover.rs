@@ -11,7 +11,11 @@ use crate::value::doing::Doing;
 use crate::value::error::Result;
 
 /// Reads every valid frame, oldest first.
-pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -> Result<FoundLog> {
+pub(crate) fn recover<V: Visitor>(
+    log: &dyn Log,
+    marks: &Marks,
+    visitor: &mut V,
+) -> Result<FoundLog> {
     if !marks.is_plausible() {
         return Err(damaged(
             "the marks",
@@ -34,11 +38,11 @@ pub(crate) fn recover(log: &dyn Log, marks: &Marks, visitor: &mut dyn Visitor) -
     Ok(found)
 }
 
-fn read_segments(
+fn read_segments<V: Visitor>(
     log: &dyn Log,
     marks: &Marks,
     segments: &[Link],
-    visitor: &mut dyn Visitor,
+    visitor: &mut V,
 ) -> Result<FoundLog> {
     let mut found = FoundLog {
         segments: Vec::new(),
@@ -49,9 +53,12 @@ fn read_segments(
         torn_frames: 0,
         audit: None,
     };
+    if let Some(first) = segments.first() {
+        log.read_ahead(first.segment, 0, u64::MAX);
+    }
     for (at, link) in segments.iter().enumerate() {
-        let until = segments.get(at + 1).map(|next| next.before);
-        SegmentScan::new(marks, *link, until, &mut found, visitor).run(log)?;
+        let next = segments.get(at + 1);
+        SegmentScan::new(marks, *link, next, &mut found, visitor).run(log)?;
     }
     Ok(found)
 }

@@ -17,7 +17,7 @@ pub(crate) trait Visitor {
     fn record(
         &mut self,
         _segment: u64,
-        _head: Head,
+        _head: &Head,
         _record: &WireRecord<'_>,
         _at: Locator,
     ) -> Result<()> {

@@ -13,9 +13,10 @@ use crate::journal::format::manifest::{Manifest, NamespaceEntry};
 use crate::journal::format::marks::Marks;
 use crate::journal::log::contract::Log;
 use crate::journal::recovery::{FoundLog, FoundRemoval, FoundSegment, Visitor, recover};
-use crate::runtime::sync::{Drive, pipe};
+use crate::runtime::sync::{Drive, Mutex, pipe};
 use crate::state::last_record::LastRecord;
 use crate::state::removal::Removal;
+use crate::state::slot::Settled;
 use crate::value::digest::{Digest, Hasher128};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::guarantee::Guarantee;
@@ -32,212 +33,214 @@ pub(in crate::engine) struct Rebuilt {
     pub(in crate::engine) orphans: Orphans,
 }
 
-/// A part of the log that was read and is not in the tables yet.
-struct ReadAhead {
-    /// Segments and frames, which count before the records do.
-    places: Vec<FoundPart>,
-    records: Vec<ReadRecord>,
-    removals: Vec<FoundRemoval>,
-}
-
-enum FoundPart {
-    Segment(FoundSegment),
-    /// A frame of the newest segment, with the bytes of its records.
-    Frame(usize),
-    /// An audit entry of a segment.
-    Audit {
-        segment: u64,
-        bytes: u64,
-        expires_at: u32,
-    },
-}
-
-/// A record on its way into the tables.
+/// A record on its way into the tables. It is as large as a line of the cache, because writing it for the
+/// other thread is a large part of reading it.
+#[derive(Clone, Copy)]
 struct ReadRecord {
-    segment: u64,
-    head: Head,
     digest: Digest,
-    guarantee: Guarantee,
-    locator: Locator,
-    bytes: u64,
+    head: Head,
+    /// The frame, and in the lowest 16 bits the offset.
+    at: u64,
 }
 
-/// Records that go into the tables at once: a few for each shard, so that they wait for memory
-/// together.
-const BATCH_RECORDS: usize = 4096;
+const _: () = assert!(size_of::<ReadRecord>() == 64, "a record is one line");
 
-impl ReadAhead {
-    fn new() -> Self {
+impl ReadRecord {
+    fn locator(&self) -> Locator {
+        let offset = self.at & u64::from(u16::MAX);
+        Locator {
+            frame: self.at >> u16::BITS,
+            offset: u16::try_from(offset).expect("it was masked"),
+        }
+    }
+}
+
+/// Records that were read and are not in the tables yet, in the order of the log.
+type Batch = Vec<ReadRecord>;
+
+/// Records that go into the tables at once: so many for each shard that they wait for memory together, and
+/// so few that they stay in the cache between the two threads.
+const BATCH_RECORDS: usize = 16 * 1024;
+
+/// The guarantees of the namespaces.
+#[derive(Clone)]
+struct Guarantees {
+    all: HashMap<NamespaceId, Guarantee>,
+    /// The one that was asked for last: most records are of the same namespace as the record before.
+    latest: Option<(NamespaceId, Guarantee)>,
+}
+
+impl Guarantees {
+    fn of(manifest: &Manifest) -> Self {
+        let guarantee_of = |entry: &NamespaceEntry| (entry.id, entry.policy.guarantee);
         Self {
-            places: Vec::new(),
-            records: Vec::with_capacity(BATCH_RECORDS),
-            removals: Vec::new(),
+            all: manifest.namespaces.iter().map(guarantee_of).collect(),
+            latest: None,
+        }
+    }
+
+    #[inline]
+    fn get(&mut self, namespace: NamespaceId) -> Option<Guarantee> {
+        match self.latest {
+            Some((latest, guarantee)) if latest == namespace => Some(guarantee),
+            _ => {
+                let guarantee = *self.all.get(&namespace)?;
+                self.latest = Some((namespace, guarantee));
+                Some(guarantee)
+            }
         }
     }
 }
 
-/// Reads the records of the log, and hands them on in batches.
-struct LogReader<'a> {
-    hasher: &'a Hasher128,
-    guarantees: HashMap<NamespaceId, Guarantee>,
-    batch: ReadAhead,
-    orphans: Orphans,
-    send: &'a mut dyn FnMut(ReadAhead),
-}
-
-impl LogReader<'_> {
-    /// Hands the batch on if it is full.
-    fn flush_full(&mut self, items: usize) {
-        if items >= BATCH_RECORDS {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        (self.send)(std::mem::replace(&mut self.batch, ReadAhead::new()));
-    }
-}
-
-impl Visitor for LogReader<'_> {
-    fn segment(&mut self, segment: FoundSegment) {
-        self.batch.places.push(FoundPart::Segment(segment));
-    }
-
-    fn frame(&mut self, payload_bytes: usize) {
-        self.batch.places.push(FoundPart::Frame(payload_bytes));
-    }
-
-    fn record(
-        &mut self,
-        segment: u64,
-        head: Head,
-        record: &WireRecord<'_>,
-        locator: Locator,
-    ) -> Result<()> {
-        let Some(guarantee) = self.guarantees.get(&head.namespace) else {
-            let text = format!(
-                "frame {} names namespace {}, which the manifest lacks: restore a backup, or save what is left with Store::salvage_with",
-                locator.frame, head.namespace.0
-            );
-            return Err(Error::new(ErrorKind::Damaged, text));
-        };
-        let key_bytes = to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
-        self.batch.records.push(ReadRecord {
-            segment,
-            head,
-            digest: self.hasher.digest(head.namespace, record.key),
-            guarantee: *guarantee,
-            locator,
-            bytes: key_bytes.saturating_add(record.body_len),
-        });
-        self.flush_full(self.batch.records.len());
-        Ok(())
-    }
-
-    fn removal(&mut self, removal: FoundRemoval) {
-        self.batch.removals.push(removal);
-        self.flush_full(self.batch.removals.len());
-    }
-
-    fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
-        self.orphans.meet(number, facts);
-        self.batch.places.push(FoundPart::Audit {
-            segment,
-            bytes: to_u64(bytes),
-            expires_at: facts.expires_at,
-        });
-        self.flush_full(self.batch.places.len());
-    }
-}
-
-/// Builds the tables and the live counts.
-struct TableBuilder<'a> {
-    shards: &'a Shards,
+/// What is known of the log without the tables.
+struct Counts {
     census: Census,
     records: u64,
     /// The removals that name a record. They are applied last, because their records may have been replaced.
     removals: Vec<Removal>,
+    orphans: Orphans,
 }
 
-impl TableBuilder<'_> {
-    /// Applies a batch.
-    fn apply(&mut self, batch: ReadAhead) {
-        for place in batch.places {
-            self.count_place(&place);
+impl Counts {
+    /// Counts records out that are no longer the newest of their keys.
+    fn count_out(&mut self, records: Vec<LastRecord>) {
+        for last in records {
+            self.census.died(last.locator.frame, last.expires_at);
         }
-        let replaced = self.replace(&batch.records);
-        for (item, replaced) in batch.records.iter().zip(replaced) {
-            self.count(item, replaced);
-        }
-        for removal in batch.removals {
-            let (head, at) = (removal.head, removal.at);
-            self.census
-                .removal(removal.segment, &head, to_u64(removal.bytes));
-            self.records += 1;
-            let removed = removal.removed;
-            self.removals
-                .extend(removed.map(|removed| Removal { removed, head, at }));
-        }
-    }
-
-    fn count_place(&mut self, place: &FoundPart) {
-        match *place {
-            FoundPart::Segment(FoundSegment {
-                number,
-                first_frame,
-            }) => self.census.open_segment(number, first_frame),
-            FoundPart::Frame(payload_bytes) => self.census.frame(payload_bytes),
-            FoundPart::Audit {
-                segment,
-                bytes,
-                expires_at,
-            } => self.census.audited(segment, 1, bytes, expires_at),
-        }
-    }
-
-    /// Applies the records, shard by shard; within a shard, and so for each key, in the order of the log. Returns
-    /// the records that they replace.
-    fn replace(&self, records: &[ReadRecord]) -> Vec<Option<LastRecord>> {
-        let digests = records.iter().map(|item| item.digest);
-        let order = ShardOrder::new(self.shards, digests.enumerate());
-        let mut replaced = vec![None; records.len()];
-        for (shard, run) in order.runs(usize::MAX) {
-            let mut shard = self.shards.lock_at(shard);
-            shard.touch(run.iter().map(|number| records[*number].digest));
-            for &number in run {
-                let item = &records[number];
-                replaced[number] = shard.last_record(item.digest);
-                // Every record counts, expired ones too: an expired completion covers the claim
-                // before it.
-                shard.apply(item.digest, &item.head, item.guarantee, item.locator);
-            }
-        }
-        replaced
     }
 
     /// Applies the removals, when every record has been.
-    fn remove(&mut self) {
-        if self.removals.is_empty() {
+    fn remove(&mut self, shards: &Shards) {
+        let mut removals = std::mem::take(&mut self.removals);
+        if removals.is_empty() {
             return;
         }
-        self.removals.sort_by_key(|removal| removal.removed);
-        for mut shard in self.shards.all() {
-            for last in shard.remove_at(&self.removals) {
-                self.census.died(last.locator.frame, last.expires_at);
-            }
+        removals.sort_by_key(|removal| removal.removed);
+        for mut shard in shards.all() {
+            self.count_out(shard.remove_at(&removals));
         }
+    }
+}
+
+/// Reads the records of the log, counts them, and hands them on in batches.
+struct LogReader<'a> {
+    hasher: &'a Hasher128,
+    guarantees: Guarantees,
+    counts: Counts,
+    batch: Batch,
+    replaced: &'a Replaced,
+    send: &'a mut dyn FnMut(Batch),
+}
+
+impl LogReader<'_> {
+    fn flush(&mut self) {
+        let next = Vec::with_capacity(self.batch.len());
+        (self.send)(std::mem::replace(&mut self.batch, next));
+        self.counts.count_out(self.replaced.take());
+    }
+}
+
+#[cold]
+fn unknown(namespace: NamespaceId, frame: u64) -> Error {
+    let text = format!(
+        "frame {frame} names namespace {}, which the manifest lacks: restore a backup, or save what is left with Store::salvage_with",
+        namespace.0
+    );
+    Error::new(ErrorKind::Damaged, text)
+}
+
+impl Visitor for LogReader<'_> {
+    fn segment(&mut self, segment: FoundSegment) {
+        let FoundSegment {
+            number,
+            first_frame,
+        } = segment;
+        self.counts.census.open_segment(number, first_frame);
     }
 
-    fn count(&mut self, item: &ReadRecord, replaced: Option<LastRecord>) {
-        self.census.written(item.segment, &item.head, item.bytes);
-        if let Some(last) = replaced {
-            self.census.died(last.locator.frame, last.expires_at);
-        }
-        if item.head.kind != RecordKind::Forgotten {
-            self.census.born(item.segment, item.head.expires_at);
-        }
-        self.records += 1;
+    fn frame(&mut self, payload_bytes: usize) {
+        self.counts.census.frame(payload_bytes);
     }
+
+    #[inline]
+    fn record(
+        &mut self,
+        segment: u64,
+        head: &Head,
+        record: &WireRecord<'_>,
+        locator: Locator,
+    ) -> Result<()> {
+        if self.guarantees.get(head.namespace).is_none() {
+            return Err(unknown(head.namespace, locator.frame));
+        }
+        let key_bytes = to_u64(record.key.len() + RECORD_OVERHEAD_MAX);
+        let bytes = key_bytes.saturating_add(record.body_len);
+        self.counts.census.written(segment, head, bytes);
+        if head.kind != RecordKind::Forgotten {
+            self.counts.census.born(segment, head.expires_at);
+        }
+        self.counts.records += 1;
+        let digest = self.hasher.digest(head.namespace, record.key);
+        self.batch.push(ReadRecord {
+            digest,
+            head: *head,
+            at: locator.frame << u16::BITS | u64::from(locator.offset),
+        });
+        if self.batch.len() >= BATCH_RECORDS {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn removal(&mut self, removal: FoundRemoval) {
+        let (head, at) = (removal.head, removal.at);
+        self.counts
+            .census
+            .removal(removal.segment, &head, to_u64(removal.bytes));
+        self.counts.records += 1;
+        let removed = removal.removed;
+        self.counts
+            .removals
+            .extend(removed.map(|removed| Removal { removed, head, at }));
+    }
+
+    fn audit(&mut self, segment: u64, number: u64, facts: &Facts<'_>, bytes: usize) {
+        self.counts.orphans.meet(number, facts);
+        self.counts
+            .census
+            .audited(segment, 1, to_u64(bytes), facts.expires_at);
+    }
+}
+
+/// Records that others have replaced in the tables, and that still count as live.
+///
+/// Invariant: each was counted in when it was read, before it was handed on.
+#[derive(Default)]
+struct Replaced(Mutex<Vec<LastRecord>>);
+
+impl Replaced {
+    fn take(&self) -> Vec<LastRecord> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+/// Applies a batch, shard by shard; within a shard, and so for each key, in the order of the log.
+fn apply(batch: &Batch, shards: &Shards, guarantees: &mut Guarantees, replaced: &Replaced) {
+    let order = ShardOrder::new(shards, batch.iter().map(|item| item.digest).enumerate());
+    let mut found = Vec::new();
+    for (shard, run) in order.runs(usize::MAX) {
+        let mut shard = shards.lock_at(shard);
+        shard.touch(run.iter().map(|number| batch[*number].digest));
+        for item in run.iter().map(|number| &batch[*number]) {
+            let guarantee = guarantees.get(item.head.namespace);
+            let guarantee = guarantee.expect("the namespace was there when the record was read");
+            found.extend(shard.last_record(item.digest));
+            // Every record counts, expired ones too: an expired completion covers the claim
+            // before it.
+            shard.apply(item.digest, &item.head, guarantee, item.locator());
+        }
+    }
+    replaced.0.lock().append(&mut found);
 }
 
 /// Reads the log into the shards.
@@ -249,36 +252,40 @@ pub(in crate::engine) fn rebuild(
     hasher: &Hasher128,
     drive: Drive,
 ) -> Result<Rebuilt> {
-    let mut builder = TableBuilder {
-        shards,
-        // From zero, because expiry is known only when the log has been read.
-        census: Census::new(0),
-        records: 0,
-        removals: Vec::new(),
-    };
-    let guarantee_of = |entry: &NamespaceEntry| (entry.id, entry.policy.guarantee);
-    let guarantees = manifest.namespaces.iter().map(guarantee_of).collect();
-    let consume = |batch| builder.apply(batch);
-    let (found, orphans) = pipe(drive, consume, |send| {
+    let guarantees = Guarantees::of(manifest);
+    let replaced = Replaced::default();
+    let mut own = guarantees.clone();
+    let consume = |batch| apply(&batch, shards, &mut own, &replaced);
+    let (found, mut counts) = pipe(drive, consume, |send| {
         let mut reader = LogReader {
             hasher,
             guarantees,
-            batch: ReadAhead::new(),
-            orphans: Orphans::default(),
+            counts: Counts {
+                // From zero, because expiry is known only when the log has been read.
+                census: Census::new(0),
+                records: 0,
+                removals: Vec::new(),
+                orphans: Orphans::default(),
+            },
+            batch: Vec::new(),
+            replaced: &replaced,
             send,
         };
         let found = recover(log, marks, &mut reader)?;
         reader.flush();
-        Ok::<_, Error>((found, reader.orphans))
+        Ok::<_, Error>((found, reader.counts))
     })?;
-    builder.remove();
+    counts.count_out(replaced.take());
+    counts.remove(shards);
     for mut shard in shards.all() {
-        shard.sweep(found.last);
+        if shard.settled_keys(Settled::Forgotten) > 0 {
+            shard.sweep(found.last);
+        }
     }
     Ok(Rebuilt {
         found,
-        census: builder.census,
-        records: builder.records,
-        orphans,
+        census: counts.census,
+        records: counts.records,
+        orphans: counts.orphans,
     })
 }

@@ -18,6 +18,12 @@ pub(crate) enum Entry<'a> {
     Removal(WireRemoval),
 }
 
+/// Whether a record stands at the front of `bytes`.
+#[inline]
+pub(crate) fn is_record(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|kind| kind_of(*kind).is_ok())
+}
+
 /// Decodes the record at the front of `bytes`, and returns how many bytes it has.
 #[inline]
 pub(crate) fn decode_record(bytes: &[u8]) -> Result<(WireRecord<'_>, usize), BadRecord> {

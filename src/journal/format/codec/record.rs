@@ -37,7 +37,7 @@ pub(crate) struct WireRecord<'a> {
 const PLAIN: [u8; 4] = [0; 4];
 
 impl<'a> WireRecord<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(fields: &mut FieldReader<'a>) -> Result<Self, BadRecord> {
         let (head, key) = (WireHead::take(fields)?, fields.bytes()?);
         if fields.ahead() == Some(&PLAIN) {

@@ -148,6 +148,10 @@ impl Frames for Segment {
         Ok(self.header.link.clone())
     }
 
+    fn read_ahead(&self, from: u64, bytes: u64) {
+        self.path.read_ahead(from, bytes);
+    }
+
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
         if self.offsets.lock().is_none() {
             self.read_first(&mut |_, _| true)?;

@@ -17,7 +17,7 @@ use crate::journal::log::directory::segment_name;
 use crate::journal::log::disk_segment::DiskSegment;
 use crate::journal::log::first_failure::FirstFailure;
 use crate::journal::log::frames::Frames;
-use crate::journal::log::sled_log::db_file::{self, DB};
+use crate::journal::log::sled_log::db_file::{self, CONF, DB};
 use crate::journal::log::sled_log::folder::Folder;
 use crate::journal::log::sled_log::frame_index::{FrameEntry, FrameIndex, offset_in_file};
 use crate::journal::log::sled_log::frame_stream::FrameStream;
@@ -204,6 +204,13 @@ impl Segment {
 impl Frames for Segment {
     fn link(&self) -> io::Result<Vec<u8>> {
         marker::read_link(&self.path)
+    }
+
+    fn read_ahead(&self, from: u64, bytes: u64) {
+        if from == 0 {
+            self.path.join(CONF).read_ahead(0, u64::MAX);
+        }
+        self.path.join(DB).read_ahead(from, bytes);
     }
 
     fn read(&self, index: u32) -> io::Result<Option<Vec<u8>>> {
