@@ -170,6 +170,9 @@ fn growth_is_measured_beside_the_quiet() {
     let during: Vec<_> = rows.iter().map(|row| row.during).collect();
     assert_eq!(during, ["quiet", "growth", "quiet", "growth"]);
     rows.iter().for_each(check);
+    for line in Row::markdown_head().lines() {
+        assert_eq!(line.matches('|').count(), 13, "{line}");
+    }
     for row in &rows {
         assert_eq!(row.by_quiet.is_some(), row.during == "growth", "{row:?}");
         assert_eq!(row.markdown().matches('|').count(), 13, "{row:?}");
