@@ -99,7 +99,7 @@ fn a_flood_costs_what_honest_keys_cost() {
     for seed in [[0; 16], [1; 16], [0xa5; 16], *b"0123456789abcdef"] {
         for key in [flood, honest] {
             let (compared, fullest) = cost(seed, key);
-            // Four fifths of the homes are taken at most: three slots on average then.
+            // Three quarters of the homes are taken at most: two and a half slots on average then.
             let most = usize::try_from(KEYS).unwrap() * 3;
             assert!(compared <= most, "{compared} comparisons for {KEYS} keys");
             // 78 on average; a shard of more than twice that would be a chance of one in 10^13.

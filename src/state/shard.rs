@@ -123,7 +123,7 @@ impl<W: 'static> Shard<W> {
     #[inline]
     pub(crate) fn grant(&mut self, digest: Digest, grant: Grant<'_>, now: Now) -> SlabRef {
         let spot = self.table.spot(digest);
-        let previous = self.table.at(digest, spot);
+        let previous = self.table.at(spot);
         debug_assert!(
             !matches!(previous.map(|slot| slot.place()), Some(Place::Running(_))),
             "nobody runs the key"
@@ -255,7 +255,7 @@ impl<W: 'static> Shard<W> {
             "the order of the log is the order of a key's transitions"
         );
         let spot = self.table.spot(digest);
-        let before = self.table.at(digest, spot);
+        let before = self.table.at(spot);
         let running = match before.map(|slot| slot.place()) {
             Some(Place::Running(at)) => Some(at),
             _ => None,
@@ -400,26 +400,12 @@ impl<W: 'static> Shard<W> {
     /// Lets expired slots go, and forgotten ones whose removal is durable. Gives their number.
     pub(crate) fn sweep(&mut self, durable: u64) -> usize {
         let swept = self.table.sweep(self.expired_secs, durable);
-        self.drop_doubts();
-        swept
-    }
-
-    /// A part of a [`sweep`](Self::sweep), from where the last one gave. Gives where the next one goes on.
-    pub(crate) fn sweep_part(&mut self, from: u32, durable: u64) -> Option<u32> {
-        let next = self.table.sweep_part(from, self.expired_secs, durable);
-        if next.is_none() {
-            self.drop_doubts();
-        }
-        next
-    }
-
-    /// Forgets doubts whose slots have gone.
-    fn drop_doubts(&mut self) {
         if self.doubts.len() != self.table.settled(Settled::InDoubt) {
             let table = &self.table;
             self.doubts
                 .retain(|digest| table.get(digest).is_some_and(is_in_doubt));
         }
+        swept
     }
 
     /// Slots that expired up to here may go from now on.

@@ -1,6 +1,4 @@
 //! [`Slab`]: the running keys of a shard, by index and generation.
-//!
-//! Values lie in chunks of equal size, so a slab that grows moves none of them.
 
 /// Where a running key is. A reference to one that has gone finds nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -11,9 +9,6 @@ pub(crate) struct SlabRef {
 }
 
 const GENERATION_MASK: u32 = (1 << 28) - 1;
-
-/// Cells of a chunk: the most that are moved when a slab grows, and those only in the first one.
-const CHUNK: usize = 64;
 
 #[derive(Debug)]
 struct Cell<T> {
@@ -27,9 +22,7 @@ struct Cell<T> {
 /// value only after 2^28 inserts, and the user of one compares the token as well.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    /// Invariant: all but the last have [`CHUNK`] cells.
-    chunks: Vec<Vec<Cell<T>>>,
-    cells: usize,
+    cells: Vec<Cell<T>>,
     /// Invariant: exactly the cells without a value.
     free: Vec<u32>,
     generation: u32,
@@ -38,34 +31,10 @@ pub(crate) struct Slab<T> {
 impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
         Self {
-            chunks: Vec::new(),
-            cells: 0,
+            cells: Vec::new(),
             free: Vec::new(),
             generation: 0,
         }
-    }
-
-    #[inline]
-    fn cell(&self, index: u32) -> Option<&Cell<T>> {
-        let index = to_usize(index);
-        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
-    }
-
-    #[inline]
-    fn cell_mut(&mut self, index: u32) -> Option<&mut Cell<T>> {
-        let index = to_usize(index);
-        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
-    }
-
-    /// The chunk with room for a cell. The first one grows as far as it is used, by doubling: most
-    /// shards run few keys at once.
-    #[cold]
-    fn chunk_with_room(&mut self) -> &mut Vec<Cell<T>> {
-        if self.cells % CHUNK == 0 {
-            let room = if self.cells == 0 { 0 } else { CHUNK };
-            self.chunks.push(Vec::with_capacity(room));
-        }
-        self.chunks.last_mut().expect("there is one")
     }
 
     #[inline]
@@ -76,12 +45,14 @@ impl<T> Slab<T> {
             value: Some(value),
         };
         let index = if let Some(index) = self.free.pop() {
-            *self.cell_mut(index).expect("a free index lies in the slab") = cell;
+            *self
+                .cells
+                .get_mut(to_usize(index))
+                .expect("a free index lies in the slab") = cell;
             index
         } else {
-            self.chunk_with_room().push(cell);
-            self.cells += 1;
-            u32::try_from(self.cells - 1).expect("the limit of running keys is far below")
+            self.cells.push(cell);
+            u32::try_from(self.cells.len() - 1).expect("the limit of running keys is far below")
         };
         SlabRef {
             index,
@@ -91,7 +62,7 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn get(&self, at: SlabRef) -> Option<&T> {
-        let cell = self.cell(at.index)?;
+        let cell = self.cells.get(to_usize(at.index))?;
         if cell.generation == at.generation {
             cell.value.as_ref()
         } else {
@@ -101,7 +72,7 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn get_mut(&mut self, at: SlabRef) -> Option<&mut T> {
-        let cell = self.cell_mut(at.index)?;
+        let cell = self.cells.get_mut(to_usize(at.index))?;
         if cell.generation == at.generation {
             cell.value.as_mut()
         } else {
@@ -111,15 +82,14 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn remove(&mut self, at: SlabRef) -> Option<T> {
-        let cell = self.cell_mut(at.index)?;
+        let cell = self.cells.get_mut(to_usize(at.index))?;
         if cell.generation != at.generation {
             return None;
         }
         let value = cell.value.take()?;
         self.free.push(at.index);
-        if self.free.len() == self.cells && self.cells > 1024 {
-            self.chunks = Vec::new();
-            self.cells = 0;
+        if self.free.len() == self.cells.len() && self.cells.len() > 1024 {
+            self.cells = Vec::new();
             self.free = Vec::new();
         }
         Some(value)
@@ -127,32 +97,25 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.cells - self.free.len()
+        self.cells.len() - self.free.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SlabRef, &T)> {
-        self.chunks
-            .iter()
-            .flatten()
-            .zip(0..)
-            .filter_map(|(cell, index)| {
-                let at = SlabRef {
-                    index,
-                    generation: cell.generation,
-                };
-                cell.value.as_ref().map(|value| (at, value))
-            })
+        self.cells.iter().zip(0..).filter_map(|(cell, index)| {
+            let at = SlabRef {
+                index,
+                generation: cell.generation,
+            };
+            cell.value.as_ref().map(|value| (at, value))
+        })
     }
 
     pub(crate) fn validate(&self) {
-        let cells = self.chunks.iter().flatten();
-        let empty = cells.filter(|cell| cell.value.is_none()).count();
-        let mut full = self.chunks.iter().rev().skip(1);
-        assert!(
-            full.all(|chunk| chunk.len() == CHUNK)
-                && self.chunks.iter().map(Vec::len).sum::<usize>() == self.cells,
-            "chunks are whole"
-        );
+        let empty = self
+            .cells
+            .iter()
+            .filter(|cell| cell.value.is_none())
+            .count();
         assert_eq!(
             empty,
             self.free.len(),
@@ -168,7 +131,7 @@ fn to_usize(index: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, GENERATION_MASK, Slab, SlabRef};
+    use super::{GENERATION_MASK, Slab, SlabRef};
 
     #[test]
     fn a_reference_finds_its_value_and_no_later_one() {
@@ -209,7 +172,7 @@ mod tests {
         }
         slab.validate();
         assert_eq!(slab.len(), left);
-        slab.chunks.iter().map(Vec::capacity).sum()
+        slab.cells.capacity()
     }
 
     #[test]
@@ -217,26 +180,6 @@ mod tests {
         assert_eq!(kept(1025, 0), 0);
         assert!(kept(1024, 0) >= 1024, "a small one keeps it");
         assert!(kept(1025, 1) >= 1025, "references would lose their values");
-    }
-
-    #[test]
-    fn a_slab_that_grows_moves_no_value() {
-        let mut slab = Slab::new();
-        let mut all = Vec::new();
-        for value in 0..10 * CHUNK {
-            let at = slab.insert(value);
-            all.push((at, std::ptr::from_ref(slab.get(at).unwrap())));
-            slab.validate();
-        }
-        // The first chunk begins small, so what it has may move while it grows.
-        for (at, place) in &all[CHUNK..] {
-            assert!(std::ptr::eq(slab.get(*at).unwrap(), *place));
-        }
-        assert!(
-            slab.iter()
-                .map(|(at, _)| at)
-                .eq(all.iter().map(|(at, _)| *at))
-        );
     }
 
     #[test]

@@ -77,12 +77,6 @@ impl Slot {
         (words[3] & 0xf) as usize
     }
 
-    /// Whether it is neither expired nor forgotten.
-    #[inline]
-    pub(super) fn is_fresh(words: &[u32; 6], store_secs: u32) -> bool {
-        words[5] > store_secs && u64::from(words[3] & 0xf) != FORGOTTEN
-    }
-
     #[inline]
     pub(crate) fn expires_at(&self) -> u32 {
         self.0[5]

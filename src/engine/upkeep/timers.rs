@@ -70,10 +70,6 @@ impl Engine {
 
     pub(in crate::engine) fn sweep_shard(&self, index: usize) {
         let durable = self.journal.durable();
-        let mut from = Some(0);
-        // The lock is given back after each part, so that no caller waits for all of them.
-        while let Some(word) = from {
-            from = self.shards.lock_at(index).sweep_part(word, durable);
-        }
+        self.shards.lock_at(index).sweep(durable);
     }
 }
