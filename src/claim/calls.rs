@@ -9,6 +9,7 @@ use crate::claim::decision::{of_all, of_claim, of_forgotten, of_insertion, of_it
 use crate::claim::doubt::Doubt;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
+use crate::engine::call::answer::Answer;
 use crate::engine::call::batch::BatchItem;
 use crate::engine::named::Named;
 use crate::engine::refusals::Refused;
@@ -46,8 +47,9 @@ impl Calls {
         Operation::begin("claim", || self.subject(key)).run(|| {
             let wait = options.wait;
             let answered = self.prepare(key, options).and_then(|request| {
-                let claim = self.start_claim(self.named(key), &request, wait, true);
-                claim.wait()
+                let named = self.named(key);
+                let answer = self.start_claim(named, &request, wait, true).wait()?;
+                Ok(Claim::of(&self.homes, named.digest, answer))
             });
             self.claimed(key, answered)
         })
@@ -64,8 +66,10 @@ impl Calls {
             let calls = unanswered.calls();
             let answered = match prepared {
                 Ok(request) => {
-                    let claim = calls.start_claim(calls.named(&key), &request, wait, false);
-                    claim.finish().await
+                    let named = calls.named(&key);
+                    let claim = calls.start_claim(named, &request, wait, false);
+                    let answer = claim.finish().await;
+                    answer.map(|answer| Claim::of(&calls.homes, named.digest, answer))
                 }
                 Err(refused) => Err(refused),
             };
@@ -80,11 +84,10 @@ impl Calls {
         request: &'a Request,
         wait: Option<Duration>,
         may_block: bool,
-    ) -> Begun<Result<Claim>, impl Future<Output = Result<Claim>> + 'a> {
+    ) -> Begun<Result<Answer>, impl Future<Output = Result<Answer>> + 'a> {
         let engine = self.homes.engine();
         let wait_until_ms = engine.wait_until_ms(wait);
-        let claim = engine.start_claim(named, request, wait_until_ms, may_block);
-        claim.map(move |answer| Ok(Claim::of(&self.homes, named.digest, answer?)))
+        engine.start_claim(named, request, wait_until_ms, may_block)
     }
 
     /// Traces and counts the answer to a claim; the engine has counted everything but errors.

@@ -176,19 +176,20 @@ impl Table {
         }
     }
 
-    /// Moves everything to a table of so many homes, in one pass over both.
+    /// Moves everything to a table of so many homes, in one pass over both: what is empty is written when
+    /// the pass comes to it, not before.
     fn rebuild(&mut self, homes: usize) {
-        let old = std::mem::replace(&mut self.slots, vec![EMPTY; homes + TAIL]);
-        self.homes = homes;
-        let mut next = 0;
-        for words in old.iter().filter(|words| is_taken(words)) {
-            let at = home(words[0], homes).max(next);
-            if at + 1 >= self.slots.len() {
-                self.lengthen();
+        let mut slots = Vec::with_capacity(homes + TAIL);
+        for words in self.slots.iter().filter(|words| is_taken(words)) {
+            let home = home(words[0], homes);
+            while slots.len() < home {
+                slots.push(EMPTY);
             }
-            self.slots[at] = *words;
-            next = at + 1;
+            slots.push(*words);
         }
+        let len = (homes + TAIL).max(slots.len() + 1);
+        slots.resize(len, EMPTY);
+        (self.slots, self.homes) = (slots, homes);
     }
 
     pub(crate) fn remove(&mut self, digest: Digest) -> Option<Slot> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::value::key_bytes::copy_key;
 use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 
@@ -36,11 +37,12 @@ impl Hasher128 {
         let bytes = NAMESPACE_BYTES + key.len();
         // One piece takes half of the instructions that two take.
         let hash = if bytes <= SHORT_BYTES {
-            together[..NAMESPACE_BYTES].copy_from_slice(&namespace.0.to_le_bytes());
-            together[NAMESPACE_BYTES..bytes].copy_from_slice(key);
+            // The key comes first: its words are read as they were written.
+            copy_key(key, &mut together[..key.len()]);
+            together[key.len()..bytes].copy_from_slice(&namespace.0.to_le_bytes());
             self.0.hash(&together[..bytes]).as_u128()
         } else {
-            self.hash(&[&namespace.0.to_le_bytes(), key])
+            self.hash(&[key, &namespace.0.to_le_bytes()])
         };
         let [a, b, c, d] = words(hash);
         Digest {

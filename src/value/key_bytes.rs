@@ -20,13 +20,40 @@ const _: () = assert!(
     "the tag and the length fit beside"
 );
 
+/// Copies a key to where it fits exactly. Most keys take two pieces of a fixed size, which may overlap, instead
+/// of a call of `memcpy`.
+#[inline]
+pub(crate) fn copy_key(key: &[u8], room: &mut [u8]) {
+    if !(copy_ends::<16>(key, room) || copy_ends::<8>(key, room)) {
+        room.copy_from_slice(key);
+    }
+}
+
+/// Copies the first and the last `N` bytes, if they are all.
+#[inline]
+fn copy_ends<const N: usize>(key: &[u8], room: &mut [u8]) -> bool {
+    if key.len() > 2 * N {
+        return false;
+    }
+    let (Some(first), Some(last)) = (key.first_chunk::<N>(), key.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(room) = room.first_chunk_mut() {
+        *room = *first;
+    }
+    if let Some(room) = room.last_chunk_mut() {
+        *room = *last;
+    }
+    true
+}
+
 impl From<&[u8]> for KeyBytes {
     #[inline]
     fn from(key: &[u8]) -> Self {
         let mut bytes = [0; SHORT];
         match (u8::try_from(key.len()), bytes.get_mut(..key.len())) {
             (Ok(len), Some(room)) => {
-                room.copy_from_slice(key);
+                copy_key(key, room);
                 Self::Short { len, bytes }
             }
             _ => Self::Long(key.into()),
