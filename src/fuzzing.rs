@@ -94,7 +94,8 @@ pub fn recode_entries(payload: &[u8]) -> Vec<u8> {
             }
             Entry::Removal(removal) => {
                 let Ok(head) = removal.head() else { continue };
-                let again = codec::Encoded::removal(&head, removal.removed());
+                let mut again = codec::Encoded::empty();
+                again.put_removal(&head, removal.removed());
                 out.extend_from_slice(again.bytes());
             }
             Entry::Record(wire) => {
@@ -200,7 +201,8 @@ fn head_of(any: &AnyRecord, kind: RecordKind) -> Head {
 pub fn encode_removal(any: &AnyRecord, frame: u64, offset: u16) -> Vec<u8> {
     let head = head_of(any, RecordKind::Forgotten);
     let removed = (frame != 0).then_some(Locator { frame, offset });
-    let encoded = codec::Encoded::removal(&head, removed);
+    let mut encoded = codec::Encoded::empty();
+    encoded.put_removal(&head, removed);
     match codec::decode_entry(encoded.bytes()) {
         Ok((Entry::Removal(again), taken)) => {
             assert_eq!(taken, encoded.bytes().len());

@@ -301,13 +301,17 @@ impl Lease {
     ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| {
-            let began_ns = self.held.engine().begin_settlement(self.held.named());
-            let started = match self.start(command) {
-                Ok((lease, frame)) if asked == Asked::Now && lease.is_acknowledged(frame) => {
-                    let held = &lease.held;
-                    held.engine().end_settlement(held.named(), began_ns);
-                    return Begun::Ready(Ok(()));
-                }
+            let mut lease = self;
+            let began_ns = lease.held.engine().begin_settlement(lease.held.named());
+            let acted = lease.act(command);
+            let is_done =
+                |frame: &Option<u64>| asked == Asked::Now && lease.is_acknowledged(*frame);
+            if acted.as_ref().is_ok_and(is_done) {
+                let held = &lease.held;
+                held.engine().end_settlement(held.named(), began_ns);
+                return Begun::Ready(Ok(()));
+            }
+            let started = match lease.started(acted) {
                 Ok(started) => Ok(started),
                 Err(refused) => match refused.at_once() {
                     Ok(error) => return Begun::Ready(Err(error)),
@@ -339,11 +343,24 @@ impl Lease {
         mut self,
         command: Command<'_>,
     ) -> Result<(Self, Option<u64>), RefusedLease> {
-        match self.held.act(command) {
-            Ok(frame) => {
-                self.armed = false;
-                Ok((self, frame))
-            }
+        let acted = self.act(command);
+        self.started(acted)
+    }
+
+    #[inline]
+    fn act(&mut self, command: Command<'_>) -> Result<Option<u64>, Refused> {
+        let acted = self.held.act(command);
+        self.armed &= acted.is_err();
+        acted
+    }
+
+    #[inline]
+    fn started(
+        self,
+        acted: Result<Option<u64>, Refused>,
+    ) -> Result<(Self, Option<u64>), RefusedLease> {
+        match acted {
+            Ok(frame) => Ok((self, frame)),
             Err(refused) => Err(RefusedLease {
                 refused,
                 lease: self.refuse(),

@@ -109,7 +109,8 @@ impl Journal {
         audit: Option<&Draft>,
         now_ms: u64,
     ) -> Locator {
-        let encoded = encode(record, parts.len(), replaced);
+        let mut encoded = Encoded::empty();
+        encode(record, parts.len(), replaced, &mut encoded);
         let encoded = encoded.bytes();
         debug_assert!(
             encoded.len() <= record_bytes_max(record),
@@ -315,11 +316,11 @@ impl Journal {
 
 /// Encodes a record; that of a forgotten key becomes a removal.
 #[inline]
-fn encode(record: &RecordRef<'_>, parts: usize, replaced: Option<Replaced>) -> Encoded {
+fn encode(record: &RecordRef<'_>, parts: usize, replaced: Option<Replaced>, encoded: &mut Encoded) {
     if record.head.kind == RecordKind::Forgotten {
-        Encoded::removal(&record.head, replaced.map(|replaced| replaced.locator))
+        encoded.put_removal(&record.head, replaced.map(|replaced| replaced.locator));
     } else {
         let body_frames = u32::try_from(parts).expect("a body has few parts");
-        Encoded::new(record, body_frames)
+        encoded.put(record, body_frames);
     }
 }

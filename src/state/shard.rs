@@ -291,12 +291,13 @@ impl<W: 'static> Shard<W> {
             Slot::new(digest, Place::Settled(settled, locator), expires_at),
             self.expired_secs,
         );
-        running.and_then(|at| self.take(at)).map(EndedRun::from)
+        running.and_then(|at| self.end(at))
     }
 
     /// Takes a grant away that left no outcome: the key is what its newest record says.
     pub(crate) fn restore(&mut self, at: SlabRef) -> Option<EndedRun<W>> {
-        let entry = self.take(at)?;
+        let entry = self.running.remove(at)?;
+        self.timers.leave(entry.timer, self.running.len());
         // Without a slot to go back to, the newest record is one of a claim: a ticket's, a counted
         // one, or a checkpoint. What it holds lives on, as it would after a crash.
         let claimed = entry.rest.last_record.map(|last| {
@@ -323,10 +324,12 @@ impl<W: 'static> Shard<W> {
     }
 
     #[inline]
-    fn take(&mut self, at: SlabRef) -> Option<Running<W>> {
-        let entry = self.running.remove(at)?;
-        self.timers.leave(&entry, self.running.len());
-        Some(entry)
+    fn end(&mut self, at: SlabRef) -> Option<EndedRun<W>> {
+        let (timers, left) = (&mut self.timers, self.running.len().saturating_sub(1));
+        self.running.remove_as(at, |entry| {
+            timers.leave(entry.timer, left);
+            EndedRun::from(entry)
+        })
     }
 
     /// Applies removals that name a record by its place, where that is the newest of its key still;

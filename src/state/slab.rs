@@ -82,17 +82,23 @@ impl<T> Slab<T> {
 
     #[inline]
     pub(crate) fn remove(&mut self, at: SlabRef) -> Option<T> {
+        self.remove_as(at, |value| value)
+    }
+
+    /// As [`remove`](Self::remove), for a caller who needs a part of the value: the rest is not copied.
+    #[inline]
+    pub(crate) fn remove_as<U>(&mut self, at: SlabRef, part: impl FnOnce(T) -> U) -> Option<U> {
         let cell = self.cells.get_mut(to_usize(at.index))?;
         if cell.generation != at.generation {
             return None;
         }
-        let value = cell.value.take()?;
+        let part = part(cell.value.take()?);
         self.free.push(at.index);
         if self.free.len() == self.cells.len() && self.cells.len() > 1024 {
             self.cells = Vec::new();
             self.free = Vec::new();
         }
-        Some(value)
+        Some(part)
     }
 
     #[inline]

@@ -63,8 +63,8 @@ impl<W: 'static> Timers<W> {
 
     /// A key has ended, after which so many are running.
     #[inline]
-    pub(super) fn leave(&mut self, ended: &Running<W>, running: usize) {
-        if let Armed::Timer(timer) = ended.timer {
+    pub(super) fn leave(&mut self, armed: Armed, running: usize) {
+        if let Armed::Timer(timer) = armed {
             self.wheel.cancel(timer);
         }
         if running == 0 {

@@ -193,19 +193,14 @@ impl Engine {
         place: Option<u64>,
     ) -> Result<Looked> {
         let mut turn = self.turn(named.digest);
-        let mut at_hand = None;
-        let looked = loop {
-            let read = read.or(at_hand.as_ref());
-            let looked = turn.decide_or_wait(named, request, read, wait_until_ms, place)?;
-            match looked {
-                Looked::Tried(Look::Read(locator)) if read.is_none() => {
-                    at_hand = turn.read_at_hand(locator)?;
-                    if at_hand.is_none() {
-                        break looked;
-                    }
-                }
-                _ => break looked,
+        let looked = match turn.decide_or_wait(named, request, read, wait_until_ms, place)? {
+            Looked::Tried(Look::Read(locator)) if read.is_none() => {
+                Looked::Tried(match turn.read_at_hand(locator)? {
+                    Some(read) => turn.decide_settled(named, request, &read)?,
+                    None => Look::Read(locator),
+                })
             }
+            looked => looked,
         };
         if let Looked::Tried(Look::Done((answer, None))) = &looked {
             let outcome = answer.outcome();

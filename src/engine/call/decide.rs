@@ -43,6 +43,19 @@ impl Turn<'_> {
         }
     }
 
+    /// As [`decide`](Self::decide), by the record that it asked for, under the same lock.
+    #[inline]
+    pub(in crate::engine) fn decide_settled(
+        &mut self,
+        named: Named<'_>,
+        request: &Request,
+        read: &Read,
+    ) -> Result<Tried> {
+        named.check_same_key(&read.record.key)?;
+        let rests_on = self.engine.rests_on(named.namespace, read.locator);
+        self.answer_settled(named, request, &read.record, rests_on)
+    }
+
     #[inline]
     fn answer_settled(
         &mut self,

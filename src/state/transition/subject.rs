@@ -46,17 +46,18 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     #[inline]
     pub(crate) fn of_running<W: 'static>(running: &'a Running<W>) -> Self {
+        let rest = &*running.rest;
         Self {
             namespace: running.namespace,
             key: &running.key,
             token: running.holder.token,
             attempt: running.holder.attempt,
             first_claimed_at: running.first_claimed_at,
-            fingerprint: running.rest.holder.fingerprint.as_ref(),
-            metadata: &running.rest.holder.first_metadata,
-            reason: &running.rest.reason,
-            checkpoint: &running.rest.holder.checkpoint,
-            retention: running.rest.holder.retention,
+            fingerprint: rest.holder.fingerprint.as_ref(),
+            metadata: &rest.holder.first_metadata,
+            reason: &rest.reason,
+            checkpoint: &rest.holder.checkpoint,
+            retention: rest.holder.retention,
             attached: running.holder.attached,
             policy: &running.policy,
         }

@@ -24,8 +24,9 @@ struct Small {
 const ENCODED_SMALL: usize = 256;
 
 impl Encoded {
+    /// No bytes yet. It is filled where it lies, for it is large.
     #[inline]
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self {
             small: Small {
                 bytes: [0; ENCODED_SMALL],
@@ -35,24 +36,21 @@ impl Encoded {
         }
     }
 
+    /// Encodes a record.
     #[inline]
-    pub(crate) fn new(record: &RecordRef<'_>, body_frames: u32) -> Self {
-        let mut encoded = Self::empty();
+    pub(crate) fn put(&mut self, record: &RecordRef<'_>, body_frames: u32) {
         let bound = record_bytes_max(record);
         if bound <= ENCODED_SMALL {
-            encode_record(record, body_frames, &mut encoded.small);
+            encode_record(record, body_frames, &mut self.small);
         } else {
-            encoded.large.reserve(bound);
-            encode_record(record, body_frames, &mut encoded.large);
+            self.large.reserve(bound);
+            encode_record(record, body_frames, &mut self.large);
         }
-        encoded
     }
 
-    /// The removal of a forgotten key, whose last record is `removed`.
-    pub(crate) fn removal(head: &Head, removed: Option<Locator>) -> Self {
-        let mut encoded = Self::empty();
-        WireRemoval::new(head, removed).put(&mut encoded.small);
-        encoded
+    /// Encodes the removal of a forgotten key, whose last record is `removed`.
+    pub(crate) fn put_removal(&mut self, head: &Head, removed: Option<Locator>) {
+        WireRemoval::new(head, removed).put(&mut self.small);
     }
 
     #[inline]

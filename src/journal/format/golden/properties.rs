@@ -73,7 +73,8 @@ proptest! {
         codec::encode_record(&record.as_ref(), 0, &mut bytes);
         prop_assert!(bytes.len() <= codec::record_bytes_max(&record.as_ref()));
         // On the stack or, beyond its room, off it: the same bytes.
-        let encoded = codec::Encoded::new(&record.as_ref(), 0);
+        let mut encoded = codec::Encoded::empty();
+        encoded.put(&record.as_ref(), 0);
         prop_assert_eq!(encoded.bytes(), &bytes[..]);
         let whole = bytes.len();
         bytes.extend_from_slice(b"the next one");

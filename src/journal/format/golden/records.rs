@@ -45,7 +45,8 @@ fn a_removal_is_these_bytes() {
             "090003fd0500000000020000fb2c01fc00b95569fc01b95569fcfffffffffc803a09000000",
         ),
     ] {
-        let encoded = codec::Encoded::removal(&head, removed);
+        let mut encoded = codec::Encoded::empty();
+        encoded.put_removal(&head, removed);
         assert_eq!(hex(encoded.bytes()), golden);
         let Ok((Entry::Removal(removal), taken)) = codec::decode_entry(encoded.bytes()) else {
             panic!("a removal")
