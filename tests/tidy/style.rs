@@ -1,5 +1,9 @@
 //! Short files, short functions, plain characters, and the words of the vocabulary.
 
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprBinary};
+
 use crate::source::{library, mask, words};
 use crate::{check, files, read};
 
@@ -105,6 +109,41 @@ fn functions_are_short() {
             if length > FUNCTION_LINES_MAX {
                 faults.push(format!("{path}:{line}: `{name}` has {length} lines"));
             }
+        }
+    }
+    check(&faults);
+}
+
+/// Chains of `let` conditions, as text.
+#[derive(Default)]
+struct LetChains(Vec<String>);
+
+impl<'ast> Visit<'ast> for LetChains {
+    fn visit_expr_binary(&mut self, binary: &'ast ExprBinary) {
+        let is_let = |side: &Expr| matches!(side, Expr::Let(_));
+        if is_let(&binary.left) || is_let(&binary.right) {
+            self.0.push(binary.to_token_stream().to_string());
+        }
+        visit::visit_expr_binary(self, binary);
+    }
+}
+
+fn let_chains(code: &str) -> Vec<String> {
+    let mut found = LetChains::default();
+    found.visit_file(&syn::parse_file(code).expect("it compiles"));
+    found.0
+}
+
+/// A newer compiler takes them without a word, and the machine that builds may have no other.
+#[test]
+fn the_oldest_compiler_knows_the_syntax() {
+    let chain = "fn f(a: Option<u8>) { if let Some(b) = a && b > 0 {} }";
+    assert_eq!(let_chains(chain), ["let Some (b) = a && b > 0"]);
+    let mut faults = Vec::new();
+    let sources = ["src", "tests", "examples", "benches", "crates"];
+    for path in sources.iter().flat_map(|folder| files(folder, "rs")) {
+        for chain in let_chains(&read(&path)) {
+            faults.push(format!("{path}: Rust 1.85 has no `{chain}`"));
         }
     }
     check(&faults);

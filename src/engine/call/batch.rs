@@ -146,9 +146,10 @@ impl<'a> Batch<'a> {
     fn take_back_if(&mut self, is_lost: impl Fn(&Granted, &BatchItem) -> bool) -> Vec<usize> {
         let mut lost = Vec::new();
         for (index, (answer, item)) in self.answers.iter_mut().zip(self.items).enumerate() {
-            if let Some(ItemAnswer::Answer(Answer::Granted(granted))) = answer
-                && is_lost(granted, item)
-            {
+            let Some(ItemAnswer::Answer(Answer::Granted(granted))) = answer else {
+                continue;
+            };
+            if is_lost(granted, item) {
                 let token = granted.token;
                 *answer = None;
                 self.engine.withdraw(item.digest, token);

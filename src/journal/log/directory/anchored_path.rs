@@ -128,7 +128,7 @@ impl AnchoredPath {
     /// the reading itself will tell.
     #[cfg(target_os = "linux")]
     pub(crate) fn read_ahead(&self, mut from: u64, bytes: u64) {
-        // Linux takes no more at a time than it reads ahead by itself, of which this is the least.
+        // Linux takes no more at a time than it reads ahead by itself, and that is at least this much.
         const PIECE: u64 = 128 * 1024;
         let Ok(file) = self.open() else { return };
         let length = file.metadata().map_or(0, |about| about.len());
