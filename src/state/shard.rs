@@ -403,12 +403,26 @@ impl<W: 'static> Shard<W> {
     /// Lets expired slots go, and forgotten ones whose removal is durable. Gives their number.
     pub(crate) fn sweep(&mut self, durable: u64) -> usize {
         let swept = self.table.sweep(self.expired_secs, durable);
+        self.sweep_doubts();
+        swept
+    }
+
+    /// As [`sweep`](Self::sweep), of a few thousand slots from those of the digests with this first word. Gives where to
+    /// go on, so that callers get the lock in between.
+    pub(crate) fn sweep_piece(&mut self, from: u32, durable: u64) -> Option<u32> {
+        let (_, next) = self.table.sweep_piece(from, self.expired_secs, durable);
+        if next.is_none() {
+            self.sweep_doubts();
+        }
+        next
+    }
+
+    fn sweep_doubts(&mut self) {
         if self.doubts.len() != self.table.settled(Settled::InDoubt) {
             let table = &self.table;
             self.doubts
                 .retain(|digest| table.get(digest).is_some_and(is_in_doubt));
         }
-        swept
     }
 
     /// Slots that expired up to here may go from now on.

@@ -83,6 +83,11 @@ impl Slot {
     }
 
     #[inline]
+    pub(super) fn is_forgotten(&self) -> bool {
+        Self::state_number(&self.0) == Settled::Forgotten.state_number()
+    }
+
+    #[inline]
     pub(crate) fn is_expired(&self, store_secs: u32) -> bool {
         self.expires_at() != NEVER && self.expires_at() <= store_secs
     }
@@ -117,6 +122,7 @@ fn number(settled: Settled) -> u64 {
 
 impl Settled {
     /// The number of the slots that say so.
+    #[inline]
     pub(super) fn state_number(self) -> usize {
         usize::try_from(number(self)).expect("four bits fit")
     }

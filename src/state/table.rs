@@ -6,53 +6,53 @@
 //! everything in order; nothing is ever marked as deleted. (Ordered hash tables: O. Amble and
 //! D. E. Knuth, The Computer Journal 17(2), 1974.) Digests are pseudo-random under a secret of this
 //! process, so no outsider can make runs grow.
+//!
+//! A table grows while it is used: it has a second part for a while, and each new slot moves the next
+//! [`STEP`] slots of the old part to the new one. As both are sorted, one word says which digests have moved.
 
 use crate::value::digest::Digest;
 
 use crate::state::slot::{Place, STATE_NUMBERS, Settled, Slot};
+use crate::state::table::part::{Part, Words, is_taken};
 
-/// A slot as it is stored; all zero while it is empty.
-type Words = [u32; 6];
-
-const EMPTY: Words = [0; 6];
+mod part;
 
 /// The slots of one shard.
-#[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
+#[derive(Debug)]
 pub(crate) struct Table {
-    /// Invariants: what is not empty is sorted by the first word of its digest; between a slot and
-    /// its home nothing is empty; the last one is empty.
-    slots: Vec<Words>,
-    /// Homes: the slots after them take what is pushed beyond the last home.
-    homes: usize,
+    /// The part where all slots are, and while the table moves the one that they come from. Invariants: those of
+    /// each [`Part`]; the second has room only while the table moves; the slots of the first come before
+    /// [`moved`](Self::moved), and those of the second do not.
+    parts: [Part; 2],
+    /// Digests whose first word is less have moved. Invariant: [`ALL`] unless the table moves.
+    moved: u64,
+    /// Where the first slot that has not moved is at the earliest.
+    from: usize,
     /// Slots that are taken. Invariant: at most [`most`] of the homes.
     len: usize,
+    /// Slots that may be taken before something has to be done. Invariant: [`most`] of the homes, or none while the
+    /// table moves.
+    room: usize,
     /// Slots by the number of their state. Invariant: their sum is `len`.
     by_state: [usize; STATE_NUMBERS],
 }
 
-/// Slots after the last home: the last run ends there, as good as always.
-const TAIL: usize = 64;
+/// More than any first word of a digest.
+const ALL: u64 = 1 << 32;
 
 /// A table that grows has so many homes at least.
 const HOMES_MIN: usize = 16;
 
+/// Slots that are looked at in one go, while the lock of the shard is held: some ten microseconds.
+const STEP: usize = 4096;
+
+/// Slots that are looked at to learn how many have expired.
+const SAMPLE: usize = 1024;
+
 /// How many of so many homes may be taken: beyond that runs become long.
 const fn most(homes: usize) -> usize {
     homes / 4 * 3
-}
-
-/// Where a slot belongs: digests are spread over the homes in their order.
-#[inline]
-fn home(word: u32, homes: usize) -> usize {
-    let homes = u64::try_from(homes).expect("a table is in memory");
-    let scaled = (u64::from(word) * homes) >> 32;
-    usize::try_from(scaled).expect("it is less than the homes")
-}
-
-#[inline]
-fn is_taken(words: &Words) -> bool {
-    // The state of a key is never zero.
-    words[3] != 0
 }
 
 /// The next size of a table: not much more, because what is not used is memory all the same, and
@@ -63,9 +63,47 @@ fn grown(homes: usize) -> usize {
 
 /// Where a digest is, or would be, until the table changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Spot {
-    Taken(usize),
-    Free(usize),
+pub(super) struct Spot {
+    part: usize,
+    found: part::Found,
+}
+
+/// What a sweep lets go.
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    /// Slots that expired up to here.
+    store_secs: u32,
+    /// Forgotten slots whose removal lies up to this frame.
+    durable: u64,
+}
+
+impl Sweep {
+    #[inline]
+    fn stays(self, slot: Slot) -> bool {
+        let lasts = slot.expires_at() > self.store_secs && !slot.is_forgotten();
+        lasts || self.stays_yet(slot)
+    }
+
+    fn stays_yet(self, slot: Slot) -> bool {
+        match slot.place() {
+            Place::Running(_) => true,
+            Place::Settled(Settled::Forgotten, locator) => locator.frame > self.durable,
+            Place::Settled(..) => !slot.is_expired(self.store_secs),
+        }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            parts: [Part::default(), Part::default()],
+            moved: ALL,
+            from: 0,
+            len: 0,
+            room: 0,
+            by_state: [0; STATE_NUMBERS],
+        }
+    }
 }
 
 impl Table {
@@ -78,26 +116,22 @@ impl Table {
     /// The slot at this spot.
     #[inline]
     pub(super) fn at(&self, spot: Spot) -> Option<Slot> {
-        match spot {
-            Spot::Taken(at) => Some(Slot::from_words(self.slots[at])),
-            Spot::Free(_) => None,
-        }
+        spot.found
+            .is_taken
+            .then(|| Slot::from_words(self.parts[spot.part].slots[spot.found.at]))
+    }
+
+    /// The part where a digest with this first word belongs.
+    #[inline]
+    fn part(&self, word: u32) -> usize {
+        usize::from(u64::from(word) >= self.moved)
     }
 
     #[inline]
-    fn find(&self, [a, b, c]: [u32; 3]) -> Spot {
-        let mut at = home(a, self.homes);
-        while let Some(words) = self.slots.get(at) {
-            let [x, y, z, ..] = *words;
-            if !is_taken(words) || x > a {
-                return Spot::Free(at);
-            }
-            if [x, y, z] == [a, b, c] {
-                return Spot::Taken(at);
-            }
-            at += 1;
-        }
-        Spot::Free(at)
+    fn find(&self, words: [u32; 3]) -> Spot {
+        let part = self.part(words[0]);
+        let found = self.parts[part].find(words);
+        Spot { part, found }
     }
 
     #[inline]
@@ -110,8 +144,9 @@ impl Table {
     #[inline]
     pub(crate) fn touch(&self, digest: Digest) -> u32 {
         let [a, ..] = digest.words;
-        self.slots
-            .get(home(a, self.homes))
+        let part = &self.parts[self.part(a)];
+        part.slots
+            .get(part::home(a, part.homes))
             .map_or(0, |words| words[0])
     }
 
@@ -126,88 +161,131 @@ impl Table {
     /// As [`put`](Self::put), at the spot of the digest.
     #[inline]
     pub(super) fn put_at(&mut self, spot: Spot, slot: Slot, store_secs: u32) {
-        match spot {
-            Spot::Taken(at) => {
-                let replaced = std::mem::replace(&mut self.slots[at], slot.words());
-                self.by_state[Slot::state_number(&replaced)] -= 1;
-                self.by_state[Slot::state_number(&slot.words())] += 1;
-            }
-            Spot::Free(at) if self.len < most(self.homes) => self.insert(at, slot.words()),
-            Spot::Free(_) => self.put_growing(slot, store_secs),
+        let (at, words) = (spot.found.at, slot.words());
+        if spot.found.is_taken {
+            let replaced = std::mem::replace(&mut self.parts[spot.part].slots[at], words);
+            self.by_state[Slot::state_number(&replaced)] -= 1;
+            self.by_state[Slot::state_number(&words)] += 1;
+        } else if self.len < self.room {
+            self.insert(spot, words);
+        } else {
+            self.put_moving(slot, store_secs);
         }
     }
 
-    /// Puts a slot where it belongs, and moves what is there up.
     #[inline]
-    fn insert(&mut self, at: usize, words: Words) {
-        let mut end = at;
-        while self.slots.get(end).is_some_and(is_taken) {
-            end += 1;
-        }
-        if end + 1 >= self.slots.len() {
-            self.lengthen();
-        }
-        if end > at {
-            self.slots.copy_within(at..end, at + 1);
-        }
-        self.slots[at] = words;
+    fn insert(&mut self, spot: Spot, words: Words) {
+        self.parts[spot.part].insert(spot.found.at, words);
         self.len += 1;
         self.by_state[Slot::state_number(&words)] += 1;
     }
 
-    /// Makes room after the last home, where the last run has come to the end.
+    /// Puts a new slot into a table that is full, or that moves.
     #[cold]
-    fn lengthen(&mut self) {
-        self.slots.resize(self.slots.len() + TAIL, EMPTY);
-    }
-
-    #[cold]
-    fn put_growing(&mut self, slot: Slot, store_secs: u32) {
-        if store_secs > 0 {
-            self.sweep(store_secs, 0);
+    fn put_moving(&mut self, slot: Slot, store_secs: u32) {
+        let sweep = Sweep {
+            store_secs,
+            durable: 0,
+        };
+        if !self.is_moving() {
+            self.make_room(sweep);
         }
-        // Unless that made room for a while, else every further slot would sweep everything.
-        if self.len >= most(self.homes) / 8 * 7 {
-            self.rebuild(grown(self.homes));
+        if self.is_moving() {
+            self.move_on(sweep);
         }
-        let [a, b, c, ..] = slot.words();
-        if let Spot::Free(at) = self.find([a, b, c]) {
-            self.insert(at, slot.words());
-        }
-    }
-
-    /// Moves everything to a table of so many homes, in one pass over both: what is empty is written when
-    /// the pass comes to it, not before.
-    fn rebuild(&mut self, homes: usize) {
-        let mut slots = Vec::with_capacity(homes + TAIL);
-        for words in self.slots.iter().filter(|words| is_taken(words)) {
-            let home = home(words[0], homes);
-            while slots.len() < home {
-                slots.push(EMPTY);
+        // Less may go than it seemed.
+        while self.len >= most(self.parts[0].homes) {
+            match self.is_moving() {
+                true => drop(self.move_on(sweep)),
+                false => self.begin_move(grown(self.parts[0].homes)),
             }
-            slots.push(*words);
         }
-        let len = (homes + TAIL).max(slots.len() + 1);
-        slots.resize(len, EMPTY);
-        (self.slots, self.homes) = (slots, homes);
+        let words = slot.words();
+        let spot = self.find([words[0], words[1], words[2]]);
+        self.insert(spot, words);
+    }
+
+    /// Lets expired slots go where there are many, and begins to grow where that made no room for a while: else every
+    /// further slot would sweep everything.
+    fn make_room(&mut self, sweep: Sweep) {
+        let homes = self.parts[0].homes;
+        if self.parts[0].slots.len() <= STEP {
+            if sweep.store_secs > 0 {
+                self.sweep_part(0, usize::MAX, sweep);
+            }
+            if self.len >= most(homes) / 8 * 7 {
+                self.begin_move(grown(homes));
+            }
+            return;
+        }
+        let many = sweep.store_secs > 0 && self.many_go(sweep);
+        self.begin_move(if many { homes } else { grown(homes) });
+    }
+
+    /// Whether at least an eighth of the slots would go, judged by slots from all over the table.
+    fn many_go(&self, sweep: Sweep) -> bool {
+        let slots = &self.parts[0].slots;
+        let sample = slots.iter().step_by(slots.len() / SAMPLE + 1);
+        let (mut taken, mut gone) = (0, 0);
+        for words in sample.filter(|words| is_taken(words)) {
+            taken += 1;
+            gone += usize::from(!sweep.stays(Slot::from_words(*words)));
+        }
+        gone * 8 >= taken
+    }
+
+    fn is_moving(&self) -> bool {
+        self.parts[1].homes > 0
+    }
+
+    /// Begins to move everything to a part of so many homes.
+    fn begin_move(&mut self, homes: usize) {
+        let [part, before] = &mut self.parts;
+        debug_assert!(before.homes == 0, "a table moves once at a time");
+        *before = std::mem::replace(part, Part::with_homes(homes));
+        (self.moved, self.from, self.room) = (0, 0, 0);
+        if before.homes == 0 {
+            part.close_end(None);
+            self.end_move();
+        }
+    }
+
+    /// Moves the slots among the next [`STEP`] places that stay, and lets the others go. Gives the number of those.
+    fn move_on(&mut self, sweep: Sweep) -> usize {
+        let (len, by_state) = (&mut self.len, &mut self.by_state);
+        let [part, before] = &mut self.parts;
+        let had = *len;
+        // One word says what has moved, so slots of equal words move together.
+        let cut = before.cut(self.from + STEP);
+        let until = cut.map_or(before.slots.len(), |(at, _)| at);
+        part.append(
+            &before.slots[self.from..until],
+            |slot| sweep.stays(slot),
+            |words| {
+                *len -= 1;
+                by_state[Slot::state_number(words)] -= 1;
+            },
+        );
+        part.close_end(cut.map(|(_, word)| word));
+        let gone = had - *len;
+        match cut {
+            Some((at, word)) => (self.moved, self.from) = (u64::from(word), at),
+            None => self.end_move(),
+        }
+        gone
+    }
+
+    fn end_move(&mut self) {
+        let [part, before] = &mut self.parts;
+        *before = Part::default();
+        (self.moved, self.from) = (ALL, 0);
+        self.room = most(part.homes);
     }
 
     pub(crate) fn remove(&mut self, digest: Digest) -> Option<Slot> {
-        let Spot::Taken(at) = self.find(digest.words) else {
-            return None;
-        };
-        let removed = Slot::from_words(self.slots[at]);
-        let mut end = at + 1;
-        // What is away from its home moves up.
-        while self
-            .slots
-            .get(end)
-            .is_some_and(|words| is_taken(words) && home(words[0], self.homes) < end)
-        {
-            end += 1;
-        }
-        self.slots.copy_within(at + 1..end, at);
-        self.slots[end - 1] = EMPTY;
+        let spot = self.spot(digest);
+        let removed = self.at(spot)?;
+        self.parts[spot.part].remove(spot.found.at);
         self.len -= 1;
         self.by_state[Slot::state_number(&removed.words())] -= 1;
         Some(removed)
@@ -215,34 +293,63 @@ impl Table {
 
     /// Removes expired slots, and forgotten ones whose removal is durable. Gives their number.
     pub(crate) fn sweep(&mut self, store_secs: u32, durable: u64) -> usize {
-        let stays = |slot: Slot| match slot.place() {
-            Place::Running(_) => true,
-            Place::Settled(Settled::Forgotten, locator) => locator.frame > durable,
-            Place::Settled(..) => !slot.is_expired(store_secs),
+        let (mut swept, mut from) = (0, Some(0));
+        while let Some(at) = from {
+            let piece = self.sweep_piece(at, store_secs, durable);
+            (swept, from) = (swept + piece.0, piece.1);
+        }
+        swept
+    }
+
+    /// As [`sweep`](Self::sweep), but looks at some [`STEP`] places only, from those of the digests with this first word. Gives
+    /// where to go on.
+    pub(crate) fn sweep_piece(
+        &mut self,
+        from: u32,
+        store_secs: u32,
+        durable: u64,
+    ) -> (usize, Option<u32>) {
+        let sweep = Sweep {
+            store_secs,
+            durable,
         };
-        let before = self.len;
-        let mut next = 0;
-        for at in 0..self.slots.len() {
-            let words = self.slots[at];
-            if !is_taken(&words) {
-                continue;
-            }
-            self.slots[at] = EMPTY;
-            if stays(Slot::from_words(words)) {
-                // Never after where it was: fewer stand before it.
-                let to = home(words[0], self.homes).max(next);
-                self.slots[to] = words;
-                next = to + 1;
-            } else {
-                self.len -= 1;
-                self.by_state[Slot::state_number(&words)] -= 1;
-            }
+        if self.is_moving() {
+            return (self.move_on(sweep), Some(from));
         }
-        // Memory follows the live keys down, but not so closely that it has to grow again at once.
-        if self.homes > 1024 && self.len < self.homes / 8 {
-            self.rebuild((self.len * 2).next_multiple_of(4).max(HOMES_MIN));
+        let at = part::home(from, self.parts[0].homes);
+        let (swept, end) = self.sweep_part(at, at + STEP, sweep);
+        let next = self.parts[0].taken(end).next().map(|words| words[0]);
+        if next.is_none() && self.give_back() {
+            return (swept, Some(u32::MAX));
         }
-        before - self.len
+        (swept, next)
+    }
+
+    /// Gives the slots that went, and where the sweep ended.
+    fn sweep_part(&mut self, from: usize, until: usize, sweep: Sweep) -> (usize, usize) {
+        let (len, by_state) = (&mut self.len, &mut self.by_state);
+        let before = *len;
+        let end = self.parts[0].sweep(
+            from,
+            until,
+            |slot| sweep.stays(slot),
+            |words| {
+                *len -= 1;
+                by_state[Slot::state_number(words)] -= 1;
+            },
+        );
+        (before - self.len, end)
+    }
+
+    /// Memory follows the live keys down, but not so closely that it has to grow again at once. Whether slots begin
+    /// to move for that.
+    fn give_back(&mut self) -> bool {
+        let homes = self.parts[0].homes;
+        let gives = homes > 1024 && self.len < homes / 8;
+        if gives {
+            self.begin_move((self.len * 2).next_multiple_of(4).max(HOMES_MIN));
+        }
+        gives
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -254,42 +361,42 @@ impl Table {
         self.by_state[settled.state_number()]
     }
 
+    fn taken(&self) -> impl Iterator<Item = &Words> {
+        let [part, before] = &self.parts;
+        part.taken(0).chain(before.taken(self.from))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> {
-        let taken = self.slots.iter().filter(|words| is_taken(words));
-        taken.map(|words| Slot::from_words(*words))
+        self.taken().map(|words| Slot::from_words(*words))
     }
 
     /// Bytes that the table occupies.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Words>()
+        let slots: usize = self.parts.iter().map(|part| part.slots.capacity()).sum();
+        slots * size_of::<Words>()
     }
 
     /// Panics where an invariant does not hold.
     pub(crate) fn validate(&self) {
-        let taken = self.slots.iter().filter(|words| is_taken(words));
-        assert_eq!(taken.count(), self.len, "slots that are taken");
-        assert!(self.len <= most(self.homes), "so many homes may be taken");
+        let [part, before] = &self.parts;
+        assert_eq!(self.taken().count(), self.len, "slots that are taken");
+        assert!(self.len <= most(part.homes), "so many homes may be taken");
+        part.validate();
+        before.validate();
+        let moved = |words: &&Words| u64::from(words[0]) < self.moved;
+        assert!(part.taken(0).all(|words| moved(&words)), "what has moved");
         assert!(
-            self.slots.last().is_none_or(|words| *words == EMPTY),
-            "the last slot is empty"
+            !before.taken(self.from).any(|words| moved(&words)),
+            "what has not moved"
         );
-        let mut before = 0;
-        let mut run_from = 0;
-        for (at, words) in self.slots.iter().enumerate() {
-            if !is_taken(words) {
-                run_from = at + 1;
-                continue;
-            }
-            assert!(before <= words[0], "slots are sorted");
-            before = words[0];
-            let home = home(words[0], self.homes);
-            assert!(
-                run_from <= home && home <= at,
-                "nothing is empty between a slot and its home"
-            );
-        }
+        let (room, moving) = (most(part.homes), self.is_moving());
+        let calm = (self.moved, self.from, self.room) == (ALL, 0, room);
+        assert!(
+            if moving { self.room == 0 } else { calm },
+            "a table has no room only while it moves"
+        );
         let mut by_state = [0; STATE_NUMBERS];
-        for words in self.slots.iter().filter(|words| is_taken(words)) {
+        for words in self.taken() {
             by_state[Slot::state_number(words)] += 1;
         }
         assert_eq!(by_state, self.by_state, "slots by state");
@@ -300,10 +407,9 @@ impl Table {
 impl Table {
     /// Slots that are looked at to find a digest.
     pub(crate) fn comparisons(&self, digest: Digest) -> usize {
-        let from = home(digest.words[0], self.homes);
-        match self.find(digest.words) {
-            Spot::Taken(at) | Spot::Free(at) => at - from + 1,
-        }
+        let spot = self.spot(digest);
+        let homes = self.parts[spot.part].homes;
+        spot.found.at - part::home(digest.words[0], homes) + 1
     }
 }
 

@@ -70,6 +70,9 @@ impl Engine {
 
     pub(in crate::engine) fn sweep_shard(&self, index: usize) {
         let durable = self.journal.durable();
-        self.shards.lock_at(index).sweep(durable);
+        let mut from = Some(0);
+        while let Some(word) = from {
+            from = self.shards.lock_at(index).sweep_piece(word, durable);
+        }
     }
 }

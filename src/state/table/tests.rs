@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use crate::state::slab::SlabRef;
 use crate::state::slot::{Place, Settled, Slot};
-use crate::state::table::{EMPTY, HOMES_MIN, TAIL, Table, most};
+use crate::state::table::part::{EMPTY, TAIL};
+use crate::state::table::{HOMES_MIN, STEP, Table, most};
 use crate::value::digest::Digest;
 use crate::value::locator::Locator;
 use crate::value::time::NEVER;
@@ -106,7 +107,6 @@ fn keys_of_the_last_home_have_room() {
 #[test]
 fn memory_follows_the_keys_down() {
     let mut table = Table::default();
-    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
     let (keys, share) = if cfg!(miri) { (3000, 8) } else { (50_000, 64) };
     let gone = keys - 100;
     for n in 0..keys {
@@ -131,7 +131,6 @@ fn memory_follows_the_keys_down() {
 #[test]
 fn what_has_expired_makes_room() {
     let mut table = Table::default();
-    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
     for n in 0..if cfg!(miri) { 4000 } else { 100_000_u32 } {
         table.put(slot(spread(n), 1, n / 100 + 1), n / 100);
     }
@@ -152,33 +151,31 @@ fn what_has_expired_stays_while_there_is_room() {
 #[test]
 fn a_table_that_was_swept_does_not_grow_as_well() {
     let mut table = Table::default();
-    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
     let mut keys = 0;
-    while table.homes < 256 || table.len() < most(table.homes) {
+    while table.parts[0].homes < 256 || table.len() < most(table.parts[0].homes) {
         table.put(
             slot(spread(keys), 1, if keys % 2 == 0 { 10 } else { NEVER }),
             0,
         );
         keys += 1;
     }
-    let (homes, full) = (table.homes, table.len());
+    let (homes, full) = (table.parts[0].homes, table.len());
     table.put(slot(spread(keys), 1, NEVER), 10);
-    assert_eq!((table.homes, table.len()), (homes, full / 2 + 1));
+    assert_eq!((table.parts[0].homes, table.len()), (homes, full / 2 + 1));
 }
 
 /// Memory is given back by large tables that have become nearly empty, and by no others.
 #[test]
 fn a_sweep_that_frees_little_leaves_the_table_as_large_as_it_is() {
-    let spread = |n: u32| digest(n.wrapping_mul(0x9e37_79b9), n);
     for (keys, stay) in [(400_u32, 1), (1600, 1200), (1600, 400)] {
         let mut table = Table::default();
         for n in 0..keys {
             table.put(slot(spread(n), 1, if n < stay { NEVER } else { 10 }), 0);
         }
-        let homes = table.homes;
+        let homes = table.parts[0].homes;
         table.sweep(10, 0);
         table.validate();
-        assert_eq!(table.homes, homes, "{stay} of {keys} stay");
+        assert_eq!(table.parts[0].homes, homes, "{stay} of {keys} stay");
     }
 }
 
@@ -190,8 +187,11 @@ fn a_table_that_is_moved_has_room_after_its_last_run() {
         for b in (0..).take(keys) {
             table.put(slot(digest(u32::MAX, b), 1, NEVER), 0);
         }
-        table.rebuild(400);
+        table.begin_move(400);
         table.validate();
+        table.sweep(0, 0);
+        table.validate();
+        assert_eq!(table.len(), keys);
     }
 }
 
@@ -209,7 +209,7 @@ fn whole() -> Table {
 #[should_panic(expected = "slots that are taken")]
 fn a_slot_that_nobody_counted() {
     let mut table = whole();
-    table.slots[5] = table.slots[0];
+    table.parts[0].slots[5] = table.parts[0].slots[0];
     table.validate();
 }
 
@@ -217,12 +217,12 @@ fn a_slot_that_nobody_counted() {
 #[should_panic(expected = "so many homes may be taken")]
 fn a_table_that_is_too_full() {
     let mut table = whole();
-    for (at, words) in table.slots.iter_mut().take(HOMES_MIN).enumerate() {
+    for (at, words) in table.parts[0].slots.iter_mut().take(HOMES_MIN).enumerate() {
         let word = u32::try_from(at).unwrap() << 28;
         *words = slot(digest(word, 0), 1, NEVER).words();
     }
     table.len = HOMES_MIN;
-    assert!(table.len > most(table.homes));
+    assert!(table.len > most(table.parts[0].homes));
     table.validate();
 }
 
@@ -231,7 +231,7 @@ fn a_table_that_is_too_full() {
 fn a_run_that_does_not_end() {
     let mut table = whole();
     let last = HOMES_MIN + TAIL - 1;
-    table.slots[last] = slot(digest(u32::MAX, 0), 1, NEVER).words();
+    table.parts[0].slots[last] = slot(digest(u32::MAX, 0), 1, NEVER).words();
     table.len += 1;
     table.validate();
 }
@@ -240,7 +240,7 @@ fn a_run_that_does_not_end() {
 #[should_panic(expected = "slots are sorted")]
 fn slots_out_of_order() {
     let mut table = whole();
-    table.slots.swap(0, 1);
+    table.parts[0].slots.swap(0, 1);
     table.validate();
 }
 
@@ -248,7 +248,7 @@ fn slots_out_of_order() {
 #[should_panic(expected = "nothing is empty between a slot and its home")]
 fn a_slot_away_from_its_home() {
     let mut table = whole();
-    table.slots.swap(1, 2);
+    table.parts[0].slots.swap(1, 2);
     table.validate();
 }
 
@@ -256,12 +256,12 @@ fn a_slot_away_from_its_home() {
 #[should_panic(expected = "nothing is empty between a slot and its home")]
 fn a_slot_before_its_home() {
     let mut table = whole();
-    let at = table
+    let at = table.parts[0]
         .slots
         .iter()
         .rposition(|words| *words != EMPTY)
         .unwrap();
-    table.slots.swap(at, at - 1);
+    table.parts[0].slots.swap(at, at - 1);
     table.validate();
 }
 
@@ -303,5 +303,168 @@ fn a_sweep_takes_what_expired_and_what_is_durably_forgotten() {
     let left = table.iter().map(|slot| slot.words()[0]);
     assert_eq!(left.collect::<Vec<u32>>(), [1, 2, 4, 5]);
     assert_eq!((table.len(), table.sweep(100, 7)), (4, 0));
+    table.validate();
+}
+
+/// Slots whose words are spread, as those of digests are.
+fn spread(n: u32) -> Digest {
+    digest(n.wrapping_mul(0x9e37_79b9), n)
+}
+
+/// A table of several steps that is moving: it has as many slots as it may have, and then one more.
+fn moving() -> (Table, u32) {
+    let mut table = Table::default();
+    let mut keys = 0;
+    while table.parts[1].homes < 3 * STEP {
+        table.put(slot(spread(keys), 1, NEVER), 0);
+        keys += 1;
+    }
+    table.validate();
+    (table, keys)
+}
+
+/// A claim waits for one step of a table that grows, and for no more.
+#[test]
+fn a_put_moves_one_step() {
+    let (mut table, mut keys) = moving();
+    let mut puts = 0;
+    while table.is_moving() {
+        let before = table.from;
+        table.put(slot(spread(keys), 1, NEVER), 0);
+        keys += 1;
+        puts += 1;
+        table.validate();
+        // A few more where the place at the end of a step is empty.
+        let moved = table.from.saturating_sub(before);
+        assert!(moved < STEP + TAIL, "{moved} places in one put");
+    }
+    assert!(puts >= 2, "{puts} puts");
+    assert!((0..keys).all(|n| table.get(spread(n)).is_some()));
+}
+
+/// Each call on a table that moves, on both sides of what has moved.
+#[test]
+fn a_table_that_moves_is_a_map() {
+    let (table, keys) = moving();
+    for n in (0..keys).step_by(if cfg!(miri) { 1009 } else { 37 }) {
+        let (mut removed, key) = (Table::clone(&table), spread(n));
+        assert_eq!(removed.remove(key), table.get(key));
+        assert_eq!((removed.get(key), removed.len()), (None, table.len() - 1));
+        removed.put(slot(key, 2, NEVER), 0);
+        assert_eq!(removed.get(key), Some(slot(key, 2, NEVER)));
+        removed.validate();
+        removed.put(slot(key, 3, 10), 0);
+        assert_eq!((removed.sweep(9, 0), removed.sweep(10, 0)), (0, 1));
+        removed.validate();
+        assert!(!removed.is_moving() && removed.get(key).is_none());
+    }
+    assert_eq!(table.iter().count(), table.len());
+}
+
+/// Slots with words of their own around those that move next, and many that have the same word.
+#[test]
+fn slots_of_one_word_move_together() {
+    let (mut table, _) = moving();
+    let word = u32::try_from(table.moved).unwrap();
+    for b in 0..3 * u32::try_from(TAIL).unwrap() {
+        table.parts[1].slots.reserve(TAIL);
+        let (at, words) = (table.find([word, b, 7]), [word, b, 7]);
+        let digest = Digest { words, route: 0 };
+        table.insert(at, slot(digest, 1, NEVER).words());
+        table.validate();
+    }
+    for near in [word - 1, word, word + 1] {
+        table.put(slot(digest(near, 9), 1, NEVER), 0);
+        table.validate();
+    }
+    table.sweep(0, 0);
+    table.validate();
+    for b in 0..3 * u32::try_from(TAIL).unwrap() {
+        let words = [word, b, 7];
+        assert!(table.get(Digest { words, route: 0 }).is_some());
+    }
+}
+
+/// Pieces of a sweep, between which the table changes.
+#[test]
+fn a_sweep_in_pieces_takes_what_has_expired() {
+    let mut table = Table::default();
+    let keys = 5 * u32::try_from(STEP).unwrap();
+    for n in 0..keys {
+        table.put(slot(spread(n), 1, if n % 3 == 0 { 10 } else { NEVER }), 0);
+    }
+    let (mut swept, mut from, mut pieces) = (0, Some(0), 0);
+    while let Some(at) = from {
+        let piece = table.sweep_piece(at, 10, 0);
+        assert!(piece.0 < STEP, "{} in one piece", piece.0);
+        (swept, from, pieces) = (swept + piece.0, piece.1, pieces + 1);
+        table.put(slot(spread(keys + pieces), 1, NEVER), 0);
+        table.validate();
+    }
+    assert!(pieces > 5, "{pieces} pieces");
+    // A run that another slot has joined meanwhile may be passed over.
+    swept += table.sweep(10, 0);
+    assert_eq!(swept, keys.div_ceil(3) as usize);
+    assert!((0..keys).all(|n| table.get(spread(n)).is_some() == (n % 3 != 0)));
+}
+
+/// A large table of which an eighth or more has expired stays as large as it is, and a put lets a step of it go.
+#[test]
+fn a_large_table_lets_go_of_what_has_expired_step_by_step() {
+    let mut table = Table::default();
+    let mut keys = 0;
+    while table.parts[0].homes < 3 * STEP || table.is_moving() || table.len() < table.room {
+        let expires_at = if keys % 2 == 0 { 10 } else { NEVER };
+        table.put(slot(spread(keys), 1, expires_at), 0);
+        keys += 1;
+    }
+    let (homes, full) = (table.parts[0].homes, table.len());
+    for n in 0..8 {
+        table.put(slot(spread(keys + n), 1, NEVER), 10);
+        table.validate();
+    }
+    assert!(!table.is_moving());
+    let left = full - keys.div_ceil(2) as usize + 8;
+    assert_eq!((table.parts[0].homes, table.len()), (homes, left));
+}
+
+/// What looked as if it would go has not: the table grows all the same.
+#[test]
+fn a_table_that_stays_full_grows() {
+    let (mut table, mut keys) = moving();
+    table.sweep(0, 0);
+    while table.len() < table.room {
+        table.put(slot(spread(keys), 1, NEVER), 0);
+        keys += 1;
+    }
+    let homes = table.parts[0].homes;
+    table.begin_move(homes);
+    table.put(slot(spread(keys), 1, NEVER), 0);
+    table.validate();
+    assert!(table.parts[0].homes > homes);
+    assert!((0..=keys).all(|n| table.get(spread(n)).is_some()));
+}
+
+#[test]
+#[should_panic(expected = "what has not moved")]
+fn a_slot_that_should_have_moved() {
+    let (mut table, _) = moving();
+    table.moved += 1 << 20;
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "what has moved")]
+fn a_slot_that_should_not_have_moved() {
+    let (mut table, _) = moving();
+    table.moved -= 1 << 20;
+    table.validate();
+}
+
+#[test]
+#[should_panic(expected = "a table has no room only while it moves")]
+fn room_while_it_moves() {
+    let (mut table, _) = moving();
+    table.room = 1;
     table.validate();
 }
