@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 
 use crate::engine::call::waiter::Waiter;
+use crate::runtime::prefetch::prefetch;
 use crate::runtime::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, ShardScope};
 use crate::state::running::{EndedRun, Running};
 use crate::state::shard::Shard;
+use crate::state::table::Location;
 use crate::value::digest::Digest;
 
 /// A shard of the engine, and a running key in it.
@@ -34,6 +36,9 @@ struct ShardPart {
     /// which such a call takes anyway.
     claim_due: AtomicBool,
     settlement_due: AtomicBool,
+    /// Where the slots were when a key came in last, and how many homes they had.
+    slots: AtomicUsize,
+    homes: AtomicUsize,
 }
 
 /// A shard's share of a count over all shards. It adds to the total only now and then, so that calls on
@@ -87,6 +92,8 @@ impl Shards {
                 running: Share::default(),
                 claim_due: AtomicBool::new(counts),
                 settlement_due: AtomicBool::new(counts),
+                slots: AtomicUsize::new(0),
+                homes: AtomicUsize::new(0),
             })
         };
         Self {
@@ -123,6 +130,18 @@ impl Shards {
             keys,
             running,
         }
+    }
+
+    /// Begins to bring the slot of a key near, before its shard is locked: the wait for memory is the longest of a
+    /// call.
+    #[inline]
+    pub(crate) fn prefetch(&self, digest: Digest) {
+        let part = &self.parts[self.index(digest)];
+        let location = Location {
+            slots: part.slots.load(Ordering::Relaxed),
+            homes: part.homes.load(Ordering::Relaxed),
+        };
+        prefetch(location.address(digest));
     }
 
     /// Whether this claim is timed.
@@ -217,6 +236,9 @@ impl Drop for Locked<'_> {
         let (keys, running) = (self.shard.keys(), self.shard.running_keys());
         if keys != self.keys {
             self.part.keys.set(keys, &self.of.keys);
+            let Location { slots, homes } = self.shard.location();
+            self.part.slots.store(slots, Ordering::Relaxed);
+            self.part.homes.store(homes, Ordering::Relaxed);
         }
         if running != self.running {
             self.part.running.set(running, &self.of.running);

@@ -6,6 +6,7 @@ pub(crate) mod begun;
 pub(crate) mod clock;
 pub(crate) mod manual_clock;
 pub(crate) mod patience;
+pub(crate) mod prefetch;
 pub(crate) mod process;
 pub(crate) mod store_time;
 pub(crate) mod sync;

@@ -35,6 +35,6 @@ pub(crate) mod shard;
 mod shard_tests;
 pub(crate) mod slab;
 pub(crate) mod slot;
-mod table;
+pub(crate) mod table;
 pub(crate) mod timers;
 pub(crate) mod transition;

@@ -23,7 +23,7 @@ use crate::state::request::Request;
 use crate::state::running::{Armed, EndedRun, Rare, Running};
 use crate::state::slab::{Slab, SlabRef};
 use crate::state::slot::{Place, Settled, Slot};
-use crate::state::table::Table;
+use crate::state::table::{Location, Table};
 use crate::state::timers::{Timer, Timers};
 use crate::state::transition::{Basis, settled_state};
 
@@ -439,6 +439,11 @@ impl<W: 'static> Shard<W> {
     #[inline]
     pub(crate) fn running_keys(&self) -> usize {
         self.running.len()
+    }
+
+    #[inline]
+    pub(crate) fn location(&self) -> Location {
+        self.table.location()
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -68,6 +68,22 @@ pub(super) struct Spot {
     found: part::Found,
 }
 
+/// Where the slots of a table were in memory, and how many homes they had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Location {
+    pub(crate) slots: usize,
+    pub(crate) homes: usize,
+}
+
+impl Location {
+    /// The address of the slot of a digest, or of one a little before it.
+    #[inline]
+    pub(crate) fn address(self, digest: Digest) -> usize {
+        let place = part::home(digest.words[0], self.homes);
+        self.slots.wrapping_add(place * size_of::<Slot>())
+    }
+}
+
 /// What a sweep lets go.
 #[derive(Clone, Copy, Debug)]
 struct Sweep {
@@ -148,6 +164,16 @@ impl Table {
         part.slots
             .get(part::home(a, part.homes))
             .map_or(0, |words| words[0])
+    }
+
+    /// Where the slots are, or most of them while they move.
+    #[inline]
+    pub(super) fn location(&self) -> Location {
+        let [part, _] = &self.parts;
+        Location {
+            slots: part.slots.as_ptr().addr(),
+            homes: part.homes,
+        }
     }
 
     /// Puts a slot in, in place of the one of the same digest. A table that would have to grow

@@ -148,7 +148,10 @@ const KEPT: &[(&str, &[&str])] = &[
     ("parking_lot", &["src/runtime/sync/"]),
     ("atomic", &["src/runtime/sync/"]),
     ("libc", &["src/runtime/sync/forks.rs"]),
-    ("unsafe", &["src/runtime/sync/forks.rs"]),
+    (
+        "unsafe",
+        &["src/runtime/prefetch.rs", "src/runtime/sync/forks.rs"],
+    ),
     (
         "thread",
         &[

@@ -42,6 +42,7 @@ impl Engine {
         token: FencingToken,
         command: Command<'_>,
     ) -> Result<Option<u64>, Refused> {
+        self.prefetch(named.digest);
         self.check_change()?;
         self.check_command(named, command)?;
         let mut prepared = self.prepare(named, command);

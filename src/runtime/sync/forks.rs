@@ -1,5 +1,4 @@
-//! What happens in a child that is forked: it counts itself, and loses its copies of locks. The only
-//! unsafe code of this crate. It uses the machine's own types even where locks are those of a model,
+//! What happens in a child that is forked: it counts itself, and loses its copies of locks. It uses the machine's own types even where locks are those of a model,
 //! since a model never forks.
 
 use std::fs::File;
