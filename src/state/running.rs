@@ -15,7 +15,7 @@ use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 use crate::value::record::Record;
-use crate::value::time::{Now, millis};
+use crate::value::time::{NEVER, Now, millis};
 use crate::wheel::TimerKey;
 
 use crate::state::holder::{Awaits, Guard, Holder, HolderRest, Lapsed};
@@ -71,6 +71,8 @@ pub(crate) struct Rest<W> {
     pub(crate) previous_record: Option<Arc<Record>>,
     /// Invariant: where the newest record of the key lies, kept until a newer one replaces it.
     pub(crate) last_record: Option<LastRecord>,
+    /// Once it has lapsed, the key is not forgotten before this moment of the monotonic clock.
+    pub(crate) kept_until_ms: u64,
     /// By their places in the line, which no two in a store share: a caller that gives up leaves a line of
     /// any length in a moment.
     pub(crate) waiters: BTreeMap<u64, W>,
@@ -87,6 +89,7 @@ impl<W> Rest<W> {
             previous: None,
             previous_record: None,
             last_record: None,
+            kept_until_ms: 0,
             waiters: BTreeMap::new(),
             watchers: Vec::new(),
         }
@@ -244,7 +247,8 @@ impl<W: 'static> Running<W> {
             Awaits::Lapse => self.lease_end_ms(),
             Awaits::Forgetting => self
                 .lease_end_ms()
-                .saturating_add(millis(self.policy.attempt_retention)),
+                .saturating_add(millis(self.policy.attempt_retention))
+                .max(self.rest.kept_until_ms),
             Awaits::Resolution => u64::MAX,
         }
     }
@@ -255,6 +259,23 @@ impl<W: 'static> Running<W> {
             Guarantee::AtLeastOnce => Awaits::Forgetting,
             Guarantee::AtMostOnce => Awaits::Resolution,
         }
+    }
+
+    /// Keeps a lapsed key until its newest record has expired; false where it has. Store time may be slower than the clock of the
+    /// leases, and a holder that was taken over would be let in again by a record that outlives its successor.
+    pub(crate) fn keep_for_its_record(&mut self, now: Now) -> bool {
+        let last = self.rest.last_record.map(|last| last.expires_at);
+        let previous = self.rest.previous.map(|slot| slot.expires_at());
+        let Some(expires_at) = last.max(previous).filter(|at| *at > now.store_secs) else {
+            return false;
+        };
+        let left_ms = u64::from(expires_at - now.store_secs).saturating_mul(1000);
+        let until_ms = match expires_at {
+            NEVER => u64::MAX,
+            _ => now.mono_ms.saturating_add(left_ms),
+        };
+        self.rest.to_mut().kept_until_ms = until_ms;
+        true
     }
 
     /// Whether a lease in this process is expected to give the outcome.

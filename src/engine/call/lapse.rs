@@ -93,8 +93,13 @@ impl Turn<'_> {
         self.give(&first, granted, waiters);
     }
 
-    /// A lapsed key that no caller claimed for long enough is what it was before the grant.
+    /// A lapsed key that no caller claimed for long enough is what it was before the grant: a key of which nothing is
+    /// known.
     fn expire_lapsed(&mut self, at: SlabRef) {
+        let now = self.now;
+        if self.running_mut(at).keep_for_its_record(now) {
+            return self.shard.arm(at);
+        }
         if let Some(ended) = self.shard.restore(at) {
             self.wake_waiters(ended);
         }
