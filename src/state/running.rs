@@ -14,7 +14,7 @@ use crate::value::key_bytes::KeyBytes;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
-use crate::value::record::Record;
+use crate::value::record::{Record, RecordKind};
 use crate::value::time::{NEVER, Now, millis};
 use crate::wheel::TimerKey;
 
@@ -261,21 +261,33 @@ impl<W: 'static> Running<W> {
         }
     }
 
-    /// Keeps a lapsed key until its newest record has expired; false where it has. Store time may be slower than the clock of the
-    /// leases, and a holder that was taken over would be let in again by a record that outlives its successor.
-    pub(crate) fn keep_for_its_record(&mut self, now: Now) -> bool {
-        let last = self.rest.last_record.map(|last| last.expires_at);
-        let previous = self.rest.previous.map(|slot| slot.expires_at());
-        let Some(expires_at) = last.max(previous).filter(|at| *at > now.store_secs) else {
+    /// Keeps a lapsed key until the record of the holder before has expired; false where there is none. Store time may
+    /// be slower than the clock of the leases, and that holder would be let in again by a record that outlives its
+    /// successor.
+    pub(crate) fn keep_superseding(&mut self, now: Now) -> bool {
+        let last = self.rest.last_record.filter(|_| self.supersedes_record());
+        let Some(last) = last.filter(|last| last.expires_at > now.store_secs) else {
             return false;
         };
-        let left_ms = u64::from(expires_at - now.store_secs).saturating_mul(1000);
-        let until_ms = match expires_at {
+        let left_ms = u64::from(last.expires_at - now.store_secs).saturating_mul(1000);
+        self.rest.to_mut().kept_until_ms = match last.expires_at {
             NEVER => u64::MAX,
             _ => now.mono_ms.saturating_add(left_ms),
         };
-        self.rest.to_mut().kept_until_ms = until_ms;
         true
+    }
+
+    /// Whether the newest record is that of an earlier holder, which could settle the key by it.
+    fn supersedes_record(&self) -> bool {
+        let is_of_holder = |record: &Record| record.head.kind == RecordKind::InProgress;
+        let taken_over = self.rest.previous.is_none();
+        !self.holder.journaled
+            && (taken_over
+                || self
+                    .rest
+                    .previous_record
+                    .as_deref()
+                    .is_some_and(is_of_holder))
     }
 
     /// Whether a lease in this process is expected to give the outcome.

@@ -97,7 +97,7 @@ impl Turn<'_> {
     /// known.
     fn expire_lapsed(&mut self, at: SlabRef) {
         let now = self.now;
-        if self.running_mut(at).keep_for_its_record(now) {
+        if self.running_mut(at).keep_superseding(now) {
             return self.shard.arm(at);
         }
         if let Some(ended) = self.shard.restore(at) {
