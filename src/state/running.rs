@@ -261,7 +261,7 @@ impl<W: 'static> Running<W> {
         }
     }
 
-    /// Keeps a lapsed key until the record of the holder before has expired; false where there is none. Store time may
+    /// Keeps a lapsed key until the record of the holder before has expired; false if there is no such record. Store time may
     /// be slower than the clock of the leases, and that holder would be let in again by a record that outlives its
     /// successor.
     pub(crate) fn keep_superseding(&mut self, now: Now) -> bool {
