@@ -36,7 +36,7 @@ struct ShardPart {
     /// which such a call takes anyway.
     claim_due: AtomicBool,
     settlement_due: AtomicBool,
-    /// Where the slots were when a key came in last, and how many homes they had.
+    /// Where the slots were when a key came in or went last, and how many homes they had.
     slots: AtomicUsize,
     homes: AtomicUsize,
 }

@@ -44,7 +44,7 @@ const ALL: u64 = 1 << 32;
 /// A table that grows has so many homes at least.
 const HOMES_MIN: usize = 16;
 
-/// Slots that are looked at in one go, while the lock of the shard is held: some ten microseconds.
+/// Slots that are looked at in one go, while the lock of the shard is held.
 const STEP: usize = 4096;
 
 /// Slots that are looked at to learn how many have expired.

@@ -93,8 +93,8 @@ impl Turn<'_> {
         self.give(&first, granted, waiters);
     }
 
-    /// A lapsed key that no caller claimed for long enough is what it was before the grant: a key of which nothing is
-    /// known.
+    /// A lapsed key that no caller claimed for long enough is what it was before the grant, once no record could let the
+    /// holder before in again.
     fn expire_lapsed(&mut self, at: SlabRef) {
         let now = self.now;
         if self.running_mut(at).keep_superseding(now) {

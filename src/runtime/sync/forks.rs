@@ -1,5 +1,5 @@
-//! What happens in a child that is forked: it counts itself, and loses its copies of locks. It uses the machine's own types even where locks are those of a model,
-//! since a model never forks.
+//! What happens in a child that is forked: it counts itself, and loses its copies of locks. It uses the
+//! machine's own types even where locks are those of a model, since a model never forks.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
