@@ -142,6 +142,8 @@
 //! | `tracing` | no | spans and events of what a store decides; brings `tracing` |
 //! | `sim` | no | `sim`: deterministic simulation of a store and of your handlers, for tests; brings `fastrand` |
 
+#[doc(hidden)]
+pub mod backend;
 mod claim;
 mod engine;
 mod journal;

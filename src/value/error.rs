@@ -158,6 +158,11 @@ pub enum ErrorKind {
     Decode,
     /// The operating system refused a call, and no other kind covers it.
     Io,
+    /// The server of the store could not be reached, or did not begin the call: nothing happened. Try again later.
+    Unavailable,
+    /// The call was sent to the server of the store, and no answer came: it may have been carried out. Ask for the
+    /// key again; the same call again does no harm.
+    Unknown,
 }
 
 impl ErrorKind {
@@ -187,6 +192,8 @@ impl ErrorKind {
             Self::Forked => "forked",
             Self::Decode => "decode",
             Self::Io => "io",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
         }
     }
 }

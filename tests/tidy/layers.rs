@@ -12,8 +12,9 @@ use crate::source::{library, words};
 const LAYERS: &[&[&str]] = &[
     &["value", "wheel"],
     &["runtime", "observe"],
-    &["state", "journal"],
+    &["state", "journal", "backend"],
     &["engine"],
+    &["remote"],
     &["store/handle"],
     &["claim"],
     &["store"],
