@@ -133,8 +133,7 @@ impl Remote {
                         let done = answered.found.into_iter().zip(sent);
                         for (outcome, sent) in done {
                             let open = &mut opens[sent.index];
-                            let answer =
-                                take_outcome(open, outcome, &sent, sent_ms, answered.now_ms);
+                            let answer = take_outcome(open, outcome, sent_ms, answered.now_ms);
                             answers[sent.index] = answer;
                         }
                     }
@@ -238,7 +237,6 @@ impl Remote {
 fn take_outcome<D: Decision>(
     open: &mut Open<D>,
     outcome: Outcome,
-    sent: &Sent,
     sent_ms: u64,
     now_ms: u64,
 ) -> Option<Result<D::Answer>> {

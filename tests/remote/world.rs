@@ -7,51 +7,51 @@ use hapax::sim::{ReferenceBackend, Server, Skew};
 use hapax::{Claim, Lease, Namespace, OpenOptions, Policy, Store};
 
 /// A server, its clock, and the processes that open stores over it.
-pub struct World {
-    pub server: Server,
+pub(crate) struct World {
+    pub(crate) server: Server,
 }
 
 /// A process: its link, and its store.
-pub struct Process {
-    pub link: ReferenceBackend,
-    pub store: Store,
+pub(crate) struct Process {
+    pub(crate) link: ReferenceBackend,
+    pub(crate) store: Store,
 }
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             server: Server::new(),
         }
     }
 
     /// A process whose calls give up soon, so that tests of a link that fails end.
-    pub fn process(&self, number: u64) -> Process {
+    pub(crate) fn process(&self, number: u64) -> Process {
         self.process_with(number, Skew::default(), OpenOptions::new())
     }
 
-    pub fn process_with(&self, number: u64, skew: Skew, options: OpenOptions) -> Process {
+    pub(crate) fn process_with(&self, number: u64, skew: Skew, options: OpenOptions) -> Process {
         let link = self.server.client_with(skew);
         let options = options.secrets(number * 1_000_003);
         let store = Store::over(Arc::new(link.clone()), options).unwrap();
         Process { link, store }
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.server.clock().advance(by);
     }
 }
 
 impl Process {
     /// The namespace of most tests: at least once.
-    pub fn jobs(&self) -> Namespace {
+    pub(crate) fn jobs(&self) -> Namespace {
         let policy = Policy::at_least_once();
         self.store.namespace("jobs", policy).unwrap()
     }
 
     /// The other one: at most once.
-    pub fn payments(&self) -> Namespace {
+    pub(crate) fn payments(&self) -> Namespace {
         let policy = Policy::at_most_once();
         self.store.namespace("payments", policy).unwrap()
     }
@@ -59,7 +59,7 @@ impl Process {
 
 /// The lease of a claim that has to be granted.
 #[track_caller]
-pub fn granted(claim: hapax::Result<Claim>) -> Lease {
+pub(crate) fn granted(claim: hapax::Result<Claim>) -> Lease {
     match claim.unwrap() {
         Claim::Granted(lease) => lease,
         other => panic!("the claim is not granted: {other:?}"),

@@ -43,10 +43,14 @@ impl Rows {
 
 fn validate_row(row: &Row) {
     assert_ne!(row.nonce, 0, "a nonce is never zero: {row:?}");
-    assert_eq!(
-        row.run.is_some(),
-        row.state == RowState::InProgress,
-        "a row has a run if it is in progress, and only then: {row:?}"
+    let may_have_run = match row.state {
+        RowState::InProgress => row.run.is_some(),
+        RowState::InDoubt => true,
+        RowState::Completed | RowState::Failed | RowState::Released => row.run.is_none(),
+    };
+    assert!(
+        may_have_run,
+        "a row in progress has a run, and a settled one has none: {row:?}"
     );
     assert!(
         row.expires_at.is_none_or(|second| second <= LAST_EXPIRY),

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::fields::{FieldReader, put_bytes, put_number};
-use crate::journal::format::codec::fingerprint::{
-    decode_fingerprint, fingerprint_to,
-};
+use crate::journal::format::codec::fingerprint::{decode_fingerprint, fingerprint_to};
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::PART_BYTES_MAX;
 use crate::journal::format::codec::sink::Sink;
