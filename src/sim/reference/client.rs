@@ -168,8 +168,9 @@ impl Backend for ReferenceBackend {
     }
 
     fn beat(&self, process: u128, for_ms: u64) -> Reply<u64> {
-        self.link
-            .send(change("beat"), move |server| Ok(server.beat(process, for_ms)))
+        self.link.send(change("beat"), move |server| {
+            Ok(server.beat(process, for_ms))
+        })
     }
 
     fn leave(&self, process: u128) -> Reply<()> {

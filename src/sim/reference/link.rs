@@ -363,9 +363,7 @@ impl CallKind {
         if self.changes {
             unknown(format!("no answer came to `{name}`"))
         } else {
-            unavailable(format!(
-                "no answer came to `{name}`, which changes nothing"
-            ))
+            unavailable(format!("no answer came to `{name}`, which changes nothing"))
         }
     }
 }

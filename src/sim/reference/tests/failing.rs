@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{change, claimed, key, read, submit, written};
 use crate::ErrorKind;
-use crate::backend::{Backend, Change, Expect, Outcome, PageQuery, Filter};
+use crate::backend::{Backend, Change, Expect, Filter, Outcome, PageQuery};
 use crate::runtime::sync::block_on;
 use crate::sim::{Leg, LinkFault, LinkFaults, ReferenceBackend, Server};
 
@@ -35,7 +35,11 @@ fn a_lost_request_is_not_carried_out_and_its_sender_cannot_know() {
     assert_eq!(kind(&client, claim(1)), ErrorKind::Unknown);
     assert_eq!(client.server().rows(), 0);
     let looked = block_on(client.read(vec![key("a")])).unwrap_err();
-    assert_eq!(looked.kind(), ErrorKind::Unavailable, "a look changes nothing");
+    assert_eq!(
+        looked.kind(),
+        ErrorKind::Unavailable,
+        "a look changes nothing"
+    );
     let asked = block_on(client.manifest(None)).unwrap_err();
     assert_eq!(asked.kind(), ErrorKind::Unavailable);
     let beat = block_on(client.beat(7, 1)).unwrap_err();
@@ -50,7 +54,10 @@ fn a_change_whose_answer_was_lost_is_recognised_when_it_comes_again() {
     client.set_faults(1, LinkFaults::none());
     let row = written(&client, claim(1));
     assert_eq!(row.nonce, 1);
-    assert!(matches!(submit(&client, claim(2)).unwrap(), Outcome::Other(Some(_))));
+    assert!(matches!(
+        submit(&client, claim(2)).unwrap(),
+        Outcome::Other(Some(_))
+    ));
 }
 
 #[test]
@@ -72,7 +79,10 @@ fn a_loss_is_noticed_after_its_time() {
 #[test]
 fn a_request_that_comes_twice_does_no_harm_however_late() {
     let client = Server::new().client();
-    client.set_faults(1, LinkFaults::none().rate(LinkFault::Twice, ALWAYS).by_hand());
+    client.set_faults(
+        1,
+        LinkFaults::none().rate(LinkFault::Twice, ALWAYS).by_hand(),
+    );
     let row = written(&client, claim(1));
     assert_eq!(client.pending()[0].leg, Leg::Copy);
     assert_eq!(client.pending()[0].call, "submit");
@@ -132,8 +142,13 @@ fn what_is_late_arrives_with_time() {
     let mut draft = claimed(7);
     draft.metadata = super::bytes("");
     let row = written(&client, change(&key("b"), 2, Expect::Absent, draft));
-    let alive = row.run.is_some_and(|run| run.alive_until_ms > client.server().now_ms());
-    assert!(alive, "an answer that is not waited for leaves its call sent");
+    let alive = row
+        .run
+        .is_some_and(|run| run.alive_until_ms > client.server().now_ms());
+    assert!(
+        alive,
+        "an answer that is not waited for leaves its call sent"
+    );
 }
 
 #[test]
@@ -147,7 +162,12 @@ fn a_cut_link_fails_until_it_is_healed() {
     assert_eq!(client.server().rows(), 0);
     client.heal();
     written(&client, claim(1));
-    client.set_faults(1, LinkFaults::none().rate(LinkFault::LateAnswer, ALWAYS).by_hand());
+    client.set_faults(
+        1,
+        LinkFaults::none()
+            .rate(LinkFault::LateAnswer, ALWAYS)
+            .by_hand(),
+    );
     let page = client.page(PageQuery {
         namespace: None,
         filter: Filter::All,

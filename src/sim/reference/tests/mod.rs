@@ -13,8 +13,8 @@ mod threads;
 use std::sync::Arc;
 
 use crate::backend::{
-    Answered, Backend, Begins, Change, Draft, DraftRun, Ends, Expect, HolderGuard, KeyRef, LeaseEnd,
-    Next, Outcome, Row, RowState,
+    Answered, Backend, Begins, Change, Draft, DraftRun, Ends, Expect, HolderGuard, KeyRef,
+    LeaseEnd, Next, Outcome, Row, RowState,
 };
 use crate::runtime::sync::block_on;
 use crate::value::error::Result;

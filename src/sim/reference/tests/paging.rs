@@ -19,9 +19,12 @@ fn filled() -> ReferenceBackend {
         (1, "c", completed(1)),
         (2, "", completed(60)),
     ];
-    let changes = rows.into_iter().zip(1..).map(|((namespace, text, draft), nonce)| {
-        change(&key_of(namespace, text), nonce, Expect::Absent, draft)
-    });
+    let changes = rows
+        .into_iter()
+        .zip(1..)
+        .map(|((namespace, text, draft), nonce)| {
+            change(&key_of(namespace, text), nonce, Expect::Absent, draft)
+        });
     block_on(client.submit(changes.collect())).unwrap();
     client.server().clock().advance(Duration::from_secs(1));
     client
@@ -53,7 +56,9 @@ fn pages_come_in_the_order_of_the_keys() {
             limit,
         };
         let keys = |keys: &[(u32, &str)]| -> Vec<KeyRef> {
-            keys.iter().map(|(namespace, text)| key_of(*namespace, text)).collect()
+            keys.iter()
+                .map(|(namespace, text)| key_of(*namespace, text))
+                .collect()
         };
         assert_eq!(
             pages(&client, query(None, Filter::All, None)),

@@ -106,7 +106,9 @@ fn a_task_that_panics_stops_no_other_and_is_noticed() {
     let server = Server::new();
     let client = server.client();
     let order = Order::default();
-    client.spawn(Box::pin(async { panic!("a task panics, as this test wants") }));
+    client.spawn(Box::pin(async {
+        panic!("a task panics, as this test wants")
+    }));
     spawn_post(&client, &order, 1);
     assert_eq!(*order.lock(), [1]);
     assert_eq!(client.tasks(), 0);

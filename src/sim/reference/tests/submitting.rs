@@ -36,10 +36,7 @@ fn a_row_takes_the_place_of_the_one_that_its_writer_saw() {
     let second = written(&client, change(&key("a"), 4, Expect::Row(2), draft));
     assert_eq!((second.nonce, second.token), (4, first.token));
     let late = removal(&key("a"), 5, Expect::Row(2));
-    assert_eq!(
-        submit(&client, late).unwrap(),
-        Outcome::Other(Some(second))
-    );
+    assert_eq!(submit(&client, late).unwrap(), Outcome::Other(Some(second)));
     let gone = removal(&key("a"), 6, Expect::Row(4));
     assert_eq!(submit(&client, gone).unwrap(), Outcome::Done(None));
     assert_eq!(read(&client, &key("a")), None);
@@ -173,7 +170,10 @@ fn changes_of_one_call_stand_for_themselves() {
     assert!(a.token < d.token && *b == taken);
     let keys = ["d", "c", "b", "a"].map(key);
     let found = block_on(client.read(keys.to_vec())).unwrap().found;
-    let nonces: Vec<_> = found.iter().map(|row| row.as_ref().map(|row| row.nonce)).collect();
+    let nonces: Vec<_> = found
+        .iter()
+        .map(|row| row.as_ref().map(|row| row.nonce))
+        .collect();
     assert_eq!(nonces, [Some(5), None, Some(1), Some(2)]);
     client.server().validate();
 }
