@@ -49,10 +49,6 @@ impl Timers {
         timers
     }
 
-    pub(super) fn clock(&self) -> &ManualClock {
-        &self.clock
-    }
-
     /// A future that ends at this moment of the monotonic clock.
     pub(super) fn sleep_until(self: &Arc<Self>, due_ms: u64) -> Sleep {
         Sleep {
