@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Begins, Draft, DraftRun, Ends, HolderGuard, KeyRef, LeaseEnd, Next, Row, RowState,
+    Begins, Draft, DraftRun, Ends, HolderGuard, KeyRef, LeaseEnd, Next, Row, RowState, Run,
 };
 use crate::engine::call::answer::Answer;
 use crate::engine::call::grant::exhausted;
@@ -25,7 +25,7 @@ use crate::state::transition::{
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
-use crate::value::time::{NEVER, expiry};
+use crate::value::time::{NEVER, Now, expiry};
 
 /// A claim of one key.
 pub(super) struct Claiming {
@@ -53,8 +53,7 @@ impl Decision for Claiming {
             {
                 Some(run) => {
                     let running = running_of(&self.core, key, row, run)?;
-                    let alive = is_holder_alive(run, look.now);
-                    Ok(self.judge_running(row, &running, alive, look))
+                    Ok(self.judge_running(row, &running, run, look))
                 }
                 None => self.judge_settled(key, row, look),
             },
@@ -101,7 +100,7 @@ impl Claiming {
         &self,
         row: &Row,
         running: &RemoteRunning,
-        alive: bool,
+        run: &Run,
         look: &Look,
     ) -> Step<Claimed> {
         let answer = match claim_running(running, self.request.fingerprint(), look.now) {
@@ -114,14 +113,14 @@ impl Claiming {
                 return self.exhaust(subject);
             }
             RunningVerdict::InProgress { compared } => Answer::InProgress {
-                lease_left_ms: running.lease_left_ms(look.now),
+                lease_left_ms: lease_left_ms(run, look.now),
                 attempt: running.holder.attempt,
                 metadata: running.rest.holder.metadata.clone(),
                 compared,
             },
             RunningVerdict::InDoubt { compared } => Answer::InDoubt {
                 record: Arc::new(doubt_record(running, look.now)),
-                holder_alive: alive,
+                holder_alive: is_holder_alive(run, look.now),
                 compared,
             },
             RunningVerdict::Mismatch { labels, state } => Answer::Mismatch { labels, state },
@@ -215,6 +214,13 @@ impl Claiming {
             is_promise || self.remote.is_sync(policy),
         )
     }
+}
+
+/// The wait after which a caller should come back: a process that lives goes on giving signs of life, so its lease
+/// counts.
+fn lease_left_ms(run: &Run, now: Now) -> u64 {
+    let left_ms = run.lease_until_ms.saturating_sub(now.mono_ms);
+    left_ms.min(run.lease_ms.max(1))
 }
 
 fn answered(answer: Answer, row: &Row) -> Step<Claimed> {

@@ -31,6 +31,16 @@ impl<T: Send + 'static> Receipt<T> {
     }
 }
 
+impl<T> Receipt<T> {
+    /// The refusal of a call that is not sent.
+    pub(crate) fn refused(error: Error) -> Self {
+        let mailbox = Arc::new(Mailbox::new());
+        let delivered = mailbox.deliver(Err(error));
+        debug_assert!(matches!(delivered, Ok(None)), "nobody waits yet");
+        Self { mailbox }
+    }
+}
+
 impl<T> Future for Receipt<T> {
     type Output = Result<T>;
 

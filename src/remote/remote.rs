@@ -94,11 +94,12 @@ impl Remote {
         &self,
         call: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Receipt<T> {
-        let open = self.check_open();
+        if let Err(closed) = self.check_open() {
+            return Receipt::refused(closed);
+        }
         let passage = self.traffic.enter();
         Receipt::send(&*self.backend, async move {
             let _passage = passage;
-            open?;
             call.await
         })
     }

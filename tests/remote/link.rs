@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hapax::sim::{LinkFault, LinkFaults, Skew};
-use hapax::{Claim, ErrorKind, OpenOptions};
+use hapax::{Claim, ClaimOptions, ErrorKind, OpenOptions};
 
 use crate::world::{MINUTE, World, granted};
 
@@ -22,7 +22,7 @@ fn a_call_that_was_not_sent_has_done_nothing() {
     let one = world.process(1);
     let jobs = one.jobs();
     let lease = granted(jobs.claim("held"));
-    one.link.cut();
+    one.link.set_faults(1, always(LinkFault::Refused));
     for refused in [
         jobs.claim("a").map(drop),
         jobs.insert("a").map(drop),
@@ -33,7 +33,7 @@ fn a_call_that_was_not_sent_has_done_nothing() {
     }
     let refused = lease.complete("done").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
-    one.link.heal();
+    one.link.set_faults(1, LinkFaults::none());
     assert_eq!(world.server.rows(), 1);
     refused.into_lease().unwrap().complete("done").unwrap();
     assert!(jobs.contains("held").unwrap());
@@ -47,23 +47,14 @@ fn a_lost_answer_is_asked_for_again_under_the_same_nonce() {
         let jobs = one.jobs();
         // Half of all calls get no answer.
         one.link.set_faults(7, LinkFaults::none().rate(fault, 5000));
-        let clock = world.server.clock().clone();
-        let done = std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                for number in 0..50 {
-                    let lease = granted(jobs.claim(format!("key {number}")));
-                    assert_eq!(lease.attempt(), 1, "it recognises its own grant");
-                    lease.complete(number.to_string()).unwrap();
-                }
-            });
-            // Between two tries a call waits, on a clock that only this test moves.
-            while !work.is_finished() {
-                clock.advance(Duration::from_millis(1));
-                std::thread::yield_now();
-            }
-            work.join()
-        });
-        done.unwrap();
+        for number in 0..50 {
+            let claim = jobs.claim_async(format!("key {number}"), ClaimOptions::new());
+            let lease = granted(world.wait_for(claim));
+            assert_eq!(lease.attempt(), 1, "it recognises its own grant");
+            world
+                .wait_for(lease.complete_async(number.to_string()))
+                .unwrap();
+        }
         one.link.set_faults(7, LinkFaults::none());
         for number in 0..50 {
             let info = jobs.get(format!("key {number}")).unwrap().unwrap();

@@ -1,6 +1,9 @@
 //! [`World`]: a server, its clock, and the processes that open stores over it.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hapax::sim::{ReferenceBackend, Server, Skew};
@@ -36,6 +39,18 @@ impl World {
         let options = options.secrets(number * 1_000_003);
         let store = Store::over(Arc::new(link.clone()), options).unwrap();
         Process { link, store }
+    }
+
+    /// Lets a little time pass until a call has its answer.
+    pub(crate) fn wait_for<F: Future>(&self, call: F) -> F::Output {
+        let mut call = pin!(call);
+        loop {
+            let mut context = Context::from_waker(Waker::noop());
+            match call.as_mut().poll(&mut context) {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => self.advance(Duration::from_millis(10)),
+            }
+        }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
