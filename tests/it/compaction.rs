@@ -218,3 +218,31 @@ fn disk_space_really_comes_back() {
         store.validate();
     }
 }
+
+#[test]
+fn a_scan_under_way_keeps_the_log_from_being_compacted() {
+    let clock = ManualClock::new();
+    let store = Store::in_memory().clock(&clock).open().unwrap();
+    let jobs = store.namespace("jobs", Policy::at_least_once()).unwrap();
+    for key in 0..700 {
+        claim(&jobs, &key.to_string())
+            .complete(vec![1; 60_000])
+            .unwrap();
+    }
+    let mut scan = jobs.scan(KeyFilter::new()).unwrap();
+    scan.next().unwrap().unwrap();
+    for key in 0..650 {
+        assert!(jobs.forget(key.to_string()).unwrap());
+    }
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(total(&store, "hapax_compacted_segments_total"), 0);
+    assert!(scan.all(|info| info.is_ok()));
+    drop(scan);
+    clock.advance(Duration::from_secs(1));
+    assert!(
+        total(&store, "hapax_compacted_segments_total") > 0,
+        "{:?}",
+        store.stats()
+    );
+    assert_eq!(jobs.scan(KeyFilter::new()).unwrap().count(), 50);
+}

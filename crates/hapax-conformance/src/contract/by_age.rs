@@ -1,0 +1,116 @@
+//! Keys in doubt and keys in progress, by age.
+
+use std::time::Duration;
+
+use hapax::{Namespace, Policy, Resolution, Store};
+
+use crate::site::answers::claim;
+use crate::site::site::Site;
+use crate::site::times::MINUTE;
+use crate::world::capability::Capability;
+use crate::world::world::World;
+
+const LEASE: Duration = Duration::from_secs(600);
+
+fn spaces(store: &Store) -> [Namespace; 2] {
+    let once = Policy::at_most_once().lease(LEASE);
+    ["pay", "refund"].map(|name| store.namespace(name, once.clone()).unwrap())
+}
+
+fn doubt(space: &Namespace, key: &str) {
+    claim(space, key).doubt("the provider timed out").unwrap();
+}
+
+pub(crate) fn a_doubt_that_is_settled_before_its_turn_is_left_out(world: &dyn World) {
+    let site = Site::new(world);
+    let [pay, ..] = spaces(&site.store);
+    for key in ["a", "b", "c"] {
+        doubt(&pay, key);
+    }
+    let mut scan = site.store.doubts().unwrap();
+    assert_eq!(scan.next().unwrap().unwrap().key(), b"a");
+    let second = pay.doubt_of("b").unwrap().unwrap();
+    second.resolve(Resolution::NeverHappened).unwrap();
+    // In doubt again, under another token: another doubt, which began after the scan.
+    doubt(&pay, "b");
+    assert_eq!(scan.next().unwrap().unwrap().key(), b"c");
+    assert!(scan.next().is_none());
+    site.store.close().unwrap();
+    assert!(site.store.doubts().is_err());
+}
+
+pub(crate) fn resolving_a_doubt_into_a_doubt_comes_to_an_end(world: &dyn World) {
+    let site = Site::new(world);
+    let [pay, ..] = spaces(&site.store);
+    for number in 0..1500 {
+        doubt(&pay, &number.to_string());
+    }
+    let mut met = 0;
+    for found in site.store.doubts().unwrap() {
+        let found = found.unwrap();
+        found.resolve(Resolution::NeverHappened).unwrap();
+        doubt(&pay, std::str::from_utf8(found.key()).unwrap());
+        met += 1;
+    }
+    assert_eq!(
+        (met, site.store.doubts().unwrap().map(Result::unwrap).count()),
+        (1500, 1500)
+    );
+}
+
+pub(crate) fn a_ticket_that_is_attached_takes_its_key_out_of_doubt(world: &dyn World) {
+    let mut site = Site::new(world);
+    let [pay, ..] = spaces(&site.store);
+    let ticket = claim(&pay, "a").detach();
+    site.crash();
+    let [pay, ..] = spaces(&site.store);
+    assert_eq!(pay.doubts().unwrap().map(Result::unwrap).count(), 1);
+    let lease = site.store.attach(&ticket.unwrap()).unwrap();
+    site.validate();
+    assert!(pay.doubts().unwrap().next().is_none());
+    assert_eq!(site.store.running().unwrap().count(), 1);
+    lease.doubt("it is not known").unwrap();
+    site.validate();
+    assert_eq!(pay.doubts().unwrap().map(Result::unwrap).count(), 1);
+    assert!(pay.forget("a").is_err());
+    let token = pay.doubts().unwrap().next().unwrap().unwrap().token();
+    assert!(site.operator().forget_forced("pay", "a", token).unwrap());
+    site.validate();
+    assert!(pay.doubts().unwrap().next().is_none());
+}
+
+/// A claim that expired long ago, made when its namespace promised less. Under the new promise its
+/// record reads as a doubt, but an absent key cannot be resolved, so no list may contain it.
+pub(crate) fn an_expired_claim_is_not_a_doubt_under_another_guarantee(world: &dyn World) {
+    let mut site = Site::new(world);
+    let policy = Policy::at_least_once().lease(MINUTE / 2);
+    let jobs = site.store.namespace("jobs", policy.attempt_retention(MINUTE));
+    let lease = claim(&jobs.unwrap(), "a");
+    lease.checkpoint("half of it").unwrap();
+    site.crash();
+    drop(lease);
+    let once = Policy::at_most_once().lease(MINUTE / 2);
+    let mut refused = 0;
+    while site.store.change_guarantee("jobs", once.clone()).is_err() {
+        site.advance(MINUTE);
+        refused += 1;
+        assert!(refused < 100, "it expires after a minute");
+    }
+    site.validate();
+    site.crash();
+    if site.has(Capability::Log) {
+        let recovered = site.store.stats().recovered_records();
+        assert_eq!(recovered, 1, "it is still in the log");
+    }
+    let jobs = site.store.namespace("jobs", once).unwrap();
+    assert!(jobs.doubts().unwrap().next().is_none());
+    assert!(jobs.doubt_of("a").unwrap().is_none());
+    site.validate();
+    for _ in 0..5 {
+        site.advance(MINUTE);
+        site.validate();
+    }
+    claim(&jobs, "a").doubt("why").unwrap();
+    site.validate();
+    assert_eq!(site.store.doubts().unwrap().count(), 1);
+}

@@ -1,0 +1,53 @@
+//! [`Case`]: one test of the contract, with what it needs of a world.
+
+use std::io::Write;
+
+use crate::suite::table::CASES;
+use crate::world::capability::Capability;
+use crate::world::world::World;
+
+/// One test of the contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The topic and the name: `claims::lapsed_at_most_once_is_in_doubt`.
+    pub name: &'static str,
+    /// Worlds without these do not have to pass it.
+    pub needs: &'static [Capability],
+    pub test: fn(&dyn World),
+}
+
+impl Case {
+    /// What this world lacks of what the test needs.
+    #[must_use]
+    pub fn lacks(&self, world: &dyn World) -> Vec<Capability> {
+        let capabilities = world.capabilities();
+        let needs = self.needs.iter().copied();
+        needs.filter(|need| !capabilities.has(*need)).collect()
+    }
+}
+
+/// The tests that a world does not have to pass, by their names.
+#[must_use]
+pub fn not_applicable(world: &dyn World) -> Vec<&'static str> {
+    let out = CASES.iter().filter(|case| !case.lacks(world).is_empty());
+    out.map(|case| case.name).collect()
+}
+
+/// Runs the test of this name, or says past the capture of the harness that it is not applicable.
+///
+/// # Panics
+///
+/// If the test fails, or there is none of this name.
+pub fn run(world: &dyn World, name: &str) {
+    let case = CASES.iter().find(|case| case.name == name);
+    let case = case.unwrap_or_else(|| panic!("there is no test {name}"));
+    let lacks = case.lacks(world);
+    if lacks.is_empty() {
+        (case.test)(world);
+    } else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n**** NOT APPLICABLE: {name} needs {lacks:?}"
+        );
+    }
+}
