@@ -4,7 +4,7 @@
 use hapax::operator::{Attribution, Insertion};
 use hapax::{BatchClaim, Claim, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
-use crate::site::answers::{claim, completed, granted, refused};
+use crate::site::answers::{claim, completed, granted};
 use crate::site::site::{Site, operator};
 use crate::world::settings::Settings;
 use crate::world::world::World;

@@ -15,7 +15,7 @@ fn refused(lease: Lease) -> ErrorKind {
     lease.complete("late").unwrap_err().kind()
 }
 
-pub(crate) fn who_acts_and_why_has_to_fit_a_line(world: &dyn World) {
+pub(crate) fn who_acts_and_why_has_to_fit_a_line(_world: &dyn World) {
     let most = "x".repeat(ACTOR_BYTES_MAX);
     let by = Attribution::new(most.clone(), most.clone()).unwrap();
     assert_eq!((by.actor(), by.reason()), (&*most, &*most));

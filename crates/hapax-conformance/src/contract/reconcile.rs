@@ -1,4 +1,4 @@
-//! Asks about doubts that stay unknown again, less and less often.
+//! Reconcilers: they walk all doubts, and ask about those that stay unknown again, less and less often.
 
 use std::time::Duration;
 
@@ -103,8 +103,6 @@ pub(crate) fn a_step_that_fails_forgets_no_waits(world: &dyn World) {
         "a, after two seconds in all"
     );
 }
-
-// AtMostOnce.
 
 pub(crate) fn reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones(world: &dyn World) {
     let mut site = Site::new(world);

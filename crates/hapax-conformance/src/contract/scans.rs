@@ -37,7 +37,8 @@ fn keys(jobs: &Namespace, filter: KeyFilter) -> Vec<String> {
 
 pub(crate) fn a_scan_meets_each_key_once_and_filters_choose(world: &dyn World) {
     let (site, jobs) = open(world);
-    let elsewhere = store
+    let elsewhere = site
+        .store
         .namespace("elsewhere", Policy::at_least_once())
         .unwrap();
     claim(&elsewhere, "a-done").complete("").unwrap();

@@ -1,7 +1,5 @@
 //! Grants that are taken back because the waiting claim has given up: the key is as before.
 
-use std::time::Duration;
-
 use hapax::{ClaimOptions, ErrorKind, KeyState, Namespace, Pending, Policy, Result};
 
 use crate::site::answers::{claim, granted, with_print};
@@ -9,10 +7,8 @@ use crate::site::site::Site;
 use crate::site::times::{HOUR, MINUTE, secs};
 use crate::world::world::World;
 
-const PATIENCE: Duration = HOUR;
-
-fn waits(work: &Namespace, options: ClaimOptions) -> Pending<Result<hapax::Claim>> {
-    site.waiting(work.claim_async("key", options.wait(PATIENCE)))
+fn waits(site: &Site, work: &Namespace, options: ClaimOptions) -> Pending<Result<hapax::Claim>> {
+    site.waiting(work.claim_async("key", options.wait(HOUR)))
 }
 
 /// A waiter was granted a lapsed key and gave up. The holder that had lapsed was superseded all the
@@ -28,7 +24,7 @@ pub(crate) fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdr
         let holder = granted(work.claim_with("key", options).unwrap());
         holder.checkpoint("half").unwrap();
         let options = with_print(&work, "other").retention(9 * HOUR);
-        let waiter = waits(&work, options.metadata("second"));
+        let waiter = waits(&site, &work, options.metadata("second"));
         site.advance(MINUTE);
         assert_ne!(work.get("key").unwrap().unwrap().token(), holder.token());
         drop(waiter);
@@ -61,7 +57,7 @@ pub(crate) fn a_withdrawn_grant_after_a_lapse_counts_no_attempt(world: &dyn Worl
         claim(&work, "key").release("busy").unwrap();
         let holder = claim(&work, "key");
         for _ in 0..4 {
-            let waiter = waits(&work, ClaimOptions::new());
+            let waiter = waits(&site, &work, ClaimOptions::new());
             site.advance(MINUTE);
             drop(waiter);
             holder.renew().unwrap();
@@ -90,8 +86,8 @@ pub(crate) fn waiters_behind_a_withdrawn_grant_decide_again(world: &dyn World) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let holder = claim(&work, "key");
-    let first = waits(&work, ClaimOptions::new());
-    let mut second = waits(&work, ClaimOptions::new());
+    let first = waits(&site, &work, ClaimOptions::new());
+    let mut second = waits(&site, &work, ClaimOptions::new());
     site.advance(MINUTE);
     assert!(site.poll(&mut second).is_pending());
     drop(first);
@@ -118,7 +114,7 @@ pub(crate) fn a_withdrawn_grant_restores_what_it_was_made_from(world: &dyn World
         let work = site.namespace(policy);
         let holder = granted(work.claim_with("key", with_print(&work, "one")).unwrap());
         holder.checkpoint("half").unwrap();
-        let waiter = waits(&work, with_print(&work, "one").retention(9 * HOUR));
+        let waiter = waits(&site, &work, with_print(&work, "one").retention(9 * HOUR));
         holder.release("busy").unwrap();
         drop(waiter);
         let info = work.get("key").unwrap().unwrap();
@@ -142,9 +138,9 @@ pub(crate) fn two_unfetched_grants_in_a_row_lead_back_to_the_holder_before_them(
         let work = site.namespace(Policy::at_least_once());
         let options = ClaimOptions::new().metadata("ran");
         let holder = granted(work.claim_with("key", options).unwrap());
-        let first = waits(&work, ClaimOptions::new());
+        let first = waits(&site, &work, ClaimOptions::new());
         site.advance(MINUTE);
-        let second = waits(&work, ClaimOptions::new());
+        let second = waits(&site, &work, ClaimOptions::new());
         site.advance(MINUTE);
         let gone = if first_goes_first {
             [first, second]

@@ -6,7 +6,7 @@
 /// inapplicable unseen.
 #[macro_export]
 macro_rules! conformance {
-    ($world:path, not applicable: [$($name:literal),* $(,)?]) => {
+    ($world:path, not applicable: [$($name:literal),* $(,)?] $(,)?) => {
         fn run_case(name: &str) {
             $crate::run(&$world(), name);
         }

@@ -234,8 +234,8 @@ macro_rules! every_case {
                 a_doubt_is_found_by_its_key,
             }
             by_age {
-                a_doubt_that_is_settled_before_its_turn_is_left_out,
-                resolving_a_doubt_into_a_doubt_comes_to_an_end,
+                a_doubt_that_is_settled_before_its_turn_is_left_out needs ListsByAge,
+                resolving_a_doubt_into_a_doubt_comes_to_an_end needs ListsByAge,
                 a_ticket_that_is_attached_takes_its_key_out_of_doubt,
                 an_expired_claim_is_not_a_doubt_under_another_guarantee needs ChangeGuarantee,
             }
@@ -262,7 +262,7 @@ macro_rules! every_case {
                 a_doubt_that_is_settled_is_not_waited_for,
                 a_holder_that_is_alive_is_asked_about_later,
                 a_step_that_fails_forgets_no_waits,
-                reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones,
+                reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones needs ListsByAge,
             }
             policies {
                 a_second_live_handle_with_another_policy_is_refused,

@@ -15,6 +15,8 @@ pub enum Capability {
     UnwrittenClaims,
     /// `live_keys` and `running_keys` count all keys of the store, and hold to the key.
     KeyLimits,
+    /// Doubts and running keys are listed by age, and one that begins during a list is not in it.
+    ListsByAge,
     /// `Durability::Interval`: what is acknowledged may be lost for a while.
     Interval,
     /// An audit log.
@@ -44,6 +46,7 @@ impl Capabilities {
             Capability::ExactTimes,
             Capability::UnwrittenClaims,
             Capability::KeyLimits,
+            Capability::ListsByAge,
             Capability::Interval,
             Capability::Audit,
             Capability::ChangeGuarantee,
