@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hapax::scan::KeyFilter;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{Claim, Durability, Namespace, Policy, Store};
 
@@ -222,12 +223,12 @@ fn disk_space_really_comes_back() {
 #[test]
 fn a_scan_under_way_keeps_the_log_from_being_compacted() {
     let clock = ManualClock::new();
-    let store = Store::in_memory().clock(&clock).open().unwrap();
-    let jobs = store.namespace("jobs", Policy::at_least_once()).unwrap();
+    let builder = Store::in_memory().clock(&clock).allow_at_most_once();
+    let store = builder.open().unwrap();
+    let policy = Policy::at_most_once().lease(Duration::from_secs(600));
+    let jobs = store.namespace("jobs", policy).unwrap();
     for key in 0..700 {
-        claim(&jobs, &key.to_string())
-            .complete(vec![1; 60_000])
-            .unwrap();
+        complete(&jobs, &key.to_string(), &[1; 60_000]);
     }
     let mut scan = jobs.scan(KeyFilter::new()).unwrap();
     scan.next().unwrap().unwrap();

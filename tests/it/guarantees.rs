@@ -1,16 +1,8 @@
 //! The two guarantees, their policies, and tokens that never repeat.
 
-use std::time::Duration;
+use hapax::{Durability, ErrorKind, KeyState, Namespace, Policy};
 
-use hapax::{
-    Claim, Durability, ErrorKind, FencingToken, KeyState, Lease, Namespace, Policy, Resolution,
-    Store,
-};
-
-use crate::contract_support::{
-    DAY, HOUR, MINUTE, SECOND, World, both, claim, completed, failed, granted, in_doubt,
-    in_progress, state, with_print,
-};
+use crate::contract_support::{HOUR, MINUTE, SECOND, World, claim, state};
 
 fn crashed(world: &mut World, work: Namespace, policy: &Policy) -> Namespace {
     drop(work);

@@ -7,10 +7,8 @@
 
 use std::time::Duration;
 
-use hapax::testing::{ManualClock, MemoryLog};
-use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, Resolution, Store};
-
-use crate::contract_support::operator;
+use hapax::testing::ManualClock;
+use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, Store};
 
 fn granted(space: &Namespace, key: &str) -> Lease {
     match space.claim(key).unwrap() {

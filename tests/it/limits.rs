@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use hapax::limits::{CHECKPOINT_BYTES_MAX, NAME_BYTES_MAX, RESPONSE_BYTES_MAX, RETENTION_MAX};
-use hapax::scan::KeyFilter;
-use hapax::{
-    Claim, ClaimItem, ClaimOptions, Durability, Error, ErrorKind, Key, Lease, Limits, Namespace,
-    Oversize, Policy, Resolution, Result, Store,
-};
+use hapax::limits::{RESPONSE_BYTES_MAX, RETENTION_MAX};
+use hapax::{Durability, Error, ErrorKind, Limits, Namespace, Policy, Result, Store};
 
-use crate::contract_support::{
-    DAY, HOUR, MINUTE, SECOND, World, claim, completed, failed, granted, in_doubt, state,
-};
+use crate::contract_support::{DAY, HOUR, MINUTE, SECOND, World, claim, in_doubt};
 
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 

@@ -1,15 +1,10 @@
 //! Refusals of a store that is full, elsewhere, closed, or at odds with the clock.
 
-use std::time::Duration;
-
 use hapax::limits::RETENTION_MAX;
-use hapax::scan::KeyFilter;
-use hapax::{BatchClaim, Claim, ErrorKind, KeyState, Limits, Policy, Result, Store};
+use hapax::{ErrorKind, Policy, Store};
 
-use crate::contract_support::{
-    DAY, HOUR, MINUTE, SECOND, World, claim, completed, in_progress, state,
-};
-use crate::limits::{MILLISECOND, refused, world_and_work};
+use crate::contract_support::{DAY, HOUR, MINUTE, World, claim, completed, state};
+use crate::limits::refused;
 
 // Places.
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{Claim, Durability, Policy, Store};
 
-use crate::contract_support::total;
+use crate::contract_support::{completed, granted, mismatch, total, with_print};
 use crate::logs::KINDS;
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hapax::{Namespace, Policy, Resolution, Store};
+use hapax::scan::ScanPosition;
+use hapax::{KeyInfo, Namespace, Policy, Resolution, Store};
 
 use crate::site::answers::claim;
 use crate::site::site::Site;
-use crate::site::times::MINUTE;
+use crate::site::times::{MINUTE, SECOND};
 use crate::world::capability::Capability;
 use crate::world::world::World;
 
@@ -19,6 +20,74 @@ fn spaces(store: &Store) -> [Namespace; 2] {
 
 fn doubt(space: &Namespace, key: &str) {
     claim(space, key).doubt("the provider timed out").unwrap();
+}
+
+fn name(key: &[u8]) -> String {
+    String::from_utf8(key.to_vec()).unwrap()
+}
+
+/// The keys of a page of doubts, and where it stopped.
+fn page(store: &Store, after: Option<ScanPosition>) -> (Vec<String>, Option<ScanPosition>) {
+    let scan = store.doubts().unwrap();
+    let mut scan = match after {
+        Some(position) => scan.after(position),
+        None => scan,
+    };
+    let doubts = scan.by_ref().take(7);
+    let keys = doubts.map(|doubt| name(doubt.unwrap().key())).collect();
+    (keys, scan.reached())
+}
+
+/// A position means the same to the next process, and what comes and goes moves no other doubt.
+pub(crate) fn pages_of_doubts_go_on_where_the_last_one_stopped(world: &dyn World) {
+    let mut site = Site::new(world);
+    let [pay, refund] = spaces(&site.store);
+    for number in 0..30 {
+        let space = if number % 2 == 0 { &pay } else { &refund };
+        doubt(space, &number.to_string());
+        // Some begin within one second.
+        site.advance(SECOND * (number % 3));
+    }
+    let (mut met, mut after) = page(&site.store, None);
+    for key in ["0", "10"] {
+        let doubt = pay.doubt_of(key).unwrap().unwrap();
+        doubt.resolve(Resolution::Happened(Vec::new())).unwrap();
+    }
+    doubt(&pay, "new");
+    drop((pay, refund));
+    site.crash();
+    let _spaces = spaces(&site.store);
+    loop {
+        let (keys, reached) = page(&site.store, after);
+        if keys.is_empty() {
+            break;
+        }
+        met.extend(keys);
+        after = reached;
+    }
+    let left = (0..30).filter(|number| *number != 10);
+    let mut expected: Vec<String> = left.map(|number| number.to_string()).collect();
+    expected.push("new".to_owned());
+    assert_eq!(met, expected);
+}
+
+pub(crate) fn running_keys_are_listed_by_age(world: &dyn World) {
+    let site = Site::new(world);
+    let [pay, refund] = spaces(&site.store);
+    let mut leases = Vec::new();
+    for (space, key) in [(&pay, "d"), (&refund, "c"), (&pay, "b"), (&refund, "a")] {
+        leases.push(claim(space, key));
+        site.advance(SECOND);
+    }
+    leases.remove(1).complete("done").unwrap();
+    let running = site.store.running().unwrap();
+    let running: Vec<KeyInfo> = running.map(Result::unwrap).collect();
+    let keys: Vec<String> = running.iter().map(|info| name(info.key())).collect();
+    assert_eq!(keys, ["d", "b", "a"]);
+    let first = ScanPosition::new(running[0].recorded_at(), running[0].token());
+    let rest = site.store.running().unwrap().after(first);
+    assert_eq!(rest.map(Result::unwrap).count(), 2);
+    assert_eq!(refund.running().unwrap().map(Result::unwrap).count(), 1);
 }
 
 pub(crate) fn a_doubt_that_is_settled_before_its_turn_is_left_out(world: &dyn World) {

@@ -234,6 +234,8 @@ macro_rules! every_case {
                 a_doubt_is_found_by_its_key,
             }
             by_age {
+                pages_of_doubts_go_on_where_the_last_one_stopped needs ListsByAge,
+                running_keys_are_listed_by_age needs ListsByAge,
                 a_doubt_that_is_settled_before_its_turn_is_left_out needs ListsByAge,
                 resolving_a_doubt_into_a_doubt_comes_to_an_end needs ListsByAge,
                 a_ticket_that_is_attached_takes_its_key_out_of_doubt,
