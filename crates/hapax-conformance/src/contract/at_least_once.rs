@@ -25,11 +25,7 @@ pub(crate) fn a_crash_leaves_what_the_last_record_says(world: &dyn World) {
     claim(&work, "done").complete("done").unwrap();
     let frames = site.last_frame();
     let _memory_only = claim(&work, "costs nothing");
-    assert_eq!(
-        site.last_frame(),
-        frames,
-        "a claim needs no record"
-    );
+    assert_eq!(site.last_frame(), frames, "a claim needs no record");
 
     let work = crashed(&mut site, work, &policy);
     assert_eq!(state(&work, "absent"), None);

@@ -22,7 +22,8 @@ type Ask = fn(&Site, &Namespace) -> Claim;
 const WAYS: [(&str, Ask); 4] = [
     ("claim", |_, space| space.claim("key").unwrap()),
     ("claim_async", |site, space| {
-        site.ready(space.claim_async("key", ClaimOptions::new())).unwrap()
+        site.ready(space.claim_async("key", ClaimOptions::new()))
+            .unwrap()
     }),
     ("claim_many", |_, space| {
         of_batch(space.claim_many(["key"]).unwrap())
@@ -34,7 +35,9 @@ const WAYS: [(&str, Ask); 4] = [
 
 /// The first attempt left no record, and no call waited for the record of the second. Work that
 /// killed its process at once was granted again after each restart, forever.
-pub(crate) fn a_job_that_kills_its_process_fails_for_good_after_its_last_attempt(world: &dyn World) {
+pub(crate) fn a_job_that_kills_its_process_fails_for_good_after_its_last_attempt(
+    world: &dyn World,
+) {
     for (way, ask) in WAYS {
         let mut site = Site::new(world);
         let policy = Policy::at_least_once().max_attempts(3);
@@ -106,7 +109,9 @@ pub(crate) fn a_counted_attempt_settles_as_any_other(world: &dyn World) {
     site.validate();
 }
 
-pub(crate) fn under_an_interval_an_attempt_is_counted_once_its_window_has_passed(world: &dyn World) {
+pub(crate) fn under_an_interval_an_attempt_is_counted_once_its_window_has_passed(
+    world: &dyn World,
+) {
     let window = Durability::Interval(SECOND);
     let policy = Policy::at_least_once().max_attempts(1).lease(HOUR);
     for (passes, policy) in [

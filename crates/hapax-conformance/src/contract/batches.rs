@@ -42,8 +42,13 @@ fn claimed(space: &Namespace, keys: &[&str]) -> (Vec<Lease>, usize) {
 /// A consumer that marks events and handles what is new got an error for a batch of ten whose first
 /// five had been marked. The batch was delivered again, those five were "not new", and they were
 /// never handled.
-pub(crate) fn a_redelivered_batch_handles_what_the_limit_left_out_and_nothing_twice(world: &dyn World) {
-    let site = Site::with(world, Settings::new().limits(Limits::new().live_keys(5)).shards(1));
+pub(crate) fn a_redelivered_batch_handles_what_the_limit_left_out_and_nothing_twice(
+    world: &dyn World,
+) {
+    let site = Site::with(
+        world,
+        Settings::new().limits(Limits::new().live_keys(5)).shards(1),
+    );
     let events = site.namespace(Policy::at_least_once());
     let mut handled = Vec::new();
     for _delivery in 0..3 {

@@ -122,7 +122,10 @@ pub(crate) fn resolving_a_doubt_into_a_doubt_comes_to_an_end(world: &dyn World) 
         met += 1;
     }
     assert_eq!(
-        (met, site.store.doubts().unwrap().map(Result::unwrap).count()),
+        (
+            met,
+            site.store.doubts().unwrap().map(Result::unwrap).count()
+        ),
         (1500, 1500)
     );
 }
@@ -153,7 +156,9 @@ pub(crate) fn a_ticket_that_is_attached_takes_its_key_out_of_doubt(world: &dyn W
 pub(crate) fn an_expired_claim_is_not_a_doubt_under_another_guarantee(world: &dyn World) {
     let mut site = Site::new(world);
     let policy = Policy::at_least_once().lease(MINUTE / 2);
-    let jobs = site.store.namespace("jobs", policy.attempt_retention(MINUTE));
+    let jobs = site
+        .store
+        .namespace("jobs", policy.attempt_retention(MINUTE));
     let lease = claim(&jobs.unwrap(), "a");
     lease.checkpoint("half of it").unwrap();
     site.crash();

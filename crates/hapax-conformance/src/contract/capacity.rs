@@ -7,7 +7,9 @@ use crate::site::answers::{claim, completed, in_progress, refused};
 use crate::site::times::{DAY, MINUTE};
 use crate::world::world::World;
 
-pub(crate) fn at_capacity_of_live_keys_new_claims_are_refused_and_holders_complete(world: &dyn World) {
+pub(crate) fn at_capacity_of_live_keys_new_claims_are_refused_and_holders_complete(
+    world: &dyn World,
+) {
     let (site, work) = site_and_work(world, Limits::new().live_keys(3));
     claim(&work, "done").complete("done").unwrap();
     let held = claim(&work, "held");
@@ -36,7 +38,9 @@ pub(crate) fn at_capacity_of_live_keys_new_claims_are_refused_and_holders_comple
     site.validate();
 }
 
-pub(crate) fn at_capacity_of_running_keys_new_claims_are_refused_and_holders_complete(world: &dyn World) {
+pub(crate) fn at_capacity_of_running_keys_new_claims_are_refused_and_holders_complete(
+    world: &dyn World,
+) {
     let (site, work) = site_and_work(world, Limits::new().running_keys(2));
     let (one, _two) = (claim(&work, "one"), claim(&work, "two"));
     let words = ["2 keys are running", "raise running_keys"];

@@ -2,7 +2,9 @@
 
 use hapax::{Claim, ClaimOptions, FingerprintPolicy, KeyState, Namespace, OnChange, Policy};
 
-use crate::site::answers::{claim, completed, granted, in_doubt, in_progress, mismatch, print, state, with_print};
+use crate::site::answers::{
+    claim, completed, granted, in_doubt, in_progress, mismatch, state, with_print,
+};
 use crate::site::site::{Site, both};
 use crate::site::times::{DAY, HOUR, MINUTE, SECOND, secs};
 use crate::world::world::World;
@@ -59,7 +61,9 @@ pub(crate) fn absent_is_granted_with_and_without_a_fingerprint(world: &dyn World
     }
 }
 
-pub(crate) fn expired_completed_and_failed_are_granted_again_with_any_fingerprint(world: &dyn World) {
+pub(crate) fn expired_completed_and_failed_are_granted_again_with_any_fingerprint(
+    world: &dyn World,
+) {
     for (kind, body) in [
         (KeyState::Completed, "a"),
         (KeyState::Completed, "b"),
@@ -115,7 +119,9 @@ pub(crate) fn in_progress_live_with_the_same_fingerprint_is_in_progress(world: &
     }
 }
 
-pub(crate) fn in_progress_live_tells_the_metadata_and_attempt_of_the_current_holder(world: &dyn World) {
+pub(crate) fn in_progress_live_tells_the_metadata_and_attempt_of_the_current_holder(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     settle(&work, "key", KeyState::Released);
@@ -124,7 +130,9 @@ pub(crate) fn in_progress_live_tells_the_metadata_and_attempt_of_the_current_hol
     assert_eq!((busy.attempt(), busy.metadata()), (2, &b"second"[..]));
 }
 
-pub(crate) fn in_progress_live_with_another_fingerprint_is_a_mismatch_that_names_the_labels(world: &dyn World) {
+pub(crate) fn in_progress_live_with_another_fingerprint_is_a_mismatch_that_names_the_labels(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
@@ -154,7 +162,9 @@ pub(crate) fn in_progress_live_with_another_fingerprint_is_a_mismatch_that_names
     }
 }
 
-pub(crate) fn in_progress_live_is_not_compared_when_optional_and_one_side_has_no_fingerprint(world: &dyn World) {
+pub(crate) fn in_progress_live_is_not_compared_when_optional_and_one_side_has_no_fingerprint(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let _printed = first_claim(&work, "printed");
@@ -171,7 +181,9 @@ pub(crate) fn in_progress_live_is_not_compared_when_ignored(world: &dyn World) {
     assert!(!in_progress(again(&work, "key", "a")).fingerprint_compared());
 }
 
-pub(crate) fn another_scheme_is_not_compared_when_optional_and_a_mismatch_when_required(world: &dyn World) {
+pub(crate) fn another_scheme_is_not_compared_when_optional_and_a_mismatch_when_required(
+    world: &dyn World,
+) {
     let deployed = |work: &Namespace| {
         let print = work.fingerprint(2).part("body", "a").build().unwrap();
         work.claim_with("key", ClaimOptions::new().fingerprint(print))
@@ -190,7 +202,9 @@ pub(crate) fn another_scheme_is_not_compared_when_optional_and_a_mismatch_when_r
 
 // Row: InProgress, the lease has lapsed, AtLeastOnce.
 
-pub(crate) fn lapsed_at_least_once_is_granted_as_the_next_attempt_with_the_last_checkpoint(world: &dyn World) {
+pub(crate) fn lapsed_at_least_once_is_granted_as_the_next_attempt_with_the_last_checkpoint(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let start = site.now();
     let work = site.namespace(Policy::at_least_once());
@@ -229,7 +243,9 @@ pub(crate) fn lapsed_at_least_once_with_another_fingerprint_is_a_mismatch(world:
 
 /// A take-over that was not compared used to replace the stored fingerprint with its own absent
 /// one, so a third request with another body passed as the same.
-pub(crate) fn lapsed_at_least_once_keeps_the_stored_fingerprint_when_not_compared(world: &dyn World) {
+pub(crate) fn lapsed_at_least_once_keeps_the_stored_fingerprint_when_not_compared(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let _first = first_claim(&work, "key");
@@ -300,7 +316,9 @@ pub(crate) fn in_doubt_is_in_doubt_and_never_expires(world: &dyn World) {
     }
 }
 
-pub(crate) fn in_doubt_with_another_fingerprint_is_a_mismatch_even_where_a_change_reruns(world: &dyn World) {
+pub(crate) fn in_doubt_with_another_fingerprint_is_a_mismatch_even_where_a_change_reruns(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy.on_change(OnChange::Rerun));

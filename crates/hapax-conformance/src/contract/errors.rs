@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 
-use hapax::{Claim, ClaimOptions, ErrorKind, Failure, KeyState, Lease, Namespace, Policy, Ran, RunError};
+use hapax::{
+    Claim, ClaimOptions, ErrorKind, Failure, KeyState, Lease, Namespace, Policy, Ran, RunError,
+};
 
 use crate::site::answers::{claim, state};
 use crate::site::site::{Site, both};
@@ -140,8 +142,7 @@ pub(crate) fn the_question_mark_ends_a_call_of_a_holder(world: &dyn World) {
     let jobs = site.namespace(Policy::at_least_once());
     let superseded = || {
         let lease = claim(&jobs, "key");
-        site
-            .operator()
+        site.operator()
             .forget_forced("work", "key", lease.token())
             .unwrap();
         lease

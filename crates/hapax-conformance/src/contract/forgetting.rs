@@ -8,7 +8,9 @@ use crate::site::times::MINUTE;
 use crate::world::settings::Settings;
 use crate::world::world::World;
 
-pub(crate) fn forget_of_a_running_or_doubtful_key_is_refused_unless_forced_with_its_token(world: &dyn World) {
+pub(crate) fn forget_of_a_running_or_doubtful_key_is_refused_unless_forced_with_its_token(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
@@ -24,19 +26,13 @@ pub(crate) fn forget_of_a_running_or_doubtful_key_is_refused_unless_forced_with_
         lease.doubt("unsure").unwrap();
         assert_eq!(work.forget("key").unwrap_err().kind(), ErrorKind::InUse);
         assert_eq!(
-            site
-                .operator()
+            site.operator()
                 .forget_forced("work", "key", wrong)
                 .unwrap_err()
                 .kind(),
             ErrorKind::Superseded
         );
-        assert!(
-            site
-                .operator()
-                .forget_forced("work", "key", token)
-                .unwrap()
-        );
+        assert!(site.operator().forget_forced("work", "key", token).unwrap());
         assert_eq!(state(&work, "key"), None);
     }
 }

@@ -2,7 +2,9 @@
 
 use hapax::{ClaimOptions, ErrorKind, KeyState, Limits, Policy, Resolution};
 
-use crate::site::answers::{claim, completed, granted, in_doubt, in_progress, mismatch, state, with_print};
+use crate::site::answers::{
+    claim, completed, granted, in_doubt, in_progress, mismatch, state, with_print,
+};
 use crate::site::polls::patient;
 use crate::site::site::{Site, both, total};
 use crate::site::times::{HOUR, MINUTE, SECOND, secs};
@@ -11,7 +13,9 @@ use crate::world::world::World;
 
 // Giving up.
 
-pub(crate) fn a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothing(world: &dyn World) {
+pub(crate) fn a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothing(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
@@ -164,8 +168,7 @@ pub(crate) fn forgetting_a_running_key_lets_a_waiter_run(world: &dyn World) {
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
     let waiters = site.queue(&work, 2);
-    site
-        .operator()
+    site.operator()
         .forget_forced("work", "key", lease.token())
         .unwrap();
     let (answers, rest) = site.sweep(waiters);

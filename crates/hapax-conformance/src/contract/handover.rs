@@ -2,9 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hapax::{Claim, ClaimOptions, ErrorKind, KeyState, Lease, Namespace, Policy, Resolution, Ticket};
+use hapax::{
+    Claim, ClaimOptions, ErrorKind, KeyState, Lease, Namespace, Policy, Resolution, Ticket,
+};
 
-use crate::site::answers::{claim, completed, failed, granted, in_doubt, in_progress, refused, state, ticket_json};
+use crate::site::answers::{
+    claim, completed, failed, granted, in_doubt, in_progress, state, ticket_json,
+};
 use crate::site::site::{Site, both, total};
 use crate::site::times::MINUTE;
 use crate::world::world::World;
@@ -28,7 +32,9 @@ pub(crate) fn a_call_that_cannot_be_carried_out_gives_the_lease_back(world: &dyn
     }
 }
 
-pub(crate) fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_does(world: &dyn World) {
+pub(crate) fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_out_of_it_does(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy.max_response(4));
@@ -50,7 +56,9 @@ pub(crate) fn dropping_the_error_never_releases_the_key_but_dropping_the_lease_o
 
 /// A guard dropped with its error used to count as alive forever, so the doubt that it left could
 /// only be resolved by force.
-pub(crate) fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_dropped(world: &dyn World) {
+pub(crate) fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_dropped(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_most_once().max_response(4));
     let refused = claim(&work, "key").complete("too long").unwrap_err();
@@ -64,7 +72,9 @@ pub(crate) fn the_holder_is_not_alive_any_more_once_the_error_with_its_lease_is_
 
 // Dropping.
 
-pub(crate) fn a_dropped_lease_releases_under_at_least_once_and_is_in_doubt_under_at_most_once(world: &dyn World) {
+pub(crate) fn a_dropped_lease_releases_under_at_least_once_and_is_in_doubt_under_at_most_once(
+    world: &dyn World,
+) {
     for (policy, expected) in both()
         .into_iter()
         .zip([KeyState::Released, KeyState::InDoubt])
@@ -207,7 +217,9 @@ pub(crate) fn a_ticket_outlives_a_crash_of_its_process(world: &dyn World) {
 }
 
 /// Detaching took the record of a counted attempt for durable, although no call had waited for it.
-pub(crate) fn a_ticket_of_a_later_attempt_under_max_attempts_outlives_a_crash_too(world: &dyn World) {
+pub(crate) fn a_ticket_of_a_later_attempt_under_max_attempts_outlives_a_crash_too(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let policy = Policy::at_least_once().max_attempts(5);
     let work = site.namespace(policy.clone());
@@ -288,7 +300,9 @@ pub(crate) fn a_ticket_for_a_namespace_or_key_that_is_not_there_is_not_held(worl
     );
 }
 
-pub(crate) fn a_ticket_of_a_process_that_died_can_still_settle_without_being_attached_first(world: &dyn World) {
+pub(crate) fn a_ticket_of_a_process_that_died_can_still_settle_without_being_attached_first(
+    world: &dyn World,
+) {
     // Attach is what settles: the record of the ticket is the newest, so its token is the last.
     let mut site = Site::new(world);
     let work = site.namespace(Policy::at_most_once());
@@ -299,8 +313,7 @@ pub(crate) fn a_ticket_of_a_process_that_died_can_still_settle_without_being_att
     let doubt = in_doubt(work.claim("key").unwrap());
     assert_eq!(doubt.token(), ticket.token());
     assert!(!doubt.holder_alive());
-    site
-        .store
+    site.store
         .attach(&ticket)
         .unwrap()
         .fail("it did not work")
@@ -350,7 +363,9 @@ pub(crate) fn dropping_the_future_of_a_refused_call_never_releases_the_key(world
     let work = site.namespace(Policy::at_least_once().max_response(4));
     drop(claim(&work, "key").complete_async("too long"));
     assert_eq!(state(&work, "key"), Some(KeyState::InProgress));
-    let refused = site.ready(claim(&work, "two").complete_async("too long")).unwrap_err();
+    let refused = site
+        .ready(claim(&work, "two").complete_async("too long"))
+        .unwrap_err();
     refused.into_lease().unwrap().complete("ok").unwrap();
 }
 
@@ -358,9 +373,15 @@ pub(crate) fn a_claim_made_async_is_the_same_claim(world: &dyn World) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
-        let lease = granted(site.ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        let lease = granted(
+            site.ready(work.claim_async("key", ClaimOptions::new()))
+                .unwrap(),
+        );
         site.ready(lease.complete_async("done")).unwrap();
-        completed(site.ready(work.claim_async("key", ClaimOptions::new())).unwrap());
+        completed(
+            site.ready(work.claim_async("key", ClaimOptions::new()))
+                .unwrap(),
+        );
         let batch = site.ready(work.claim_many_async(["a", "b"])).unwrap();
         assert_eq!(batch.len(), 2);
         site.ready(site.store.sync_async()).unwrap();

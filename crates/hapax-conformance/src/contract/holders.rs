@@ -1,6 +1,6 @@
 //! What a holder may do while the key is its own.
 
-use hapax::{Completed, ErrorKind, Failed, KeyState, Lease, Policy};
+use hapax::{ErrorKind, KeyState, Lease, Policy};
 
 use crate::site::answers::{claim, completed, failed, in_progress, state};
 use crate::site::site::{Site, both};
@@ -73,7 +73,9 @@ pub(crate) fn the_last_release_that_max_attempts_allows_is_a_final_failure(world
     }
 }
 
-pub(crate) fn the_last_drop_that_max_attempts_allows_is_a_final_failure_under_at_least_once(world: &dyn World) {
+pub(crate) fn the_last_drop_that_max_attempts_allows_is_a_final_failure_under_at_least_once(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once().max_attempts(1));
     drop(claim(&work, "key"));
@@ -130,7 +132,9 @@ pub(crate) fn renew_makes_the_lease_last_for_its_whole_time_again(world: &dyn Wo
     }
 }
 
-pub(crate) fn renew_after_a_lapse_is_accepted_without_a_take_over_under_at_least_once(world: &dyn World) {
+pub(crate) fn renew_after_a_lapse_is_accepted_without_a_take_over_under_at_least_once(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
@@ -208,7 +212,9 @@ pub(crate) fn keep_alive_ends_when_the_lease_is_dropped_inside_its_error(world: 
     );
 }
 
-pub(crate) fn a_checkpoint_replaces_the_last_one_and_survives_release_lapse_and_crash(world: &dyn World) {
+pub(crate) fn a_checkpoint_replaces_the_last_one_and_survives_release_lapse_and_crash(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
@@ -234,7 +240,9 @@ pub(crate) fn a_checkpoint_replaces_the_last_one_and_survives_release_lapse_and_
     site.validate();
 }
 
-pub(crate) fn a_derived_key_is_stable_across_attempts_and_restarts_and_differs_elsewhere(world: &dyn World) {
+pub(crate) fn a_derived_key_is_stable_across_attempts_and_restarts_and_differs_elsewhere(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");

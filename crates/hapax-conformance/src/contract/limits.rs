@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use hapax::limits::{CHECKPOINT_BYTES_MAX, RESPONSE_BYTES_MAX};
 use hapax::scan::KeyFilter;
-use hapax::{ClaimItem, ClaimOptions, ErrorKind, KeyState, Lease, Limits, Namespace, Oversize, Policy, Resolution, Result};
+use hapax::{
+    ClaimItem, ClaimOptions, ErrorKind, KeyState, Lease, Limits, Namespace, Oversize, Policy,
+    Resolution, Result,
+};
 
 use crate::site::answers::{claim, completed, failed, granted, in_doubt, refused, state};
 use crate::site::site::Site;
@@ -22,7 +25,7 @@ pub(crate) fn site_and_work(world: &dyn World, limits: Limits) -> (Site, Namespa
 // Keys and names.
 
 pub(crate) fn an_empty_or_oversized_key_is_refused_by_every_call(world: &dyn World) {
-    let (site, work) = site_and_work(world, Limits::new());
+    let (_site, work) = site_and_work(world, Limits::new());
     let long = vec![b'k'; 1025];
     for (key, kind, word) in [
         (&b""[..], ErrorKind::Invalid, "1 to 1024 bytes"),
@@ -269,7 +272,9 @@ pub(crate) fn a_closed_store_refuses_everything(world: &dyn World) {
 
 // Bytes that are not what was asked for.
 
-pub(crate) fn a_stored_response_that_does_not_decode_is_given_back_and_never_run_again(world: &dyn World) {
+pub(crate) fn a_stored_response_that_does_not_decode_is_given_back_and_never_run_again(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     claim(&work, "key").complete([0xff, 0xfe]).unwrap();

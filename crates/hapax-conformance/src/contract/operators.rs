@@ -69,7 +69,9 @@ pub(crate) fn a_namespace_is_opened_under_the_policy_that_is_stored(world: &dyn 
     );
 }
 
-pub(crate) fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded(world: &dyn World) {
+pub(crate) fn a_key_that_is_released_can_be_claimed_and_its_holder_is_superseded(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
@@ -101,8 +103,7 @@ pub(crate) fn what_an_operator_releases_counts_as_a_possible_duplicate(world: &d
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let lease = claim(&work, "key");
-    site
-        .operator()
+    site.operator()
         .release("work", "key", lease.token())
         .unwrap();
     claim(&work, "key").complete("again").unwrap();
@@ -115,8 +116,7 @@ pub(crate) fn the_last_attempt_that_is_released_is_a_failure(world: &dyn World) 
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once().max_attempts(1));
     let lease = claim(&work, "key");
-    site
-        .operator()
+    site.operator()
         .release("work", "key", lease.token())
         .unwrap();
     assert_eq!(refused(lease), ErrorKind::Superseded);
@@ -135,8 +135,7 @@ pub(crate) fn a_waiter_hears_what_an_operator_did(world: &dyn World) {
         let lease = claim(&work, "key");
         let mut waiting = work.claim_async("key", ClaimOptions::new().wait(MINUTE));
         assert!(site.poll(&mut waiting).is_pending());
-        site
-            .operator()
+        site.operator()
             .fail("work", "key", lease.token(), "given up")
             .unwrap();
         match site.poll(&mut waiting) {
@@ -183,7 +182,9 @@ pub(crate) fn what_promises_at_most_once_is_put_in_doubt_and_resolved(world: &dy
 
 /// A holder whose key an operator had put in doubt counted as gone: the doubt could be resolved as
 /// "never happened" without force, and the key ran again while the first run went on to its effect.
-pub(crate) fn a_holder_that_an_operator_put_in_doubt_is_alive_until_its_guard_is_gone(world: &dyn World) {
+pub(crate) fn a_holder_that_an_operator_put_in_doubt_is_alive_until_its_guard_is_gone(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);

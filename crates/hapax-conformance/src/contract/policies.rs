@@ -34,7 +34,9 @@ pub(crate) fn a_second_live_handle_with_another_policy_is_refused(world: &dyn Wo
     assert!(error.to_string().contains("change_guarantee"), "{error}");
 }
 
-pub(crate) fn changing_the_guarantee_is_refused_while_keys_are_in_progress_or_in_doubt(world: &dyn World) {
+pub(crate) fn changing_the_guarantee_is_refused_while_keys_are_in_progress_or_in_doubt(
+    world: &dyn World,
+) {
     for (from, to) in [both(), {
         let [a, b] = both();
         [b, a]
@@ -124,12 +126,16 @@ pub(crate) fn a_token_goes_through_a_number_and_a_string(world: &dyn World) {
 
 // One process owns the directory.
 
-pub(crate) fn at_open_every_older_holder_is_superseded_without_a_lease_to_wait_out(world: &dyn World) {
+pub(crate) fn at_open_every_older_holder_is_superseded_without_a_lease_to_wait_out(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
-    let spaces = |site: &Site| both().map(|policy| {
-        let name = format!("{:?}", policy.guarantee());
-        site.store.namespace(&name, policy).unwrap()
-    });
+    let spaces = |site: &Site| {
+        both().map(|policy| {
+            let name = format!("{:?}", policy.guarantee());
+            site.store.namespace(&name, policy).unwrap()
+        })
+    };
     let [least, most] = spaces(&site);
     let held = (claim(&least, "key"), claim(&most, "key"));
     drop((least, most));

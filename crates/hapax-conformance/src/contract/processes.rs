@@ -71,7 +71,10 @@ pub(crate) fn a_holder_is_superseded_by_another_process_that_takes_over(world: &
     site.advance(MINUTE);
     let taken = claim(&there, "key");
     assert_eq!(taken.attempt(), 2);
-    assert!(taken.token() > first.token(), "tokens rise over all processes");
+    assert!(
+        taken.token() > first.token(),
+        "tokens rise over all processes"
+    );
     let error = first.complete("late").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
     assert_eq!(error.current().unwrap().token(), taken.token());

@@ -104,7 +104,9 @@ pub(crate) fn a_step_that_fails_forgets_no_waits(world: &dyn World) {
     );
 }
 
-pub(crate) fn reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones(world: &dyn World) {
+pub(crate) fn reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let (most, least) = (Policy::at_most_once(), Policy::at_least_once());
     let pay = site.store.namespace("pay", most.clone()).unwrap();

@@ -31,8 +31,14 @@ pub(crate) fn what_a_claim_asked_for_holds_after_a_crash(world: &dyn World) {
     drop(work);
     site.crash();
     let pay = pay(&site);
-    site.store.attach(&ticket).unwrap().complete("late").unwrap();
-    let settled = site.store.reconcile(|_| Some(Resolution::Happened(b"known".to_vec())));
+    site.store
+        .attach(&ticket)
+        .unwrap()
+        .complete("late")
+        .unwrap();
+    let settled = site
+        .store
+        .reconcile(|_| Some(Resolution::Happened(b"known".to_vec())));
     assert_eq!(settled.unwrap().resolved(), 1);
     site.advance(HOUR * 24 * 6);
     for key in ["doubted", "detached"] {
@@ -51,7 +57,9 @@ pub(crate) fn what_a_claim_asked_for_holds_after_a_crash(world: &dyn World) {
     site.validate();
 }
 
-pub(crate) fn retention_at_the_limits_of_integers_neither_wraps_nor_expires_early(world: &dyn World) {
+pub(crate) fn retention_at_the_limits_of_integers_neither_wraps_nor_expires_early(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once().retention(RETENTION_MAX));
     claim(&work, "key").complete("done").unwrap();

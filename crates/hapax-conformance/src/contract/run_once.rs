@@ -1,6 +1,8 @@
 //! Every outcome of `run_once`, blocking and async.
 
-use hapax::{ClaimOptions, ErrorKind, Failure, Guarantee, KeyState, Oversize, Policy, Ran, Run, RunError};
+use hapax::{
+    ClaimOptions, ErrorKind, Failure, Guarantee, KeyState, Oversize, Policy, Ran, Run, RunError,
+};
 
 use crate::site::answers::{claim, completed, print, state, with_print};
 use crate::site::site::{Site, both};

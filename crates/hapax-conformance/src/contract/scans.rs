@@ -61,7 +61,10 @@ pub(crate) fn a_scan_meets_each_key_once_and_filters_choose(world: &dyn World) {
     ];
     let expected = all.map(|(key, state)| (key.to_owned(), state));
     assert_eq!(met(&jobs, KeyFilter::new()), BTreeMap::from(expected));
-    assert_eq!(site.store.scan(KeyFilter::new()).unwrap().count(), all.len() + 1);
+    assert_eq!(
+        site.store.scan(KeyFilter::new()).unwrap().count(),
+        all.len() + 1
+    );
     for (key, state) in all {
         assert_eq!(keys(&jobs, KeyFilter::new().state(state)), [key]);
     }

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use hapax::{BatchClaim, Claim, ClaimItem, ClaimOptions, FingerprintPolicy, KeyState, OnChange, Policy};
+use hapax::{
+    BatchClaim, Claim, ClaimItem, ClaimOptions, FingerprintPolicy, KeyState, OnChange, Policy,
+};
 
 use crate::contract::claims::{again, required, settle};
-use crate::site::answers::{claim, completed, failed, granted, in_doubt, in_progress, mismatch, print, with_print};
+use crate::site::answers::{
+    claim, completed, failed, granted, in_doubt, in_progress, mismatch, print, with_print,
+};
 use crate::site::site::{Site, both};
 use crate::site::times::{HOUR, MINUTE, SECOND, secs};
 use crate::world::world::World;
 
 // Row: Completed and Failed.
 
-pub(crate) fn completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(world: &dyn World) {
+pub(crate) fn completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let start = site.now();
@@ -44,7 +50,9 @@ pub(crate) fn completed_is_answered_with_bytes_times_attempts_token_and_the_firs
     }
 }
 
-pub(crate) fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(world: &dyn World) {
+pub(crate) fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let start = site.now();
@@ -74,7 +82,9 @@ pub(crate) fn completed_and_failed_with_another_fingerprint_are_mismatches(world
     }
 }
 
-pub(crate) fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_no_fingerprint(world: &dyn World) {
+pub(crate) fn completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_no_fingerprint(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     settle(&work, "done", KeyState::Completed);
@@ -91,7 +101,9 @@ pub(crate) fn completed_is_answered_uncompared_when_ignored(world: &dyn World) {
     assert!(!completed(again(&work, "key", "b")).fingerprint_compared());
 }
 
-pub(crate) fn required_fingerprints_compare_everything_and_refuse_a_claim_without_one(world: &dyn World) {
+pub(crate) fn required_fingerprints_compare_everything_and_refuse_a_claim_without_one(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(required(Policy::at_least_once()));
     settle(&work, "key", KeyState::Completed);
@@ -104,7 +116,9 @@ pub(crate) fn required_fingerprints_compare_everything_and_refuse_a_claim_withou
     assert!(mismatch(again(&work, "marked", "a")).labels().is_empty());
 }
 
-pub(crate) fn completed_and_failed_with_another_fingerprint_are_granted_where_a_change_reruns(world: &dyn World) {
+pub(crate) fn completed_and_failed_with_another_fingerprint_are_granted_where_a_change_reruns(
+    world: &dyn World,
+) {
     for policy in both() {
         for kind in [KeyState::Completed, KeyState::Failed] {
             let site = Site::new(world);
@@ -125,7 +139,9 @@ pub(crate) fn completed_and_failed_with_another_fingerprint_are_granted_where_a_
     }
 }
 
-pub(crate) fn completed_with_the_same_fingerprint_is_replayed_where_a_change_reruns(world: &dyn World) {
+pub(crate) fn completed_with_the_same_fingerprint_is_replayed_where_a_change_reruns(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once().on_change(OnChange::Rerun));
     settle(&work, "key", KeyState::Completed);
@@ -157,7 +173,9 @@ pub(crate) fn released_is_granted_as_the_next_attempt_with_the_last_checkpoint(w
 }
 
 /// A retry without a fingerprint used to wipe the stored one.
-pub(crate) fn released_keeps_the_stored_fingerprint_and_metadata_when_not_compared(world: &dyn World) {
+pub(crate) fn released_keeps_the_stored_fingerprint_and_metadata_when_not_compared(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
@@ -179,7 +197,9 @@ pub(crate) fn released_without_a_fingerprint_takes_the_first_one_that_is_sent(wo
     mismatch(again(&work, "key", "b"));
 }
 
-pub(crate) fn released_with_another_fingerprint_is_granted_without_checkpoint_and_replaces_the_request(world: &dyn World) {
+pub(crate) fn released_with_another_fingerprint_is_granted_without_checkpoint_and_replaces_the_request(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
@@ -243,10 +263,7 @@ pub(crate) fn the_same_key_in_two_namespaces_never_meets(world: &dyn World) {
         .store
         .namespace("one", Policy::at_least_once())
         .unwrap();
-    let two = site
-        .store
-        .namespace("two", Policy::at_most_once())
-        .unwrap();
+    let two = site.store.namespace("two", Policy::at_most_once()).unwrap();
     claim(&one, "key").complete("one").unwrap();
     claim(&two, "key").fail("two").unwrap();
     assert_eq!(completed(one.claim("key").unwrap()).response(), b"one");
@@ -292,7 +309,9 @@ pub(crate) fn answers_survive_a_restart_with_everything_that_they_carry(world: &
     );
 }
 
-pub(crate) fn losing_a_claim_is_never_an_error_and_err_means_that_the_store_cannot_answer(world: &dyn World) {
+pub(crate) fn losing_a_claim_is_never_an_error_and_err_means_that_the_store_cannot_answer(
+    world: &dyn World,
+) {
     let site = Site::new(world);
     let work = site.namespace(Policy::at_least_once());
     let _lease = claim(&work, "key");

@@ -9,9 +9,13 @@ use crate::world::world::World;
 
 pub(crate) fn a_lease_that_was_forgotten_lapses(world: &dyn World) {
     let site = Site::new(world);
-    let least = site.store.namespace("least", Policy::at_least_once().lease(MINUTE))
+    let least = site
+        .store
+        .namespace("least", Policy::at_least_once().lease(MINUTE))
         .unwrap();
-    let most = site.store.namespace("most", Policy::at_most_once().lease(MINUTE))
+    let most = site
+        .store
+        .namespace("most", Policy::at_most_once().lease(MINUTE))
         .unwrap();
     die(claim(&least, "key"));
     die(claim(&most, "key"));
@@ -31,7 +35,9 @@ pub(crate) fn a_lease_that_was_forgotten_lapses(world: &dyn World) {
         doubt.resolve(Resolution::NeverHappened).unwrap_err().kind(),
         ErrorKind::InUse
     );
-    let forced = site.operator().resolve_forced(&doubt, Resolution::NeverHappened);
+    let forced = site
+        .operator()
+        .resolve_forced(&doubt, Resolution::NeverHappened);
     forced.unwrap();
     assert_eq!(claim(&most, "key").attempt(), 1);
     site.validate();
@@ -41,9 +47,7 @@ pub(crate) fn a_lease_that_was_forgotten_lapses(world: &dyn World) {
 /// holder for alive, so no reconciler could settle the key while the process ran.
 pub(crate) fn a_lease_that_went_away_inside_an_error_has_no_holder(world: &dyn World) {
     let site = Site::new(world);
-    let policy = Policy::at_most_once()
-        .lease(MINUTE)
-        .max_response(10);
+    let policy = Policy::at_most_once().lease(MINUTE).max_response(10);
     let most = site.store.namespace("most", policy).unwrap();
     let error = claim(&most, "key").complete([7; 11]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);

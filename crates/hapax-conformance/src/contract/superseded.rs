@@ -23,8 +23,7 @@ const LOSES: [Lose; 4] = [
     },
     |site, _, lease| {
         assert!(
-            site
-                .operator()
+            site.operator()
                 .forget_forced("work", "key", lease.token())
                 .unwrap()
         );
@@ -77,8 +76,7 @@ pub(crate) fn superseded_is_an_error_that_carries_the_holder_that_won(world: &dy
             Some(KeyState::InProgress),
             "a late drop does nothing"
         );
-        site
-            .operator()
+        site.operator()
             .forget_forced("work", "key", second.token())
             .unwrap();
     }
@@ -140,14 +138,15 @@ pub(crate) fn superseded_waits_until_the_outcome_that_won_is_on_the_medium(world
     completed(work.claim("key").unwrap());
 }
 
-pub(crate) fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record(world: &dyn World) {
+pub(crate) fn a_token_of_a_key_that_is_gone_is_not_held_and_never_creates_a_record(
+    world: &dyn World,
+) {
     for policy in both() {
         let site = Site::new(world);
         let work = site.namespace(policy);
         for (settle, _) in SETTLES {
             let lease = claim(&work, "key");
-            site
-                .operator()
+            site.operator()
                 .forget_forced("work", "key", lease.token())
                 .unwrap();
             for keep in KEEPS {
@@ -229,8 +228,7 @@ pub(crate) fn a_late_complete_or_fail_settles_a_doubt_through_a_ticket_too(world
             let error = site.store.attach(&ticket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InUse);
             assert_eq!(error.current().unwrap().state(), KeyState::InDoubt);
-            site
-                .operator()
+            site.operator()
                 .forget_forced("work", "doubted", ticket.token())
                 .unwrap();
             work.forget("key").unwrap();
@@ -247,8 +245,7 @@ pub(crate) fn a_ticket_of_a_key_with_its_outcome_writes_nothing_and_tells_it(wor
             let mut site = Site::new(world);
             let work = site.namespace(policy.clone());
             let ticket = claim(&work, "key").detach().unwrap();
-            site
-                .store
+            site.store
                 .attach(&ticket)
                 .unwrap()
                 .complete("same")
@@ -262,11 +259,7 @@ pub(crate) fn a_ticket_of_a_key_with_its_outcome_writes_nothing_and_tells_it(wor
             let error = site.store.attach(&ticket).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AlreadySettled);
             assert_eq!(error.current().unwrap().body(), b"same");
-            assert_eq!(
-                site.last_frame(),
-                frames,
-                "nothing was written"
-            );
+            assert_eq!(site.last_frame(), frames, "nothing was written");
             assert_eq!(completed(work.claim("key").unwrap()).response(), b"same");
         }
     }

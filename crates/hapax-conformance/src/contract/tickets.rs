@@ -124,8 +124,7 @@ pub(crate) fn a_ticket_that_was_made_again_is_valid_again(world: &dyn World) {
                 site.crash();
                 site.namespace(policy.clone());
             }
-            site
-                .store
+            site.store
                 .attach(&second)
                 .unwrap()
                 .complete("done")
@@ -184,12 +183,7 @@ pub(crate) fn one_lease_at_a_time_comes_of_a_ticket(world: &dyn World) {
         let work = site.namespace(policy);
         let ticket = claim(&work, "key").detach().unwrap();
         let lease = site.store.attach(&ticket).unwrap();
-        refused(
-            &site.store,
-            &ticket,
-            ErrorKind::InUse,
-            KeyState::InProgress,
-        );
+        refused(&site.store, &ticket, ErrorKind::InUse, KeyState::InProgress);
         site.advance(MINUTE);
         let error = site.store.attach(&ticket).unwrap_err();
         assert_eq!(
@@ -256,12 +250,7 @@ pub(crate) fn a_ticket_whose_holder_was_refused_and_has_gone_is_used(world: &dyn
     let ticket = claim(&work, "key").detach().unwrap();
     let lease = site.store.attach(&ticket).unwrap();
     drop(lease.complete("too long").unwrap_err());
-    refused(
-        &site.store,
-        &ticket,
-        ErrorKind::InUse,
-        KeyState::InProgress,
-    );
+    refused(&site.store, &ticket, ErrorKind::InUse, KeyState::InProgress);
     site.advance(MINUTE);
     refused(&site.store, &ticket, ErrorKind::InUse, KeyState::InDoubt);
     assert!(!in_doubt(work.claim("key").unwrap()).holder_alive());
@@ -352,7 +341,9 @@ pub(crate) fn a_ticket_of_an_earlier_run_is_superseded(world: &dyn World) {
 
 /// Work that kills its process at each delivery of a ticket was never counted. Each delivery now
 /// counts as an attempt, and the last allowed attempt is the last.
-pub(crate) fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts(world: &dyn World) {
+pub(crate) fn a_ticket_that_kills_its_process_is_stopped_by_the_limit_of_attempts(
+    world: &dyn World,
+) {
     let mut site = Site::new(world);
     let policy = Policy::at_least_once().max_attempts(2);
     let mut runs = 0;

@@ -65,7 +65,9 @@ pub(crate) fn what_close_takes_back_is_in_the_audit_log(world: &dyn World) {
 /// A grant lapsed like any other when its task was not polled within the lease: the next claim was
 /// one attempt further, and under at-most-once the key was in doubt, although no caller had ever been
 /// told to run.
-pub(crate) fn a_grant_not_fetched_before_its_lease_ends_is_neither_an_attempt_nor_a_doubt(world: &dyn World) {
+pub(crate) fn a_grant_not_fetched_before_its_lease_ends_is_neither_an_attempt_nor_a_doubt(
+    world: &dyn World,
+) {
     for durability in durabilities(world, SECOND) {
         for policy in [
             Policy::at_least_once(),

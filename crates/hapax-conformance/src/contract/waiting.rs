@@ -150,7 +150,10 @@ pub(crate) fn a_caller_keeps_its_place_however_often_those_before_it_give_up(wor
             // Another claims first, and one more gets in line before those who waited look.
             lease = claim(&work, "key");
             behind.push(site.queued(&work, patient()));
-            line = line.into_iter().map(waiting).collect();
+            line = line
+                .into_iter()
+                .map(|waiter| site.waiting(waiter))
+                .collect();
             site.validate();
         }
         lease.release("again").unwrap();
@@ -247,8 +250,7 @@ pub(crate) fn a_lapse_under_at_most_once_puts_all_in_doubt(world: &dyn World) {
             assert_eq!(doubt.holder_alive(), alive);
         }
         assert_eq!(
-            site
-                .store
+            site.store
                 .metrics()
                 .total("hapax_claims_total", &[("outcome", "in_doubt")]),
             5

@@ -13,7 +13,9 @@ fn waits(site: &Site, work: &Namespace, options: ClaimOptions) -> Pending<Result
 
 /// A waiter was granted a lapsed key and gave up. The holder that had lapsed was superseded all the
 /// same, so its outcome was refused, and the next claim met the waiter's fingerprint and retention.
-pub(crate) fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn(world: &dyn World) {
+pub(crate) fn a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn(
+    world: &dyn World,
+) {
     for policy in [
         Policy::at_least_once(),
         Policy::at_least_once().max_attempts(5),

@@ -47,7 +47,9 @@ impl DirectoryWorld {
     }
 
     fn path(&self) -> PathBuf {
-        self.root.path().join(format!("store-{}", self.crashes.get()))
+        self.root
+            .path()
+            .join(format!("store-{}", self.crashes.get()))
     }
 }
 

@@ -54,11 +54,7 @@ impl Site {
 
     /// A waiter in line for the key `key`.
     #[track_caller]
-    pub(crate) fn queued(
-        &self,
-        work: &Namespace,
-        options: ClaimOptions,
-    ) -> Pending<Result<Claim>> {
+    pub(crate) fn queued(&self, work: &Namespace, options: ClaimOptions) -> Pending<Result<Claim>> {
         self.waiting(work.claim_async("key", options))
     }
 
