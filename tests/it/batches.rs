@@ -21,7 +21,12 @@ fn claimed(space: &Namespace, keys: &[&str]) -> Vec<Lease> {
         BatchClaim::Claim(claim) => granted(claim),
         other => panic!("{other:?}"),
     };
-    space.claim_many(keys).unwrap().into_iter().map(lease).collect()
+    space
+        .claim_many(keys)
+        .unwrap()
+        .into_iter()
+        .map(lease)
+        .collect()
 }
 
 #[test]

@@ -6,9 +6,7 @@ use std::time::Duration;
 use hapax::testing::MemoryLog;
 use hapax::{Claim, ClaimOptions, Durability, ErrorKind, Policy, Store};
 
-use crate::contract_support::{
-    HOUR, MINUTE, claim, completed, granted, in_progress, waiting,
-};
+use crate::contract_support::{HOUR, MINUTE, claim, completed, granted, in_progress, waiting};
 use crate::metrics::wait_for;
 
 fn patient() -> ClaimOptions {
@@ -138,7 +136,7 @@ fn lost_wakes_a_thread_that_waits_for_it() {
         }
     }
     let store = Store::in_memory().open().unwrap();
-    let brief = Policy::at_least_once().lease(std::time::Duration::from_millis(20));
+    let brief = Policy::at_least_once().lease(Duration::from_millis(20));
     let work = store.namespace("work", brief).unwrap();
     let lease = claim(&work, "key");
     let (sender, woken) = std::sync::mpsc::channel();
