@@ -21,7 +21,8 @@ mod world;
 
 pub use crate::homes::directory_world::DirectoryWorld;
 pub use crate::homes::memory_world::MemoryWorld;
-pub use crate::suite::case::{Case, not_applicable, run};
+pub use crate::suite::case::Case;
+pub use crate::suite::run::{not_applicable, run};
 pub use crate::suite::table::CASES;
 pub use crate::world::capability::{Capabilities, Capability};
 pub use crate::world::settings::Settings;

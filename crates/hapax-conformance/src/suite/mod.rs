@@ -4,4 +4,5 @@
 
 pub(crate) mod case;
 pub(crate) mod conformance;
+pub(crate) mod run;
 pub(crate) mod table;

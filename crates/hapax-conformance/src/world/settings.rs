@@ -43,7 +43,6 @@ impl Settings {
     }
 
     /// The same, asked of the builder of an embedded store.
-    #[must_use]
     pub fn ask(&self, mut builder: Builder) -> Builder {
         if let Some(limits) = &self.limits {
             builder = builder.limits(limits.clone());
