@@ -6,7 +6,7 @@ use crate::site::answers::{
     claim, completed, granted, in_doubt, in_progress, mismatch, state, with_print,
 };
 use crate::site::site::{Site, both};
-use crate::site::times::{DAY, HOUR, MINUTE, SECOND, secs};
+use crate::site::times::{DAY, HOUR, MINUTE, SECOND};
 use crate::world::world::World;
 
 pub(crate) fn required(policy: Policy) -> Policy {
@@ -47,12 +47,12 @@ pub(crate) fn absent_is_granted_with_and_without_a_fingerprint(world: &dyn World
         let work = site.namespace(policy);
         let lease = claim(&work, "plain");
         assert_eq!((lease.attempt(), lease.key()), (1, &b"plain"[..]));
-        assert_eq!(secs(lease.first_claimed_at()), start);
+        site.is_moment(lease.first_claimed_at(), start);
         assert_eq!(
             (lease.last_checkpoint(), lease.last_reason()),
             (&b""[..], &b""[..])
         );
-        assert_eq!(lease.lease_left(), MINUTE);
+        site.is_left(lease.lease_left(), MINUTE);
         let printed = granted(again(&work, "printed", "a"));
         assert!(
             printed.token() > lease.token(),
@@ -71,10 +71,9 @@ pub(crate) fn expired_completed_and_failed_are_granted_again_with_any_fingerprin
         (KeyState::Failed, "b"),
     ] {
         let site = Site::new(world);
-        let start = site.now();
         let work = site.namespace(Policy::at_least_once().retention(HOUR));
         settle(&work, "key", kind);
-        site.advance(HOUR);
+        site.advance(HOUR - site.slack());
         assert!(
             matches!(
                 again(&work, "key", "a"),
@@ -82,11 +81,11 @@ pub(crate) fn expired_completed_and_failed_are_granted_again_with_any_fingerprin
             ),
             "never dropped before the retention has passed"
         );
-        site.advance(SECOND);
+        site.advance(SECOND + 2 * site.slack());
         assert_eq!(state(&work, "key"), None, "never served after it");
         let lease = granted(again(&work, "key", body));
         assert_eq!(lease.attempt(), 1);
-        assert_eq!(secs(lease.first_claimed_at()), start + 3601);
+        site.is_moment(lease.first_claimed_at(), site.now());
         assert_eq!(lease.last_reason(), b"");
     }
 }
@@ -109,7 +108,7 @@ pub(crate) fn in_progress_live_with_the_same_fingerprint_is_in_progress(world: &
         let _lease = first_claim(&work, "key");
         site.advance(20 * SECOND);
         let busy = in_progress(again(&work, "key", "a"));
-        assert_eq!(busy.lease_left(), 40 * SECOND);
+        site.is_left(busy.lease_left(), 40 * SECOND);
         assert_eq!(
             (busy.attempt(), busy.metadata()),
             (1, &b"first"[..]),
@@ -217,7 +216,7 @@ pub(crate) fn lapsed_at_least_once_is_granted_as_the_next_attempt_with_the_last_
         (2, &b"page 7"[..])
     );
     assert!(second.token() > first.token());
-    assert_eq!(secs(second.first_claimed_at()), start);
+    site.is_moment(second.first_claimed_at(), start);
     assert!(first.is_lost() && !second.is_lost());
     site.advance(MINUTE);
     let third = claim(&work, "key");
@@ -310,7 +309,7 @@ pub(crate) fn in_doubt_is_in_doubt_and_never_expires(world: &dyn World) {
             (&b"timed out"[..], &b"first"[..])
         );
         assert!(!doubt.holder_alive() && doubt.fingerprint_compared());
-        assert_eq!(secs(doubt.since()), start);
+        site.is_moment(doubt.since(), start);
         site.advance(20 * 365 * DAY);
         in_doubt(work.claim("key").unwrap());
     }

@@ -38,10 +38,8 @@ pub(crate) fn a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothi
         assert!(site.poll(&mut waiter).is_pending());
         site.advance(SECOND);
         let busy = in_progress(site.ready(waiter).unwrap());
-        assert_eq!(
-            (busy.metadata(), busy.lease_left()),
-            (&b"holder"[..], 50 * SECOND)
-        );
+        assert_eq!(busy.metadata(), b"holder");
+        site.is_left(busy.lease_left(), 50 * SECOND);
         drop(patient);
         assert_eq!(look(), before);
         assert_eq!(site.store.stats().waiters(), 0);

@@ -7,14 +7,14 @@ use hapax::{Error, ErrorKind, FingerprintPolicy, Limits, Policy, Resolution};
 
 use crate::site::answers::{claim, completed, failed, in_doubt};
 use crate::site::site::{Site, both, total};
-use crate::site::times::{MINUTE, SECOND};
+use crate::site::times::{HOUR, SECOND};
 use crate::world::settings::Settings;
 use crate::world::world::World;
 
 /// One key for each state that an import can give.
 fn imported() -> [Insertion; 4] {
     [
-        Insertion::completed("paid", "receipt").retention(MINUTE),
+        Insertion::completed("paid", "receipt").retention(HOUR),
         Insertion::failed("refused", "no such card").metadata("trace-1"),
         Insertion::released("later", "busy").checkpoint("page 3"),
         Insertion::in_doubt("unknown", "a timeout").checkpoint("sent"),
@@ -50,7 +50,7 @@ pub(crate) fn what_an_operator_inserts_is_there_after_a_crash(world: &dyn World)
         assert_eq!(left, (&b"sent"[..], &b"a timeout"[..], false));
         doubt.resolve(Resolution::NeverHappened).unwrap();
         assert_eq!(claim(&work, "unknown").last_checkpoint(), b"sent");
-        site.advance(MINUTE + SECOND);
+        site.advance(HOUR + SECOND);
         claim(&work, "paid").complete("again").unwrap();
         site.validate();
     }

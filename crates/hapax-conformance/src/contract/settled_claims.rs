@@ -11,7 +11,7 @@ use crate::site::answers::{
     claim, completed, failed, granted, in_doubt, in_progress, mismatch, print, with_print,
 };
 use crate::site::site::{Site, both};
-use crate::site::times::{HOUR, MINUTE, SECOND, secs};
+use crate::site::times::{HOUR, MINUTE, SECOND};
 use crate::world::world::World;
 
 // Row: Completed and Failed.
@@ -37,15 +37,10 @@ pub(crate) fn completed_is_answered_with_bytes_times_attempts_token_and_the_firs
         );
         assert_eq!(answer.token(), token);
         assert_eq!(answer.metadata(), b"first");
-        assert_eq!(
-            (secs(answer.first_claimed_at()), secs(answer.settled_at())),
-            (start, start + 7)
-        );
-        assert_eq!(
-            secs(answer.expires_at()),
-            start + 7 + 3600 + 1,
-            "rounded up to a second"
-        );
+        site.is_moment(answer.first_claimed_at(), start);
+        site.is_moment(answer.settled_at(), start + 7);
+        // Rounded up to a second.
+        site.is_moment(answer.expires_at(), start + 7 + 3600 + 1);
         assert!(answer.fingerprint_compared() && !answer.response_omitted());
     }
 }
@@ -64,7 +59,7 @@ pub(crate) fn failed_is_answered_with_bytes_times_attempts_token_and_the_first_m
         let answer = failed(again(&work, "key", "a"));
         assert_eq!((answer.error(), answer.attempts()), (&b"declined"[..], 2));
         assert_eq!((answer.token(), answer.metadata()), (token, &b"first"[..]));
-        assert_eq!(secs(answer.expires_at()), start + 7200 + 1);
+        site.is_moment(answer.expires_at(), start + 7200 + 1);
         assert!(answer.fingerprint_compared() && !answer.error_omitted());
     }
 }
@@ -164,10 +159,8 @@ pub(crate) fn released_is_granted_as_the_next_attempt_with_the_last_checkpoint(w
             (second.attempt(), second.last_checkpoint()),
             (2, &b"half way"[..])
         );
-        assert_eq!(
-            (second.last_reason(), secs(second.first_claimed_at())),
-            (&b"try again"[..], start)
-        );
+        assert_eq!(second.last_reason(), b"try again");
+        site.is_moment(second.first_claimed_at(), start);
         assert!(second.token() > old);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Site`]: a store that is open in a world of its own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hapax::operator::{Attribution, Operator};
 use hapax::{Durability, Namespace, Policy, Store};
@@ -70,6 +70,29 @@ impl Site {
     /// The time of the store, as seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         secs(self.store.stats().store_time())
+    }
+
+    /// By how much times may be off here.
+    pub(crate) fn slack(&self) -> Duration {
+        if self.has(Capability::ExactTimes) {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(3)
+        }
+    }
+
+    /// A key tells this moment, in seconds since 1970.
+    #[track_caller]
+    pub(crate) fn is_moment(&self, told: SystemTime, expected: u64) {
+        let off = secs(told).abs_diff(expected);
+        assert!(off <= self.slack().as_secs(), "{told:?} is off by {off} s");
+    }
+
+    /// So much is left of a lease.
+    #[track_caller]
+    pub(crate) fn is_left(&self, told: Duration, expected: Duration) {
+        let off = told.abs_diff(expected);
+        assert!(off <= self.slack(), "{told:?} is off by {off:?}");
     }
 
     /// The number of the last frame, where the store has a log.

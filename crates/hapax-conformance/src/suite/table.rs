@@ -10,33 +10,33 @@ macro_rules! every_case {
     ($($then:tt)+) => {
         $($then)+! {
             claims {
-                absent_is_granted_with_and_without_a_fingerprint needs ExactTimes,
-                expired_completed_and_failed_are_granted_again_with_any_fingerprint needs ExactTimes,
+                absent_is_granted_with_and_without_a_fingerprint,
+                expired_completed_and_failed_are_granted_again_with_any_fingerprint,
                 expired_released_is_granted_again_without_attempts_or_checkpoint,
-                in_progress_live_with_the_same_fingerprint_is_in_progress needs ExactTimes,
+                in_progress_live_with_the_same_fingerprint_is_in_progress,
                 in_progress_live_tells_the_metadata_and_attempt_of_the_current_holder,
                 in_progress_live_with_another_fingerprint_is_a_mismatch_that_names_the_labels,
                 in_progress_live_is_not_compared_when_optional_and_one_side_has_no_fingerprint,
                 in_progress_live_is_not_compared_when_ignored,
                 another_scheme_is_not_compared_when_optional_and_a_mismatch_when_required,
-                lapsed_at_least_once_is_granted_as_the_next_attempt_with_the_last_checkpoint needs ExactTimes,
+                lapsed_at_least_once_is_granted_as_the_next_attempt_with_the_last_checkpoint,
                 lapsed_at_least_once_with_another_fingerprint_is_a_mismatch,
                 lapsed_at_least_once_keeps_the_stored_fingerprint_when_not_compared,
                 lapsed_at_most_once_is_in_doubt,
                 lapsed_at_most_once_with_another_fingerprint_is_a_mismatch,
-                in_doubt_is_in_doubt_and_never_expires needs ExactTimes,
+                in_doubt_is_in_doubt_and_never_expires,
                 in_doubt_with_another_fingerprint_is_a_mismatch_even_where_a_change_reruns,
             }
             settled_claims {
-                completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata needs ExactTimes,
-                failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata needs ExactTimes,
+                completed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata,
+                failed_is_answered_with_bytes_times_attempts_token_and_the_first_metadata,
                 completed_and_failed_with_another_fingerprint_are_mismatches,
                 completed_and_failed_are_answered_uncompared_when_optional_and_one_side_has_no_fingerprint,
                 completed_is_answered_uncompared_when_ignored,
                 required_fingerprints_compare_everything_and_refuse_a_claim_without_one,
                 completed_and_failed_with_another_fingerprint_are_granted_where_a_change_reruns,
                 completed_with_the_same_fingerprint_is_replayed_where_a_change_reruns,
-                released_is_granted_as_the_next_attempt_with_the_last_checkpoint needs ExactTimes,
+                released_is_granted_as_the_next_attempt_with_the_last_checkpoint,
                 released_keeps_the_stored_fingerprint_and_metadata_when_not_compared,
                 released_without_a_fingerprint_takes_the_first_one_that_is_sent,
                 released_with_another_fingerprint_is_granted_without_checkpoint_and_replaces_the_request,
@@ -52,7 +52,7 @@ macro_rules! every_case {
                 the_last_drop_that_max_attempts_allows_is_a_final_failure_under_at_least_once,
                 a_doubt_is_kept_for_the_reconciler_with_reason_and_checkpoint,
                 many_are_settled_in_order_and_each_has_its_own_result,
-                renew_makes_the_lease_last_for_its_whole_time_again needs ExactTimes,
+                renew_makes_the_lease_last_for_its_whole_time_again,
                 renew_after_a_lapse_is_accepted_without_a_take_over_under_at_least_once,
                 renew_after_a_lapse_is_refused_under_at_most_once,
                 keep_alive_renews_until_the_ceiling_and_no_longer,
@@ -109,7 +109,7 @@ macro_rules! every_case {
                 a_lapse_under_at_most_once_puts_all_in_doubt,
             }
             giving_up {
-                a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothing needs ExactTimes,
+                a_waiter_is_answered_in_progress_at_its_deadline_and_touches_nothing,
                 a_batch_never_waits_for_a_key,
                 a_grant_to_a_waiter_that_has_gone_passes_to_the_next,
                 an_untaken_grant_after_a_lapse_counts_no_attempt,
@@ -122,7 +122,7 @@ macro_rules! every_case {
                 close_wakes_waiters_with_closed,
             }
             withdrawn {
-                a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn needs ExactTimes,
+                a_lapsed_holder_is_current_again_once_the_grant_after_it_is_withdrawn,
                 a_withdrawn_grant_after_a_lapse_counts_no_attempt,
                 waiters_behind_a_withdrawn_grant_decide_again,
                 a_withdrawn_grant_restores_what_it_was_made_from,
@@ -216,7 +216,7 @@ macro_rules! every_case {
                 a_lease_that_is_kept_alive_after_its_lapse_lapses_again,
             }
             silent_holders {
-                a_lease_that_was_forgotten_lapses needs ExactTimes,
+                a_lease_that_was_forgotten_lapses,
                 a_lease_that_went_away_inside_an_error_has_no_holder,
             }
             retention {
@@ -263,7 +263,7 @@ macro_rules! every_case {
                 the_waits_double_up_to_the_longest_and_each_doubt_has_its_own needs ExactTimes,
                 a_doubt_that_is_settled_is_not_waited_for,
                 a_holder_that_is_alive_is_asked_about_later,
-                a_step_that_fails_forgets_no_waits,
+                a_step_that_fails_forgets_no_waits needs ExactTimes,
                 reconcile_walks_all_doubts_of_all_namespaces_and_leaves_the_unknown_ones needs ListsByAge,
             }
             policies {
