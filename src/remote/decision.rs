@@ -133,6 +133,8 @@ impl Remote {
                         let done = answered.found.into_iter().zip(sent);
                         for (outcome, sent) in done {
                             let open = &mut opens[sent.index];
+                            let (Outcome::Done(row) | Outcome::Other(row)) = &outcome;
+                            self.holds.note(&open.key, row.as_ref(), sent_ms);
                             let answer = take_outcome(open, outcome, sent_ms, answered.now_ms);
                             answers[sent.index] = answer;
                         }

@@ -71,7 +71,21 @@ impl Decision for EndingHold {
         }
     }
 
-    fn carried(&self, _: &KeyRef, _: Carried) -> Result<()> {
+    fn carried(&self, _: &KeyRef, carried: Carried) -> Result<()> {
+        let state = carried.row.map(|row| row.state);
+        self.remote.count(&self.core, |counters| match state {
+            // The superseded holder may go on beside the next run.
+            Some(RowState::Released) => {
+                counters.released += 1;
+                counters.dropped_leases += 1;
+            }
+            Some(RowState::Failed) => counters.failed += 1,
+            Some(RowState::InDoubt) => {
+                counters.doubted += 1;
+                counters.doubts += 1;
+            }
+            _ => {}
+        });
         Ok(())
     }
 }

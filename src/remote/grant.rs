@@ -1,12 +1,14 @@
 //! [`Hold`]: what a holder knows of its key, and [`Grant`]: a hold that is on its way to its caller.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
-use crate::backend::{KeyRef, Row};
+use crate::backend::{KeyRef, Row, Task};
 use crate::engine::call::granted::Granted;
 use crate::engine::namespaces::NamespaceCore;
 use crate::remote::remote::Remote;
-use crate::runtime::sync::Mutex;
+use crate::runtime::sync::{Mutex, wake};
 use crate::value::record::Record;
 
 /// What a holder knows of its key.
@@ -28,14 +30,19 @@ pub(super) struct HoldState {
     pub(super) until_ms: u64,
     /// When the last change of the holder was sent that was carried out, on the same clock.
     pub(super) sent_ms: u64,
+    /// When the grant was known to this process.
+    pub(super) known_ms: u64,
     /// The key was seen under another token, or settled.
     pub(super) ended: bool,
+    /// The watchers of the lease.
+    pub(super) watchers: Vec<Waker>,
 }
 
 impl HoldState {
     /// The holder has changed its row. `kept_ms` is the span of a lease that is kept alive from now on.
     pub(super) fn follow(&mut self, row: Option<Row>, sent_ms: u64, kept_ms: Option<u64>) {
         match row.as_ref().and_then(|row| row.run.as_ref()) {
+            // It is settled: the watchers are told by the one who did that.
             None => self.ended = true,
             Some(run) => {
                 let before = self.row.as_ref().and_then(|row| row.run.as_ref());
@@ -78,9 +85,35 @@ impl Hold {
             before: None,
             until_ms: 0,
             sent_ms: 0,
+            known_ms: 0,
             ended: true,
+            watchers: Vec::new(),
         };
         Self::new(core, &key, Granted::of_record(record), state)
+    }
+
+    /// The lease is no longer current: its watchers are told.
+    pub(super) fn end(&self) {
+        let watchers = self.with_state(|state| {
+            state.ended = true;
+            std::mem::take(&mut state.watchers)
+        });
+        watchers.into_iter().for_each(wake);
+    }
+
+    /// Ends when the lease is seen to be no longer current.
+    pub(super) fn ended(self: &Arc<Self>) -> Task {
+        let hold = Arc::clone(self);
+        Box::pin(poll_fn(move |context| {
+            let waker = context.waker().clone();
+            hold.with_state(|state| {
+                if state.ended {
+                    return Poll::Ready(());
+                }
+                state.watchers.push(waker);
+                Poll::Pending
+            })
+        }))
     }
 
     pub(super) fn with_state<T>(&self, change: impl FnOnce(&mut HoldState) -> T) -> T {
@@ -92,33 +125,31 @@ impl Hold {
 #[derive(Debug)]
 pub(crate) struct Grant {
     remote: Arc<Remote>,
-    hold: Option<Arc<Hold>>,
+    hold: Arc<Hold>,
 }
 
 impl Grant {
     pub(super) fn new(remote: &Arc<Remote>, hold: Arc<Hold>) -> Self {
+        remote.send_on_its_way(&hold);
         Self {
             remote: Arc::clone(remote),
-            hold: Some(hold),
+            hold,
         }
     }
 
-    /// The caller has it: from now on only the holder ends it.
-    pub(crate) fn hand_out(mut self) -> Arc<Hold> {
-        self.hold.take().expect("a grant is handed out once")
-    }
-
-    /// Whether its lease has ended before its caller got it.
-    pub(crate) fn is_overdue(&self) -> bool {
-        let hold = self.hold.as_ref();
-        hold.is_some_and(|hold| self.remote.is_lost(hold))
+    /// The caller has it: from now on only the holder ends it. `None` if its lease has ended before, or its store was
+    /// closed: then it is taken back.
+    pub(crate) fn hand_out(self) -> Option<Arc<Hold>> {
+        let is_in_time = !self.remote.is_lost(&self.hold);
+        let taken = is_in_time.then(|| self.remote.holds.take(self.hold.granted.token));
+        taken.flatten()
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            self.remote.withdraw(&hold);
+        if self.remote.holds.take(self.hold.granted.token).is_some() {
+            self.remote.withdraw(&self.hold);
         }
     }
 }

@@ -13,6 +13,7 @@ mod decision;
 pub(crate) mod ending_hold;
 pub(crate) mod forgetting;
 pub(crate) mod grant;
+mod holds;
 pub(crate) mod home;
 mod inserting;
 pub(crate) mod list;

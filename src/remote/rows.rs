@@ -90,7 +90,8 @@ pub(super) fn running_of(
             claimed_at: run.claimed_at,
             guard: guard_of(run),
             awaits: Awaits::Lapse,
-            journaled: true,
+            // That of a ticket says so; that of a lease has to be written before it is one.
+            journaled: run.guard == crate::backend::HolderGuard::Ticket,
             attached: row.attached,
             undelivered: false,
         },

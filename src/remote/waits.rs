@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::backend::{Answered, KeyRef, Row, RowState, Task};
+use crate::backend::{Answered, KeyRef, Row, RowState, Task, unavailable};
 use crate::remote::decision::Look;
 use crate::remote::remote::Remote;
 use crate::runtime::sync::{Mailbox, Mutex, wake};
@@ -16,21 +16,33 @@ pub(super) struct Waits(Mutex<Line>);
 
 #[derive(Debug)]
 struct Line {
+    /// In the order of their places.
     waiting: Vec<Waiting>,
+    places: u64,
     /// A task looks at their keys.
     polled: bool,
     /// The span until the next look.
     span_ms: u64,
 }
 
+/// What a caller waits for. Moments are those of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    /// The version of the row that it has seen.
+    pub(super) version: u128,
+    /// When the lease of that row ends, as far as its caller knows.
+    pub(super) lapses_ms: u64,
+    /// When its wait ends.
+    pub(super) until_ms: u64,
+}
+
 /// A caller that waits for a key to change.
 #[derive(Debug)]
 struct Waiting {
+    /// Later ones have higher places. A caller keeps its place when it decides again.
+    place: u64,
     key: KeyRef,
-    /// The version of the row that it has seen.
-    version: u128,
-    /// When its wait ends, on the monotonic clock.
-    until_ms: u64,
+    wait: Wait,
     /// What it is told: the row once it has changed, `None` once its time has come.
     mailbox: Arc<Mailbox<Option<Look>>>,
 }
@@ -39,6 +51,7 @@ impl Waits {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Line {
             waiting: Vec::new(),
+            places: 0,
             polled: false,
             span_ms: 0,
         }))
@@ -46,6 +59,44 @@ impl Waits {
 
     pub(super) fn len(&self) -> usize {
         self.0.lock().waiting.len()
+    }
+}
+
+/// Whether the caller of a claim is still there, and its place in line.
+#[derive(Debug, Default)]
+pub(super) struct Attendance(Mutex<Attending>);
+
+#[derive(Debug, Default)]
+struct Attending {
+    gone: bool,
+    in_line: Option<Arc<Mailbox<Option<Look>>>>,
+}
+
+impl Attendance {
+    /// The caller goes away: it leaves the line.
+    pub(super) fn leave(&self, waits: &Waits) {
+        let in_line = {
+            let mut attending = self.0.lock();
+            attending.gone = true;
+            attending.in_line.take()
+        };
+        let Some(mailbox) = in_line else { return };
+        let mut line = waits.0.lock();
+        line.waiting
+            .retain(|waiting| !Arc::ptr_eq(&waiting.mailbox, &mailbox));
+        drop(line);
+        if let Ok(Some(waker)) = mailbox.deliver(None) {
+            wake(waker);
+        }
+    }
+
+    fn stand(&self, mailbox: Option<&Arc<Mailbox<Option<Look>>>>) -> Result<()> {
+        let mut attending = self.0.lock();
+        if attending.gone {
+            return Err(unavailable("the caller has gone"));
+        }
+        attending.in_line = mailbox.map(Arc::clone);
+        Ok(())
     }
 }
 
@@ -72,39 +123,50 @@ impl Remote {
     pub(super) async fn wait_for(
         self: &Arc<Self>,
         key: &KeyRef,
-        version: u128,
-        until_ms: u64,
+        wait: Wait,
+        place: &mut Option<u64>,
+        attendance: &Attendance,
     ) -> Result<Option<Look>> {
-        if until_ms <= self.backend.mono_ms() {
+        if wait.until_ms <= self.backend.mono_ms() {
             return Ok(None);
         }
         let mailbox = Arc::new(Mailbox::new());
         let waiting = Waiting {
+            place: place.unwrap_or(0),
             key: key.clone(),
-            version,
-            until_ms,
+            wait,
             mailbox: Arc::clone(&mailbox),
         };
-        if !self.stand_in_line(waiting) {
+        let Some(given) = self.stand_in_line(waiting) else {
             return Ok(None);
-        }
+        };
+        *place = Some(given);
+        attendance.stand(Some(&mailbox))?;
         let line = InLine {
             remote: Arc::clone(self),
             mailbox,
         };
         let told = poll_fn(|context| line.mailbox.poll(context)).await;
+        attendance.stand(None)?;
         self.check_open()?;
         Ok(told)
     }
 
-    fn stand_in_line(self: &Arc<Self>, waiting: Waiting) -> bool {
+    /// The place that it got; `None` where the line is full.
+    fn stand_in_line(self: &Arc<Self>, mut waiting: Waiting) -> Option<u64> {
         let limits = &self.options.limits;
         let mut line = self.waits.0.lock();
         let of_key = line.waiting.iter().filter(|other| other.key == waiting.key);
         if line.waiting.len() >= limits.waiters || of_key.count() >= limits.waiters_per_key {
-            return false;
+            return None;
         }
-        line.waiting.push(waiting);
+        if waiting.place == 0 {
+            line.places += 1;
+            waiting.place = line.places;
+        }
+        let place = waiting.place;
+        let at = line.waiting.partition_point(|other| other.place < place);
+        line.waiting.insert(at, waiting);
         line.span_ms = self.options.poll_min_ms;
         let has_to_begin = !std::mem::replace(&mut line.polled, true);
         drop(line);
@@ -113,7 +175,13 @@ impl Remote {
             self.backend
                 .spawn(Box::pin(async move { remote.poll_waits().await }));
         }
-        true
+        Some(place)
+    }
+
+    /// The store is closed: no caller waits any more.
+    pub(super) fn end_waits(&self) {
+        let left = std::mem::take(&mut self.waits.0.lock().waiting);
+        left.iter().for_each(|waiting| deliver(waiting, None));
     }
 
     /// Looks at the keys that callers wait for, until none waits.
@@ -152,7 +220,12 @@ impl Remote {
             .saturating_mul(3)
             .div_ceil(2)
             .min(self.options.poll_max_ms);
-        let soonest = line.waiting.iter().map(|waiting| waiting.until_ms).min();
+        // A lease that is renewed ends later, and then its row is another one.
+        let moments = line.waiting.iter().flat_map(|waiting| {
+            let lapse_ms = Some(waiting.wait.lapses_ms).filter(|at| *at > now_ms);
+            [Some(waiting.wait.until_ms), lapse_ms]
+        });
+        let soonest = moments.flatten().min();
         let left_ms = soonest.map_or(span_ms, |until| until.saturating_sub(now_ms));
         let keys = line
             .waiting
@@ -178,10 +251,10 @@ impl Remote {
         line.waiting.retain(|waiting| {
             let look = seen.as_ref().and_then(|seen| {
                 let row = &seen.found[keys.binary_search(&waiting.key).ok()?];
-                let has_changed = has_changed(row.as_ref(), waiting.version, seen.now_ms);
+                let has_changed = has_changed(row.as_ref(), waiting.wait.version, seen.now_ms);
                 has_changed.then(|| Look::seen(row.clone(), seen.now_ms))
             });
-            if look.is_none() && waiting.until_ms > now_ms {
+            if look.is_none() && waiting.wait.until_ms > now_ms {
                 return true;
             }
             told.push((Arc::clone(&waiting.mailbox), look));
@@ -216,7 +289,7 @@ fn has_changed(row: Option<&Row>, version: u128, now_ms: u64) -> bool {
 }
 
 /// Ends with the first of two futures.
-async fn first_of(mut one: Task, mut other: Task) {
+pub(super) async fn first_of(mut one: Task, mut other: Task) {
     poll_fn(|context| match one.as_mut().poll(context) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => other.as_mut().poll(context),
