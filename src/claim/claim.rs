@@ -11,7 +11,7 @@ use crate::claim::local_held::LocalHeld;
 use crate::claim::remote_held::RemoteHeld;
 use crate::engine::call::answer::Answer;
 use crate::engine::call::batch::ItemAnswer;
-use crate::remote::grant::Hold;
+use crate::remote::hold::Hold;
 use crate::remote::home::RemoteHome;
 use crate::store::handle::Homes;
 use crate::value::digest::Digest;

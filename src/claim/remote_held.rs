@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::call::granted::Granted;
 use crate::engine::namespaces::NamespaceCore;
-use crate::remote::grant::Hold;
+use crate::remote::hold::Hold;
 use crate::remote::home::RemoteInner;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;

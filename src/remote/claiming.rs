@@ -10,14 +10,16 @@ use crate::engine::call::grant::exhausted;
 use crate::engine::call::granted::Granted;
 use crate::engine::namespaces::NamespaceCore;
 use crate::remote::answer::RemoteAnswer;
-use crate::remote::decision::{Carried, Decision, Look, Open, Step};
-use crate::remote::grant::{Grant, Hold, HoldState};
+use crate::remote::decision::{Carried, Decision, Open, Step};
+use crate::remote::grant::Grant;
+use crate::remote::hold::{Hold, HoldState};
 use crate::remote::look::lapsed_doubt;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{
     DRAFTED, RemoteRunning, draft_of, encoded, is_holder_alive, record_of, running_of,
 };
+use crate::remote::seen::Look;
 use crate::remote::waits::{Attendance, Wait};
 use crate::state::request::Request;
 use crate::state::transition::{

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crate::backend::{KeyRef, Row};
-use crate::remote::grant::Hold;
+use crate::remote::hold::Hold;
 use crate::runtime::sync::Mutex;
 use crate::value::fencing_token::FencingToken;
 

@@ -11,14 +11,15 @@ use crate::observe::metrics::MetricSource;
 use crate::observe::tallies::{Column, Tallies};
 use crate::observe::trace::TraceSubject;
 use crate::remote::beats::Beats;
-use crate::remote::grant::Hold;
+use crate::remote::first_of::first_of;
+use crate::remote::hold::Hold;
 use crate::remote::holds::Holds;
 use crate::remote::nonces::Nonces;
 use crate::remote::options::OpenOptions;
 use crate::remote::receipt::Receipt;
+use crate::remote::rows::key_ref;
 use crate::remote::traffic::Traffic;
 use crate::remote::waits::Waits;
-use crate::remote::waits::first_of;
 use crate::runtime::sync::{AtomicBool, Mutex, Ordering};
 use crate::value::digest::Hasher128;
 use crate::value::durability::Durability;
@@ -109,10 +110,7 @@ impl Remote {
     }
 
     pub(crate) fn key(core: &NamespaceCore, key: &[u8]) -> KeyRef {
-        KeyRef {
-            namespace: core.id.0,
-            key: key.into(),
-        }
+        key_ref(core, key)
     }
 
     /// Whether changes under this policy are on the medium before they are acknowledged.
@@ -204,7 +202,7 @@ impl Remote {
         }
     }
 
-    /// Callers that wait, and grants on their way, are not for anybody any more.
+    /// Callers that wait, and grants on their way, have no callers any more.
     fn end_all(self: &Arc<Self>) {
         self.end_waits();
         self.holds.end_all();
