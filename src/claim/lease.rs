@@ -298,18 +298,16 @@ impl Lease {
     ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
         let operation = Operation::begin(command.name(), || self.held.subject());
         operation.run(|| match self.settle_now(command, asked) {
-            Ok(settled) => Begun::Ready(settled),
-            Err((started, began_ns)) => Begun::Waits(operation.follow(started.settled(began_ns))),
+            Settlement::Done(settled) => Begun::Ready(settled),
+            Settlement::Waits(started, began_ns) => {
+                Begun::Waits(operation.follow(started.settled(began_ns)))
+            }
         })
     }
 
     /// Settles the key up to the first wait; what is left of it, and when it began.
     #[inline]
-    fn settle_now(
-        mut self,
-        command: Command<'_>,
-        asked: Asked,
-    ) -> Result<Result<()>, (Started, Option<u64>)> {
+    fn settle_now(mut self, command: Command<'_>, asked: Asked) -> Settlement {
         let Held::Local(held) = &self.held else {
             return self.start(command).at_once(None);
         };
@@ -319,7 +317,7 @@ impl Lease {
         let is_done = |frame: &Option<u64>| asked == Asked::Now && held.is_acknowledged(*frame);
         if acted.as_ref().is_ok_and(is_done) {
             held.engine().end_settlement(held.named(), began_ns);
-            return Ok(Ok(()));
+            return Settlement::Done(Ok(()));
         }
         self.started(acted).at_once(began_ns)
     }
@@ -387,15 +385,22 @@ pub(crate) enum Started {
     Refused(RefusedLease),
 }
 
+/// A settlement up to its first wait.
+enum Settlement {
+    Done(Result<()>),
+    /// What is left of it, and when it began.
+    Waits(Started, Option<u64>),
+}
+
 impl Started {
     /// A refusal that rests on nothing is told at once.
-    fn at_once(self, began_ns: Option<u64>) -> Result<Result<()>, (Self, Option<u64>)> {
+    fn at_once(self, began_ns: Option<u64>) -> Settlement {
         match self {
             Self::Refused(refused) => match refused.at_once() {
-                Ok(error) => Ok(Err(error)),
-                Err(refused) => Err((Self::Refused(refused), began_ns)),
+                Ok(error) => Settlement::Done(Err(error)),
+                Err(refused) => Settlement::Waits(Self::Refused(refused), began_ns),
             },
-            started => Err((started, began_ns)),
+            started => Settlement::Waits(started, began_ns),
         }
     }
 

@@ -213,10 +213,7 @@ impl Operator {
     pub fn insert(&self, namespace: &str, insertion: Insertion) -> Result<bool> {
         let StoreHome::Local(store) = &self.store else {
             let inserted = self.insert_many(namespace, [insertion])?;
-            return inserted
-                .into_iter()
-                .next()
-                .expect("one item has one result");
+            return inserted.into_iter().next().unwrap_or(Ok(false));
         };
         let engine = &store.engine;
         let core = engine.existing(namespace)?;

@@ -37,7 +37,7 @@ impl World {
     pub(crate) fn process_with(&self, number: u64, skew: Skew, options: OpenOptions) -> Process {
         let link = self.server.client_with(skew);
         let options = options.secrets(number * 1_000_003);
-        let store = Store::over(Arc::new(link.clone()), options).unwrap();
+        let store = Store::over(Arc::new(link.clone()), options).expect("the server is there");
         Process { link, store }
     }
 
@@ -62,20 +62,24 @@ impl Process {
     /// The namespace of most tests: at least once.
     pub(crate) fn jobs(&self) -> Namespace {
         let policy = Policy::at_least_once();
-        self.store.namespace("jobs", policy).unwrap()
+        self.store
+            .namespace("jobs", policy)
+            .expect("it may be made")
     }
 
     /// The other one: at most once.
     pub(crate) fn payments(&self) -> Namespace {
         let policy = Policy::at_most_once();
-        self.store.namespace("payments", policy).unwrap()
+        self.store
+            .namespace("payments", policy)
+            .expect("it may be made")
     }
 }
 
 /// The lease of a claim that has to be granted.
 #[track_caller]
 pub(crate) fn granted(claim: hapax::Result<Claim>) -> Lease {
-    match claim.unwrap() {
+    match claim.expect("the store answers") {
         Claim::Granted(lease) => lease,
         other => panic!("the claim is not granted: {other:?}"),
     }
