@@ -193,7 +193,7 @@ fn what_no_sender_may_send_is_refused_as_a_whole() {
 }
 
 #[test]
-#[should_panic(expected = "a row has a run if it is in progress")]
+#[should_panic(expected = "a row in progress has a run")]
 fn a_row_that_contradicts_itself_is_noticed() {
     let client = Server::new().client();
     let mut draft = completed(9);
