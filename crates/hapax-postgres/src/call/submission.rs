@@ -1,0 +1,92 @@
+//! One statement of many changes, and what became of each.
+
+use std::ops::Range;
+
+use hapax::backend::{Change, Outcome};
+use tokio::time::Instant;
+use tokio_postgres::Row as Tuple;
+
+use crate::call::lane::{LOCK_MS, Lane, rest};
+use crate::fault::{Fault, Trouble};
+use crate::server::target::Target;
+use crate::wire::answers;
+use crate::wire::columns::Columns;
+
+/// What became of a change, and the clock of the server then.
+pub(crate) type Answer = Result<(u64, Outcome), Fault>;
+
+/// Carries out changes of different keys, sorted by key, and answers each. A statement that meets a lock is cut into
+/// halves, so that one key that is locked for long does not hold up the others.
+pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer> {
+    let until = lane.deadline();
+    let not_sent = Fault::unavailable("the call was not sent");
+    let mut answers = vec![Err(not_sent); changes.len()];
+    // The last one goes first, so the first half lies behind the second.
+    let mut parts = vec![0..changes.len()];
+    while let Some(part) = parts.pop() {
+        let sent = send(lane, &changes[part.clone()], until).await;
+        let trouble = match sent {
+            Ok(tuples) => {
+                read(&tuples, &changes[part.clone()], &mut answers[part]);
+                continue;
+            }
+            Err(trouble) => trouble,
+        };
+        let again = may_go_again(&trouble, part.len());
+        if again && Instant::now() < until {
+            if let Trouble::Recovered(_) = &trouble {
+                if let Err(trouble) = lane.settle_epoch(until).await {
+                    fail(&mut answers[part], &trouble.of_a_look());
+                    continue;
+                }
+            }
+            if part.len() == 1 {
+                rest().await;
+            }
+            split(part, &trouble, &mut parts);
+            continue;
+        }
+        fail(&mut answers[part], &trouble.of_a_change());
+    }
+    answers
+}
+
+/// Whether these many changes, of which none was carried out, can be sent again.
+fn may_go_again(trouble: &Trouble, changes: usize) -> bool {
+    match trouble {
+        Trouble::Conflict(_) | Trouble::Recovered(_) => true,
+        // One of them is to blame.
+        Trouble::BadData(_) => changes > 1,
+        Trouble::NotSent(_) | Trouble::Refused(_) | Trouble::Lost(_) => false,
+    }
+}
+
+fn split(part: Range<usize>, trouble: &Trouble, parts: &mut Vec<Range<usize>>) {
+    let middle = part.start + part.len() / 2;
+    if part.len() == 1 || matches!(trouble, Trouble::Recovered(_)) {
+        parts.push(part);
+        return;
+    }
+    parts.push(middle..part.end);
+    parts.push(part.start..middle);
+}
+
+async fn send(lane: &mut Lane, changes: &[Change], until: Instant) -> Result<Vec<Tuple>, Trouble> {
+    let columns = Columns::of(changes, LOCK_MS);
+    let text = |target: &Target| -> &str { &target.statements.submit };
+    lane.rows(text, &columns.params(), until).await
+}
+
+fn read(tuples: &[Tuple], changes: &[Change], answers: &mut [Answer]) {
+    let missing = || Err(Fault::unknown("PostgreSQL answered too few changes"));
+    for (at, (change, answer)) in changes.iter().zip(answers).enumerate() {
+        let tuple = tuples.get(at);
+        *answer = tuple.map_or_else(missing, |tuple| answers::outcome(tuple, change));
+    }
+}
+
+fn fail(answers: &mut [Answer], fault: &Fault) {
+    for answer in answers {
+        *answer = Err(fault.clone());
+    }
+}

@@ -1,0 +1,141 @@
+//! [`Worker`]: gives what waits to connections that are free.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hapax::backend::{Answered, Change, Outcome};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use crate::call::ask::{Ask, ReplyTo};
+use crate::call::lane::Lane;
+use crate::call::submission::{self, Answer};
+use crate::fault::Fault;
+use crate::server::target::Target;
+use crate::work::queue::{Batch, Queue};
+
+/// What happens to a worker.
+pub(crate) enum Event {
+    Submit(Vec<Change>, ReplyTo<Answered<Vec<Outcome>>>),
+    Ask(Ask),
+    /// A statement has its answers.
+    Carried(Lane, Batch, Vec<Answer>),
+    /// An ask has its answer.
+    Asked(Lane),
+    /// No call comes any more.
+    Close,
+}
+
+/// Gives what waits to connections that are free.
+pub(crate) struct Worker {
+    events: UnboundedReceiver<Event>,
+    /// For what it starts.
+    sender: UnboundedSender<Event>,
+    queue: Queue,
+    asks: VecDeque<Ask>,
+    free: Vec<Lane>,
+    lanes: usize,
+    /// Whether an ask went last: neither kind of call holds up the other.
+    asked: bool,
+    closing: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        target: &Arc<Target>,
+        first: Lane,
+        lanes: usize,
+        channel: (UnboundedSender<Event>, UnboundedReceiver<Event>),
+    ) -> Self {
+        let mut free: Vec<Lane> = (1..lanes).map(|_| Lane::new(Arc::clone(target))).collect();
+        // The last one is used first: the others connect when there is work for them.
+        free.push(first);
+        let (sender, events) = channel;
+        Self {
+            events,
+            sender,
+            queue: Queue::default(),
+            asks: VecDeque::new(),
+            lanes: free.len(),
+            free,
+            asked: false,
+            closing: false,
+        }
+    }
+
+    /// Works until it is closed, and what was sent is carried out.
+    pub(crate) async fn run(mut self) {
+        while let Some(event) = self.events.recv().await {
+            self.take_in(event);
+            // What came meanwhile goes out together.
+            while let Ok(event) = self.events.try_recv() {
+                self.take_in(event);
+            }
+            self.give_out();
+            if self.closing && self.free.len() == self.lanes && self.queue.is_empty() {
+                break;
+            }
+        }
+        self.events.close();
+        while let Ok(event) = self.events.try_recv() {
+            self.take_in(event);
+        }
+        for lane in self.free {
+            lane.close().await;
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Submit(_, reply) if self.closing => {
+                let _caller_is_gone = reply.send(Err(Fault::closed().into()));
+            }
+            Event::Ask(ask) if self.closing => ask.refuse(Fault::closed()),
+            Event::Submit(changes, reply) => self.queue.push(changes, reply),
+            Event::Ask(ask) => match ask {
+                // A sign of life waits for nothing.
+                Ask::Beat(..) => self.asks.push_front(ask),
+                _ => self.asks.push_back(ask),
+            },
+            Event::Carried(lane, batch, answers) => {
+                self.queue.finish(batch, answers);
+                self.free.push(lane);
+            }
+            Event::Asked(lane) => self.free.push(lane),
+            Event::Close => self.closing = true,
+        }
+    }
+
+    fn give_out(&mut self) {
+        while let Some(lane) = self.free.pop() {
+            let changes_first = self.asked && self.queue.ready() > 0;
+            let ask = match changes_first {
+                true => None,
+                false => self.asks.pop_front(),
+            };
+            if let Some(ask) = ask {
+                self.asked = true;
+                start_ask(lane, ask, self.sender.clone());
+            } else if let Some(batch) = self.queue.take() {
+                self.asked = false;
+                start_batch(lane, batch, self.sender.clone());
+            } else {
+                self.free.push(lane);
+                break;
+            }
+        }
+    }
+}
+
+fn start_ask(mut lane: Lane, ask: Ask, done: UnboundedSender<Event>) {
+    tokio::spawn(async move {
+        ask.carry_out(&mut lane).await;
+        let _worker_is_gone = done.send(Event::Asked(lane));
+    });
+}
+
+fn start_batch(mut lane: Lane, batch: Batch, done: UnboundedSender<Event>) {
+    tokio::spawn(async move {
+        let answers = submission::carry_out(&mut lane, &batch.changes).await;
+        let _worker_is_gone = done.send(Event::Carried(lane, batch, answers));
+    });
+}
