@@ -1,5 +1,6 @@
 //! One statement of many changes, and what became of each.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use hapax::backend::{Change, Outcome};
@@ -21,9 +22,9 @@ pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer
     let until = lane.deadline();
     let not_sent = Fault::unavailable("the call was not sent");
     let mut answers = vec![Err(not_sent); changes.len()];
-    // The last one goes first, so the first half lies behind the second.
-    let mut parts = vec![0..changes.len()];
-    while let Some(part) = parts.pop() {
+    // What met a lock goes to the end: the others come first.
+    let mut parts = VecDeque::from([0..changes.len()]);
+    while let Some(part) = parts.pop_front() {
         let sent = send(lane, &changes[part.clone()], until).await;
         let trouble = match sent {
             Ok(tuples) => {
@@ -61,14 +62,14 @@ fn may_go_again(trouble: &Trouble, changes: usize) -> bool {
     }
 }
 
-fn split(part: Range<usize>, trouble: &Trouble, parts: &mut Vec<Range<usize>>) {
+fn split(part: Range<usize>, trouble: &Trouble, parts: &mut VecDeque<Range<usize>>) {
     let middle = part.start + part.len() / 2;
     if part.len() == 1 || matches!(trouble, Trouble::Recovered(_)) {
-        parts.push(part);
+        parts.push_back(part);
         return;
     }
-    parts.push(middle..part.end);
-    parts.push(part.start..middle);
+    parts.push_back(part.start..middle);
+    parts.push_back(middle..part.end);
 }
 
 async fn send(lane: &mut Lane, changes: &[Change], until: Instant) -> Result<Vec<Tuple>, Trouble> {

@@ -1,0 +1,21 @@
+//! The backend over a real server, which the tests start for themselves.
+//!
+//! Where no PostgreSQL is installed they say so, loudly, and pass. `HAPAX_POSTGRES_BIN` names the folder of its
+//! programs where they are not found.
+
+mod cells;
+mod closing;
+mod cluster;
+mod crashes;
+mod errors;
+mod hot;
+mod manifests;
+mod migrations;
+mod pages;
+mod processes;
+mod races;
+mod stamps;
+mod sweeping;
+mod throughput;
+mod tokens;
+mod world;
