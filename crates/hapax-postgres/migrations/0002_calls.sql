@@ -131,7 +131,7 @@ BEGIN
                 WHERE k.ns = c.ns AND k.key = c.key AND k.nonce = v_target
                     AND CASE WHEN c.expect IS NULL THEN k.expires_at <= v_second
                              ELSE (k.expires_at IS NULL OR k.expires_at > v_second) END
-                    AND (NOT c.only_leased
+                    AND (c.expect IS NULL OR NOT c.only_leased
                         OR LEAST(k.lease_until, {schema}.beat_of(k.process)) > v_now)
                 RETURNING k.token INTO a.token;
                 IF FOUND THEN

@@ -77,7 +77,7 @@ async fn apply(
     target: &Target,
     until: Instant,
 ) -> Result<MigrateReport, Trouble> {
-    let text = "SELECT pg_advisory_xact_lock(hashtextextended('hapax ' || $1, 0))::text";
+    let text = "SELECT pg_advisory_xact_lock(hashtextextended('hapax ' || $1, 0))";
     let schema = &target.schema;
     connection
         .rows(text, &[(schema, Type::TEXT)], until)

@@ -13,6 +13,9 @@ use crate::wire::statements::Statements;
 /// A schema has a name that needs no care in SQL.
 const SCHEMA_LEN_MAX: usize = 63;
 
+/// How long a connection may be quiet before the system asks whether its server is there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
 /// Which server, which schema, and how long to wait for it.
 pub(crate) struct Target {
     pub(crate) config: Config,
@@ -48,6 +51,9 @@ impl Target {
             config.application_name(&options.application_name);
         }
         config.connect_timeout(options.connect_timeout);
+        // A server that vanished is noticed before the next call would wait for it.
+        config.keepalives_idle(KEEPALIVE_IDLE);
+        config.tcp_user_timeout(options.statement_deadline);
         // Of several hosts, only the primary is of use.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         let schema = format!("\"{}\"", options.schema);

@@ -97,7 +97,12 @@ fn an_expired_row_counts_as_absent() {
     assert_eq!(other(world.submit(late)), None);
     assert_eq!(other(world.submit(removal(&a, old.nonce))), None);
     assert_eq!(done(world.submit(absent_to_absent(&a))), None);
-    let row = done(world.submit(absent_to(&a, running(1)))).expect("a row");
+    // There is no lease that could run, so none is asked for.
+    let claim = Change {
+        only_leased: true,
+        ..absent_to(&a, running(1))
+    };
+    let row = done(world.submit(claim)).expect("a row");
     assert!(row.token > old.token);
     assert_eq!(world.read(&a), Some(row));
 }
