@@ -11,7 +11,6 @@ use tokio_postgres::types::Type;
 
 use crate::call::lane::{LOCK_MS, Lane};
 use crate::fault::{Fault, Trouble};
-use crate::server::target::Target;
 use crate::wire::answers;
 use crate::wire::codes::{narrow, widen};
 use crate::wire::columns::Param;
@@ -92,8 +91,7 @@ fn clock(tuples: &[Tuple]) -> Result<u64, Fault> {
 }
 
 async fn now(lane: &mut Lane) -> Result<u64, Fault> {
-    let text = |target: &Target| -> &str { &target.statements.now };
-    let tuples = lane.rows_in_the_end(text, &[]).await;
+    let tuples = lane.rows_in_the_end(|all| &all.now, &[]).await;
     clock(&tuples.map_err(Trouble::of_a_look)?)
 }
 
@@ -104,10 +102,8 @@ async fn look(lane: &mut Lane, keys: &[KeyRef]) -> Result<Answered<Vec<Option<Ro
     }
     let namespaces: Vec<i64> = keys.iter().map(|key| i64::from(key.namespace)).collect();
     let names: Vec<&[u8]> = keys.iter().map(|key| &*key.key).collect();
-    let params: [Param<'_>; 2] =
-        [(&namespaces, Type::INT8_ARRAY), (&names, Type::BYTEA_ARRAY)];
-    let text = |target: &Target| -> &str { &target.statements.look };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let params: [Param<'_>; 2] = [(&namespaces, Type::INT8_ARRAY), (&names, Type::BYTEA_ARRAY)];
+    let tuples = lane.rows_in_the_end(|all| &all.look, &params).await;
     let tuples = tuples.map_err(Trouble::of_a_look)?;
     if tuples.len() != keys.len() {
         return Err(Fault::damaged("PostgreSQL answered too few keys"));
@@ -142,8 +138,7 @@ async fn page(lane: &mut Lane, query: &PageQuery) -> Result<Answered<Vec<Stored>
         (&last, Type::INT8),
         (&limit, Type::INT8),
     ];
-    let text = |target: &Target| -> &str { &target.statements.page };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let tuples = lane.rows_in_the_end(|all| &all.page, &params).await;
     let tuples = tuples.map_err(Trouble::of_a_look)?;
     let now_ms = answers::now_ms(first(&tuples)?)?;
     // The first has the clock and no row.
@@ -168,8 +163,7 @@ fn manifest(tuples: &[Tuple]) -> Result<Option<StoredManifest>, Fault> {
 }
 
 async fn read_manifest(lane: &mut Lane) -> Result<Option<StoredManifest>, Fault> {
-    let text = |target: &Target| -> &str { &target.statements.read_manifest };
-    let tuples = lane.rows_in_the_end(text, &[]).await;
+    let tuples = lane.rows_in_the_end(|all| &all.read_manifest, &[]).await;
     manifest(&tuples.map_err(Trouble::of_a_look)?)
 }
 
@@ -191,8 +185,9 @@ async fn edit_manifest(
         (&ids, Type::INT8_ARRAY),
         (&names, Type::TEXT_ARRAY),
     ];
-    let text = |target: &Target| -> &str { &target.statements.edit_manifest };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let tuples = lane
+        .rows_in_the_end(|all| &all.edit_manifest, &params)
+        .await;
     manifest(&tuples.map_err(Trouble::of_a_change)?)
 }
 
@@ -203,17 +198,14 @@ async fn beat(lane: &mut Lane, process: u128, for_ms: u64) -> Result<u64, Fault>
         (&process, Type::UUID),
         (&for_ms, Type::INT8),
     ];
-    let text = |target: &Target| -> &str { &target.statements.beat };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let tuples = lane.rows_in_the_end(|all| &all.beat, &params).await;
     clock(&tuples.map_err(Trouble::of_a_change)?)
 }
 
 async fn leave(lane: &mut Lane, process: u128) -> Result<(), Fault> {
     let process = Uuid(process);
-    let params: [Param<'_>; 2] =
-        [(&LOCK_MS, Type::INT4), (&process, Type::UUID)];
-    let text = |target: &Target| -> &str { &target.statements.leave };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let params: [Param<'_>; 2] = [(&LOCK_MS, Type::INT4), (&process, Type::UUID)];
+    let tuples = lane.rows_in_the_end(|all| &all.leave, &params).await;
     tuples.map(drop).map_err(Trouble::of_a_change)
 }
 
@@ -223,8 +215,7 @@ async fn sweep(lane: &mut Lane, grace_secs: i64) -> Result<Swept, Fault> {
         (&SWEEP_BLOCKS, Type::INT8),
         (&grace_secs, Type::INT8),
     ];
-    let text = |target: &Target| -> &str { &target.statements.sweep };
-    let tuples = lane.rows_in_the_end(text, &params).await;
+    let tuples = lane.rows_in_the_end(|all| &all.sweep, &params).await;
     let tuples = tuples.map_err(Trouble::of_a_look)?;
     let damaged = |error| Fault::damaged(format!("the sweep: {error}"));
     let tuple = first(&tuples)?;

@@ -12,6 +12,7 @@ use crate::schema::migration::FORMAT;
 use crate::server::connection::Connection;
 use crate::server::target::Target;
 use crate::wire::columns::Param;
+use crate::wire::statements::Statements;
 
 /// How long a server is left alone after the first failure. It doubles with each one.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(50);
@@ -22,6 +23,9 @@ pub(crate) const LOCK_MS: i32 = 100;
 
 /// How long a call rests after a conflict in which nothing waited.
 const REST: Duration = Duration::from_millis(5);
+
+/// Which statement.
+pub(crate) type Text = fn(&Statements) -> &str;
 
 /// The last failure to connect, and until when it stands for the next ones.
 struct Failure {
@@ -46,10 +50,6 @@ impl Lane {
         }
     }
 
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
-    }
-
     /// Until when a call that begins now is answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.target.statement_deadline
@@ -58,13 +58,15 @@ impl Lane {
     /// Sends one statement, over a new connection where the last one is gone.
     pub(crate) async fn rows(
         &mut self,
-        text: impl FnOnce(&Target) -> &str,
+        text: Text,
         params: &[Param<'_>],
         until: Instant,
     ) -> Result<Vec<Tuple>, Trouble> {
         let target = Arc::clone(&self.target);
         let connection = self.connected(until).await?;
-        let found = connection.rows(text(&target), params, until).await;
+        let found = connection
+            .rows(text(&target.statements), params, until)
+            .await;
         if let Err(Trouble::Lost(_)) = &found {
             self.cut();
         }
@@ -74,12 +76,12 @@ impl Lane {
     /// As [`rows`](Self::rows), again after each conflict until the deadline.
     pub(crate) async fn rows_in_the_end(
         &mut self,
-        text: impl Fn(&Target) -> &str,
+        text: Text,
         params: &[Param<'_>],
     ) -> Result<Vec<Tuple>, Trouble> {
         let until = self.deadline();
         loop {
-            let found = self.rows(&text, params, until).await;
+            let found = self.rows(text, params, until).await;
             let Err(Trouble::Conflict(fault)) = found else {
                 return found;
             };
@@ -92,8 +94,8 @@ impl Lane {
 
     /// Raises the epoch of tokens after a recovery of the server.
     pub(crate) async fn settle_epoch(&mut self, until: Instant) -> Result<(), Trouble> {
-        let text = |target: &Target| -> &str { &target.statements.settle_epoch };
-        self.rows(text, &[], until).await.map(drop)
+        let done = self.rows(|all| &all.settle_epoch, &[], until).await;
+        done.map(drop)
     }
 
     /// The connection, a new one if need be. After a failure it fails at once for a while: a server that starts is

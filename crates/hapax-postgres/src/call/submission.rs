@@ -9,7 +9,6 @@ use tokio_postgres::Row as Tuple;
 
 use crate::call::lane::{LOCK_MS, Lane, rest};
 use crate::fault::{Fault, Trouble};
-use crate::server::target::Target;
 use crate::wire::answers;
 use crate::wire::columns::Columns;
 
@@ -74,8 +73,7 @@ fn split(part: Range<usize>, trouble: &Trouble, parts: &mut VecDeque<Range<usize
 
 async fn send(lane: &mut Lane, changes: &[Change], until: Instant) -> Result<Vec<Tuple>, Trouble> {
     let columns = Columns::of(changes, LOCK_MS);
-    let text = |target: &Target| -> &str { &target.statements.submit };
-    lane.rows(text, &columns.params(), until).await
+    lane.rows(|all| &all.submit, &columns.params(), until).await
 }
 
 fn read(tuples: &[Tuple], changes: &[Change], answers: &mut [Answer]) {

@@ -73,9 +73,7 @@ pub(crate) fn expect_format(found: Option<i32>, known: i32, schema: &str) -> Res
         )),
         Some(format) if format < known => Err(Fault::new(
             ErrorKind::Unsupported,
-            format!(
-                "the schema {schema} has format {format}, this program has {known}: {remedy}"
-            ),
+            format!("the schema {schema} has format {format}, this program has {known}: {remedy}"),
         )),
         Some(format) if format > known => Err(Fault::new(
             ErrorKind::Unsupported,

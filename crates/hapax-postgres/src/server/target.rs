@@ -34,7 +34,9 @@ impl Target {
             return Err(without_tls());
         }
         let mut config: Config = url.parse().map_err(|_| {
-            invalid("the URL of the server is malformed: postgres://user:password@host:port/database")
+            invalid(
+                "the URL of the server is malformed: postgres://user:password@host:port/database",
+            )
         })?;
         if config.get_ssl_mode() == SslMode::Require {
             return Err(without_tls());

@@ -173,14 +173,6 @@ impl Queue {
             }
         }
     }
-
-    /// Refuses what waits; what is under way ends as it does.
-    pub(crate) fn refuse_ready(&mut self, fault: &Fault) {
-        while let Some(batch) = self.take() {
-            let answers = vec![Err(fault.clone()); batch.changes.len()];
-            self.finish(batch, answers);
-        }
-    }
 }
 
 impl Call {

@@ -141,7 +141,8 @@ fn a_removed_row_counts_as_absent() {
         None
     );
     assert_eq!(done(world.submit(absent_to_absent(&key))), None);
-    let left = world.count("SELECT count(*) FROM {s}.keys WHERE length(body) + length(metadata) > 0");
+    let left =
+        world.count("SELECT count(*) FROM {s}.keys WHERE length(body) + length(metadata) > 0");
     assert_eq!(left, 0, "no byte of the answer is kept");
     let again = done(world.submit(absent_to(&key, running(1)))).expect("a row");
     assert!(again.token > row.token);
@@ -163,7 +164,9 @@ fn a_lease_that_has_to_run_runs() {
     };
     world.hold_clock();
     let process = nonce();
-    world.wait(world.server.beat(process, 30_000)).expect("it runs");
+    world
+        .wait(world.server.beat(process, 30_000))
+        .expect("it runs");
     let no_process = world.put(&key("a"), running(60_000));
     let of_process = world.put(&key("b"), running_of(process, 60_000));
     let of_dead = world.put(&key("c"), running_of(nonce(), 60_000));
@@ -177,8 +180,13 @@ fn a_lease_that_has_to_run_runs() {
     let lost = running_of(process, 60_000);
     let renewed = done(world.submit(row_to(&key("b"), renewed.nonce, lost))).expect("a row");
     world.advance(30_001);
-    assert_eq!(other(leased(&world, &renewed, "b")).as_ref(), Some(&renewed));
-    world.wait(world.server.beat(process, 3_600_000)).expect("it runs");
+    assert_eq!(
+        other(leased(&world, &renewed, "b")).as_ref(),
+        Some(&renewed)
+    );
+    world
+        .wait(world.server.beat(process, 3_600_000))
+        .expect("it runs");
     let alive = world.read(&key("b")).expect("a row");
     world.advance(30_001);
     // Now the lease itself has lapsed.
@@ -190,7 +198,9 @@ fn a_call_of_many_changes_answers_in_their_order() {
     let Some(world) = World::new("cells_many") else {
         return;
     };
-    let names: Vec<String> = (0..1500).map(|at| format!("{:04}", (at * 7) % 1500)).collect();
+    let names: Vec<String> = (0..1500)
+        .map(|at| format!("{:04}", (at * 7) % 1500))
+        .collect();
     let changes: Vec<Change> = names
         .iter()
         .map(|name| absent_to(&key(name), completed(name)))
@@ -208,7 +218,9 @@ fn a_call_of_many_changes_answers_in_their_order() {
     for (name, row) in names.iter().zip(read.found) {
         assert_eq!(&*row.expect("a row").body, name.as_bytes());
     }
-    let nothing = world.wait(world.server.submit(Vec::new())).expect("it runs");
+    let nothing = world
+        .wait(world.server.submit(Vec::new()))
+        .expect("it runs");
     assert!(nothing.found.is_empty() && nothing.now_ms > 0);
     let nothing = world.wait(world.server.read(Vec::new())).expect("it runs");
     assert!(nothing.found.is_empty() && nothing.now_ms > 0);

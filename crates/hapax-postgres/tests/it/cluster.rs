@@ -52,7 +52,11 @@ fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&path));
     found.sort();
-    let is_there = |folder: &PathBuf| ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file());
+    let is_there = |folder: &PathBuf| {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|program| folder.join(program).is_file())
+    };
     found.into_iter().rev().find(is_there)
 }
 
@@ -70,9 +74,7 @@ impl Cluster {
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
         // Only the process dies here, never the machine, so the medium need not be waited for.
-        SHARED
-            .get_or_init(|| Self::start(&["fsync=off"]))
-            .as_ref()
+        SHARED.get_or_init(|| Self::start(&["fsync=off"])).as_ref()
     }
 
     /// A server of its own, with these settings.
@@ -196,7 +198,11 @@ impl Cluster {
     pub(crate) fn kill(&mut self) {
         let pid = fs::read_to_string(self.data().join("postmaster.pid"));
         let pid = pid.expect("it runs");
-        let pid: u32 = pid.lines().next().and_then(|line| line.parse().ok()).expect("a number");
+        let pid: u32 = pid
+            .lines()
+            .next()
+            .and_then(|line| line.parse().ok())
+            .expect("a number");
         let children = children_of(pid);
         let mut command = Command::new("kill");
         command.arg("-9").arg(pid.to_string());

@@ -14,7 +14,11 @@ const SECRET: &str = "opensesame";
 fn refused(url: &str) -> Error {
     let options = options("errors").connect_timeout(Duration::from_secs(2));
     let error = hapax_postgres::backend(url, &options).unwrap_err();
-    for text in [format!("{error}"), format!("{error:?}"), format!("{error:#?}")] {
+    for text in [
+        format!("{error}"),
+        format!("{error:?}"),
+        format!("{error:#?}"),
+    ] {
         assert!(!text.contains("sesame"), "{url}: {text}");
     }
     error
@@ -23,7 +27,10 @@ fn refused(url: &str) -> Error {
 #[test]
 fn no_error_shows_a_password() {
     for (url, kind) in [
-        ("postgres://u:opensesame@127.0.0.1:1/db", ErrorKind::Unavailable),
+        (
+            "postgres://u:opensesame@127.0.0.1:1/db",
+            ErrorKind::Unavailable,
+        ),
         ("postgres://u:opensesame@/db", ErrorKind::Invalid),
         ("postgres://u:open/sesame@host/db", ErrorKind::Invalid),
         ("postgres://u:x?sesame=1@host/db", ErrorKind::Invalid),
@@ -45,7 +52,9 @@ fn no_error_shows_a_password() {
         return;
     };
     let port = cluster.port();
-    let wrong = refused(&format!("postgres://hapax:{SECRET}@127.0.0.1:{port}/postgres"));
+    let wrong = refused(&format!(
+        "postgres://hapax:{SECRET}@127.0.0.1:{port}/postgres"
+    ));
     assert_eq!(wrong.kind(), ErrorKind::Invalid, "{wrong}");
     let nowhere = refused(&cluster.url().replace("dbname=postgres", "dbname=nowhere"));
     assert_eq!(nowhere.kind(), ErrorKind::Invalid, "{nowhere}");
@@ -83,7 +92,9 @@ fn a_server_that_does_not_answer_in_time_leaves_it_unknown() {
     world.stop_clock(1_000_000);
     // It was not cancelled, so it was carried out.
     world.until("the claim stands", || world.read(&key("a")).is_some());
-    let again = world.wait(hasty.submit(vec![claim.clone()])).expect("it runs");
+    let again = world
+        .wait(hasty.submit(vec![claim.clone()]))
+        .expect("it runs");
     let row = crate::world::done(again.found[0].clone()).expect("a row");
     assert_eq!(row.nonce, claim.nonce, "recognised by its nonce");
 }

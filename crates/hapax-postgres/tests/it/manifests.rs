@@ -55,9 +55,8 @@ fn of_editors_that_race_one_wins_each_revision() {
                 let mut won = 0;
                 while won < 20 {
                     let newest = runtime.block_on(server.manifest(None)).expect("it runs");
-                    let (revision, count) = newest.map_or((0, 0), |newest| {
-                        (newest.revision, newest.bytes.len())
-                    });
+                    let (revision, count) =
+                        newest.map_or((0, 0), |newest| (newest.revision, newest.bytes.len()));
                     let text = "x".repeat(count + 1);
                     let edited = runtime.block_on(server.manifest(edit(revision, &text, &[])));
                     let edited = edited.expect("it runs").expect("there is one");

@@ -18,7 +18,10 @@ fn a_schema_is_made_once() {
     let error = hapax_postgres::backend(&cluster.url(), &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAStore);
     assert!(error.to_string().contains("hapax migrate URL"), "{error}");
-    assert!(error.to_string().contains("Options::migrate(true)"), "{error}");
+    assert!(
+        error.to_string().contains("Options::migrate(true)"),
+        "{error}"
+    );
     let first = hapax_postgres::migrate(&cluster.url(), &options).expect("it can be made");
     assert_eq!(first.before(), None);
     assert!(first.changed());
@@ -74,8 +77,7 @@ fn a_migration_that_fails_leaves_nothing() {
     sql.run("CREATE SCHEMA migrate_fails; CREATE TABLE migrate_fails.sweeper (x int)");
     let options = options("migrate_fails");
     assert!(hapax_postgres::migrate(&cluster.url(), &options).is_err());
-    let tables: i64 =
-        sql.get("SELECT count(*) FROM pg_tables WHERE schemaname = 'migrate_fails'");
+    let tables: i64 = sql.get("SELECT count(*) FROM pg_tables WHERE schemaname = 'migrate_fails'");
     assert_eq!(tables, 1);
     sql.run("DROP TABLE migrate_fails.sweeper");
     assert!(hapax_postgres::migrate(&cluster.url(), &options).is_ok());

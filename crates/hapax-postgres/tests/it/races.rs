@@ -8,9 +8,7 @@ use hapax::backend::{Backend, Change, Expect, KeyRef, Next, Outcome};
 use hapax_postgres::Postgres;
 
 use crate::cluster::runtime;
-use crate::world::{
-    World, absent_to, completed, done, key, other, removal, row_to, running,
-};
+use crate::world::{World, absent_to, completed, done, key, other, removal, row_to, running};
 
 const CLAIMANTS: usize = 24;
 const KEYS: usize = 6;
@@ -179,7 +177,9 @@ fn a_locked_key_holds_up_no_other() {
     let row = world.put(&locked, running(1));
     world.run("BEGIN; SELECT FROM {s}.keys FOR UPDATE");
     let slow = row_to(&locked, row.nonce, completed("late"));
-    let slow = world.server.submit(vec![slow, absent_to(&free, running(1))]);
+    let slow = world
+        .server
+        .submit(vec![slow, absent_to(&free, running(1))]);
     // The other half of the same call is carried out while the lock is held.
     let seen = async {
         while world

@@ -64,7 +64,9 @@ fn duplicates(world: &World, callers: usize) -> u64 {
                 let runtime = runtime();
                 while server.mono_ms() - start < SECONDS * 1000 {
                     let claim = absent_to(name, running(60_000));
-                    runtime.block_on(server.submit(vec![claim])).expect("it runs");
+                    runtime
+                        .block_on(server.submit(vec![claim]))
+                        .expect("it runs");
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             });

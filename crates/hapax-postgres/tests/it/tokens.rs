@@ -20,10 +20,11 @@ fn tokens_rise_from_key_to_key() {
     let Some(world) = World::new("tokens_rise") else {
         return;
     };
-    let tokens: Vec<_> = (0..20)
-        .map(|at| grant(&world, &at.to_string()))
-        .collect();
-    assert!(tokens.windows(2).all(|pair| pair[0] < pair[1]), "{tokens:?}");
+    let tokens: Vec<_> = (0..20).map(|at| grant(&world, &at.to_string())).collect();
+    assert!(
+        tokens.windows(2).all(|pair| pair[0] < pair[1]),
+        "{tokens:?}"
+    );
     assert_eq!(epoch(tokens[0]), 4096, "the first of the first timeline");
 }
 

@@ -42,7 +42,8 @@ impl Sql {
 
     pub(crate) fn get<T: FromSqlOwned>(&self, text: &str) -> T {
         let row = self.runtime.block_on(self.client.query_one(text, &[]));
-        row.unwrap_or_else(|error| panic!("{text}: {error:?}")).get(0)
+        row.unwrap_or_else(|error| panic!("{text}: {error:?}"))
+            .get(0)
     }
 }
 
