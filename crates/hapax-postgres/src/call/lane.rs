@@ -21,6 +21,10 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock before the call tries again.
 pub(crate) const LOCK_MS: i32 = 100;
 
+/// How long before its deadline a call that met a lock gives up: another statement could wait past it, and then
+/// nothing would be known of it.
+const MARGIN: Duration = Duration::from_millis(250);
+
 /// How long a call rests after a conflict in which nothing waited.
 const REST: Duration = Duration::from_millis(5);
 
@@ -85,7 +89,7 @@ impl Lane {
             let Err(Trouble::Conflict(fault)) = found else {
                 return found;
             };
-            if Instant::now() + REST >= until {
+            if !has_time(until) {
                 return Err(Trouble::Conflict(fault));
             }
             rest().await;
@@ -149,6 +153,11 @@ impl Lane {
             connection.close().await;
         }
     }
+}
+
+/// Whether a call that met a lock may send its statement again.
+pub(crate) fn has_time(until: Instant) -> bool {
+    Instant::now() + MARGIN < until
 }
 
 /// Waits a little for what a call met to end.

@@ -7,7 +7,7 @@ use hapax::backend::{Change, Outcome};
 use tokio::time::Instant;
 use tokio_postgres::Row as Tuple;
 
-use crate::call::lane::{LOCK_MS, Lane, rest};
+use crate::call::lane::{LOCK_MS, Lane, has_time, rest};
 use crate::fault::{Fault, Trouble};
 use crate::wire::answers;
 use crate::wire::columns::Columns;
@@ -33,7 +33,7 @@ pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer
             Err(trouble) => trouble,
         };
         let again = may_go_again(&trouble, part.len());
-        if again && Instant::now() < until {
+        if again && has_time(until) {
             if let Trouble::Recovered(_) = &trouble {
                 if let Err(trouble) = lane.settle_epoch(until).await {
                     fail(&mut answers[part], &trouble.of_a_look());

@@ -111,7 +111,8 @@ fn a_backend_comes_back_with_its_server() {
         return;
     };
     let world = World::on(&cluster, "crash_back");
-    let before = world.put(&key("a"), completed("x"));
+    let before = world.submit(absent_to(&key("a"), completed("x")));
+    let before = crate::world::done(before).expect("a row");
     cluster.kill();
     let gone = world.wait(world.server.read(vec![key("a")]));
     assert_eq!(gone.unwrap_err().kind(), ErrorKind::Unavailable);

@@ -32,8 +32,6 @@ fn no_error_shows_a_password() {
             ErrorKind::Unavailable,
         ),
         ("postgres://u:opensesame@/db", ErrorKind::Invalid),
-        ("postgres://u:open/sesame@host/db", ErrorKind::Invalid),
-        ("postgres://u:x?sesame=1@host/db", ErrorKind::Invalid),
         ("postgres://u:opensesame@host:port/db", ErrorKind::Invalid),
         ("host=h password=opensesame sesame=1", ErrorKind::Invalid),
         ("opensesame", ErrorKind::Invalid),
@@ -47,6 +45,14 @@ fn no_error_shows_a_password() {
         ),
     ] {
         assert_eq!(refused(url).kind(), kind, "{url}");
+    }
+    // Passwords that should have been escaped.
+    for url in [
+        "postgres://u:open/sesame@127.0.0.1:1/db",
+        "postgres://u:x?sesame=1@127.0.0.1:1/db",
+        "postgres://u:open@sesame@127.0.0.1:1/db",
+    ] {
+        refused(url);
     }
     let Some(cluster) = Cluster::shared() else {
         return;
@@ -104,7 +110,7 @@ fn a_key_that_stays_locked_is_unavailable() {
     let Some(world) = World::new("errors_locked") else {
         return;
     };
-    let options = options("errors_locked").statement_deadline(Duration::from_millis(500));
+    let options = options("errors_locked").statement_deadline(Duration::from_millis(2000));
     let hasty = hapax_postgres::backend(&world.url, &options).expect("it runs");
     let row = world.put(&key("a"), running(60_000));
     world.run("BEGIN; SELECT FROM {s}.keys FOR UPDATE");
