@@ -27,6 +27,7 @@ const SWEEP_BLOCKS: i64 = 128;
 pub(crate) const SWEEP_GRACE_SECS: i64 = 300;
 
 /// One step of the sweep.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Swept {
     /// Rows that went; `None` while another process sweeps.

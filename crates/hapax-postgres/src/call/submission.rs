@@ -22,7 +22,8 @@ pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer
     let not_sent = Fault::unavailable("the call was not sent");
     let mut answers = vec![Err(not_sent); changes.len()];
     // What met a lock goes to the end: the others come first.
-    let mut parts = VecDeque::from([0..changes.len()]);
+    let mut parts = VecDeque::new();
+    parts.push_back(0..changes.len());
     while let Some(part) = parts.pop_front() {
         let sent = send(lane, &changes[part.clone()], until).await;
         let trouble = match sent {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hapax::backend::{Answered, Change, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -13,6 +14,13 @@ use crate::fault::Fault;
 use crate::server::target::Target;
 use crate::work::queue::{Batch, Queue};
 
+/// While statements are under way, another one goes out when it has so many changes for each of them. Few large
+/// statements cost the server less than many small ones.
+const SHARE: usize = 16;
+
+/// But no change waits longer for others than this.
+const HOLD: Duration = Duration::from_millis(1);
+
 /// What happens to a worker.
 pub(crate) enum Event {
     Submit(Vec<Change>, ReplyTo<Answered<Vec<Outcome>>>),
@@ -21,6 +29,8 @@ pub(crate) enum Event {
     Carried(Lane, Batch, Vec<Answer>),
     /// An ask has its answer.
     Asked(Lane),
+    /// Changes were held back for long enough.
+    Overdue,
     /// No call comes any more.
     Close,
 }
@@ -34,6 +44,9 @@ pub(crate) struct Worker {
     asks: VecDeque<Ask>,
     free: Vec<Lane>,
     lanes: usize,
+    /// Statements of changes that are under way.
+    batches: usize,
+    hold: Hold,
     /// Whether an ask went last: neither kind of call holds up the other.
     asked: bool,
     closing: bool,
@@ -57,6 +70,8 @@ impl Worker {
             asks: VecDeque::new(),
             lanes: free.len(),
             free,
+            batches: 0,
+            hold: Hold::Not,
             asked: false,
             closing: false,
         }
@@ -98,8 +113,10 @@ impl Worker {
             },
             Event::Carried(lane, batch, answers) => {
                 self.queue.finish(batch, answers);
+                self.batches -= 1;
                 self.free.push(lane);
             }
+            Event::Overdue => self.hold = Hold::Over,
             Event::Asked(lane) => self.free.push(lane),
             Event::Close => self.closing = true,
         }
@@ -107,23 +124,52 @@ impl Worker {
 
     fn give_out(&mut self) {
         while let Some(lane) = self.free.pop() {
-            let changes_first = self.asked && self.queue.ready() > 0;
-            let ask = match changes_first {
-                true => None,
-                false => self.asks.pop_front(),
+            let changes_may = self.asked || self.asks.is_empty();
+            let batch = match changes_may && self.is_time() {
+                true => self.queue.take(),
+                false => None,
             };
-            if let Some(ask) = ask {
-                self.asked = true;
-                start_ask(lane, ask, self.sender.clone());
-            } else if let Some(batch) = self.queue.take() {
-                self.asked = false;
+            self.asked = batch.is_none();
+            if let Some(batch) = batch {
+                self.batches += 1;
                 start_batch(lane, batch, self.sender.clone());
+            } else if let Some(ask) = self.asks.pop_front() {
+                start_ask(lane, ask, self.sender.clone());
             } else {
                 self.free.push(lane);
                 break;
             }
         }
     }
+
+    /// Whether what is ready goes out now, or waits for more.
+    fn is_time(&mut self) -> bool {
+        let ready = self.queue.ready();
+        if self.hold == Hold::Over || ready >= SHARE * self.batches {
+            if self.hold == Hold::Over {
+                self.hold = Hold::Not;
+            }
+            return true;
+        }
+        if ready > 0 && self.hold == Hold::Not {
+            self.hold = Hold::Runs;
+            let overdue = self.sender.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(HOLD).await;
+                let _worker_is_gone = overdue.send(Event::Overdue);
+            });
+        }
+        false
+    }
+}
+
+/// Whether changes are held back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Not,
+    /// Until its time is over.
+    Runs,
+    Over,
 }
 
 fn start_ask(mut lane: Lane, ask: Ask, done: UnboundedSender<Event>) {

@@ -13,7 +13,8 @@ const SECRET: &str = "opensesame";
 
 fn refused(url: &str) -> Error {
     let options = options("errors").connect_timeout(Duration::from_secs(2));
-    let error = hapax_postgres::backend(url, &options).unwrap_err();
+    let opened = hapax_postgres::backend(url, &options);
+    let error = opened.expect_err("it cannot be used");
     for text in [
         format!("{error}"),
         format!("{error:?}"),
