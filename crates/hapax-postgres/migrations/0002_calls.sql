@@ -327,8 +327,9 @@ END $hapax$;
 
 -- One step of the sweep, in the order of the heap: that needs no index, so a claim writes only one.
 -- removed: rows that went, null while another process sweeps; wrapped: this was the last step through the table.
-CREATE FUNCTION {schema}.sweep(p_lock_ms int, p_blocks bigint, p_grace_secs bigint, OUT removed bigint, OUT wrapped boolean)
-LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION {schema}.sweep(
+    p_lock_ms int, p_blocks bigint, p_grace_secs bigint, p_tidy boolean, OUT removed bigint, OUT wrapped boolean
+) LANGUAGE plpgsql VOLATILE
 AS $hapax$
 DECLARE
     v_from bigint;
@@ -355,11 +356,13 @@ BEGIN
     GET DIAGNOSTICS removed = ROW_COUNT;
     wrapped := v_from + p_blocks >= v_size;
     UPDATE {schema}.sweeper SET block = CASE WHEN wrapped THEN 0 ELSE v_from + p_blocks END;
-    -- What a key in progress or in doubt wrote here stays, once.
-    DELETE FROM {schema}.unsettled u WHERE NOT EXISTS (
-        SELECT FROM {schema}.keys k WHERE k.ns = u.ns AND k.key = u.key AND k.state IN (0, 3));
-    DELETE FROM {schema}.unsettled u USING {schema}.unsettled v
-        WHERE u.ns = v.ns AND u.key = v.key AND u.ctid < v.ctid;
+    IF p_tidy THEN
+        -- What a key in progress or in doubt wrote here stays, once.
+        DELETE FROM {schema}.unsettled u WHERE NOT EXISTS (
+            SELECT FROM {schema}.keys k WHERE k.ns = u.ns AND k.key = u.key AND k.state IN (0, 3));
+        DELETE FROM {schema}.unsettled u USING {schema}.unsettled v
+            WHERE u.ns = v.ns AND u.key = v.key AND u.ctid < v.ctid;
+    END IF;
     IF wrapped THEN
         DELETE FROM {schema}.processes p
             WHERE p.left_at < v_now - 86400000 OR p.left_at IS NULL AND p.beat_until < v_now - 86400000;

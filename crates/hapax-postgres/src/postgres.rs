@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::call::ask::{Ask, ReplyTo, SWEEP_GRACE_SECS, Swept};
+use crate::call::ask::{Ask, ReplyTo, Swept};
 use crate::call::lane::Lane;
 use crate::fault::{Fault, Trouble};
 use crate::options::Options;
@@ -191,9 +191,9 @@ impl Postgres {
         })
     }
 
-    /// One step of the sweep: rows that have expired for five minutes go, in the order of the heap.
+    /// One step of the sweep: rows that expired five minutes ago go, in the order of the heap.
     pub fn sweep_once(&self) -> Reply<Swept> {
-        self.ask(|reply| Ask::Sweep(SWEEP_GRACE_SECS, reply))
+        self.ask(|reply| Ask::Sweep(true, reply))
     }
 }
 

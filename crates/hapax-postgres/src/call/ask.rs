@@ -24,7 +24,7 @@ const SWEEP_BLOCKS: i64 = 128;
 
 /// How long a row stays after it has expired or was removed: longer than any statement may take that drew a token
 /// before.
-pub(crate) const SWEEP_GRACE_SECS: i64 = 300;
+const SWEEP_GRACE_SECS: i64 = 300;
 
 /// One step of the sweep.
 #[non_exhaustive]
@@ -44,7 +44,8 @@ pub(crate) enum Ask {
     Manifest(Option<ManifestEdit>, ReplyTo<Option<StoredManifest>>),
     Beat(u128, u64, ReplyTo<u64>),
     Leave(u128, ReplyTo<()>),
-    Sweep(i64, ReplyTo<Swept>),
+    /// With or without the list of unsettled keys.
+    Sweep(bool, ReplyTo<Swept>),
 }
 
 /// Gives an answer, if its caller still waits.
@@ -63,7 +64,7 @@ impl Ask {
             Self::Manifest(Some(edit), to) => reply(to, edit_manifest(lane, &edit).await),
             Self::Beat(process, for_ms, to) => reply(to, beat(lane, process, for_ms).await),
             Self::Leave(process, to) => reply(to, leave(lane, process).await),
-            Self::Sweep(grace_secs, to) => reply(to, sweep(lane, grace_secs).await),
+            Self::Sweep(tidy, to) => reply(to, sweep(lane, tidy).await),
         }
     }
 
@@ -210,11 +211,12 @@ async fn leave(lane: &mut Lane, process: u128) -> Result<(), Fault> {
     tuples.map(drop).map_err(Trouble::of_a_change)
 }
 
-async fn sweep(lane: &mut Lane, grace_secs: i64) -> Result<Swept, Fault> {
-    let params: [Param<'_>; 3] = [
+async fn sweep(lane: &mut Lane, tidy: bool) -> Result<Swept, Fault> {
+    let params: [Param<'_>; 4] = [
         (&LOCK_MS, Type::INT4),
         (&SWEEP_BLOCKS, Type::INT8),
-        (&grace_secs, Type::INT8),
+        (&SWEEP_GRACE_SECS, Type::INT8),
+        (&tidy, Type::BOOL),
     ];
     let tuples = lane.rows_in_the_end(|all| &all.sweep, &params).await;
     let tuples = tuples.map_err(Trouble::of_a_look)?;

@@ -37,7 +37,7 @@ impl Statements {
             ),
             beat: format!("SELECT {schema}.beat($1, $2, $3)"),
             leave: format!("SELECT {schema}.leave($1, $2)"),
-            sweep: format!("SELECT removed, wrapped FROM {schema}.sweep($1, $2, $3)"),
+            sweep: format!("SELECT removed, wrapped FROM {schema}.sweep($1, $2, $3, $4)"),
             settle_epoch: format!("SELECT {schema}.settle_epoch()"),
             format: format!("SELECT format FROM {schema}.meta"),
         }

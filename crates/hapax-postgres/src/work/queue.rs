@@ -132,11 +132,11 @@ impl Queue {
     }
 
     /// Takes the answers of a batch in; what waited behind its keys becomes ready.
-    pub(crate) fn finish(&mut self, batch: Batch, answers: Vec<Answer>) {
-        for (place, answer) in batch.places.into_iter().zip(answers) {
-            self.settle(place, answer);
+    pub(crate) fn finish(&mut self, batch: &Batch, answers: Vec<Answer>) {
+        for (place, answer) in batch.places.iter().zip(answers) {
+            self.settle(*place, answer);
         }
-        for change in batch.changes {
+        for change in &batch.changes {
             let waits = self.behind.get_mut(&change.key);
             match waits.and_then(VecDeque::pop_front) {
                 Some(next) => self.ready.push_back(next),
@@ -228,13 +228,13 @@ mod tests {
         assert_eq!(nonces(&batch.changes), [2, 1], "sorted by key");
         assert!(queue.take().is_none(), "the second of b waits");
         queue.finish(
-            batch,
+            &batch,
             vec![Ok((5, Outcome::Done(None))), Ok((6, Outcome::Other(None)))],
         );
         let batch = queue.take().unwrap();
         assert_eq!(nonces(&batch.changes), [3]);
         assert!(answer.try_recv().is_err());
-        queue.finish(batch, vec![Ok((4, Outcome::Done(None)))]);
+        queue.finish(&batch, vec![Ok((4, Outcome::Done(None)))]);
         let answered = answer.try_recv().unwrap().unwrap();
         assert_eq!(answered.now_ms, 6);
         let other = Outcome::Other(None);
@@ -250,7 +250,7 @@ mod tests {
         queue.push(vec![change("a", 1), change("b", 2)], reply);
         let batch = queue.take().unwrap();
         queue.finish(
-            batch,
+            &batch,
             vec![
                 Ok((5, Outcome::Done(None))),
                 Err(Fault::unavailable("later")),

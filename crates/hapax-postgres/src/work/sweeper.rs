@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::call::ask::{Ask, SWEEP_GRACE_SECS, Swept};
+use crate::call::ask::{Ask, Swept};
 use crate::work::worker::Event;
 
 /// After a step that removed rows.
@@ -19,12 +20,14 @@ const REST_LONG: Duration = Duration::from_secs(10);
 
 /// Sweeps until the worker is gone.
 pub(crate) async fn run(events: UnboundedSender<Event>) {
+    let mut tidied: Option<Instant> = None;
     loop {
         let (reply, answer) = oneshot::channel();
-        if events
-            .send(Event::Ask(Ask::Sweep(SWEEP_GRACE_SECS, reply)))
-            .is_err()
-        {
+        let tidy = tidied.is_none_or(|at| at.elapsed() >= REST_LONG);
+        if tidy {
+            tidied = Some(Instant::now());
+        }
+        if events.send(Event::Ask(Ask::Sweep(tidy, reply))).is_err() {
             return;
         }
         let rest = match answer.await {

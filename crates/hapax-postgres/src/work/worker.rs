@@ -26,7 +26,7 @@ pub(crate) enum Event {
     Submit(Vec<Change>, ReplyTo<Answered<Vec<Outcome>>>),
     Ask(Ask),
     /// A statement has its answers.
-    Carried(Lane, Batch, Vec<Answer>),
+    Carried(Lane, Arc<Batch>, Vec<Answer>),
     /// An ask has its answer.
     Asked(Lane),
     /// Changes were held back for long enough.
@@ -38,6 +38,7 @@ pub(crate) enum Event {
 /// Gives what waits to connections that are free.
 pub(crate) struct Worker {
     events: UnboundedReceiver<Event>,
+    target: Arc<Target>,
     /// For what it starts.
     sender: UnboundedSender<Event>,
     queue: Queue,
@@ -65,6 +66,7 @@ impl Worker {
         let (sender, events) = channel;
         Self {
             events,
+            target: Arc::clone(target),
             sender,
             queue: Queue::default(),
             asks: VecDeque::new(),
@@ -112,7 +114,7 @@ impl Worker {
                 _ => self.asks.push_back(ask),
             },
             Event::Carried(lane, batch, answers) => {
-                self.queue.finish(batch, answers);
+                self.queue.finish(&batch, answers);
                 self.batches -= 1;
                 self.free.push(lane);
             }
@@ -132,13 +134,20 @@ impl Worker {
             self.asked = batch.is_none();
             if let Some(batch) = batch {
                 self.batches += 1;
-                start_batch(lane, batch, self.sender.clone());
+                start_batch(lane, batch, self.next());
             } else if let Some(ask) = self.asks.pop_front() {
-                start_ask(lane, ask, self.sender.clone());
+                start_ask(lane, ask, self.next());
             } else {
                 self.free.push(lane);
                 break;
             }
+        }
+    }
+
+    fn next(&self) -> NextStep {
+        NextStep {
+            target: Arc::clone(&self.target),
+            events: self.sender.clone(),
         }
     }
 
@@ -172,16 +181,47 @@ enum Hold {
     Over,
 }
 
-fn start_ask(mut lane: Lane, ask: Ask, done: UnboundedSender<Event>) {
-    tokio::spawn(async move {
+/// Where a call goes on when it has ended.
+struct NextStep {
+    target: Arc<Target>,
+    events: UnboundedSender<Event>,
+}
+
+impl NextStep {
+    /// Another lane for one that a panic took along.
+    fn lane(&self) -> Lane {
+        Lane::new(Arc::clone(&self.target))
+    }
+
+    fn send(&self, event: Event) {
+        let _worker_is_gone = self.events.send(event);
+    }
+}
+
+fn start_ask(mut lane: Lane, ask: Ask, next: NextStep) {
+    let carried = tokio::spawn(async move {
         ask.carry_out(&mut lane).await;
-        let _worker_is_gone = done.send(Event::Asked(lane));
+        lane
+    });
+    tokio::spawn(async move {
+        let lane = carried.await.unwrap_or_else(|_| next.lane());
+        next.send(Event::Asked(lane));
     });
 }
 
-fn start_batch(mut lane: Lane, batch: Batch, done: UnboundedSender<Event>) {
+fn start_batch(mut lane: Lane, batch: Batch, next: NextStep) {
+    let batch = Arc::new(batch);
+    let sent = Arc::clone(&batch);
+    let carried = tokio::spawn(async move {
+        let answers = submission::carry_out(&mut lane, &sent.changes).await;
+        (lane, answers)
+    });
     tokio::spawn(async move {
-        let answers = submission::carry_out(&mut lane, &batch.changes).await;
-        let _worker_is_gone = done.send(Event::Carried(lane, batch, answers));
+        let (lane, answers) = carried.await.unwrap_or_else(|_| {
+            // No caller may wait for ever, whatever is wrong here.
+            let open = Fault::unknown("a statement ended in a panic");
+            (next.lane(), vec![Err(open); batch.changes.len()])
+        });
+        next.send(Event::Carried(lane, batch, answers));
     });
 }

@@ -60,6 +60,20 @@ fn programs() -> Option<PathBuf> {
     found.into_iter().rev().find(is_there)
 }
 
+/// Who runs the server, where it is not who runs the tests; `None`, loudly, where there is no such user.
+fn owner() -> Option<Option<(u32, u32)>> {
+    let probe = tempfile::tempdir().expect("a temporary folder can be made");
+    let is_root = fs::metadata(probe.path()).is_ok_and(|made| made.uid() == 0);
+    if !is_root {
+        return Some(None);
+    }
+    let owner = unprivileged();
+    if owner.is_none() {
+        skipped("the tests run as root, and there is no user `postgres`");
+    }
+    owner.map(Some)
+}
+
 /// The server refuses to run as root: then it runs as the user `postgres`.
 fn unprivileged() -> Option<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd").ok()?;
@@ -83,29 +97,29 @@ impl Cluster {
             skipped("no PostgreSQL is installed here");
             return None;
         };
+        let owner = owner()?;
+        let mut cluster = Self::new(bin, owner, settings);
+        cluster.initialise();
+        cluster.run();
+        Some(cluster)
+    }
+
+    /// One that has no data yet.
+    fn new(bin: PathBuf, owner: Option<(u32, u32)>, settings: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("hapax-pg").tempdir();
         let dir = dir.expect("a temporary folder can be made").keep();
-        let is_root = fs::metadata(&dir).expect("it was just made").uid() == 0;
-        let owner = if is_root { unprivileged() } else { None };
-        if is_root && owner.is_none() {
-            skipped("the tests run as root, and there is no user `postgres`");
-            return None;
-        }
         if let Some((user, group)) = owner {
             chown(&dir, Some(user), Some(group)).expect("root may give a folder away");
         }
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let mut cluster = Self {
+        Self {
             bin,
             dir,
             port: free.expect("a port is free").port(),
             owner,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             keeper: None,
-        };
-        cluster.initialise();
-        cluster.run();
-        Some(cluster)
+        }
     }
 
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -215,6 +229,38 @@ impl Cluster {
     /// Shuts it down in order; it can run again.
     pub(crate) fn stop(&mut self) {
         self.tell_keeper("stop\n");
+    }
+
+    /// A copy that follows this server asynchronously.
+    pub(crate) fn follower(&self) -> Self {
+        let mut follower = Self::new(self.bin.clone(), self.owner, &[]);
+        follower.settings.clone_from(&self.settings);
+        let made = follower
+            .command(self.bin.join("pg_basebackup"))
+            .args(["-U", "hapax", "-X", "stream", "-c", "fast", "-R"])
+            .arg("-h")
+            .arg(&self.dir)
+            .args(["-p", &self.port.to_string()])
+            .arg("-D")
+            .arg(follower.data())
+            .output();
+        let made = made.expect("pg_basebackup can be run");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "pg_basebackup: {said}");
+        follower.run();
+        follower
+    }
+
+    /// Makes a follower a primary.
+    pub(crate) fn promote(&self) {
+        let made = self
+            .command(self.bin.join("pg_ctl"))
+            .args(["promote", "-w", "-D"])
+            .arg(self.data())
+            .output();
+        let made = made.expect("pg_ctl can be run");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "pg_ctl: {said}");
     }
 
     /// From its next start on it waits for a primary, as a replica does.

@@ -57,18 +57,50 @@ fn a_crash_of_the_server_raises_the_epoch() {
     // One process of the server is killed; the postmaster stays, and the server recovers.
     let victim = crate::world::Sql::open(&cluster.url());
     cluster.kill_process(victim.get("SELECT pg_backend_pid()"));
-    let again = async {
-        loop {
-            let claim = absent_to(&key("b"), running(1));
-            let answered = world.server.submit(vec![claim]).await;
-            if let Ok(mut answered) = answered {
-                return done(answered.found.pop().expect("one")).expect("a row");
+    // Until the postmaster notices, other connections go on as before.
+    let mut last = before;
+    let mut number = 0;
+    while epoch(last) == epoch(before) {
+        number += 1;
+        let claim = absent_to(&key(&number.to_string()), running(1));
+        match world.wait(world.server.submit(vec![claim])) {
+            Ok(mut answered) => {
+                let outcome = answered.found.pop().expect("one");
+                let token = done(outcome).expect("a row").token;
+                assert!(token > last, "{token} after {last}");
+                last = token;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            Err(_) => world.wait(world.server.sleep(20)),
         }
+    }
+    assert_eq!(epoch(last), epoch(before) + 1);
+}
+
+/// A claim that need not be durable is acknowledged before the log of the sequence is on the medium. After a crash
+/// the sequence goes back: only the epoch keeps the tokens apart.
+#[test]
+fn tokens_that_a_crash_forgot_are_not_given_again() {
+    let Some(mut cluster) = Cluster::start(&["wal_writer_delay=10s"]) else {
+        return;
     };
-    let after = world.wait(again).token;
-    assert_eq!(epoch(after), epoch(before) + 1);
+    let world = World::on(&cluster, "tokens_forgotten");
+    let claims = (0..2000).map(|at| hapax::backend::Change {
+        durable: false,
+        ..absent_to(&key(&at.to_string()), running(1))
+    });
+    let claims = world.wait(world.server.submit(claims.collect()));
+    let tokens = claims.expect("it runs").found.into_iter();
+    let tokens = tokens.map(|outcome| done(outcome).expect("a row").token);
+    let highest = tokens.max().expect("there are many");
+    cluster.kill();
+    drop(world);
+    cluster.run();
+    let world = World::on(&cluster, "tokens_forgotten");
+    let kept = world.count("SELECT count(*) FROM {s}.keys");
+    eprintln!("{kept} of 2000 claims were kept");
+    let after = grant(&world, "after");
+    assert!(after > highest, "{after} after {highest}");
+    assert_eq!(epoch(after), epoch(highest) + 1);
 }
 
 #[test]
@@ -85,4 +117,40 @@ fn a_clean_restart_needs_no_new_epoch() {
     let after = grant(&world, "b");
     assert_eq!(epoch(after), epoch(before));
     assert!(after > before);
+}
+
+/// The new primary never heard of the newest grants, nor of the epoch in which they were made.
+#[test]
+fn tokens_rise_over_a_failover_that_loses_grants() {
+    let Some(mut primary) = Cluster::start(&["fsync=off"]) else {
+        return;
+    };
+    let world = World::on(&primary, "tokens_failover");
+    grant(&world, "a");
+    let mut follower = primary.follower();
+    follower.stop();
+    drop(world);
+    // Two crashes that the follower does not see: each raises the epoch.
+    for name in ["b", "c"] {
+        primary.kill();
+        primary.run();
+        grant(&World::on(&primary, "tokens_failover"), name);
+    }
+    let world = World::on(&primary, "tokens_failover");
+    let claims = (0..1000).map(|at| absent_to(&key(&at.to_string()), running(1)));
+    let granted = world.wait(world.server.submit(claims.collect()));
+    let granted = granted.expect("it runs").found.into_iter();
+    let granted = granted.map(|outcome| done(outcome).expect("a row").token);
+    let highest = granted.max().expect("there are many");
+    assert_eq!(epoch(highest), 4098);
+    primary.kill();
+    drop(world);
+    follower.run();
+    follower.promote();
+    let world = World::on(&follower, "tokens_failover");
+    assert!(world.read(&key("a")).is_some());
+    assert!(world.read(&key("1")).is_none(), "it was lost");
+    let after = grant(&world, "1");
+    assert!(after > highest, "{after} after {highest}");
+    assert_eq!(epoch(after), 8192, "the first of the second timeline");
 }
