@@ -150,6 +150,7 @@ mod journal;
 mod observe;
 /// The actions of operators: settle doubts, release, fail or forget a key, bring keys in, reconcile.
 pub mod operator;
+mod remote;
 mod runtime;
 /// Iterators over many keys: all of them, those in doubt, those in progress.
 pub mod scan;
@@ -186,6 +187,8 @@ pub use claim::ticket::Ticket;
 pub use claim::to_stored::ToStored;
 pub use observe::health::{Health, Trouble};
 pub use observe::stats::Stats;
+#[doc(hidden)]
+pub use remote::options::OpenOptions;
 pub use store::builder::Builder;
 pub use store::namespace::Namespace;
 pub use store::store::Store;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::contract::KeyRef;
+use crate::backend::key_ref::KeyRef;
 use crate::backend::row::{HolderGuard, Row, RowState, Run};
 use crate::value::fencing_token::FencingToken;
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::backend::change::Change;
+use crate::backend::key_ref::KeyRef;
 use crate::backend::row::Row;
 use crate::value::error::Result;
 
@@ -14,15 +15,6 @@ pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// A future that a backend drives.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A key of a store.
-#[expect(clippy::exhaustive_structs, reason = "it is all that names a key")]
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct KeyRef {
-    /// The number of its namespace, which the manifest gives.
-    pub namespace: u32,
-    pub key: Arc<[u8]>,
-}
 
 /// What a backend found, and the clock of its server then, in milliseconds since 1970.
 #[expect(clippy::exhaustive_structs, reason = "it is all that an answer has")]

@@ -7,14 +7,16 @@
 pub(crate) mod change;
 pub(crate) mod contract;
 pub(crate) mod fault;
+pub(crate) mod key_ref;
 pub(crate) mod row;
 
 pub use crate::backend::change::{
     Begins, Change, Draft, DraftRun, Ends, Expect, LeaseEnd, Next, Stamps,
 };
 pub use crate::backend::contract::{
-    Answered, Backend, Filter, KeyRef, ManifestEdit, Outcome, PageQuery, Reply, Stored,
-    StoredManifest, Task,
+    Answered, Backend, Filter, ManifestEdit, Outcome, PageQuery, Reply, Stored, StoredManifest,
+    Task,
 };
 pub use crate::backend::fault::{refused, unavailable, unknown};
+pub use crate::backend::key_ref::KeyRef;
 pub use crate::backend::row::{HolderGuard, Row, RowState, Run};

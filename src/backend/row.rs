@@ -46,7 +46,7 @@ pub struct Row {
     pub reason: Arc<[u8]>,
     /// The response, the error, or the checkpoint.
     pub body: Arc<[u8]>,
-    /// Who runs the key: of a row [in progress](RowState::InProgress), and of no other.
+    /// Who runs the key: of each row [in progress](RowState::InProgress); and of one in doubt whose holder may be alive.
     pub run: Option<Run>,
 }
 

@@ -1,17 +1,23 @@
 //! [`Claim`]: the one answer to a claim.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::answer::{Completed, Failed, InProgress, Mismatch};
 use crate::claim::doubt::Doubt;
 use crate::claim::held::Held;
 use crate::claim::lease::Lease;
+use crate::claim::local_held::LocalHeld;
+use crate::claim::remote_held::RemoteHeld;
 use crate::engine::call::answer::Answer;
 use crate::engine::call::batch::ItemAnswer;
+use crate::remote::answer::RemoteAnswer;
+use crate::remote::home::RemoteHome;
 use crate::store::handle::Homes;
 use crate::value::digest::Digest;
 use crate::value::error::Error;
 use crate::value::key_state::KeyState;
+use crate::value::record::Record;
 
 /// The answer to a claim. Exhaustive on purpose: every outcome is handled.
 ///
@@ -58,8 +64,32 @@ impl Claim {
     pub(crate) fn of(homes: &Homes, digest: Digest, answer: Answer) -> Self {
         match answer {
             Answer::Granted(granted) => {
-                Self::Granted(Lease::new(Held::new(homes, digest, granted)))
+                let held = LocalHeld::new(homes, digest, granted);
+                Self::Granted(Lease::new(Held::Local(held)))
             }
+            answer => Self::told(answer, |record, holder_alive, compared| {
+                Doubt::of(homes, record, holder_alive, compared)
+            }),
+        }
+    }
+
+    /// As [`of`](Self::of), of a store over a backend.
+    pub(crate) fn of_remote(home: &RemoteHome, answer: RemoteAnswer) -> Self {
+        match answer {
+            RemoteAnswer::Granted(grant) => {
+                let held = RemoteHeld::new(&home.inner, grant.hand_out());
+                Self::Granted(Lease::new(Held::Remote(held)))
+            }
+            RemoteAnswer::Other(answer) => Self::told(answer, |record, holder_alive, compared| {
+                Doubt::of_remote(home, record, holder_alive, compared)
+            }),
+        }
+    }
+
+    /// Any answer but a grant.
+    fn told(answer: Answer, doubt: impl FnOnce(Arc<Record>, bool, bool) -> Doubt) -> Self {
+        match answer {
+            Answer::Granted(_) => unreachable!("the caller has dressed a grant as a lease"),
             Answer::InProgress {
                 lease_left_ms,
                 attempt,
@@ -86,7 +116,7 @@ impl Claim {
                 record,
                 holder_alive,
                 compared,
-            } => Self::InDoubt(Doubt::of(homes, record, holder_alive, compared)),
+            } => Self::InDoubt(doubt(record, holder_alive, compared)),
             Answer::Mismatch { labels, state } => Self::Mismatch(Mismatch { labels, state }),
         }
     }

@@ -1,20 +1,25 @@
 //! [`Doubt`]: a key whose effect may or may not have happened, and its resolution.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::claim::held::Held;
+use crate::claim::local_held::LocalHeld;
 use crate::claim::pending::Pending;
+use crate::claim::remote_held::RemoteHeld;
 use crate::engine::call::granted::Granted;
-use crate::engine::engine::Engine;
 use crate::engine::intervene::resolve::Settlement;
 use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, decided};
+use crate::remote::grant::Hold;
+use crate::remote::home::RemoteHome;
+use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;
-use crate::store::handle::Homes;
+use crate::store::handle::{Homes, StoreHome};
 use crate::value::attribution::Attribution;
-use crate::value::error::Result;
+use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
@@ -101,7 +106,24 @@ impl Doubt {
         let granted = Granted::of_record(&record);
         let digest = homes.engine().digest(homes.core(), &record.key);
         Self {
-            held: Held::new(homes, digest, granted),
+            held: Held::Local(LocalHeld::new(homes, digest, granted)),
+            record,
+            holder_alive,
+            compared,
+        }
+    }
+
+    /// As [`of`](Self::of), of a store over a backend.
+    pub(crate) fn of_remote(
+        home: &RemoteHome,
+        record: Arc<Record>,
+        holder_alive: bool,
+        compared: bool,
+    ) -> Self {
+        let record = record.into_doubt();
+        let hold = Hold::of_doubt(&home.core, &record);
+        Self {
+            held: Held::Remote(RemoteHeld::new(&home.inner, hold)),
             record,
             holder_alive,
             compared,
@@ -123,10 +145,8 @@ impl Doubt {
     /// The digest that stands for the key in logs and audits.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
-        let engine = self.held.engine();
-        engine
-            .seeded
-            .key_digest(self.held.namespace().id, self.key())
+        let seeded = self.held.seeded();
+        seeded.key_digest(self.held.namespace().id, self.key())
     }
 
     /// The token of the holder that left the doubt.
@@ -205,14 +225,20 @@ impl Doubt {
     /// As [`resolve`](Self::resolve); it takes effect at once, and the future only waits for the
     /// acknowledgement.
     pub fn resolve_async(&self, resolution: Resolution) -> Pending<Result<()>> {
-        let resolved = self.start(&resolution, false, None);
-        let held = self.held.clone();
-        Pending::new(async move { held.acknowledged(resolved).await })
+        Pending::new(self.start(&resolution, false, None))
     }
 
     /// Whether it is a doubt of the store of this engine.
-    pub(crate) fn is_of(&self, engine: &Engine) -> bool {
-        std::ptr::eq(self.held.engine(), engine)
+    pub(crate) fn is_of(&self, store: &StoreHome) -> bool {
+        match (&self.held, store) {
+            (Held::Local(held), StoreHome::Local(inner)) => {
+                std::ptr::eq(held.engine(), &*inner.engine)
+            }
+            (Held::Remote(held), StoreHome::Remote(inner)) => {
+                Arc::ptr_eq(held.remote(), &inner.remote)
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn settle(
@@ -221,29 +247,57 @@ impl Doubt {
         force: bool,
         by: Option<&Attribution>,
     ) -> Result<()> {
-        block_on(self.held.acknowledged(self.start(resolution, force, by)))
+        block_on(self.start(resolution, force, by))
     }
 
-    /// Carries the resolution out; afterwards only the wait for its frame is left.
+    /// Settles the doubt, or sends that; what is left is to wait for the acknowledgement.
     fn start(
         &self,
         resolution: &Resolution,
         force: bool,
         by: Option<&Attribution>,
-    ) -> Result<Option<u64>, Refused> {
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
         let settlement = match resolution {
             Resolution::Happened(response) => Settlement::Happened(response),
             Resolution::Failed(error) => Settlement::Failed(error),
             Resolution::NeverHappened => Settlement::NeverHappened,
         };
-        let engine = self.held.engine();
-        let resolved = engine.resolve(self.held.named(), self.token(), settlement, force, by);
+        let started = match &self.held {
+            Held::Local(held) => {
+                let engine = held.engine();
+                let resolved = engine.resolve(held.named(), self.token(), settlement, force, by);
+                let failed = resolved.as_ref().err().map(Refused::kind);
+                self.tell(failed, resolution, by);
+                Ok((held.clone(), resolved.map(Some)))
+            }
+            Held::Remote(held) => {
+                let (core, key) = (held.namespace(), Remote::key(held.namespace(), self.key()));
+                let remote = held.remote();
+                let sent = remote.resolve(core, key, self.token(), settlement, force);
+                Err((self.clone(), resolution.clone(), by.cloned(), sent))
+            }
+        };
+        async move {
+            match started {
+                Ok((held, resolved)) => held.acknowledged(resolved).await,
+                Err((doubt, resolution, by, sent)) => {
+                    let resolved = sent.await;
+                    let failed = resolved.as_ref().err().map(Error::kind);
+                    doubt.tell(failed, &resolution, by.as_ref());
+                    resolved
+                }
+            }
+        }
+    }
+
+    /// Tells the trace how a resolution ended.
+    fn tell(&self, failed: Option<ErrorKind>, resolution: &Resolution, by: Option<&Attribution>) {
         let decision = || Decision {
-            outcome: match (&resolved, resolution) {
-                (Err(refused), _) => refused.kind().name(),
-                (Ok(_), Resolution::Happened(_)) => "happened",
-                (Ok(_), Resolution::Failed(_)) => "failed",
-                (Ok(_), Resolution::NeverHappened) => "never_happened",
+            outcome: match (failed, resolution) {
+                (Some(kind), _) => kind.name(),
+                (None, Resolution::Happened(_)) => "happened",
+                (None, Resolution::Failed(_)) => "failed",
+                (None, Resolution::NeverHappened) => "never_happened",
             },
             token: Some(self.token()),
             attempt: Some(self.attempt()),
@@ -251,9 +305,7 @@ impl Doubt {
             actor: by.map(Attribution::actor),
             warns: false,
         };
-        let subject = || engine.subject(self.held.namespace(), self.key());
-        decided("resolve", subject, decision);
-        resolved.map(Some)
+        decided("resolve", || self.held.subject(), decision);
     }
 }
 

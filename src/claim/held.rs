@@ -1,129 +1,144 @@
 //! [`Held`]: a held key, which leases, runs and doubts share.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
-use crossbeam_utils::CachePadded;
-
+use crate::claim::local_held::LocalHeld;
+use crate::claim::remote_held::RemoteHeld;
 use crate::engine::call::granted::Granted;
-use crate::engine::engine::Engine;
-use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
-use crate::engine::refusals::Refused;
-use crate::observe::trace::{Decision, TraceSubject, decided};
-use crate::runtime::sync::block_on;
+use crate::observe::trace::{Decision, TraceSubject};
 use crate::state::transition::Command;
-use crate::store::handle::{Home, Homes};
-use crate::value::digest::Digest;
-use crate::value::error::{ErrorKind, Result};
+use crate::value::digest::Hasher128;
+use crate::value::error::Result;
 
-/// A key, and the token under which it is held. It does not have to be settled.
+/// A held key, wherever its store lies.
 #[derive(Clone)]
-pub(crate) struct Held {
-    pub(crate) home: Arc<CachePadded<Home>>,
-    pub(crate) digest: Digest,
-    pub(crate) granted: Granted,
+pub(crate) enum Held {
+    Local(LocalHeld),
+    Remote(RemoteHeld),
 }
+
+const _: () = assert!(
+    size_of::<Held>() <= 112,
+    "a lease and a claim stay below the 128 bytes that are moved without a call"
+);
 
 impl Held {
     #[inline]
-    pub(crate) fn new(homes: &Homes, digest: Digest, granted: Granted) -> Self {
-        Self {
-            home: Arc::clone(homes.of_key(digest)),
-            digest,
-            granted,
+    pub(crate) fn granted(&self) -> &Granted {
+        match self {
+            Self::Local(held) => &held.granted,
+            Self::Remote(held) => held.granted(),
         }
-    }
-
-    #[inline]
-    pub(crate) fn named(&self) -> Named<'_> {
-        Named {
-            namespace: self.namespace(),
-            digest: self.digest,
-            key: self.key(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.home.store.engine
     }
 
     #[inline]
     pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
-        &self.home.core
+        match self {
+            Self::Local(held) => held.namespace(),
+            Self::Remote(held) => held.namespace(),
+        }
     }
 
     #[inline]
     pub(crate) fn key(&self) -> &[u8] {
-        &self.granted.key
+        &self.granted().key
     }
 
-    #[inline]
-    pub(crate) fn act(&self, command: Command<'_>) -> Result<Option<u64>, Refused> {
-        let acted = self.engine().act(self.named(), self.granted.token, command);
-        let failed = acted.as_ref().err().map(Refused::kind);
-        decided(
-            command.name(),
-            || self.subject(),
-            || Decision {
-                warns: failed.is_some_and(is_lost) || matches!(command, Command::Doubt(_)),
-                ..self.decision(failed.map_or("ok", ErrorKind::name))
-            },
-        );
-        acted
+    /// Draws derived keys and the digests of keys.
+    pub(crate) fn seeded(&self) -> &Hasher128 {
+        match self {
+            Self::Local(held) => &held.engine().seeded,
+            Self::Remote(held) => &held.remote().seeded,
+        }
     }
 
     pub(crate) fn subject(&self) -> TraceSubject {
-        self.engine().subject(self.namespace(), self.key())
+        match self {
+            Self::Local(held) => held.subject(),
+            Self::Remote(held) => held.remote().subject(held.namespace(), self.key()),
+        }
     }
 
     pub(crate) fn decision(&self, outcome: &'static str) -> Decision<'static> {
+        let granted = self.granted();
         Decision {
             outcome,
-            token: Some(self.granted.token),
-            attempt: Some(self.granted.attempt),
+            token: Some(granted.token),
+            attempt: Some(granted.attempt),
             ..Decision::default()
         }
     }
 
-    /// Waits for the acknowledgement of what was done, or for what its refusal rests on.
-    pub(crate) async fn acknowledged(&self, acted: Result<Option<u64>, Refused>) -> Result<()> {
-        let acted = acted.map(|frame| ((), frame));
-        self.engine().acknowledged(self.namespace(), acted).await
+    pub(crate) fn do_and_wait(&self, command: Command<'_>) -> Result<()> {
+        match self {
+            Self::Local(held) => held.do_and_wait(command),
+            Self::Remote(held) => crate::runtime::sync::block_on(held.act(command)),
+        }
     }
 
-    /// Carries out a command that does not settle the key, and waits for its acknowledgement.
-    pub(crate) fn do_and_wait(&self, command: Command<'_>) -> Result<()> {
-        block_on(self.acknowledged(self.act(command)))
+    /// How long the lease still runs; zero once it has lapsed or is no longer current.
+    pub(crate) fn lease_left_ms(&self) -> u64 {
+        match self {
+            Self::Local(held) => {
+                let (engine, token) = (held.engine(), held.granted.token);
+                engine.lease_left_ms(held.digest, token)
+            }
+            Self::Remote(held) => held.remote().lease_left_ms(held.hold()),
+        }
     }
 
     pub(crate) fn is_lost(&self) -> bool {
-        self.engine().is_lost(self.digest, self.granted.token)
+        match self {
+            Self::Local(held) => held.is_lost(),
+            Self::Remote(held) => held.remote().is_lost(held.hold()),
+        }
     }
 
     pub(crate) async fn lost(self) {
-        poll_fn(|context| {
-            if self
-                .engine()
-                .watch_lost(self.digest, self.granted.token, context.waker())
-            {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
+        match self {
+            Self::Local(held) => held.lost().await,
+            Self::Remote(held) => {
+                // A store that is closed holds nothing any more.
+                let _ = held.remote().lost(held.hold()).await;
             }
-        })
-        .await;
+        }
     }
 
     pub(crate) fn derived_key(&self, label: &str) -> String {
-        self.engine()
-            .derived_key(self.namespace().id, self.key(), label)
+        crate::engine::named::derived_key(self.seeded(), self.namespace().id, self.key(), label)
     }
-}
 
-/// Whether a refusal says that this holder has lost the key.
-fn is_lost(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Superseded | ErrorKind::NotHeld)
+    /// The grant is taken back: no work was begun under it.
+    pub(crate) fn withdraw(&self) {
+        match self {
+            Self::Local(held) => held.engine().withdraw(held.digest, held.granted.token),
+            Self::Remote(held) => held.remote().withdraw(held.hold()),
+        }
+    }
+
+    /// A ticket has taken the place of the guard.
+    pub(crate) fn disarm(&self) {
+        match self {
+            Self::Local(held) => held.engine().disarm(held.digest, held.granted.token),
+            // The row says so since the ticket was made.
+            Self::Remote(_) => {}
+        }
+    }
+
+    /// The guard goes away without an outcome.
+    pub(crate) fn abandon(&self) {
+        match self {
+            Self::Local(held) => held.engine().abandon(held.named(), held.granted.token),
+            Self::Remote(held) => held.remote().abandon(held.hold()),
+        }
+    }
+
+    /// The guard lies in an error that is dropped: the lease runs out.
+    pub(crate) fn let_run_out(&self) {
+        match self {
+            Self::Local(held) => held.engine().let_run_out(held.digest, held.granted.token),
+            Self::Remote(held) => held.remote().let_run_out(held.hold()),
+        }
+    }
 }

@@ -11,8 +11,8 @@ use crate::claim::pending::Pending;
 use crate::claim::to_stored::{ToStored, unstorable};
 use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Operation, decided};
+use crate::remote::receipt::Receipt;
 use crate::runtime::begun::Begun;
-use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
@@ -86,32 +86,32 @@ impl Lease {
     /// The fencing token: higher than every token granted before, in the life of the store.
     #[must_use]
     pub fn token(&self) -> FencingToken {
-        self.held.granted.token
+        self.held.granted().token
     }
 
     /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.held.granted.attempt
+        self.held.granted().attempt
     }
 
     /// Store time of the first claim of the key, in whole seconds.
     #[must_use]
     pub fn first_claimed_at(&self) -> SystemTime {
-        system_time(self.held.granted.first_claimed_at)
+        system_time(self.held.granted().first_claimed_at)
     }
 
     /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
     /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
-        self.held.granted.checkpoint()
+        self.held.granted().checkpoint()
     }
 
     /// The reason of the last release; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
-        self.held.granted.reason()
+        self.held.granted().reason()
     }
 
     /// A key for a downstream system that deduplicates: the same across attempts and restarts, different for
@@ -124,11 +124,7 @@ impl Lease {
     /// How long the lease still runs; zero once it has lapsed or is no longer current.
     #[must_use]
     pub fn lease_left(&self) -> Duration {
-        Duration::from_millis(
-            self.held
-                .engine()
-                .lease_left_ms(self.held.digest, self.token()),
-        )
+        Duration::from_millis(self.held.lease_left_ms())
     }
 
     /// Stores the response. Later claims of the key are answered with it.
@@ -188,8 +184,7 @@ impl Lease {
     /// It waits for nothing. Where the grant was not the last one of its key any more, nothing changes.
     pub fn withdraw(mut self) {
         self.armed = false;
-        let (digest, token) = (self.held.digest, self.token());
-        self.held.engine().withdraw(digest, token);
+        self.held.withdraw();
     }
 
     /// As [`complete`](Self::complete); the future only waits for the acknowledgement.
@@ -238,12 +233,9 @@ impl Lease {
     /// # Errors
     /// As for [`renew`](Self::renew).
     pub fn keep_alive(&self, ceiling: Duration) -> Result<()> {
-        let engine = self.held.engine();
-        let command = Command::KeepAlive {
+        self.held.do_and_wait(Command::KeepAlive {
             for_ms: millis(ceiling),
-        };
-        let kept = engine.act(self.held.named(), self.token(), command);
-        block_on(self.held.acknowledged(kept))
+        })
     }
 
     /// Stores up to 16 KiB from which the next attempt can go on, in place of the last checkpoint.
@@ -257,9 +249,14 @@ impl Lease {
     /// As [`checkpoint`](Self::checkpoint); it is stored at once, and the future only waits for the
     /// acknowledgement.
     pub fn checkpoint_async(&self, bytes: impl AsRef<[u8]>) -> Pending<Result<()>> {
-        let stored = self.held.act(Command::Checkpoint(bytes.as_ref()));
-        let held = self.held.clone();
-        Pending::new(async move { held.acknowledged(stored).await })
+        let command = Command::Checkpoint(bytes.as_ref());
+        match &self.held {
+            Held::Local(held) => {
+                let (stored, held) = (held.act(command), held.clone());
+                Pending::new(async move { held.acknowledged(stored).await })
+            }
+            Held::Remote(held) => Pending::new(held.act(command)),
+        }
     }
 
     /// Whether the lease has lapsed, or its token is no longer current: the work should stop.
@@ -276,7 +273,7 @@ impl Lease {
     /// Nothing settles the key by itself any more: a ticket has taken the place of this lease.
     pub(crate) fn disarm(mut self) {
         self.armed = false;
-        self.held.engine().disarm(self.held.digest, self.token());
+        self.held.disarm();
     }
 
     /// Settles the key with an outcome that may have no bytes.
@@ -300,68 +297,61 @@ impl Lease {
         asked: Asked,
     ) -> Begun<Result<()>, impl Future<Output = Result<()>> + Send + use<>> {
         let operation = Operation::begin(command.name(), || self.held.subject());
-        operation.run(|| {
-            let mut lease = self;
-            let began_ns = lease.held.engine().begin_settlement(lease.held.named());
-            let acted = lease.act(command);
-            let is_done =
-                |frame: &Option<u64>| asked == Asked::Now && lease.is_acknowledged(*frame);
-            if acted.as_ref().is_ok_and(is_done) {
-                let held = &lease.held;
-                held.engine().end_settlement(held.named(), began_ns);
-                return Begun::Ready(Ok(()));
-            }
-            let started = match lease.started(acted) {
-                Ok(started) => Ok(started),
-                Err(refused) => match refused.at_once() {
-                    Ok(error) => return Begun::Ready(Err(error)),
-                    Err(refused) => Err(refused),
-                },
-            };
-            Begun::Waits(operation.follow(settled(started, began_ns)))
+        operation.run(|| match self.settle_now(command, asked) {
+            Ok(settled) => Begun::Ready(settled),
+            Err((started, began_ns)) => Begun::Waits(operation.follow(started.settled(began_ns))),
         })
     }
 
+    /// Settles the key up to the first wait; what is left of it, and when it began.
     #[inline]
-    fn is_acknowledged(&self, frame: Option<u64>) -> bool {
-        let engine = self.held.engine();
-        engine.is_acknowledged(engine.is_sync(self.held.namespace()), frame)
-    }
-
-    /// Waits for the acknowledgement of a command that was carried out.
-    pub(crate) async fn acknowledged(self, frame: Option<u64>) -> Result<()> {
-        if self.is_acknowledged(frame) {
-            return Ok(());
-        }
-        let acknowledged = self.held.acknowledged(Ok(frame)).await;
-        acknowledged.map_err(|error| self.refused(error))
-    }
-
-    /// Carries the command out; what is left is to wait for the frame.
-    #[inline]
-    pub(crate) fn start(
+    fn settle_now(
         mut self,
         command: Command<'_>,
-    ) -> Result<(Self, Option<u64>), RefusedLease> {
-        let acted = self.act(command);
-        self.started(acted)
-    }
-
-    #[inline]
-    fn act(&mut self, command: Command<'_>) -> Result<Option<u64>, Refused> {
-        let acted = self.held.act(command);
+        asked: Asked,
+    ) -> Result<Result<()>, (Started, Option<u64>)> {
+        let Held::Local(held) = &self.held else {
+            return Err((self.start(command), None));
+        };
+        let began_ns = held.engine().begin_settlement(held.named());
+        let acted = held.act(command);
         self.armed &= acted.is_err();
-        acted
+        let is_done = |frame: &Option<u64>| asked == Asked::Now && held.is_acknowledged(*frame);
+        if acted.as_ref().is_ok_and(is_done) {
+            held.engine().end_settlement(held.named(), began_ns);
+            return Ok(Ok(()));
+        }
+        match self.started(acted) {
+            Started::Refused(refused) => match refused.at_once() {
+                Ok(error) => Ok(Err(error)),
+                Err(refused) => Err((Started::Refused(refused), began_ns)),
+            },
+            started => Err((started, began_ns)),
+        }
+    }
+
+    /// Carries the command out, or sends it; what is left is to wait.
+    #[inline]
+    pub(crate) fn start(mut self, command: Command<'_>) -> Started {
+        match &self.held {
+            Held::Local(held) => {
+                let acted = held.act(command);
+                self.armed &= acted.is_err();
+                self.started(acted)
+            }
+            Held::Remote(held) => {
+                let receipt = held.act(command);
+                self.armed = false;
+                Started::Sent(self, receipt)
+            }
+        }
     }
 
     #[inline]
-    fn started(
-        self,
-        acted: Result<Option<u64>, Refused>,
-    ) -> Result<(Self, Option<u64>), RefusedLease> {
+    fn started(self, acted: Result<Option<u64>, Refused>) -> Started {
         match acted {
-            Ok(frame) => Ok((self, frame)),
-            Err(refused) => Err(RefusedLease {
+            Ok(frame) => Started::Acted(self, frame),
+            Err(refused) => Started::Refused(RefusedLease {
                 refused,
                 lease: self.refuse(),
             }),
@@ -369,11 +359,11 @@ impl Lease {
     }
 
     /// The refusal of an outcome that has no bytes.
-    pub(crate) fn unstorable(self, cause: Box<dyn StdError + Send + Sync>) -> RefusedLease {
-        RefusedLease {
+    pub(crate) fn unstorable(self, cause: Box<dyn StdError + Send + Sync>) -> Started {
+        Started::Refused(RefusedLease {
             refused: unstorable(cause, HELD).into(),
             lease: self.refuse(),
-        }
+        })
     }
 
     /// Gives up the duty to settle the key, as a lease in an [`Error`] has.
@@ -390,6 +380,67 @@ impl Lease {
 }
 
 const HELD: &str = "the key is still held, so settle it otherwise";
+
+/// A command of a holder that was carried out or sent, and may have a wait left.
+pub(crate) enum Started {
+    /// In this process: the acknowledgement waits for this frame.
+    Acted(Lease, Option<u64>),
+    /// To a backend.
+    Sent(Lease, Receipt<()>),
+    Refused(RefusedLease),
+}
+
+impl Started {
+    /// Waits for the acknowledgement.
+    pub(crate) async fn acknowledged(self) -> Result<()> {
+        let (lease, frame) = match self {
+            Self::Acted(lease, frame) => (lease, frame),
+            waits => return waits.answered().await,
+        };
+        let Held::Local(held) = &lease.held else {
+            return Ok(());
+        };
+        if held.is_acknowledged(frame) {
+            return Ok(());
+        }
+        let acknowledged = held.acknowledged(Ok(frame)).await;
+        acknowledged.map_err(|error| lease.refused(error))
+    }
+
+    /// As [`acknowledged`](Self::acknowledged), of a settlement whose time is taken.
+    async fn settled(self, began_ns: Option<u64>) -> Result<()> {
+        let (lease, frame) = match self {
+            Self::Acted(lease, frame) => (lease, frame),
+            waits => return waits.answered().await,
+        };
+        let Held::Local(held) = &lease.held else {
+            return Ok(());
+        };
+        let engine = held.engine();
+        if held.is_acknowledged(frame) {
+            engine.end_settlement(held.named(), began_ns);
+            return Ok(());
+        }
+        // What waits for the medium is timed, whether it is one of the sample or not.
+        let began_ns = began_ns.or_else(|| engine.clock_ns());
+        match held.acknowledged(Ok(frame)).await {
+            Ok(()) => {
+                engine.end_settlement(held.named(), began_ns);
+                Ok(())
+            }
+            Err(error) => Err(lease.refused(error)),
+        }
+    }
+
+    /// The answer of a backend, or the refusal once it may be told.
+    async fn answered(self) -> Result<()> {
+        match self {
+            Self::Acted(..) => Ok(()),
+            Self::Sent(lease, receipt) => receipt.await.map_err(|error| lease.refused(error)),
+            Self::Refused(refused) => Err(refused.rested().await),
+        }
+    }
+}
 
 /// A call of a holder that was refused, whose error may not be told yet.
 pub(crate) struct RefusedLease {
@@ -409,8 +460,13 @@ impl RefusedLease {
 
     /// The error, once what the refusal rests on is on the medium.
     pub(crate) async fn rested(self) -> Error {
-        let error = self.lease.held.engine().refuse(self.refused).await;
-        error.with_lease(self.lease)
+        let RefusedLease { refused, lease } = self;
+        let error = match (&lease.held, refused.at_once()) {
+            (_, Ok(error)) => error,
+            (Held::Local(held), Err(refused)) => held.engine().refuse(refused).await,
+            (Held::Remote(_), Err(refused)) => refused.untold(),
+        };
+        error.with_lease(lease)
     }
 }
 
@@ -422,37 +478,10 @@ pub(crate) enum Asked {
     WhenPolled,
 }
 
-/// Waits for the acknowledgement of a command, or for what its refusal rests on.
-async fn settled(
-    started: Result<(Lease, Option<u64>), RefusedLease>,
-    began_ns: Option<u64>,
-) -> Result<()> {
-    let (lease, frame) = match started {
-        Ok(started) => started,
-        Err(refused) => return Err(refused.rested().await),
-    };
-    let engine = lease.held.engine();
-    if lease.is_acknowledged(frame) {
-        engine.end_settlement(lease.held.named(), began_ns);
-        return Ok(());
-    }
-    // What waits for the medium is timed, whether it is one of the sample or not.
-    let began_ns = began_ns.or_else(|| engine.clock_ns());
-    match lease.held.acknowledged(Ok(frame)).await {
-        Ok(()) => {
-            engine.end_settlement(lease.held.named(), began_ns);
-            Ok(())
-        }
-        Err(error) => Err(lease.refused(error)),
-    }
-}
-
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.armed {
-            self.held
-                .engine()
-                .abandon(self.held.named(), self.held.granted.token);
+            self.held.abandon();
             decided(
                 "drop",
                 || self.held.subject(),
@@ -462,9 +491,7 @@ impl Drop for Lease {
                 },
             );
         } else if self.refused {
-            self.held
-                .engine()
-                .let_run_out(self.held.digest, self.held.granted.token);
+            self.held.let_run_out();
         }
     }
 }

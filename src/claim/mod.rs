@@ -12,9 +12,13 @@ pub(crate) mod held;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod lease;
+pub(crate) mod local_calls;
+pub(crate) mod local_held;
 pub(crate) mod options;
 pub(crate) mod pending;
 pub(crate) mod ran;
+pub(crate) mod remote_calls;
+pub(crate) mod remote_held;
 pub(crate) mod run;
 pub(crate) mod settling;
 pub(crate) mod stored_value;

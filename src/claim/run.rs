@@ -60,26 +60,26 @@ impl Run {
     /// The fencing token.
     #[must_use]
     pub fn token(&self) -> FencingToken {
-        self.held.granted.token
+        self.held.granted().token
     }
 
     /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.held.granted.attempt
+        self.held.granted().attempt
     }
 
     /// The last checkpoint that an earlier attempt stored with [`checkpoint`](Self::checkpoint); empty
     /// without one.
     #[must_use]
     pub fn last_checkpoint(&self) -> &[u8] {
-        self.held.granted.checkpoint()
+        self.held.granted().checkpoint()
     }
 
     /// The reason of the last failure that could be tried again; empty without one.
     #[must_use]
     pub fn last_reason(&self) -> &[u8] {
-        self.held.granted.reason()
+        self.held.granted().reason()
     }
 
     /// As [`Lease::derived_key`].

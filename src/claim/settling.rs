@@ -1,6 +1,6 @@
 //! Many leases that are settled in one commit.
 
-use crate::claim::lease::{Lease, RefusedLease};
+use crate::claim::lease::{Lease, Started};
 use crate::claim::pending::Pending;
 use crate::claim::to_stored::ToStored;
 use crate::observe::trace::Operation;
@@ -56,29 +56,20 @@ impl Settling {
     }
 
     /// Carries every command out; afterwards only the wait for the acknowledgements is left.
-    fn start<S: ToStored>(
-        self,
-        items: impl IntoIterator<Item = (Lease, S)>,
-    ) -> Vec<Result<(Lease, Option<u64>), RefusedLease>> {
+    fn start<S: ToStored>(self, items: impl IntoIterator<Item = (Lease, S)>) -> Vec<Started> {
         let start = |(lease, said): (Lease, S)| match said.to_stored() {
             Ok(bytes) => lease.start(self.command(&bytes)),
-            Err(cause) => Err(lease.unstorable(cause)),
+            Err(cause) => lease.unstorable(cause),
         };
         items.into_iter().map(start).collect()
     }
 }
 
 /// Waits for many acknowledgements: the first wait covers all that share its commit.
-async fn acknowledged(
-    batch: &Operation,
-    started: Vec<Result<(Lease, Option<u64>), RefusedLease>>,
-) -> Vec<Result<()>> {
+async fn acknowledged(batch: &Operation, started: Vec<Started>) -> Vec<Result<()>> {
     let mut results = Vec::with_capacity(started.len());
     for started in started {
-        results.push(match started {
-            Ok((lease, frame)) => lease.acknowledged(frame).await,
-            Err(refused) => Err(refused.rested().await),
-        });
+        results.push(started.acknowledged().await);
     }
     batch.end("ok", || results.iter().map(of_settled));
     results

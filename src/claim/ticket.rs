@@ -1,12 +1,18 @@
 //! [`Ticket`]: a lease on its way to another holder, by `detach` and `attach`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::claim::held::Held;
 use crate::claim::lease::Lease;
+use crate::claim::local_held::LocalHeld;
+use crate::claim::remote_held::RemoteHeld;
+use crate::remote::home::RemoteInner;
+use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;
 use crate::state::transition::Command;
-use crate::store::handle::Homes;
+use crate::store::handle::{Homes, StoreHome, StoreInner};
 use crate::store::store::Store;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
@@ -135,28 +141,50 @@ impl Store {
     ///   [`NotHeld`](ErrorKind::NotHeld) when the key or its namespace is not there,
     ///   [`Salvaged`](ErrorKind::Salvaged), and the errors of a store that cannot answer.
     pub fn attach(&self, ticket: &Ticket) -> Result<Lease> {
-        let engine = self.engine();
-        engine.check_alive()?;
-        engine.options.limits.check_key(ticket.key())?;
-        let core = engine
-            .namespace_by_name(ticket.namespace())
-            .ok_or_else(|| {
-                let text = format!(
-                    "there is no namespace {:?}: this ticket is of another store",
-                    ticket.namespace()
-                );
-                Error::new(ErrorKind::NotHeld, text)
-            })?;
-        let named = engine.named(&core, ticket.key());
-        let granted = engine
-            .attach(named, ticket.token())
-            .map_err(|refused| block_on(engine.refuse(refused)))?;
-        let rests_on = granted.rests_on();
-        let homes = Homes::new(self.inner(), &core);
-        let lease = Lease::new(Held::new(&homes, named.digest, granted));
-        match block_on(engine.rest(rests_on)) {
-            Ok(()) => Ok(lease),
-            Err(error) => Err(lease.refused(error).without_lease()),
+        self.home().limits().check_key(ticket.key())?;
+        match self.home() {
+            StoreHome::Local(store) => attach_here(store, ticket),
+            StoreHome::Remote(store) => attach_over(store, ticket),
         }
+    }
+}
+
+fn of_another_store(ticket: &Ticket) -> Error {
+    let text = format!(
+        "there is no namespace {:?}: this ticket is of another store",
+        ticket.namespace()
+    );
+    Error::new(ErrorKind::NotHeld, text)
+}
+
+fn attach_over(store: &Arc<RemoteInner>, ticket: &Ticket) -> Result<Lease> {
+    let remote = &store.remote;
+    remote.check_open()?;
+    let core =
+        block_on(remote.existing(ticket.namespace())).map_err(|error| match error.kind() {
+            ErrorKind::NoNamespace => of_another_store(ticket),
+            _ => error,
+        })?;
+    let key = Remote::key(&core, ticket.key());
+    let hold = block_on(remote.attach(&core, key, ticket.token()))?;
+    Ok(Lease::new(Held::Remote(RemoteHeld::new(store, hold))))
+}
+
+fn attach_here(store: &Arc<StoreInner>, ticket: &Ticket) -> Result<Lease> {
+    let engine = &store.engine;
+    engine.check_alive()?;
+    let core = engine
+        .namespace_by_name(ticket.namespace())
+        .ok_or_else(|| of_another_store(ticket))?;
+    let named = engine.named(&core, ticket.key());
+    let granted = engine
+        .attach(named, ticket.token())
+        .map_err(|refused| block_on(engine.refuse(refused)))?;
+    let rests_on = granted.rests_on();
+    let homes = Homes::new(store, &core);
+    let lease = Lease::new(Held::Local(LocalHeld::new(&homes, named.digest, granted)));
+    match block_on(engine.rest(rests_on)) {
+        Ok(()) => Ok(lease),
+        Err(error) => Err(lease.refused(error).without_lease()),
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::named::Named;
 use crate::engine::namespaces::NamespaceCore;
 use crate::state::running::Running;
 use crate::state::transition::Subject;
+use crate::value::digest::Hasher128;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
@@ -20,16 +21,7 @@ impl Engine {
         state: KeyState,
         record: Arc<Record>,
     ) -> KeyInfo {
-        let record = match state {
-            KeyState::InDoubt => record.into_doubt(),
-            _ => record,
-        };
-        KeyInfo {
-            namespace: Arc::clone(&namespace.name),
-            digest: self.seeded.key_digest(namespace.id, &record.key),
-            state,
-            record,
-        }
+        info_of(&self.seeded, namespace, state, record)
     }
 
     pub(crate) fn running_info<W: 'static>(
@@ -40,6 +32,25 @@ impl Engine {
     ) -> KeyInfo {
         let (state, record) = state_and_record(running, now);
         self.info(named.namespace, state, Arc::new(record))
+    }
+}
+
+/// What callers learn of a key, under the secret of its store.
+pub(crate) fn info_of(
+    seeded: &Hasher128,
+    namespace: &NamespaceCore,
+    state: KeyState,
+    record: Arc<Record>,
+) -> KeyInfo {
+    let record = match state {
+        KeyState::InDoubt => record.into_doubt(),
+        _ => record,
+    };
+    KeyInfo {
+        namespace: Arc::clone(&namespace.name),
+        digest: seeded.key_digest(namespace.id, &record.key),
+        state,
+        record,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::state::transition::Subject;
-use crate::value::digest::Digest;
+use crate::value::digest::{Digest, Hasher128};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::namespace_id::NamespaceId;
@@ -33,43 +33,59 @@ impl<'a> Named<'a> {
         ))
     }
 
-    /// The subject of a key without a record: a first attempt, and nothing else.
+    /// The subject of a key without a record.
     #[inline]
     pub(in crate::engine) fn new_subject(self, token: FencingToken, now: Now) -> Subject<'a> {
-        Subject {
-            namespace: self.namespace.id,
-            key: self.key,
-            token,
-            attempt: 1,
-            first_claimed_at: now.store_secs,
-            fingerprint: None,
-            metadata: &[],
-            reason: &[],
-            checkpoint: &[],
-            retention: None,
-            attached: false,
-            policy: &self.namespace.policy,
-        }
+        new_subject(self.namespace, self.key, token, now)
     }
+}
+
+/// The subject of a key without a record: a first attempt, and nothing else.
+#[inline]
+pub(crate) fn new_subject<'a>(
+    namespace: &'a NamespaceCore,
+    key: &'a [u8],
+    token: FencingToken,
+    now: Now,
+) -> Subject<'a> {
+    Subject {
+        namespace: namespace.id,
+        key,
+        token,
+        attempt: 1,
+        first_claimed_at: now.store_secs,
+        fingerprint: None,
+        metadata: &[],
+        reason: &[],
+        checkpoint: &[],
+        retention: None,
+        attached: false,
+        policy: &namespace.policy,
+    }
+}
+
+/// The derived key of this label under the secret of a store: the same across attempts and restarts.
+pub(crate) fn derived_key(
+    seeded: &Hasher128,
+    namespace: NamespaceId,
+    key: &[u8],
+    label: &str,
+) -> String {
+    let key_len = crate::engine::sizes::to_u64(key.len()).to_le_bytes();
+    let derived = seeded.hash(&[
+        b"derived key",
+        &namespace.0.to_le_bytes(),
+        &key_len,
+        key,
+        label.as_bytes(),
+    ]);
+    format!("{derived:032x}")
 }
 
 impl Engine {
     #[inline]
     pub(crate) fn digest(&self, namespace: &NamespaceCore, key: &[u8]) -> Digest {
         self.hasher.digest(namespace.id, key)
-    }
-
-    /// The derived key of this label, the same across attempts and restarts.
-    pub(crate) fn derived_key(&self, namespace: NamespaceId, key: &[u8], label: &str) -> String {
-        let key_len = crate::engine::sizes::to_u64(key.len()).to_le_bytes();
-        let derived = self.seeded.hash(&[
-            b"derived key",
-            &namespace.0.to_le_bytes(),
-            &key_len,
-            key,
-            label.as_bytes(),
-        ]);
-        format!("{derived:032x}")
     }
 
     /// Names a key for the calls of this engine.

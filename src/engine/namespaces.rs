@@ -38,7 +38,7 @@ impl Namespaces {
         }
     }
 
-    pub(in crate::engine) fn core(&mut self, entry: &NamespaceEntry) -> Arc<NamespaceCore> {
+    pub(crate) fn core(&mut self, entry: &NamespaceEntry) -> Arc<NamespaceCore> {
         if let Some(core) = self.live.get(&entry.id).and_then(Weak::upgrade) {
             return core;
         }
@@ -71,7 +71,12 @@ impl Namespaces {
             .collect()
     }
 
-    pub(in crate::engine) fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
+    /// The namespace with this number that is in use, if it is.
+    pub(crate) fn in_use(&self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
+        self.live.get(&id).and_then(Weak::upgrade)
+    }
+
+    pub(crate) fn by_id(&mut self, id: NamespaceId) -> Option<Arc<NamespaceCore>> {
         let entry = self
             .manifest
             .namespaces

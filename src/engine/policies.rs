@@ -182,21 +182,7 @@ impl Engine {
         if let Some(core) = self.namespace_by_name(name) {
             return Ok(core);
         }
-        let namespaces = self.namespaces.lock();
-        let names = namespaces.manifest.namespaces.iter();
-        let names: Vec<_> = names.map(|entry| format!("{:?}", entry.name)).collect();
-        let there = match names.len() {
-            0 => "the store has none".to_owned(),
-            count if count > NAMED_MAX => {
-                format!(
-                    "there are {count}, {} among them",
-                    names[..NAMED_MAX].join(", ")
-                )
-            }
-            _ => format!("there are {}", names.join(", ")),
-        };
-        let text = format!("there is no namespace {name:?}: {there}");
-        Err(Error::new(ErrorKind::NoNamespace, text))
+        Err(no_namespace(&self.namespaces.lock().manifest, name))
     }
 
     /// The namespace of this name, if it was made before.
@@ -207,7 +193,27 @@ impl Engine {
     }
 }
 
-fn check_guarantee(entry: &NamespaceEntry, policy: &Policy) -> Result<()> {
+/// The refusal of a name that no namespace has: it lists those that exist.
+pub(crate) fn no_namespace(manifest: &Manifest, name: &str) -> Error {
+    let names = manifest.namespaces.iter();
+    let names: Vec<_> = names.map(|entry| format!("{:?}", entry.name)).collect();
+    let there = match names.len() {
+        0 => "the store has none".to_owned(),
+        count if count > NAMED_MAX => {
+            format!(
+                "there are {count}, {} among them",
+                names[..NAMED_MAX].join(", ")
+            )
+        }
+        _ => format!("there are {}", names.join(", ")),
+    };
+    Error::new(
+        ErrorKind::NoNamespace,
+        format!("there is no namespace {name:?}: {there}"),
+    )
+}
+
+pub(crate) fn check_guarantee(entry: &NamespaceEntry, policy: &Policy) -> Result<()> {
     if entry.policy.guarantee == policy.guarantee {
         return Ok(());
     }
@@ -219,7 +225,7 @@ fn check_guarantee(entry: &NamespaceEntry, policy: &Policy) -> Result<()> {
 }
 
 /// Refuses to change the policy of a namespace that has a live handle.
-fn check_unused(namespaces: &Namespaces, entry: &NamespaceEntry) -> Result<()> {
+pub(crate) fn check_unused(namespaces: &Namespaces, entry: &NamespaceEntry) -> Result<()> {
     let live = namespaces.live.get(&entry.id);
     if live.is_none_or(|core| core.strong_count() == 0) {
         return Ok(());

@@ -28,6 +28,12 @@ impl Refused {
         }
     }
 
+    /// The error of a refusal that came from no log of this process, so rests on nothing.
+    pub(crate) fn untold(self) -> Error {
+        debug_assert!(self.rests_on.is_none(), "a frame is waited for first");
+        self.error
+    }
+
     /// The kind of the error, which traces may show at once.
     pub(crate) fn kind(&self) -> ErrorKind {
         self.error.kind()

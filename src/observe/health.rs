@@ -83,6 +83,11 @@ pub enum Trouble {
     },
     /// It was opened read-only, or has run out of numbers, so it grants and changes nothing.
     ReadOnly,
+    /// The server of the store does not answer, so calls fail; leases may have ended meanwhile.
+    Unreachable {
+        /// For how long no answer came, at least.
+        since: Duration,
+    },
     /// It was salvaged with losses, so namespaces that promise at-most-once grant nothing until
     /// [`accept_salvage`](crate::operator::Operator::accept_salvage).
     Salvaged,
@@ -135,7 +140,7 @@ impl fmt::Display for Health {
 
 impl Trouble {
     /// The names of all troubles, as metrics label them.
-    pub(crate) const NAMES: [&'static str; 10] = [
+    pub(crate) const NAMES: [&'static str; 11] = [
         "closed",
         "forked",
         "poisoned",
@@ -146,6 +151,7 @@ impl Trouble {
         "upkeep",
         "read_only",
         "salvaged",
+        "unreachable",
     ];
 
     /// Its name in metrics, such as `disk_low`.
@@ -162,6 +168,7 @@ impl Trouble {
             Self::Upkeep { .. } => 7,
             Self::ReadOnly => 8,
             Self::Salvaged => 9,
+            Self::Unreachable { .. } => 10,
         };
         Self::NAMES[number]
     }
@@ -190,6 +197,9 @@ impl fmt::Display for Trouble {
                 write!(f, "upkeep has failed for {since:?}: {cause}")
             }
             Self::ReadOnly => f.write_str("open read-only"),
+            Self::Unreachable { since } => {
+                write!(f, "the server has given no answer for {since:?}")
+            }
             Self::Salvaged => f.write_str("salvaged with losses that are not accepted yet"),
         }
     }

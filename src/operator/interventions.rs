@@ -1,19 +1,28 @@
 //! [`Operator`]: what people and tools do to a store, each action under a name and a reason.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::calls::Calls;
 use crate::claim::doubt::{Doubt, Resolution};
+use crate::claim::local_calls::LocalCalls;
+use crate::claim::remote_calls::RemoteCalls;
+use crate::engine::call::batch::gather;
+use crate::engine::engine::Engine;
 use crate::engine::intervene::end_hold::HoldEnd;
+use crate::engine::intervene::insertion::check_insertion;
 use crate::engine::namespaces::NamespaceCore;
+use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, Operation, accepted_salvage, decided};
+use crate::remote::home::RemoteHome;
+use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;
-use crate::store::handle::{Homes, StoreInner};
+use crate::store::handle::{Homes, StoreHome};
 use crate::store::store::Store;
 use crate::value::attribution::Attribution;
 use crate::value::audit::Transition;
-use crate::value::error::{Error, Result};
+use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::insertion::Insertion;
 use crate::value::key::within_limit;
@@ -43,14 +52,14 @@ use crate::value::key::within_limit;
 /// ```
 #[derive(Clone)]
 pub struct Operator {
-    store: Arc<StoreInner>,
+    store: StoreHome,
     by: Attribution,
 }
 
 impl Operator {
-    pub(crate) fn new(store: &Arc<StoreInner>, by: Attribution) -> Self {
+    pub(crate) fn new(store: &StoreHome, by: Attribution) -> Self {
         Self {
-            store: Arc::clone(store),
+            store: store.clone(),
             by,
         }
     }
@@ -80,7 +89,7 @@ impl Operator {
     }
 
     fn settle(&self, doubt: &Doubt, resolution: &Resolution, force: bool) -> Result<()> {
-        if !doubt.is_of(&self.store.engine) {
+        if !doubt.is_of(&self.store) {
             return Err(Error::invalid(
                 "the doubt is of another store than the operator: take both from one",
             ));
@@ -143,21 +152,36 @@ impl Operator {
         token: FencingToken,
         end: HoldEnd<'_>,
     ) -> Result<()> {
-        let engine = &self.store.engine;
-        let core = engine.existing(namespace)?;
-        engine.options.limits.check_key(key)?;
-        let ended = engine.end_hold(engine.named(&core, key), token, end, &self.by);
-        let decision = || Decision {
-            token: Some(token),
-            ..self.decision(
+        self.store.limits().check_key(key)?;
+        match &self.store {
+            StoreHome::Local(store) => {
+                let engine = &store.engine;
+                let core = engine.existing(namespace)?;
+                let ended = engine.end_hold(engine.named(&core, key), token, end, &self.by);
+                let failed = ended.as_ref().err().map(Refused::kind);
+                let subject = || engine.subject(&core, key);
+                decided(end.name(), subject, || self.ended(failed, token));
+                block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
+            }
+            StoreHome::Remote(store) => {
+                let remote = &store.remote;
+                let core = block_on(remote.existing(namespace))?;
+                let named = Remote::key(&core, key);
+                let ended = block_on(remote.end_hold(&core, named, token, end, self.by.line()));
+                let failed = ended.as_ref().err().map(Error::kind);
+                let subject = || remote.subject(&core, key);
+                decided(end.name(), subject, || self.ended(failed, token));
                 ended
-                    .as_ref()
-                    .map_or_else(|refused| refused.kind().name(), |_| "ok"),
-            )
-        };
-        let subject = || engine.subject(&core, key);
-        decided(end.name(), subject, decision);
-        block_on(engine.acknowledged(&core, ended.map(|frame| ((), Some(frame)))))
+            }
+        }
+    }
+
+    /// How the end of a hold is shown in traces.
+    fn ended(&self, failed: Option<ErrorKind>, token: FencingToken) -> Decision<'_> {
+        Decision {
+            token: Some(token),
+            ..self.decision(failed.map_or("ok", ErrorKind::name))
+        }
     }
 
     /// Brings in a key with what is known of it, for example from another store. False if the key was there,
@@ -187,9 +211,16 @@ impl Operator {
     /// # Ok::<(), hapax::Error>(())
     /// ```
     pub fn insert(&self, namespace: &str, insertion: Insertion) -> Result<bool> {
-        let engine = &self.store.engine;
+        let StoreHome::Local(store) = &self.store else {
+            let inserted = self.insert_many(namespace, [insertion])?;
+            return inserted
+                .into_iter()
+                .next()
+                .expect("one item has one result");
+        };
+        let engine = &store.engine;
         let core = engine.existing(namespace)?;
-        let (is_new, frame) = self.start_insert(&core, &insertion)?;
+        let (is_new, frame) = self.start_insert(engine, &core, &insertion)?;
         block_on(engine.acknowledge(engine.is_sync(&core), frame))?;
         Ok(is_new)
     }
@@ -207,13 +238,18 @@ impl Operator {
         namespace: &str,
         items: impl IntoIterator<Item = Insertion>,
     ) -> Result<Vec<Result<bool>>> {
-        let engine = &self.store.engine;
+        let engine = match &self.store {
+            StoreHome::Local(store) => &store.engine,
+            StoreHome::Remote(store) => return self.bring_in(&store.remote, namespace, items),
+        };
         let core = engine.existing(namespace)?;
         let items = engine.gather(items, |_, item| Ok(item))?;
         let batch = Operation::begin_batch("insert_many", namespace);
         batch.run(|| {
             engine.check_change()?;
-            let begun = items.iter().map(|item| self.start_insert(&core, item));
+            let begun = items
+                .iter()
+                .map(|item| self.start_insert(engine, &core, item));
             let begun = begun.collect();
             let inserted = block_on(engine.acknowledge_each(engine.is_sync(&core), begun));
             batch.end("ok", || inserted.iter().map(of_item));
@@ -221,12 +257,48 @@ impl Operator {
         })
     }
 
+    /// As [`insert_many`](Self::insert_many), into a store over a backend. A key that came before in the batch is
+    /// there by then.
+    fn bring_in(
+        &self,
+        remote: &Arc<Remote>,
+        namespace: &str,
+        items: impl IntoIterator<Item = Insertion>,
+    ) -> Result<Vec<Result<bool>>> {
+        let core = block_on(remote.existing(namespace))?;
+        let items = gather(&remote.options.limits, items, |_, item| Ok(item))?;
+        let mut places: Vec<Result<bool>> = Vec::with_capacity(items.len());
+        let (mut sent, mut known) = (Vec::new(), HashSet::new());
+        for item in items {
+            let checked = check_insertion(&remote.options.limits, &core.policy, &item);
+            let key = Remote::key(&core, within_limit(&item.key));
+            let is_sent = checked.is_ok() && known.insert(key.clone());
+            if is_sent {
+                sent.push((key, item));
+            }
+            places.push(checked.map(|()| is_sent));
+        }
+        let batch = Operation::begin_batch("insert_many", namespace);
+        let mut answers = batch
+            .run(|| block_on(remote.bring_in(&core, sent)))?
+            .into_iter();
+        let inserted: Vec<_> = places
+            .into_iter()
+            .map(|place| match place? {
+                true => answers.next().expect("each key that was sent has a result"),
+                false => Ok(false),
+            })
+            .collect();
+        batch.end("ok", || inserted.iter().map(of_item));
+        Ok(inserted)
+    }
+
     fn start_insert(
         &self,
+        engine: &Engine,
         core: &Arc<NamespaceCore>,
         insertion: &Insertion,
     ) -> Result<(bool, Option<u64>)> {
-        let engine = &self.store.engine;
         let named = engine.named(core, &insertion.key);
         let inserted = engine
             .check_insertion(core, insertion)
@@ -271,8 +343,17 @@ impl Operator {
     }
 
     fn forget_as(&self, namespace: &str, key: &[u8], force: Option<FencingToken>) -> Result<bool> {
-        let core = self.store.engine.existing(namespace)?;
-        let calls = Calls::new(Homes::new(&self.store, &core));
+        let calls = match &self.store {
+            StoreHome::Local(store) => {
+                let core = store.engine.existing(namespace)?;
+                Calls::Local(LocalCalls::new(Homes::new(store, &core)))
+            }
+            StoreHome::Remote(store) => {
+                let core = block_on(store.remote.existing(namespace))?;
+                let inner = Arc::clone(store);
+                Calls::Remote(RemoteCalls::new(RemoteHome { inner, core }))
+            }
+        };
         calls.forget(key, force, Some(&self.by))
     }
 
@@ -284,7 +365,7 @@ impl Operator {
     /// [`Io`](crate::ErrorKind::Io) if the manifest cannot be written, and the errors of a store that
     /// cannot answer.
     pub fn accept_salvage(&self) -> Result<()> {
-        let engine = &self.store.engine;
+        let engine = &self.store.local("salvage to accept")?.engine;
         engine.check_change()?;
         if !engine.is_salvaged() {
             accepted_salvage(self.by.actor(), "nothing_to_accept");
@@ -305,7 +386,7 @@ impl Store {
     /// The actions of people and tools on the store, under this name and reason.
     #[must_use]
     pub fn operator(&self, by: Attribution) -> Operator {
-        Operator::new(self.inner(), by)
+        Operator::new(self.home(), by)
     }
 }
 

@@ -146,7 +146,7 @@ impl Reconciler {
         settle: &mut impl FnMut(&Doubt) -> Option<Resolution>,
     ) -> Result<Reconciled> {
         let mut reconciled = Reconciled::default();
-        let now_ms = self.store.engine().now().mono_ms;
+        let now_ms = self.store.home().mono_ms();
         for doubt in doubts {
             let doubt = doubt?;
             let asked = before.get(&doubt.token()).copied();
@@ -180,7 +180,7 @@ impl Reconciler {
     /// How long until a doubt can be asked about again; `None` if no doubt stayed unknown.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let now_ms = self.store.engine().now().mono_ms;
+        let now_ms = self.store.home().mono_ms();
         let next = self.unknown.values().map(|asked| asked.again_ms).min()?;
         Some(Duration::from_millis(next.saturating_sub(now_ms)))
     }

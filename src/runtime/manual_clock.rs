@@ -43,6 +43,11 @@ struct ManualTime {
 /// A store that is told when a [`ManualClock`] has moved.
 pub(crate) trait Observer: Send + Sync {
     fn clock_moved(&self);
+
+    /// The next moment of the monotonic clock at which it wants to be told, with the clock standing there.
+    fn stop_ms(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Where the wall clock of a new [`ManualClock`] stands: 2026-01-01.
@@ -64,13 +69,32 @@ impl ManualClock {
 
     /// Moves both clocks forward, and runs what is due in every store that is open on this clock.
     pub fn advance(&self, by: Duration) {
-        let by_ms = millis(by);
-        {
-            let mut time = self.shared.lock();
-            time.mono_ms = time.mono_ms.saturating_add(by_ms);
-            time.wall_ms = time.wall_ms.saturating_add(by_ms);
+        let mut left_ms = millis(by);
+        loop {
+            let observers = self.observers();
+            let stops = observers.iter().filter_map(|observer| observer.stop_ms());
+            left_ms = self.step(left_ms, &stops.collect::<Vec<_>>());
+            for observer in observers {
+                observer.clock_moved();
+            }
+            if left_ms == 0 {
+                return;
+            }
         }
-        self.notify();
+    }
+
+    /// Moves both clocks forward, not past a stop that lies ahead. Gives what is left of the way.
+    fn step(&self, left_ms: u64, stops_ms: &[u64]) -> u64 {
+        let mut time = self.shared.lock();
+        // A stop that has been reached is no obstacle: its observer may be at work on another thread.
+        let ahead = stops_ms
+            .iter()
+            .map(|stop_ms| stop_ms.saturating_sub(time.mono_ms));
+        let next = ahead.filter(|ahead| *ahead > 0).min();
+        let by_ms = next.map_or(left_ms, |next| next.min(left_ms));
+        time.mono_ms = time.mono_ms.saturating_add(by_ms);
+        time.wall_ms = time.wall_ms.saturating_add(by_ms);
+        left_ms - by_ms
     }
 
     /// Sets the wall clock forward or back without time passing, as a wrong NTP answer would.
@@ -104,15 +128,13 @@ impl ManualClock {
         time.observers.push(observer);
     }
 
+    fn observers(&self) -> Vec<Arc<dyn Observer>> {
+        let time = self.shared.lock();
+        time.observers.iter().filter_map(Weak::upgrade).collect()
+    }
+
     fn notify(&self) {
-        let observers: Vec<_> = self
-            .shared
-            .lock()
-            .observers
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for observer in observers {
+        for observer in self.observers() {
             observer.clock_moved();
         }
     }

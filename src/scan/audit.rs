@@ -4,11 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::engine::audit::entry::outcome_digest;
 use crate::engine::audit::reading::AuditCursor;
 use crate::engine::upkeep::pin::Pin;
+use crate::journal::format::audit::chain::genesis;
 use crate::journal::format::audit::entry::Facts;
 use crate::runtime::sync::block_on;
-use crate::store::handle::StoreInner;
+use crate::store::handle::{StoreHome, StoreInner};
 use crate::store::store::Store;
 use crate::value::audit::{AuditEntry, AuditFilter, AuditHead, AuditReport, Transition};
 use crate::value::error::Result;
@@ -171,20 +173,28 @@ impl Store {
     /// If the store is closed, or a namespace of the filter does not exist
     /// ([`NoNamespace`](crate::ErrorKind::NoNamespace)). Each item has its own result.
     pub fn audit(&self, filter: AuditFilter) -> Result<AuditScan> {
-        AuditScan::new(Arc::clone(self.inner()), filter)
+        AuditScan::new(Arc::clone(self.home().local("audit log")?), filter)
     }
 
     /// The last entry of the audit log. Keep it elsewhere: it shows later whether anything before it was
     /// changed.
     #[must_use]
     pub fn audit_head(&self) -> AuditHead {
-        self.engine().audit_head()
+        match self.home() {
+            StoreHome::Local(inner) => inner.engine.audit_head(),
+            // It keeps no audit log, so nothing comes before the first entry.
+            StoreHome::Remote(inner) => genesis(&inner.remote.manifest().store_id),
+        }
     }
 
     /// The digest that stands for a response or an error in the audit log of this store.
     #[must_use]
     pub fn outcome_digest(&self, outcome: impl AsRef<[u8]>) -> u128 {
-        self.engine().outcome_digest(outcome.as_ref())
+        let seeded = match self.home() {
+            StoreHome::Local(inner) => &inner.engine.seeded,
+            StoreHome::Remote(inner) => &inner.remote.seeded,
+        };
+        outcome_digest(seeded, outcome.as_ref())
     }
 
     /// Reads the whole audit log and checks its hash chain.
@@ -207,7 +217,7 @@ impl Store {
     }
 
     fn verify_chain(&self, noted: Option<AuditHead>) -> Result<AuditReport> {
-        let engine = self.engine();
+        let engine = &self.home().local("audit log")?.engine;
         engine.check_alive()?;
         let _pin = Pin::hold(engine);
         engine.verify_audit(noted)

@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use crate::claim::doubt::Doubt;
 use crate::engine::list::ranking::{Kind, Ranking};
-use crate::store::handle::{Homes, StoreInner};
+use crate::remote::home::{RemoteHome, RemoteInner};
+use crate::remote::list::ListedDoubt;
+use crate::runtime::sync::block_on;
+use crate::scan::by_age::ByAge;
+use crate::store::handle::{Homes, StoreHome, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
@@ -37,32 +41,55 @@ use crate::value::scan_position::ScanPosition;
 /// # Ok::<(), hapax::Error>(())
 /// ```
 pub struct DoubtScan {
-    store: Arc<StoreInner>,
-    ranking: Ranking,
-    homes: HashMap<NamespaceId, Homes>,
+    source: Source,
+    only: Option<NamespaceId>,
+}
+
+enum Source {
+    Local {
+        store: Arc<StoreInner>,
+        ranking: Ranking,
+        homes: HashMap<NamespaceId, Homes>,
+    },
+    Remote(Arc<RemoteInner>, ByAge<ListedDoubt>),
 }
 
 impl DoubtScan {
-    pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
-        store.engine.check_alive()?;
-        Ok(Self {
-            store: Arc::clone(store),
-            ranking: Ranking::new(Kind::InDoubt, only),
-            homes: HashMap::new(),
-        })
+    pub(crate) fn new(store: &StoreHome, only: Option<NamespaceId>) -> Result<Self> {
+        let source = match store {
+            StoreHome::Local(store) => {
+                store.engine.check_alive()?;
+                Source::Local {
+                    store: Arc::clone(store),
+                    ranking: Ranking::new(Kind::InDoubt, only),
+                    homes: HashMap::new(),
+                }
+            }
+            StoreHome::Remote(store) => {
+                store.remote.check_open()?;
+                Source::Remote(Arc::clone(store), ByAge::new())
+            }
+        };
+        Ok(Self { source, only })
     }
 
     /// Leaves out every doubt up to this rank, to go on where another scan stopped.
     #[must_use]
     pub fn after(mut self, rank: ScanPosition) -> Self {
-        self.ranking.skip(rank);
+        match &mut self.source {
+            Source::Local { ranking, .. } => ranking.skip(rank),
+            Source::Remote(_, list) => list.skip(rank),
+        }
         self
     }
 
     /// The rank of the last doubt that was met, or the rank given to [`after`](Self::after).
     #[must_use]
     pub fn reached(&self) -> Option<ScanPosition> {
-        self.ranking.reached()
+        match &self.source {
+            Source::Local { ranking, .. } => ranking.reached(),
+            Source::Remote(_, list) => list.reached(),
+        }
     }
 }
 
@@ -93,7 +120,7 @@ impl Store {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn doubts(&self) -> Result<DoubtScan> {
-        DoubtScan::new(self.inner(), None)
+        DoubtScan::new(self.home(), None)
     }
 }
 
@@ -103,7 +130,7 @@ impl Namespace {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn doubts(&self) -> Result<DoubtScan> {
-        DoubtScan::new(self.homes().store(), Some(self.homes().core().id))
+        DoubtScan::new(&self.store(), Some(self.id()))
     }
 }
 
@@ -111,13 +138,31 @@ impl Iterator for DoubtScan {
     type Item = Result<Doubt>;
 
     fn next(&mut self) -> Option<Result<Doubt>> {
-        let engine = &self.store.engine;
-        let told = engine.next_told(&mut self.ranking, |ranked| engine.ranked_doubt(ranked))?;
-        Some(told.map(|(core, record, alive)| {
-            let homes = self.homes.entry(core.id);
-            let homes = homes.or_insert_with(|| Homes::new(&self.store, &core));
-            Doubt::of(homes, record, alive, false)
-        }))
+        match &mut self.source {
+            Source::Local {
+                store,
+                ranking,
+                homes,
+            } => {
+                let engine = &store.engine;
+                let told = engine.next_told(ranking, |ranked| engine.ranked_doubt(ranked))?;
+                Some(told.map(|(core, record, alive)| {
+                    let homes = homes.entry(core.id);
+                    let homes = homes.or_insert_with(|| Homes::new(store, &core));
+                    Doubt::of(homes, record, alive, false)
+                }))
+            }
+            Source::Remote(store, list) => {
+                let told = list.next(|| block_on(store.remote.doubts(self.only)))?;
+                Some(told.map(|(core, (record, alive))| {
+                    let home = RemoteHome {
+                        inner: Arc::clone(store),
+                        core,
+                    };
+                    Doubt::of_remote(&home, record, alive, false)
+                }))
+            }
+        }
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::list::ranking::{Kind, Ranking};
-use crate::store::handle::StoreInner;
+use crate::remote::home::RemoteInner;
+use crate::runtime::sync::block_on;
+use crate::scan::by_age::ByAge;
+use crate::store::handle::{StoreHome, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
@@ -33,30 +36,47 @@ use crate::value::scan_position::ScanPosition;
 /// # Ok::<(), hapax::Error>(())
 /// ```
 pub struct InProgressScan {
-    store: Arc<StoreInner>,
-    ranking: Ranking,
+    source: Source,
+    only: Option<NamespaceId>,
+}
+
+enum Source {
+    Local(Arc<StoreInner>, Ranking),
+    Remote(Arc<RemoteInner>, ByAge<KeyInfo>),
 }
 
 impl InProgressScan {
-    pub(crate) fn new(store: &Arc<StoreInner>, only: Option<NamespaceId>) -> Result<Self> {
-        store.engine.check_alive()?;
-        Ok(Self {
-            store: Arc::clone(store),
-            ranking: Ranking::new(Kind::InProgress, only),
-        })
+    pub(crate) fn new(store: &StoreHome, only: Option<NamespaceId>) -> Result<Self> {
+        let source = match store {
+            StoreHome::Local(store) => {
+                store.engine.check_alive()?;
+                Source::Local(Arc::clone(store), Ranking::new(Kind::InProgress, only))
+            }
+            StoreHome::Remote(store) => {
+                store.remote.check_open()?;
+                Source::Remote(Arc::clone(store), ByAge::new())
+            }
+        };
+        Ok(Self { source, only })
     }
 
     /// Leaves out every key up to this rank, to go on where another scan stopped.
     #[must_use]
     pub fn after(mut self, rank: ScanPosition) -> Self {
-        self.ranking.skip(rank);
+        match &mut self.source {
+            Source::Local(_, ranking) => ranking.skip(rank),
+            Source::Remote(_, list) => list.skip(rank),
+        }
         self
     }
 
     /// The rank of the last key that was met, or the rank given to [`after`](Self::after).
     #[must_use]
     pub fn reached(&self) -> Option<ScanPosition> {
-        self.ranking.reached()
+        match &self.source {
+            Source::Local(_, ranking) => ranking.reached(),
+            Source::Remote(_, list) => list.reached(),
+        }
     }
 }
 
@@ -67,7 +87,7 @@ impl Store {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn running(&self) -> Result<InProgressScan> {
-        InProgressScan::new(self.inner(), None)
+        InProgressScan::new(self.home(), None)
     }
 }
 
@@ -77,7 +97,7 @@ impl Namespace {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn running(&self) -> Result<InProgressScan> {
-        InProgressScan::new(self.homes().store(), Some(self.homes().core().id))
+        InProgressScan::new(&self.store(), Some(self.id()))
     }
 }
 
@@ -85,8 +105,13 @@ impl Iterator for InProgressScan {
     type Item = Result<KeyInfo>;
 
     fn next(&mut self) -> Option<Result<KeyInfo>> {
-        let engine = &self.store.engine;
-        engine.next_told(&mut self.ranking, |ranked| engine.ranked_running(ranked))
+        match &mut self.source {
+            Source::Local(store, ranking) => {
+                let engine = &store.engine;
+                engine.next_told(ranking, |ranked| engine.ranked_running(ranked))
+            }
+            Source::Remote(store, list) => list.next(|| block_on(store.remote.running(self.only))),
+        }
     }
 }
 

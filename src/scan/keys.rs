@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::engine::list::scan::ScanCursor;
-use crate::engine::upkeep::pin::Pin;
-use crate::store::handle::StoreInner;
+use crate::backend::KeyRef;
+use crate::remote::home::RemoteInner;
+use crate::runtime::sync::block_on;
+use crate::scan::log_scan::LogScan;
+use crate::store::handle::StoreHome;
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
@@ -118,64 +120,69 @@ impl KeyFilter {
 /// # Ok::<(), hapax::Error>(())
 /// ```
 pub struct Scan {
-    _pin: Pin,
-    store: Arc<StoreInner>,
+    source: Source,
     only: Option<NamespaceId>,
     filter: KeyFilter,
-    cursor: ScanCursor,
     found: VecDeque<KeyInfo>,
-    /// The log has been read once; records that were appended meanwhile come next.
-    passes: u8,
-    /// The shard whose running keys come next, one at a time: all of them at once may be many.
-    next_shard: usize,
     ended: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Log(LogScan),
+    /// The rows of a backend, and the key behind which the next page begins.
+    Pages(Arc<RemoteInner>, Option<KeyRef>),
 }
 
 impl Scan {
     pub(crate) fn new(
-        store: Arc<StoreInner>,
+        store: &StoreHome,
         only: Option<NamespaceId>,
         filter: KeyFilter,
     ) -> Result<Self> {
-        store.engine.check_alive()?;
-        let pin = Pin::hold(&store.engine);
-        let mut cursor = store.engine.scan_start();
-        if filter.is_of_running_keys() {
-            cursor.next_frame = u64::MAX;
-        }
+        let source = match store {
+            StoreHome::Local(store) => {
+                Source::Log(LogScan::new(store, filter.is_of_running_keys())?)
+            }
+            StoreHome::Remote(store) => {
+                store.remote.check_open()?;
+                Source::Pages(Arc::clone(store), None)
+            }
+        };
         Ok(Self {
-            _pin: pin,
-            store,
+            source,
             only,
             filter,
-            cursor,
             found: VecDeque::new(),
-            passes: 0,
-            next_shard: 0,
             ended: false,
         })
     }
 
+    fn check_current(&self) -> Result<()> {
+        match &self.source {
+            Source::Log(scan) => scan.check_current(),
+            Source::Pages(..) => Ok(()),
+        }
+    }
+
+    /// Looks for more keys; false at the end.
     fn more(&mut self) -> Result<bool> {
-        if let Some(infos) = self.store.engine.scan_frame(&mut self.cursor, self.only)? {
-            let filter = &self.filter;
-            self.found
-                .extend(infos.into_iter().filter(|info| filter.passes(info)));
-            return Ok(true);
-        }
-        self.passes = self.passes.saturating_add(1);
-        if self.passes == 1 {
-            self.cursor.end_frame = self.store.engine.scan_start().end_frame;
-            return Ok(true);
-        }
-        let engine = &self.store.engine;
-        let Some(running) = engine.running_keys(self.next_shard, self.only)? else {
+        let infos = match &mut self.source {
+            Source::Log(scan) => scan.more(self.only)?,
+            Source::Pages(store, after) => {
+                let page = block_on(store.remote.page(self.only, after.clone()))?;
+                page.map(|(infos, last)| {
+                    *after = Some(last);
+                    infos
+                })
+            }
+        };
+        let Some(infos) = infos else {
             return Ok(false);
         };
-        self.next_shard += 1;
         let filter = &self.filter;
         self.found
-            .extend(running.into_iter().filter(|info| filter.passes(info)));
+            .extend(infos.into_iter().filter(|info| filter.passes(info)));
         Ok(true)
     }
 }
@@ -186,7 +193,7 @@ impl Store {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
-        Scan::new(Arc::clone(self.inner()), None, filter)
+        Scan::new(self.home(), None, filter)
     }
 }
 
@@ -200,11 +207,7 @@ impl Namespace {
     /// # Errors
     /// When the store is closed. Each item has its own result.
     pub fn scan(&self, filter: KeyFilter) -> Result<Scan> {
-        Scan::new(
-            Arc::clone(self.homes().store()),
-            Some(self.homes().core().id),
-            filter,
-        )
+        Scan::new(&self.store(), Some(self.id()), filter)
     }
 }
 
@@ -216,7 +219,7 @@ impl Iterator for Scan {
             if self.ended {
                 return None;
             }
-            let current = self.store.engine.check_current();
+            let current = self.check_current();
             if let (Ok(()), Some(info)) = (&current, self.found.pop_front()) {
                 return Some(Ok(info));
             }
@@ -236,7 +239,7 @@ impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
             .field("filter", &self.filter)
-            .field("cursor", &self.cursor)
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }

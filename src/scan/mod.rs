@@ -3,9 +3,11 @@
 //! It changes nothing.
 
 pub(crate) mod audit;
+mod by_age;
 pub(crate) mod doubts;
 pub(crate) mod in_progress;
 pub(crate) mod keys;
+mod log_scan;
 
 pub use self::doubts::DoubtScan;
 pub use self::in_progress::InProgressScan;

@@ -47,11 +47,14 @@
 //! claim with a wait, [`lost`](crate::Lease::lost)); a blocking form that would park says so. Blocking
 //! forms that wait for the log only are fine: they commit by themselves, which leaves fewer orders of
 //! events to find.
+//!
+//! For stores that several processes share there is a [`Server`] in memory, whose links fail as they are told to.
 
 mod actor;
 mod ended;
 mod faults;
 mod log;
+mod reference;
 mod report;
 mod seeds;
 mod settings;
@@ -61,6 +64,9 @@ mod world;
 pub use crate::sim::actor::Actor;
 pub use crate::sim::ended::Ended;
 pub use crate::sim::faults::{Fault, Faults};
+pub use crate::sim::reference::{
+    InFlight, Leg, LinkFault, LinkFaults, Mark, ReferenceBackend, Server, Skew,
+};
 pub use crate::sim::report::Report;
 pub use crate::sim::seeds::each_seed;
 pub use crate::sim::simulation::Simulation;

@@ -1,14 +1,13 @@
 //! [`StoreCollector`]: a store as a collector of a registry of `prometheus-client`.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::observe::metrics::{Distribution, Family, MetricKind, Value};
-use crate::store::handle::StoreInner;
+use crate::store::handle::WeakHome;
 use crate::store::store::Store;
 
 /// A store as a collector of a registry of
@@ -34,7 +33,7 @@ use crate::store::store::Store;
 /// ```
 #[derive(Clone)]
 pub struct StoreCollector {
-    store: Weak<StoreInner>,
+    store: WeakHome,
 }
 
 impl StoreCollector {
@@ -42,7 +41,7 @@ impl StoreCollector {
     #[must_use]
     pub fn new(store: &Store) -> Self {
         Self {
-            store: Arc::downgrade(store.inner()),
+            store: store.home().downgrade(),
         }
     }
 }
@@ -52,7 +51,7 @@ impl Collector for StoreCollector {
         let Some(store) = self.store.upgrade() else {
             return Ok(());
         };
-        let metrics = store.engine.metrics();
+        let metrics = store.metrics();
         for family in metrics.families() {
             encode_family(family, &mut encoder)?;
         }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::engine::options::EngineOptions;
+use crate::remote::remote::Remote;
 use crate::store::config::{Config, Explained, StoreConfig};
+use crate::store::handle::StoreHome;
 use crate::store::namespace::Namespace;
 use crate::store::store::Store;
+use crate::value::durability::Durability;
 use crate::value::error::Result;
 
 impl Store {
@@ -20,11 +23,14 @@ impl Store {
     /// # Errors
     /// As for [`Config::check`] and [`namespace`](Self::namespace).
     pub fn configure(&self, config: &Config) -> Result<BTreeMap<String, Namespace>> {
-        config.check_under(self.engine().options.durability)?;
+        config.check_under(self.durability())?;
         let mut policies = Vec::new();
         for (name, space) in &config.namespaces {
             let policy = space.policy()?;
-            self.engine().check_policy(name, &policy)?;
+            match self.home() {
+                StoreHome::Local(inner) => inner.engine.check_policy(name, &policy)?,
+                StoreHome::Remote(inner) => inner.remote.check_policy(name, &policy)?,
+            }
             policies.push((name.clone(), policy));
         }
         let made = policies.into_iter().map(|(name, policy)| {
@@ -51,7 +57,11 @@ impl Store {
     /// ```
     #[must_use]
     pub fn explain(&self) -> Explained {
-        let options = &self.engine().options;
+        let inner = match self.home() {
+            StoreHome::Local(inner) => inner,
+            StoreHome::Remote(inner) => return explain_remote(&inner.remote),
+        };
+        let options = &inner.engine.options;
         let mut explained = Explained::default();
         let store = StoreConfig {
             log_kind: self.log_kind(),
@@ -59,10 +69,34 @@ impl Store {
         };
         explained.add_store(&store, &StoreConfig::kept_by(&EngineOptions::default()));
         explained.add_limits(&options.limits);
-        let namespaces = self.engine().namespaces.lock();
+        let namespaces = inner.engine.namespaces.lock();
         for entry in &namespaces.manifest.namespaces {
             explained.add_namespace(&entry.name, &entry.policy);
         }
         explained
     }
+    fn durability(&self) -> Durability {
+        match self.home() {
+            StoreHome::Local(inner) => inner.engine.options.durability,
+            StoreHome::Remote(inner) => inner.remote.options.durability,
+        }
+    }
+}
+
+/// The options of a store over a backend that a configuration names.
+fn explain_remote(remote: &Remote) -> Explained {
+    let kept = EngineOptions {
+        durability: remote.options.durability,
+        limits: remote.options.limits.clone(),
+        trace_keys: remote.options.trace_keys,
+        ..EngineOptions::default()
+    };
+    let mut explained = Explained::default();
+    let defaults = StoreConfig::kept_by(&EngineOptions::default());
+    explained.add_store(&StoreConfig::kept_by(&kept), &defaults);
+    explained.add_limits(&kept.limits);
+    for entry in &remote.manifest().namespaces {
+        explained.add_namespace(&entry.name, &entry.policy);
+    }
+    explained
 }

@@ -1,12 +1,18 @@
-//! The state that the handles of a store share: [`StoreInner`], and the [`Homes`] of its namespaces.
+//! The state that the handles of a store share: [`StoreInner`], the [`Homes`] of its namespaces, and [`StoreHome`].
 
 use std::sync::Arc;
+#[cfg(feature = "prometheus-client")]
+use std::sync::Weak;
 
 use crossbeam_utils::CachePadded;
 
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
+use crate::observe::metrics::Metrics;
+use crate::remote::home::RemoteInner;
 use crate::value::digest::Digest;
+use crate::value::error::{Error, ErrorKind, Result};
+use crate::value::limits::Limits;
 
 /// The state that the handles of a store share; dropping the last handle closes the store.
 #[derive(Debug)]
@@ -18,6 +24,82 @@ impl Drop for StoreInner {
     fn drop(&mut self) {
         // A caller that wants to know about a failure calls `close`.
         let _ = self.engine.close();
+    }
+}
+
+/// Where a store lies: in this process, or in a backend.
+#[derive(Clone, Debug)]
+pub(crate) enum StoreHome {
+    Local(Arc<StoreInner>),
+    Remote(Arc<RemoteInner>),
+}
+
+/// As [`StoreHome`], without keeping the store open.
+#[cfg(feature = "prometheus-client")]
+#[derive(Clone, Debug)]
+pub(crate) enum WeakHome {
+    Local(Weak<StoreInner>),
+    Remote(Weak<RemoteInner>),
+}
+
+#[cfg(feature = "prometheus-client")]
+impl WeakHome {
+    pub(crate) fn upgrade(&self) -> Option<StoreHome> {
+        match self {
+            Self::Local(inner) => inner.upgrade().map(StoreHome::Local),
+            Self::Remote(inner) => inner.upgrade().map(StoreHome::Remote),
+        }
+    }
+}
+
+impl StoreHome {
+    #[cfg(feature = "prometheus-client")]
+    pub(crate) fn downgrade(&self) -> WeakHome {
+        match self {
+            Self::Local(inner) => WeakHome::Local(Arc::downgrade(inner)),
+            Self::Remote(inner) => WeakHome::Remote(Arc::downgrade(inner)),
+        }
+    }
+
+    /// The store of this process. `what` only such a store has.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) for a store over a backend.
+    pub(crate) fn local(&self, what: &str) -> Result<&Arc<StoreInner>> {
+        match self {
+            Self::Local(inner) => Ok(inner),
+            Self::Remote(inner) => {
+                let backend = inner.remote.backend.name();
+                let text = format!(
+                    "a store over {backend} has no {what}: use what {backend} has for that (docs/backends.md)"
+                );
+                Err(Error::new(ErrorKind::Unsupported, text))
+            }
+        }
+    }
+
+    /// The limits of sizes and batches.
+    pub(crate) fn limits(&self) -> &Limits {
+        match self {
+            Self::Local(inner) => &inner.engine.options.limits,
+            Self::Remote(inner) => &inner.remote.options.limits,
+        }
+    }
+
+    /// Everything that the store counts and measures.
+    pub(crate) fn metrics(&self) -> Metrics {
+        match self {
+            Self::Local(inner) => inner.engine.metrics(),
+            Self::Remote(inner) => inner.remote.metrics(),
+        }
+    }
+
+    /// A monotonic clock in milliseconds, for spans between two calls.
+    pub(crate) fn mono_ms(&self) -> u64 {
+        match self {
+            Self::Local(inner) => inner.engine.now().mono_ms,
+            Self::Remote(inner) => inner.remote.backend.mono_ms(),
+        }
     }
 }
 

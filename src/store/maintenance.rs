@@ -186,7 +186,11 @@ impl Store {
     /// As for [`verify`](Self::verify).
     pub fn verify_with(&self, mut progress: impl FnMut(Progress)) -> Result<VerifyReport> {
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        let verified = self.engine().verify(&mut meter)?;
+        let verified = self
+            .home()
+            .local("log to verify")?
+            .engine
+            .verify(&mut meter)?;
         meter.finish();
         Ok(VerifyReport {
             segments: verified.segments,
@@ -229,7 +233,11 @@ impl Store {
     /// As for [`compact`](Self::compact).
     pub fn compact_with(&self, mut progress: impl FnMut(Progress)) -> Result<CompactReport> {
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        let freed = self.engine().compact(&mut meter)?;
+        let freed = self
+            .home()
+            .local("log to compact")?
+            .engine
+            .compact(&mut meter)?;
         meter.finish();
         Ok(CompactReport {
             segments_dropped: freed.segments,
@@ -262,13 +270,14 @@ impl Store {
         path: impl AsRef<Path>,
         mut progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
+        let inner = self.home().local("backup")?;
         let to = empty_log(
             path.as_ref(),
             self.log_kind().unwrap_or_default(),
             "a backup",
         )?;
         let mut meter = Meter::new(ProgressUnit::Frames, &mut progress);
-        let copied = self.engine().backup(&*to, &mut meter)?;
+        let copied = inner.engine.backup(&*to, &mut meter)?;
         close_log(&*to)?;
         meter.finish();
         Ok(BackupReport::of(copied))

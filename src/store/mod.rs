@@ -11,5 +11,6 @@ pub(crate) mod handle;
 pub(crate) mod location;
 pub(crate) mod maintenance;
 pub(crate) mod namespace;
+mod over;
 pub(crate) mod store;
 pub(crate) mod survey;

@@ -9,20 +9,23 @@ use crate::claim::claim::{BatchClaim, Claim};
 use crate::claim::doubt::Doubt;
 use crate::claim::failure::IntoFailure;
 use crate::claim::lease::Lease;
+use crate::claim::local_calls::LocalCalls;
 use crate::claim::options::{ClaimItem, ClaimOptions};
 use crate::claim::pending::Pending;
 use crate::claim::ran::{Ran, RunError};
+use crate::claim::remote_calls::RemoteCalls;
 use crate::claim::run::{Run, run, run_async};
 use crate::claim::settling::Settling;
 use crate::claim::stored_value::StoredValue;
 use crate::claim::to_stored::ToStored;
 use crate::observe::metrics::MetricSource;
-use crate::runtime::sync::block_on;
-use crate::store::handle::Homes;
+use crate::remote::home::RemoteHome;
+use crate::store::handle::{Homes, StoreHome};
 use crate::value::error::Result;
 use crate::value::fingerprint::{Fingerprint, FingerprintBuilder};
 use crate::value::key_digest::KeyDigest;
 use crate::value::key_info::KeyInfo;
+use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::Policy;
 
 /// Keys under one policy. The same key in two namespaces never meets. Cheap to clone.
@@ -52,30 +55,54 @@ pub struct Namespace {
 impl Namespace {
     pub(crate) fn new(homes: Homes) -> Self {
         Self {
-            calls: Calls::new(homes),
+            calls: Calls::Local(LocalCalls::new(homes)),
         }
     }
 
+    /// A namespace of a store over a backend.
+    pub(crate) fn over(home: RemoteHome) -> Self {
+        Self {
+            calls: Calls::Remote(RemoteCalls::new(home)),
+        }
+    }
+
+    /// The store that it is of.
+    pub(crate) fn store(&self) -> StoreHome {
+        match &self.calls {
+            Calls::Local(calls) => StoreHome::Local(Arc::clone(calls.homes().store())),
+            Calls::Remote(calls) => StoreHome::Remote(Arc::clone(&calls.home().inner)),
+        }
+    }
+
+    pub(crate) fn id(&self) -> NamespaceId {
+        self.calls.core().id
+    }
+
+    /// The homes of a namespace in this process, which tests look into.
+    #[cfg(test)]
     pub(crate) fn homes(&self) -> &Homes {
-        self.calls.homes()
+        match &self.calls {
+            Calls::Local(calls) => calls.homes(),
+            Calls::Remote(_) => panic!("the namespace is of a store over a backend"),
+        }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.homes().core().name
+        &self.calls.core().name
     }
 
     /// Its policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.homes().core().policy
+        &self.calls.core().policy
     }
 
     /// Starts a fingerprint under a scheme, a number of your choice. Change it when you change the parts of
     /// your fingerprints, so that a deploy does not turn live retries into mismatches.
     pub fn fingerprint(&self, scheme: u32) -> FingerprintBuilder {
-        FingerprintBuilder::new(self.homes().engine().seeded.clone(), scheme)
+        FingerprintBuilder::new(self.calls.seeded().clone(), scheme)
     }
 
     /// The fingerprint of a request that is one run of bytes.
@@ -89,18 +116,17 @@ impl Namespace {
     /// The digest that stands for a key of this namespace in logs, traces and audits.
     #[must_use]
     pub fn key_digest(&self, key: impl AsRef<[u8]>) -> KeyDigest {
-        let homes = self.homes();
-        let seeded = &homes.engine().seeded;
-        seeded.key_digest(homes.core().id, key.as_ref())
+        self.calls.seeded().key_digest(self.id(), key.as_ref())
     }
 
     /// Shows the counters of `source` among the metrics of the store, under this namespace, for as long as the
     /// source lives.
     pub fn add_metrics<S: MetricSource + 'static>(&self, source: &Arc<S>) {
         let source: Weak<S> = Arc::downgrade(source);
-        self.homes()
-            .engine()
-            .add_source(self.homes().core(), source);
+        match &self.calls {
+            Calls::Local(calls) => calls.homes().engine().add_source(calls.core(), source),
+            Calls::Remote(calls) => calls.home().remote().add_source(calls.core(), source),
+        }
     }
 
     /// Claims a key: asks to be the one that runs.
@@ -379,14 +405,12 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        block_on(self.calls.contains(key.as_ref()))
+        self.calls.contains(key.as_ref())
     }
 
     /// As [`contains`](Self::contains), without blocking.
     pub fn contains_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<bool>> {
-        let key = self.calls.own_key(key.as_ref());
-        let calls = self.calls.clone();
-        Pending::new(async move { calls.contains(&key?).await })
+        self.calls.contains_async(key.as_ref())
     }
 
     /// The state of a key and what is stored of it; `None` if it is absent or expired.
@@ -394,14 +418,12 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<KeyInfo>> {
-        block_on(self.calls.get(key.as_ref()))
+        self.calls.get(key.as_ref())
     }
 
     /// As [`get`](Self::get), without blocking.
     pub fn get_async(&self, key: impl AsRef<[u8]>) -> Pending<Result<Option<KeyInfo>>> {
-        let key = self.calls.own_key(key.as_ref());
-        let calls = self.calls.clone();
-        Pending::new(async move { calls.get(&key?).await })
+        self.calls.get_async(key.as_ref())
     }
 
     /// The doubt of one key; `None` if it is not in doubt.
@@ -409,7 +431,7 @@ impl Namespace {
     /// # Errors
     /// As for [`claim`](Self::claim).
     pub fn doubt_of(&self, key: impl AsRef<[u8]>) -> Result<Option<Doubt>> {
-        block_on(self.calls.doubt_of(key.as_ref()))
+        self.calls.doubt_of(key.as_ref())
     }
 
     /// Removes a key, so that it can run again. False if it was absent.

@@ -5,13 +5,17 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::claim::pending::Pending;
+#[cfg(any(test, feature = "sim"))]
 use crate::engine::engine::Engine;
 use crate::engine::namespaces::NamespaceCore;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::stats::Stats;
+use crate::remote::home::{RemoteHome, RemoteInner};
+use crate::remote::remote::Remote;
 use crate::runtime::begun::Begun;
-use crate::store::handle::{Homes, StoreInner};
+use crate::runtime::sync::block_on;
+use crate::store::handle::{Homes, StoreHome, StoreInner};
 use crate::store::namespace::Namespace;
 use crate::value::error::Result;
 use crate::value::log_kind::LogKind;
@@ -37,12 +41,21 @@ use crate::value::policy::Policy;
 /// ```
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<StoreInner>,
+    home: StoreHome,
 }
 
 impl Store {
     pub(crate) fn of(inner: Arc<StoreInner>) -> Self {
-        Self { inner }
+        Self {
+            home: StoreHome::Local(inner),
+        }
+    }
+
+    /// A store over a backend.
+    pub(crate) fn over_remote(remote: Arc<Remote>) -> Self {
+        Self {
+            home: StoreHome::Remote(Arc::new(RemoteInner { remote })),
+        }
     }
 
     /// The namespace of this name, made with this policy if it is new.
@@ -57,8 +70,12 @@ impl Store {
     /// [`PolicyConflict`](crate::ErrorKind::PolicyConflict) while it is in use with another policy, or
     /// was made with another guarantee.
     pub fn namespace(&self, name: &str, policy: Policy) -> Result<Namespace> {
-        let core = self.engine().namespace(name, policy)?;
-        Ok(self.of_core(&core))
+        Ok(match &self.home {
+            StoreHome::Local(inner) => of_core(inner, &inner.engine.namespace(name, policy)?),
+            StoreHome::Remote(inner) => {
+                of_remote(inner, block_on(inner.remote.namespace(name, policy))?)
+            }
+        })
     }
 
     /// A namespace that was made before, under the policy that is stored.
@@ -68,8 +85,10 @@ impl Store {
     /// [`Invalid`](crate::ErrorKind::Invalid) or [`TooLarge`](crate::ErrorKind::TooLarge) if none can have it, and
     /// [`Closed`](crate::ErrorKind::Closed).
     pub fn open_namespace(&self, name: &str) -> Result<Namespace> {
-        let core = self.engine().existing(name)?;
-        Ok(self.of_core(&core))
+        Ok(match &self.home {
+            StoreHome::Local(inner) => of_core(inner, &inner.engine.existing(name)?),
+            StoreHome::Remote(inner) => of_remote(inner, block_on(inner.remote.existing(name))?),
+        })
     }
 
     /// Gives a namespace another guarantee.
@@ -78,26 +97,31 @@ impl Store {
     /// As for [`namespace`](Self::namespace), and [`InUse`](crate::ErrorKind::InUse) while one of its
     /// keys is in progress or in doubt.
     pub fn change_guarantee(&self, name: &str, policy: Policy) -> Result<Namespace> {
-        let core = self.engine().change_guarantee(name, policy)?;
-        Ok(self.of_core(&core))
+        let inner = self.home.local("change of a guarantee")?;
+        let core = inner.engine.change_guarantee(name, policy)?;
+        Ok(of_core(inner, &core))
     }
 
     /// The names of the namespaces, in the order in which they were made.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
-        let namespaces = self.engine().namespaces.lock();
-        namespaces
-            .manifest
-            .namespaces
-            .iter()
-            .map(|entry| entry.name.clone())
-            .collect()
+        match &self.home {
+            StoreHome::Local(inner) => {
+                let namespaces = inner.engine.namespaces.lock();
+                let entries = namespaces.manifest.namespaces.iter();
+                entries.map(|entry| entry.name.clone()).collect()
+            }
+            StoreHome::Remote(inner) => inner.remote.names(),
+        }
     }
 
     /// What the store holds, and what opening it found. [`metrics`](Self::metrics) counts what it does.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.engine().stats()
+        match &self.home {
+            StoreHome::Local(inner) => inner.engine.stats(),
+            StoreHome::Remote(inner) => inner.remote.stats(),
+        }
     }
 
     /// Everything that the store counts and measures, at this moment, for Prometheus or another
@@ -107,19 +131,25 @@ impl Store {
     /// [The guide](crate::guide::metrics) says what each number means.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.engine().metrics()
+        self.home.metrics()
     }
 
     /// Whether the store serves, and what troubles it. Cheap, and waits for nothing.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.engine().health()
+        match &self.home {
+            StoreHome::Local(inner) => inner.engine.health(),
+            StoreHome::Remote(inner) => inner.remote.health(),
+        }
     }
 
     /// The kind of log that the store lies in; `None` for one in memory.
     #[must_use]
     pub fn log_kind(&self) -> Option<LogKind> {
-        self.engine().journal.log().kind()
+        match &self.home {
+            StoreHome::Local(inner) => inner.engine.journal.log().kind(),
+            StoreHome::Remote(_) => None,
+        }
     }
 
     /// Waits until every earlier change is on the medium.
@@ -137,7 +167,11 @@ impl Store {
 
     /// What was done before the call is waited for, whenever a future of it is polled.
     fn begin_sync(&self) -> Begun<Result<()>, impl Future<Output = Result<()>> + use<>> {
-        let inner = Arc::clone(&self.inner);
+        let inner = match &self.home {
+            StoreHome::Local(inner) => Arc::clone(inner),
+            // What was acknowledged is as durable as its namespace says already.
+            StoreHome::Remote(inner) => return Begun::Ready(inner.remote.check_open()),
+        };
         if let Err(error) = inner.engine.check_alive() {
             return Begun::Ready(Err(error));
         }
@@ -152,19 +186,20 @@ impl Store {
     /// fuzzers, while nothing else uses the store.
     #[doc(hidden)]
     pub fn validate(&self) {
-        self.engine().validate();
+        if let StoreHome::Local(inner) = &self.home {
+            inner.engine.validate();
+        }
     }
 
-    fn of_core(&self, core: &Arc<NamespaceCore>) -> Namespace {
-        Namespace::new(Homes::new(&self.inner, core))
+    pub(crate) fn home(&self) -> &StoreHome {
+        &self.home
     }
 
-    pub(crate) fn inner(&self) -> &Arc<StoreInner> {
-        &self.inner
-    }
-
+    /// The engine of a store in this process, which tests and simulations look into.
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.inner.engine
+        let inner = self.home.local("engine");
+        &inner.expect("the store was opened in this process").engine
     }
 
     /// Closes the store: every lease ends, everything is made durable, and the directory is free.
@@ -175,8 +210,22 @@ impl Store {
     /// # Errors
     /// If not everything could be made durable, or the store was closed before.
     pub fn close(&self) -> Result<()> {
-        self.inner.engine.close()
+        match &self.home {
+            StoreHome::Local(inner) => inner.engine.close(),
+            StoreHome::Remote(inner) => inner.remote.close(),
+        }
     }
+}
+
+fn of_core(inner: &Arc<StoreInner>, core: &Arc<NamespaceCore>) -> Namespace {
+    Namespace::new(Homes::new(inner, core))
+}
+
+fn of_remote(inner: &Arc<RemoteInner>, core: Arc<NamespaceCore>) -> Namespace {
+    Namespace::over(RemoteHome {
+        inner: Arc::clone(inner),
+        core,
+    })
 }
 
 impl fmt::Debug for Store {

@@ -100,6 +100,15 @@ impl From<&[u8]> for Blob {
     }
 }
 
+impl From<Arc<[u8]>> for Blob {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(match *bytes {
+            [] => Bytes::Empty,
+            _ => Bytes::Own(bytes),
+        })
+    }
+}
+
 impl From<Vec<u8>> for Blob {
     #[inline]
     fn from(bytes: Vec<u8>) -> Self {

@@ -17,6 +17,14 @@ pub(crate) struct Digest {
     pub(crate) route: u32,
 }
 
+impl Digest {
+    /// Of a key that lies in no table.
+    pub(crate) const NONE: Self = Self {
+        words: [0; 3],
+        route: 0,
+    };
+}
+
 const NAMESPACE_BYTES: usize = size_of::<NamespaceId>();
 
 /// A namespace and a key of so many bytes together are copied into one piece.

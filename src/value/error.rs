@@ -219,6 +219,11 @@ impl Error {
         self
     }
 
+    /// The same error for another caller of one call: its kind and its text.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.kind(), self.inner.text.clone())
+    }
+
     /// Carries a value that only the file of its type puts in and takes out.
     pub(crate) fn with_detail(mut self, detail: Box<dyn Any + Send + Sync>) -> Self {
         self.inner.details.push(detail);

@@ -9,12 +9,18 @@ use crate::state::running::Running;
 use crate::state::transition::Subject;
 use crate::value::attribution::Attribution;
 use crate::value::audit::{AuditLevel, Origin, Transition};
+use crate::value::digest::Hasher128;
 use crate::value::fingerprint::Fingerprint;
 use crate::value::key_digest::KeyDigest;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::policy::{AUDIT_RETENTION, Policy};
 use crate::value::record::{RecordKind, RecordRef};
 use crate::value::time::{Now, expiry};
+
+/// The digest that stands for a response or an error, under the secret of a store.
+pub(crate) fn outcome_digest(seeded: &Hasher128, outcome: &[u8]) -> u128 {
+    seeded.hash(&[b"audit outcome", outcome])
+}
 
 impl Engine {
     /// The audit entry of a transition with a record; `None` if the policy wants none.
@@ -96,7 +102,7 @@ impl Engine {
 
     /// The digest that stands for a response or an error in audit entries.
     pub(crate) fn outcome_digest(&self, outcome: &[u8]) -> u128 {
-        self.seeded.hash(&[b"audit outcome", outcome])
+        outcome_digest(&self.seeded, outcome)
     }
 
     /// As [`outcome_digest`](Self::outcome_digest), if an entry will be written. It reads all of the body, so

@@ -15,6 +15,7 @@ use crate::value::comparison::{Comparison, compare};
 use crate::value::digest::Digest;
 use crate::value::error::{Error, Result};
 use crate::value::key_bytes::KeyBytes;
+use crate::value::limits::Limits;
 use crate::value::locator::Locator;
 
 /// A claim within a batch.
@@ -176,24 +177,33 @@ impl Drop for Batch<'_> {
     }
 }
 
+/// Collects the results of `prepare` for each item of a batch, within these limits.
+pub(crate) fn gather<I, T>(
+    limits: &Limits,
+    items: impl IntoIterator<Item = I>,
+    mut prepare: impl FnMut(usize, I) -> Result<T>,
+) -> Result<Vec<T>> {
+    let check = |items| limits.check_batch(items);
+    let items = items.into_iter();
+    let at_least = items.size_hint().0;
+    check(at_least)?;
+    let mut gathered = Vec::with_capacity(at_least);
+    for (index, item) in items.enumerate() {
+        check(index + 1)?;
+        gathered.push(prepare(index, item)?);
+    }
+    Ok(gathered)
+}
+
 impl Engine {
     /// Collects the results of `prepare` for each item. A batch whose size hint is over the limit is refused
     /// at once, and any other after at most `limit` items.
     pub(crate) fn gather<I, T>(
         &self,
         items: impl IntoIterator<Item = I>,
-        mut prepare: impl FnMut(usize, I) -> Result<T>,
+        prepare: impl FnMut(usize, I) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let check = |items| self.options.limits.check_batch(items);
-        let items = items.into_iter();
-        let at_least = items.size_hint().0;
-        check(at_least)?;
-        let mut gathered = Vec::with_capacity(at_least);
-        for (index, item) in items.enumerate() {
-            check(index + 1)?;
-            gathered.push(prepare(index, item)?);
-        }
-        Ok(gathered)
+        gather(&self.options.limits, items, prepare)
     }
 
     /// Claims many keys, without waiting for any of them, and without blocking unless it may: shard by shard, so that each lock is taken

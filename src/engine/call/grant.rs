@@ -206,7 +206,7 @@ fn answer(granted: Granted) -> Tried {
 }
 
 /// The failure of a key whose attempts have all gone without an outcome.
-fn exhausted(subject: Subject<'_>, now: Now) -> RecordRef<'_> {
+pub(crate) fn exhausted(subject: Subject<'_>, now: Now) -> RecordRef<'_> {
     let said = match subject.reason {
         [] => b"no outcome within the attempts allowed",
         reason => reason,

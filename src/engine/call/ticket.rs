@@ -157,7 +157,7 @@ fn request_again(record: &Record, policy: &Policy) -> Request {
 }
 
 /// The refusal of a ticket.
-fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
+pub(crate) fn unattached(refusal: AttachRefusal, info: KeyInfo) -> Error {
     let is = format!(
         " (the key is {} under token {})",
         info.state(),

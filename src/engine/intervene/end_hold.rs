@@ -11,6 +11,7 @@ use crate::engine::look::{Look, Met, Read};
 use crate::engine::named::Named;
 use crate::engine::refusals::{Refused, not_held, refused};
 use crate::engine::turn::Turn;
+use crate::state::running::Running;
 use crate::state::slab::SlabRef;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::attribution::Attribution;
@@ -21,6 +22,7 @@ use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
 use crate::value::locator::Locator;
 use crate::value::record::{Record, RecordKind};
+use crate::value::time::Now;
 
 /// How an operator ends the hold on a key in progress, in its holder's place.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +57,35 @@ struct Intervention<'a> {
     line: &'a str,
 }
 
-impl<'a> Intervention<'a> {
-    fn said(&self, kind: RecordKind) -> &'a [u8] {
-        match self.end {
-            HoldEnd::Fail(error) => error,
-            // Callers get this as their answer, so it does not name the operator and the reason.
-            HoldEnd::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
-            HoldEnd::Release | HoldEnd::Doubt => self.line.as_bytes(),
+/// What is written when a hold is ended. `line` names the operator and the reason.
+pub(crate) fn said_of_end<'a>(end: HoldEnd<'a>, kind: RecordKind, line: &'a str) -> &'a [u8] {
+    match end {
+        HoldEnd::Fail(error) => error,
+        // Callers get this as their answer, so it does not name the operator and the reason.
+        HoldEnd::Release if kind == RecordKind::Failed => LAST_ATTEMPT,
+        HoldEnd::Release | HoldEnd::Doubt => line.as_bytes(),
+    }
+}
+
+/// What the key of a hold becomes that an operator ends.
+pub(crate) fn kind_of_end<W: 'static>(
+    running: &Running<W>,
+    end: HoldEnd<'_>,
+    now: Now,
+) -> Result<RecordKind> {
+    if running.is_in_doubt(now) {
+        return Err(in_doubt());
+    }
+    match end {
+        HoldEnd::Release if running.guarantee() == Guarantee::AtMostOnce => {
+            let text = "the namespace promises at-most-once, and the effect of this key may have happened: put \
+                        it in doubt with Operator::doubt, then resolve the doubt";
+            Err(Error::new(ErrorKind::InUse, text))
         }
+        HoldEnd::Release if running.is_exhausted() => Ok(RecordKind::Failed),
+        HoldEnd::Release => Ok(RecordKind::Released),
+        HoldEnd::Doubt => Ok(RecordKind::InDoubt),
+        HoldEnd::Fail(_) => Ok(RecordKind::Failed),
     }
 }
 
@@ -131,20 +154,7 @@ impl Turn<'_> {
         if running.holder.token != intervention.token {
             return Err(refused(Refusal::Superseded, Some(info())));
         }
-        if running.is_in_doubt(self.now) {
-            return Err(in_doubt().with_current(info()));
-        }
-        match intervention.end {
-            HoldEnd::Release if running.guarantee() == Guarantee::AtMostOnce => {
-                let text = "the namespace promises at-most-once, and the effect of this key may have happened: put \
-                            it in doubt with Operator::doubt, then resolve the doubt";
-                Err(Error::new(ErrorKind::InUse, text).with_current(info()))
-            }
-            HoldEnd::Release if running.is_exhausted() => Ok(RecordKind::Failed),
-            HoldEnd::Release => Ok(RecordKind::Released),
-            HoldEnd::Doubt => Ok(RecordKind::InDoubt),
-            HoldEnd::Fail(_) => Ok(RecordKind::Failed),
-        }
+        kind_of_end(running, intervention.end, self.now).map_err(|error| error.with_current(info()))
     }
 
     fn write_end(
@@ -165,7 +175,11 @@ impl Turn<'_> {
             token,
             ..Subject::of_running(running)
         };
-        let record = subject.record(kind, intervention.said(kind), self.now);
+        let record = subject.record(
+            kind,
+            said_of_end(intervention.end, kind, intervention.line),
+            self.now,
+        );
         let transition = match kind {
             RecordKind::Failed => Transition::Failed,
             RecordKind::InDoubt => Transition::Doubted,
@@ -199,7 +213,7 @@ impl Turn<'_> {
     }
 }
 
-fn in_doubt() -> Error {
+pub(crate) fn in_doubt() -> Error {
     Error::new(
         ErrorKind::InUse,
         "the key is in doubt: settle it with Operator::resolve",

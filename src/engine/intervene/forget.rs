@@ -107,7 +107,7 @@ impl Turn<'_> {
     }
 }
 
-fn unforced(current: FencingToken, forced: Option<FencingToken>) -> Error {
+pub(crate) fn unforced(current: FencingToken, forced: Option<FencingToken>) -> Error {
     match forced {
         None => Error::new(
             ErrorKind::InUse,

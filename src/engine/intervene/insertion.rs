@@ -14,8 +14,34 @@ use crate::value::audit::Transition;
 use crate::value::comparison::FingerprintPolicy;
 use crate::value::error::{Error, Result};
 use crate::value::insertion::Insertion;
-use crate::value::limits::check_checkpoint;
-use crate::value::policy::check_retention;
+use crate::value::limits::{Limits, check_checkpoint};
+use crate::value::policy::{Policy, check_retention};
+
+/// Refuses what no key of a namespace with this policy can be.
+pub(crate) fn check_insertion(
+    limits: &Limits,
+    policy: &Policy,
+    insertion: &Insertion,
+) -> Result<()> {
+    limits.check_key(&insertion.key)?;
+    match insertion.outcome() {
+        Some(outcome) => policy.check_outcome(
+            outcome,
+            "insert a shorter one or a reference, or raise max_response",
+        )?,
+        None => limits.check_reason(&insertion.said)?,
+    }
+    let remedy = "insert an id and keep the rest elsewhere";
+    limits.check_metadata(&insertion.metadata, remedy)?;
+    let remedy = "keep it elsewhere and insert a reference";
+    check_checkpoint(&insertion.checkpoint, remedy)?;
+    if policy.fingerprints == FingerprintPolicy::Required {
+        return Err(Error::invalid(
+            "the namespace requires a fingerprint with every claim, and a key that is inserted has none",
+        ));
+    }
+    insertion.retention.map_or(Ok(()), check_retention)
+}
 
 impl Engine {
     /// Refuses an insertion that the namespace cannot hold, before any work.
@@ -24,25 +50,7 @@ impl Engine {
         namespace: &NamespaceCore,
         insertion: &Insertion,
     ) -> Result<()> {
-        let (limits, policy) = (&self.options.limits, &namespace.policy);
-        limits.check_key(&insertion.key)?;
-        match insertion.outcome() {
-            Some(outcome) => policy.check_outcome(
-                outcome,
-                "insert a shorter one or a reference, or raise max_response",
-            )?,
-            None => limits.check_reason(&insertion.said)?,
-        }
-        let remedy = "insert an id and keep the rest elsewhere";
-        limits.check_metadata(&insertion.metadata, remedy)?;
-        let remedy = "keep it elsewhere and insert a reference";
-        check_checkpoint(&insertion.checkpoint, remedy)?;
-        if policy.fingerprints == FingerprintPolicy::Required {
-            return Err(Error::invalid(
-                "the namespace requires a fingerprint with every claim, and a key that is inserted has none",
-            ));
-        }
-        insertion.retention.map_or(Ok(()), check_retention)
+        check_insertion(&self.options.limits, &namespace.policy, insertion)
     }
 
     /// Brings in a key if it is absent; a key that is there stays as it is. Returns whether it was absent,

@@ -17,11 +17,33 @@ use crate::value::audit::Transition;
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::key_state::KeyState;
+use crate::value::policy::Policy;
 use crate::value::record::{Record, RecordKind, RecordRef};
 use crate::value::time::Now;
 
-const HOLDER_ALIVE: &str = "the holder of this key is alive in this process and may still cause the effect: stop it first, or \
-                            force the resolution";
+/// The refusal to let a key run again whose holder may still cause the effect.
+pub(crate) fn holder_alive() -> Error {
+    let text = "the holder of this key is alive in this process and may still cause the effect: stop it first, or \
+                force the resolution";
+    Error::new(ErrorKind::InUse, text)
+}
+
+/// The refusal to settle a key whose holder is expected to do that.
+pub(crate) fn not_in_doubt() -> Error {
+    let text = "the key is in progress, not in doubt: wait for its holder";
+    Error::new(ErrorKind::InUse, text)
+}
+
+/// Refuses an outcome that is over the limit of the policy.
+pub(crate) fn check_settlement(policy: &Policy, settlement: Settlement<'_>) -> Result<()> {
+    match settlement {
+        Settlement::Happened(body) | Settlement::Failed(body) => {
+            let remedy = "resolve with a shorter one or a reference, or raise max_response";
+            policy.check_outcome(body, remedy)
+        }
+        Settlement::NeverHappened => Ok(()),
+    }
+}
 
 /// How a doubt is settled.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +64,12 @@ impl<'a> Settlement<'a> {
 
     /// The record that settles the doubt of `subject`, under a higher token: the holder that caused the doubt
     /// is superseded.
-    fn record(self, subject: Subject<'a>, token: FencingToken, now: Now) -> RecordRef<'a> {
+    pub(crate) fn record(
+        self,
+        subject: Subject<'a>,
+        token: FencingToken,
+        now: Now,
+    ) -> RecordRef<'a> {
         let attempt = match self {
             // What never happened is no attempt.
             Self::NeverHappened => subject.attempt.saturating_sub(1),
@@ -117,14 +144,13 @@ impl Engine {
         by: Initiator<'_>,
     ) -> Result<Prepared> {
         let policy = &named.namespace.policy;
-        match settlement {
+        check_settlement(policy, settlement)?;
+        Ok(match settlement {
             Settlement::Happened(body) | Settlement::Failed(body) => {
-                let remedy = "resolve with a shorter one or a reference, or raise max_response";
-                policy.check_outcome(body, remedy)?;
-                Ok(self.prepare_outcome(by, policy, body))
+                self.prepare_outcome(by, policy, body)
             }
-            Settlement::NeverHappened => Ok(Prepared::default()),
-        }
+            Settlement::NeverHappened => Prepared::default(),
+        })
     }
 }
 
@@ -167,12 +193,11 @@ impl Turn<'_> {
         if running.holder.token != resolution.token {
             return Err(refused(Refusal::Superseded, Some(info())));
         }
-        let in_use = |text: &str| Err(Error::new(ErrorKind::InUse, text).with_current(info()));
         if !running.is_in_doubt(self.now) {
-            return in_use("the key is in progress, not in doubt: wait for its holder");
+            return Err(not_in_doubt().with_current(info()));
         }
         if resolution.asks_for_holder() && running.is_guarded() {
-            return in_use(HOLDER_ALIVE);
+            return Err(holder_alive().with_current(info()));
         }
         Ok(())
     }
@@ -184,7 +209,7 @@ impl Turn<'_> {
         }
         let record = Arc::clone(record);
         let info = self.engine.info(named.namespace, KeyState::InDoubt, record);
-        Err(Error::new(ErrorKind::InUse, HOLDER_ALIVE).with_current(info))
+        Err(holder_alive().with_current(info))
     }
 
     fn settle_doubt(

@@ -1,15 +1,17 @@
 //! Counters and counts as families of metrics.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::observe::claim_outcome::ClaimOutcome;
 use crate::observe::counters::Counters;
 use crate::observe::holds::{HOLD_BOUNDS, Holds};
 use crate::observe::metrics::{Distribution, Metrics, as_f64, seconds};
 use crate::observe::stats::Stats;
+use crate::observe::tallies::COLUMNS_MAX;
 
 /// The label of the namespaces that share a column.
-pub(in crate::engine) const OTHERS: &str = "other";
+pub(crate) const OTHERS: &str = "other";
 
 /// The bounds of [`Holds`] in seconds: 2^0 to 2^22 milliseconds.
 static HOLD_SECONDS: [f64; HOLD_BOUNDS] = [
@@ -17,7 +19,28 @@ static HOLD_SECONDS: [f64; HOLD_BOUNDS] = [
     8.192, 16.384, 32.768, 65.536, 131.072, 262.144, 524.288, 1048.576, 2097.152, 4194.304,
 ];
 
-pub(in crate::engine) fn add_namespace(metrics: &mut Metrics, name: &str, counters: &Counters) {
+/// The counters of all namespaces, by column.
+pub(crate) fn add_namespaces(
+    metrics: &mut Metrics,
+    names: &[Arc<str>],
+    mut columns: Vec<Counters>,
+) {
+    let others = columns[COLUMNS_MAX];
+    // A namespace of that very name shares its series with them, because no two series have the same
+    // labels.
+    let namesake = names.iter().position(|name| **name == *OTHERS);
+    if let Some(namesake) = namesake {
+        columns[namesake] += others;
+    }
+    for (name, counters) in names.iter().zip(&columns) {
+        add_namespace(metrics, name, counters);
+    }
+    if names.len() == COLUMNS_MAX && namesake.is_none() {
+        add_namespace(metrics, OTHERS, &others);
+    }
+}
+
+fn add_namespace(metrics: &mut Metrics, name: &str, counters: &Counters) {
     let mut counters = *counters;
     let namespace = || ("namespace", Cow::Owned(name.to_owned()));
     let with = |outcome: &'static str| [namespace(), ("outcome", Cow::Borrowed(outcome))];

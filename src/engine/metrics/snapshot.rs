@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::engine::Engine;
 use crate::engine::metrics::entries::{Entries, OVERDUE_LEASES, add_entries};
-use crate::engine::metrics::families::{OTHERS, add_namespace, add_stats};
+use crate::engine::metrics::families::{OTHERS, add_namespaces, add_stats};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::sizes::to_u64;
 use crate::observe::claim_outcome::ClaimOutcome;
@@ -23,21 +23,9 @@ impl Engine {
         // Each opening of a store draws a key of its own.
         let run = self.hasher.hash(&[b"run"]);
         let mut metrics = Metrics::new(Duration::from_nanos(self.time.clock.mono_ns()), run);
-        let (mut columns, entries) = self.sum_shards();
+        let (columns, entries) = self.sum_shards();
         let names = self.namespaces.lock().column_names();
-        let others = columns[COLUMNS_MAX];
-        // A namespace of that very name shares its series with them, because no two series have the same
-        // labels.
-        let namesake = names.iter().position(|name| **name == *OTHERS);
-        if let Some(namesake) = namesake {
-            columns[namesake] += others;
-        }
-        for (name, counters) in names.iter().zip(&columns) {
-            add_namespace(&mut metrics, name, counters);
-        }
-        if names.len() == COLUMNS_MAX && namesake.is_none() {
-            add_namespace(&mut metrics, OTHERS, &others);
-        }
+        add_namespaces(&mut metrics, &names, columns);
         self.add_calls(&mut metrics);
         add_entries(&mut metrics, &entries);
         self.add_limits(&mut metrics);

@@ -20,7 +20,7 @@ pub(crate) use crate::state::transition::command::{
     Accepted, Command, Refusal, act_running, act_settled,
 };
 pub(crate) use crate::state::transition::settled::settled_state;
-pub(crate) use crate::state::transition::subject::{Subject, asked_retention};
+pub(crate) use crate::state::transition::subject::{Subject, asked_retention, retention_secs};
 pub(crate) use crate::state::transition::ticket::{
     AttachRefusal, attach_running, attach_settled, attaches_once,
 };

@@ -17,6 +17,11 @@ pub(crate) fn asked_retention(head: &Head) -> Option<Duration> {
     (secs != 0).then(|| Duration::from_secs(u64::from(secs)))
 }
 
+/// As [`asked_retention`], the other way round: zero where the claim says nothing.
+pub(crate) fn retention_secs(asked: Option<Duration>) -> u32 {
+    asked.map_or(0, whole_secs)
+}
+
 /// Seconds, rounded up so that nothing is forgotten early.
 fn whole_secs(span: Duration) -> u32 {
     let secs = span
@@ -104,7 +109,7 @@ impl<'a> Subject<'a> {
                 first_claimed_at: self.first_claimed_at,
                 recorded_at: now.store_secs,
                 expires_at: self.expires_at(kind, now),
-                retention_secs: self.retention.map_or(0, whole_secs),
+                retention_secs: retention_secs(self.retention),
                 body_omitted: omitted,
                 attached: kind == RecordKind::InProgress && self.attached,
             },

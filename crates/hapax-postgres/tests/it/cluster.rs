@@ -49,15 +49,13 @@ fn programs() -> Option<PathBuf> {
         found.extend(entries.map(|entry| entry.path().join("bin")));
     }
     found.push(PathBuf::from("/usr/local/pgsql/bin"));
+    found.sort();
+    found.reverse();
     let path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&path));
-    found.sort();
-    let is_there = |folder: &PathBuf| {
-        ["initdb", "postgres"]
-            .iter()
-            .all(|program| folder.join(program).is_file())
-    };
-    found.into_iter().rev().find(is_there)
+    let all = ["initdb", "postgres", "pg_basebackup", "pg_ctl"];
+    let has_all = |folder: &PathBuf| all.iter().all(|program| folder.join(program).is_file());
+    found.into_iter().find(has_all)
 }
 
 /// Who runs the server, where it is not who runs the tests; `None`, loudly, where there is no such user.

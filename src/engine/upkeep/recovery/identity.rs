@@ -10,17 +10,17 @@ use crate::journal::log::contract::Log;
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// Where the secrets of a store come from.
-pub(in crate::engine) struct Secrets {
+pub(crate) struct Secrets {
     /// The next secret of a simulation, which has to be the same each time.
     seeded: Option<u64>,
 }
 
 impl Secrets {
-    pub(in crate::engine) fn new(seeded: Option<u64>) -> Self {
+    pub(crate) fn new(seeded: Option<u64>) -> Self {
         Self { seeded }
     }
 
-    pub(in crate::engine) fn draw(&mut self) -> Result<[u8; 16]> {
+    pub(crate) fn draw(&mut self) -> Result<[u8; 16]> {
         match &mut self.seeded {
             None => random(),
             Some(seed) => {

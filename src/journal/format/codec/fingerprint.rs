@@ -12,6 +12,18 @@ pub(super) fn fingerprint_bytes(print: &Fingerprint) -> usize {
         .sum::<usize>()
 }
 
+/// The bytes of a fingerprint.
+pub(crate) fn fingerprint_to(print: &Fingerprint) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(fingerprint_bytes(print));
+    encode_fingerprint(print, &mut bytes);
+    bytes
+}
+
+/// The fingerprint in bytes of another medium; `None` if there is none.
+pub(crate) fn fingerprint_from(bytes: &[u8]) -> Option<Fingerprint> {
+    decode_fingerprint(bytes).ok()
+}
+
 /// Scheme (4 bytes), number of parts (1), then for each: label length (1), label, digest (16).
 pub(super) fn encode_fingerprint(print: &Fingerprint, out: &mut Vec<u8>) {
     out.extend_from_slice(&print.scheme.to_le_bytes());

@@ -22,6 +22,7 @@ pub(crate) use crate::journal::format::codec::encoded::Encoded;
 pub(crate) use crate::journal::format::codec::entry::{
     Entry, audits, decode_entry, decode_record, entries, extract_audits, is_record,
 };
+pub(crate) use crate::journal::format::codec::fingerprint::{fingerprint_from, fingerprint_to};
 pub(crate) use crate::journal::format::codec::limits::{
     INLINE_BODY_MAX, PART_BYTES_MAX, RECORD_OVERHEAD_MAX, record_bytes_max,
 };

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::format::bad_record::BadRecord;
 use crate::journal::format::codec::fields::{FieldReader, put_bytes, put_number};
-use crate::journal::format::codec::fingerprint::{
-    decode_fingerprint, encode_fingerprint, fingerprint_bytes,
-};
+use crate::journal::format::codec::fingerprint::{decode_fingerprint, fingerprint_to};
 use crate::journal::format::codec::head::WireHead;
 use crate::journal::format::codec::limits::PART_BYTES_MAX;
 use crate::journal::format::codec::sink::Sink;
@@ -170,8 +168,7 @@ fn put_extras(record: &RecordRef<'_>, body_frames: u32, out: &mut impl Sink) {
     match record.fingerprint {
         None => put_bytes(&[], out),
         Some(print) => {
-            let mut bytes = Vec::with_capacity(fingerprint_bytes(print));
-            encode_fingerprint(print, &mut bytes);
+            let bytes = fingerprint_to(print);
             put_bytes(&bytes, out);
         }
     }

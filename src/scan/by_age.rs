@@ -1,0 +1,56 @@
+//! [`ByAge`]: a list by age of a store over a backend, read when it is first asked.
+
+use std::collections::VecDeque;
+
+use crate::value::error::Result;
+use crate::value::scan_position::ScanPosition;
+
+/// A list by age, read when it is first asked for a key. Later keys are not listed, so a caller that acts on each key
+/// comes to an end.
+pub(super) struct ByAge<T> {
+    after: Option<ScanPosition>,
+    listed: Option<VecDeque<(ScanPosition, T)>>,
+}
+
+impl<T> ByAge<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            after: None,
+            listed: None,
+        }
+    }
+
+    /// Leaves out the keys up to this rank.
+    pub(super) fn skip(&mut self, after: ScanPosition) {
+        self.after = self.after.max(Some(after));
+    }
+
+    /// The rank of the last key that was met.
+    pub(super) fn reached(&self) -> Option<ScanPosition> {
+        self.after
+    }
+
+    /// The next key; `read` gives all of them, the oldest first.
+    pub(super) fn next(
+        &mut self,
+        read: impl FnOnce() -> Result<Vec<(ScanPosition, T)>>,
+    ) -> Option<Result<T>> {
+        let listed = match &mut self.listed {
+            Some(listed) => listed,
+            none => match read() {
+                Ok(read) => none.insert(read.into()),
+                Err(error) => {
+                    *none = Some(VecDeque::new());
+                    return Some(Err(error));
+                }
+            },
+        };
+        loop {
+            let (rank, item) = listed.pop_front()?;
+            if self.after.is_none_or(|after| after < rank) {
+                self.after = Some(rank);
+                return Some(Ok(item));
+            }
+        }
+    }
+}
