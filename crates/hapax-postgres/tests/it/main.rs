@@ -15,6 +15,7 @@ mod pages;
 mod processes;
 mod races;
 mod stamps;
+mod stores;
 mod sweeping;
 mod throughput;
 mod tokens;
