@@ -26,8 +26,15 @@
 //!
 //! # Limits
 //!
-//! PostgreSQL 14 or newer, at the isolation level read committed. Read replicas are refused. There is no TLS yet: a
-//! URL that demands it is refused.
+//! PostgreSQL 14 or newer, at the isolation level read committed. Read replicas are refused.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `tls` | no | connections are encrypted, and the server's certificate is verified, where the URL says `sslmode=require` |
+//!
+//! Without the feature such a URL is refused. A URL that does not say so is not encrypted, with the feature or without.
 
 mod call;
 mod fault;

@@ -25,6 +25,8 @@ pub struct Options {
     pub(crate) statement_deadline: Duration,
     pub(crate) application_name: String,
     pub(crate) sweep: bool,
+    #[cfg(feature = "tls")]
+    pub(crate) root_certificates: Option<std::sync::Arc<[u8]>>,
 }
 
 impl Options {
@@ -39,6 +41,8 @@ impl Options {
             statement_deadline: Duration::from_secs(20),
             application_name: "hapax".to_owned(),
             sweep: true,
+            #[cfg(feature = "tls")]
+            root_certificates: None,
         }
     }
 
@@ -82,6 +86,14 @@ impl Options {
     #[must_use]
     pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.application_name = name.into();
+        self
+    }
+
+    /// Trusts these certificates, in PEM, and no others. Without them those of the system are trusted.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.root_certificates = Some(pem.as_ref().into());
         self
     }
 

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::{Client, NoTls, Row as Tuple};
 
 use crate::fault::{Fault, Trouble, connect_fault, trouble_of};
-use crate::server::target::Target;
+use crate::server::target::{Encryption, Target};
 use crate::wire::columns::Param;
 
 /// One session with a server.
@@ -18,18 +18,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// A new session, whatever server answers.
     pub(crate) async fn open(target: &Target) -> Result<Self, Fault> {
-        let (client, connection) = timeout(target.connect_timeout, target.config.connect(NoTls))
-            .await
-            .map_err(|_| {
-                let span = target.connect_timeout;
-                Fault::unavailable(format!("PostgreSQL did not answer within {span:?}"))
-            })?
-            .map_err(|error| connect_fault(&error))?;
-        let driver = tokio::spawn(async move {
-            // The client hears of its end too.
-            let _ended = connection.await;
-        });
-        Ok(Self { client, driver })
+        let span = target.connect_timeout;
+        match timeout(span, connect(target)).await {
+            Ok(opened) => opened.map_err(|error| connect_fault(&error)),
+            Err(_) => Err(Fault::unavailable(format!(
+                "PostgreSQL did not answer within {span:?}"
+            ))),
+        }
     }
 
     /// Whether it has ended already.
@@ -75,4 +70,25 @@ impl Connection {
         drop(client);
         let _ended = driver.await;
     }
+}
+
+async fn connect(target: &Target) -> Result<Connection, tokio_postgres::Error> {
+    let (client, driver) = match &target.encryption {
+        Encryption::None => {
+            let (client, connection) = target.config.connect(NoTls).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+        #[cfg(feature = "tls")]
+        Encryption::Tls(tls) => {
+            let (client, connection) = target.config.connect(tls.clone()).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+    };
+    Ok(Connection { client, driver })
+}
+
+/// Moves the bytes of a connection until its client goes.
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    // The client hears of its end too.
+    let _ended = connection.await;
 }

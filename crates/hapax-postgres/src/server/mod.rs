@@ -4,3 +4,5 @@
 
 pub(crate) mod connection;
 pub(crate) mod target;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;

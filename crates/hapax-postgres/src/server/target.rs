@@ -8,6 +8,8 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::fault::Fault;
 use crate::options::Options;
+#[cfg(feature = "tls")]
+use crate::server::tls::Tls;
 use crate::wire::statements::Statements;
 
 /// A schema has a name that needs no care in SQL.
@@ -19,6 +21,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// Which server, which schema, and how long to wait for it.
 pub(crate) struct Target {
     pub(crate) config: Config,
+    pub(crate) encryption: Encryption,
     /// Quoted.
     pub(crate) schema: String,
     pub(crate) statements: Statements,
@@ -30,17 +33,18 @@ impl Target {
     /// Reads a URL or a connection string. No error shows any of it, because it may have the password.
     pub(crate) fn new(url: &str, options: &Options) -> Result<Self, Fault> {
         let invalid = |text: &str| Fault::new(ErrorKind::Invalid, text);
-        if url.contains("sslmode=verify") {
-            return Err(without_tls());
-        }
+        // Whatever is encrypted is verified too, so the stricter modes are no other ones.
+        let url = url.replace("sslmode=verify-full", "sslmode=require");
+        let url = url.replace("sslmode=verify-ca", "sslmode=require");
         let mut config: Config = url.parse().map_err(|_| {
             invalid(
                 "the URL of the server is malformed: postgres://user:password@host:port/database",
             )
         })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(without_tls());
-        }
+        let encryption = match config.get_ssl_mode() {
+            SslMode::Require => Encryption::demanded(options)?,
+            _ => Encryption::None,
+        };
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(invalid("the URL names no server"));
         }
@@ -61,6 +65,7 @@ impl Target {
         let schema = format!("\"{}\"", options.schema);
         Ok(Self {
             config,
+            encryption,
             statements: Statements::of(&schema),
             schema,
             connect_timeout: options.connect_timeout,
@@ -80,12 +85,26 @@ impl Target {
     }
 }
 
-fn without_tls() -> Fault {
-    Fault::new(
-        ErrorKind::Unsupported,
-        "the URL demands TLS, which hapax-postgres does not speak: use a proxy on this machine that does, or a \
-         private network with sslmode=disable",
-    )
+/// Whether connections are encrypted: where the URL demands it, and nowhere else.
+pub(crate) enum Encryption {
+    None,
+    #[cfg(feature = "tls")]
+    Tls(Tls),
+}
+
+impl Encryption {
+    #[cfg(feature = "tls")]
+    fn demanded(options: &Options) -> Result<Self, Fault> {
+        Tls::new(options.root_certificates.as_deref()).map(Self::Tls)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn demanded(_: &Options) -> Result<Self, Fault> {
+        Err(Fault::new(
+            ErrorKind::Unsupported,
+            "the URL demands TLS: build hapax-postgres with its feature `tls`",
+        ))
+    }
 }
 
 fn is_plain(schema: &str) -> bool {

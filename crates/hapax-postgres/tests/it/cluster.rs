@@ -249,6 +249,21 @@ impl Cluster {
         follower
     }
 
+    /// From its next start on it encrypts, with the certificate in this folder.
+    #[cfg(feature = "tls")]
+    pub(crate) fn speak_tls(&mut self, folder: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        for name in ["server.crt", "server.key"] {
+            let to = self.data().join(name);
+            fs::copy(folder.join(name), &to).expect("it was made");
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("it is there");
+            if let Some((user, group)) = self.owner {
+                chown(&to, Some(user), Some(group)).expect("root may give a file away");
+            }
+        }
+        self.settings.push("ssl=on".to_owned());
+    }
+
     /// Makes a follower a primary.
     pub(crate) fn promote(&self) {
         let made = self

@@ -18,5 +18,7 @@ mod stamps;
 mod stores;
 mod sweeping;
 mod throughput;
+#[cfg(feature = "tls")]
+mod tls;
 mod tokens;
 mod world;
