@@ -38,7 +38,10 @@ const ADDITIVE: &[(&str, &[&str])] = &[
     ("mio", &["net", "os-ext", "os-poll"]),
     ("once_cell", &["race"]),
     ("rand", &["std_rng", "sys_rng", "thread_rng"]),
+    ("ring", &["dev_urandom_fallback"]),
     ("rustix", &["fs", "process"]),
+    ("rustls", &["ring", "tls12"]),
+    ("rustls-webpki", &["ring"]),
     ("serde", &["derive", "serde_derive"]),
     ("serde_core", &["result"]),
     ("sha2", &["oid"]),
@@ -53,6 +56,7 @@ const ADDITIVE: &[(&str, &[&str])] = &[
         ],
     ),
     ("tokio-postgres", &["runtime"]),
+    ("tokio-rustls", &["ring", "tls12"]),
     ("tokio-util", &["codec", "futures-util", "libc", "rt"]),
     (
         "tower",

@@ -10,6 +10,10 @@ DECLARE
     v_system bigint := (SELECT c.system_identifier FROM pg_control_system() c);
     v_timeline bigint;
 BEGIN
+    IF (SELECT c.relpersistence FROM pg_class c WHERE c.oid = '{schema}.incarnation'::regclass) <> 'u' THEN
+        RAISE EXCEPTION 'the table incarnation must be unlogged: tokens would repeat after a crash'
+            USING ERRCODE = 'HX002';
+    END IF;
     IF EXISTS (SELECT FROM {schema}.incarnation i WHERE i.system_identifier = v_system) THEN
         RETURN;
     END IF;

@@ -49,6 +49,17 @@ fn pairs(world: &World, callers: usize, at_once: usize, durable: bool) -> u64 {
     u64::try_from(count.into_inner()).expect("it is small") * 1000 / spent
 }
 
+/// How many rows were changed so far, and how many of them stayed in their page. The server counts with a delay.
+fn updates(world: &World) -> (i64, i64) {
+    world.wait(world.server.sleep(1500));
+    let number = |column: &str| {
+        world.count(&format!(
+            "SELECT {column} FROM pg_stat_user_tables WHERE schemaname = '{{s}}' AND relname = 'keys'"
+        ))
+    };
+    (number("n_tup_upd"), number("n_tup_hot_upd"))
+}
+
 /// Duplicates of one settled key in a second.
 fn duplicates(world: &World, callers: usize) -> u64 {
     let names: Vec<_> = (0..callers).map(|at| key(&format!("d{at}"))).collect();
@@ -93,9 +104,12 @@ fn what_a_server_carries() {
         for (callers, at_once, durable) in
             [(1, 1, true), (64, 1, true), (64, 1, false), (4, 512, true)]
         {
+            let before = updates(&world);
             let rate = pairs(&world, callers, at_once, durable);
+            let after = updates(&world);
+            let hot = (after.1 - before.1) * 100 / (after.0 - before.0).max(1);
             eprintln!(
-                "{connections} connections, {callers} callers of {at_once}, durable {durable}: {rate} pairs/s"
+                "{connections} connections, {callers} callers of {at_once}, durable {durable}: {rate} pairs/s, {hot} % HOT"
             );
         }
         eprintln!(

@@ -24,7 +24,7 @@ fn certificate(folder: &Path) -> Option<()> {
         .output();
     let made = made.is_ok_and(|made| made.status.success());
     if !made {
-        eprintln!("SKIPPED: there is no openssl to make a certificate");
+        crate::cluster::skipped("there is no openssl to make a certificate");
     }
     made.then_some(())
 }

@@ -76,6 +76,17 @@ fn a_crash_of_the_server_raises_the_epoch() {
     assert_eq!(epoch(last), epoch(before) + 1);
 }
 
+#[test]
+fn what_keeps_tokens_apart_cannot_be_switched_off() {
+    let Some(world) = World::new("tokens_logged") else {
+        return;
+    };
+    world.run("ALTER TABLE {s}.incarnation SET LOGGED");
+    let options = crate::world::options("tokens_logged");
+    let error = hapax_postgres::backend(&world.url, &options).unwrap_err();
+    assert_eq!(error.kind(), hapax::ErrorKind::Unsupported, "{error}");
+}
+
 /// A claim that need not be durable is acknowledged before the log of the sequence is on the medium. After a crash
 /// the sequence goes back: only the epoch keeps the tokens apart.
 #[test]
