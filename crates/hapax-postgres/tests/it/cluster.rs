@@ -215,12 +215,11 @@ impl Cluster {
             .next()
             .and_then(|line| line.parse().ok())
             .expect("a number");
-        let children = children_of(pid);
-        let mut command = Command::new("kill");
-        command.arg("-9").arg(pid.to_string());
-        command.args(children.iter().map(u32::to_string));
-        // A child may be gone already.
-        let _all_there = command.stderr(Stdio::null()).status();
+        // Stopped, it starts no other process that would outlive it.
+        signal("-STOP", &[pid]);
+        let mut all = children_of(pid);
+        all.push(pid);
+        signal("-KILL", &all);
         self.tell_keeper("gone\n");
     }
 
@@ -308,6 +307,13 @@ impl Drop for Cluster {
         self.tell_keeper("");
         let _removed_by_the_keeper = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Sends a signal; some may be gone already.
+fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(u32::to_string);
+    let mut command = Command::new("kill");
+    let _all_there = command.arg(name).args(pids).stderr(Stdio::null()).status();
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
