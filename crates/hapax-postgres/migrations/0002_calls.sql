@@ -38,10 +38,13 @@ BEGIN
 END $hapax$;
 
 -- Index scans only: a plan made for an empty table must not live on. Where there is no index, that makes a plan look
--- so dear that the server would compile it each time.
+-- so dear that the server would compile it each time. A pooler may have turned to a replica meanwhile.
 CREATE FUNCTION {schema}.pin_plans() RETURNS void LANGUAGE plpgsql VOLATILE
 AS $hapax$
 BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'the server is a read replica, which may answer with the past' USING ERRCODE = '25006';
+    END IF;
     PERFORM set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true);
 END $hapax$;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hapax::ErrorKind;
 use tokio::time::Instant;
 use tokio_postgres::Row as Tuple;
 
@@ -71,7 +72,13 @@ impl Lane {
         let found = connection
             .rows(text(&target.statements), params, until)
             .await;
-        if let Err(Trouble::Lost(_)) = &found {
+        let leave = match &found {
+            Err(Trouble::Lost(_)) => true,
+            // A server that lost its role, say: the next connection may find the one that has it.
+            Err(Trouble::Refused(fault)) => fault.kind == ErrorKind::Unavailable,
+            _ => false,
+        };
+        if leave {
             self.cut();
         }
         found

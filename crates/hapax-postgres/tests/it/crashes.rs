@@ -143,4 +143,14 @@ fn a_read_replica_is_refused() {
     cluster.run();
     let error = hapax_postgres::backend(&cluster.url(), &options("crash_replica")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    // A pooler may turn to a replica behind a connection that was fit when it was made.
+    let sql = crate::world::Sql::open(&cluster.url());
+    for call in [
+        "look('{1}', '{a}')",
+        "page(false, -1, '', 9, 1)",
+        "page(true, -1, '', 9, 1)",
+    ] {
+        let code = sql.refused(&format!("SELECT * FROM crash_replica.{call}"));
+        assert_eq!(code, "25006", "{call}");
+    }
 }

@@ -40,6 +40,14 @@ impl Sql {
         done.unwrap_or_else(|error| panic!("{text}: {error:?}"));
     }
 
+    /// The code with which the server refuses it.
+    pub(crate) fn refused(&self, text: &str) -> String {
+        let done = self.runtime.block_on(self.client.batch_execute(text));
+        let error = done.expect_err("the server refuses it");
+        let code = error.code().map(|code| code.code().to_owned());
+        code.unwrap_or_else(|| error.to_string())
+    }
+
     pub(crate) fn get<T: FromSqlOwned>(&self, text: &str) -> T {
         let row = self.runtime.block_on(self.client.query_one(text, &[]));
         row.unwrap_or_else(|error| panic!("{text}: {error:?}"))
