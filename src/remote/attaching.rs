@@ -60,6 +60,7 @@ impl Decision for Attaching {
             until_ms: carried.sent_ms.saturating_add(left_ms),
             row: Some(row),
             before: None,
+            sent_ms: carried.sent_ms,
             ended: false,
         };
         Ok(Hold::new(&self.core, key, granted, state))

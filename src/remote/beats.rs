@@ -14,6 +14,9 @@ const BEATS_PER_SPAN: u64 = 3;
 pub(super) struct Beats {
     /// Until when other processes take this one to be alive, at least.
     alive_until_ms: AtomicU64,
+    /// When the last gap was over, in which others may have taken this process to be gone: what it held before, others
+    /// may hold since.
+    alive_since_ms: AtomicU64,
     /// The clock of the server at the last sign, and the monotonic clock then.
     server_ms: AtomicU64,
     mono_ms: AtomicU64,
@@ -23,6 +26,7 @@ impl Beats {
     pub(super) fn new() -> Self {
         Self {
             alive_until_ms: AtomicU64::new(0),
+            alive_since_ms: AtomicU64::new(0),
             server_ms: AtomicU64::new(0),
             mono_ms: AtomicU64::new(0),
         }
@@ -30,6 +34,10 @@ impl Beats {
 
     pub(super) fn alive_until_ms(&self) -> u64 {
         self.alive_until_ms.load(Ordering::Acquire)
+    }
+
+    pub(super) fn alive_since_ms(&self) -> u64 {
+        self.alive_since_ms.load(Ordering::Acquire)
     }
 
     pub(super) fn server_estimate_ms(&self, mono_ms: u64) -> u64 {
@@ -47,6 +55,15 @@ impl Remote {
         let span_ms = self.options.beat_ms;
         let server_ms = self.backend.beat(self.process, span_ms).await?;
         let beats = &self.beats;
+        let heard_until_ms = beats
+            .server_ms
+            .load(Ordering::Acquire)
+            .saturating_add(span_ms);
+        if server_ms >= heard_until_ms {
+            // From when the answer is here: what was sent before may have come before the sign.
+            let answered_ms = self.backend.mono_ms();
+            beats.alive_since_ms.store(answered_ms, Ordering::Release);
+        }
         // It counts from when it was sent: the server has heard it later.
         beats
             .alive_until_ms

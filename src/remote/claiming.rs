@@ -78,6 +78,7 @@ impl Decision for Claiming {
             row: Some(row),
             before: carried.before,
             until_ms: carried.sent_ms.saturating_add(self.lease_ms()),
+            sent_ms: carried.sent_ms,
             ended: false,
         };
         let granted = Granted::of_record(&record);

@@ -26,6 +26,8 @@ pub(super) struct HoldState {
     pub(super) before: Option<Row>,
     /// Until when the lease runs for sure, on the monotonic clock of this process: it was asked for by then.
     pub(super) until_ms: u64,
+    /// When the last change of the holder was sent that was carried out, on the same clock.
+    pub(super) sent_ms: u64,
     /// The key was seen under another token, or settled.
     pub(super) ended: bool,
 }
@@ -48,6 +50,7 @@ impl HoldState {
                 };
             }
         }
+        self.sent_ms = self.sent_ms.max(sent_ms);
         self.row = row;
     }
 }
@@ -74,6 +77,7 @@ impl Hold {
             row: None,
             before: None,
             until_ms: 0,
+            sent_ms: 0,
             ended: true,
         };
         Self::new(core, &key, Granted::of_record(record), state)

@@ -137,12 +137,12 @@ impl Remote {
     /// Until when a lease runs for sure, on the monotonic clock: its own end, or that of what this process last
     /// said of itself.
     pub(crate) fn sure_until_ms(&self, hold: &Hold) -> u64 {
-        let (until_ms, ended) = hold.with_state(|state| (state.until_ms, state.ended));
-        if ended {
-            0
-        } else {
-            until_ms.min(self.beats.alive_until_ms())
+        let (until_ms, sent_ms, ended) =
+            hold.with_state(|state| (state.until_ms, state.sent_ms, state.ended));
+        if ended || sent_ms < self.beats.alive_since_ms() {
+            return 0;
         }
+        until_ms.min(self.beats.alive_until_ms())
     }
 
     pub(crate) fn is_lost(&self, hold: &Hold) -> bool {

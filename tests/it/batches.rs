@@ -1,13 +1,9 @@
-//! Batches: each item has its own result, and an error of the whole call means that the call
-//! changed nothing.
+//! Batches under the floor of the disk.
 
-use hapax::operator::{Attribution, Insertion};
 use hapax::testing::ManualClock;
 use hapax::{BatchClaim, Claim, ErrorKind, Lease, Limits, Namespace, Policy, Store};
 
-use crate::contract_support::{SECOND, World, claim, completed, granted, operator, ready};
-
-const KEYS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+use crate::contract_support::{SECOND, claim, completed, granted, operator};
 
 type Kind<T> = Result<T, ErrorKind>;
 
@@ -20,108 +16,17 @@ fn inserted(space: &Namespace, keys: &[&str]) -> Vec<Kind<bool>> {
     kinds(space.insert_many(keys).unwrap())
 }
 
-/// The leases of a batch of claims, and how many of its items were refused for want of room.
-fn claimed(space: &Namespace, keys: &[&str]) -> (Vec<Lease>, usize) {
-    let (mut leases, mut refused) = (Vec::new(), 0);
-    for answer in space.claim_many(keys).unwrap() {
-        match answer {
-            BatchClaim::Claim(claim) => leases.push(granted(claim)),
-            BatchClaim::Refused(error) => {
-                assert_eq!(error.kind(), ErrorKind::AtCapacity, "{error}");
-                refused += 1;
-            }
-            BatchClaim::RepeatOf { .. } => panic!("the keys differ"),
-        }
-    }
-    (leases, refused)
-}
-
-/// A consumer that marks events and handles what is new got an error for a batch of ten whose first
-/// five had been marked. The batch was delivered again, those five were "not new", and they were
-/// never handled.
-#[test]
-fn a_redelivered_batch_handles_what_the_limit_left_out_and_nothing_twice() {
-    let world = World::with(|builder| builder.limits(Limits::new().live_keys(5)).shards(1));
-    let events = world.namespace(Policy::at_least_once());
-    let mut handled = Vec::new();
-    for _delivery in 0..3 {
-        for (event, is_new) in KEYS.iter().zip(inserted(&events, &KEYS)) {
-            match is_new {
-                Ok(true) => handled.push(*event),
-                Ok(false) => {}
-                Err(kind) => assert_eq!(kind, ErrorKind::AtCapacity),
-            }
-        }
-        // Room for some more: the store forgets events that were handled long ago.
-        for event in handled.iter().take(handled.len().saturating_sub(2)) {
-            events.forget(event).unwrap();
-        }
-        let left = KEYS.iter().filter(|event| !handled.contains(event));
-        let left: Vec<&str> = left.copied().collect();
-        if left.is_empty() {
-            break;
-        }
-        for (event, is_new) in left.iter().zip(inserted(&events, &left)) {
-            if is_new == Ok(true) {
-                handled.push(event);
-            }
-        }
-    }
-    handled.sort_unstable();
-    handled.dedup();
-    assert_eq!(handled, KEYS, "every event is handled");
-    world.store.validate();
-}
-
-#[test]
-fn at_the_limit_of_keys_each_item_is_told_for_itself() {
-    let limits = || Limits::new().live_keys(4);
-    let full = Err(ErrorKind::AtCapacity);
-    let world = World::with(|builder| builder.limits(limits()).shards(1));
-    let space = world.namespace(Policy::at_least_once());
-    claim(&space, "b").complete("done").unwrap();
-    let keys = &KEYS[..6];
-    let expected = [Ok(true), Ok(false), Ok(true), Ok(true), full, full];
-    assert_eq!(inserted(&space, keys), expected);
-
-    let world = World::with(|builder| builder.limits(limits()).shards(1));
-    let space = world.namespace(Policy::at_least_once());
-    claim(&space, "b").complete("done").unwrap();
-    let operator = world
-        .store
-        .operator(Attribution::new("alice", "INC-42").unwrap());
-    let items = keys.iter().map(|key| Insertion::completed(key, ""));
-    assert_eq!(
-        kinds(operator.insert_many("work", items).unwrap()),
-        expected
-    );
-
-    let world = World::with(|builder| builder.limits(limits()).shards(1));
-    let space = world.namespace(Policy::at_least_once());
-    let (leases, refused) = claimed(&space, keys);
-    assert_eq!((leases.len(), refused), (4, 2));
-    settle_at_a_limit(&world.store, &space, leases);
-    world.store.validate();
-}
-
-#[test]
-fn at_the_limit_of_running_keys_each_item_is_told_for_itself() {
-    for (policy, shards) in [
-        (Policy::at_least_once(), 1),
-        (Policy::at_least_once().max_attempts(3), 1),
-        (Policy::at_most_once(), 1),
-        (Policy::at_most_once(), 16),
-    ] {
-        let limits = Limits::new().running_keys(3);
-        let world = World::with(|builder| builder.limits(limits).shards(shards));
-        let space = world.namespace(policy);
-        let (leases, refused) = claimed(&space, &KEYS);
-        assert_eq!((leases.len(), refused), (3, 7));
-        let free = KEYS.iter().filter(|key| space.get(key).unwrap().is_none());
-        assert_eq!(free.count(), 7, "what was refused is as it was");
-        settle_at_a_limit(&world.store, &space, leases);
-        world.store.validate();
-    }
+fn claimed(space: &Namespace, keys: &[&str]) -> Vec<Lease> {
+    let lease = |answer| match answer {
+        BatchClaim::Claim(claim) => granted(claim),
+        other => panic!("{other:?}"),
+    };
+    space
+        .claim_many(keys)
+        .unwrap()
+        .into_iter()
+        .map(lease)
+        .collect()
 }
 
 #[test]
@@ -132,11 +37,11 @@ fn under_the_floor_of_the_disk_each_item_is_told_for_itself() {
     let store = Store::builder(&path).clock(&clock).limits(floor);
     let store = store.open().unwrap();
     let space = store.namespace("work", Policy::at_least_once()).unwrap();
-    let leases = claimed(&space, &["x", "y", "z"]).0;
+    let leases = claimed(&space, &["x", "y", "z"]);
     claim(&space, "b").complete("done").unwrap();
     clock.advance(SECOND);
     let full = Err(ErrorKind::AtCapacity);
-    assert_eq!(inserted(&space, &KEYS[..3]), [full, Ok(false), full]);
+    assert_eq!(inserted(&space, &["a", "b", "c"]), [full, Ok(false), full]);
     let answers = space.claim_many(["a", "b"]).unwrap();
     assert!(
         matches!(&answers[0], BatchClaim::Refused(error) if error.kind() == ErrorKind::AtCapacity)
@@ -166,69 +71,4 @@ fn settle_at_a_limit(store: &Store, space: &Namespace, mut leases: Vec<Lease>) {
     assert_eq!(kinds(space.release_many(released)), vec![Ok(()); more]);
     let third = &keys[keys.len() - 2];
     assert_eq!(completed(space.claim(third).unwrap()).response(), b"done");
-}
-
-#[test]
-fn an_error_of_the_whole_batch_means_that_nothing_was_done() {
-    let world = World::with(|builder| builder.limits(Limits::new().batch_items(3)));
-    let space = world.namespace(Policy::at_least_once());
-    let operator = world
-        .store
-        .operator(Attribution::new("alice", "INC-42").unwrap());
-    let kind = |error: hapax::Error| error.kind();
-    let four = &KEYS[..4];
-    let items = || four.iter().map(|key| Insertion::completed(key, ""));
-    let large = ErrorKind::TooLarge;
-    assert_eq!(space.claim_many(four).map_err(kind).unwrap_err(), large);
-    assert_eq!(space.insert_many(four).map_err(kind).unwrap_err(), large);
-    let by = operator.insert_many("work", items());
-    assert_eq!(by.map_err(kind).unwrap_err(), large);
-    let bad = ["a", ""];
-    let invalid = ErrorKind::Invalid;
-    assert_eq!(space.claim_many(bad).map_err(kind).unwrap_err(), invalid);
-    assert_eq!(space.insert_many(bad).map_err(kind).unwrap_err(), invalid);
-    assert_eq!(world.store.stats().keys(), 0);
-    world.store.close().unwrap();
-    let closed = ErrorKind::Closed;
-    assert_eq!(space.claim_many(["a"]).map_err(kind).unwrap_err(), closed);
-    assert_eq!(space.insert_many(["a"]).map_err(kind).unwrap_err(), closed);
-    let by = operator.insert_many("work", items().take(1));
-    assert_eq!(by.map_err(kind).unwrap_err(), closed);
-}
-
-#[test]
-fn the_async_forms_settle_at_once_and_mark_when_they_are_polled() {
-    let world = World::new();
-    let space = world.namespace(Policy::at_least_once());
-    let (leases, _) = claimed(&space, &KEYS[..4]);
-    let mut leases = leases.into_iter();
-    let items = [
-        (leases.next().unwrap(), "no"),
-        (leases.next().unwrap(), "never"),
-    ];
-    drop(space.fail_many_async(items));
-    for (key, error) in KEYS.iter().zip(["no", "never"]) {
-        let Claim::Failed(answer) = space.claim(key).unwrap() else {
-            panic!("{key}: it took effect without a poll")
-        };
-        assert_eq!(answer.error(), error.as_bytes());
-    }
-    let (gone, last) = (leases.next().unwrap(), leases.next().unwrap());
-    let forced = world
-        .operator()
-        .forget_forced("work", gone.key(), gone.token());
-    assert!(forced.unwrap());
-    let items = [(gone, "later"), (last, "later")];
-    let results = kinds(ready(space.release_many_async(items)));
-    assert_eq!(results, [Err(ErrorKind::NotHeld), Ok(())]);
-    assert_eq!(claim(&space, KEYS[3]).last_reason(), b"later");
-
-    drop(space.insert_async("marked"));
-    assert!(!space.contains("marked").unwrap(), "no call was polled yet");
-    assert!(ready(space.insert_async("marked")).unwrap());
-    assert!(!ready(space.insert_async("marked")).unwrap());
-    assert!(space.contains("marked").unwrap());
-    let error = ready(space.insert_async("")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    world.store.validate();
 }

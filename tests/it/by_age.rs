@@ -395,47 +395,6 @@ fn a_page_reads_as_many_records_as_it_has() {
     assert_eq!(scan.count(), 2000);
 }
 
-#[test]
-fn a_doubt_that_is_settled_before_its_turn_is_left_out() {
-    let (clock, log) = (ManualClock::new(), MemoryLog::new());
-    let store = open(&log, &clock);
-    let [pay, ..] = spaces(&store);
-    for key in ["a", "b", "c"] {
-        doubt(&pay, key);
-    }
-    let mut scan = store.doubts().unwrap();
-    assert_eq!(scan.next().unwrap().unwrap().key(), b"a");
-    let second = pay.doubt_of("b").unwrap().unwrap();
-    second.resolve(Resolution::NeverHappened).unwrap();
-    // In doubt again, under another token: another doubt, which began after the scan.
-    doubt(&pay, "b");
-    assert_eq!(scan.next().unwrap().unwrap().key(), b"c");
-    assert!(scan.next().is_none());
-    store.close().unwrap();
-    assert!(store.doubts().is_err());
-}
-
-#[test]
-fn resolving_a_doubt_into_a_doubt_comes_to_an_end() {
-    let (clock, log) = (ManualClock::new(), MemoryLog::new());
-    let store = open(&log, &clock);
-    let [pay, ..] = spaces(&store);
-    for number in 0..1500 {
-        doubt(&pay, &number.to_string());
-    }
-    let mut met = 0;
-    for found in store.doubts().unwrap() {
-        let found = found.unwrap();
-        found.resolve(Resolution::NeverHappened).unwrap();
-        doubt(&pay, std::str::from_utf8(found.key()).unwrap());
-        met += 1;
-    }
-    assert_eq!(
-        (met, store.doubts().unwrap().map(Result::unwrap).count()),
-        (1500, 1500)
-    );
-}
-
 /// A scan of all keys keeps compaction waiting; a scan of doubts looks up again a record that has
 /// moved.
 #[test]
@@ -457,70 +416,4 @@ fn compaction_goes_on_while_doubts_are_gone_through() {
     let expected: Vec<_> = (1..300).map(|number: u32| number.to_string()).collect();
     assert_eq!(keys, expected, "by age, in any place of the log");
     store.validate();
-}
-
-#[test]
-fn a_ticket_that_is_attached_takes_its_key_out_of_doubt() {
-    let (clock, log) = (ManualClock::new(), MemoryLog::new());
-    let store = open(&log, &clock);
-    let [pay, ..] = spaces(&store);
-    let ticket = claim(&pay, "a").detach();
-    log.crash();
-    let store = open(&log, &clock);
-    let [pay, ..] = spaces(&store);
-    assert_eq!(pay.doubts().unwrap().map(Result::unwrap).count(), 1);
-    let lease = store.attach(&ticket.unwrap()).unwrap();
-    store.validate();
-    assert!(pay.doubts().unwrap().next().is_none());
-    assert_eq!(store.running().unwrap().count(), 1);
-    lease.doubt("it is not known").unwrap();
-    store.validate();
-    assert_eq!(pay.doubts().unwrap().map(Result::unwrap).count(), 1);
-    assert!(pay.forget("a").is_err());
-    let token = pay.doubts().unwrap().next().unwrap().unwrap().token();
-    assert!(operator(&store).forget_forced("pay", "a", token).unwrap());
-    store.validate();
-    assert!(pay.doubts().unwrap().next().is_none());
-}
-
-/// A claim that expired long ago, made when its namespace promised less. Under the new promise its
-/// record reads as a doubt, but an absent key cannot be resolved, so no list may contain it.
-#[test]
-fn an_expired_claim_is_not_a_doubt_under_another_guarantee() {
-    let (clock, log) = (ManualClock::new(), MemoryLog::new());
-    let store = open(&log, &clock);
-    let minute = Duration::from_secs(60);
-    let policy = Policy::at_least_once().lease(minute / 2);
-    let jobs = store.namespace("jobs", policy.attempt_retention(minute));
-    let lease = claim(&jobs.unwrap(), "a");
-    lease.checkpoint("half of it").unwrap();
-    log.crash();
-    let store = open(&log, &clock);
-    drop(lease);
-    let once = Policy::at_most_once().lease(minute / 2);
-    let mut refused = 0;
-    while store.change_guarantee("jobs", once.clone()).is_err() {
-        clock.advance(minute);
-        refused += 1;
-        assert!(refused < 100, "it expires after a minute");
-    }
-    store.validate();
-    log.crash();
-    let store = open(&log, &clock);
-    assert_eq!(
-        store.stats().recovered_records(),
-        1,
-        "it is still in the log"
-    );
-    let jobs = store.namespace("jobs", once).unwrap();
-    assert!(jobs.doubts().unwrap().next().is_none());
-    assert!(jobs.doubt_of("a").unwrap().is_none());
-    store.validate();
-    for _ in 0..5 {
-        clock.advance(minute);
-        store.validate();
-    }
-    claim(&jobs, "a").doubt("why").unwrap();
-    store.validate();
-    assert_eq!(store.doubts().unwrap().count(), 1);
 }

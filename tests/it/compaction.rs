@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hapax::scan::KeyFilter;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{Claim, Durability, Namespace, Policy, Store};
 
@@ -217,4 +218,32 @@ fn disk_space_really_comes_back() {
         assert!(after < full / 3, "{after} of {full} bytes are left");
         store.validate();
     }
+}
+
+#[test]
+fn a_scan_under_way_keeps_the_log_from_being_compacted() {
+    let clock = ManualClock::new();
+    let builder = Store::in_memory().clock(&clock).allow_at_most_once();
+    let store = builder.open().unwrap();
+    let policy = Policy::at_most_once().lease(Duration::from_secs(600));
+    let jobs = store.namespace("jobs", policy).unwrap();
+    for key in 0..700 {
+        complete(&jobs, &key.to_string(), &[1; 60_000]);
+    }
+    let mut scan = jobs.scan(KeyFilter::new()).unwrap();
+    scan.next().unwrap().unwrap();
+    for key in 0..650 {
+        assert!(jobs.forget(key.to_string()).unwrap());
+    }
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(total(&store, "hapax_compacted_segments_total"), 0);
+    assert!(scan.all(|info| info.is_ok()));
+    drop(scan);
+    clock.advance(Duration::from_secs(1));
+    assert!(
+        total(&store, "hapax_compacted_segments_total") > 0,
+        "{:?}",
+        store.stats()
+    );
+    assert_eq!(jobs.scan(KeyFilter::new()).unwrap().count(), 50);
 }

@@ -1,4 +1,4 @@
-//! What the tests of the contract share: a store on a clock that tests move, and short ways to an
+//! What the tests share: a store on a clock that tests move, and short ways to an
 //! answer of one kind.
 
 use std::future::Future;
@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hapax::operator::{Attribution, Operator};
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{
-    Builder, Claim, ClaimOptions, Completed, Doubt, Failed, Fingerprint, InProgress, KeyInfo,
-    KeyState, Lease, Mismatch, Namespace, Pending, Policy, Store,
+    Builder, Claim, ClaimOptions, Completed, Doubt, Fingerprint, InProgress, KeyInfo, KeyState,
+    Lease, Mismatch, Namespace, Pending, Policy, Store,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -50,10 +50,6 @@ impl World {
 
     pub(crate) fn builder(&self) -> Builder {
         Store::in_memory().log(&self.log).clock(&self.clock)
-    }
-
-    pub(crate) fn operator(&self) -> Operator {
-        operator(&self.store)
     }
 
     pub(crate) fn namespace(&self, policy: Policy) -> Namespace {
@@ -102,7 +98,6 @@ answers! {
     granted: Granted -> Lease,
     in_progress: InProgress -> InProgress,
     completed: Completed -> Completed,
-    failed: Failed -> Failed,
     in_doubt: InDoubt -> Doubt,
     mismatch: Mismatch -> Mismatch,
 }

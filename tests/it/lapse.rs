@@ -7,10 +7,8 @@
 
 use std::time::Duration;
 
-use hapax::testing::{ManualClock, MemoryLog};
-use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, Resolution, Store};
-
-use crate::contract_support::operator;
+use hapax::testing::ManualClock;
+use hapax::{Claim, ErrorKind, Lease, Namespace, Policy, Store};
 
 fn granted(space: &Namespace, key: &str) -> Lease {
     match space.claim(key).unwrap() {
@@ -22,85 +20,6 @@ fn granted(space: &Namespace, key: &str) -> Lease {
 #[expect(clippy::mem_forget, reason = "that is what this is about")]
 fn forget(lease: Lease) {
     std::mem::forget(lease);
-}
-
-#[test]
-fn a_lease_that_was_forgotten_lapses() {
-    let clock = ManualClock::new();
-    let store = Store::in_memory()
-        .clock(&clock)
-        .allow_at_most_once()
-        .open()
-        .unwrap();
-    let minute = Duration::from_secs(60);
-    let least = store
-        .namespace("least", Policy::at_least_once().lease(minute))
-        .unwrap();
-    let most = store
-        .namespace("most", Policy::at_most_once().lease(minute))
-        .unwrap();
-    forget(granted(&least, "key"));
-    forget(granted(&most, "key"));
-    clock.advance(minute - Duration::from_millis(1));
-    assert!(matches!(least.claim("key").unwrap(), Claim::InProgress(_)));
-    assert!(matches!(most.claim("key").unwrap(), Claim::InProgress(_)));
-    clock.advance(Duration::from_millis(1));
-    let again = granted(&least, "key");
-    assert_eq!(again.attempt(), 2);
-    again.complete("done").unwrap();
-    let Claim::InDoubt(doubt) = most.claim("key").unwrap() else {
-        panic!("in doubt")
-    };
-    // The store does not know that the holder has stopped.
-    assert!(doubt.holder_alive());
-    assert_eq!(
-        doubt.resolve(Resolution::NeverHappened).unwrap_err().kind(),
-        ErrorKind::InUse
-    );
-    let forced = operator(&store).resolve_forced(&doubt, Resolution::NeverHappened);
-    forced.unwrap();
-    assert_eq!(granted(&most, "key").attempt(), 1);
-    store.validate();
-}
-
-/// An error that gives a lease back was dropped, and the lease with it. The store still took its
-/// holder for alive, so no reconciler could settle the key while the process ran.
-#[test]
-fn a_lease_that_went_away_inside_an_error_has_no_holder() {
-    let clock = ManualClock::new();
-    let store = Store::in_memory()
-        .clock(&clock)
-        .log(&MemoryLog::new())
-        .open()
-        .unwrap();
-    let policy = Policy::at_most_once()
-        .lease(Duration::from_secs(60))
-        .max_response(10);
-    let most = store.namespace("most", policy).unwrap();
-    let error = granted(&most, "key").complete([7; 11]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert!(matches!(most.claim("key").unwrap(), Claim::InProgress(_)));
-    drop(error);
-    assert!(
-        matches!(most.claim("key").unwrap(), Claim::InProgress(_)),
-        "it is not released"
-    );
-    clock.advance(Duration::from_secs(60));
-    let Claim::InDoubt(doubt) = most.claim("key").unwrap() else {
-        panic!("in doubt")
-    };
-    assert!(!doubt.holder_alive());
-    doubt.resolve(Resolution::NeverHappened).unwrap();
-
-    let error = granted(&most, "key").complete([7; 11]).unwrap_err();
-    let lease = error.into_lease().unwrap();
-    clock.advance(Duration::from_secs(60));
-    let Claim::InDoubt(doubt) = most.claim("key").unwrap() else {
-        panic!("in doubt")
-    };
-    assert!(doubt.holder_alive(), "a lease that was taken back is held");
-    lease.complete("short").unwrap();
-    store.validate();
 }
 
 /// A lease moves to another thread, is shared, and outlives every handle; so do waiting futures.

@@ -1,4 +1,4 @@
-//! The contract, through the public API.
+//! The embedded store, through the public API. What holds in any home of a store is in `crates/hapax-conformance`.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -8,8 +8,6 @@ mod reading;
 mod skipped;
 
 mod admission;
-mod asked_retention;
-mod attempts;
 mod audit;
 mod audit_archives;
 mod audit_policy;
@@ -23,14 +21,7 @@ mod canonical_json;
 mod closing;
 mod compaction;
 mod config;
-mod contract_claim;
-mod contract_claim_settled;
-mod contract_giving_up;
-mod contract_handover;
-mod contract_holder;
 mod contract_support;
-mod contract_waiting;
-mod doubts;
 mod erasure;
 mod errors;
 mod guarantees;
@@ -41,7 +32,6 @@ mod hostile_spans;
 mod json;
 #[cfg(feature = "json")]
 mod json_values;
-mod keys;
 mod lapse;
 mod limits;
 mod lives;
@@ -52,27 +42,21 @@ mod metrics;
 mod metrics_adapters;
 mod metrics_page;
 mod model;
-mod operator;
 mod parts;
 mod permissions;
 mod places;
+mod poisoned;
 mod processes;
 mod properties;
 mod read_only;
-mod reconciler;
 mod refusals;
-mod refused_lease;
 mod replayed_lately;
 mod reports;
-mod run_once;
-mod run_replay;
 mod salvage;
-mod scan;
 mod smoke;
 mod streams;
-mod taken_back;
 mod threads;
 mod tickets;
-mod undelivered;
+mod untaken_commits;
 mod upkeep;
-mod withdrawn;
+mod waiting_threads;

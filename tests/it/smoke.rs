@@ -5,7 +5,7 @@ use std::time::Duration;
 use hapax::testing::{ManualClock, MemoryLog};
 use hapax::{Claim, Durability, Policy, Store};
 
-use crate::contract_support::total;
+use crate::contract_support::{completed, granted, mismatch, total, with_print};
 use crate::logs::KINDS;
 
 #[test]
@@ -116,4 +116,14 @@ fn segments_go_when_their_records_have_expired() {
     );
     assert_eq!((stats.live_records(), stats.keys()), (0, 0), "{stats:?}");
     store.validate();
+}
+
+#[test]
+fn a_store_in_memory_answers_as_any_other() {
+    let store = Store::in_memory().open().unwrap();
+    let work = store.namespace("work", Policy::at_least_once()).unwrap();
+    let claim_as = |body: &str| work.claim_with("key", with_print(&work, body)).unwrap();
+    granted(claim_as("a")).complete("response").unwrap();
+    assert!(completed(claim_as("a")).fingerprint_compared());
+    mismatch(claim_as("b"));
 }

@@ -120,15 +120,18 @@ impl Run {
                     1..4 => self.random.u64(0..5000),
                     _ => self.random.u64(0..300),
                 };
+                trace(|| format!("{span_ms} ms pass"));
                 self.world.advance(Duration::from_millis(span_ms));
             }
             94..96 => {
                 if let Some(process) = &self.processes[self.random.usize(0..PROCESSES)] {
+                    trace(|| "a link is cut".to_owned());
                     process.link.cut();
                 }
             }
             96..98 => {
                 if let Some(process) = &self.processes[self.random.usize(0..PROCESSES)] {
+                    trace(|| "a link is healed".to_owned());
                     process.link.heal();
                 }
             }
@@ -165,6 +168,7 @@ impl Run {
         let Some(process) = self.processes[at].take() else {
             return;
         };
+        trace(|| format!("process {at} crashes"));
         process.link.crash();
         self.callers.retain(|caller| caller.process != at);
     }
@@ -187,6 +191,15 @@ impl Run {
             Doing::Claims(mut claiming) => match poll(&mut claiming) {
                 Poll::Pending => Doing::Claims(claiming),
                 Poll::Ready(Ok(Claim::Granted(lease))) => {
+                    trace(|| {
+                        format!(
+                            "process {} granted {} of {:?} ({})",
+                            caller.process,
+                            lease.token(),
+                            (caller.once, caller.key),
+                            lease.lease_left().as_millis()
+                        )
+                    });
                     known.grant(&lease, caller.once);
                     Doing::Works(lease)
                 }
@@ -217,6 +230,7 @@ impl Run {
                 }
             }
             Doing::Works(lease) if !caller.once && self.random.u8(0..6) == 0 => {
+                trace(|| format!("process {} drops {}", caller.process, lease.token()));
                 drop(lease);
                 return None;
             }
@@ -232,10 +246,17 @@ impl Run {
                     said,
                 },
                 Poll::Ready(Ok(())) => {
+                    trace(|| format!("process {} has settled {token}", caller.process));
                     known.answer(&said);
                     return None;
                 }
                 Poll::Ready(Err(error)) => {
+                    trace(|| {
+                        format!(
+                            "process {} could not settle {token}: {error}",
+                            caller.process
+                        )
+                    });
                     check_error(&error);
                     let lease = error.into_lease().ok()?;
                     match lease.is_lost() {
@@ -317,6 +338,13 @@ impl Known {
     fn answer(&mut self, said: &[u8]) {
         let outcome = self.outcome.get_or_insert_with(|| said.to_vec());
         assert_eq!(outcome, said, "a key has one outcome");
+    }
+}
+
+/// `HAPAX_REMOTE_TRACE=1` shows what happens.
+fn trace(what: impl FnOnce() -> String) {
+    if std::env::var_os("HAPAX_REMOTE_TRACE").is_some() {
+        eprintln!("{}", what());
     }
 }
 
