@@ -175,10 +175,11 @@ async fn edit_manifest(
 ) -> Result<Option<StoredManifest>, Fault> {
     let expect = narrow(edit.expect);
     let bytes = &*edit.bytes;
-    let (ids, names): (Vec<i64>, Vec<&str>) = edit
+    // For people: a text of PostgreSQL has no zero. The manifest has the name as it is.
+    let (ids, names): (Vec<i64>, Vec<String>) = edit
         .names
         .iter()
-        .map(|(id, name)| (i64::from(*id), name.as_str()))
+        .map(|(id, name)| (i64::from(*id), name.replace('\0', "\u{fffd}")))
         .unzip();
     let params: [Param<'_>; 5] = [
         (&LOCK_MS, Type::INT4),

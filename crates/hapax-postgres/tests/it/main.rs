@@ -6,6 +6,7 @@
 mod cells;
 mod closing;
 mod cluster;
+mod conformance;
 mod crashes;
 mod errors;
 mod hot;

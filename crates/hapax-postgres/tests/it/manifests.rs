@@ -33,13 +33,13 @@ fn an_edit_that_comes_too_late_changes_nothing() {
     assert_eq!((first.revision, &*first.bytes), (1, &b"one"[..]));
     let late = world.wait(world.server.manifest(edit(0, "two", &[(3, "late")])));
     assert_eq!(late.expect("it runs"), Some(first));
-    let second = edit(1, "two", &[(2, "payments"), (u32::MAX, "jobs")]);
+    let second = edit(1, "two", &[(2, "payments"), (u32::MAX, "jobs\0")]);
     let second = world.wait(world.server.manifest(second)).expect("it runs");
     assert_eq!(second.map(|newest| newest.revision), Some(2));
     let names: String = world.sql.get(
         "SELECT string_agg(id || ' ' || name, ', ' ORDER BY id) FROM manifest_late.namespaces",
     );
-    assert_eq!(names, "2 payments, 4294967295 jobs");
+    assert_eq!(names, "2 payments, 4294967295 jobs\u{fffd}");
 }
 
 #[test]
