@@ -168,7 +168,7 @@ pub(crate) fn has_time(until: Instant) -> bool {
 }
 
 /// Waits a little for what a call met to end.
-pub(crate) async fn rest() {
+async fn rest() {
     tokio::time::sleep(REST).await;
 }
 

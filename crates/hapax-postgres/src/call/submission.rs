@@ -7,20 +7,27 @@ use hapax::backend::{Change, Outcome};
 use tokio::time::Instant;
 use tokio_postgres::Row as Tuple;
 
-use crate::call::lane::{LOCK_MS, Lane, has_time, rest};
+use crate::call::lane::{LOCK_MS, Lane, has_time};
 use crate::fault::{Fault, Trouble};
 use crate::wire::answers;
 use crate::wire::columns::Columns;
 
-/// What became of a change, and the clock of the server then.
-pub(crate) type Answer = Result<(u64, Outcome), Fault>;
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// And the clock of the server then.
+    Of(u64, Outcome),
+    Fault(Fault),
+    /// Its key is locked, alone: it can be sent again. The fault is for one that has no time left.
+    Again(Fault),
+}
 
 /// Carries out changes of different keys, sorted by key, and answers each. A statement that meets a lock is cut into
 /// halves, so that one key that is locked for long does not hold up the others.
 pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer> {
     let until = lane.deadline();
     let not_sent = Fault::unavailable("the call was not sent");
-    let mut answers = vec![Err(not_sent); changes.len()];
+    let mut answers = vec![Answer::Fault(not_sent); changes.len()];
     // What met a lock goes to the end: the others come first.
     let mut parts = VecDeque::new();
     parts.push_back(0..changes.len());
@@ -33,21 +40,21 @@ pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer
             }
             Err(trouble) => trouble,
         };
-        let again = may_go_again(&trouble, part.len());
-        if again && has_time(until) {
-            if let Trouble::Recovered(_) = &trouble {
-                if let Err(trouble) = lane.settle_epoch(until).await {
-                    fail(&mut answers[part], &trouble.of_a_look());
-                    continue;
+        match trouble {
+            Trouble::Conflict(fault) if part.len() == 1 => {
+                answers[part.start] = Answer::Again(fault);
+            }
+            trouble if has_time(until) && may_go_again(&trouble, part.len()) => {
+                if let Trouble::Recovered(_) = &trouble {
+                    if let Err(trouble) = lane.settle_epoch(until).await {
+                        fail(&mut answers[part], &trouble.of_a_look());
+                        continue;
+                    }
                 }
+                split(part, &trouble, &mut parts);
             }
-            if part.len() == 1 {
-                rest().await;
-            }
-            split(part, &trouble, &mut parts);
-            continue;
+            trouble => fail(&mut answers[part], &trouble.of_a_change()),
         }
-        fail(&mut answers[part], &trouble.of_a_change());
     }
     answers
 }
@@ -78,15 +85,18 @@ async fn send(lane: &mut Lane, changes: &[Change], until: Instant) -> Result<Vec
 }
 
 fn read(tuples: &[Tuple], changes: &[Change], answers: &mut [Answer]) {
-    let missing = || Err(Fault::unknown("PostgreSQL answered too few changes"));
+    let missing = Fault::unknown("PostgreSQL answered too few changes");
     for (at, (change, answer)) in changes.iter().zip(answers).enumerate() {
-        let tuple = tuples.get(at);
-        *answer = tuple.map_or_else(missing, |tuple| answers::outcome(tuple, change));
+        let outcome = tuples.get(at).ok_or_else(|| missing.clone());
+        *answer = match outcome.and_then(|tuple| answers::outcome(tuple, change)) {
+            Ok((now_ms, outcome)) => Answer::Of(now_ms, outcome),
+            Err(fault) => Answer::Fault(fault),
+        };
     }
 }
 
 fn fail(answers: &mut [Answer], fault: &Fault) {
     for answer in answers {
-        *answer = Err(fault.clone());
+        *answer = Answer::Fault(fault.clone());
     }
 }

@@ -1,11 +1,12 @@
 //! [`Worker`]: gives what waits to connections that are free.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hapax::backend::{Answered, Change, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::Instant;
 
 use crate::call::ask::{Ask, ReplyTo};
 use crate::call::lane::Lane;
@@ -43,6 +44,8 @@ pub(crate) struct Worker {
     sender: UnboundedSender<Event>,
     queue: Queue,
     asks: VecDeque<Ask>,
+    /// Asks that have to see what was sent before them, and the changes that they wait for.
+    behind: Vec<(HashSet<u64>, Ask)>,
     free: Vec<Lane>,
     lanes: usize,
     /// Statements of changes that are under way.
@@ -70,6 +73,7 @@ impl Worker {
             sender,
             queue: Queue::default(),
             asks: VecDeque::new(),
+            behind: Vec::new(),
             lanes: free.len(),
             free,
             batches: 0,
@@ -108,15 +112,14 @@ impl Worker {
             }
             Event::Ask(ask) if self.closing => ask.refuse(Fault::closed()),
             Event::Submit(changes, reply) => self.queue.push(changes, reply),
-            Event::Ask(ask) => match ask {
-                // A sign of life waits for nothing.
-                Ask::Beat(..) => self.asks.push_front(ask),
-                _ => self.asks.push_back(ask),
-            },
+            Event::Ask(ask) => self.take_ask(ask),
             Event::Carried(lane, batch, answers) => {
-                self.queue.finish(&batch, answers);
+                let now = Instant::now();
+                let since = now.checked_sub(self.target.statement_deadline);
+                self.queue.finish(&batch, answers, since);
                 self.batches -= 1;
                 self.free.push(lane);
+                self.release_asks();
             }
             Event::Overdue => self.hold = Hold::Over,
             Event::Asked(lane) => self.free.push(lane),
@@ -124,11 +127,36 @@ impl Worker {
         }
     }
 
+    /// A caller sees what it changed before, even where it did not wait for the answer.
+    fn take_ask(&mut self, ask: Ask) {
+        let changes = match &ask {
+            Ask::Look(keys, _) => self.queue.changes_of(keys),
+            Ask::Page(..) | Ask::Leave(..) => self.queue.changes(),
+            _ => HashSet::new(),
+        };
+        match ask {
+            _ if !changes.is_empty() => self.behind.push((changes, ask)),
+            // A sign of life waits for nothing.
+            Ask::Beat(..) => self.asks.push_front(ask),
+            _ => self.asks.push_back(ask),
+        }
+    }
+
+    fn release_asks(&mut self) {
+        for (mut changes, ask) in std::mem::take(&mut self.behind) {
+            changes.retain(|change| self.queue.is_open(*change));
+            match changes.is_empty() {
+                true => self.asks.push_back(ask),
+                false => self.behind.push((changes, ask)),
+            }
+        }
+    }
+
     fn give_out(&mut self) {
         while let Some(lane) = self.free.pop() {
             let changes_may = self.asked || self.asks.is_empty();
             let batch = match changes_may && self.is_time() {
-                true => self.queue.take(),
+                true => self.queue.take(Instant::now()),
                 false => None,
             };
             self.asked = batch.is_none();
@@ -154,6 +182,9 @@ impl Worker {
     /// Whether what is ready goes out now, or waits for more.
     fn is_time(&mut self) -> bool {
         let ready = self.queue.ready();
+        if self.queue.may_try_lock() {
+            return true;
+        }
         if self.hold == Hold::Over || ready >= SHARE * self.batches {
             if self.hold == Hold::Over {
                 self.hold = Hold::Not;
@@ -220,7 +251,7 @@ fn start_batch(mut lane: Lane, batch: Batch, next: NextStep) {
         let (lane, answers) = carried.await.unwrap_or_else(|_| {
             // No caller may wait for ever, whatever is wrong here.
             let open = Fault::unknown("a statement ended in a panic");
-            (next.lane(), vec![Err(open); batch.changes.len()])
+            (next.lane(), vec![Answer::Fault(open); batch.changes.len()])
         });
         next.send(Event::Carried(lane, batch, answers));
     });

@@ -47,6 +47,23 @@ fn a_dropped_answer_leaves_the_call_sent() {
 }
 
 #[test]
+fn a_look_sees_what_was_sent_before_it() {
+    let Some(world) = World::new("closing_order") else {
+        return;
+    };
+    for at in 0..200 {
+        let name = key(&at.to_string());
+        let claim = absent_to(&name, running(60_000));
+        let completion = crate::world::row_to(&name, claim.nonce, completed("done"));
+        // No answer is waited for.
+        drop(world.server.submit(vec![claim]));
+        drop(world.server.submit(vec![completion.clone()]));
+        let row = world.read(&name).expect("it was sent before");
+        assert_eq!(row.nonce, completion.nonce);
+    }
+}
+
+#[test]
 fn calls_come_from_any_thread() {
     let Some(world) = World::new("closing_threads") else {
         return;
