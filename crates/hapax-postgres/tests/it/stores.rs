@@ -134,3 +134,15 @@ fn many_callers_of_many_processes_run_each_key_once() {
     assert_eq!(ran.len(), 40);
     assert!(ran.values().all(|&times| times == 1), "{ran:?}");
 }
+
+#[test]
+fn a_ticket_is_attached_again() {
+    let Some(world) = World::new("stores_ticket") else {
+        return;
+    };
+    let (one, other) = (store(&world), store(&world));
+    let ticket = granted(jobs(&one).claim("a")).detach().unwrap();
+    let lease = other.attach(&ticket).unwrap();
+    let ticket = lease.detach().unwrap();
+    one.attach(&ticket).unwrap().complete("done").unwrap();
+}
