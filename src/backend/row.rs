@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::value::fencing_token::FencingToken;
+use crate::value::time::LAST_EXPIRY;
 
 /// What a row says its key is.
 #[expect(clippy::exhaustive_enums, reason = "a backend stores each of them")]
@@ -66,7 +67,7 @@ pub enum HolderGuard {
 #[expect(clippy::exhaustive_structs, reason = "a backend stores each field")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Run {
-    /// The process of the holder; zero where the run does not end with a process.
+    /// The process of the holder; zero without one. A run that waits for a ticket does not end with it.
     pub process: u128,
     pub guard: HolderGuard,
     /// The length of the lease.
@@ -83,10 +84,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// When the run ends without a sign of life: with its lease, or with its process.
+    /// When the run ends without a sign of life: with its lease, or with the process that has it.
     #[must_use]
     pub fn ends_ms(&self) -> u64 {
-        self.lease_until_ms.min(self.alive_until_ms)
+        match self.guard {
+            HolderGuard::Lease => self.lease_until_ms.min(self.alive_until_ms),
+            HolderGuard::Ticket | HolderGuard::Gone => self.lease_until_ms,
+        }
     }
 }
 
@@ -94,7 +98,9 @@ impl Row {
     /// Whether the row counts at this moment of the server.
     #[must_use]
     pub fn is_alive(&self, now_ms: u64) -> bool {
+        // Past the last second that a row can name, nothing expires any more.
+        let second = (now_ms / 1000).min(u64::from(LAST_EXPIRY) - 1);
         self.expires_at
-            .is_none_or(|expires_at| u64::from(expires_at) > now_ms / 1000)
+            .is_none_or(|expires_at| u64::from(expires_at) > second)
     }
 }

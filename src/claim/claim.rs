@@ -11,7 +11,7 @@ use crate::claim::local_held::LocalHeld;
 use crate::claim::remote_held::RemoteHeld;
 use crate::engine::call::answer::Answer;
 use crate::engine::call::batch::ItemAnswer;
-use crate::remote::answer::RemoteAnswer;
+use crate::remote::hold::Hold;
 use crate::remote::home::RemoteHome;
 use crate::store::handle::Homes;
 use crate::value::digest::Digest;
@@ -73,17 +73,16 @@ impl Claim {
         }
     }
 
-    /// As [`of`](Self::of), of a store over a backend.
-    pub(crate) fn of_remote(home: &RemoteHome, answer: RemoteAnswer) -> Self {
-        match answer {
-            RemoteAnswer::Granted(grant) => {
-                let held = RemoteHeld::new(&home.inner, grant.hand_out());
-                Self::Granted(Lease::new(Held::Remote(held)))
-            }
-            RemoteAnswer::Other(answer) => Self::told(answer, |record, holder_alive, compared| {
-                Doubt::of_remote(home, record, holder_alive, compared)
-            }),
-        }
+    /// A grant of a store over a backend.
+    pub(crate) fn granted(home: &RemoteHome, hold: Arc<Hold>) -> Self {
+        Self::Granted(Lease::new(Held::Remote(RemoteHeld::new(&home.inner, hold))))
+    }
+
+    /// Any other answer of a store over a backend.
+    pub(crate) fn told_by(home: &RemoteHome, answer: Answer) -> Self {
+        Self::told(answer, |record, holder_alive, compared| {
+            Doubt::of_remote(home, record, holder_alive, compared)
+        })
     }
 
     /// Any answer but a grant.

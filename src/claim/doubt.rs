@@ -13,7 +13,7 @@ use crate::engine::call::granted::Granted;
 use crate::engine::intervene::resolve::Settlement;
 use crate::engine::refusals::Refused;
 use crate::observe::trace::{Decision, decided};
-use crate::remote::grant::Hold;
+use crate::remote::hold::Hold;
 use crate::remote::home::RemoteHome;
 use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;

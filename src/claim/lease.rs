@@ -311,7 +311,7 @@ impl Lease {
         asked: Asked,
     ) -> Result<Result<()>, (Started, Option<u64>)> {
         let Held::Local(held) = &self.held else {
-            return Err((self.start(command), None));
+            return self.start(command).at_once(None);
         };
         let began_ns = held.engine().begin_settlement(held.named());
         let acted = held.act(command);
@@ -321,13 +321,7 @@ impl Lease {
             held.engine().end_settlement(held.named(), began_ns);
             return Ok(Ok(()));
         }
-        match self.started(acted) {
-            Started::Refused(refused) => match refused.at_once() {
-                Ok(error) => Ok(Err(error)),
-                Err(refused) => Err((Started::Refused(refused), began_ns)),
-            },
-            started => Err((started, began_ns)),
-        }
+        self.started(acted).at_once(began_ns)
     }
 
     /// Carries the command out, or sends it; what is left is to wait.
@@ -340,6 +334,9 @@ impl Lease {
                 self.started(acted)
             }
             Held::Remote(held) => {
+                if let Err(refused) = held.check(command) {
+                    return self.started(Err(refused.into()));
+                }
                 let receipt = held.act(command);
                 self.armed = false;
                 Started::Sent(self, receipt)
@@ -391,6 +388,17 @@ pub(crate) enum Started {
 }
 
 impl Started {
+    /// A refusal that rests on nothing is told at once.
+    fn at_once(self, began_ns: Option<u64>) -> Result<Result<()>, (Self, Option<u64>)> {
+        match self {
+            Self::Refused(refused) => match refused.at_once() {
+                Ok(error) => Ok(Err(error)),
+                Err(refused) => Err((Self::Refused(refused), began_ns)),
+            },
+            started => Err((started, began_ns)),
+        }
+    }
+
     /// Waits for the acknowledgement.
     pub(crate) async fn acknowledged(self) -> Result<()> {
         let (lease, frame) = match self {

@@ -121,8 +121,13 @@ impl RemoteCalls {
             let (key, request) = (prepared.key.clone(), prepared.request.clone());
             let claim = remote.claim(self.core(), key, request, prepared.wait_until_ms);
             match claim.await? {
-                RemoteAnswer::Granted(grant) if grant.is_overdue() => drop(grant),
-                answer => return Ok(Claim::of_remote(&self.home, answer)),
+                RemoteAnswer::Granted(grant) => {
+                    if let Some(hold) = grant.hand_out() {
+                        return Ok(Claim::granted(&self.home, hold));
+                    }
+                    remote.check_open()?;
+                }
+                RemoteAnswer::Other(answer) => return Ok(Claim::told_by(&self.home, answer)),
             }
         }
         Err(overdue())
@@ -182,10 +187,13 @@ impl RemoteCalls {
                 .next()
                 .expect("each key that was sent has an answer")
             {
-                Ok(RemoteAnswer::Granted(grant)) if grant.is_overdue() => {
-                    BatchClaim::Refused(overdue())
+                Ok(RemoteAnswer::Granted(grant)) => match grant.hand_out() {
+                    Some(hold) => BatchClaim::Claim(Claim::granted(&self.home, hold)),
+                    None => BatchClaim::Refused(overdue()),
+                },
+                Ok(RemoteAnswer::Other(answer)) => {
+                    BatchClaim::Claim(Claim::told_by(&self.home, answer))
                 }
-                Ok(answer) => BatchClaim::Claim(Claim::of_remote(&self.home, answer)),
                 Err(error) => {
                     self.remote().count_claim(self.core(), ClaimOutcome::Error);
                     BatchClaim::Refused(error)

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::engine::call::granted::Granted;
 use crate::engine::namespaces::NamespaceCore;
-use crate::remote::grant::Hold;
+use crate::remote::hold::Hold;
 use crate::remote::home::RemoteInner;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::state::transition::Command;
+use crate::value::error::Result;
 
 /// A held key of a store over a backend. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +41,11 @@ impl RemoteHeld {
 
     pub(crate) fn namespace(&self) -> &Arc<NamespaceCore> {
         &self.hold.core
+    }
+
+    /// Refuses what no holder may say.
+    pub(crate) fn check(&self, command: Command<'_>) -> Result<()> {
+        self.remote().check_command(&self.hold, command)
     }
 
     /// Carries out what the holder does. It is sent when this returns.

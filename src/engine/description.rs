@@ -56,7 +56,11 @@ pub(crate) fn info_of(
 
 /// The record that stands for a lapsed at-most-once key.
 pub(crate) fn doubt_record<W: 'static>(running: &Running<W>, now: Now) -> Record {
-    let reason = b"the lease lapsed without an outcome";
+    doubt_for(running, b"the lease lapsed without an outcome", now)
+}
+
+/// The same, for this reason.
+pub(crate) fn doubt_for<W: 'static>(running: &Running<W>, reason: &[u8], now: Now) -> Record {
     let record = Subject::of_running(running).record(RecordKind::InDoubt, reason, now);
     since_claim(running, record)
 }

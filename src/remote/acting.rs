@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::backend::{DraftRun, HolderGuard, KeyRef, LeaseEnd, Next, Row, RowState, Run};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::refusals::{not_held, refused};
-use crate::remote::decision::{Carried, Decision, Look, Open, Proposal, Step};
-use crate::remote::grant::Hold;
+use crate::remote::decision::{Carried, Decision, Open, Proposal, Step};
+use crate::remote::hold::Hold;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{DRAFTED, draft_again, draft_of, record_of, run_again, running_of};
+use crate::remote::seen::Look;
 use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
@@ -192,7 +193,6 @@ impl Acting {
         let again = run_again(run, LeaseEnd::At(run.lease_until_ms));
         match self.command.verb {
             Verb::Record => DraftRun {
-                process: 0,
                 guard: HolderGuard::Ticket,
                 ..again
             },
@@ -283,13 +283,12 @@ fn extended(row: &Row, run: &Run, verb: Verb) -> Next {
 impl Remote {
     /// Carries out what a holder does. It is sent when this returns.
     pub(crate) fn act(self: &Arc<Self>, hold: &Arc<Hold>, command: Command<'_>) -> Receipt<()> {
-        let checked = self.check_command(hold, command);
+        if let Err(refused) = self.check_command(hold, command) {
+            return Receipt::refused(refused);
+        }
         let command = OwnedCommand::from(command);
         let (remote, hold) = (Arc::clone(self), Arc::clone(hold));
-        self.send(async move {
-            checked?;
-            remote.act_now(&hold, command).await
-        })
+        self.send(async move { remote.act_now(&hold, command).await })
     }
 
     async fn act_now(self: &Arc<Self>, hold: &Arc<Hold>, command: OwnedCommand) -> Result<()> {
@@ -312,18 +311,22 @@ impl Remote {
                 if !acted.nothing_changed {
                     hold.with_state(|state| state.follow(acted.row, acted.sent_ms, kept_ms));
                 }
+                if hold.with_state(|state| state.ended) {
+                    hold.end();
+                }
                 Ok(())
             }
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Superseded | ErrorKind::NotHeld) {
-                    hold.with_state(|state| state.ended = true);
+                    hold.end();
                 }
                 Err(error)
             }
         }
     }
 
-    fn check_command(&self, hold: &Hold, command: Command<'_>) -> Result<()> {
+    /// Refuses what no holder may say, before anything is sent.
+    pub(crate) fn check_command(&self, hold: &Hold, command: Command<'_>) -> Result<()> {
         self.check_open()?;
         match command {
             Command::Complete(body) | Command::Fail(body) => {
@@ -343,7 +346,29 @@ impl Remote {
 
     /// The guard of a lease goes away without an outcome. Nothing waits for it.
     pub(crate) fn abandon(self: &Arc<Self>, hold: &Arc<Hold>) {
-        drop(self.act(hold, Command::Abandon));
+        let (remote, hold) = (Arc::clone(self), Arc::clone(hold));
+        drop(self.send(async move {
+            let command = OwnedCommand::from(Command::Abandon);
+            let abandoned = remote.act_now(&hold, command).await;
+            hold.end();
+            if abandoned.is_err() {
+                remote.leave_doubt(&hold).await?;
+            }
+            Ok(())
+        }));
+    }
+
+    /// The guard of a key is gone that an operator has put in doubt: nothing causes the effect any more.
+    async fn leave_doubt(&self, hold: &Hold) -> Result<()> {
+        let answered = self.backend.read(vec![hold.key.clone()]).await?;
+        let open = Open {
+            key: hold.key.clone(),
+            look: Look::seen(answered.found.into_iter().next().flatten(), answered.now_ms),
+            decision: LeavingDoubt {
+                run: hold.with_state(|state| state.row.as_ref().and_then(|row| row.run.clone())),
+            },
+        };
+        self.decide(open).await
     }
 
     /// A lease that lies in an error is dropped: it runs out, and is not kept alive any more.
@@ -358,9 +383,43 @@ impl Remote {
                     estimate: remote.server_estimate_ms(),
                 },
             };
-            remote.decide(open).await
+            remote.decide(open).await?;
+            remote.leave_doubt(&hold).await
         });
         drop(sent);
+    }
+}
+
+/// Takes the run out of a doubt, whose holder has gone.
+struct LeavingDoubt {
+    run: Option<Run>,
+}
+
+impl Decision for LeavingDoubt {
+    type Answer = ();
+
+    fn decide(&self, _: &KeyRef, look: &Look) -> Result<Step<()>> {
+        let doubt = look
+            .row
+            .as_ref()
+            .filter(|row| row.state == RowState::InDoubt);
+        let is_its = |run: &Run| {
+            let own = self.run.as_ref();
+            own.is_some_and(|own| {
+                (own.process, own.claimed_at, own.lease_until_ms)
+                    == (run.process, run.claimed_at, run.lease_until_ms)
+            })
+        };
+        let Some(row) = doubt.filter(|row| row.run.as_ref().is_some_and(is_its)) else {
+            return Ok(Step::Answer(()));
+        };
+        let mut draft = draft_again(row);
+        draft.run = None;
+        Ok(Step::change(Next::Row(Box::new(draft)), false))
+    }
+
+    fn carried(&self, _: &KeyRef, _: Carried) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -424,26 +483,51 @@ impl Decision for Withdrawing {
 impl Remote {
     /// Takes a grant back: the key is what it was before, and no attempt is counted. Nothing waits for it.
     pub(crate) fn withdraw(self: &Arc<Self>, hold: &Arc<Hold>) {
+        hold.end();
         let (remote, hold) = (Arc::clone(self), Arc::clone(hold));
-        let sent = self.send(async move {
-            let (row, before) = hold.with_state(|state| {
-                state.ended = true;
-                (state.row.clone(), state.before.clone())
-            });
-            let open = Open {
-                key: hold.key.clone(),
-                look: Look::assume(row),
-                decision: Withdrawing {
-                    token: hold.granted.token,
-                    before,
-                },
-            };
-            if remote.decide(open).await? {
-                remote.count(&hold.core, |counters| counters.withdrawn += 1);
+        drop(self.send(async move { remote.withdraw_now(&hold).await }));
+    }
+
+    pub(super) async fn withdraw_now(&self, hold: &Hold) -> Result<()> {
+        let (row, before) = hold.with_state(|state| (state.row.clone(), state.before.clone()));
+        let open = Open {
+            key: hold.key.clone(),
+            look: Look::assume(row),
+            decision: Withdrawing {
+                token: hold.granted.token,
+                before,
+            },
+        };
+        if self.decide(open).await? {
+            self.count(&hold.core, |counters| counters.withdrawn += 1);
+        }
+        Ok(())
+    }
+
+    /// Takes a grant in that is on its way. If its lease ends before its caller gets it, it is taken back then.
+    pub(super) fn send_on_its_way(self: &Arc<Self>, hold: &Arc<Hold>) {
+        if !self.holds.add(hold) {
+            return;
+        }
+        let (backend, remote) = (Arc::clone(&self.backend), Arc::downgrade(self));
+        self.backend.spawn(Box::pin(async move {
+            loop {
+                let Some(remote) = remote.upgrade() else {
+                    return;
+                };
+                let now_ms = backend.mono_ms();
+                let Some((over, next_ms)) = remote.holds.overdue(now_ms) else {
+                    return;
+                };
+                for hold in over {
+                    hold.end();
+                    // Where the backend does not answer, the lease ends by itself.
+                    let _ = remote.withdraw_now(&hold).await;
+                }
+                drop(remote);
+                backend.sleep(next_ms.saturating_sub(now_ms).max(1)).await;
             }
-            Ok(())
-        });
-        drop(sent);
+        }));
     }
 
     /// Has a grant taken back that was sent under a nonce, and of which no answer came.

@@ -7,11 +7,12 @@ use crate::engine::call::granted::Granted;
 use crate::engine::call::ticket::unattached;
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::refusals::not_held;
-use crate::remote::decision::{Carried, Decision, Look, Open, Step};
-use crate::remote::grant::{Hold, HoldState};
+use crate::remote::decision::{Carried, Decision, Open, Step};
+use crate::remote::hold::{Hold, HoldState};
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{draft_again, is_holder_alive, record_of, run_again, running_of};
+use crate::remote::seen::Look;
 use crate::state::transition::{attach_running, attach_settled, attaches_once};
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
@@ -41,7 +42,13 @@ impl Decision for Attaching {
                     let info = self.remote.running_info(&self.core, &running, look.now);
                     return Err(unattached(refusal, info));
                 }
-                Ok(self.attached(row, run_again(run, LeaseEnd::At(run.lease_until_ms))))
+                // A lease that ran out with its process begins anew: no other holder took the key over.
+                let has_died = run.alive_until_ms <= look.now.mono_ms;
+                let ends = match has_died && running.is_lapsed(look.now) {
+                    true => LeaseEnd::AfterMs(run.lease_ms),
+                    false => LeaseEnd::At(run.lease_until_ms),
+                };
+                Ok(self.attached(row, run_again(run, ends)))
             }
             // The process of its holder has gone: what counts is the record that it left.
             _ => self.attach_to_record(key, row),
@@ -61,9 +68,13 @@ impl Decision for Attaching {
             row: Some(row),
             before: None,
             sent_ms: carried.sent_ms,
+            known_ms: self.remote.backend.mono_ms(),
             ended: false,
+            watchers: Vec::new(),
         };
-        Ok(Hold::new(&self.core, key, granted, state))
+        let hold = Hold::new(&self.core, key, granted, state);
+        self.remote.holds.add_delivered(&hold);
+        Ok(hold)
     }
 }
 

@@ -1,25 +1,18 @@
 //! [`Beats`]: the signs of life of this process, without which its leases end.
 
-use std::sync::Arc;
-
-use crate::remote::remote::Remote;
 use crate::runtime::sync::{AtomicU64, Ordering};
-use crate::value::error::Result;
-
-/// Signs of life within the span after which a process counts as gone.
-const BEATS_PER_SPAN: u64 = 3;
 
 /// What this process knows of its own signs of life, on its monotonic clock.
 #[derive(Debug)]
 pub(super) struct Beats {
     /// Until when other processes take this one to be alive, at least.
-    alive_until_ms: AtomicU64,
+    pub(super) alive_until_ms: AtomicU64,
     /// When the last gap was over, in which others may have taken this process to be gone: what it held before, others
     /// may hold since.
-    alive_since_ms: AtomicU64,
+    pub(super) alive_since_ms: AtomicU64,
     /// The clock of the server at the last sign, and the monotonic clock then.
-    server_ms: AtomicU64,
-    mono_ms: AtomicU64,
+    pub(super) server_ms: AtomicU64,
+    pub(super) mono_ms: AtomicU64,
 }
 
 impl Beats {
@@ -45,47 +38,5 @@ impl Beats {
         self.server_ms
             .load(Ordering::Acquire)
             .saturating_add(passed)
-    }
-}
-
-impl Remote {
-    /// Gives one sign of life.
-    pub(super) async fn beat(&self) -> Result<()> {
-        let sent_ms = self.backend.mono_ms();
-        let span_ms = self.options.beat_ms;
-        let server_ms = self.backend.beat(self.process, span_ms).await?;
-        let beats = &self.beats;
-        let heard_until_ms = beats
-            .server_ms
-            .load(Ordering::Acquire)
-            .saturating_add(span_ms);
-        if server_ms >= heard_until_ms {
-            // From when the answer is here: what was sent before may have come before the sign.
-            let answered_ms = self.backend.mono_ms();
-            beats.alive_since_ms.store(answered_ms, Ordering::Release);
-        }
-        // It counts from when it was sent: the server has heard it later.
-        beats
-            .alive_until_ms
-            .fetch_max(sent_ms.saturating_add(span_ms), Ordering::AcqRel);
-        beats.server_ms.store(server_ms, Ordering::Release);
-        beats.mono_ms.store(sent_ms, Ordering::Release);
-        Ok(())
-    }
-
-    /// Gives signs of life for as long as the store is open. A sign that fails is given again at the next turn.
-    pub(super) fn keep_beating(self: &Arc<Self>) {
-        let (backend, remote) = (Arc::clone(&self.backend), Arc::downgrade(self));
-        let turn_ms = (self.options.beat_ms / BEATS_PER_SPAN).max(1);
-        self.backend.spawn(Box::pin(async move {
-            loop {
-                backend.sleep(turn_ms).await;
-                let Some(remote) = remote.upgrade().filter(|remote| !remote.is_closed()) else {
-                    return;
-                };
-                // The leases say by themselves when they are lost.
-                let _ = remote.beat().await;
-            }
-        }));
     }
 }

@@ -8,20 +8,24 @@ use crate::backend::{
 use crate::engine::call::answer::Answer;
 use crate::engine::call::grant::exhausted;
 use crate::engine::call::granted::Granted;
-use crate::engine::description::doubt_record;
 use crate::engine::namespaces::NamespaceCore;
 use crate::remote::answer::RemoteAnswer;
-use crate::remote::decision::{Carried, Decision, Look, Open, Step};
-use crate::remote::grant::{Grant, Hold, HoldState};
+use crate::remote::decision::{Carried, Decision, Open, Step};
+use crate::remote::grant::Grant;
+use crate::remote::hold::{Hold, HoldState};
+use crate::remote::look::lapsed_doubt;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{
     DRAFTED, RemoteRunning, draft_of, encoded, is_holder_alive, record_of, running_of,
 };
+use crate::remote::seen::Look;
+use crate::remote::waits::{Attendance, Wait};
 use crate::state::request::Request;
 use crate::state::transition::{
     Basis, RunningVerdict, SettledVerdict, Subject, claim_running, claim_settled, retention_secs,
 };
+use crate::value::comparison::{Comparison, compare};
 use crate::value::error::Result;
 use crate::value::guarantee::Guarantee;
 use crate::value::key_state::KeyState;
@@ -38,6 +42,18 @@ pub(super) struct Claiming {
 pub(super) struct Claimed {
     answer: RemoteAnswer,
     version: u128,
+    /// How long the lease that it met still lasted.
+    left_ms: u64,
+}
+
+impl Claimed {
+    fn of(answer: RemoteAnswer, version: u128) -> Self {
+        Self {
+            answer,
+            version,
+            left_ms: 0,
+        }
+    }
 }
 
 impl Decision for Claiming {
@@ -64,27 +80,39 @@ impl Decision for Claiming {
         let row = carried.row.ok_or_else(lost_row)?;
         let (record, version) = (record_of(key, &row)?, row.nonce);
         if row.state != RowState::InProgress {
+            let (stored, sent) = (record.fingerprint.as_ref(), self.request.fingerprint());
+            let comparison = compare(stored, sent, self.core.policy.fingerprints);
+            if let Comparison::Differs(labels) = comparison {
+                let state = KeyState::Failed;
+                let answer = RemoteAnswer::Other(Answer::Mismatch { labels, state });
+                return Ok(Claimed::of(answer, version));
+            }
             let answer = RemoteAnswer::Other(Answer::Settled {
                 state: KeyState::Failed,
                 record: Arc::new(record),
-                compared: false,
+                compared: comparison == Comparison::Same,
             });
-            return Ok(Claimed { answer, version });
+            return Ok(Claimed::of(answer, version));
         }
         self.remote.count(&self.core, |counters| {
             counters.reruns += u64::from(row.attempt > 1);
+            let before = carried.before.as_ref();
+            let took_over = before.is_some_and(|before| before.state == RowState::InProgress);
+            counters.reclaimed += u64::from(took_over);
         });
         let state = HoldState {
             row: Some(row),
             before: carried.before,
             until_ms: carried.sent_ms.saturating_add(self.lease_ms()),
             sent_ms: carried.sent_ms,
+            known_ms: self.remote.backend.mono_ms(),
             ended: false,
+            watchers: Vec::new(),
         };
         let granted = Granted::of_record(&record);
         let hold = Hold::new(&self.core, key, granted, state);
         let answer = RemoteAnswer::Granted(Grant::new(&self.remote, hold));
-        Ok(Claimed { answer, version })
+        Ok(Claimed::of(answer, version))
     }
 
     fn is_taken_back(&self) -> bool {
@@ -120,7 +148,7 @@ impl Claiming {
                 compared,
             },
             RunningVerdict::InDoubt { compared } => Answer::InDoubt {
-                record: Arc::new(doubt_record(running, look.now)),
+                record: Arc::new(lapsed_doubt(running, run, look.now)),
                 holder_alive: is_holder_alive(run, look.now),
                 compared,
             },
@@ -225,9 +253,13 @@ fn lease_left_ms(run: &Run, now: Now) -> u64 {
 }
 
 fn answered(answer: Answer, row: &Row) -> Step<Claimed> {
+    let left_ms = match &answer {
+        Answer::InProgress { lease_left_ms, .. } => *lease_left_ms,
+        _ => 0,
+    };
     Step::Answer(Claimed {
-        answer: RemoteAnswer::Other(answer),
-        version: row.nonce,
+        left_ms,
+        ..Claimed::of(RemoteAnswer::Other(answer), row.nonce)
     })
 }
 
@@ -247,8 +279,12 @@ impl Remote {
         wait_until_ms: Option<u64>,
     ) -> Receipt<RemoteAnswer> {
         let (remote, core) = (Arc::clone(self), Arc::clone(core));
-        self.send(async move {
+        let attendance = Arc::new(Attendance::default());
+        let (caller, waits) = (Arc::clone(&attendance), Arc::clone(self));
+        let sent = self.send(async move {
             let mut look = Look::assume(None);
+            let mut wait_until_ms = wait_until_ms;
+            let mut place = None;
             loop {
                 let decision = Claiming {
                     remote: Arc::clone(&remote),
@@ -265,20 +301,29 @@ impl Remote {
                     claimed.answer,
                     RemoteAnswer::Other(Answer::InProgress { .. })
                 );
-                let until_ms = wait_until_ms.filter(|_| waits);
-                let changed = match until_ms {
-                    Some(until_ms) => remote.wait_for(&key, claimed.version, until_ms).await?,
-                    None => None,
+                let Some(until_ms) = wait_until_ms.filter(|_| waits) else {
+                    remote.count_claim(&core, claimed.answer.outcome());
+                    return Ok(claimed.answer);
                 };
-                match changed {
+                let wait = Wait {
+                    version: claimed.version,
+                    lapses_ms: remote.backend.mono_ms().saturating_add(claimed.left_ms),
+                    until_ms,
+                };
+                match remote.wait_for(&key, wait, &mut place, &attendance).await? {
                     Some(seen) => look = seen,
                     None => {
-                        remote.count_claim(&core, claimed.answer.outcome());
-                        return Ok(claimed.answer);
+                        // Its time has come, or the line is full: what is there now is the answer.
+                        wait_until_ms = None;
+                        look = Look::assume(None);
                     }
                 }
             }
-        })
+        });
+        match wait_until_ms {
+            Some(_) => sent.on_drop(move || caller.leave(&waits.waits)),
+            None => sent,
+        }
     }
 
     /// Claims many different keys, without waiting for any of them. Each has an answer of its own.

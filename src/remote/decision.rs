@@ -1,44 +1,9 @@
 //! [`Decision`]: one call on one key, as rounds of a look, a verdict, and a row that is compared and set.
 
-use crate::backend::{Change, Expect, KeyRef, Next, Outcome, Row};
+use crate::backend::{Change, KeyRef, Next, Outcome, Row};
 use crate::remote::remote::Remote;
-use crate::remote::rows::{DRAFTED, moment};
+use crate::remote::seen::Look;
 use crate::value::error::{Error, ErrorKind, Result};
-use crate::value::time::Now;
-
-/// What a call takes the row of its key to be.
-#[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub(super) row: Option<Row>,
-    /// The moment of the server; for an assumption the one of drafts, at which no lease has lapsed.
-    pub(super) now: Now,
-    /// It was not looked at: the caller supposes it, and a change finds out.
-    assumed: bool,
-}
-
-impl Look {
-    pub(super) fn assume(row: Option<Row>) -> Self {
-        Self {
-            row,
-            now: DRAFTED,
-            assumed: true,
-        }
-    }
-
-    pub(super) fn seen(row: Option<Row>, now_ms: u64) -> Self {
-        Self {
-            row,
-            now: moment(now_ms),
-            assumed: false,
-        }
-    }
-
-    fn expects(&self) -> Expect {
-        self.row
-            .as_ref()
-            .map_or(Expect::Absent, |row| Expect::Row(row.nonce))
-    }
-}
 
 /// What a call does after a look.
 pub(super) enum Step<T> {
@@ -133,6 +98,8 @@ impl Remote {
                         let done = answered.found.into_iter().zip(sent);
                         for (outcome, sent) in done {
                             let open = &mut opens[sent.index];
+                            let (Outcome::Done(row) | Outcome::Other(row)) = &outcome;
+                            self.holds.note(&open.key, row.as_ref(), sent_ms);
                             let answer = take_outcome(open, outcome, sent_ms, answered.now_ms);
                             answers[sent.index] = answer;
                         }

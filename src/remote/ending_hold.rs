@@ -7,10 +7,11 @@ use crate::engine::intervene::end_hold::{HoldEnd, in_doubt, kind_of_end, said_of
 use crate::engine::intervene::resolve::{Settlement, check_settlement};
 use crate::engine::namespaces::NamespaceCore;
 use crate::engine::refusals::{not_held, refused};
-use crate::remote::decision::{Carried, Decision, Look, Open, Step};
+use crate::remote::decision::{Carried, Decision, Open, Step};
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{DRAFTED, draft_of, record_of, run_again, running_of};
+use crate::remote::seen::Look;
 use crate::state::transition::{Refusal, Subject};
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
@@ -71,7 +72,21 @@ impl Decision for EndingHold {
         }
     }
 
-    fn carried(&self, _: &KeyRef, _: Carried) -> Result<()> {
+    fn carried(&self, _: &KeyRef, carried: Carried) -> Result<()> {
+        let state = carried.row.map(|row| row.state);
+        self.remote.count(&self.core, |counters| match state {
+            // The superseded holder may go on beside the next run.
+            Some(RowState::Released) => {
+                counters.released += 1;
+                counters.dropped_leases += 1;
+            }
+            Some(RowState::Failed) => counters.failed += 1,
+            Some(RowState::InDoubt) => {
+                counters.doubted += 1;
+                counters.doubts += 1;
+            }
+            _ => {}
+        });
         Ok(())
     }
 }

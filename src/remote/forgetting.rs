@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::backend::{KeyRef, Next, Row, RowState};
 use crate::engine::intervene::forget::unforced;
 use crate::engine::namespaces::NamespaceCore;
-use crate::remote::decision::{Carried, Decision, Look, Open, Step};
+use crate::remote::decision::{Carried, Decision, Open, Step};
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
+use crate::remote::seen::Look;
 use crate::value::error::Result;
 use crate::value::fencing_token::FencingToken;
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::backend::{KeyRef, Row, RowState};
-use crate::engine::description::{doubt_record, info_of, state_and_record, state_of};
+use crate::backend::{HolderGuard, KeyRef, Row, RowState, Run};
+use crate::engine::description::{doubt_for, doubt_record, info_of, state_and_record, state_of};
 use crate::engine::namespaces::NamespaceCore;
 use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{RemoteRunning, is_holder_alive, moment, record_of, running_of};
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
-use crate::value::record::Record;
+use crate::value::key_state::KeyState;
+use crate::value::record::{DIED, Record};
 use crate::value::time::Now;
 
 /// A doubt: its record, and whether its holder is alive.
@@ -70,7 +71,16 @@ impl Remote {
                 .as_ref()
                 .filter(|_| row.state == RowState::InProgress)
             {
-                Some(run) => self.running_info(core, &running_of(core, key, row, run)?, now),
+                Some(run) => {
+                    let running = running_of(core, key, row, run)?;
+                    if running.is_in_doubt(now) {
+                        let record = lapsed_doubt(&running, run, now);
+                        let doubt =
+                            info_of(&self.seeded, core, KeyState::InDoubt, Arc::new(record));
+                        return Ok(doubt);
+                    }
+                    self.running_info(core, &running, now)
+                }
                 None => self.settled_info(core, record_of(key, row)?),
             },
         )
@@ -92,6 +102,15 @@ impl Remote {
     }
 }
 
+/// The doubt that a lapse makes: of a lease that ran out, or of a process that has gone.
+pub(super) fn lapsed_doubt(running: &RemoteRunning, run: &Run, now: Now) -> Record {
+    let has_gone = run.guard == HolderGuard::Lease && run.alive_until_ms <= now.mono_ms;
+    match has_gone {
+        true => doubt_for(running, DIED, now),
+        false => doubt_record(running, now),
+    }
+}
+
 /// The doubt that a row is, if it is one.
 pub(super) fn doubted(
     core: &NamespaceCore,
@@ -108,7 +127,7 @@ pub(super) fn doubted(
             let running = running_of(core, key, row, run)?;
             let doubt = running
                 .is_in_doubt(now)
-                .then(|| Arc::new(doubt_record(&running, now)));
+                .then(|| Arc::new(lapsed_doubt(&running, run, now)));
             Ok(doubt.map(|record| (record, alive)))
         }
         (RowState::InDoubt, _) => Ok(Some((Arc::new(record_of(key, row)?), alive))),

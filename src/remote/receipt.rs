@@ -10,9 +10,10 @@ use crate::runtime::sync::{Mailbox, wake};
 use crate::value::error::{Error, ErrorKind, Result};
 
 /// The answer to a call that was sent. Dropping it does not undo the call; an answer that comes later is dropped.
-#[derive(Debug)]
 pub(crate) struct Receipt<T> {
     mailbox: Arc<Mailbox<Result<T>>>,
+    /// What the call has to hear of when its caller goes away.
+    on_drop: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<T: Send + 'static> Receipt<T> {
@@ -27,17 +28,29 @@ impl<T: Send + 'static> Receipt<T> {
             let answer = call.await;
             owed.pay(answer);
         }));
-        Self { mailbox }
+        Self {
+            mailbox,
+            on_drop: None,
+        }
     }
 }
 
 impl<T> Receipt<T> {
+    /// The same; `leave` is called when its caller goes away, with the answer or without.
+    pub(super) fn on_drop(mut self, leave: impl FnOnce() + Send + 'static) -> Self {
+        self.on_drop = Some(Box::new(leave));
+        self
+    }
+
     /// The refusal of a call that is not sent.
     pub(crate) fn refused(error: Error) -> Self {
         let mailbox = Arc::new(Mailbox::new());
         let delivered = mailbox.deliver(Err(error));
         debug_assert!(matches!(delivered, Ok(None)), "nobody waits yet");
-        Self { mailbox }
+        Self {
+            mailbox,
+            on_drop: None,
+        }
     }
 }
 
@@ -53,6 +66,9 @@ impl<T> Drop for Receipt<T> {
     fn drop(&mut self) {
         let (answer, waker) = self.mailbox.shut();
         drop((answer, waker));
+        if let Some(leave) = self.on_drop.take() {
+            leave();
+        }
     }
 }
 

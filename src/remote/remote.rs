@@ -11,10 +11,13 @@ use crate::observe::metrics::MetricSource;
 use crate::observe::tallies::{Column, Tallies};
 use crate::observe::trace::TraceSubject;
 use crate::remote::beats::Beats;
-use crate::remote::grant::Hold;
+use crate::remote::first_of::first_of;
+use crate::remote::hold::Hold;
+use crate::remote::holds::Holds;
 use crate::remote::nonces::Nonces;
 use crate::remote::options::OpenOptions;
 use crate::remote::receipt::Receipt;
+use crate::remote::rows::key_ref;
 use crate::remote::traffic::Traffic;
 use crate::remote::waits::Waits;
 use crate::runtime::sync::{AtomicBool, Mutex, Ordering};
@@ -37,6 +40,7 @@ pub(crate) struct Remote {
     pub(super) beats: Beats,
     pub(super) waits: Waits,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) holds: Holds,
     tallies: Mutex<Tallies>,
     pub(super) sources: Mutex<Vec<(Column, Weak<dyn MetricSource>)>>,
     closed: AtomicBool,
@@ -65,6 +69,7 @@ impl Remote {
             beats: Beats::new(),
             waits: Waits::new(),
             traffic: Arc::new(Traffic::new()),
+            holds: Holds::new(),
             tallies: Mutex::new(Tallies::default()),
             sources: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -105,10 +110,7 @@ impl Remote {
     }
 
     pub(crate) fn key(core: &NamespaceCore, key: &[u8]) -> KeyRef {
-        KeyRef {
-            namespace: core.id.0,
-            key: key.into(),
-        }
+        key_ref(core, key)
     }
 
     /// Whether changes under this policy are on the medium before they are acknowledged.
@@ -149,9 +151,13 @@ impl Remote {
         self.sure_until_ms(hold) <= self.backend.mono_ms()
     }
 
+    /// How long the lease of a hold still runs, if this process goes on giving signs of life.
     pub(crate) fn lease_left_ms(&self, hold: &Hold) -> u64 {
-        self.sure_until_ms(hold)
-            .saturating_sub(self.backend.mono_ms())
+        if self.is_lost(hold) {
+            return 0;
+        }
+        let until_ms = hold.with_state(|state| state.until_ms);
+        until_ms.saturating_sub(self.backend.mono_ms())
     }
 
     /// Ends when the lease of a hold is lost.
@@ -161,14 +167,15 @@ impl Remote {
         // It is not under way: a lease that is watched keeps no store open.
         Receipt::send(&*self.backend, async move {
             loop {
-                let left_ms = match remote.upgrade() {
-                    Some(remote) if !remote.is_closed() => remote.lease_left_ms(&hold),
+                let until_ms = match remote.upgrade() {
+                    Some(remote) if !remote.is_closed() => remote.sure_until_ms(&hold),
                     _ => 0,
                 };
+                let left_ms = until_ms.saturating_sub(backend.mono_ms());
                 if left_ms == 0 {
                     return Ok(());
                 }
-                backend.sleep(left_ms).await;
+                first_of(backend.sleep(left_ms), hold.ended()).await;
             }
         })
     }
@@ -183,20 +190,32 @@ impl Remote {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(Error::new(ErrorKind::Closed, "the store was closed before"));
         }
+        self.end_all();
         crate::runtime::sync::block_on(self.leave())
     }
 
     /// As [`close`](Self::close), without a wait.
     pub(crate) fn close_later(self: &Arc<Self>) {
         if !self.closed.swap(true, Ordering::AcqRel) {
+            self.end_all();
             drop(self.leave());
         }
+    }
+
+    /// Callers that wait, and grants on their way, have no callers any more.
+    fn end_all(self: &Arc<Self>) {
+        self.end_waits();
+        self.holds.end_all();
     }
 
     fn leave(self: &Arc<Self>) -> Receipt<()> {
         let remote = Arc::clone(self);
         Receipt::send(&*self.backend, async move {
             remote.traffic.idle().await;
+            for hold in remote.holds.undelivered() {
+                // Where the backend does not answer, its lease ends with this process.
+                let _ = remote.withdraw_now(&hold).await;
+            }
             let left = remote.backend.leave(remote.process).await;
             remote.backend.close();
             left

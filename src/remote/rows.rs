@@ -32,8 +32,16 @@ pub(super) const DRAFTED: Now = Now {
     store_secs: 0,
 };
 
-/// A running key of a backend, which nobody waits for in this process.
+/// A running key of a backend, which has no waiting callers in this process.
 pub(super) type RemoteRunning = Running<Infallible>;
+
+/// Names a key of a namespace.
+pub(super) fn key_ref(core: &NamespaceCore, key: &[u8]) -> KeyRef {
+    KeyRef {
+        namespace: core.id.0,
+        key: key.into(),
+    }
+}
 
 pub(super) fn record_of(key: &KeyRef, row: &Row) -> Result<Record> {
     Ok(Record {
@@ -90,7 +98,8 @@ pub(super) fn running_of(
             claimed_at: run.claimed_at,
             guard: guard_of(run),
             awaits: Awaits::Lapse,
-            journaled: true,
+            // That of a ticket says so; that of a lease has to be written before it is one.
+            journaled: run.guard == crate::backend::HolderGuard::Ticket,
             attached: row.attached,
             undelivered: false,
         },

@@ -1,44 +1,55 @@
 //! [`Waits`]: the callers of this process that wait for keys, all looked at in one read.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
-use crate::backend::{Answered, KeyRef, Row, RowState, Task};
-use crate::remote::decision::Look;
-use crate::remote::remote::Remote;
+use crate::backend::{KeyRef, unavailable};
+use crate::remote::seen::Look;
 use crate::runtime::sync::{Mailbox, Mutex, wake};
 use crate::value::error::Result;
 
 /// The callers that wait for keys.
 #[derive(Debug)]
-pub(super) struct Waits(Mutex<Line>);
+pub(super) struct Waits(pub(super) Mutex<Line>);
 
 #[derive(Debug)]
-struct Line {
-    waiting: Vec<Waiting>,
+pub(super) struct Line {
+    /// In the order of their places.
+    pub(super) waiting: Vec<Waiting>,
+    /// Places given so far.
+    pub(super) places: u64,
     /// A task looks at their keys.
-    polled: bool,
+    pub(super) polled: bool,
     /// The span until the next look.
-    span_ms: u64,
+    pub(super) span_ms: u64,
+}
+
+/// What a caller waits for. Moments are those of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    /// The version of the row that it has seen.
+    pub(super) version: u128,
+    /// When the lease of that row ends, as far as its caller knows.
+    pub(super) lapses_ms: u64,
+    /// When its wait ends.
+    pub(super) until_ms: u64,
 }
 
 /// A caller that waits for a key to change.
 #[derive(Debug)]
-struct Waiting {
-    key: KeyRef,
-    /// The version of the row that it has seen.
-    version: u128,
-    /// When its wait ends, on the monotonic clock.
-    until_ms: u64,
+pub(super) struct Waiting {
+    /// Later ones have higher places. A caller keeps its place when it decides again.
+    pub(super) place: u64,
+    pub(super) key: KeyRef,
+    pub(super) wait: Wait,
     /// What it is told: the row once it has changed, `None` once its time has come.
-    mailbox: Arc<Mailbox<Option<Look>>>,
+    pub(super) mailbox: Arc<Mailbox<Option<Look>>>,
 }
 
 impl Waits {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Line {
             waiting: Vec::new(),
+            places: 0,
             polled: false,
             span_ms: 0,
         }))
@@ -49,177 +60,41 @@ impl Waits {
     }
 }
 
-/// A caller in line, which leaves it when it goes away.
-struct InLine {
-    remote: Arc<Remote>,
-    mailbox: Arc<Mailbox<Option<Look>>>,
+/// Whether the caller of a claim is still there, and its place in line.
+#[derive(Debug, Default)]
+pub(super) struct Attendance(Mutex<Attending>);
+
+#[derive(Debug, Default)]
+struct Attending {
+    gone: bool,
+    in_line: Option<Arc<Mailbox<Option<Look>>>>,
 }
 
-impl Drop for InLine {
-    fn drop(&mut self) {
-        let (told, waker) = self.mailbox.shut();
-        let mut line = self.remote.waits.0.lock();
+impl Attendance {
+    /// The caller goes away: it leaves the line.
+    pub(super) fn leave(&self, waits: &Waits) {
+        let in_line = {
+            let mut attending = self.0.lock();
+            attending.gone = true;
+            attending.in_line.take()
+        };
+        let Some(mailbox) = in_line else { return };
+        let mut line = waits.0.lock();
         line.waiting
-            .retain(|waiting| !Arc::ptr_eq(&waiting.mailbox, &self.mailbox));
+            .retain(|waiting| !Arc::ptr_eq(&waiting.mailbox, &mailbox));
         drop(line);
-        drop((told, waker));
-    }
-}
-
-impl Remote {
-    /// Waits until the row of a key is another one, or its lease has ended. `None` once the time has come, or where
-    /// too many callers wait already.
-    pub(super) async fn wait_for(
-        self: &Arc<Self>,
-        key: &KeyRef,
-        version: u128,
-        until_ms: u64,
-    ) -> Result<Option<Look>> {
-        if until_ms <= self.backend.mono_ms() {
-            return Ok(None);
-        }
-        let mailbox = Arc::new(Mailbox::new());
-        let waiting = Waiting {
-            key: key.clone(),
-            version,
-            until_ms,
-            mailbox: Arc::clone(&mailbox),
-        };
-        if !self.stand_in_line(waiting) {
-            return Ok(None);
-        }
-        let line = InLine {
-            remote: Arc::clone(self),
-            mailbox,
-        };
-        let told = poll_fn(|context| line.mailbox.poll(context)).await;
-        self.check_open()?;
-        Ok(told)
-    }
-
-    fn stand_in_line(self: &Arc<Self>, waiting: Waiting) -> bool {
-        let limits = &self.options.limits;
-        let mut line = self.waits.0.lock();
-        let of_key = line.waiting.iter().filter(|other| other.key == waiting.key);
-        if line.waiting.len() >= limits.waiters || of_key.count() >= limits.waiters_per_key {
-            return false;
-        }
-        line.waiting.push(waiting);
-        line.span_ms = self.options.poll_min_ms;
-        let has_to_begin = !std::mem::replace(&mut line.polled, true);
-        drop(line);
-        if has_to_begin {
-            let remote = Arc::clone(self);
-            self.backend
-                .spawn(Box::pin(async move { remote.poll_waits().await }));
-        }
-        true
-    }
-
-    /// Looks at the keys that callers wait for, until none waits.
-    async fn poll_waits(&self) {
-        while let Some((span_ms, keys)) = self.next_look() {
-            let hint = self.backend.watch(keys);
-            first_of(self.backend.sleep(span_ms), hint).await;
-            let mut keys: Vec<KeyRef> = {
-                let line = self.waits.0.lock();
-                line.waiting
-                    .iter()
-                    .map(|waiting| waiting.key.clone())
-                    .collect()
-            };
-            keys.sort_unstable();
-            keys.dedup();
-            // Where the backend does not answer, callers wait on until their time comes.
-            let seen = self.backend.read(keys.clone()).await.ok();
-            self.tell(&keys, seen);
+        if let Ok(Some(waker)) = mailbox.deliver(None) {
+            wake(waker);
         }
     }
 
-    /// The span until the next look, and the keys; `None`, and no task any more, once no caller waits.
-    fn next_look(&self) -> Option<(u64, Vec<KeyRef>)> {
-        let now_ms = self.backend.mono_ms();
-        let mut line = self.waits.0.lock();
-        if line.waiting.is_empty() || self.is_closed() {
-            line.polled = false;
-            let left = std::mem::take(&mut line.waiting);
-            drop(line);
-            left.iter().for_each(|waiting| deliver(waiting, None));
-            return None;
+    /// It stands in line with this mailbox, or not any more; an error once the caller has gone.
+    pub(super) fn stand(&self, mailbox: Option<&Arc<Mailbox<Option<Look>>>>) -> Result<()> {
+        let mut attending = self.0.lock();
+        if attending.gone {
+            return Err(unavailable("the caller has gone"));
         }
-        let span_ms = line.span_ms;
-        line.span_ms = span_ms
-            .saturating_mul(3)
-            .div_ceil(2)
-            .min(self.options.poll_max_ms);
-        let soonest = line.waiting.iter().map(|waiting| waiting.until_ms).min();
-        let left_ms = soonest.map_or(span_ms, |until| until.saturating_sub(now_ms));
-        let keys = line
-            .waiting
-            .iter()
-            .map(|waiting| waiting.key.clone())
-            .collect();
-        drop(line);
-        Some((self.jittered(span_ms).min(left_ms).max(1), keys))
+        attending.in_line = mailbox.map(Arc::clone);
+        Ok(())
     }
-
-    /// Three quarters to five quarters of a span, so that processes do not look at the same moments.
-    fn jittered(&self, span_ms: u64) -> u64 {
-        let quarter = span_ms / 4;
-        let draw = u64::try_from(self.nonces.draw() & 0xffff).unwrap_or(0);
-        span_ms - quarter + draw % (2 * quarter + 1)
-    }
-
-    /// Tells the callers whose key has changed, and those whose time has come.
-    fn tell(&self, keys: &[KeyRef], seen: Option<Answered<Vec<Option<Row>>>>) {
-        let now_ms = self.backend.mono_ms();
-        let mut told = Vec::new();
-        let mut line = self.waits.0.lock();
-        line.waiting.retain(|waiting| {
-            let look = seen.as_ref().and_then(|seen| {
-                let row = &seen.found[keys.binary_search(&waiting.key).ok()?];
-                let has_changed = has_changed(row.as_ref(), waiting.version, seen.now_ms);
-                has_changed.then(|| Look::seen(row.clone(), seen.now_ms))
-            });
-            if look.is_none() && waiting.until_ms > now_ms {
-                return true;
-            }
-            told.push((Arc::clone(&waiting.mailbox), look));
-            false
-        });
-        drop(line);
-        for (mailbox, look) in told {
-            if let Ok(Some(waker)) = mailbox.deliver(look) {
-                wake(waker);
-            }
-        }
-    }
-}
-
-fn deliver(waiting: &Waiting, look: Option<Look>) {
-    if let Ok(Some(waker)) = waiting.mailbox.deliver(look) {
-        wake(waker);
-    }
-}
-
-/// Whether a caller that waits has to decide again: another row, none, or a lease that has ended.
-fn has_changed(row: Option<&Row>, version: u128, now_ms: u64) -> bool {
-    let Some(row) = row.filter(|row| row.nonce == version) else {
-        // A renewal is another row too, which the caller finds in progress once more.
-        return true;
-    };
-    let run = row
-        .run
-        .as_ref()
-        .filter(|_| row.state == RowState::InProgress);
-    run.is_none_or(|run| run.ends_ms() <= now_ms)
-}
-
-/// Ends with the first of two futures.
-async fn first_of(mut one: Task, mut other: Task) {
-    poll_fn(|context| match one.as_mut().poll(context) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => other.as_mut().poll(context),
-    })
-    .await;
 }

@@ -30,11 +30,13 @@ impl<T> ByAge<T> {
         self.after
     }
 
-    /// The next key; `read` gives all of them, the oldest first.
-    pub(super) fn next(
+    /// The next key that `tell` still finds in its state; `read` gives all of them, the oldest first. An error is the
+    /// last item.
+    pub(super) fn next<U>(
         &mut self,
         read: impl FnOnce() -> Result<Vec<(ScanPosition, T)>>,
-    ) -> Option<Result<T>> {
+        mut tell: impl FnMut(T) -> Result<Option<U>>,
+    ) -> Option<Result<U>> {
         let listed = match &mut self.listed {
             Some(listed) => listed,
             none => match read() {
@@ -47,9 +49,16 @@ impl<T> ByAge<T> {
         };
         loop {
             let (rank, item) = listed.pop_front()?;
-            if self.after.is_none_or(|after| after < rank) {
-                self.after = Some(rank);
-                return Some(Ok(item));
+            if self.after.is_some_and(|after| after >= rank) {
+                continue;
+            }
+            self.after = Some(rank);
+            let told = tell(item);
+            if told.is_err() {
+                listed.clear();
+            }
+            if let Some(told) = told.transpose() {
+                return Some(told);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::claim::doubt::Doubt;
 use crate::engine::list::ranking::{Kind, Ranking};
 use crate::remote::home::{RemoteHome, RemoteInner};
 use crate::remote::list::ListedDoubt;
+use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;
 use crate::scan::by_age::ByAge;
 use crate::store::handle::{Homes, StoreHome, StoreInner};
@@ -153,7 +154,16 @@ impl Iterator for DoubtScan {
                 }))
             }
             Source::Remote(store, list) => {
-                let told = list.next(|| block_on(store.remote.doubts(self.only)))?;
+                let remote = &store.remote;
+                let told = list.next(
+                    || block_on(remote.doubts(self.only)),
+                    |(core, (listed, _))| {
+                        let key = Remote::key(&core, &listed.key);
+                        let doubt = block_on(remote.doubt_of(&core, key))?;
+                        let same = doubt.filter(|(doubt, _)| doubt.head.token == listed.head.token);
+                        Ok(same.map(|doubt| (core, doubt)))
+                    },
+                )?;
                 Some(told.map(|(core, (record, alive))| {
                     let home = RemoteHome {
                         inner: Arc::clone(store),

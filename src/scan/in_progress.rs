@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::list::ranking::{Kind, Ranking};
 use crate::remote::home::RemoteInner;
+use crate::remote::remote::Remote;
 use crate::runtime::sync::block_on;
 use crate::scan::by_age::ByAge;
 use crate::store::handle::{StoreHome, StoreInner};
@@ -12,6 +13,7 @@ use crate::store::namespace::Namespace;
 use crate::store::store::Store;
 use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
+use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
 use crate::value::scan_position::ScanPosition;
 
@@ -110,7 +112,17 @@ impl Iterator for InProgressScan {
                 let engine = &store.engine;
                 engine.next_told(ranking, |ranked| engine.ranked_running(ranked))
             }
-            Source::Remote(store, list) => list.next(|| block_on(store.remote.running(self.only))),
+            Source::Remote(store, list) => list.next(
+                || block_on(store.remote.running(self.only)),
+                |listed| {
+                    let core = block_on(store.remote.existing(listed.namespace()))?;
+                    let key = Remote::key(&core, listed.key());
+                    let info = block_on(store.remote.get(&core, key))?;
+                    Ok(info.filter(|info| {
+                        (info.state(), info.token()) == (KeyState::InProgress, listed.token())
+                    }))
+                },
+            ),
         }
     }
 }

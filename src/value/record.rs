@@ -97,7 +97,7 @@ impl Record {
 }
 
 /// The reason of a doubt without a stated one: its holder has gone with its process.
-const DIED: &[u8] = b"the process ended without an outcome";
+pub(crate) const DIED: &[u8] = b"the process ended without an outcome";
 
 impl Record {
     /// What its body says to a reader.

@@ -190,33 +190,7 @@ impl Run {
         let doing = match caller.doing {
             Doing::Claims(mut claiming) => match poll(&mut claiming) {
                 Poll::Pending => Doing::Claims(claiming),
-                Poll::Ready(Ok(Claim::Granted(lease))) => {
-                    trace(|| {
-                        format!(
-                            "process {} granted {} of {:?} ({})",
-                            caller.process,
-                            lease.token(),
-                            (caller.once, caller.key),
-                            lease.lease_left().as_millis()
-                        )
-                    });
-                    known.grant(&lease, caller.once);
-                    Doing::Works(lease)
-                }
-                Poll::Ready(Ok(Claim::Completed(answer))) => {
-                    known.answer(answer.response());
-                    return None;
-                }
-                Poll::Ready(Ok(Claim::InDoubt(_))) => {
-                    assert!(caller.once, "only a payment can be in doubt");
-                    return None;
-                }
-                Poll::Ready(Ok(Claim::InProgress(_))) => return None,
-                Poll::Ready(Ok(other)) => panic!("{other:?}"),
-                Poll::Ready(Err(error)) => {
-                    check_error(&error);
-                    return None;
-                }
+                Poll::Ready(claim) => Doing::Works(known.hear(claim, caller.once)?),
             },
             Doing::Works(lease) if self.random.u8(0..4) == 0 => {
                 let said = format!("outcome of {}", lease.token()).into_bytes();
@@ -230,7 +204,7 @@ impl Run {
                 }
             }
             Doing::Works(lease) if !caller.once && self.random.u8(0..6) == 0 => {
-                trace(|| format!("process {} drops {}", caller.process, lease.token()));
+                trace(|| format!("{} is dropped", lease.token()));
                 drop(lease);
                 return None;
             }
@@ -246,23 +220,15 @@ impl Run {
                     said,
                 },
                 Poll::Ready(Ok(())) => {
-                    trace(|| format!("process {} has settled {token}", caller.process));
+                    trace(|| format!("{token} is settled"));
                     known.answer(&said);
                     return None;
                 }
                 Poll::Ready(Err(error)) => {
-                    trace(|| {
-                        format!(
-                            "process {} could not settle {token}: {error}",
-                            caller.process
-                        )
-                    });
+                    trace(|| format!("{token} could not be settled: {error}"));
                     check_error(&error);
                     let lease = error.into_lease().ok()?;
-                    match lease.is_lost() {
-                        true => return None,
-                        false => Doing::Works(lease),
-                    }
+                    Doing::Works(Some(lease).filter(|lease| !lease.is_lost())?)
                 }
             },
         };
@@ -325,6 +291,23 @@ impl Run {
 }
 
 impl Known {
+    /// The lease of a claim that was granted; any other answer is taken in.
+    fn hear(&mut self, claim: hapax::Result<Claim>, once: bool) -> Option<Lease> {
+        match claim {
+            Ok(Claim::Granted(lease)) => {
+                trace(|| format!("{} is granted", lease.token()));
+                self.grant(&lease, once);
+                return Some(lease);
+            }
+            Ok(Claim::Completed(answer)) => self.answer(answer.response()),
+            Ok(Claim::InDoubt(_)) => assert!(once, "only a payment can be in doubt"),
+            Ok(Claim::InProgress(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => check_error(&error),
+        }
+        None
+    }
+
     fn grant(&mut self, lease: &Lease, once: bool) {
         assert_eq!(self.outcome, None, "a key is granted that has its outcome");
         assert!(

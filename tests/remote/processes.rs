@@ -496,3 +496,21 @@ fn what_only_an_embedded_store_has_is_refused() {
     one.store.sync().unwrap();
     assert!(one.store.health().is_ready());
 }
+
+#[test]
+fn a_ticket_whose_process_died_becomes_a_lease_of_its_whole_time() {
+    let world = World::new();
+    let one = world.process(1);
+    let ticket = granted(one.payments().claim("a")).detach().unwrap();
+    one.link.crash();
+    world.advance(MINUTE);
+    let other = world.process(2);
+    assert_eq!(other.payments().doubts().unwrap().count(), 1);
+    let lease = other.store.attach(&ticket).unwrap();
+    assert_eq!(lease.lease_left(), MINUTE);
+    let info = other.payments().get("a").unwrap().unwrap();
+    assert_eq!(info.state(), KeyState::InProgress);
+    assert_eq!(other.store.running().unwrap().count(), 1);
+    assert_eq!(other.payments().doubts().unwrap().count(), 0);
+    lease.complete("paid").unwrap();
+}

@@ -21,6 +21,7 @@ mod world;
 
 pub use crate::homes::directory_world::DirectoryWorld;
 pub use crate::homes::memory_world::MemoryWorld;
+pub use crate::homes::reference_world::ReferenceWorld;
 pub use crate::suite::case::Case;
 pub use crate::suite::run::{not_applicable, run};
 pub use crate::suite::table::CASES;

@@ -101,7 +101,7 @@ macro_rules! every_case {
                 a_waiter_is_told_whether_its_fingerprint_was_compared,
                 what_a_waiter_is_told_is_on_the_medium,
                 a_holder_that_releases_three_times_makes_four_executions,
-                a_caller_keeps_its_place_however_often_those_before_it_give_up,
+                a_caller_keeps_its_place_however_often_those_before_it_give_up needs DecidedWhenPolled,
                 a_dropped_lease_hands_the_key_on_under_at_least_once,
                 the_last_release_of_max_attempts_fails_all_who_wait,
                 a_lapse_under_at_least_once_grants_exactly_one,

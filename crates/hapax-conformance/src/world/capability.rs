@@ -9,6 +9,8 @@ pub enum Capability {
     OrphansEndAtOpen,
     /// A future that needs no other event is ready at its first poll.
     AnswersAtOnce,
+    /// A caller in line whose turn has come decides at its next poll, not before.
+    DecidedWhenPolled,
     /// Times of keys and what is left of leases are those of the moved clock, to the millisecond.
     ExactTimes,
     /// A claim that leaves no record under at-least-once: after a crash it has never been.
@@ -43,6 +45,7 @@ impl Capabilities {
         Self::new([
             Capability::OrphansEndAtOpen,
             Capability::AnswersAtOnce,
+            Capability::DecidedWhenPolled,
             Capability::ExactTimes,
             Capability::UnwrittenClaims,
             Capability::KeyLimits,
