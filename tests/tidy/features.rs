@@ -12,11 +12,21 @@ use crate::{check, files, read, root};
 const ADDITIVE: &[(&str, &[&str])] = &[
     ("axum", &["matched-path", "original-uri"]),
     ("bincode", &["bincode_derive", "derive"]),
-    ("digest", &["block-api"]),
+    ("chacha20", &["rng"]),
+    ("digest", &["block-api", "mac", "oid"]),
+    ("futures-channel", &["futures-sink", "sink"]),
     (
         "futures-util",
-        &["async-await", "async-await-macro", "futures-macro", "slab"],
+        &[
+            "async-await",
+            "async-await-macro",
+            "futures-macro",
+            "futures-sink",
+            "sink",
+            "slab",
+        ],
     ),
+    ("getrandom", &["sys_rng"]),
     (
         "linux-raw-sys",
         &[
@@ -24,15 +34,30 @@ const ADDITIVE: &[(&str, &[&str])] = &[
         ],
     ),
     ("lock_api", &["atomic_usize"]),
+    ("md-5", &["oid"]),
+    ("mio", &["net", "os-ext", "os-poll"]),
     ("once_cell", &["race"]),
+    ("rand", &["std_rng", "sys_rng", "thread_rng"]),
+    ("ring", &["dev_urandom_fallback"]),
     ("rustix", &["fs", "process"]),
+    ("rustls", &["ring", "tls12"]),
+    ("rustls-webpki", &["ring"]),
     ("serde", &["derive", "serde_derive"]),
     ("serde_core", &["result"]),
+    ("sha2", &["oid"]),
     // What sled does without features; it says so by one.
     ("sled", &["no_metrics"]),
+    ("socket2", &["all"]),
     ("spin", &["mutex", "spin_mutex"]),
-    ("tokio", &["rt", "sync", "time"]),
-    ("tokio-util", &["futures-util", "rt"]),
+    (
+        "tokio",
+        &[
+            "bytes", "io-util", "libc", "mio", "net", "rt", "socket2", "sync", "time",
+        ],
+    ),
+    ("tokio-postgres", &["runtime"]),
+    ("tokio-rustls", &["ring", "tls12"]),
+    ("tokio-util", &["codec", "futures-util", "libc", "rt"]),
     (
         "tower",
         &[
@@ -46,6 +71,10 @@ const ADDITIVE: &[(&str, &[&str])] = &[
     ),
     ("tracing-core", &["once_cell"]),
     ("typenum", &["const-generics"]),
+    ("unicode-bidi", &["hardcoded-data"]),
+    ("unicode-properties", &["emoji", "general-category"]),
+    // For targets on the web only.
+    ("whoami", &["wasi-wasite", "wasm-web"]),
     ("xxhash-rust", &["xxh3"]),
 ];
 
