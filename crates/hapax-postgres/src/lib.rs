@@ -1,14 +1,16 @@
 //! A hapax store on PostgreSQL: several processes share one set of keys, under the contract of the embedded store.
 //!
 //! ```no_run
-//! use hapax::backend::Backend;
+//! use hapax::{Claim, Policy};
 //! use hapax_postgres::Options;
 //!
 //! # fn main() -> hapax::Result<()> {
 //! let options = Options::new().migrate(true).application_name("billing");
-//! let server = hapax_postgres::backend("postgres://app:secret@db.internal/shop", &options)?;
-//! assert_eq!(server.name(), "postgres");
-//! server.close();
+//! let store = hapax_postgres::connect("postgres://app:secret@db.internal/shop", &options)?;
+//! let mail = store.namespace("welcome-mail", Policy::at_least_once())?;
+//! if let Claim::Granted(lease) = mail.claim("user-7")? {
+//!     lease.complete("sent")?;
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -47,5 +49,5 @@ mod work;
 
 pub use call::ask::Swept;
 pub use options::Options;
-pub use postgres::{Postgres, backend, migrate};
+pub use postgres::{Postgres, backend, connect, migrate};
 pub use schema::migration::MigrateReport;

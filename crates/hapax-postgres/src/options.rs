@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hapax::OpenOptions;
+
 /// How a process uses its PostgreSQL server. The defaults fit a service of several replicas.
 ///
 /// # Examples
@@ -25,6 +27,7 @@ pub struct Options {
     pub(crate) statement_deadline: Duration,
     pub(crate) application_name: String,
     pub(crate) sweep: bool,
+    pub(crate) store: OpenOptions,
     #[cfg(feature = "tls")]
     pub(crate) root_certificates: Option<std::sync::Arc<[u8]>>,
 }
@@ -41,6 +44,7 @@ impl Options {
             statement_deadline: Duration::from_secs(20),
             application_name: "hapax".to_owned(),
             sweep: true,
+            store: OpenOptions::new(),
             #[cfg(feature = "tls")]
             root_certificates: None,
         }
@@ -94,6 +98,13 @@ impl Options {
     #[must_use]
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.root_certificates = Some(pem.as_ref().into());
+        self
+    }
+
+    /// How the store is opened: its durability, limits, heartbeat, and how often it looks for callers that wait.
+    #[must_use]
+    pub fn store(mut self, options: OpenOptions) -> Self {
+        self.store = options;
         self
     }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hapax::ErrorKind;
 use hapax::backend::{
     Answered, Backend, Change, KeyRef, ManifestEdit, Outcome, PageQuery, Reply, Row, Stored,
     StoredManifest, Task, refused, unavailable, unknown,
 };
+use hapax::{ErrorKind, Store};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -50,6 +50,30 @@ impl fmt::Debug for Postgres {
             .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens the store that lies in a schema of a PostgreSQL server; it is made if the schema has none.
+///
+/// The URL is that of libpq: `postgres://user:password@host:port/database`, or a directory of a socket as `?host=/run/postgresql`.
+/// Several processes may open it at the same time; dropping the last handle of one ends the leases of that one.
+///
+/// # Errors
+///
+/// As for [`backend`], and what the server refuses with.
+///
+/// # Examples
+///
+/// ```no_run
+/// use hapax_postgres::Options;
+///
+/// # fn main() -> hapax::Result<()> {
+/// let store = hapax_postgres::connect("postgres://app@db/shop", &Options::new())?;
+/// println!("{:?}", store.namespaces());
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect(url: &str, options: &Options) -> hapax::Result<Store> {
+    Store::over(backend(url, options)?, options.store.clone())
 }
 
 /// Connects, and checks the schema, or migrates it where the options say so.
