@@ -337,7 +337,7 @@ impl Lease {
                 }
                 let receipt = held.act(command);
                 self.armed = false;
-                Started::Sent(self, receipt)
+                Started::Sent(Box::new((self, receipt)))
             }
         }
     }
@@ -380,8 +380,8 @@ const HELD: &str = "the key is still held, so settle it otherwise";
 pub(crate) enum Started {
     /// In this process: the acknowledgement waits for this frame.
     Acted(Lease, Option<u64>),
-    /// To a backend.
-    Sent(Lease, Receipt<()>),
+    /// To a backend. It is boxed, so that the others stay small.
+    Sent(Box<(Lease, Receipt<()>)>),
     Refused(RefusedLease),
 }
 
@@ -406,27 +406,44 @@ impl Started {
 
     /// Waits for the acknowledgement.
     pub(crate) async fn acknowledged(self) -> Result<()> {
-        let (lease, frame) = match self {
-            Self::Acted(lease, frame) => (lease, frame),
-            waits => return waits.answered().await,
-        };
-        let Held::Local(held) = &lease.held else {
+        match self {
+            Self::Acted(lease, frame) => lease.acknowledged(frame).await,
+            Self::Sent(sent) => answered(*sent).await,
+            Self::Refused(refused) => Err(refused.rested().await),
+        }
+    }
+
+    /// As [`acknowledged`](Self::acknowledged), of a settlement whose time is taken.
+    async fn settled(self, began_ns: Option<u64>) -> Result<()> {
+        match self {
+            Self::Acted(lease, frame) => lease.settled(frame, began_ns).await,
+            Self::Sent(sent) => answered(*sent).await,
+            Self::Refused(refused) => Err(refused.rested().await),
+        }
+    }
+}
+
+/// Waits for the answer of a backend.
+async fn answered((lease, receipt): (Lease, Receipt<()>)) -> Result<()> {
+    receipt.await.map_err(|error| lease.refused(error))
+}
+
+impl Lease {
+    /// Waits for the acknowledgement of a command that was carried out in this process.
+    async fn acknowledged(self, frame: Option<u64>) -> Result<()> {
+        let Held::Local(held) = &self.held else {
             return Ok(());
         };
         if held.is_acknowledged(frame) {
             return Ok(());
         }
         let acknowledged = held.acknowledged(Ok(frame)).await;
-        acknowledged.map_err(|error| lease.refused(error))
+        acknowledged.map_err(|error| self.refused(error))
     }
 
     /// As [`acknowledged`](Self::acknowledged), of a settlement whose time is taken.
-    async fn settled(self, began_ns: Option<u64>) -> Result<()> {
-        let (lease, frame) = match self {
-            Self::Acted(lease, frame) => (lease, frame),
-            waits => return waits.answered().await,
-        };
-        let Held::Local(held) = &lease.held else {
+    async fn settled(self, frame: Option<u64>, began_ns: Option<u64>) -> Result<()> {
+        let Held::Local(held) = &self.held else {
             return Ok(());
         };
         let engine = held.engine();
@@ -441,16 +458,7 @@ impl Started {
                 engine.end_settlement(held.named(), began_ns);
                 Ok(())
             }
-            Err(error) => Err(lease.refused(error)),
-        }
-    }
-
-    /// The answer of a backend, or the refusal once it may be told.
-    async fn answered(self) -> Result<()> {
-        match self {
-            Self::Acted(..) => Ok(()),
-            Self::Sent(lease, receipt) => receipt.await.map_err(|error| lease.refused(error)),
-            Self::Refused(refused) => Err(refused.rested().await),
+            Err(error) => Err(self.refused(error)),
         }
     }
 }
