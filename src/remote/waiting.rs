@@ -52,11 +52,11 @@ impl Remote {
             return Ok(None);
         };
         *place = Some(given);
-        attendance.stand(Some(&mailbox))?;
         let line = InLine {
             remote: Arc::clone(self),
             mailbox,
         };
+        attendance.stand(Some(&line.mailbox))?;
         let told = poll_fn(|context| line.mailbox.poll(context)).await;
         attendance.stand(None)?;
         self.check_open()?;
@@ -67,6 +67,10 @@ impl Remote {
     fn stand_in_line(self: &Arc<Self>, mut waiting: Waiting) -> Option<u64> {
         let limits = &self.options.limits;
         let mut line = self.waits.0.lock();
+        // `close` ends the waits of the line once it has closed the store.
+        if self.is_closed() {
+            return None;
+        }
         let of_key = line.waiting.iter().filter(|other| other.key == waiting.key);
         if line.waiting.len() >= limits.waiters || of_key.count() >= limits.waiters_per_key {
             return None;

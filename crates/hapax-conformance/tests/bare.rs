@@ -48,6 +48,7 @@ hapax_conformance::conformance!(
     BareWorld::new,
     not applicable: [
         "handover::a_drop_neither_waits_nor_syncs",
+        "waiting::a_thousand_waiters_get_one_copy_of_the_response",
         "waiting::a_caller_keeps_its_place_however_often_those_before_it_give_up",
         "taken_back::what_was_withdrawn_is_in_the_audit_log",
         "undelivered::what_close_takes_back_is_in_the_audit_log",

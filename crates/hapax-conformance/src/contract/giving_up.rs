@@ -67,6 +67,7 @@ pub(crate) fn a_grant_to_a_waiter_that_has_gone_passes_to_the_next(world: &dyn W
         let first = site.queued(&work, patient());
         let second = site.queued(&work, patient());
         lease.release("again").unwrap();
+        site.rest();
         drop(first);
         let lease = granted(site.ready(second).unwrap());
         assert_eq!(

@@ -213,6 +213,7 @@ pub(crate) fn a_holder_that_an_operator_put_in_doubt_is_alive_until_its_guard_is
             let alive = by.resolve(&doubt, Resolution::NeverHappened).unwrap_err();
             assert_eq!(alive.kind(), ErrorKind::InUse);
             ends(lease);
+            site.rest();
             assert!(!work.doubt_of("key").unwrap().unwrap().holder_alive());
             assert!(
                 !work

@@ -68,7 +68,7 @@ pub(crate) fn a_holder_that_is_alive_is_asked_about_later(world: &dyn World) {
     let mut reconciler = site.store.reconciler(SECOND, SECOND);
     let never = || |_: &_| Some(Resolution::NeverHappened);
     assert_eq!(reconciler.step(never()).unwrap().holder_alive(), 1);
-    assert_eq!(reconciler.retry_after(), Some(SECOND));
+    site.is_left(reconciler.retry_after().unwrap(), SECOND);
     drop(held);
     site.advance(SECOND);
     assert_eq!(reconciler.step(never()).unwrap().resolved(), 1);

@@ -15,6 +15,9 @@ pub(crate) fn patient() -> ClaimOptions {
     ClaimOptions::new().wait(HOUR)
 }
 
+/// Calls of one future, at most.
+const CALLS_MAX: u32 = 8;
+
 /// Polls once, with a waker that does nothing.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -38,10 +41,19 @@ impl Site {
     /// The result of a future that nothing has to happen for.
     #[track_caller]
     pub(crate) fn ready<F: Future>(&self, future: F) -> F::Output {
-        match self.poll_to_rest(pin!(future)) {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("the future is not ready"),
+        let mut future = pin!(future);
+        // Work of several calls goes on by one of them each time that everything rests.
+        let rests = if self.has(Capability::AnswersAtOnce) {
+            1
+        } else {
+            CALLS_MAX
+        };
+        for _ in 0..rests {
+            if let Poll::Ready(value) = self.poll_to_rest(future.as_mut()) {
+                return value;
+            }
         }
+        panic!("the future is not ready")
     }
 
     /// A future that has to wait.

@@ -36,6 +36,11 @@ impl Site {
         self.world.advance(by);
     }
 
+    /// What was begun and has no caller that waits for it is done.
+    pub(crate) fn rest(&self) {
+        self.world.rest();
+    }
+
     /// The process dies, and another opens the store when its leases have ended.
     pub(crate) fn crash(&mut self) {
         self.world.crash(self.store.clone());

@@ -96,7 +96,7 @@ macro_rules! every_case {
                 a_claim_made_async_is_the_same_claim,
             }
             waiting {
-                a_thousand_waiters_get_one_copy_of_the_response,
+                a_thousand_waiters_get_one_copy_of_the_response needs AnswersAtOnce,
                 waiters_get_a_final_failure_and_a_doubt_as_well,
                 a_waiter_is_told_whether_its_fingerprint_was_compared,
                 what_a_waiter_is_told_is_on_the_medium,

@@ -217,7 +217,9 @@ impl World for PostgresWorld {
             clock: Arc::clone(&self.clock),
             dead,
         };
-        let mut options = OpenOptions::new().heartbeat(SILENCE);
+        // Callers that wait look again within the time for which a world has to be quiet.
+        let options = OpenOptions::new().heartbeat(SILENCE);
+        let mut options = options.poll(Duration::from_millis(1), Duration::from_millis(2));
         if let Some(limits) = self.settings.limits_asked() {
             options = options.limits(limits.clone());
         }
@@ -251,7 +253,8 @@ impl World for PostgresWorld {
     }
 
     fn let_orphans_end(&self) {
-        self.advance(Duration::from_secs(61));
+        // Longer than the longest lease of a test.
+        self.advance(Duration::from_secs(601));
     }
 
     fn rest(&self) {
