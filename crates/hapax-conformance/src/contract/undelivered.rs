@@ -98,6 +98,7 @@ pub(crate) fn an_unfetched_grant_passes_to_the_next_in_line(world: &dyn World) {
     let holder = claim(&space, "key");
     let asleep = site.queued(&space, patient());
     holder.release("again").unwrap();
+    site.rest();
     let mut next = site.queued(&space, patient());
     assert!(site.poll(&mut next).is_pending());
     site.advance(LATE);
