@@ -12,6 +12,7 @@ use crate::value::error::Result;
 use crate::value::key_info::KeyInfo;
 use crate::value::key_state::KeyState;
 use crate::value::namespace_id::NamespaceId;
+use crate::value::record::Record;
 use crate::value::scan_position::ScanPosition;
 use crate::value::time::Now;
 
@@ -51,23 +52,11 @@ impl Remote {
     ) -> Receipt<Vec<(ScanPosition, ListedDoubt)>> {
         let remote = Arc::clone(self);
         self.send(async move {
-            let mut listed = Vec::new();
-            let mut after = None;
-            loop {
-                let (rows, now) = remote.rows(only, Filter::Unsettled, after).await?;
-                let Some((last, _)) = rows.last() else { break };
-                after = Some(last.clone());
-                for (key, row) in rows {
-                    let core = remote.core_of(key.namespace).await?;
-                    if let Some(doubt) = doubted(&core, &key, &row, now)? {
-                        let head = &doubt.0.head;
-                        let rank = ScanPosition::of_second(u64::from(head.recorded_at), head.token);
-                        listed.push((rank, (core, doubt)));
-                    }
-                }
-            }
-            listed.sort_by_key(|(rank, _)| *rank);
-            Ok(listed)
+            let tell = |core: &Arc<NamespaceCore>, key: &KeyRef, row: &Row, now| {
+                let doubt = doubted(core, key, row, now)?;
+                Ok(doubt.map(|doubt| (rank_of(&doubt.0), (Arc::clone(core), doubt))))
+            };
+            remote.unsettled(only, tell).await
         })
     }
 
@@ -78,25 +67,34 @@ impl Remote {
     ) -> Receipt<Vec<(ScanPosition, KeyInfo)>> {
         let remote = Arc::clone(self);
         self.send(async move {
-            let mut listed = Vec::new();
-            let mut after = None;
-            loop {
-                let (rows, now) = remote.rows(only, Filter::Unsettled, after).await?;
-                let Some((last, _)) = rows.last() else { break };
-                after = Some(last.clone());
-                for (key, row) in rows {
-                    let core = remote.core_of(key.namespace).await?;
-                    let info = remote.info_of(&core, &key, &row, now)?;
-                    if info.state == KeyState::InProgress {
-                        let head = &info.record.head;
-                        let rank = ScanPosition::of_second(u64::from(head.recorded_at), head.token);
-                        listed.push((rank, info));
-                    }
-                }
-            }
-            listed.sort_by_key(|(rank, _)| *rank);
-            Ok(listed)
+            let tell = |core: &Arc<NamespaceCore>, key: &KeyRef, row: &Row, now| {
+                let info = remote.info_of(core, key, row, now)?;
+                let runs = info.state == KeyState::InProgress;
+                Ok(runs.then(|| (rank_of(&info.record), info)))
+            };
+            remote.unsettled(only, tell).await
         })
+    }
+
+    /// What is told of all rows in progress or in doubt, by rank.
+    async fn unsettled<T>(
+        &self,
+        only: Option<NamespaceId>,
+        tell: impl Fn(&Arc<NamespaceCore>, &KeyRef, &Row, Now) -> Result<Option<(ScanPosition, T)>>,
+    ) -> Result<Vec<(ScanPosition, T)>> {
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let (rows, now) = self.rows(only, Filter::Unsettled, after).await?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(last.clone());
+            for (key, row) in rows {
+                let core = self.core_of(key.namespace).await?;
+                listed.extend(tell(&core, &key, &row, now)?);
+            }
+        }
+        listed.sort_by_key(|(rank, _)| *rank);
+        Ok(listed)
     }
 
     async fn rows(
@@ -114,4 +112,9 @@ impl Remote {
         let answered = self.backend.page(query).await?;
         Ok((answered.found, moment(answered.now_ms)))
     }
+}
+
+/// By how long a key is what it is, and then by its token.
+fn rank_of(record: &Record) -> ScanPosition {
+    ScanPosition::of_second(u64::from(record.head.recorded_at), record.head.token)
 }
