@@ -187,7 +187,6 @@ pub use claim::ticket::Ticket;
 pub use claim::to_stored::ToStored;
 pub use observe::health::{Health, Trouble};
 pub use observe::stats::Stats;
-#[doc(hidden)]
 pub use remote::options::OpenOptions;
 pub use store::builder::Builder;
 pub use store::namespace::Namespace;

@@ -77,7 +77,8 @@ pub struct StoredManifest {
     pub bytes: Arc<[u8]>,
 }
 
-/// A manifest that takes the place of the one of `expect`, if that is still the newest. Revision 0: there is none yet.
+/// A new manifest. It replaces the one of revision `expect` if that is still the newest; revision 0 means that the
+/// backend has no manifest yet.
 #[expect(
     clippy::exhaustive_structs,
     reason = "a backend carries out each field"

@@ -95,6 +95,13 @@ impl Run {
 }
 
 impl Row {
+    /// Who runs the key, if it is in progress.
+    #[must_use]
+    pub fn running(&self) -> Option<&Run> {
+        let run = self.run.as_ref();
+        run.filter(|_| self.state == RowState::InProgress)
+    }
+
     /// Whether the row counts at this moment of the server.
     #[must_use]
     pub fn is_alive(&self, now_ms: u64) -> bool {

@@ -11,7 +11,7 @@ use crate::remote::receipt::Receipt;
 use crate::remote::remote::Remote;
 use crate::remote::rows::{DRAFTED, draft_again, draft_of, record_of, run_again, running_of};
 use crate::remote::seen::Look;
-use crate::state::transition::{Accepted, Command, Refusal, Subject, act_running, act_settled};
+use crate::state::transition::{Accepted, Command, Subject, act_running, act_settled};
 use crate::value::error::{Error, ErrorKind, Result};
 use crate::value::fencing_token::FencingToken;
 use crate::value::guarantee::Guarantee;
@@ -119,14 +119,9 @@ impl Decision for Acting {
 
     fn decide(&self, key: &KeyRef, look: &Look) -> Result<Step<Acted>> {
         let Some(row) = &look.row else {
-            self.count_refusal(Refusal::NotHeld);
             return Err(not_held());
         };
-        match row
-            .run
-            .as_ref()
-            .filter(|_| row.state == RowState::InProgress)
-        {
+        match row.running() {
             Some(run) => self.act_on_running(key, row, run, look),
             None => self.act_on_settled(key, row),
         }
@@ -164,7 +159,6 @@ impl Acting {
         let command = self.command.command();
         let kind = match act_running(&running, self.token, command, look.now) {
             Err(refusal) => {
-                self.count_refusal(refusal);
                 let info = self.remote.running_info(&self.core, &running, look.now);
                 return Err(refused(refusal, Some(info)));
             }
@@ -205,7 +199,6 @@ impl Acting {
         let policy = &self.core.policy;
         let kind = match act_settled(&record, self.token, self.command.command(), policy) {
             Err(refusal) => {
-                self.count_refusal(refusal);
                 let info = self.remote.settled_info(&self.core, record);
                 return Err(refused(refusal, Some(info)));
             }
@@ -233,23 +226,6 @@ impl Acting {
             only_leased: is_promise && self.command.needs_lease(),
             durable: self.remote.is_sync(policy),
         }))
-    }
-
-    fn count_refusal(&self, refusal: Refusal) {
-        let has_run = matches!(
-            self.command.verb,
-            Verb::Complete | Verb::CompleteWithout | Verb::Fail
-        );
-        self.remote.count(&self.core, |counters| match refusal {
-            // A guard that goes away asks for nothing.
-            _ if matches!(self.command.verb, Verb::Abandon) => {}
-            Refusal::Superseded => {
-                counters.superseded += 1;
-                counters.superseded_completions += u64::from(has_run);
-            }
-            Refusal::NotHeld => counters.not_held += 1,
-            Refusal::AlreadySettled | Refusal::InDoubt => {}
-        });
     }
 }
 
@@ -292,7 +268,8 @@ impl Remote {
     }
 
     async fn act_now(self: &Arc<Self>, hold: &Arc<Hold>, command: OwnedCommand) -> Result<()> {
-        let kept_ms = match command.verb {
+        let verb = command.verb;
+        let kept_ms = match verb {
             Verb::KeepAlive(for_ms) => Some(for_ms),
             _ => None,
         };
@@ -320,9 +297,26 @@ impl Remote {
                 if matches!(error.kind(), ErrorKind::Superseded | ErrorKind::NotHeld) {
                     hold.end();
                 }
+                self.count_refusal(hold, verb, error.kind());
                 Err(error)
             }
         }
+    }
+
+    /// Counts a call of a holder that was refused. A guard that goes away asks for nothing.
+    fn count_refusal(&self, hold: &Hold, verb: Verb, kind: ErrorKind) {
+        if matches!(verb, Verb::Abandon) {
+            return;
+        }
+        let has_run = matches!(verb, Verb::Complete | Verb::CompleteWithout | Verb::Fail);
+        self.count(&hold.core, |counters| match kind {
+            ErrorKind::Superseded => {
+                counters.superseded += 1;
+                counters.superseded_completions += u64::from(has_run);
+            }
+            ErrorKind::NotHeld => counters.not_held += 1,
+            _ => {}
+        });
     }
 
     /// Refuses what no holder may say, before anything is sent.
@@ -360,10 +354,9 @@ impl Remote {
 
     /// The guard of a key is gone that an operator has put in doubt: nothing causes the effect any more.
     async fn leave_doubt(&self, hold: &Hold) -> Result<()> {
-        let answered = self.backend.read(vec![hold.key.clone()]).await?;
         let open = Open {
             key: hold.key.clone(),
-            look: Look::seen(answered.found.into_iter().next().flatten(), answered.now_ms),
+            look: Look::assume(None),
             decision: LeavingDoubt {
                 run: hold.with_state(|state| state.row.as_ref().and_then(|row| row.run.clone())),
             },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::{Begins, DraftRun, HolderGuard, KeyRef, LeaseEnd, Next, Row, RowState, Run};
+use crate::backend::{Begins, DraftRun, HolderGuard, KeyRef, LeaseEnd, Next, Row, Run};
 use crate::engine::call::granted::Granted;
 use crate::engine::call::ticket::unattached;
 use crate::engine::namespaces::NamespaceCore;
@@ -31,11 +31,7 @@ impl Decision for Attaching {
         let Some(row) = &look.row else {
             return Err(not_held());
         };
-        match row
-            .run
-            .as_ref()
-            .filter(|_| row.state == RowState::InProgress)
-        {
+        match row.running() {
             Some(run) if is_kept_for(run, look.now) => {
                 let running = running_of(&self.core, key, row, run)?;
                 if let Err(refusal) = attach_running(&running, self.token) {
@@ -131,11 +127,9 @@ impl Remote {
     ) -> Receipt<Arc<Hold>> {
         let (remote, core) = (Arc::clone(self), Arc::clone(core));
         self.send(async move {
-            let answered = remote.backend.read(vec![key.clone()]).await?;
-            let now_ms = answered.now_ms;
             let open = Open {
                 key,
-                look: Look::seen(answered.found.into_iter().next().flatten(), now_ms),
+                look: Look::assume(None),
                 decision: Attaching {
                     remote: Arc::clone(&remote),
                     core,

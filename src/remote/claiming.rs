@@ -62,11 +62,7 @@ impl Decision for Claiming {
     fn decide(&self, key: &KeyRef, look: &Look) -> Result<Step<Claimed>> {
         match &look.row {
             None => Ok(self.grant(&Basis::FRESH, None)),
-            Some(row) => match row
-                .run
-                .as_ref()
-                .filter(|_| row.state == RowState::InProgress)
-            {
+            Some(row) => match row.running() {
                 Some(run) => {
                     let running = running_of(&self.core, key, row, run)?;
                     Ok(self.judge_running(row, &running, run, look))

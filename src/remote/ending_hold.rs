@@ -62,11 +62,7 @@ impl Decision for EndingHold {
         let Some(row) = &look.row else {
             return Err(not_held());
         };
-        match row
-            .run
-            .as_ref()
-            .filter(|_| row.state == RowState::InProgress)
-        {
+        match row.running() {
             Some(run) => self.end(key, row, run, look),
             None => self.refuse(key, row),
         }
@@ -147,11 +143,9 @@ impl Remote {
         let (remote, core) = (Arc::clone(self), Arc::clone(core));
         self.send(async move {
             checked?;
-            let answered = remote.backend.read(vec![key.clone()]).await?;
-            let row = answered.found.into_iter().next().flatten();
             let open = Open {
                 key,
-                look: Look::seen(row, answered.now_ms),
+                look: Look::assume(None),
                 decision: EndingHold {
                     remote: Arc::clone(&remote),
                     core,

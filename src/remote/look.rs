@@ -65,25 +65,18 @@ impl Remote {
         row: &Row,
         now: Now,
     ) -> Result<KeyInfo> {
-        Ok(
-            match row
-                .run
-                .as_ref()
-                .filter(|_| row.state == RowState::InProgress)
-            {
-                Some(run) => {
-                    let running = running_of(core, key, row, run)?;
-                    if running.is_in_doubt(now) {
-                        let record = lapsed_doubt(&running, run, now);
-                        let doubt =
-                            info_of(&self.seeded, core, KeyState::InDoubt, Arc::new(record));
-                        return Ok(doubt);
-                    }
-                    self.running_info(core, &running, now)
+        Ok(match row.running() {
+            Some(run) => {
+                let running = running_of(core, key, row, run)?;
+                if running.is_in_doubt(now) {
+                    let record = lapsed_doubt(&running, run, now);
+                    let doubt = info_of(&self.seeded, core, KeyState::InDoubt, Arc::new(record));
+                    return Ok(doubt);
                 }
-                None => self.settled_info(core, record_of(key, row)?),
-            },
-        )
+                self.running_info(core, &running, now)
+            }
+            None => self.settled_info(core, record_of(key, row)?),
+        })
     }
 
     pub(super) fn running_info(

@@ -58,11 +58,7 @@ impl Decision for Resolving {
         let Some(row) = &look.row else {
             return Err(not_held());
         };
-        match row
-            .run
-            .as_ref()
-            .filter(|_| row.state == RowState::InProgress)
-        {
+        match row.running() {
             Some(run) => self.settle_lapsed(key, row, run, look),
             None => self.settle_recorded(key, row, look),
         }
@@ -148,11 +144,9 @@ impl Remote {
         let (remote, core) = (Arc::clone(self), Arc::clone(core));
         self.send(async move {
             checked?;
-            let answered = remote.backend.read(vec![key.clone()]).await?;
-            let row = answered.found.into_iter().next().flatten();
             let open = Open {
                 key,
-                look: Look::seen(row, answered.now_ms),
+                look: Look::assume(None),
                 decision: Resolving {
                     remote: Arc::clone(&remote),
                     core,

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use crate::backend::{Answered, KeyRef, Row, RowState};
+use crate::backend::{Answered, KeyRef, Row};
 use crate::remote::first_of::first_of;
 use crate::remote::remote::Remote;
 use crate::remote::seen::Look;
@@ -196,9 +196,6 @@ fn has_changed(row: Option<&Row>, version: u128, now_ms: u64) -> bool {
         // A renewal is another row too, which the caller finds in progress once more.
         return true;
     };
-    let run = row
-        .run
-        .as_ref()
-        .filter(|_| row.state == RowState::InProgress);
+    let run = row.running();
     run.is_none_or(|run| run.ends_ms() <= now_ms)
 }

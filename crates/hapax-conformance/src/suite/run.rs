@@ -16,7 +16,7 @@ pub fn not_applicable(world: &dyn World) -> Vec<&'static str> {
 ///
 /// # Panics
 ///
-/// If the test fails, or there is none of this name.
+/// If the test fails, or no test has this name.
 pub fn run(world: &dyn World, name: &str) {
     let case = CASES.iter().find(|case| case.name == name);
     let case = case.unwrap_or_else(|| panic!("there is no test {name}"));

@@ -59,7 +59,7 @@ pub(crate) async fn carry_out(lane: &mut Lane, changes: &[Change]) -> Vec<Answer
     answers
 }
 
-/// Whether these many changes, of which none was carried out, can be sent again.
+/// Whether this number of changes can be sent again; the server has carried out none of them.
 fn may_go_again(trouble: &Trouble, changes: usize) -> bool {
     match trouble {
         Trouble::Conflict(_) | Trouble::Recovered(_) => true,

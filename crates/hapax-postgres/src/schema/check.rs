@@ -65,7 +65,7 @@ pub(crate) async fn format(
 
 /// Refuses a format that is not the one of this program.
 pub(crate) fn expect_format(found: Option<i32>, known: i32, schema: &str) -> Result<(), Fault> {
-    let remedy = "run `hapax migrate URL`, or open it with `Options::migrate(true)`";
+    let remedy = "call `hapax_postgres::migrate`, or open it with `Options::migrate(true)`";
     match found {
         None => Err(Fault::new(
             ErrorKind::NotAStore,

@@ -26,7 +26,7 @@ fn an_edit_that_comes_too_late_changes_nothing() {
     let none = world.wait(world.server.manifest(None)).expect("it runs");
     assert_eq!(none, None);
     let late = world.wait(world.server.manifest(edit(1, "x", &[])));
-    assert_eq!(late.expect("it runs"), None, "there is none to edit");
+    assert_eq!(late.expect("it runs"), None, "no manifest is there to edit");
     let first = edit(0, "one", &[(1, "mail"), (2, "pay")]);
     let first = world.wait(world.server.manifest(first)).expect("it runs");
     let first = first.expect("it was edited");

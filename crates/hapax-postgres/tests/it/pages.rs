@@ -67,7 +67,7 @@ fn pages_have_each_row_once_in_order() {
         }
         assert_eq!(all(&world, Some(3), Filter::All, limit), []);
     }
-    // A position before the namespace is none of its keys.
+    // A position before the namespace belongs to none of its keys.
     let query = PageQuery {
         namespace: Some(7),
         filter: Filter::All,

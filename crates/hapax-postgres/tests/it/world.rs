@@ -65,7 +65,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// On the shared server; `None` where there is none.
+    /// On the shared server; `None` where PostgreSQL is not installed.
     pub(crate) fn new(schema: &str) -> Option<Self> {
         Some(Self::on(Cluster::shared()?, schema))
     }
